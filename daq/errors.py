@@ -1,0 +1,89 @@
+"""Every exception scandaq raises on purpose.
+
+    ScandaqError                      exit code of the command line
+    ├── UsageError            2       the call itself makes no sense
+    ├── RefusedError          3       understood, and refused: the message says why
+    │   ├── ProfileError              a TOML file breaks a rule: file, key, value, reason
+    │   ├── MismatchError             a profile and a file or stream do not fit each other
+    │   ├── FormatError               not a list-mode directory, or a version this build does not know
+    │   ├── EncodeError               values that the layout cannot express
+    │   └── StorageFullError          no room, found before the start or while writing
+    ├── MissingError          4       no such file, profile, directory
+    ├── UnreachableError      5       a peer does not answer or hung up
+    ├── VerificationError     6       ran, and the verdict is FAILED
+    ├── DeadlineError         7       a wait reached its deadline
+    └── WireError             3       bytes from a peer break their protocol
+
+A message says what, where, the value and the limit. Programs choose their granularity by class; `exit_code` is what
+`daq` returns to the shell.
+"""
+
+from __future__ import annotations
+
+
+class ScandaqError(Exception):
+    """Base of the tree; never raised itself."""
+
+    exit_code = 1
+
+
+class UsageError(ScandaqError):
+    """The call makes no sense: an unknown option value, a contradictory combination."""
+
+    exit_code = 2
+
+
+class RefusedError(ScandaqError):
+    """The request was understood and is refused; the message says why."""
+
+    exit_code = 3
+
+
+class ProfileError(RefusedError):
+    """A profile, scanner or site file breaks a rule. The text names file, key, value and reason."""
+
+
+class MismatchError(RefusedError):
+    """A profile and a file or stream do not fit each other."""
+
+
+class FormatError(RefusedError):
+    """Not a list-mode directory, or of a version that this build does not know."""
+
+
+class EncodeError(RefusedError):
+    """Values that the event layout cannot express."""
+
+
+class StorageFullError(RefusedError):
+    """The storage has no room, found before the start or while writing."""
+
+
+class MissingError(ScandaqError):
+    """No such file, profile or directory."""
+
+    exit_code = 4
+
+
+class UnreachableError(ScandaqError):
+    """A peer does not answer, refuses the connection or hung up."""
+
+    exit_code = 5
+
+
+class VerificationError(ScandaqError):
+    """The command ran and its verdict is FAILED."""
+
+    exit_code = 6
+
+
+class DeadlineError(ScandaqError):
+    """A wait reached its deadline."""
+
+    exit_code = 7
+
+
+class WireError(ScandaqError):
+    """Bytes from a peer break their protocol. Says which field is wrong."""
+
+    exit_code = 3

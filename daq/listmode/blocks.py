@@ -1,0 +1,274 @@
+"""The bytes of a list-mode segment: an Arrow IPC stream whose every message can be checked on its own.
+
+A segment is one schema message, then record batches, then the end-of-stream marker (8 bytes, written by the seal).
+
+    offset   size     content
+    0        4        ff ff ff ff                      Arrow's continuation marker
+    4        4        header size h, little-endian     8 + h is a multiple of 4096
+    8        h        flatbuffer `Message`             its custom metadata hold `scandaq` (facts) and `pad` (spaces)
+    8 + h    b        body                             b is a multiple of 4096, 0 for the schema message
+
+The facts are one line of JSON, first key `listmode`, last key `crc32`. The checksum is the CRC-32 of the *whole* message
+with its own eight hex digits read as zeros: header, facts, padding and body. Arrow itself has no checksum. Because both
+parts are padded to 4096 bytes, an acknowledged block is never written again and `O_DIRECT` needs no copy.
+
+Only sans-IO code here: buffers in, buffers out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import pyarrow as pa
+
+PAGE = 4096
+FORMAT_MAJOR = 1
+FORMAT_MINOR = 0
+CONTINUATION = b"\xff\xff\xff\xff"
+END_OF_STREAM = CONTINUATION + b"\x00\x00\x00\x00"
+MAX_HEADER = 1 << 20
+MAX_BODY = 1 << 30
+_PREFIX = struct.Struct("<4sI")
+_FACTS = re.compile(rb'\{"listmode":"[^\x00]*?"crc32":"([0-9a-f]{8})"\}')
+# 8 + header size is a multiple of 4096, so the size's lowest byte is always f8: five bytes that data rarely hold.
+_SIGNATURE = CONTINUATION + b"\xf8"
+_CRC_ZERO = b'"crc32":"00000000"}'
+_METADATA_V5 = 4
+_RECORD_BATCH = 3
+_ALIGNMENT = 64
+
+Facts = dict[str, Any]
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message found in a segment, checksum verified. `start` and `end` are byte offsets in the segment."""
+
+    start: int
+    body: int
+    end: int
+    facts: Facts
+    crc32: int
+
+    @property
+    def is_schema(self) -> bool:
+        """True for the schema message, which has no body."""
+        return self.body == self.end
+
+
+def chain(previous: int, crc32: int) -> int:
+    """Return the running CRC over message checksums: any message lost, added or moved changes it."""
+    return zlib.crc32(struct.pack("<I", crc32), previous)
+
+
+def schema_message(schema: pa.Schema, facts: Facts) -> bytes:
+    """Return the padded schema message of a segment, `facts` and checksum in its schema metadata."""
+    text = facts_json(facts)
+    pad = 0
+    while True:
+        tagged = schema.with_metadata({"scandaq": text, "pad": " " * pad})
+        message = tagged.serialize().to_pybytes()
+        short = -len(message) % PAGE
+        if short == 0:
+            return _with_crc(bytearray(message), b"")[0]
+        pad += short
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """Where each Arrow buffer of a record batch goes in the body. Offsets and lengths in bytes."""
+
+    rows: int
+    nodes: tuple[tuple[int, int], ...]
+    buffers: tuple[tuple[int, int], ...]
+    sources: tuple[pa.Buffer | None, ...]
+    body_bytes: int
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> BatchPlan:
+        """Plan `batch`, whose columns are flat and not sliced."""
+        nodes, buffers, sources, at = [], [], [], 0
+        for column in batch.columns:
+            if column.offset:
+                msg = "a sliced column cannot be planned: combine it first"
+                raise ValueError(msg)
+            nodes.append((len(column), column.null_count))
+            for buffer in column.buffers():
+                size = 0 if buffer is None else buffer.size
+                buffers.append((at, size))
+                sources.append(buffer)
+                at += -(-size // _ALIGNMENT) * _ALIGNMENT
+        body = -(-at // PAGE) * PAGE
+        return cls(batch.num_rows, tuple(nodes), tuple(buffers), tuple(sources), body)
+
+    def copy_body(self, out: memoryview) -> None:
+        """Fill `out` (`body_bytes` long) with the buffers and zeros between them."""
+        end = 0
+        for (at, size), source in zip(self.buffers, self.sources, strict=True):
+            out[end:at] = bytes(at - end)
+            if source is not None:
+                out[at : at + size] = memoryview(source).cast("B")
+            end = at + size
+        out[end : self.body_bytes] = bytes(self.body_bytes - end)
+
+
+def batch_header(plan: BatchPlan, facts: Facts, body: Buffer) -> tuple[bytes, int]:
+    """Return the padded header of a record batch and the CRC-32 of header plus `body`."""
+    text = facts_json({**facts, "body": plan.body_bytes})
+    key = (len(plan.nodes), len(plan.buffers), len(text))
+    pad = _PAD_LENGTHS.get(key, 0)
+    while True:
+        flat = _record_batch_flatbuffer(plan, text, pad)
+        short = -(_PREFIX.size + len(flat)) % PAGE
+        if short == 0:
+            break
+        pad += short
+    if len(_PAD_LENGTHS) < _PAD_CACHE_LIMIT:
+        _PAD_LENGTHS[key] = pad
+    return _with_crc(bytearray(_PREFIX.pack(CONTINUATION, len(flat)) + flat), body)
+
+
+def facts_json(facts: Facts) -> str:
+    """Return the canonical line: `listmode` first, the order given, a zeroed `crc32` last."""
+    line = {"listmode": f"{FORMAT_MAJOR}.{FORMAT_MINOR}", **facts, "crc32": "00000000"}
+    return json.dumps(line, separators=(",", ":"), ensure_ascii=True)
+
+
+def read_message(data: memoryview, at: int) -> Message | str:
+    """Return the message at offset `at`, or one sentence that says why there is none.
+
+    `data` is the whole segment, for instance a memory map; nothing is copied. Never raises on hostile bytes.
+    """
+    prefix = bytes(data[at : at + _PREFIX.size])
+    if len(prefix) < _PREFIX.size:
+        return f"{len(prefix)} bytes are left, a message begins with {_PREFIX.size}"
+    marker, size = _PREFIX.unpack(prefix)
+    if marker != CONTINUATION:
+        return "no continuation marker"
+    if size == 0 or size > MAX_HEADER or (size + _PREFIX.size) % PAGE:
+        return f"a header of {size} bytes: not a multiple of {PAGE} less 8, up to {MAX_HEADER}"
+    body = at + _PREFIX.size + size
+    if body > len(data):
+        return f"the header ends {body - len(data)} bytes beyond the file"
+    header = bytearray(data[at:body])
+    found = _FACTS.search(header)
+    if found is None:
+        return "the header holds no scandaq facts"
+    return _checked(data, at, body, header, found)
+
+
+def _checked(
+    data: memoryview, at: int, body: int, header: bytearray, found: re.Match[bytes]
+) -> Message | str:
+    try:
+        facts = json.loads(found.group(0))
+        length = int(facts.get("body", 0))
+    except (ValueError, TypeError, RecursionError):
+        return "the facts are not JSON"
+    if not 0 <= length <= MAX_BODY or length % PAGE or body + length > len(data):
+        return f"a body of {length} bytes does not fit the {len(data) - body} bytes that are left"
+    first, last = found.span(1)
+    stated = int(found.group(1), 16)
+    header[first:last] = b"00000000"
+    crc = zlib.crc32(data[body : body + length], zlib.crc32(header))
+    if crc != stated:
+        return f"CRC-32 is {crc:08x}, the header says {stated:08x}"
+    return Message(at, body, body + length, facts, crc)
+
+
+def next_candidate(data: memoryview, at: int, stop: int) -> int:
+    """Return the offset of the next place at or after `at` that could begin a message, or `stop`.
+
+    Every byte offset counts, not the 4096-byte grid alone: after an insertion or a cut nothing lies on the grid. The
+    caller confirms a candidate by `read_message`.
+    """
+    while at < stop:
+        found = _find(data, at, stop)
+        if found == stop or looks_like_message(data, found):
+            return found
+        at = found + 1
+    return stop
+
+
+def looks_like_message(data: memoryview, at: int) -> bool:
+    """Return True when marker, header size and the facts' first key are in place; no checksum yet."""
+    prefix = bytes(data[at : at + _PREFIX.size])
+    if len(prefix) < _PREFIX.size:
+        return False
+    marker, size = _PREFIX.unpack(prefix)
+    if marker != CONTINUATION or not 0 < size <= MAX_HEADER or (size + _PREFIX.size) % PAGE:
+        return False
+    return b'{"listmode":"' in bytes(data[at : at + _PREFIX.size + size])
+
+
+def _find(data: memoryview, at: int, stop: int) -> int:
+    """Return where a marker with a padded header size occurs next in `[at, stop)`, or `stop`. Reads 1 MiB at a time."""
+    step = 1 << 20
+    while at < stop:
+        end = min(at + step + len(_SIGNATURE) - 1, stop + len(_SIGNATURE) - 1, len(data))
+        hit = bytes(data[at:end]).find(_SIGNATURE)
+        if hit >= 0 and at + hit < stop:
+            return at + hit
+        at += step
+    return stop
+
+
+def _with_crc(header: bytearray, body: Buffer) -> tuple[bytes, int]:
+    place = header.find(_CRC_ZERO)
+    crc = zlib.crc32(body, zlib.crc32(header))
+    header[place + 9 : place + 17] = b"%08x" % crc
+    return bytes(header), crc
+
+
+_PAD_LENGTHS: dict[tuple[int, int, int], int] = {}
+_PAD_CACHE_LIMIT = 4096
+
+
+def _record_batch_flatbuffer(plan: BatchPlan, text: str, pad: int) -> bytes:
+    """Return the flatbuffer `Message{RecordBatch}` (Arrow columnar format 1.x, Message.fbs), a multiple of 8 long."""
+    b = flatbuffers.Builder(PAGE)
+    pairs = [_key_value(b, "pad", " " * pad), _key_value(b, "scandaq", text)]
+    b.StartVector(4, len(pairs), 4)
+    for pair in pairs:
+        b.PrependUOffsetTRelative(pair)
+    metadata = b.EndVector()
+    buffers = _pairs_of_int64(b, plan.buffers)
+    nodes = _pairs_of_int64(b, plan.nodes)
+    b.StartObject(5)
+    b.PrependInt64Slot(0, plan.rows, 0)
+    b.PrependUOffsetTRelativeSlot(1, nodes, 0)
+    b.PrependUOffsetTRelativeSlot(2, buffers, 0)
+    header = b.EndObject()
+    b.StartObject(5)
+    b.PrependInt64Slot(3, plan.body_bytes, 0)
+    b.PrependUOffsetTRelativeSlot(4, metadata, 0)
+    b.PrependUOffsetTRelativeSlot(2, header, 0)
+    b.PrependInt16Slot(0, _METADATA_V5, 0)
+    b.PrependUint8Slot(1, _RECORD_BATCH, 0)
+    b.Finish(b.EndObject())
+    flat = bytes(b.Output())
+    return flat + bytes(-len(flat) % 8)
+
+
+def _key_value(b: flatbuffers.Builder, key: str, value: str) -> int:
+    value_at, key_at = b.CreateString(value), b.CreateString(key)
+    b.StartObject(2)
+    b.PrependUOffsetTRelativeSlot(1, value_at, 0)
+    b.PrependUOffsetTRelativeSlot(0, key_at, 0)
+    return int(b.EndObject())
+
+
+def _pairs_of_int64(b: flatbuffers.Builder, pairs: tuple[tuple[int, int], ...]) -> int:
+    b.StartVector(16, len(pairs), 8)
+    for first, second in reversed(pairs):
+        b.Prep(8, 16)
+        b.PrependInt64(second)
+        b.PrependInt64(first)
+    return int(b.EndVector())

@@ -1,0 +1,181 @@
+"""The event layout of a front end as data: how its words are cut into fields, times, detectors and rows.
+
+One layout makes the decoder and the encoder (`daq.listmode`). Types are checked here; what makes a layout sensible
+(overlaps, ambiguous tags, missing units ...) is in `daq.model.layout_rules`.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from daq.model.events import DECODED_MARKS
+
+BitRange = Annotated[str, Field(pattern=r"^[0-9]{1,2}(:[0-9]{1,2})?$")]
+"""`"hi:lo"` or `"bit"`; bit 0 is the least significant bit of the word after the byte order has been applied."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Yields = Literal["single", "prompt", "delayed", "time", "mark", "nothing"]
+Target = Literal[
+    "time", "energy_adc", "energy_kev", "energy_a_kev", "energy_b_kev",
+    "x_mm", "y_mm", "head", "bin", "tof_ps", "value", "value2",
+]  # fmt: skip
+
+
+class Strict(BaseModel):
+    """A frozen table that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _rational(value: object) -> str:
+    """Accept `"3125/128"`, `"10"` or an integer; a float has lost the exact tick already."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        msg = 'a rational as text or integer, e.g. "3125/128"; a float cannot be exact'
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError only
+    if Fraction(value) <= 0:
+        msg = "must be above zero"
+        raise ValueError(msg)
+    return str(Fraction(value))
+
+
+class Clock(Strict):
+    """The clock of the front end. One tick is `tick_ps` picoseconds, a rational."""
+
+    tick_ps: Annotated[str, BeforeValidator(_rational)]
+    precision_ps: PositiveInt
+    """What an event time is good for, e.g. 1 ms where only time words carry time."""
+    reset_at_start: bool
+    """True: tick zero is time zero. False: time zero is the first timed word after *start*."""
+    start_ticks: int | None = None
+    """Time carried before the first time word; None: events before it have no time and are counted `untimed`."""
+    shared: bool = True
+    """True: all sources count on one clock and share time zero."""
+
+    @property
+    def tick(self) -> Fraction:
+        """Return the tick in picoseconds, exact."""
+        return Fraction(self.tick_ps)
+
+
+class BitField(Strict):
+    """One field of a word. The physical value is `raw * scale + offset` in `unit`."""
+
+    bits: BitRange
+    unit: str
+    to: Target | None = None
+    """The column it fills; None: named for people and for digits of a detector number, stored nowhere."""
+    signed: bool = False
+    scale: float = 1.0
+    offset: float = 0.0
+    ticks: PositiveInt = 1
+    """For `to = "time"`: how many clock ticks one count is."""
+    wrap: PositiveInt | None = None
+    """For `to = "time"`: counts before it wraps; default 2 to the width."""
+    meaning: str = ""
+
+    @property
+    def high(self) -> int:
+        """Return the highest bit."""
+        return int(self.bits.split(":")[0])
+
+    @property
+    def low(self) -> int:
+        """Return the lowest bit."""
+        return int(self.bits.split(":")[-1])
+
+    @property
+    def width(self) -> int:
+        """Return the number of bits."""
+        return self.high - self.low + 1
+
+    @property
+    def mask(self) -> int:
+        """Return the field's mask, already shifted into place."""
+        return ((1 << self.width) - 1) << self.low
+
+
+class DetectorNumber(Strict):
+    """A detector number from digits of mixed radix, most significant first, then an optional lookup table.
+
+    A digit at or above its radix, or a lookup entry of -1, makes the word malformed (`out_of_range`).
+    """
+
+    digits: tuple[Name, ...]
+    radix: tuple[PositiveInt, ...]
+    lookup: tuple[int, ...] | None = None
+
+    @property
+    def count(self) -> int:
+        """Return how many numbers the digits can express."""
+        total = 1
+        for radix in self.radix:
+            total *= radix
+        return total
+
+
+class Kind(Strict):
+    """One kind of word, recognised by fixed bits (`tag`: bit range -> value)."""
+
+    yields: Yields
+    tag: dict[BitRange, NonNegativeInt] = {}
+    fields: dict[Name, BitField] = {}
+    reserved: tuple[BitRange, ...] = ()
+    """Bits without meaning: ignored when decoding, zero when encoding."""
+    detector: DetectorNumber | None = None
+    detector_a: DetectorNumber | None = None
+    detector_b: DetectorNumber | None = None
+    mark: Literal[DECODED_MARKS] | None = None  # type: ignore[valid-type]
+    stored: bool = True
+    """False: a time word or mark that is decoded and counted but gets no row in the marks stream."""
+    meaning: str = ""
+
+    def field_to(self, target: Target) -> BitField | None:
+        """Return the field that fills `target`, if any."""
+        return next((field for field in self.fields.values() if field.to == target), None)
+
+    @property
+    def tag_mask(self) -> int:
+        """Return the mask of all tag bits."""
+        mask = 0
+        for bits in self.tag:
+            mask |= bit_mask(bits)
+        return mask
+
+    @property
+    def tag_value(self) -> int:
+        """Return the value of all tag bits, in place."""
+        value = 0
+        for bits, tag in self.tag.items():
+            value |= tag << int(bits.split(":")[-1])
+        return value
+
+
+class Layout(Strict):
+    """All kinds of words of one front end. Kinds are tried in the order they are written."""
+
+    word_bits: Literal[8, 16, 24, 32, 40, 48, 56, 64]
+    byte_order: Literal["little", "big"]
+    preamble_bytes: NonNegativeInt = 0
+    """Bytes before the first word of a file or TCP stream; datagrams carry none."""
+    preamble_begins: tuple[str, ...] = ()
+    """ASCII texts one of which the preamble begins with; the first one is used for writing."""
+    kinds: dict[Name, Kind]
+
+    @property
+    def word_bytes(self) -> int:
+        """Return the size of a word in bytes."""
+        return self.word_bits // 8
+
+    @property
+    def carries_time(self) -> bool:
+        """True when time words carry the time into the events after them."""
+        return any(kind.yields == "time" for kind in self.kinds.values())
+
+
+def bit_mask(bits: str) -> int:
+    """Return the mask of a bit range, e.g. `"31:29"` -> 0xE0000000. An inverted range gives 0."""
+    high, low = int(bits.split(":")[0]), int(bits.split(":")[-1])
+    return ((1 << max(high - low + 1, 0)) - 1) << low

@@ -1,0 +1,68 @@
+"""Stop conditions: limits on named integer counters or on detector time, with host time as backstop."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from daq.errors import UsageError
+
+COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
+"""Counters a limit may name: rows of each family; `events` = singles + prompts + delayeds."""
+
+_TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
+_COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_NUMBER = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class StopCondition:
+    """Stop at whichever limit comes first, or at the end of all sources.
+
+    `duration_ps` is detector time from time zero; `host_s` is host time since the start, the backstop.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    duration_ps: int | None = None
+    host_s: float | None = None
+
+    def __str__(self) -> str:
+        """Return the condition as the command line takes it."""
+        parts = [f"{name}={limit}" for name, limit in self.counts.items()]
+        if self.duration_ps is not None:
+            parts.append(f"time={self.duration_ps}ps")
+        if self.host_s is not None:
+            parts.append(f"host={self.host_s:g}s")
+        return ",".join(parts) or "end"
+
+
+def parse_stop(texts: list[str]) -> StopCondition:
+    """Return the stop condition of `["prompts=200k", "time=10s", "host=1min", "end"]`; commas may join them."""
+    counts: dict[str, int] = {}
+    duration_ps: int | None = None
+    host_s: float | None = None
+    for text in (part.strip() for item in texts for part in item.split(",")):
+        name, _, value = text.partition("=")
+        if name == "end" and not value:
+            continue
+        if name in COUNTERS:
+            counts[name] = _scaled(text, value, _COUNT, "a count such as 200000, 200k or 1M")
+        elif name == "time":
+            duration_ps = _scaled(text, value, _TIME_PS, "a time such as 10s, 500ms or 2min")
+        elif name == "host":
+            host_s = _scaled(text, value, _TIME_PS, "a time such as 10s or 2min") / 10**12
+        else:
+            msg = f"--stop {text}: possible are end, time=, host=, {', '.join(f'{c}=' for c in COUNTERS)}"
+            raise UsageError(msg)
+    return StopCondition(counts, duration_ps, host_s)
+
+
+def _scaled(text: str, value: str, units: dict[str, int], wanted: str) -> int:
+    found = _NUMBER.match(value)
+    if found is None or found[2] not in units:
+        raise UsageError(f"--stop {text}: the value must be {wanted}")
+    whole, _, fraction = found[1].partition(".")
+    scaled, left = divmod(int(whole + fraction) * units[found[2]], 10 ** len(fraction))
+    if left or scaled <= 0:
+        raise UsageError(f"--stop {text}: the value must be above zero and whole in its smallest unit")
+    return scaled

@@ -1,0 +1,116 @@
+"""`manifest.json`: what a list-mode directory is, says and holds. Written by rename and fsync, never edited in place."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from daq.errors import FormatError
+from daq.listmode.blocks import FORMAT_MAJOR, FORMAT_MINOR
+from daq.model.ledger import Ledger
+
+MANIFEST = "manifest.json"
+State = Literal["open", "sealed", "recovered"]
+
+
+class Segment(BaseModel):
+    """One segment file. `schema_message` is base64 of its first message, so that damage there loses nothing."""
+
+    model_config = ConfigDict(extra="allow")
+
+    file: str
+    stream: str
+    index: int
+    schema_message: str
+    rows: int = 0
+    batches: int = 0
+    size_bytes: int = 0
+    crc_chain: str = "00000000"
+    """`daq.listmode.blocks.chain` over all messages, schema included, as 8 hex digits."""
+    sha256: str | None = None
+
+
+class Manifest(BaseModel):
+    """The manifest. Unknown keys of a later minor version are kept and ignored.
+
+    `profile` is the instrument profile as used, whole; `time` holds `zero_ticks` per clock domain, `tick_ps`,
+    `precision_ps`, the host's `start_utc_ns` and `start_monotonic_ns`; `software` names versions; `words_by_kind` counts
+    decoded words; `continues` names the acquisition that this one resumes.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    format: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+    acquisition_id: str
+    state: State
+    created_utc: str
+    sealed_utc: str | None = None
+    hashed: bool = False
+    continues: str | None = None
+    simulated: bool = False
+    profile: dict[str, Any]
+    profile_sha256: str
+    scanner: dict[str, Any] | None = None
+    source: str
+    """Where the data came from: URL or file name."""
+    stop: str = "end"
+    """The stop condition that was asked for."""
+    ended_by: str | None = None
+    """What ended the recording: `end`, a counter's name, `time`, `host`, `operator`, `stalled`, `disk`, `fault`."""
+    calibrations: dict[str, Any] = {}
+    administration_reference: str | None = None
+    patient_reference: str | None = None
+    time: dict[str, Any] = {}
+    software: dict[str, str] = {}
+    words_by_kind: dict[str, int] = {}
+    duration_ps: int | None = None
+    ledger: Ledger | None = None
+    segments: Annotated[list[Segment], Field(default_factory=list)]
+    recovered_from: str | None = None
+    losses: list[dict[str, Any]] = []
+    """What a recovery could not save: file, byte range, row range, reason."""
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Return the JSON text with its own `crc32` (of the text with the digits zeroed) as the last key."""
+    body = manifest.model_dump(mode="json")
+    text = json.dumps({**body, "crc32": "00000000"}, indent=1, ensure_ascii=True).encode() + b"\n"
+    crc = zlib.crc32(text)
+    head, _, tail = text.rpartition(b'"crc32": "00000000"')
+    return head + b'"crc32": "%08x"' % crc + tail
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """Return the manifest, or raise `FormatError` naming `where`: damaged, of an unknown major version, not ours."""
+    stated = text.rpartition(b'"crc32": "')[2][:8]
+    zeroed = text.replace(b'"crc32": "' + stated + b'"', b'"crc32": "00000000"')
+    try:
+        content = json.loads(text)
+        version = str(content["format"])
+        major = int(version.split(".")[0])
+    except (ValueError, KeyError, TypeError, RecursionError) as why:
+        raise FormatError(f"{where}: not a scandaq manifest ({type(why).__name__})") from None
+    if major != FORMAT_MAJOR:
+        raise FormatError(f"{where}: list-mode format {version}; this build reads {FORMAT_MAJOR}.x")
+    if b"%08x" % zlib.crc32(zeroed) != stated:
+        raise FormatError(f"{where}: its CRC-32 does not match, the manifest is damaged")
+    content.pop("crc32", None)
+    try:
+        return Manifest.model_validate(_without_computed(content))
+    except ValidationError as why:
+        first = why.errors()[0]
+        raise FormatError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _without_computed(content: dict[str, Any]) -> dict[str, Any]:
+    """Drop `balanced`, which is computed from the sums and never believed."""
+    ledger = content.get("ledger")
+    if isinstance(ledger, dict):
+        ledger.pop("balanced", None)
+        for source in ledger.get("sources", ()):
+            if isinstance(source, dict):
+                source.pop("balanced", None)
+    return content
