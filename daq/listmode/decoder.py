@@ -1,0 +1,121 @@
+"""Decoders: packets of words in, rows and counts out, with a carry between calls.
+
+The same interface serves live readout, import and replay. A layout gives a `LayoutDecoder`; a protocol that no layout can
+say brings its own class with this interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.listmode.codegen import CAUSES, lookup_tables
+from daq.listmode.columns import NUMPY_TYPES, decoded_columns
+from daq.model.events import STREAMS, StreamName
+from daq.model.layout import Clock, Layout
+from daq.model.packets import Packets
+
+MAX_SOURCES = 1 << 16
+Columns = dict[str, npt.NDArray[Any]]
+Kernel = Callable[..., tuple[int, int, int]]
+
+
+@dataclass(slots=True, eq=False)
+class Carry:
+    """What decoding carries from call to call. All arrays grow with the highest source number seen.
+
+    `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 2]: known?, ticks of
+    time zero. `counts` int64 [sources, kinds + causes]: words so far.
+    """
+
+    state: npt.NDArray[np.int64]
+    zero: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Rows of one call: columns per stream, equally long within a stream."""
+
+    streams: Mapping[StreamName, Columns]
+
+    def rows(self, stream: StreamName) -> int:
+        """Return the number of rows of a stream."""
+        columns = self.streams.get(stream)
+        return len(columns["time_ps"]) if columns else 0
+
+
+class Decoder(Protocol):
+    """What readout, import and replay need of a decoder."""
+
+    columns: Mapping[StreamName, list[str]]
+    counters: tuple[str, ...]
+
+    def start(self, *, imported: bool) -> Carry:
+        """Return the carry before the first packet; time zero is tick 0 when `imported`."""
+        ...
+
+    def decode(self, packets: Packets, carry: Carry) -> Decoded:
+        """Return the rows of `packets`, in order, and bring `carry` up to date."""
+        ...
+
+
+class LayoutDecoder:
+    """The decoder of an event layout: a compiled kernel over whole runs of packets."""
+
+    def __init__(self, layout: Layout, clock: Clock, kernel: Kernel) -> None:
+        self.layout = layout
+        self.clock = clock
+        self.columns = decoded_columns(layout)
+        self.counters = (*layout.kinds, *CAUSES)
+        """Names of the columns of `Carry.counts`: the kinds in their order, then the causes."""
+        self._kernel = kernel
+        self._tables = [np.array(table, np.int64) for table in lookup_tables(layout)]
+        self._types = {
+            stream: {name: NUMPY_TYPES[STREAMS[stream][name].type] for name in names}
+            for stream, names in self.columns.items()
+        }
+
+    def start(self, *, imported: bool) -> Carry:
+        """Return the carry before the first packet."""
+        carry = Carry(np.zeros((0, 3), np.int64), np.zeros((1, 2), np.int64), np.zeros((0, len(self.counters)), np.int64))
+        if imported or self.clock.reset_at_start:
+            carry.zero[0, 0] = 1
+        self._grow(carry, 1)
+        return carry
+
+    def decode(self, packets: Packets, carry: Carry) -> Decoded:
+        """Return the rows of `packets` as fresh arrays and bring `carry` up to date."""
+        if len(packets):
+            self._grow(carry, int(packets.source.max()) + 1)
+        words = int(packets.length.sum()) // self.layout.word_bytes
+        arrays = {
+            stream: {name: np.empty(words, kind) for name, kind in kinds.items()} for stream, kinds in self._types.items()
+        }
+        flat = [array for columns in arrays.values() for array in columns.values()]
+        singles, coincidences, marks = self._kernel(
+            packets.data, packets.offset, packets.length, packets.source, packets.flags,
+            carry.state, carry.zero, carry.counts, *self._tables, *flat,
+        )  # fmt: skip
+        rows: dict[StreamName, int] = {"singles": singles, "coincidences": coincidences, "marks": marks}
+        return Decoded({s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in arrays.items()})
+
+    def _grow(self, carry: Carry, sources: int) -> None:
+        """Make room for `sources` sources, at most 65536 because a source number is a uint16."""
+        missing = sources - len(carry.state)
+        if missing <= 0:
+            return
+        fresh = np.zeros((missing, 3), np.int64)
+        if self.clock.start_ticks is not None:
+            fresh[:, :2] = 1, self.clock.start_ticks
+        carry.state = np.concatenate([carry.state, fresh])
+        carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
+        if not self.clock.shared:
+            zero = np.tile(carry.zero[:1], (sources - len(carry.zero), 1)) if sources > len(carry.zero) else carry.zero[:0]
+            zero[:, 1] = 0
+            zero[:, 0] = int(self.clock.reset_at_start or carry.zero[0, 0] and carry.zero[0, 1] == 0)
+            carry.zero = np.concatenate([carry.zero, zero])

@@ -1,0 +1,78 @@
+"""Load the compiled decoder of a layout: generated module in the user's cache, compiled once, loaded ever after.
+
+numba caches machine code beside a source file, so the generated text is kept as a file named by its hash. Where no
+folder can be written, the module is compiled in memory, which costs seconds at every start and is said so once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from daq.listmode.codegen import VERSION, decoder_source
+from daq.listmode.decoder import LayoutDecoder
+from daq.model.layout import Clock, Layout
+
+_LOG = logging.getLogger(__name__)
+
+
+def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder:
+    """Return the decoder of `layout`, compiling its kernel if no cache holds it."""
+    text = decoder_source(layout, clock)
+    name = f"scandaq_layout_v{VERSION}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    module = sys.modules.get(name) or _cached(name, text) or _in_memory(name, text)
+    return LayoutDecoder(layout, clock, module.decode)
+
+
+def cache_directory() -> Path:
+    """Return the folder of generated modules: `$XDG_CACHE_HOME/scandaq/kernels`, by default below `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home is no error here
+    return Path(base) / "scandaq" / "kernels"
+
+
+def _cached(name: str, text: str) -> ModuleType | None:
+    """Return the module from the cache folder, writing it first where needed; None when the folder refuses."""
+    text = text.replace("cache=CACHE", "cache=True")
+    path = cache_directory() / f"{name}.py"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            _write_by_rename(path, text)
+        return _execute(name, path)
+    except (OSError, RuntimeError) as why:
+        _LOG.warning("no kernel cache in %s (%s): the decoder is compiled anew at every start", path.parent, why)
+        return None
+
+
+def _write_by_rename(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(temporary).replace(path)
+
+
+def _execute(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _in_memory(name: str, text: str) -> ModuleType:
+    module = ModuleType(name)
+    exec(compile(text.replace("cache=CACHE", "cache=False"), name, "exec"), module.__dict__)  # noqa: S102 - our own text
+    sys.modules[name] = module
+    return module
