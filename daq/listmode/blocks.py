@@ -36,8 +36,12 @@ MAX_HEADER = 1 << 20
 MAX_BODY = 1 << 30
 _PREFIX = struct.Struct("<4sI")
 _FACTS = re.compile(rb'\{"listmode":"[^\x00]*?"crc32":"([0-9a-f]{8})"\}')
-# 8 + header size is a multiple of 4096, so the size's lowest byte is always f8: five bytes that data rarely hold.
-_SIGNATURE = CONTINUATION + b"\xf8"
+_FIRST_KEY = re.compile(rb'\{"listmode":"')
+# 8 + header size is a multiple of 4096 up to 1 MiB: its bytes are f8, .f, 00-0f, 00, which data rarely hold.
+_SIGNATURE = re.compile(
+    rb"\xff\xff\xff\xff\xf8[\x0f\x1f\x2f\x3f\x4f\x5f\x6f\x7f\x8f\x9f\xaf\xbf\xcf\xdf\xef\xff][\x00-\x0f]\x00",
+    re.DOTALL,
+)
 _CRC_ZERO = b'"crc32":"00000000"}'
 _METADATA_V5 = 4
 _RECORD_BATCH = 3
@@ -141,10 +145,11 @@ def facts_json(facts: Facts) -> str:
     return json.dumps(line, separators=(",", ":"), ensure_ascii=True)
 
 
-def read_message(data: memoryview, at: int) -> Message | str:
+def read_message(data: memoryview, at: int, *, check: bool = True) -> Message | str:
     """Return the message at offset `at`, or one sentence that says why there is none.
 
     `data` is the whole segment, for instance a memory map; nothing is copied. Never raises on hostile bytes.
+    With `check=False` the body is not touched and `crc32` is what the header states: good for finding the way.
     """
     prefix = bytes(data[at : at + _PREFIX.size])
     if len(prefix) < _PREFIX.size:
@@ -158,24 +163,27 @@ def read_message(data: memoryview, at: int) -> Message | str:
     if body > len(data):
         return f"the header ends {body - len(data)} bytes beyond the file"
     header = bytearray(data[at:body])
-    found = _FACTS.search(header)
+    first = _FIRST_KEY.search(header)  # one beginning is tried: hostile text costs no more than its length
+    found = _FACTS.match(header, first.start()) if first else None
     if found is None:
         return "the header holds no scandaq facts"
-    return _checked(data, at, body, header, found)
+    return _checked(data, at, body, header, found, check=check)
 
 
 def _checked(
-    data: memoryview, at: int, body: int, header: bytearray, found: re.Match[bytes]
+    data: memoryview, at: int, body: int, header: bytearray, found: re.Match[bytes], *, check: bool
 ) -> Message | str:
     try:
         facts = json.loads(found.group(0))
         length = int(facts.get("body", 0))
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return "the facts are not JSON"
     if not 0 <= length <= MAX_BODY or length % PAGE or body + length > len(data):
         return f"a body of {length} bytes does not fit the {len(data) - body} bytes that are left"
     first, last = found.span(1)
     stated = int(found.group(1), 16)
+    if not check:
+        return Message(at, body, body + length, facts, stated)
     header[first:last] = b"00000000"
     crc = zlib.crc32(data[body : body + length], zlib.crc32(header))
     if crc != stated:
@@ -189,34 +197,17 @@ def next_candidate(data: memoryview, at: int, stop: int) -> int:
     Every byte offset counts, not the 4096-byte grid alone: after an insertion or a cut nothing lies on the grid. The
     caller confirms a candidate by `read_message`.
     """
-    while at < stop:
-        found = _find(data, at, stop)
-        if found == stop or looks_like_message(data, found):
-            return found
-        at = found + 1
-    return stop
-
-
-def looks_like_message(data: memoryview, at: int) -> bool:
-    """Return True when marker, header size and the facts' first key are in place; no checksum yet."""
-    prefix = bytes(data[at : at + _PREFIX.size])
-    if len(prefix) < _PREFIX.size:
-        return False
-    marker, size = _PREFIX.unpack(prefix)
-    if marker != CONTINUATION or not 0 < size <= MAX_HEADER or (size + _PREFIX.size) % PAGE:
-        return False
-    return b'{"listmode":"' in bytes(data[at : at + _PREFIX.size + size])
-
-
-def _find(data: memoryview, at: int, stop: int) -> int:
-    """Return where a marker with a padded header size occurs next in `[at, stop)`, or `stop`. Reads 1 MiB at a time."""
-    step = 1 << 20
-    while at < stop:
-        end = min(at + step + len(_SIGNATURE) - 1, stop + len(_SIGNATURE) - 1, len(data))
-        hit = bytes(data[at:end]).find(_SIGNATURE)
-        if hit >= 0 and at + hit < stop:
-            return at + hit
-        at += step
+    facts_at = -1
+    for found in _SIGNATURE.finditer(data, at, min(stop + _PREFIX.size - 1, len(data))):
+        start = found.start()
+        header_end = start + _PREFIX.size + int.from_bytes(found.group(0)[4:], "little")
+        if facts_at < start:
+            key = _FIRST_KEY.search(data, start)
+            if key is None:
+                return stop
+            facts_at = key.start()
+        if facts_at < header_end:
+            return start
     return stop
 
 
