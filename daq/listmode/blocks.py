@@ -22,10 +22,15 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flatbuffers
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGE = 4096
 FORMAT_MAJOR = 1
@@ -85,42 +90,85 @@ def schema_message(schema: pa.Schema, facts: Facts) -> bytes:
         pad += short
 
 
+Pieces = tuple[npt.NDArray[np.uint8], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """Where each Arrow buffer of a record batch goes in the body. Offsets and lengths in bytes."""
+    """Where each Arrow buffer of a record batch goes in the body. Offsets and lengths in bytes.
+
+    `sources` holds per buffer the byte arrays that make it up, one behind the other; none for an absent validity map.
+    """
 
     rows: int
     nodes: tuple[tuple[int, int], ...]
     buffers: tuple[tuple[int, int], ...]
-    sources: tuple[pa.Buffer | None, ...]
+    sources: tuple[Pieces, ...]
     body_bytes: int
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> BatchPlan:
-        """Plan `batch`, whose columns are flat and not sliced."""
+        """Plan `batch`, whose columns are flat."""
+        return cls.of_chunks([batch])
+
+    @classmethod
+    def of_chunks(cls, chunks: Sequence[pa.RecordBatch]) -> BatchPlan:
+        """Plan one message of `chunks` (at least one, all of one schema), rows in that order, sliced or not."""
         nodes, buffers, sources, at = [], [], [], 0
-        for column in batch.columns:
-            if column.offset:
-                msg = "a sliced column cannot be planned: combine it first"
-                raise ValueError(msg)
-            nodes.append((len(column), column.null_count))
-            for buffer in column.buffers():
-                size = 0 if buffer is None else buffer.size
+        rows = sum(chunk.num_rows for chunk in chunks)
+        for index in range(chunks[0].num_columns):
+            nulls, column = _column([chunk.column(index) for chunk in chunks])
+            nodes.append((rows, nulls))
+            for pieces in column:
+                size = sum(len(piece) for piece in pieces)
                 buffers.append((at, size))
-                sources.append(buffer)
+                sources.append(pieces)
                 at += -(-size // _ALIGNMENT) * _ALIGNMENT
         body = -(-at // PAGE) * PAGE
-        return cls(batch.num_rows, tuple(nodes), tuple(buffers), tuple(sources), body)
+        return cls(rows, tuple(nodes), tuple(buffers), tuple(sources), body)
 
     def copy_body(self, out: memoryview) -> None:
-        """Fill `out` (`body_bytes` long) with the buffers and zeros between them."""
+        """Fill `out` (`body_bytes` long) with the buffers and zeros between them, the GIL released."""
+        target = np.frombuffer(out, np.uint8)
         end = 0
-        for (at, size), source in zip(self.buffers, self.sources, strict=True):
-            out[end:at] = bytes(at - end)
-            if source is not None:
-                out[at : at + size] = memoryview(source).cast("B")
-            end = at + size
-        out[end : self.body_bytes] = bytes(self.body_bytes - end)
+        for (start, _), pieces in zip(self.buffers, self.sources, strict=True):
+            target[end:start] = 0
+            end = start
+            for piece in pieces:
+                np.copyto(target[end : end + len(piece)], piece)
+                end += len(piece)
+        target[end : self.body_bytes] = 0
+
+
+def _column(chunks: list[pa.Array]) -> tuple[int, list[Pieces]]:
+    """Return the null count and the pieces of each Arrow buffer of one column; copies only what has to be shifted."""
+    nulls = sum(chunk.null_count for chunk in chunks)
+    kind = chunks[0].type
+    if not nulls and (pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind)) and kind.bit_width % 8 == 0:
+        width = kind.bit_width // 8
+        return 0, [(), tuple(_bytes(c.buffers()[1], c.offset * width, len(c) * width) for c in chunks)]
+    if not nulls and pa.types.is_large_binary(kind):
+        return 0, [(), *_large_binary(chunks)]
+    whole = pa.concat_arrays(chunks)
+    return nulls, [() if b is None else (_bytes(b, 0, b.size),) for b in whole.buffers()]
+
+
+def _large_binary(chunks: list[pa.Array]) -> tuple[Pieces, Pieces]:
+    """Return offsets, rebased over all chunks, and the data of large binary columns without nulls."""
+    offsets, data, base = [np.zeros(1, np.int64)], [], 0
+    for chunk in chunks:
+        if len(chunk):
+            own = np.frombuffer(chunk.buffers()[1], np.int64, len(chunk) + 1, chunk.offset * 8)
+            offsets.append(own[1:] + (base - own[0]))
+            base += int(own[-1] - own[0])
+            data.append(_bytes(chunk.buffers()[2], int(own[0]), int(own[-1] - own[0])))
+    return (np.concatenate(offsets).view(np.uint8),), tuple(data)
+
+
+def _bytes(buffer: pa.Buffer | None, start: int, size: int) -> npt.NDArray[np.uint8]:
+    if buffer is None or size == 0:
+        return np.empty(0, np.uint8)
+    return np.frombuffer(buffer, np.uint8, size, start)
 
 
 def batch_header(plan: BatchPlan, facts: Facts, body: Buffer) -> tuple[bytes, int]:

@@ -9,6 +9,8 @@ The kernel walks packets and words once. Its running state per source is int64 `
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from daq.listmode.columns import DECODED_STREAMS, NUMPY_TYPES, decoded_columns
 from daq.model.events import MARKS, STREAMS
 from daq.model.layout import BitField, Clock, DetectorNumber, Kind, Layout
@@ -57,7 +59,11 @@ def _head(columns: list[tuple[str, str]], tables: list[str]) -> list[str]:
         '"""Made by scandaq from an event layout. Do not edit: it is rewritten whenever it differs."""',
         "",
         "from numba import njit, types",
-        "from numba.types import float32, float64, int32, int64, uint8, uint16, uint32, uint64",
+        "",
+        "from daq.listmode.loads import (",
+        "    load_u8, load_u16_big, load_u16_little, load_u32_big, load_u32_little, load_u64_big, load_u64_little,",
+        ")",
+        "from numba.core.types import float32, float64, int32, int64, uint8, uint16, uint32, uint64",
         "",
         "",
         "NAN = float('nan')",
@@ -79,8 +85,9 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
     kinds = list(layout.kinds.items())
     size = layout.word_bytes
     locals_ = [f"k{i}" for i in range(len(kinds) + len(CAUSES))]
+    compiler = _Kinds(layout, clock)
     lines = [
-        "ns = nc = nm = 0",
+        "ns, nc, nm = uint64(0), uint64(0), uint64(0)  # unsigned: a signed index costs a wrap-around test",
         "for p in range(offset.size):",
         f"    if flags[p] & {int(NOT_DECODED)}:",
         "        continue",
@@ -88,37 +95,91 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
         f"    d = {'0' if clock.shared else 's'}",
         "    known, ref, latest = state[s, 0], state[s, 1], state[s, 2]",
         "    zeroed, origin = zero[d, 0], zero[d, 1]",
+        "    timed = known != 0 and zeroed != 0",
+        *_indent(compiler.now()),
         f"    {' = '.join(locals_)} = 0",
         "    at = offset[p]",
         f"    for _ in range(length[p] // {size}):",
         f"        w = {_load(layout)}",
         f"        at += {size}",
     ]
-    compiler = _Kinds(layout, clock)
-    for index, (_, kind) in enumerate(kinds):
-        lines.append(f"        {'el' if index else ''}if {_test(kind)}:")
-        lines += [f"            {line}" for line in compiler.branch(index, kind)]
+    for position, branch in enumerate(_branches([kind for _, kind in kinds])):
+        lines.append(f"        {'el' if position else ''}if {branch.test}:")
+        lines += [f"            {line}" for line in compiler.branch(branch)]
     lines += [
         "        else:",
         f"            {compiler.cause('unknown')} += 1",
         "    state[s, 0], state[s, 1], state[s, 2] = known, ref, latest",
         "    zero[d, 0], zero[d, 1] = zeroed, origin",
         *(f"    counts[s, {i}] += {name}" for i, name in enumerate(locals_)),
-        "return ns, nc, nm",
+        "return int64(ns), int64(nc), int64(nm)",
     ]
     return [f"    {line}" for line in lines]
 
 
 def _load(layout: Layout) -> str:
-    size = layout.word_bytes
-    shifts = range(0, 8 * size, 8) if layout.byte_order == "little" else range(8 * size - 8, -8, -8)
-    return " | ".join(f"(uint64(data[at + {i}]) << uint64({shift}))" for i, shift in enumerate(shifts))
+    """Return the expression of the word at byte `at`: one load, or two joined where no machine word fits."""
+    size, order = layout.word_bytes, layout.byte_order
+    parts, at = [], 0
+    for piece in _PIECES[size]:
+        shift = 8 * (at if order == "little" else size - at - piece)
+        name = f"load_u{8 * piece}" + (f"_{order}" if piece > 1 else "")
+        place = f"at + {at}" if at else "at"
+        parts.append(f"uint64({name}(data, {place}))" + (f" << uint64({shift})" if shift else ""))
+        at += piece
+    return " | ".join(f"({part})" for part in parts)
 
 
-def _test(kind: Kind) -> str:
-    if not kind.tag_mask:
-        return "True"
-    return f"(w & uint64({kind.tag_mask:#x})) == uint64({kind.tag_value:#x})"
+_PIECES = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,), 5: (4, 1), 6: (4, 2), 7: (4, 2, 1), 8: (8,)}
+"""How a word of so many bytes is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A kind, or a prompt and a delayed kind that differ in nothing but one tag bit, decoded without a jump.
+
+    Which of the two it is follows no pattern, so a jump would be mispredicted; measured 1.4 times faster.
+    """
+
+    kind: Kind
+    index: int
+    twin_index: int | None = None
+    bit: int = 0
+
+    @property
+    def test(self) -> str:
+        """Return the condition on the word."""
+        mask = self.kind.tag_mask & ~self.bit
+        return f"(w & uint64({mask:#x})) == uint64({self.kind.tag_value & mask:#x})" if mask else "True"
+
+    @property
+    def other(self) -> str:
+        """Return 1 for the twin and 0 for the kind itself, from the word."""
+        low = self.bit.bit_length() - 1
+        wanted = 1 if self.kind.tag_value & self.bit else 0
+        bit = f"int64((w >> uint64({low})) & uint64(1))"
+        return f"1 - {bit}" if wanted else bit
+
+
+def _branches(kinds: list[Kind]) -> list[_Branch]:
+    branches: list[_Branch] = []
+    for index, kind in enumerate(kinds):
+        last = branches[-1] if branches else None
+        if last is not None and last.twin_index is None and _twins(last.kind, kind):
+            bit = last.kind.tag_value ^ kind.tag_value
+            branches[-1] = _Branch(last.kind, last.index, index, bit)
+        else:
+            branches.append(_Branch(kind, index))
+    return branches
+
+
+def _twins(kind: Kind, other: Kind) -> bool:
+    """Return True for prompt and delayed (either order) with equal fields and detectors and one tag bit apart."""
+    if {kind.yields, other.yields} != {"prompt", "delayed"} or kind.tag_mask != other.tag_mask:
+        return False
+    same = kind.fields == other.fields and _detectors(kind) == _detectors(other)
+    looked_up = any(number.lookup is not None for number in _detectors(kind).values())
+    return same and not looked_up and (kind.tag_value ^ other.tag_value).bit_count() == 1
 
 
 def _detectors(kind: Kind) -> dict[str, DetectorNumber]:
@@ -140,35 +201,30 @@ class _Kinds:
         """Return the local counter of a cause."""
         return f"k{self._kinds + CAUSES.index(name)}"
 
-    def branch(self, index: int, kind: Kind) -> list[str]:
-        """Return the statements for a word of `kind`."""
-        write = {
-            "time": self._time_word,
-            "mark": self._mark,
-            "nothing": lambda _: [],
-            "single": self._single,
-            "prompt": self._coincidence,
-            "delayed": self._coincidence,
-        }[kind.yields]
-        return [*write(kind), f"k{index} += 1"]
+    def branch(self, branch: _Branch) -> list[str]:
+        """Return the statements for a word of the branch's kind."""
+        if branch.kind.yields in ("prompt", "delayed"):
+            return self._coincidence(branch)
+        write = {"time": self._time_word, "mark": self._mark, "nothing": lambda _: [], "single": self._single}
+        return [*write[branch.kind.yields](branch.kind), f"k{branch.index} += 1"]
 
     def _time_word(self, kind: Kind) -> list[str]:
         field = kind.field_to("time")
         if field is None:
             return []
-        lines = [*self._unfold(field), *self._to_ps("ref")]
-        return [*lines, *self._mark_row(kind, f"int64({_raw(field)})")] if kind.stored else lines
+        lines = [*self._unfold(field), *self._advance()]
+        return [*lines, *self._mark_row(kind, _raw(field))] if kind.stored else lines
 
     def _mark(self, kind: Kind) -> list[str]:
         lines: list[str] = []
         if kind.field_to("time") is not None:
             lines += self._event_time(kind)
         else:
-            lines += ["t = int64(0)", "if known and zeroed:", *_indent(self._ps_of("ref"))]
+            lines += ["t = now if timed else int64(0)"]
         if not kind.stored:
             return lines
         value = kind.field_to("value")
-        return [*lines, *self._mark_row(kind, f"int64({_raw(value)})" if value else "int64(0)")]
+        return [*lines, *self._mark_row(kind, _raw(value) if value else "int64(0)")]
 
     def _mark_row(self, kind: Kind, value: str) -> list[str]:
         physical = kind.field_to("value2")
@@ -178,7 +234,7 @@ class _Kinds:
             "m_source[nm] = source[p]",
             f"m_value[nm] = {value}",
             f"m_value2[nm] = {_physical(physical) if physical else 'NAN'}",
-            "nm += 1",
+            "nm += uint64(1)",
         ]
 
     def _single(self, kind: Kind) -> list[str]:
@@ -186,15 +242,21 @@ class _Kinds:
         if kind.detector is not None:
             lines.append("s_detector[ns] = detector")
         lines += self._plain_columns(kind, "singles", "ns")
-        return [*lines, "ns += 1"]
+        return [*lines, "ns += uint64(1)"]
 
-    def _coincidence(self, kind: Kind) -> list[str]:
+    def _coincidence(self, branch: _Branch) -> list[str]:
+        kind = branch.kind
+        own = 0 if kind.yields == "prompt" else 1
         lines = [*self._event_time(kind), *self._detector_numbers(kind), "c_time_ps[nc] = t"]
-        lines.append(f"c_kind[nc] = {0 if kind.yields == 'prompt' else 1}")
+        if branch.twin_index is None:
+            lines += [f"c_kind[nc] = {own}", f"k{branch.index} += 1"]
+        else:
+            lines += [f"other = {branch.other}", f"c_kind[nc] = {'1 - ' if own else ''}other"]
+            lines += [f"k{branch.index} += 1 - other", f"k{branch.twin_index} += other"]
         lines += self._plain_columns(kind, "coincidences", "nc")
         if kind.detector_a is not None and kind.detector_b is not None:
             lines += self._ordered_pair(kind)
-        return [*lines, "nc += 1"]
+        return [*lines, "nc += uint64(1)"]
 
     def _ordered_pair(self, kind: Kind) -> list[str]:
         """Store the lower detector number first; what belongs to a detector moves along, TOF turns its sign."""
@@ -220,16 +282,17 @@ class _Kinds:
         if not self._layout.carries_time:
             if field is None:
                 return ["t = int64(0)"]
-            return [*self._unfold(field), *self._to_ps("ref")]
-        lines = ["if not (known and zeroed):", f"    {self.cause('untimed')} += 1", "    continue"]
-        fine = f" + int64({_raw(field)}) * {field.ticks}" if field else ""
-        return [*lines, *self._ps_of(f"(ref{fine})"), *_LATEST]
+            return [*self._unfold(field), *self._advance()]
+        lines = ["if not timed:", f"    {self.cause('untimed')} += 1", "    continue"]
+        if field is None:
+            return [*lines, "t = now"]
+        return [*lines, *self._ps_of(f"(ref + {_raw(field)} * {field.ticks})"), *_LATEST]
 
     def _unfold(self, field: BitField) -> list[str]:
         """Advance `ref` (ticks) to the field's value by the nearest way round its wrap."""
         wrap = (field.wrap or 1 << field.width) * field.ticks
         half = wrap // 2
-        value = f"int64({_raw(field)}) * {field.ticks}"
+        value = f"{_raw(field)} * {field.ticks}"
         if wrap & (wrap - 1) == 0 and wrap < 1 << 63:
             step = f"((v - ref + {half}) & {wrap - 1}) - {half}"
         elif wrap < 1 << 62:
@@ -249,8 +312,14 @@ class _Kinds:
             ]
         return [*lines, "ref = stepped", "known = int64(1)"]
 
-    def _to_ps(self, ticks: str) -> list[str]:
-        return ["if not zeroed:", f"    origin = {ticks}", "    zeroed = int64(1)", *self._ps_of(ticks), *_LATEST]
+    def now(self) -> list[str]:
+        """Return the statements that give `now`, the carried time in ps, at the start of a packet."""
+        return [*self._ps_of("ref"), "now = t"]
+
+    def _advance(self) -> list[str]:
+        """Make the carried ticks the time of this word, and time zero where there was none."""
+        zero = ["if not zeroed:", "    origin = ref", "    zeroed = int64(1)"]
+        return [*zero, *self._ps_of("ref"), "now = t", "timed = True", *_LATEST]
 
     def _ps_of(self, ticks: str) -> list[str]:
         """Compute `t`, ps from time zero, rounding half to even."""
@@ -272,7 +341,7 @@ class _Kinds:
             index = "int64(0)"
             for digit, radix in zip(number.digits, number.radix, strict=True):
                 field = kind.fields[digit]
-                lines.append(f"{name}_{digit} = int64({_raw(field)})")
+                lines.append(f"{name}_{digit} = {_raw(field)}")
                 if radix < 1 << field.width:
                     tests.append(f"{name}_{digit} >= {radix}")
                 index = f"{name}_{digit}" if index == "int64(0)" else f"({index}) * {radix} + {name}_{digit}"

@@ -90,7 +90,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     try:
         content = json.loads(text)
         version = str(content["format"])
-        major = int(version.split(".")[0])
+        major = int(version.partition(".")[0])
     except (ValueError, KeyError, TypeError, RecursionError) as why:
         raise FormatError(f"{where}: not a scandaq manifest ({type(why).__name__})") from None
     if major != FORMAT_MAJOR:
