@@ -97,7 +97,8 @@ Pieces = tuple[npt.NDArray[np.uint8], ...]
 class BatchPlan:
     """Where each Arrow buffer of a record batch goes in the body. Offsets and lengths in bytes.
 
-    `sources` holds per buffer the byte arrays that make it up, one behind the other; none for an absent validity map.
+    `sources` holds per buffer the byte arrays that make it up, one behind the other; none for an absent
+    validity map.
     """
 
     rows: int
@@ -113,7 +114,7 @@ class BatchPlan:
 
     @classmethod
     def of_chunks(cls, chunks: Sequence[pa.RecordBatch]) -> BatchPlan:
-        """Plan one message of `chunks` (at least one, all of one schema), rows in that order, sliced or not."""
+        """Plan one message of `chunks`: at least one, all of one schema, rows in that order."""
         nodes, buffers, sources, at = [], [], [], 0
         rows = sum(chunk.num_rows for chunk in chunks)
         for index in range(chunks[0].num_columns):
@@ -141,10 +142,11 @@ class BatchPlan:
 
 
 def _column(chunks: list[pa.Array]) -> tuple[int, list[Pieces]]:
-    """Return the null count and the pieces of each Arrow buffer of one column; copies only what has to be shifted."""
+    """Return the null count and the pieces of each buffer of a column; copies only what has to be shifted."""
     nulls = sum(chunk.null_count for chunk in chunks)
     kind = chunks[0].type
-    if not nulls and (pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind)) and kind.bit_width % 8 == 0:
+    fixed = pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind)
+    if fixed and not nulls and kind.bit_width % 8 == 0:
         width = kind.bit_width // 8
         return 0, [(), tuple(_bytes(c.buffers()[1], c.offset * width, len(c) * width) for c in chunks)]
     if not nulls and pa.types.is_large_binary(kind):
