@@ -128,6 +128,10 @@ class BatchPlan:
         body = -(-at // PAGE) * PAGE
         return cls(rows, tuple(nodes), tuple(buffers), tuple(sources), body)
 
+    def without_sources(self) -> BatchPlan:
+        """Return the plan alone, which keeps no rows in memory."""
+        return BatchPlan(self.rows, self.nodes, self.buffers, (), self.body_bytes)
+
     def copy_body(self, out: memoryview) -> None:
         """Fill `out` (`body_bytes` long) with the buffers and zeros between them, the GIL released."""
         target = np.frombuffer(out, np.uint8)

@@ -36,6 +36,10 @@ class Carry:
     zero: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
 
+    def copy(self) -> Carry:
+        """Return an independent copy."""
+        return Carry(self.state.copy(), self.zero.copy(), self.counts.copy())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:

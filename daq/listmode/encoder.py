@@ -112,7 +112,7 @@ class Encoder:
         out = np.zeros(len(words) + int(inserted.sum()), np.uint64)
         is_time = np.ones(len(out), bool)
         is_time[place] = False
-        back = np.repeat(place - np.arange(0, len(words)) * 0, inserted) - np.flatnonzero(is_time) - 1
+        back = np.repeat(place, inserted) - np.flatnonzero(is_time) - 1
         raw = (np.repeat(counts, inserted) - back) % wrap
         kind = self.layout.kinds[self.kinds[code]]
         out[is_time] = np.uint64(kind.tag_value) | (raw.astype(np.uint64) << np.uint64(field.low))

@@ -23,17 +23,24 @@ lose (TCP, file); not at all."""
 Count = Annotated[int, Field(ge=0)]
 
 
-class Beside(BaseModel):
-    """Figures that explain the sum and are never in it."""
+class Socket(BaseModel):
+    """What one socket knows and no source: datagrams, beside every sum."""
 
     model_config = ConfigDict(extra="forbid")
 
     kernel_drops: Count = 0
     """Datagrams the kernel dropped at our socket; they explain gaps."""
+    foreign: Count = 0
+    """Datagrams that no source can be made of: another sender's, or not of the framing."""
+
+
+class Beside(BaseModel):
+    """Figures that explain the sum of a source and are never in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
     duplicates: Count = 0
     """Units received a second time."""
-    foreign: Count = 0
-    """Datagrams from elsewhere or without our magic."""
     late: Count = 0
     excluded: Count = 0
     """Units decoded and deliberately not stored as rows."""
@@ -75,6 +82,7 @@ class Ledger(BaseModel):
 
     unit: Literal["word", "event", "frame"]
     sources: tuple[SourceLedger, ...] = ()
+    socket: Socket = Socket()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
