@@ -6,6 +6,7 @@ One layout makes the decoder and the encoder (`daq.listmode`). Types are checked
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -30,13 +31,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+_RATIONAL = re.compile(r"^(?=[0.]*[1-9])[0-9]{1,18}(\.[0-9]{1,18}|/0*[1-9][0-9]{0,17})?\Z")
+
+
 def _rational(value: object) -> str:
     """Accept `"3125/128"`, `"10"` or an integer; a float has lost the exact tick already."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         msg = 'a rational as text or integer, e.g. "3125/128"; a float cannot be exact'
         raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError only
-    if Fraction(value) <= 0:
-        msg = "must be above zero"
+    if not _RATIONAL.match(str(value)):
+        msg = 'must be a number above zero with at most 18 digits on each side, e.g. "10", "3125/128", "24.4140625"'
         raise ValueError(msg)
     return str(Fraction(value))
 
@@ -177,5 +181,5 @@ class Layout(Strict):
 
 def bit_mask(bits: str) -> int:
     """Return the mask of a bit range, e.g. `"31:29"` -> 0xE0000000. An inverted range gives 0."""
-    high, low = int(bits.split(":")[0]), int(bits.split(":")[-1])
+    high, low = int(bits.partition(":")[0]), int(bits.rpartition(":")[2])
     return ((1 << max(high - low + 1, 0)) - 1) << low

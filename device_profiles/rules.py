@@ -1,0 +1,93 @@
+"""Rules on an instrument profile beyond its layout: transport, detector facts, and how the sections agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daq.model.finding import Finding, error, warning
+from daq.model.layout import DetectorNumber
+from daq.model.layout_rules import findings as layout_findings
+from device_profiles.schema import InstrumentProfile
+
+_CAMERA_KEYS = ("heads", "width_mm", "height_mm")
+_PET_KEYS = ("coincidence_half_window_ps",)
+_FOREIGN: dict[str, tuple[str, ...]] = {
+    "pet": _CAMERA_KEYS,
+    "gamma_camera": _PET_KEYS,
+    "probe": (*_CAMERA_KEYS, *_PET_KEYS),
+}
+"""Keys of the detector section that make no sense for a modality; `generic` may use all."""
+
+_COINCIDENCES = ("prompt", "delayed")
+
+
+def findings(profile: InstrumentProfile) -> list[Finding]:
+    """Return everything there is to say about a profile whose keys and types are in order."""
+    return [
+        *transport(profile),
+        *layout_findings(profile.layout, profile.clock),
+        *detector_facts(profile),
+        *detector_count(profile),
+        *modality_fits(profile),
+    ]
+
+
+def transport(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand a framing for datagrams."""
+    framing, kinds = profile.transport.datagram_framing, profile.transport.kinds
+    if "udp" in kinds and framing is None:
+        yield error("transport.datagram_framing", "absent", 'required with udp: "native" or "none"')
+    if "udp" not in kinds and framing is not None:
+        yield error("transport.datagram_framing", framing, f"only with udp; kinds: {', '.join(kinds)}")
+    if "udp" in kinds and framing == "none":
+        reason = "bare datagrams carry no numbers: lost ones go unseen, the ledger can only say `basis: none`"
+        yield warning("transport.datagram_framing", framing, reason)
+    if len(set(kinds)) != len(kinds):
+        yield error("transport.kinds", ", ".join(kinds), "names a transport twice")
+
+
+def detector_facts(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand facts that fit the modality and each other."""
+    facts = profile.detector
+    for key in _FOREIGN.get(profile.modality, ()):
+        if getattr(facts, key) is not None:
+            yield error(f"detector.{key}", getattr(facts, key), f"says nothing about modality {profile.modality}")
+    if profile.modality == "gamma_camera":
+        for key in _CAMERA_KEYS:
+            if getattr(facts, key) is None:
+                yield warning(f"detector.{key}", "absent", "a gamma camera states its heads and their field of view")
+    low, high = facts.energy_min_kev, facts.energy_max_kev
+    if low is not None and high is not None and low >= high:
+        yield error("detector.energy_min_kev", low, f"must be below energy_max_kev = {high}")
+    if (facts.energy_resolution_percent is None) != (facts.energy_resolution_at_kev is None):
+        yield error(
+            "detector.energy_resolution_percent", facts.energy_resolution_percent, "a resolution is stated at an energy"
+        )
+
+
+def detector_count(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Warn when the stated number of detectors is not the one the layout can express."""
+    stated = profile.detector.detector_count
+    if stated is None:
+        return
+    for name, kind in profile.layout.kinds.items():
+        for which in ("detector", "detector_a", "detector_b"):
+            number: DetectorNumber | None = getattr(kind, which)
+            if number is not None and _highest(number) != stated:
+                reason = f"layout.kinds.{name}.{which} gives {_highest(number)} detector numbers"
+                yield warning("detector.detector_count", stated, reason)
+
+
+def modality_fits(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand coincidences of PET and generic instruments only."""
+    if profile.modality in ("gamma_camera", "probe"):
+        for name, kind in profile.layout.kinds.items():
+            if kind.yields in _COINCIDENCES:
+                yield error(
+                    f"layout.kinds.{name}.yields", kind.yields, f"no coincidences in modality {profile.modality}"
+                )
+
+
+def _highest(number: DetectorNumber) -> int:
+    """Return one more than the highest detector number."""
+    return number.count if number.lookup is None else max(number.lookup, default=-1) + 1
