@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from daq.errors import UsageError
 
@@ -12,7 +13,8 @@ COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
 
 _TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)$")
+_NUMBER = re.compile(r"^([0-9]{1,40}(?:\.[0-9]{1,40})?)([A-Za-z]*)$")
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class StopCondition:
         if self.duration_ps is not None:
             parts.append(f"time={self.duration_ps}ps")
         if self.host_s is not None:
-            parts.append(f"host={self.host_s:g}s")
+            parts.append(f"host={Decimal(repr(self.host_s)).normalize():f}s")
         return ",".join(parts) or "end"
 
 
@@ -62,7 +64,10 @@ def _scaled(text: str, value: str, units: dict[str, int], wanted: str) -> int:
     if found is None or found[2] not in units:
         raise UsageError(f"--stop {text}: the value must be {wanted}")
     whole, _, fraction = found[1].partition(".")
-    scaled, left = divmod(int(whole + fraction) * units[found[2]], 10 ** len(fraction))
+    divisor: int = 10 ** len(fraction)
+    scaled, left = divmod(int(whole + fraction) * units[found[2]], divisor)
     if left or scaled <= 0:
         raise UsageError(f"--stop {text}: the value must be above zero and whole in its smallest unit")
+    if scaled > _LARGEST:
+        raise UsageError(f"--stop {text}: the value is beyond {_LARGEST} in its smallest unit")
     return scaled
