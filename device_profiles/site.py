@@ -1,0 +1,176 @@
+"""`site/0`: what is plugged in where. A TOML file whose values environment variables `SCANDAQ_...` override.
+
+A variable is the key path in capitals with `__` for each dot: `SCANDAQ_STORAGE`, `SCANDAQ_INSTRUMENTS__RING__URL`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from daq.errors import MissingError, ProfileError, ScandaqError
+from daq.model.finding import Finding, error, errors
+from daq.model.layout import Name
+from device_profiles.load import load_profile
+from device_profiles.reading import from_pydantic, known_keys, read_toml, refusal
+from device_profiles.scanners import beside, load_scanner
+
+SITE_SCHEMA = "site/0"
+ENV_PREFIX = "SCANDAQ_"
+ENV_SITE = "SCANDAQ_SITE"
+"""Names the site file itself."""
+
+_PORTS = range(1, 65536)
+
+
+def _url(text: str) -> str:
+    """Refuse what cannot be an endpoint; return it unchanged."""
+    why = why_no_endpoint(text)
+    if why is not None:
+        raise ValueError(why)
+    return text
+
+
+class Plug(BaseModel):
+    """One instrument that is plugged in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    profile: str
+    """Id of a shipped instrument profile, or a path relative to the site file."""
+    url: Annotated[str, AfterValidator(_url)]
+    """`udp://HOST:PORT` (subscribe), `udp://@HOST:PORT` (listen), `tcp://HOST:PORT`, `file:///PATH`."""
+    source: Annotated[int, Field(ge=0, lt=0xFFFF)] = 0
+    """Number of the front-end source, for transports that do not state it."""
+
+
+class Site(BaseSettings):
+    """One station. Frozen; unknown keys are refused. The key `schema` is checked before and is no setting."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    station: Annotated[str, Field(min_length=1, max_length=64)]
+    """Name of the station in manifests, messages and on screen."""
+    storage: Path
+    """Folder of the recordings; absolute, or relative to the site file."""
+    scanner: str | None = None
+    """Id of a shipped scanner profile, or a path relative to the site file."""
+    instruments: dict[Name, Plug] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file; read nothing else."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_site(path: Path) -> Site:
+    """Return the site of a file, the environment applied, `storage` made absolute.
+
+    Raises `MissingError`, or `ProfileError` with every problem; a value from the environment names its variable.
+    """
+    site, found = check_site(path)
+    wrong = errors(found)
+    if site is None or wrong:
+        raise ProfileError(refusal(str(path), wrong))
+    return site
+
+
+def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
+    """Return the site where keys and types are in order, else None, and every finding."""
+    tables = read_toml(path)
+    schema = tables.pop("schema", "absent")
+    if schema != SITE_SCHEMA:
+        return None, [error("schema", schema, f"must be {SITE_SCHEMA!r}")]
+    try:
+        site = Site(**tables)
+    except ValidationError as why:
+        return None, [_with_variable(finding) for finding in from_pydantic(why, known_keys(Site))]
+    except SettingsError as why:
+        return None, [error("environment", f"{ENV_PREFIX}...", f"{why} ({why.__cause__})")]
+    made = site.model_copy(update={"storage": (path.parent / site.storage).absolute()})
+    return made, list(_named_profiles(made, path.parent))
+
+
+def find_site(given: str | Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return `given`, else the file `$SCANDAQ_SITE` names, else the user's, else the machine's. Raises `MissingError`."""
+    if given is not None:
+        return Path(given)
+    if environment.get(ENV_SITE):
+        return Path(environment[ENV_SITE])
+    config = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = (config / "scandaq" / "site.toml", Path("/etc/scandaq/site.toml"))
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(map(str, places))
+    raise MissingError(f"no site file: give --site FILE or set {ENV_SITE}; looked for {looked}")
+
+
+def why_no_endpoint(text: str) -> str | None:
+    """Return why `text` is no endpoint URL, or None."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as why:
+        return f"not a URL: {why}"
+    if parts.scheme == "file":
+        return None if parts.path.startswith("/") and not parts.netloc else "a file is written file:///PATH"
+    if parts.scheme not in ("tcp", "udp"):
+        return "must begin with udp://, tcp:// or file:///"
+    return _why_no_socket(parts, port)
+
+
+def _why_no_socket(parts: SplitResult, port: int | None) -> str | None:
+    if not parts.hostname or port not in _PORTS:
+        return f"must name a host and a port of 1 to 65535: {parts.scheme}://HOST:PORT"
+    if parts.path or parts.query or parts.fragment:
+        return f"nothing may follow the port: {parts.scheme}://HOST:PORT"
+    if "@" in parts.netloc and (parts.scheme != "udp" or not parts.netloc.startswith("@")):
+        return "only udp://@HOST:PORT (listen) has an @, and nothing stands before it"
+    return None
+
+
+def _named_profiles(site: Site, folder: Path) -> Iterator[Finding]:
+    """Demand that every profile the site names can be loaded and speaks the transport of its URL."""
+    for name, plug in site.instruments.items():
+        try:
+            profile = load_profile(beside(plug.profile, folder))
+        except ScandaqError as why:
+            yield error(f"instruments.{name}.profile", plug.profile, str(why))
+            continue
+        scheme = urlsplit(plug.url).scheme
+        if scheme not in profile.transport.kinds:
+            reason = f"the profile {profile.id} knows {', '.join(profile.transport.kinds)}"
+            yield error(f"instruments.{name}.url", plug.url, reason)
+    if site.scanner is not None:
+        try:
+            load_scanner(beside(site.scanner, folder))
+        except ScandaqError as why:
+            yield error("scanner", site.scanner, str(why))
+
+
+def _with_variable(finding: Finding) -> Finding:
+    """Name the environment variable a wrong value came from."""
+    variable = ENV_PREFIX + finding.key.upper().replace(".", "__")
+    if variable not in os.environ:
+        return finding
+    return Finding(finding.key, finding.value, f"{finding.reason} (set by {variable})", finding.severity)
+
+
+def as_json(site: Site) -> dict[str, Any]:
+    """Return the site as plain data."""
+    return {"schema": SITE_SCHEMA, **site.model_dump(mode="json")}
