@@ -8,6 +8,7 @@
     │   ├── FormatError               not a list-mode directory, or a version this build does not know
     │   ├── EncodeError               values that the layout cannot express
     │   └── StorageFullError          no room, found before the start or while writing
+    ├── StorageFailedError            the disk does not do what it should: an input/output error while writing
     ├── MissingError          4       no such file, profile, directory
     ├── UnreachableError      5       a peer does not answer or hung up
     ├── VerificationError     6       ran, and the verdict is FAILED
@@ -57,6 +58,10 @@ class EncodeError(RefusedError):
 
 class StorageFullError(RefusedError):
     """The storage has no room, found before the start or while writing."""
+
+
+class StorageFailedError(ScandaqError):
+    """The disk failed while writing, for another reason than lack of room."""
 
 
 class MissingError(ScandaqError):
