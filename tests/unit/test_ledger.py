@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from daq.model.ledger import Beside, Ledger, Socket, SourceLedger
+from daq.wire.sequence import SequenceTracker
 
 counts = st.integers(0, 2**63)
 CAUSES = ("malformed", "ring_full", "shed", "disk")
@@ -120,3 +121,34 @@ def test_two_sources_do_not_share_what_stands_beside() -> None:
     first.beside.duplicates += 5
 
     assert second.beside.duplicates == 0
+
+
+def test_the_worked_example_of_the_documentation_comes_out_as_it_says() -> None:
+    """docs/explanations/ledger.md."""
+    tracker = SequenceTracker()
+
+    gaps = [
+        tracker.seen(0, 182, start=True).gap_words,
+        tracker.seen(364, 182).gap_words,
+        tracker.seen(364, 182).gap_words,
+        tracker.seen(546, 100, announced=182).gap_words,
+        tracker.counter(1000, end=True),
+    ]
+    entry = SourceLedger(
+        source=3, basis=tracker.basis, sent=tracker.sent, gap=tracker.gap, received=tracker.received,
+        recorded=tracker.received - 3, malformed=3, beside=Beside(duplicates=tracker.duplicates),
+    )  # fmt: skip
+
+    assert gaps == [0, 182, 0, 82, 272]
+    assert (entry.sent, entry.gap, entry.received, entry.recorded) == (1000, 536, 464, 461)
+    assert (entry.basis, entry.beside.duplicates, entry.balanced) == ("counter", 182, True)
+
+
+def test_without_its_end_packet_the_worked_example_knows_less_and_balances_all_the_same() -> None:
+    tracker = SequenceTracker()
+
+    tracker.seen(0, 182, start=True)
+    tracker.seen(364, 182)
+    tracker.seen(546, 100, announced=182)
+
+    assert (tracker.basis, tracker.sent, tracker.gap, tracker.received) == ("sequence", 728, 264, 464)
