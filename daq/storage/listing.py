@@ -1,0 +1,62 @@
+"""What lies in a list-mode directory: the manifest and the segment files, those it names and those it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daq.errors import FormatError, MissingError, RefusedError
+from daq.storage.manifest import MANIFEST, Manifest, Segment, parse_manifest
+from daq.storage.scan import name_of_segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_MANIFEST_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """A segment of a directory; `expected` is the manifest's entry, None for a file that the manifest does not name."""
+
+    path: Path
+    stream: str
+    index: int
+    expected: Segment | None
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Return the manifest. Raise `MissingError` when there is none, `FormatError` when it cannot be believed."""
+    path = directory / MANIFEST
+    if not directory.is_dir():
+        raise MissingError(f"{directory}: no such directory")
+    if not path.is_file():
+        raise MissingError(f"{directory}: no {MANIFEST}, so this is no list-mode directory or it has lost its manifest")
+    try:
+        size = path.stat().st_size
+        if size > _MAX_MANIFEST_BYTES:
+            raise FormatError(f"{path}: {size} bytes, a manifest has at most {_MAX_MANIFEST_BYTES}")
+        text = path.read_bytes()
+    except OSError as why:
+        raise RefusedError(f"{path}: {why.strerror or why}") from None
+    return parse_manifest(text, str(path))
+
+
+def list_segments(directory: Path, manifest: Manifest | None) -> list[SegmentFile]:
+    """Return the segments by stream and index: the manifest's and every other file with a segment's name.
+
+    Raise `FormatError` when the manifest names a file that a segment cannot have.
+    """
+    files: dict[str, SegmentFile] = {}
+    for entry in manifest.segments if manifest else ():
+        path = directory / entry.file
+        if "/" in entry.file or name_of_segment(path) != (entry.stream, entry.index):
+            raise FormatError(
+                f"{directory / MANIFEST}: segment {entry.index} of {entry.stream!r} cannot be named {entry.file!r}"
+            )
+        files[entry.file] = SegmentFile(path, entry.stream, entry.index, entry)
+    for path in directory.iterdir() if directory.is_dir() else ():
+        name = name_of_segment(path)
+        if name and path.name not in files:
+            files[path.name] = SegmentFile(path, *name, None)
+    return sorted(files.values(), key=lambda file: (file.stream, file.index))

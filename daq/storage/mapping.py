@@ -1,0 +1,57 @@
+"""A file's bytes through a read-only memory map, with a bound on what a long walk keeps in memory."""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from daq.errors import MissingError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_RELEASE_BYTES = 64 << 20
+
+
+class Mapping:
+    """A file's bytes. `data` is valid until the mapping is left."""
+
+    def __init__(self, data: memoryview, pages: mmap.mmap | None = None) -> None:
+        self.data = data
+        self._pages = pages
+        self._released = 0
+
+    def release_before(self, at: int) -> None:
+        """Let go of pages before offset `at` now and then, so that a walk of any length stays small in memory."""
+        step = (at - self._released) // _RELEASE_BYTES * _RELEASE_BYTES
+        if self._pages is not None and step:
+            self._pages.madvise(mmap.MADV_DONTNEED, self._released, step)
+            self._released += step
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[Mapping]:
+    """Yield the file's bytes. Raise `MissingError` or `RefusedError` when there is no such plain file."""
+    pages = map_file(path)
+    if pages is None:
+        yield Mapping(memoryview(b""))
+        return
+    with pages, memoryview(pages) as data:
+        pages.madvise(mmap.MADV_SEQUENTIAL)
+        yield Mapping(data, pages)
+
+
+def map_file(path: Path) -> mmap.mmap | None:
+    """Return the map of a file, None when it is empty. Raise `MissingError` or `RefusedError`."""
+    if not path.exists():
+        raise MissingError(f"{path}: no such file")
+    if not path.is_file():
+        raise RefusedError(f"{path}: not a plain file")
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else None
+    except OSError as why:
+        raise RefusedError(f"{path}: {why.strerror or why}") from None

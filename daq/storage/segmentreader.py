@@ -1,0 +1,188 @@
+"""One segment under a reader: find the way by the headers, verify each batch when it is used, scan when in doubt."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from daq.errors import FormatError
+from daq.listmode.blocks import END_OF_STREAM, Message, read_message
+from daq.storage.entry import Entry
+from daq.storage.mapping import map_file
+from daq.storage.scan import Damage, SegmentScan, differences, entry_at, scan_segment, schema_copy, stated_chain
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Iterator, Sequence
+
+    from daq.storage.listing import SegmentFile
+
+Range = tuple[int | None, int | None]
+
+
+class SegmentReader:
+    """A segment file, mapped at first use."""
+
+    def __init__(self, file: SegmentFile, *, check: bool, growing: bool) -> None:
+        self.name = file.path.name
+        self.entries: Sequence[Entry] = ()
+        """The batches, once `find_way` has been called."""
+        self.damages: list[Damage] = []
+        self._file = file
+        self._check = check
+        self._growing = growing
+        self._found = False
+        self._verified: set[int] = set()
+        self._scanned = False
+        self._pages: mmap.mmap | None = None
+
+    def find_way(self) -> None:
+        """Fill `entries` and `damages`: by the headers alone where all of them fit together, else by a scan."""
+        if self._found:
+            return
+        self._found = True
+        if not self._file.path.is_file():
+            expected = self._file.expected
+            rows = (None, None) if expected and expected.rows else None
+            self.damages = [Damage(0, 0, "the file is not there", rows)]
+            return
+        self._pages = map_file(self._file.path)
+        entries = None if self._growing else self._by_headers()
+        if entries is None:
+            self._scan()
+        else:
+            self.entries = entries
+
+    def schema(self) -> pa.Schema | None:
+        """Return the segment's own schema, else the manifest's copy, else None."""
+        self.find_way()
+        if self._pages is not None:
+            with memoryview(self._pages) as data:
+                message = read_message(data, 0)
+                text = bytes(data[: message.end]) if isinstance(message, Message) else None
+            if text is not None and (found := _schema_of(text)) is not None:
+                return found
+        copy = schema_copy(self._file.expected)
+        return None if copy is None else _schema_of(copy)
+
+    def batches(
+        self, schema: pa.Schema, rows: tuple[int, int | None], times: Range
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the number of the first row and the batch, in order, of batches that touch both ranges."""
+        self.find_way()
+        done = 0
+        while (entry := self._after(done)) is not None:
+            done = entry.number
+            if entry.stop_row <= rows[0] or (rows[1] is not None and entry.first_row >= rows[1]):
+                continue
+            if not self._good(entry):
+                self._scan()
+                done -= 1
+            elif _in_time(entry, times):
+                yield entry.first_row, self._batch(entry, schema)
+
+    def _after(self, number: int) -> Entry | None:
+        at = bisect_right(self.entries, number, key=lambda entry: entry.number)
+        return self.entries[at] if at < len(self.entries) else None
+
+    def _good(self, entry: Entry) -> bool:
+        if not self._check or self._scanned or entry.number in self._verified:
+            return True
+        if self._pages is None:
+            return False
+        with memoryview(self._pages) as data:
+            good = entry_at(data, entry.start) == entry
+        if good:
+            self._verified.add(entry.number)
+        return good
+
+    def _by_headers(self) -> list[Entry] | None:
+        """Return the batches if all headers, the seal and the manifest fit together; bodies stay untouched."""
+        expected = self._file.expected
+        if self._pages is None or expected is None:
+            return None
+        with memoryview(self._pages) as data:
+            entries = _chained(data, self._file)
+        if not entries or entries[-1].chain != stated_chain(expected):
+            return None
+        fits = (len(entries) - 1, sum(entry.rows for entry in entries)) == (expected.batches, expected.rows)
+        return entries[1:] if fits else None
+
+    def _scan(self) -> None:
+        expected = self._file.expected
+        scan = scan_segment(self._file.path, expected=expected, growing=self._growing)
+        self.entries, self.damages = scan.batches, [*scan.damages, *self._contradictions(scan)]
+        self._scanned = True
+
+    def _contradictions(self, scan: SegmentScan) -> list[Damage]:
+        if scan.damages or self._growing or self._file.expected is None:
+            return []
+        return [Damage(0, scan.size, words) for words in differences(scan, self._file.expected)]
+
+    def _batch(self, entry: Entry, schema: pa.Schema) -> pa.RecordBatch:
+        where = f"{self._file.path}: {entry}"
+        buffer = pa.py_buffer(self._pages).slice(entry.start, entry.end - entry.start)
+        try:
+            batch = pa.ipc.read_record_batch(pa.ipc.read_message(buffer), schema)
+            batch.validate(full=_has_offsets(schema))
+        except (pa.ArrowException, OSError, ValueError) as why:
+            raise FormatError(f"{where} is no record batch of its schema: {why}") from None
+        if batch.num_rows != entry.rows:
+            raise FormatError(f"{where} has {batch.num_rows} rows, its facts say {entry.rows}")
+        return batch
+
+
+def _chained(data: memoryview, file: SegmentFile) -> list[Entry]:
+    """Return the messages from the start to the seal as their headers tell, none when anything does not fit.
+
+    The schema message alone is verified; batches are when they are used.
+    """
+    entries: list[Entry] = []
+    at, end = 0, len(data) - len(END_OF_STREAM)
+    while at < end:
+        entry = entry_at(data, at, check=not entries)
+        if not isinstance(entry, Entry) or not _follows(entries, entry, file):
+            return []
+        entries.append(entry)
+        at = entry.end
+    return entries if at == end and bytes(data[end:]) == END_OF_STREAM else []
+
+
+def _follows(before: Sequence[Entry], entry: Entry, file: SegmentFile) -> bool:
+    if (entry.stream, entry.segment) != (file.stream, file.index) or entry.number != len(before):
+        return False
+    if not before:
+        return True
+    rows_follow = before[-1].is_schema or entry.first_row == before[-1].stop_row
+    return rows_follow and entry.previous == before[-1].chain
+
+
+def _schema_of(message: bytes) -> pa.Schema | None:
+    """Return the schema of a schema message whose checksum is right, None when it is not flat or not readable."""
+    try:
+        schema = pa.ipc.read_schema(pa.ipc.read_message(pa.py_buffer(message)))
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    return schema.remove_metadata() if all(_is_flat(field.type) for field in schema) else None
+
+
+def _is_flat(kind: pa.DataType) -> bool:
+    return pa.types.is_primitive(kind) or _is_variable(kind) or pa.types.is_fixed_size_binary(kind)
+
+
+def _is_variable(kind: pa.DataType) -> bool:
+    types = pa.types
+    return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary))
+
+
+def _has_offsets(schema: pa.Schema) -> bool:
+    return any(_is_variable(field.type) for field in schema)
+
+
+def _in_time(entry: Entry, times: Range) -> bool:
+    if entry.time_ps is None:
+        return True
+    start, stop = times
+    return (start is None or entry.time_ps[1] >= start) and (stop is None or entry.time_ps[0] < stop)
