@@ -1,0 +1,38 @@
+"""`python -m simulators KIND [options]`: front ends that speak the real wire protocols, as processes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from daq.errors import ScandaqError
+
+KINDS = {
+    "replay": "send a recording again, in its wire format",
+    "poisson": "send events at random times with random values, in any event layout",
+}
+"""Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a simulator; return the exit code of the process."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators", description=__doc__, epilog="The first line on stdout is JSON: where it serves."
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    for name, text in KINDS.items():
+        module = import_module(f"simulators.{name}")
+        chosen = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
+        module.add_options(chosen)
+        chosen.set_defaults(run=module.run)
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ScandaqError as why:
+        print(f"simulators: {why}", file=sys.stderr)  # noqa: T201
+        return why.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The options that all simulators share, and the words they are refused with."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import math
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from daq.errors import RefusedError, UsageError
+from device_profiles.load import load_profile
+from simulators.supply import Instrument
+
+ENDPOINTS = ("tcp", "udp")
+MAX_SOURCE = 0xFFFE
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where and how a simulator serves. `speed` None: flat out. `ports`: 0 takes a free one."""
+
+    kind: str
+    host: str
+    ports: dict[str, int]
+    to: tuple[str, int] | None
+    once: bool
+    truth: Path | None
+    speed: float | None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Register what every kind takes."""
+    parser.add_argument(
+        "--profile", required=True, metavar="NAME", help="instrument profile: shipped id or path of a TOML"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", type=_host, help="IPv4 address to serve on (default %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        type=_port,
+        metavar="NAME=N",
+        help="tcp=N or udp=N; 0, the default, takes a free one",
+    )
+    parser.add_argument("--to", type=_address, metavar="HOST:PORT", help="push one run of datagrams there at once")
+    parser.add_argument("--once", action="store_true", help="stop after one complete run")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="JSON file that says what was sent, written after every run"
+    )
+    parser.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="1|N|max", help="times real time, or max for flat out (default 1)"
+    )
+
+
+def service(kind: str, arguments: argparse.Namespace) -> Service:
+    """Return the service that the options ask for. Raises `UsageError`."""
+    truth: Path | None = arguments.truth
+    if truth is not None and not truth.absolute().parent.is_dir():
+        raise UsageError(f"--truth {truth}: there is no folder {truth.absolute().parent}")
+    ports = dict.fromkeys(ENDPOINTS, 0) | dict(arguments.port)
+    return Service(kind, arguments.host, ports, arguments.to, arguments.once, truth, arguments.speed)
+
+
+def instrument(name: str) -> Instrument:
+    """Return the instrument of a profile. Raises `MissingError`, `ProfileError`, `RefusedError` without TCP and UDP."""
+    profile = load_profile(name)
+    kinds = [kind for kind in ENDPOINTS if kind in profile.transport.kinds]
+    if "udp" in kinds and profile.transport.datagram_framing != "native":
+        kinds.remove("udp")
+    if not kinds:
+        raise RefusedError(
+            f"profile {profile.id}: transport.kinds = {list(profile.transport.kinds)}; a simulator serves tcp,"
+            " and udp in the native framing"
+        )
+    return Instrument(profile.id, profile.layout, profile.clock, tuple(kinds))
+
+
+def source_number(text: str) -> int:
+    """Return a source number, 0 to 65534."""
+    return _whole(text, 0, MAX_SOURCE)
+
+
+def positive(text: str) -> int:
+    """Return a whole number above zero; `k`, `M` and `G` may follow it."""
+    factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+    return _whole(text[:-1] if factor > 1 else text, 1, 1 << 50) * factor
+
+
+def positive_float(text: str) -> float:
+    """Return a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
+    return value
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+    return int(text)
+
+
+def _port(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if name not in ENDPOINTS:
+        raise argparse.ArgumentTypeError(f"{text!r}: endpoints are {' and '.join(ENDPOINTS)}, e.g. udp=0")
+    return name, _whole(number, 0, 0xFFFF)
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address") from None
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    number = _whole(port, 1, 0xFFFF)
+    try:
+        return socket.gethostbyname(host), number
+    except (OSError, UnicodeError):
+        raise argparse.ArgumentTypeError(f"{text!r}: {host!r} is no IPv4 host") from None
+
+
+def _speed(text: str) -> float | None:
+    return None if text == "max" else positive_float(text)

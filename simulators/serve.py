@@ -1,0 +1,201 @@
+"""Serve runs over UDP and TCP until told to stop, after one line that says where."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from daq.errors import RefusedError, UsageError, WireError
+from daq.wire.native import NativeFlag, decode
+from simulators.batch import forget_errors, report_errors
+from simulators.options import Service
+from simulators.plan import Show
+from simulators.runs import Outcome, TcpRun, UdpRun
+from simulators.supply import Instrument, Supply
+from simulators.truth import Tally, write_truth
+
+_IDLE_S = 0.1
+_SEND_BUFFER_BYTES = 8 << 20
+_MAX_REQUEST_BYTES = 2048
+
+
+class Server:
+    """The endpoints of one simulator. One thread per endpoint; each serves one run at a time."""
+
+    def __init__(self, instrument: Instrument, supply: Supply, service: Service) -> None:
+        self._service = service
+        self._supply = supply
+        self._profile = instrument.profile
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._ignored = 0
+        self._trouble: BaseException | None = None
+        self._udp = self._tcp = None
+        if "udp" in instrument.transports:
+            self._udp = _bound(socket.SOCK_DGRAM, service.host, service.ports["udp"])
+            self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+            report_errors(self._udp)
+        elif service.to:
+            raise UsageError(f"--to: profile {self._profile} has no datagrams in the native framing")
+        if "tcp" in instrument.transports and len(supply.sources) == 1:
+            self._tcp = _bound(socket.SOCK_STREAM, service.host, service.ports["tcp"])
+            self._tcp.listen()
+        self._shows = {
+            name: Show(supply, speed=service.speed, datagrams=name == "udp")
+            for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
+            if endpoint
+        }
+        if not self._shows:
+            raise RefusedError(f"{len(supply.sources)} sources need udp, which profile {self._profile} does not have")
+
+    def serve(self) -> int:
+        """Print the ready line and serve; return 0 after SIGTERM, SIGINT or, with `--once`, one complete run."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        jobs: list[tuple[str, Callable[[], None]]] = []
+        if self._udp:
+            jobs.append(("udp", self._serve_udp))
+        if self._tcp:
+            jobs.append(("tcp", self._serve_tcp))
+        print(json.dumps(self._ready()), flush=True)  # noqa: T201 - the ready line is the contract
+        threads = [threading.Thread(target=self._guarded, args=(job,), name=name) for name, job in jobs]
+        for thread in threads:
+            thread.start()
+        while not self._stop.wait(_IDLE_S):
+            pass
+        for thread in threads:
+            thread.join()
+        if self._trouble is not None:
+            raise self._trouble
+        return 0
+
+    def _ready(self) -> dict[str, Any]:
+        places = {"tcp": self._tcp, "udp": self._udp}
+        urls = {
+            name: f"{name}://{place.getsockname()[0]}:{place.getsockname()[1]}"
+            for name, place in places.items()
+            if place
+        }
+        one_each = {name: urls.get(name) for name in places}
+        return {"ready": True, "kind": self._service.kind, "endpoints": urls, "faults": None, **one_each}
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        """Run an endpoint; a failure of one ends the whole simulator with its message."""
+        try:
+            job()
+        except BaseException as why:  # noqa: BLE001 - raised again by the main thread
+            self._trouble = why
+        finally:
+            self._stop.set()
+
+    def _serve_udp(self) -> None:
+        udp, show = self._udp, self._shows["udp"]
+        if udp is None:
+            return
+        peer = self._service.to
+        with udp:
+            while not self._stop.is_set():
+                peer = peer or self._request(udp)
+                if peer is None:
+                    continue
+                forget_errors(udp)
+                outcome = self._outcome("udp", peer)
+                self._tell(UdpRun(show, self._stop, outcome, udp, peer).perform())
+                self._drop_waiting(udp, peer)
+                peer = None
+
+    def _serve_tcp(self) -> None:
+        tcp, show = self._tcp, self._shows["tcp"]
+        if tcp is None:
+            return
+        with tcp:
+            while not self._stop.is_set():
+                if not select.select([tcp], [], [], _IDLE_S)[0]:
+                    continue
+                connection, peer = tcp.accept()
+                with connection:
+                    outcome = self._outcome("tcp", peer)
+                    self._tell(TcpRun(show, self._stop, outcome, connection).perform())
+
+    def _request(self, udp: socket.socket) -> tuple[str, int] | None:
+        """Return who asks for a run; None after a while, or when what came is no request."""
+        if not select.select([udp], [], [], _IDLE_S)[0]:
+            return None
+        try:
+            datagram, peer = udp.recvfrom(_MAX_REQUEST_BYTES)
+        except OSError:
+            forget_errors(udp)
+            return None
+        if self._is_request(datagram):
+            return str(peer[0]), int(peer[1])
+        self._ignored += 1
+        return None
+
+    def _drop_waiting(self, udp: socket.socket, served: tuple[str, int]) -> None:
+        """Drop what came during a run: repeated requests of the peer just served, and what is no request.
+
+        A request of somebody else ends up here too; receivers repeat theirs until they are served.
+        """
+        while select.select([udp], [], [], 0)[0]:
+            try:
+                datagram, peer = udp.recvfrom(_MAX_REQUEST_BYTES)
+            except OSError:
+                forget_errors(udp)
+                continue
+            self._ignored += not (peer == served and self._is_request(datagram))
+
+    def _is_request(self, datagram: bytes) -> bool:
+        try:
+            return bool(decode(datagram, self._supply.layout.word_bytes).header.flags & NativeFlag.REQUEST)
+        except WireError:
+            return False
+
+    def _outcome(self, transport: str, peer: tuple[str, int]) -> Outcome:
+        tallies = {source: Tally(self._supply.layout) for source in self._supply.sources}
+        return Outcome(transport, f"{peer[0]}:{peer[1]}", tallies)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Write the truth of a run; say what cut it short; end when one complete run was asked for."""
+        with self._lock:
+            self._runs += 1
+            if self._service.truth is not None:
+                write_truth(self._service.truth, self._truth(outcome))
+        if outcome.trouble and not self._stop.is_set():
+            sent = sum(tally.words for tally in outcome.tallies.values())
+            print(  # noqa: T201
+                f"simulators: run to {outcome.transport}://{outcome.peer} ended after {sent} words: {outcome.trouble}",
+                file=sys.stderr,
+                flush=True,
+            )
+        if outcome.complete and self._service.once:
+            self._stop.set()
+
+    def _truth(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "kind": self._service.kind,
+            "profile": self._profile,
+            **self._supply.described(),
+            "speed": self._service.speed or "max",
+            "run": self._runs,
+            "ignored_datagrams": self._ignored,
+            **outcome.described(self._shows[outcome.transport]),
+        }
+
+
+def _bound(kind: socket.SocketKind, host: str, port: int) -> socket.socket:
+    endpoint = socket.socket(socket.AF_INET, kind)
+    if kind is socket.SOCK_STREAM:
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        endpoint.bind((host, port))
+    except OSError as why:
+        endpoint.close()
+        raise RefusedError(f"cannot serve on {host}:{port}: {why.strerror}") from None
+    return endpoint

@@ -1,0 +1,53 @@
+"""What a simulated front end has to say: chunks of words per source, whatever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.layout import Clock, Layout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Whole words (uint8) of one source. `rewinds`: the times in the words begin again here."""
+
+    source: int
+    words: npt.NDArray[np.uint8]
+    rewinds: bool = False
+
+
+class Supply(Protocol):
+    """The words of one run. `slices` may be called for every run anew and gives the same words each time."""
+
+    layout: Layout
+    clock: Clock
+    sources: tuple[int, ...]
+    preamble: bytes
+    """What a TCP stream begins with."""
+    tail: bytes
+    """Less than a word, at the end of a file that was cut; TCP alone can carry it."""
+    size_bytes: int
+    """About how many bytes of words a run has."""
+
+    def slices(self) -> Iterator[list[Chunk]]:
+        """Yield chunks; those of one list belong to the same stretch of time, at most one per source."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """Return what the truth file says about where the words come from."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What a simulator needs of an instrument profile."""
+
+    profile: str
+    layout: Layout
+    clock: Clock
+    transports: tuple[str, ...] = field(default=("tcp", "udp"))

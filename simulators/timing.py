@@ -1,0 +1,118 @@
+"""Kinds and times of words, by NumPy alone: on purpose not the decoder, so that each checks the other."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.layout import BitField, Clock, Kind, Layout
+
+Ints = npt.NDArray[np.int64]
+EVENTS = ("single", "prompt", "delayed")
+_NEVER_WRAPS = 1 << 62
+"""A clock that wraps after so many ticks is not unfolded."""
+
+
+def words_as_integers(data: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.unsignedinteger]:
+    """Return whole words (uint8) as unsigned integers, byte order applied; a view where the size allows."""
+    size = layout.word_bytes
+    order = "<" if layout.byte_order == "little" else ">"
+    if size in (1, 2, 4, 8):
+        return data.view(f"{order}u{size}")
+    wide = np.zeros((len(data) // size, 8), np.uint8)
+    if order == "<":
+        wide[:, :size] = data.reshape(-1, size)
+    else:
+        wide[:, 8 - size :] = data.reshape(-1, size)
+    return wide.view(f"{order}u8").reshape(-1)
+
+
+def kinds_of(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDArray[np.int16]:
+    """Return the index of each word's kind in `layout.kinds`, -1 where none fits."""
+    codes = np.full(len(words), -1, np.int16)
+    for code, kind in reversed(list(enumerate(layout.kinds.values()))):
+        codes[(words & words.dtype.type(kind.tag_mask)) == words.dtype.type(kind.tag_value)] = code
+    return codes
+
+
+class WordClock:
+    """Gives every word of one source its time in ticks, over consecutive runs of words. `copy.copy` forks it."""
+
+    def __init__(self, layout: Layout, clock: Clock) -> None:
+        self._layout = layout
+        self._kinds = list(layout.kinds.values())
+        self._carries = layout.carries_time
+        self._known = clock.start_ticks is not None
+        self._ticks = clock.start_ticks or 0
+
+    def read(self, data: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int16], Ints, npt.NDArray[np.bool_]]:
+        """Return, of whole words, the indices of their kinds, their ticks, and whether their time is known."""
+        words = words_as_integers(data, self._layout)
+        codes = kinds_of(words, self._layout)
+        return codes, *self.advance(words, codes)
+
+    def advance(
+        self, words: npt.NDArray[np.unsignedinteger], codes: npt.NDArray[np.int16]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Return ticks [n] of the words and whether their time is known; words without time have the last one."""
+        sets_time = np.zeros(len(words), bool)
+        value = np.zeros(len(words), np.int64)
+        wrap = np.ones(len(words), np.int64)
+        own = np.zeros(len(words), np.int64)
+        for code, kind in enumerate(self._kinds):
+            field = kind.field_to("time")
+            if field is None or kind.yields == "nothing":
+                continue
+            rows = np.flatnonzero(codes == code)
+            raw = _raw(words[rows], field)
+            if self._carries and kind.yields != "time":
+                own[rows] = raw * field.ticks
+                continue
+            limit = field.wrap or 1 << field.width
+            sets_time[rows] = raw < limit
+            size = limit * field.ticks
+            value[rows], wrap[rows] = raw * field.ticks, size if size < _NEVER_WRAPS else 0
+        unfolded = self._unfold(value[sets_time], wrap[sets_time])
+        passed = np.cumsum(sets_time)
+        ticks = np.concatenate([[self._ticks], unfolded])[passed] + own
+        timed = (passed > 0) | self._known
+        if len(unfolded):
+            self._ticks, self._known = int(unfolded[-1]), True
+        return ticks, timed
+
+    def _unfold(self, value: Ints, wrap: Ints) -> Ints:
+        if len(value) == 0:
+            return value
+        reference = self._ticks if self._known else int(value[0])
+        if (wrap == wrap[0]).all():
+            size = int(wrap[0])
+            steps = np.diff(value, prepend=reference)
+            return reference + np.cumsum((steps + size // 2) % size - size // 2) if size else value
+        unfolded = np.empty(len(value), np.int64)
+        for i, (counted, size) in enumerate(zip(value.tolist(), wrap.tolist(), strict=True)):
+            reference = reference + (counted - reference + size // 2) % size - size // 2 if size else counted
+            unfolded[i] = reference
+        return unfolded
+
+
+def word_times_ps(data: npt.NDArray[np.uint8], layout: Layout, clock: Clock) -> Ints:
+    """Return the time of each word of one source from tick zero, in ps; 0 before the first known time."""
+    _, ticks, timed = WordClock(layout, clock).read(data)
+    return np.array([ps_of(int(t), clock.tick) for t in np.where(timed, ticks, 0)], np.int64)
+
+
+def ps_of(ticks: int, tick_ps: Fraction) -> int:
+    """Return ticks in ps, rounded half to even."""
+    return round(ticks * tick_ps)
+
+
+def is_event(kinds: list[Kind]) -> npt.NDArray[np.bool_]:
+    """Return which kinds are events, with one more entry, False, that index -1 finds."""
+    return np.array([kind.yields in EVENTS for kind in kinds] + [False])
+
+
+def _raw(words: npt.NDArray[np.unsignedinteger], field: BitField) -> Ints:
+    shifted = words.astype(np.uint64) >> np.uint64(field.low)
+    return (shifted & np.uint64((1 << field.width) - 1)).astype(np.int64)
