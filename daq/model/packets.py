@@ -26,9 +26,11 @@ class Flag(IntFlag):
     """Its words came before: kept, never decoded."""
     TRUNCATED = 64
     """Ends in the middle of a word; the whole words before are decoded."""
+    DROPPED = 128
+    """Arrived when the buffer was full: its header is kept, its words are lost and counted `ring_full`."""
 
 
-NOT_DECODED = Flag.PREAMBLE | Flag.MALFORMED | Flag.DUPLICATE
+NOT_DECODED = Flag.PREAMBLE | Flag.MALFORMED | Flag.DUPLICATE | Flag.DROPPED
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,7 @@ class Account:
     tracker: SequenceTracker | None
     received: int = 0
     truncated: int = 0
+    dropped: int = 0
     started: bool = False
     ended: bool = False
 
@@ -61,9 +62,10 @@ class Accounts:
     def account(self, packets: Packets) -> Accounted:
         """Return `packets` with final flags and what of them is to be decoded, and bring the accounts up to date."""
         flags = packets.flags.copy()
+        kept = np.where(flags & int(Flag.DROPPED), 0, packets.length)
         result = Accounted(
             Packets(
-                packets.data, packets.offset, packets.length, packets.source,
+                packets.data, packets.offset, kept, packets.source,
                 packets.sequence, packets.arrival_ns, flags, packets.header,
             ),
             [],
@@ -81,22 +83,27 @@ class Accounts:
         return bool(self.sources) and all(account.ended for account in self.sources.values())
 
     def ledger(
-        self, counts: npt.NDArray[np.int64], counters: tuple[str, ...], *, lost: dict[int, dict[str, int]], kernel_drops: int
+        self, counts: npt.NDArray[np.int64], counters: tuple[str, ...], *, durable: dict[int, int] | None, kernel_drops: int
     ) -> Ledger:
-        """Return the ledger. `counts` int64 [sources, counters] are the decoder's; `lost[source][cause]` are words that
-        came and were not made durable (`ring_full`, `shed`, `disk`)."""
+        """Return the ledger. `counts` int64 [sources, counters] are the decoder's.
+
+        `durable` words per source are what the writer measured; the rest of what was to be written is lost by `disk`.
+        None while recording: what is not dropped is taken for written.
+        """
         entries = []
         for source, account in sorted(self.sources.items()):
             row = counts[source] if source < len(counts) else np.zeros(len(counters), np.int64)
             causes = {cause: int(row[counters.index(cause)]) for cause in CAUSES}
-            entries.append(self._entry(source, account, causes, lost.get(source, {})))
+            entries.append(self._entry(source, account, causes, None if durable is None else durable.get(source, 0)))
         return Ledger(
             unit=self._unit, sources=tuple(entries), socket=Socket(kernel_drops=kernel_drops, foreign=self.foreign)
         )
 
-    def _entry(self, source: int, account: Account, causes: dict[str, int], lost: dict[str, int]) -> SourceLedger:
+    def _entry(self, source: int, account: Account, causes: dict[str, int], durable: int | None) -> SourceLedger:
         tracker = account.tracker
-        malformed = causes["unknown"] + causes["out_of_range"] + account.truncated
+        offered = account.received - account.dropped
+        disk = 0 if durable is None else offered - durable
+        malformed = min(causes["unknown"] + causes["out_of_range"] + account.truncated, offered - disk)
         sent = None if self._framing == "none" else account.received
         return SourceLedger(
             source=source,
@@ -104,9 +111,10 @@ class Accounts:
             sent=tracker.sent if tracker else sent,
             gap=tracker.gap if tracker else 0,
             received=account.received,
-            recorded=account.received - malformed - sum(lost.values()),
+            recorded=(offered if durable is None else durable) - malformed,
             malformed=malformed,
-            **lost,
+            ring_full=account.dropped,
+            disk=disk,
             beside=Beside(duplicates=tracker.duplicates if tracker else 0, untimed=causes["untimed"]),
         )
 
@@ -144,6 +152,9 @@ class Accounts:
     def _stream_row(self, account: Account, result: Accounted, index: int, offset: int, length: int, flag: int) -> None:
         words, left = divmod(length, self._word_bytes)
         account.received += words + (1 if left else 0)
+        if flag & Flag.DROPPED:
+            account.dropped += words + (1 if left else 0)
+            return
         account.truncated += 1 if left else 0
         if left and not flag & Flag.TRUNCATED:
             result.packets.flags[index] = flag | Flag.TRUNCATED
@@ -159,9 +170,10 @@ class Accounts:
             if missing:
                 result.gaps[index] = missing
             return
-        words = length // self._word_bytes
         announced = int.from_bytes(result.packets.header[index, 6:8].tobytes(), "little")
-        cut = announced if flag & Flag.TRUNCATED else None
+        dropped = bool(flag & Flag.DROPPED)
+        words = announced if dropped else length // self._word_bytes
+        cut = announced if flag & Flag.TRUNCATED and not dropped else None
         verdict = tracker.seen(sequence, words, start=bool(flag & Flag.START), announced=cut)
         if verdict.arrival is Arrival.RESTART:
             account.ended = False
@@ -169,7 +181,11 @@ class Accounts:
             result.gaps[index] = verdict.gap_words
         if verdict.arrival is Arrival.DUPLICATE:
             result.packets.flags[index] = flag | Flag.DUPLICATE
+        if dropped:
+            account.dropped += tracker.received - account.received
         account.received = tracker.received
+        if dropped:
+            return
         for begin, stop in verdict.new:
             result.decode.append((index, offset + begin * self._word_bytes, (stop - begin) * self._word_bytes))
 

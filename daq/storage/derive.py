@@ -83,9 +83,9 @@ class Derivation:
         """Return the tick of time zero per clock domain; None where no timed word came."""
         return [int(ticks) if known else None for known, ticks in self._carry.zero.tolist()]
 
-    def ledger(self, *, lost: dict[int, dict[str, int]] | None = None, kernel_drops: int = 0) -> Ledger:
-        """Return the ledger so far; `lost[source][cause]` as in `Accounts.ledger`."""
-        return self.accounts.ledger(self._carry.counts, self._decoder.counters, lost=lost or {}, kernel_drops=kernel_drops)
+    def ledger(self, *, durable: dict[int, int] | None = None, kernel_drops: int = 0) -> Ledger:
+        """Return the ledger so far; `durable` words per source as in `Accounts.ledger`."""
+        return self.accounts.ledger(self._carry.counts, self._decoder.counters, durable=durable, kernel_drops=kernel_drops)
 
     def account(self, packets: Packets) -> Accounted:
         """Account for the packets; write `.packets` as raw rows, then hand the result to `rows`."""

@@ -1,0 +1,51 @@
+"""The command `daq`. Nothing heavy is imported before a verb runs: `daq --help` must answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import daq
+from daq.errors import ScandaqError
+
+NOUNS = ("demo", "record", "listmode", "profile", "config")
+"""Modules of `daq.cli` that add the command of the same name."""
+
+EXIT_CODES = """exit codes: 0 done · 1 unexpected · 2 usage · 3 refused · 4 not found · 5 unreachable ·
+6 ran, and the verdict is FAILED · 7 timed out · 130 interrupted"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="daq",
+        description="Acquire, check and export list-mode data of nuclear-medicine detectors. Not a medical device.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"scandaq {daq.__version__}")
+    nouns = parser.add_subparsers(metavar="COMMAND", required=True)
+    for noun in NOUNS:
+        import_module(f"daq.cli.{noun}").add_parser(nouns)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        options = build_parser().parse_args(arguments)
+        code = int(options.run(options))
+        sys.stdout.flush()
+    except ScandaqError as error:
+        print(f"daq: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("daq: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more at exit
+        return 1
+    return code

@@ -1,0 +1,93 @@
+"""`daq record`: one acquisition with the readout alone, no daemon: arm, record, seal, print the ledger."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daq.readout.parent import ReadoutProcess
+    from daq.storage.manifest import Manifest
+
+_POLL_S = 0.2
+
+
+def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = nouns.add_parser("record", help="record a front end or a file into a list-mode directory")
+    parser.add_argument("--profile", required=True, help="instrument profile: a shipped id or a TOML file")
+    parser.add_argument("--source", required=True, metavar="URL", help="udp://HOST:PORT, udp://@HOST:PORT (listen), "
+                        "tcp://HOST:PORT, file:///PATH")  # fmt: skip
+    parser.add_argument("--stop", action="append", default=[], metavar="LIMIT", help="end (default), time=10s, host=60s, "
+                        "events=1M, singles=, prompts=, delayeds=, coincidences=; the first one reached counts")  # fmt: skip
+    parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
+    parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
+    parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
+    parser.add_argument("--stall", type=float, default=10.0, metavar="S", help="give up after S seconds of silence")
+    parser.add_argument("--simulated", action="store_true", help="say in the manifest that the data are simulated")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Record, and return 0, or 7 when the front end fell silent before a limit was reached."""
+    from daq import composition
+    from daq.cli.output import print_json, say
+    from daq.readout.plan import parse_source
+    from daq.storage.info import describe, print_info
+    from daq.storage.listing import load_manifest
+    from device_profiles.load import load_profile
+
+    profile = load_profile(options.profile)
+    plan, runtime = composition.plan_recording(
+        profile, source_url=options.source, source=parse_source(options.source), stop_texts=options.stop,
+        out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
+        simulated=options.simulated,
+    )  # fmt: skip
+    readout = composition.start_readout(plan, runtime)
+    status = follow(readout, quiet=options.json)
+    manifest = load_manifest(Path(plan.directory))
+    if options.json:
+        print_json({"directory": plan.directory, "ended_by": manifest.ended_by, **describe(Path(plan.directory))})
+    else:
+        print_info(Path(plan.directory))
+    return _verdict(manifest, status, say)
+
+
+def follow(readout: ReadoutProcess, *, quiet: bool) -> dict[str, Any]:
+    """Show progress until the readout has ended; the first Ctrl-C stops the recording in order, the second leaves it."""
+    from daq.cli.output import grouped, progress, say
+
+    readout.wait_ready()
+    with progress(quiet=quiet) as display:
+        task = display.add_task("recording", total=None, figures="")
+        stopping = False
+        while readout.running():
+            try:
+                status = readout.status()
+                counts = status.get("counts_live", {})
+                display.update(
+                    task, description=status["state"],
+                    figures=f"{grouped(counts.get('events', 0))} events  {status.get('duration_ps', 0) / 1e12:.1f} s",
+                )  # fmt: skip
+                time.sleep(_POLL_S)
+            except KeyboardInterrupt:
+                if stopping:
+                    say(f"left alone: the readout (process {readout.pid}) seals the recording by itself")
+                    raise
+                stopping = True
+                say("stopping: what is buffered is written and the recording sealed; Ctrl-C again leaves it to itself")
+                readout.stop()
+    return readout.result()
+
+
+def _verdict(manifest: Manifest, status: dict[str, Any], say: Any) -> int:
+    if manifest.ended_by == "stalled":
+        say(f"daq: the source fell silent; what came is sealed in {status['directory']}")
+        return 7
+    if manifest.ended_by == "silent":
+        say("daq: the source never sent anything")
+        return 5
+    return 0

@@ -1,0 +1,140 @@
+"""The only place that builds concrete objects from configuration: profiles, plans, recordings."""
+
+from __future__ import annotations
+
+import platform
+import re
+import secrets
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import daq
+from daq.errors import MismatchError, RefusedError, UsageError
+from daq.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from daq.model.stop import StopCondition
+    from daq.readout.parent import ReadoutProcess
+    from daq.readout.plan import Plan, SourceAddress
+    from device_profiles.schema import InstrumentProfile
+
+_STORAGE_DEFAULT = "recordings"
+_WORDS_PER_COUNT = 2.0
+"""Words to allow for one counted event where a limit on counts is all that bounds a recording."""
+
+
+def acquisition_id(now: datetime | None = None) -> str:
+    """Return a new acquisition id: UTC time and a random tail, e.g. `20261122T140507Z-3fa9c1`."""
+    moment = now or datetime.now(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def new_manifest(profile: InstrumentProfile, *, identity: str, source: str, stop: str, simulated: bool = False) -> Manifest:
+    """Return the manifest of an acquisition that is about to begin."""
+    if profile.counting_unit != "word":
+        raise RefusedError(
+            f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout decodes words and counts them as words"
+        )
+    return Manifest(
+        acquisition_id=identity,
+        state="open",
+        created_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        profile=profile.model_dump(mode="json"),
+        profile_sha256=profile.sha256,
+        source=source,
+        stop=stop,
+        simulated=simulated,
+        software={
+            "scandaq": daq.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "numba", "pyarrow")},
+        },
+        segments=[],
+    )
+
+
+def output_directory(out: str | None, storage: str | None, identity: str) -> Path:
+    """Return the directory to write: `--out` itself, else `<storage>/<date>/<id>`; it must not exist or be empty."""
+    if out and storage:
+        raise UsageError("--out and --storage exclude each other")
+    if out:
+        path = Path(out)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RefusedError(f"{path} exists and is not empty: a recording is never written over another")
+        return path
+    day = datetime.now(UTC).date().isoformat()
+    return Path(storage or _STORAGE_DEFAULT) / day / identity
+
+
+def identity_of(out: str | None) -> str:
+    """Return the acquisition id: a new one, or the name of the output directory where that can be one."""
+    name = Path(out).name if out else ""
+    return name if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) else acquisition_id()
+
+
+def plan_recording(
+    profile: InstrumentProfile, *, source_url: str, source: SourceAddress, stop_texts: list[str],
+    out: str | None, storage: str | None, store_raw: bool, stall_s: float, simulated: bool,
+) -> tuple[Plan, Path]:  # fmt: skip
+    """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
+    from daq.model.stop import parse_stop
+    from daq.readout.parent import runtime_directory
+    from daq.readout.plan import Plan
+
+    if source.kind not in profile.transport.kinds:
+        raise MismatchError(f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}")
+    if stall_s <= 0:
+        raise UsageError(f"--stall {stall_s:g}: must be above zero seconds")
+    stop = parse_stop(stop_texts)
+    identity = identity_of(out)
+    directory = output_directory(out, storage, identity)
+    _require_space(profile, directory, source, stop, store_raw=store_raw)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    runtime = runtime_directory()
+    plan = Plan(
+        directory=str(directory.resolve()),
+        manifest=new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated),
+        layout=profile.layout,
+        clock=profile.clock,
+        unit=profile.counting_unit,
+        source=source,
+        datagram_framing=profile.transport.datagram_framing or "none",
+        stop=stop,
+        store_raw=store_raw,
+        stall_s=stall_s,
+        control=str(runtime / "control"),
+    )
+    return plan, runtime
+
+
+def start_readout(plan: Plan, runtime: Path) -> ReadoutProcess:
+    """Start the readout process of the plan."""
+    from daq.readout.parent import ReadoutProcess
+
+    return ReadoutProcess(plan, runtime)
+
+
+def _require_space(
+    profile: InstrumentProfile, directory: Path, source: SourceAddress, stop: StopCondition, *, store_raw: bool
+) -> None:
+    """Refuse a recording whose estimate does not fit the storage."""
+    from daq.storage.kernels import load_decoder
+    from daq.storage.recording import stream_schemas
+    from daq.storage.space import estimate_bytes, require_space
+
+    duration_s, words = 0.0, 0.0
+    if source.kind == "file":
+        path = Path(source.path)
+        words = path.stat().st_size / profile.layout.word_bytes if path.is_file() else 0.0
+    elif stop.duration_ps is not None or stop.host_s is not None:
+        duration_s = min(stop.duration_ps / 1e12 if stop.duration_ps else float("inf"), stop.host_s or float("inf"))
+        words = duration_s * profile.transport.rate_max_words_per_s
+    if stop.counts:
+        words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
+    schemas = stream_schemas(load_decoder(profile.layout, profile.clock), store_raw=store_raw)
+    require_space(
+        directory,
+        estimate_bytes(words, word_bytes=profile.layout.word_bytes, schemas=schemas, duration_s=duration_s),
+    )

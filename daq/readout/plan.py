@@ -1,0 +1,71 @@
+"""What the readout process is told: plain data, profiles already resolved."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from daq.errors import UsageError
+from daq.model.layout import Clock, Layout
+from daq.model.stop import StopCondition
+from daq.storage.manifest import Manifest
+
+
+class SourceAddress(BaseModel):
+    """Where data comes from. `listen`: wait for a pushing front end at this local address instead of subscribing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["udp", "tcp", "file"]
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    listen: bool = False
+
+
+def parse_source(url: str) -> SourceAddress:
+    """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT`, `file:///PATH` or a path."""
+    if "://" not in url:
+        return SourceAddress(kind="file", path=url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as why:
+        raise UsageError(f"source {url}: {why}") from None
+    if parts.scheme == "file":
+        return SourceAddress(kind="file", path=unquote(parts.path))
+    if parts.scheme not in ("udp", "tcp"):
+        raise UsageError(f"source {url}: possible are udp://HOST:PORT, udp://@HOST:PORT, tcp://HOST:PORT and file:///PATH")
+    if not port or (not parts.hostname and not parts.netloc.startswith("@")):
+        raise UsageError(f"source {url}: needs a host and a port from 1 to 65535")
+    listen = parts.netloc.startswith("@")
+    if listen and parts.scheme == "tcp":
+        raise UsageError(f"source {url}: listening is for udp only; give the front end's own address")
+    kind: Literal["udp", "tcp"] = "udp" if parts.scheme == "udp" else "tcp"
+    return SourceAddress(kind=kind, host=parts.hostname or "0.0.0.0", port=port, listen=listen)  # noqa: S104
+
+
+class Plan(BaseModel):
+    """One acquisition of one step, as the readout runs it. Times in seconds of host time, sizes in bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    directory: str
+    manifest: Manifest
+    layout: Layout
+    clock: Clock
+    unit: Literal["word", "event", "frame"]
+    source: SourceAddress
+    datagram_framing: Literal["native", "none"]
+    stop: StopCondition
+    store_raw: bool = True
+    store_rows: bool = True
+    connect_s: float = 10.0
+    stall_s: float = 10.0
+    buffer_bytes: int = 256 << 20
+    socket_buffer_bytes: int = 64 << 20
+    control: str
+    """Path of the control socket."""
+    hash_segments: bool = True

@@ -1,0 +1,248 @@
+"""Replay: derive the rows of a recording again from its raw packets, and compare or write them.
+
+The same functions run as live; what only the host knew (operator's marks, an operator's stop, UTC) is taken from the
+recorded marks, which say after how many packets they came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from daq.errors import RefusedError
+from daq.listmode.decoder import Decoder
+from daq.model.events import StreamName
+from daq.model.layout import Clock, Layout
+from daq.model.packets import NO_SEQUENCE, Packets
+from daq.model.stop import parse_stop
+from daq.storage.accounting import Accounts
+from daq.storage.derive import Derivation, Rows
+from daq.storage.hashing import hash_segments
+from daq.storage.kernels import load_decoder
+from daq.storage.manifest import Manifest
+from daq.storage.reader import ListMode
+from daq.storage.recording import stream_schemas
+from daq.storage.schemas import record_batch
+from daq.storage.writer import ListModeWriter
+
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Rows derived again against rows stored, per stream; `differences` name stream, row, column and both values."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """True when every row agrees in every column."""
+        return not self.differences
+
+
+def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
+    """Yield the rows of a recording, derived again, in order; refuse one without a raw stream."""
+    if "raw" not in recording.streams:
+        raise RefusedError(f"{recording.directory}: recorded without the raw stream, nothing to replay")
+    manifest = recording.manifest
+    layout = Layout.model_validate_json(_json(manifest.profile["layout"]))
+    clock = Clock.model_validate_json(_json(manifest.profile["clock"]))
+    decoder = load_decoder(layout, clock)
+    host = _HostMarks.of(recording)
+    derivation = Derivation(
+        decoder,
+        Accounts(manifest.time["framing"], layout.word_bytes, "word"),
+        imported=bool(manifest.time["imported"]),
+        stop=parse_stop([manifest.stop]),
+        utc_of=host.next_utc,
+    )
+    yield derivation.mark("start"), derivation
+    for packets in _packets(recording):
+        for part in _cut(packets, derivation.packets_seen, host):
+            yield host.due(derivation), derivation
+            yield derivation.rows(derivation.account(part)), derivation
+    yield host.due(derivation), derivation
+    yield derivation.stop_now(manifest.ended_by or "end"), derivation
+
+
+def compare(recording: ListMode) -> Comparison:
+    """Return how the rows derived again compare with those stored, column for column."""
+    result = Comparison()
+    readers: dict[str, _Stored] = {}
+    decoder = decoder_of(recording)
+    schemas = stream_schemas(decoder, store_raw=False)
+    for rows, _ in replayed(recording):
+        for stream, runs in rows.items():
+            reader = readers.setdefault(stream, _Stored(recording, stream))
+            for run in runs:
+                fresh = record_batch(cast("StreamName", stream), run, schemas[stream])
+                result.rows[stream] = result.rows.get(stream, 0) + fresh.num_rows
+                result.differences += reader.differences(fresh)
+    for stream in recording.streams:
+        stored = recording.rows(stream)
+        if stream in schemas and stored != result.rows.get(stream, 0):
+            result.differences.append(f"{stream}: {stored} rows stored, {result.rows.get(stream, 0)} derived again")
+    return result
+
+
+def rewrite(recording: ListMode, out: Path) -> Manifest:
+    """Write the recording, its rows derived again, to the new directory `out`; raw rows are copied."""
+    old = recording.manifest
+    manifest = old.model_copy(update={"state": "open", "hashed": False, "segments": [], "sealed_utc": None}, deep=True)
+    manifest.software = {**old.software, "replayed_from": old.acquisition_id}
+    schemas = {"raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False)}
+    derivation = None
+    with ListModeWriter(out, manifest, schemas) as writer:
+        for rows, derivation in replayed(recording):
+            for stream, runs in rows.items():
+                for run in runs:
+                    writer.write(stream, run)
+        for batch in recording.batches("raw"):
+            writer.write("raw", batch)
+        words = derivation.words_by_kind if derivation else {}
+        sealed = writer.seal(ended_by=old.ended_by or "end", ledger=old.ledger, words_by_kind=words,
+                             duration_ps=old.duration_ps, time=old.time)  # fmt: skip
+    hash_segments(out)
+    return sealed
+
+
+def decoder_of(recording: ListMode) -> Decoder:
+    """Return the decoder of the profile that the manifest holds."""
+    profile = recording.manifest.profile
+    layout = Layout.model_validate_json(_json(profile["layout"]))
+    return load_decoder(layout, Clock.model_validate_json(_json(profile["clock"])))
+
+
+def _json(value: Any) -> str:
+    """Return `value` as JSON text, for models that validate strictly."""
+    return json.dumps(value)
+
+
+@dataclass(slots=True)
+class _HostMarks:
+    """What the host wrote into the recording: UTC of clock marks, and operator's marks by packet."""
+
+    utc_ns: list[int]
+    operator: list[tuple[int, str]]
+
+    @classmethod
+    def of(cls, recording: ListMode) -> _HostMarks:
+        utc: list[int] = []
+        operator: list[tuple[int, str]] = []
+        if "marks" in recording.streams:
+            for batch in recording.batches("marks", ["kind", "value", "text"]):
+                for kind, value, text in zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True):
+                    if kind == "clock":
+                        utc.append(value)
+                    elif kind == "operator":
+                        operator.append((value, text))
+        return cls(utc[::-1], operator[::-1])
+
+    def next_utc(self, _: int) -> int:
+        return self.utc_ns.pop() if self.utc_ns else 0
+
+    def next_break(self) -> int | None:
+        return self.operator[-1][0] if self.operator else None
+
+    def due(self, derivation: Derivation) -> Rows:
+        rows: Rows = {}
+        while self.operator and self.operator[-1][0] <= derivation.packets_seen:
+            seen, text = self.operator.pop()
+            for stream, runs in derivation.mark("operator", value=seen, text=text).items():
+                rows.setdefault(stream, []).extend(runs)
+        return rows
+
+
+class _Stored:
+    """The stored rows of a stream, handed out in pieces of any length."""
+
+    def __init__(self, recording: ListMode, stream: str) -> None:
+        self._stream = stream
+        self._row = 0
+        self._batches = recording.batches(stream) if stream in recording.streams else iter(())
+        self._batch: pa.RecordBatch | None = None
+
+    def differences(self, fresh: pa.RecordBatch) -> list[str]:
+        """Return where `fresh` differs from the next rows, at most one line per column."""
+        found: list[str] = []
+        while fresh.num_rows:
+            stored = self._next(fresh.num_rows)
+            if stored is None:
+                return [f"{self._stream}: row {self._row} and later were derived again but are not stored"]
+            part = fresh.slice(0, stored.num_rows)
+            found += [line for name in fresh.schema.names if (line := self._column(name, stored, part)) is not None]
+            fresh = fresh.slice(stored.num_rows)
+            self._row += stored.num_rows
+        return found
+
+    def _column(self, name: str, stored: pa.RecordBatch, fresh: pa.RecordBatch) -> str | None:
+        ours, theirs = fresh.column(name), stored.column(name)
+        if ours.equals(theirs):
+            return None
+        mine, other = ours.to_pylist(), theirs.to_pylist()
+        for row, (a, b) in enumerate(zip(mine, other, strict=True)):
+            if a != b and not (a != a and b != b):  # noqa: PLR0124 - NaN equals NaN here
+                return f"{self._stream}: row {self._row + row}, {name}: {b} stored, {a} derived again"
+        return None
+
+    def _next(self, most: int) -> pa.RecordBatch | None:
+        while self._batch is None or self._batch.num_rows == 0:
+            self._batch = next(self._batches, None)
+            if self._batch is None:
+                return None
+        head = self._batch.slice(0, most)
+        self._batch = self._batch.slice(head.num_rows)
+        return head
+
+
+def _packets(recording: ListMode) -> Iterator[Packets]:
+    for batch in recording.batches("raw"):
+        for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+            yield packets_from_raw(batch.slice(start, _ROWS_AT_ONCE))
+
+
+def packets_from_raw(batch: pa.RecordBatch) -> Packets:
+    """Return raw rows as packets, the data a view on the batch."""
+    data = batch.column("data")
+    starts = np.frombuffer(data.buffers()[1], np.int64)[data.offset : data.offset + len(data) + 1]
+    header = batch.column("header")
+    width = header.type.byte_width
+    headers = np.frombuffer(header.buffers()[1], np.uint8)[header.offset * width : (header.offset + len(header)) * width]
+    values = data.buffers()[2]
+    return Packets(
+        data=np.frombuffer(values, np.uint8) if values is not None and values.size else np.empty(0, np.uint8),
+        offset=starts[:-1],
+        length=np.diff(starts),
+        source=batch.column("source").to_numpy(),
+        sequence=batch.column("sequence").fill_null(pa.scalar(NO_SEQUENCE, pa.uint64())).to_numpy(),
+        arrival_ns=batch.column("arrival_ns").to_numpy(),
+        flags=batch.column("flags").to_numpy(),
+        header=headers.reshape(-1, width),
+    )
+
+
+def _cut(packets: Packets, seen: int, host: _HostMarks) -> Iterator[Packets]:
+    """Cut the packets where the host marked something."""
+    start = 0
+    while start < len(packets):
+        at = host.next_break()
+        stop = len(packets) if at is None else min(max(at - seen, start), len(packets))
+        if stop == start:
+            stop = len(packets) if at is None or at - seen > start else start + 1
+        yield _slice(packets, start, stop)
+        start = stop
+
+
+def _slice(packets: Packets, start: int, stop: int) -> Packets:
+    part = slice(start, stop)
+    return Packets(
+        packets.data, packets.offset[part], packets.length[part], packets.source[part],
+        packets.sequence[part], packets.arrival_ns[part], packets.flags[part], packets.header[part],
+    )  # fmt: skip
