@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,3 +207,26 @@ def test_the_decay_functions_agree_with_the_independent_package() -> None:
     referee: Any = radioactivedecay.Inventory({"Ga-68": 1.0}, "Bq").decay(7200.0)
 
     assert NUCLIDES["Ga-68"].activity_factor(7200.0) == pytest.approx(referee.activities("Bq")["Ga-68"], rel=1e-9)
+
+
+def page_rows(entry: Nuclide) -> list[str]:
+    """The rows of one nuclide in docs/reference/nuclides.md."""
+    kinds = {LineKind.GAMMA: "", LineKind.X: " X", LineKind.ANNIHILATION: " ann."}
+    lines = ", ".join(f"{ln.energy_kev:g}{kinds[ln.kind]} ({ln.per_100_decays:.4g})" for ln in entry.lines) or "none"
+    windows = ", ".join(
+        f"{u.window.name}: {u.window.lower_kev:.4g}-{u.window.upper_kev:.4g}{'' if u.draft else ' [s]'}"
+        for u in entry.usual_windows
+    )
+    return [
+        f"| {entry.name} | {entry.half_life_s:.6g} | {entry.positrons_per_100_decays:g} | {lines} |",
+        f"| {entry.name} | {windows or 'none'} |",
+    ]
+
+
+@every_nuclide
+def test_the_reference_page_says_what_the_table_holds(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "nuclides.md"
+
+    rows = page.read_text(encoding="utf-8").splitlines()
+
+    assert [row for row in page_rows(NUCLIDES[name]) if row not in rows] == []
