@@ -8,9 +8,9 @@ A segment is one schema message, then record batches, then the end-of-stream mar
     8        h        flatbuffer `Message`             its custom metadata hold `scandaq` (facts) and `pad` (spaces)
     8 + h    b        body                             b is a multiple of 4096, 0 for the schema message
 
-The facts are one line of JSON, first key `listmode`, last key `crc32`. The checksum is the CRC-32 of the *whole* message
-with its own eight hex digits read as zeros: header, facts, padding and body. Arrow itself has no checksum. Because both
-parts are padded to 4096 bytes, an acknowledged block is never written again and `O_DIRECT` needs no copy.
+The facts are one line of JSON, first key `listmode`, last key `crc32`. The checksum is the CRC-32 of the *whole*
+message with its own eight hex digits read as zeros: header, facts, padding and body. Arrow itself has no checksum.
+Because both parts are padded to 4096 bytes, an acknowledged block is never written again and `O_DIRECT` needs no copy.
 
 Only sans-IO code here: buffers in, buffers out.
 """
@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,8 @@ import flatbuffers
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from daq.listmode.crc import checksum, combine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ class Message:
 
 def chain(previous: int, crc32: int) -> int:
     """Return the running CRC over message checksums: any message lost, added or moved changes it."""
-    return zlib.crc32(struct.pack("<I", crc32), previous)
+    return checksum(struct.pack("<I", crc32), previous)
 
 
 def schema_message(schema: pa.Schema, facts: Facts) -> bytes:
@@ -86,7 +87,7 @@ def schema_message(schema: pa.Schema, facts: Facts) -> bytes:
         message = tagged.serialize().to_pybytes()
         short = -len(message) % PAGE
         if short == 0:
-            return _with_crc(bytearray(message), b"")[0]
+            return _with_crc(bytearray(message), 0, 0)[0]
         pad += short
 
 
@@ -177,8 +178,11 @@ def _bytes(buffer: pa.Buffer | None, start: int, size: int) -> npt.NDArray[np.ui
     return np.frombuffer(buffer, np.uint8, size, start)
 
 
-def batch_header(plan: BatchPlan, facts: Facts, body: Buffer) -> tuple[bytes, int]:
-    """Return the padded header of a record batch and the CRC-32 of header plus `body`."""
+def batch_header(plan: BatchPlan, facts: Facts, body: Buffer | int) -> tuple[bytes, int]:
+    """Return the padded header of a record batch and the CRC-32 of header plus `body`.
+
+    `body` is the bytes, or their CRC-32 where another thread has made it.
+    """
     text = facts_json({**facts, "body": plan.body_bytes})
     key = (len(plan.nodes), len(plan.buffers), len(text))
     pad = _PAD_LENGTHS.get(key, 0)
@@ -190,7 +194,9 @@ def batch_header(plan: BatchPlan, facts: Facts, body: Buffer) -> tuple[bytes, in
         pad += short
     if len(_PAD_LENGTHS) < _PAD_CACHE_LIMIT:
         _PAD_LENGTHS[key] = pad
-    return _with_crc(bytearray(_PREFIX.pack(CONTINUATION, len(flat)) + flat), body)
+    checked = body if isinstance(body, int) else checksum(body)
+    header = bytearray(_PREFIX.pack(CONTINUATION, len(flat)) + flat)
+    return _with_crc(header, checked, plan.body_bytes)
 
 
 def facts_json(facts: Facts) -> str:
@@ -239,7 +245,7 @@ def _checked(
     if not check:
         return Message(at, body, body + length, facts, stated)
     header[first:last] = b"00000000"
-    crc = zlib.crc32(data[body : body + length], zlib.crc32(header))
+    crc = checksum(data[body : body + length], checksum(header))
     if crc != stated:
         return f"CRC-32 is {crc:08x}, the header says {stated:08x}"
     return Message(at, body, body + length, facts, crc)
@@ -265,9 +271,9 @@ def next_candidate(data: memoryview, at: int, stop: int) -> int:
     return stop
 
 
-def _with_crc(header: bytearray, body: Buffer) -> tuple[bytes, int]:
+def _with_crc(header: bytearray, body_crc: int, body_bytes: int) -> tuple[bytes, int]:
     place = header.find(_CRC_ZERO)
-    crc = zlib.crc32(body, zlib.crc32(header))
+    crc = combine(checksum(header), body_crc, body_bytes)
     header[place + 9 : place + 17] = b"%08x" % crc
     return bytes(header), crc
 

@@ -13,6 +13,7 @@ from daq.storage.files import aligned_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
 
     import pyarrow as pa
 
@@ -51,11 +52,12 @@ class Rows:
 
 @dataclass(slots=True)
 class Body:
-    """A closed batch whose body lies in `buffer` from byte `HEADROOM` on; the header is still to come."""
+    """A closed batch whose body lies in `buffer` from byte `HEADROOM` on; header and checksum are still to come."""
 
     stream: StreamName
     plan: BatchPlan
     buffer: memoryview
+    crc32: Future[int]
     time_ps: tuple[int, int] | None
     counts: Counts
     losses: Counts

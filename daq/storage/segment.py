@@ -81,8 +81,7 @@ class SegmentPlanner:
         if body.time_ps:
             facts["time_ps"] = body.time_ps
         facts |= {"counts": body.counts, "losses": body.losses, "prev": f"{self._chain:08x}"}
-        data = body.buffer[HEADROOM : HEADROOM + plan.body_bytes]
-        header, crc = batch_header(plan, facts, data)
+        header, crc = batch_header(plan, facts, body.crc32.result())
         message = _joined(header, body.buffer, plan.body_bytes)
         self._chain = chain(self._chain, crc)
         self._sequence += 1

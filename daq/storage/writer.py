@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import chain
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from daq.storage.schemas import Columns
 
 _IDLE_S = 0.5
+_CHECKERS = 2
 _SLACK_BYTES = 1 << 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NO_DEADLINE_S = threading.TIMEOUT_MAX
@@ -120,8 +122,9 @@ class ListModeWriter:
             on_acknowledged=on_acknowledged,
         )
         self._pool = BufferPool(self._limits.buffers, HEADROOM + self._limits.batch_bytes + _SLACK_BYTES)
+        self._checkers = ThreadPoolExecutor(_CHECKERS, thread_name_prefix="listmode-crc")
         self._assembler = Assembler(
-            self._pool, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
+            self._pool, self._checkers, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
         )
         self._input: BoundedQueue[Rows | Flush] = BoundedQueue(self._limits.queue_bytes)
         self._bodies: BoundedQueue[Body | Flush] = BoundedQueue(self._limits.buffers)
@@ -320,6 +323,7 @@ class ListModeWriter:
                     self._pool.give(item.buffer)
                 else:
                     self._guarded(self._check_one, item)
+        self._checkers.shutdown()
         self._blocks.close()
 
     def _check_one(self, body: Body) -> None:
