@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from daq.errors import ScandaqError
 
@@ -27,11 +29,18 @@ def main(argv: list[str] | None = None) -> int:
         module.add_options(chosen)
         chosen.set_defaults(run=module.run)
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
     try:
         return int(arguments.run(arguments))
     except ScandaqError as why:
         print(f"simulators: {why}", file=sys.stderr)  # noqa: T201
         return why.exit_code
+
+
+def _leave(*_: object) -> NoReturn:
+    """Leave quietly before the simulator serves; from then on it ends its runs in order."""
+    sys.exit(0)
 
 
 if __name__ == "__main__":

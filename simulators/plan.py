@@ -16,7 +16,7 @@ import numpy.typing as npt
 from daq.wire.native import DatagramBlock, NativeFlag, packetise, words_per_datagram
 from simulators.pacing import cut_words, flush_ticks
 from simulators.supply import Chunk, Supply
-from simulators.timing import WordClock
+from simulators.timing import KindFinder, WordClock
 from simulators.truth import Tally
 
 Ints = npt.NDArray[np.int64]
@@ -81,6 +81,7 @@ class Planner:
         self._ns_per_tick = float(self._clock.tick) / 1000 / (speed or 1.0)
         size = self._layout.word_bytes
         self._capacity = words_per_datagram(size) if datagrams else STREAM_PIECE_BYTES // size
+        self._finder = KindFinder(self._layout)
         self._clocks: dict[int, WordClock] = {}
         self._zero: dict[int, int] = {}
         self._passed_ns: dict[int, int] = {}
@@ -96,7 +97,7 @@ class Planner:
     def _part(self, chunk: Chunk) -> Part:
         source = chunk.source
         if chunk.rewinds or source not in self._clocks:
-            self._clocks[source] = WordClock(self._layout, self._clock)
+            self._clocks[source] = WordClock(self._layout, self._clock, self._finder)
             self._passed_ns[source] = self._latest_ns.get(source, 0)
         clock = copy(self._clocks[source])
         codes, ticks, timed = self._clocks[source].read(chunk.words)

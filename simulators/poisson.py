@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import RefusedError
+from daq.errors import RefusedError, UsageError
 from daq.listmode.encoder import Encoder, TimeWords
 from daq.model.layout import BitField, Layout
-from simulators.events import Drawer, parse_mix
+from simulators.events import Drawer, parse_mix, preamble_of
 from simulators.options import MAX_SOURCE, instrument, positive, positive_float, service, source_number
 from simulators.options import add_options as add_shared_options
 from simulators.serve import Server
 from simulators.supply import Chunk, Instrument
 
 Ints = npt.NDArray[np.int64]
-SLICE_EVENTS = 1 << 18
+SLICE_EVENTS = 1 << 17
 DENSE_TIME_WORDS_PS = 100_000_000
 """A time word for every count where counts are this far apart or more, as front ends do; else where it changes."""
 FAILURE_CHANCE = 1e-6
@@ -86,9 +86,9 @@ class PoissonSupply:
         mix: str | None = None,
     ) -> None:
         if first_source + sources - 1 > MAX_SOURCE:
-            raise RefusedError(f"{sources} sources from number {first_source} on; the highest number is {MAX_SOURCE}")
+            raise UsageError(f"{sources} sources from number {first_source} on; the highest number is {MAX_SOURCE}")
         if seed < 0:
-            raise RefusedError(f"--seed {seed}: must be zero or more")
+            raise UsageError(f"--seed {seed}: must be zero or more")
         self.layout, self.clock = device.layout, device.clock
         self.sources = tuple(range(first_source, first_source + sources))
         self._rate_cps, self._seconds, self._events, self._seed = rate_cps, seconds, events, seed
@@ -98,8 +98,7 @@ class PoissonSupply:
         expected = events if events is not None else rate_cps * (seconds or 0)
         self._time_words = time_words_of(device)
         self.size_bytes = round((expected + self._time_word_count(expected)) * self.layout.word_bytes)
-        begin = self.layout.preamble_begins[0].encode("ascii") if self.layout.preamble_begins else b""
-        self.preamble = begin.ljust(self.layout.preamble_bytes, b"\0")
+        self.preamble = preamble_of(self.layout)
         check_silences(device, rate_cps / sources * self._timed_share(), expected)
 
     def slices(self) -> Iterator[list[Chunk]]:

@@ -11,6 +11,7 @@ from daq.model.layout import BitField, Clock, Kind, Layout
 
 Ints = npt.NDArray[np.int64]
 EVENTS = ("single", "prompt", "delayed")
+_TABLE_BITS = 20
 _NEVER_WRAPS = 1 << 62
 """A clock that wraps after so many ticks is not unfolded."""
 
@@ -29,8 +30,34 @@ def words_as_integers(data: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArra
     return wide.view(f"{order}u8").reshape(-1)
 
 
-def kinds_of(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDArray[np.int16]:
-    """Return the index of each word's kind in `layout.kinds`, -1 where none fits."""
+class KindFinder:
+    """Finds the index of a word's kind in `layout.kinds`, -1 where none fits; the first kind that fits wins.
+
+    Where all tag bits lie within 20 bits, as they mostly do, one table look-up says it.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        tags = 0
+        for kind in layout.kinds.values():
+            tags |= kind.tag_mask
+        self._low = (tags & -tags).bit_length() - 1 if tags else 0
+        span = tags.bit_length() - self._low
+        self._table = None
+        if span <= _TABLE_BITS:
+            self._mask = (1 << max(span, 0)) - 1
+            self._table = _scan(np.arange(self._mask + 1, dtype=np.uint64) << np.uint64(self._low), layout)
+
+    def find(self, words: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.int16]:
+        """Return the index of each word's kind."""
+        if self._table is None:
+            return _scan(words, self._layout)
+        shifted = words >> words.dtype.type(self._low)
+        codes: npt.NDArray[np.int16] = self._table[shifted & words.dtype.type(self._mask)]
+        return codes
+
+
+def _scan(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDArray[np.int16]:
     codes = np.full(len(words), -1, np.int16)
     for code, kind in reversed(list(enumerate(layout.kinds.values()))):
         codes[(words & words.dtype.type(kind.tag_mask)) == words.dtype.type(kind.tag_value)] = code
@@ -40,8 +67,9 @@ def kinds_of(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDAr
 class WordClock:
     """Gives every word of one source its time in ticks, over consecutive runs of words. `copy.copy` forks it."""
 
-    def __init__(self, layout: Layout, clock: Clock) -> None:
+    def __init__(self, layout: Layout, clock: Clock, finder: KindFinder | None = None) -> None:
         self._layout = layout
+        self._finder = finder or KindFinder(layout)
         self._kinds = list(layout.kinds.values())
         self._carries = layout.carries_time
         self._known = clock.start_ticks is not None
@@ -50,7 +78,7 @@ class WordClock:
     def read(self, data: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int16], Ints, npt.NDArray[np.bool_]]:
         """Return, of whole words, the indices of their kinds, their ticks, and whether their time is known."""
         words = words_as_integers(data, self._layout)
-        codes = kinds_of(words, self._layout)
+        codes = self._finder.find(words)
         return codes, *self.advance(words, codes)
 
     def advance(
