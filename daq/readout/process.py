@@ -36,6 +36,7 @@ class Readout:
         self._last_packet_s = 0.0
         self._any_packet = False
         self._at_end = False
+        self._finished = threading.Event()
         self._recording: Recording | None = None
         self._source: Source | None = None
         self._health: dict[str, int] = {}
@@ -97,9 +98,10 @@ class Readout:
                 self._process(recording)
                 self._health = source.health()
                 self._state = "sealing"
-                recording.seal(self._stop_reason or "end", kernel_drops=self._health.get("kernel_drops", 0))
+                manifest = recording.seal(self._stop_reason or "end", kernel_drops=self._health.get("kernel_drops", 0))
+                self._stop_reason = manifest.ended_by
         finally:
-            self._stop("fault")
+            self._finished.set()
             if receiver.ident is not None:
                 receiver.join(2.0)
             source.close()
@@ -146,7 +148,7 @@ class Readout:
     def _receive(self, source: Source) -> None:
         """Read until the end or a stop. Never waits for the processing where the sender would lose data."""
         try:
-            while self._stop_reason is None:
+            while self._reading():
                 packets = source.read()
                 if packets is None:
                     self._at_end = True
@@ -168,8 +170,11 @@ class Readout:
         if not source.lossless:
             self._buffer.put(packets)
             return
-        while self._stop_reason is None and not self._buffer.put_if_room(packets, wait_s=WAIT_S):
+        while self._reading() and not self._buffer.put_if_room(packets, wait_s=WAIT_S):
             pass
+
+    def _reading(self) -> bool:
+        return self._stop_reason is None and not self._finished.is_set()
 
 
 def _linger_for_the_parent() -> None:

@@ -1,0 +1,84 @@
+# Two commands matter: `make demo` shows the thing, `make test` proves it. Both set everything up by themselves.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check format bench soak wheel lock system-packages clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    set up and record from a simulator, verified, in minutes"
+	@echo "make test    set up and run every test (as root also those of disks and mounts)"
+	@echo "make check   format, lint, types, layers, unit tests: under a minute"
+	@echo "make bench   print the benchmark table"
+	@echo "make soak    the long tests: 200 kills, 10-GB streams"
+	@echo "make wheel   build the wheel and run the unit tests against it from another directory"
+	@echo "make lock    renew the hash-locked requirements"
+
+demo: $(VENV)/.run
+	$(BIN)/daq demo --out demo-$$(date -u +%Y%m%dT%H%M%SZ)
+
+test: $(VENV)/.dev system-packages lint wheel
+	$(BIN)/python -m pytest -q -m "not soak"
+
+check: $(VENV)/.dev lint
+	$(BIN)/python -m pytest -q tests/unit
+
+.PHONY: lint
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --quiet
+	$(BIN)/ruff check --quiet --fix
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m soak --timeout 3600
+
+# The wheel is unpacked in front of everything else on the path, and the tests are copied away from the sources.
+wheel: $(VENV)/.dev
+	rm -rf build/wheel && mkdir -p build/wheel/elsewhere
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel . > build/wheel/log 2>&1 || (cat build/wheel/log; exit 1)
+	$(PIP) install --no-deps --target build/wheel/site build/wheel/*.whl
+	cp -r tests pyproject.toml docs build/wheel/elsewhere/
+	cd build/wheel/elsewhere && PYTHONPATH=../site ../../../$(BIN)/python -P -c "import daq; assert 'wheel' in daq.__file__, daq.__file__"
+	cd build/wheel/elsewhere && PYTHONPATH=../site ../../../$(BIN)/python -P -m pytest -q -p no:cacheprovider tests/unit
+
+lock: $(VENV)/.dev
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade $(COMPILE) --output-file requirements/run.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade $(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml
+
+COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
+
+# What the tests of disks need from Debian; a user without root runs the rest.
+system-packages:
+	@if [ "$$(id -u)" = 0 ] && ! (command -v mkfs.ext4 && command -v losetup && command -v mount) > /dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends e2fsprogs mount util-linux; \
+	fi
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "scandaq needs Python 3.11 or later"; exit 1)
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+		else echo "Python's venv is missing: apt-get install python3-venv"; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

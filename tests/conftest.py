@@ -1,0 +1,19 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """Return the folder of recorded data, or skip: it is not part of the repository."""
+    place = Path(os.environ.get("SCANDAQ_DATA", ROOT.parent / "shared" / "data"))
+    if not (place / "siemens-mmr").is_dir():
+        pytest.skip(f"recorded data are not at {place} (set SCANDAQ_DATA)")
+    return place
