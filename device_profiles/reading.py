@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from daq.errors import MissingError, ProfileError
-from daq.model.finding import Finding, error, errors, shown
+from daq.model.finding import ABSENT, Finding, Said, error, errors, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Rules = Callable[[Model], list[Finding]]
@@ -107,7 +107,7 @@ def _finding(item: dict[str, Any], known: tuple[str, ...]) -> Finding:
     where = tuple(part for part in item["loc"] if part != "[key]")
     key = dotted(where)
     if item["type"] == "missing":
-        return error(key, "absent", _why_needed(str(where[-1])))
+        return error(key, ABSENT, _why_needed(str(where[-1])))
     if item["type"] == "extra_forbidden":
         return error(key, item["input"], f"unknown key; {close_names(str(where[-1]), known)}")
     reason = str(item["msg"]).removeprefix("Value error, ")
@@ -135,7 +135,7 @@ def dotted(where: tuple[object, ...]) -> str:
 def _not_json(value: object, key: str, depth: int = 0) -> Iterator[Finding]:
     """Yield what TOML can say and a profile cannot: dates, infinities, integers past 64 bits, bottomless tables."""
     if depth > _MAX_DEPTH:
-        yield error(key, "...", f"nested more than {_MAX_DEPTH} deep")
+        yield error(key, Said("..."), f"nested more than {_MAX_DEPTH} deep")
     elif isinstance(value, dict):
         for name, below in value.items():
             yield from _not_json(below, f"{key}.{dotted((name,))}" if key else dotted((name,)), depth + 1)
@@ -145,7 +145,7 @@ def _not_json(value: object, key: str, depth: int = 0) -> Iterator[Finding]:
     else:
         reason = _why_not_json(value)
         if reason is not None:
-            yield error(key, "..." if isinstance(value, int) else value, reason)
+            yield error(key, Said("...") if isinstance(value, int) else value, reason)
 
 
 def _why_not_json(value: object) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daq.model.finding import Finding, error, warning
+from daq.model.finding import ABSENT, Finding, error, warning
 from daq.model.layout import DetectorNumber
 from daq.model.layout_rules import findings as layout_findings
 from device_profiles.schema import InstrumentProfile
@@ -36,14 +36,14 @@ def transport(profile: InstrumentProfile) -> Iterator[Finding]:
     """Demand a framing for datagrams."""
     framing, kinds = profile.transport.datagram_framing, profile.transport.kinds
     if "udp" in kinds and framing is None:
-        yield error("transport.datagram_framing", "absent", 'required with udp: "native" or "none"')
+        yield error("transport.datagram_framing", ABSENT, 'required with udp: "native" or "none"')
     if "udp" not in kinds and framing is not None:
         yield error("transport.datagram_framing", framing, f"only with udp; kinds: {', '.join(kinds)}")
     if "udp" in kinds and framing == "none":
         reason = "bare datagrams carry no numbers: lost ones go unseen, the ledger can only say `basis: none`"
         yield warning("transport.datagram_framing", framing, reason)
     if len(set(kinds)) != len(kinds):
-        yield error("transport.kinds", ", ".join(kinds), "names a transport twice")
+        yield error("transport.kinds", list(kinds), "names a transport twice")
 
 
 def detector_facts(profile: InstrumentProfile) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def detector_facts(profile: InstrumentProfile) -> Iterator[Finding]:
     if profile.modality == "gamma_camera":
         for key in _CAMERA_KEYS:
             if getattr(facts, key) is None:
-                yield warning(f"detector.{key}", "absent", "a gamma camera states its heads and their field of view")
+                yield warning(f"detector.{key}", ABSENT, "a gamma camera states its heads and their field of view")
     low, high = facts.energy_min_kev, facts.energy_max_kev
     if low is not None and high is not None and low >= high:
         yield error("detector.energy_min_kev", low, f"must be below energy_max_kev = {high}")

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from daq.errors import MissingError, ProfileError, ScandaqError
-from daq.model.finding import Finding, error, errors
+from daq.model.finding import ABSENT, Finding, Said, error, errors
 from daq.model.layout import Name
 from device_profiles.load import load_profile
 from device_profiles.reading import from_pydantic, known_keys, read_toml, refusal
@@ -92,7 +92,7 @@ def load_site(path: Path) -> Site:
 def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
     """Return the site where keys and types are in order, else None, and every finding."""
     tables = read_toml(path)
-    schema = tables.pop("schema", "absent")
+    schema = tables.pop("schema", ABSENT)
     if schema != SITE_SCHEMA:
         return None, [error("schema", schema, f"must be {SITE_SCHEMA!r}")]
     try:
@@ -100,13 +100,13 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
     except ValidationError as why:
         return None, [_with_variable(finding) for finding in from_pydantic(why, known_keys(Site))]
     except SettingsError as why:
-        return None, [error("environment", f"{ENV_PREFIX}...", f"{why} ({why.__cause__})")]
+        return None, [error("environment", Said(f"{ENV_PREFIX}..."), f"{why} ({why.__cause__})")]
     made = site.model_copy(update={"storage": (path.parent / site.storage).absolute()})
     return made, list(_named_profiles(made, path.parent))
 
 
 def find_site(given: str | Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return `given`, else the file `$SCANDAQ_SITE` names, else the user's, else the machine's. Raises `MissingError`."""
+    """Return `given`, else what `$SCANDAQ_SITE` names, else the user's, else the machine's. Raises `MissingError`."""
     if given is not None:
         return Path(given)
     if environment.get(ENV_SITE):

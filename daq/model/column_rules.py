@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import isfinite
 
-from daq.model.finding import Finding, error, warning
+from daq.model.finding import Finding, Said, error, warning
 from daq.model.layout import BitField, Clock, Kind, Layout, Target, Yields
 from daq.model.units import (
     ENERGY_COLUMN_UNIT,
@@ -95,9 +95,9 @@ def counts_stay_counts(layout: Layout, _clock: Clock) -> Iterator[Finding]:
         if field.to in _UNSCALED and (field.scale != 1 or field.offset != 0):
             other = "ticks" if field.to == "time" else "value2" if field.to == "value" else "a column with a unit"
             reason = f"{field.to} takes the count as it is; for a physical value use {other}"
-            yield error(f"{key}.scale", f"{field.scale:g}, offset {field.offset:g}", reason)
+            yield error(f"{key}.scale", Said(f"{field.scale:g}, offset {field.offset:g}"), reason)
         if field.signed and (field.to in COUNT_COLUMNS or field.to == "time"):
-            yield error(f"{key}.signed", "true", f"{field.to} is unsigned")
+            yield error(f"{key}.signed", Said("true"), f"{field.to} is unsigned")
 
 
 def values_fit_columns(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -110,7 +110,7 @@ def values_fit_columns(layout: Layout, _clock: Clock) -> Iterator[Finding]:
             yield error(f"{key}.bits", field.bits, f"{field.width} bits; {field.to} takes at most {limit}")
         if field.to == "tof_ps" and _largest(field) > _INT32_MAX:
             reason = f"reaches {_largest(field):.4g} ps; tof_ps is 32 bits, so at most {_INT32_MAX} ps"
-            yield error(f"{key}.scale", f"{field.scale:g}", reason)
+            yield error(f"{key}.scale", field.scale, reason)
 
 
 def scales_are_numbers(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ def time_words(layout: Layout, _clock: Clock) -> Iterator[Finding]:
     """Demand a time field in every time word."""
     for name, kind in layout.kinds.items():
         if kind.yields == "time" and kind.field_to("time") is None:
-            yield error(f"layout.kinds.{name}.fields", "no time", 'a time word needs one field with to = "time"')
+            yield error(f"layout.kinds.{name}.fields", Said("no time"), 'a time word needs one field with to = "time"')
 
 
 def events_have_time(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -165,9 +165,11 @@ def events_have_time(layout: Layout, _clock: Clock) -> Iterator[Finding]:
             continue
         reason = 'has no field with to = "time", and no kind yields time words: '
         if kind.yields in _EVENTS:
-            yield error(f"layout.kinds.{name}.fields", "no time", f"{reason}its events have no time")
+            yield error(f"layout.kinds.{name}.fields", Said("no time"), f"{reason}its events have no time")
         if kind.yields == "mark":
-            yield warning(f"layout.kinds.{name}.fields", "no time", f"{reason}the mark takes that of the last event")
+            yield warning(
+                f"layout.kinds.{name}.fields", Said("no time"), f"{reason}the mark takes that of the last event"
+            )
 
 
 def events_say_where(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -187,7 +189,7 @@ def one_stream_one_set_of_columns(layout: Layout, _clock: Clock) -> Iterator[Fin
             if given != first:
                 odd = ", ".join(sorted(given ^ first))
                 reason = f"shares a stream with {kinds[0][0]}, but only one of the two gives {odd}"
-                yield error(f"layout.kinds.{name}.fields", ", ".join(sorted(given)) or "none", reason)
+                yield error(f"layout.kinds.{name}.fields", Said(", ".join(sorted(given)) or "none"), reason)
 
 
 def precision(layout: Layout, clock: Clock) -> Iterator[Finding]:
@@ -203,7 +205,7 @@ def precision(layout: Layout, clock: Clock) -> Iterator[Finding]:
 
 def _columns(kind: Kind) -> set[str]:
     """Return the columns of a row other than its time."""
-    columns: set[str] = {field.to for field in kind.fields.values() if field.to not in (None, "time")}  # type: ignore[misc]
+    columns: set[str] = {field.to for field in kind.fields.values() if field.to not in (None, "time")}
     return columns | {name for name in ("detector", "detector_a", "detector_b") if getattr(kind, name) is not None}
 
 

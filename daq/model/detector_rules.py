@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from daq.model.finding import Finding, error, warning
+from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import Clock, DetectorNumber, Kind, Layout
 
 MAX_DETECTORS = 1 << 32
@@ -38,14 +38,14 @@ def _belongs(key: str, kind: Kind) -> Iterator[Finding]:
     a, b = kind.detector_a, kind.detector_b
     if (a is None) != (b is None):
         missing = "detector_a" if a is None else "detector_b"
-        yield error(f"{key}.{missing}", "absent", "a coincidence has both detector_a and detector_b or neither")
+        yield error(f"{key}.{missing}", ABSENT, "a coincidence has both detector_a and detector_b or neither")
     if a is not None and b is not None and (a.radix, a.lookup) != (b.radix, b.lookup):
         yield error(f"{key}.detector_b", _text(b), "numbers its detectors otherwise than detector_a (radix or lookup)")
 
 
 def _digits(key: str, number: DetectorNumber, kind: Kind) -> Iterator[Finding]:
     if not number.digits:
-        yield error(f"{key}.digits", "[]", "at least one digit is needed")
+        yield error(f"{key}.digits", [], "at least one digit is needed")
     if len(number.digits) != len(number.radix):
         yield error(f"{key}.radix", list(number.radix), f"{len(number.radix)} radices for {len(number.digits)} digits")
     for index, digit in enumerate(number.digits):
@@ -86,5 +86,5 @@ def _lookup(key: str, number: DetectorNumber) -> Iterator[Finding]:
         yield warning(where, list(number.lookup), "two addresses give one detector: they cannot be told apart later")
 
 
-def _text(number: DetectorNumber) -> str:
-    return f"digits [{', '.join(number.digits)}]"
+def _text(number: DetectorNumber) -> Said:
+    return Said(f"digits [{', '.join(number.digits)}]")

@@ -12,7 +12,10 @@ _SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. `key` is the dotted path in the TOML file; `value` is what stands there, as text."""
+    """One finding. `key` is the dotted path in the TOML file; `value` is what stands there, as text.
+
+    Both are empty for a finding on the file as a whole.
+    """
 
     key: str
     value: str
@@ -22,7 +25,17 @@ class Finding:
     def __str__(self) -> str:
         """Return `key = value: reason`; a warning says that it is one."""
         warns = "warning: " if self.severity == "warning" else ""
-        return f"{self.key} = {self.value}: {warns}{self.reason}"
+        where = f"{self.key} = {self.value}: " if self.key else ""
+        return f"{where}{warns}{self.reason}"
+
+
+class Said(str):
+    """Words about a value, in place of a value that stands in the file: not quoted."""
+
+    __slots__ = ()
+
+
+ABSENT = Said("absent")
 
 
 def error(key: str, value: object, reason: str) -> Finding:
@@ -41,7 +54,8 @@ def errors(found: Iterable[Finding]) -> list[Finding]:
 
 
 def shown(value: object) -> str:
-    """Return a value as people write it, shortened to one line."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    """Return a value as TOML writes it, shortened to one line: texts in quotes, truth in lower case."""
+    text = repr(value) if isinstance(value, str) and not isinstance(value, Said) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."

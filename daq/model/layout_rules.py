@@ -12,7 +12,7 @@ from itertools import combinations
 
 from daq.model.column_rules import COLUMN_RULES
 from daq.model.detector_rules import detector_numbers
-from daq.model.finding import Finding, error, warning
+from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import Clock, Kind, Layout, bit_mask
 
 EVENT_KINDS = ("single", "prompt", "delayed")
@@ -71,7 +71,7 @@ def tag_values_fit(layout: Layout, _clock: Clock) -> Iterator[Finding]:
             width = bit_mask(bits).bit_count()
             if width and value >> width:
                 reason = f"the value needs {value.bit_length()} bits, the range has {width}"
-                yield error(f'{key}.tag."{bits}"', hex(value), reason)
+                yield error(f'{key}.tag."{bits}"', Said(hex(value)), reason)
 
 
 def tags_agree(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -83,7 +83,7 @@ def tags_agree(layout: Layout, _clock: Clock) -> Iterator[Finding]:
                 reason = (
                     f'tags {bit_names(both)} otherwise than tag."{bits_a}" = {bin(value_a)}: no word can match both'
                 )
-                yield error(f'{key}.tag."{bits_b}"', bin(value_b), reason)
+                yield error(f'{key}.tag."{bits_b}"', Said(bin(value_b)), reason)
 
 
 def one_kind_per_word(layout: Layout, clock: Clock) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def every_bit_has_a_name(layout: Layout, _clock: Clock) -> Iterator[Finding]:
             named |= bit_mask(bits)
         if word & ~named:
             reason = "in no tag, field or reserved range; name them or list them in `reserved`"
-            yield warning(key, bit_names(word & ~named), reason)
+            yield warning(key, Said(bit_names(word & ~named)), reason)
 
 
 def preamble_fits(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -136,17 +136,19 @@ def marks_are_named(layout: Layout, _clock: Clock) -> Iterator[Finding]:
     """Demand `mark` where a mark is yielded and nowhere else; `stored` only for marks and time words."""
     for key, kind in _named(layout):
         if kind.yields == "mark" and kind.mark is None:
-            yield error(f"{key}.mark", "absent", "required where yields is mark: it names the mark")
+            yield error(f"{key}.mark", ABSENT, "required where yields is mark: it names the mark")
         if kind.yields != "mark" and kind.mark is not None:
             yield error(f"{key}.mark", kind.mark, f"only where yields is mark; here it is {kind.yields}")
         if not kind.stored and kind.yields not in ("mark", "time"):
-            yield error(f"{key}.stored", "false", f"only for marks and time words; this kind yields {kind.yields}")
+            yield error(
+                f"{key}.stored", Said("false"), f"only for marks and time words; this kind yields {kind.yields}"
+            )
 
 
 def something_is_detected(layout: Layout, _clock: Clock) -> Iterator[Finding]:
     """Demand a kind that yields events."""
     if not any(kind.yields in EVENT_KINDS for kind in layout.kinds.values()):
-        kinds = ", ".join(layout.kinds) or "none"
+        kinds = Said(", ".join(layout.kinds) or "none")
         yield error("layout.kinds", kinds, "no kind yields a single, prompt or delayed: nothing would be recorded")
 
 
@@ -170,9 +172,9 @@ def _placed(bits: str, value: int) -> int:
     return value << int(bits.rpartition(":")[2])
 
 
-def _tags(kind: Kind) -> str:
+def _tags(kind: Kind) -> Said:
     inside = ", ".join(f'"{bits}" = {bin(value)}' for bits, value in kind.tag.items())
-    return f"{{ {inside} }}" if inside else "{}"
+    return Said(f"{{ {inside} }}" if inside else "{}")
 
 
 RULES: tuple[Rule, ...] = (

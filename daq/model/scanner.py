@@ -186,4 +186,5 @@ def are_virtual(ring: Ring, detector: Detectors) -> npt.NDArray[np.bool_]:
 def may_pair(ring: Ring, detector_a: Detectors, detector_b: Detectors) -> npt.NDArray[np.bool_]:
     """Return True where two detectors are at least `minimum_sector_difference` sectors apart, the shorter way round."""
     straight = np.abs(sectors(ring, detector_a) - sectors(ring, detector_b))
-    return np.minimum(straight, ring.sectors - straight) >= ring.minimum_sector_difference
+    apart: Indices = np.minimum(straight, ring.sectors - straight)
+    return apart >= ring.minimum_sector_difference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daq.model.detector_rules import MAX_DETECTORS
-from daq.model.finding import Finding, error, warning
+from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.scanner import Head, Ring, ScannerProfile
 
 
@@ -19,9 +19,9 @@ def findings(profile: ScannerProfile) -> list[Finding]:
 
 def _ring_or_heads(profile: ScannerProfile) -> Iterator[Finding]:
     if profile.ring is None and not profile.heads:
-        yield error("ring", "absent", "a scanner has either [ring] or at least one [[heads]]")
+        yield error("ring", ABSENT, "a scanner has either [ring] or at least one [[heads]]")
     if profile.ring is not None and profile.heads:
-        yield error("heads", f"{len(profile.heads)} heads", "a scanner has either [ring] or [[heads]], not both")
+        yield error("heads", Said(f"{len(profile.heads)} heads"), "a scanner has either [ring] or [[heads]], not both")
     if profile.heads and profile.instrument is not None:
         yield error("instrument", profile.instrument, "only of a ring; each head names its own instrument")
 
@@ -62,7 +62,7 @@ def _numbers(ring: Ring) -> Iterator[Finding]:
 
 def _layers(ring: Ring) -> Iterator[Finding]:
     if ring.layers > 1 and ring.layer_pitch_mm is None:
-        yield error("ring.layer_pitch_mm", "absent", f"required with {ring.layers} layers")
+        yield error("ring.layer_pitch_mm", ABSENT, f"required with {ring.layers} layers")
 
 
 def _heads(heads: tuple[Head, ...]) -> Iterator[Finding]:

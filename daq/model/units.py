@@ -92,5 +92,5 @@ def convert(value: Fraction | int, *, unit: str, to: str) -> Fraction:
         if why is not None:
             raise RefusedError(f"{name!r}: {why}")
     if UNITS[unit].dimension != UNITS[to].dimension:
-        raise RefusedError(f"{unit} is a {UNITS[unit].dimension}, {to} a {UNITS[to].dimension}")
+        raise RefusedError(f"{unit} measures {UNITS[unit].dimension}, {to} {UNITS[to].dimension}")
     return Fraction(value) * UNITS[unit].factor / UNITS[to].factor

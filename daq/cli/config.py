@@ -1,0 +1,32 @@
+"""`daq config`: show what this station is set up with, file and environment taken together."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the noun `config` with its verbs."""
+    noun = nouns.add_parser("config", help="show the configuration of this station")
+    verbs = noun.add_subparsers(metavar="VERB", required=True)
+    show = verbs.add_parser("show", help="show the site file with the environment applied")
+    show.add_argument("--site", metavar="FILE", help="site file; else $SCANDAQ_SITE, the user's, the machine's")
+    show.add_argument("--json", action="store_true", help="print one JSON object")
+    show.set_defaults(run=run_show)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print the site: station, storage, scanner and what is plugged in."""
+    from daq.cli.output import print_json, print_table
+    from device_profiles.site import as_json, find_site, load_site
+
+    path = find_site(args.site)
+    site = load_site(path)
+    if args.json:
+        print_json({"site": str(path), **as_json(site)})
+        return 0
+    facts = [["site file", str(path)], ["station", site.station], ["storage", str(site.storage)]]
+    print_table("Site", ["what", "value"], [*facts, ["scanner profile", site.scanner or "none"]])
+    plugs = [[name, plug.profile, plug.url, str(plug.source)] for name, plug in site.instruments.items()]
+    print_table("Instruments", ["name", "profile", "url", "source"], plugs)
+    return 0

@@ -1,0 +1,158 @@
+"""`daq profile`: list, show and check the files that describe instruments, scanners and sites."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from daq.errors import MissingError, ProfileError
+
+if TYPE_CHECKING:
+    from daq.model.finding import Finding
+    from device_profiles.lint import Checked
+    from device_profiles.schema import InstrumentProfile
+
+
+def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the noun `profile` with its verbs."""
+    noun = nouns.add_parser("profile", help="list, show and check instrument and scanner profiles")
+    verbs = noun.add_subparsers(metavar="VERB", required=True)
+
+    listing = verbs.add_parser("list", help="list the profiles that come with scandaq")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    listing.set_defaults(run=run_list)
+
+    show = verbs.add_parser("show", help="show an instrument profile with the bit map of each kind of word")
+    show.add_argument("profile", metavar="NAME|FILE", help="id of a shipped profile, or a TOML file")
+    show.add_argument("--json", action="store_true", help="print the profile as one JSON object")
+    show.set_defaults(run=run_show)
+
+    lint = verbs.add_parser("lint", help="check instrument, scanner and site files: file: key = value: reason")
+    lint.add_argument("files", metavar="FILE", nargs="+", help="a TOML file, or the id of a shipped profile")
+    lint.add_argument("--json", action="store_true", help="print one JSON object")
+    lint.set_defaults(run=run_lint)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print the shipped profiles."""
+    from daq.cli.output import print_json, print_table
+    from device_profiles.load import list_profiles
+    from device_profiles.scanners import load_scanner, shipped_scanners
+
+    profiles = [listed.profile for listed in list_profiles()]
+    scanners = [load_scanner(name) for name in sorted(shipped_scanners())]
+    if args.json:
+        instrument_rows: list[dict[str, Any]] = [
+            {
+                "id": profile.id, "title": profile.title, "vendor": profile.vendor, "modality": profile.modality,
+                "verified": profile.verified, "transports": list(profile.transport.kinds),
+                "word_bits": profile.layout.word_bits, "sha256": profile.sha256,
+            }
+            for profile in profiles
+        ]  # fmt: skip
+        scanner_rows = [
+            {"id": scanner.id, "title": scanner.title, "verified": scanner.verified} for scanner in scanners
+        ]
+        print_json({"profiles": instrument_rows, "scanners": scanner_rows})
+        return 0
+    rows = [[p.id, p.title, p.modality, ", ".join(p.transport.kinds), p.verified] for p in profiles]
+    print_table("Instrument profiles", ["id", "title", "modality", "transports", "verified"], rows)
+    print_table("Scanner profiles", ["id", "title", "verified"], [[s.id, s.title, s.verified] for s in scanners])
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print one instrument profile: facts, then one table per kind of word."""
+    from daq.cli.output import print_json, print_table
+    from device_profiles.bitmap import COLUMNS, about, bit_rows, detector_text
+    from device_profiles.load import load_profile
+
+    profile = load_profile(args.profile)
+    if args.json:
+        print_json({**profile.model_dump(mode="json"), "sha256": profile.sha256})
+        return 0
+    print_table(profile.title, ["what", "value"], facts(profile))
+    for name, kind in profile.layout.kinds.items():
+        rows = bit_rows(profile.layout, kind, profile.clock)
+        numbers = detector_text(kind)
+        if numbers:
+            rows.append(["", "(detector)", "", "", "", numbers])
+        print_table(about(name, kind), COLUMNS, rows)
+    return 0
+
+
+def facts(profile: InstrumentProfile) -> list[list[str]]:
+    """Return the facts of a profile as rows of two texts."""
+    layout, clock, transport = profile.layout, profile.clock, profile.transport
+    preamble = f"{layout.preamble_bytes} bytes" if layout.preamble_bytes else "none"
+    framing = f", datagrams framed: {transport.datagram_framing}" if transport.datagram_framing else ""
+    return [
+        ["id", profile.id],
+        ["vendor, models", f"{profile.vendor}: {', '.join(profile.models)}"],
+        ["modality", profile.modality],
+        ["source", profile.source],
+        ["verified on", profile.verified],
+        ["transport", f"{', '.join(transport.kinds)}{framing}; at most {transport.rate_max_words_per_s:g} words/s"],
+        ["word", f"{layout.word_bits} bits, {layout.byte_order}-endian; preamble: {preamble}"],
+        ["clock", f"tick {clock.tick_ps} ps, good for {clock.precision_ps} ps"],
+        ["time zero", "reset at start" if clock.reset_at_start else "first timed word after start"],
+        ["sha256", profile.sha256],
+        *([["notes", profile.notes]] if profile.notes else []),
+    ]
+
+
+def run_lint(args: argparse.Namespace) -> int:
+    """Print every finding, one a line; refused files give exit code 3, a missing file 4."""
+    from daq.cli.output import print_json
+    from device_profiles.lint import lint
+
+    checked: list[Checked] = []
+    missing: list[str] = []
+    for name in args.files:
+        try:
+            checked.append(lint(name))
+        except MissingError as why:
+            missing.append(str(why))
+    if args.json:
+        print_json(_as_json(checked, missing))
+    else:
+        _print_lines(checked, missing)
+    if missing:
+        return MissingError.exit_code
+    return ProfileError.exit_code if any(file.errors for file in checked) else 0
+
+
+def _as_json(checked: list[Checked], missing: list[str]) -> dict[str, Any]:
+    return {
+        "files": [
+            {
+                "file": str(file.path), "schema": file.schema, "errors": file.errors, "warnings": file.warnings,
+                "findings": [_finding_json(finding) for finding in file.findings],
+            }
+            for file in checked
+        ],
+        "missing": missing,
+        "errors": sum(file.errors for file in checked),
+        "warnings": sum(file.warnings for file in checked),
+    }  # fmt: skip
+
+
+def _finding_json(finding: Finding) -> dict[str, str]:
+    return {
+        "key": finding.key, "value": finding.value, "reason": finding.reason, "severity": finding.severity,
+    }  # fmt: skip
+
+
+def _print_lines(checked: list[Checked], missing: list[str]) -> None:
+    import sys
+
+    lines = [f"{file.path}: {finding}" for file in checked for finding in file.findings]
+    lines += missing
+    for file in checked:
+        verdict = f"REFUSED, {_count(file.errors, 'error')}" if file.errors else "ok"
+        lines.append(f"{file.path}: {verdict}" + (f", {_count(file.warnings, 'warning')}" if file.warnings else ""))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,154 @@
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daq.cli import config, profile
+from daq.errors import MissingError, ProfileError
+from device_profiles.load import shipped_profiles
+
+HEAD = shipped_profiles()["head-xye64"].read_text()
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    nouns = parser.add_subparsers()
+    profile.add_parser(nouns)
+    config.add_parser(nouns)
+    args = parser.parse_args(words)
+    code: int = args.run(args)
+    return code
+
+
+def test_list_names_instruments_and_scanners(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "list", "--json") == 0
+
+    listed = json.loads(capsys.readouterr().out)
+    assert "siemens-petlink32" in [row["id"] for row in listed["profiles"]]
+    assert "siemens-mmr" in [row["id"] for row in listed["scanners"]]
+
+
+def test_list_prints_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "list") == 0
+
+    assert "safir64" in capsys.readouterr().out
+
+
+def test_show_json_is_the_profile_with_its_hash(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "show", "safir64", "--json") == 0
+
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["schema"] == "instrument-profile/1"
+    assert shown["layout"]["preamble_bytes"] == 32
+    assert len(shown["sha256"]) == 64
+
+
+def test_show_draws_the_bits_of_each_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "show", "siemens-petlink32") == 0
+
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("bed_horizontal", "31:24", "19:0", "0.01"))
+
+
+def test_show_of_an_unknown_name_is_refused_with_close_names() -> None:
+    with pytest.raises(MissingError, match="did you mean safir64"):
+        run("profile", "show", "safir6")
+
+
+def test_lint_of_sound_files_says_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "lint", "siemens-petlink32", "siemens-mmr", "dual-head") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == ["ok", "ok", "ok"]
+
+
+def test_lint_prints_file_key_value_reason_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD.replace('bits = "29:20"', 'bits = "30:20"').replace('"63:62" = 0b10', '"63" = 0'))
+
+    assert run("profile", "lint", str(path)) == ProfileError.exit_code
+
+    lines = capsys.readouterr().out.splitlines()
+    field, tag = "layout.kinds.single.fields.energy.bits = '30:20'", 'layout.kinds.cardiac_trigger.tag = { "63" = 0b0 }'
+    assert lines[0] == f"{path}: {field}: overlaps fields.time.bits = 59:30 in bit 30"
+    assert lines[1].startswith(f"{path}: {tag}: ambiguous with single")
+    assert lines[-1] == f"{path}: REFUSED, 2 errors, 1 warning"
+
+
+def test_lint_with_only_warnings_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD.replace('datagram_framing = "native"', 'datagram_framing = "none"'))
+
+    assert run("profile", "lint", str(path)) == 0
+
+    out = capsys.readouterr().out
+    assert "warning: bare datagrams carry no numbers" in out
+    assert out.endswith("ok, 1 warning\n")
+
+
+def test_lint_json_has_stable_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD.replace("word_bits = 64", "word_bits = 65"))
+
+    assert run("profile", "lint", "--json", str(path), "safir64") == 3
+
+    said = json.loads(capsys.readouterr().out)
+    assert (said["errors"], said["warnings"], said["missing"]) == (1, 0, [])
+    first, second = said["files"]
+    assert (first["file"], first["schema"], first["errors"]) == (str(path), "instrument-profile/1", 1)
+    (finding,) = first["findings"]
+    assert (finding["key"], finding["value"], finding["severity"]) == ("layout.word_bits", "65", "error")
+    assert second["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = [", "not TOML: "),
+        ("a = 1", "schema = absent: this build knows instrument-profile/1, scanner-profile/0, site/0"),
+        ('schema = "protocol/1"', "schema = 'protocol/1': this build knows"),
+        ("schema = 1", "schema = 1: this build knows"),
+    ],
+)
+def test_lint_of_anything_else_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+
+    assert run("profile", "lint", str(path)) == 3
+
+    assert f"{path}: {said}" in capsys.readouterr().out
+
+
+def test_lint_of_a_missing_file_still_checks_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "lint", str(tmp_path / "none.toml"), "safir64") == MissingError.exit_code
+
+    out = capsys.readouterr().out
+    assert "none.toml: no such file" in out
+    assert out.endswith("safir64.toml: ok\n")
+
+
+def test_config_show_prints_the_site_with_the_environment_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('schema = "site/0"\nstation = "lab"\nstorage = "data"\n')
+    monkeypatch.setenv("SCANDAQ_STATION", "other")
+
+    assert run("config", "show", "--site", str(path), "--json") == 0
+
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["station"], shown["storage"]) == ("other", str(tmp_path / "data"))
+
+
+def test_the_noun_modules_import_nothing_slow() -> None:
+    slow = "numpy numba pydantic pyarrow rich device_profiles"
+    code = f"import sys, daq.cli.profile, daq.cli.config; print([m for m in '{slow}'.split() if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+
+    assert done.stdout.strip() == "[]"
