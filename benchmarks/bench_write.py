@@ -22,9 +22,9 @@ from daq.storage.manifest import Manifest
 from daq.storage.schemas import arrow_schema, record_batch
 from daq.storage.writer import ListModeWriter, WriterLimits
 
-ROUNDS = 7
+ROUNDS = 5
 ROWS = 1 << 16
-WRITES = 400
+WRITES = 900
 COLUMNS = ["time_ps", "detector", "energy_kev", "windows"]
 SCHEMA = arrow_schema("singles", COLUMNS)
 
@@ -109,7 +109,7 @@ def per_batch_us(rows: int) -> float:
 
 
 def run(folder: Path | None = None) -> list[Row]:
-    """Return the figures. Needs about 1 GB of free disk in `folder` (a temporary one by default)."""
+    """Return the figures. Needs about 1.1 GB of free disk in `folder` (a temporary one by default)."""
     slices = singles()
     block = aligned_buffer((4 << 20) + 4096)
     block[:] = np.random.default_rng(2).integers(0, 256, len(block), np.uint8).tobytes()

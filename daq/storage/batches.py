@@ -12,6 +12,7 @@ import pyarrow as pa
 from daq.listmode.blocks import BatchPlan
 from daq.listmode.crc import checksum
 from daq.storage.flow import Body, BufferPool, Counts, Rows, total
+from daq.storage.schemas import row_bits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -45,6 +46,7 @@ class Assembler:
         self._batch_bytes = batch_bytes
         self._batch_age_s = batch_age_s
         self._open: dict[StreamName, _Open] = {}
+        self._row_bits: dict[StreamName, int | None] = {}
 
     def add(self, rows: Rows, now_s: float) -> Iterator[Body]:
         """Take `rows`; yield each batch they fill. A write's counts go with its last row.
@@ -52,15 +54,17 @@ class Assembler:
         A batch ages from here on, not from the call of `write`: a backlog must not fall into ever smaller batches.
         """
         rest = rows.batch
+        if rows.stream not in self._row_bits:
+            self._row_bits[rows.stream] = row_bits(rest.schema)
+        bits = self._row_bits[rows.stream]
         while True:
             batch = self._open.setdefault(rows.stream, _Open(now_s))
-            fits = _rows_that_fit(rest, self._batch_bytes - batch.bytes)
+            fits, size = _rows_that_fit(rest, self._batch_bytes - batch.bytes, bits)
             if not fits and rest.num_rows and not batch.chunks:
-                fits = 1
+                fits, size = 1, rest.slice(0, 1).nbytes
             if fits or not rest.num_rows:
-                piece = rest.slice(0, fits)
-                batch.chunks.append(piece)
-                batch.bytes += piece.nbytes
+                batch.chunks.append(rest.slice(0, fits))
+                batch.bytes += size
                 rest = rest.slice(fits)
             if not rest.num_rows:
                 break
@@ -91,26 +95,33 @@ class Assembler:
         plan = BatchPlan.of_chunks(batch.chunks)
         buffer = self._pool.take(HEADROOM + plan.body_bytes)
         body = buffer[HEADROOM : HEADROOM + plan.body_bytes]
+        time_ps = _time_range(batch.chunks)
         plan.copy_body(body)
         crc = self._checkers.submit(checksum, body)
-        time_ps = _time_range(batch.chunks)
         return Body(stream, plan.without_sources(), buffer, crc, time_ps, batch.counts, batch.losses)
 
 
-def _rows_that_fit(batch: pa.RecordBatch, room: int) -> int:
-    """Return how many leading rows of `batch` take at most about `room` bytes."""
+def _rows_that_fit(batch: pa.RecordBatch, room: int, bits: int | None) -> tuple[int, int]:
+    """Return how many leading rows of `batch` take at most about `room` bytes, and their bytes.
+
+    `bits` is the size of a row where all are equal.
+    """
     rows = batch.num_rows
+    if bits is not None:
+        rows = min(rows, room * 8 // bits)
+        return rows, rows * bits // 8
     size = batch.nbytes
     while rows and size > room:
         rows = min(rows - 1, max(0, rows * room // size))
         size = batch.slice(0, rows).nbytes
-    return int(rows)
+    return int(rows), int(size)
 
 
 def _time_range(chunks: list[pa.RecordBatch]) -> tuple[int, int] | None:
     if "time_ps" not in chunks[0].schema.names:
         return None
-    times = [chunk.column("time_ps").to_numpy(zero_copy_only=True) for chunk in chunks if chunk.num_rows]
-    if not times:
+    columns = [chunk.column("time_ps") for chunk in chunks if chunk.num_rows]
+    if not columns:
         return None
+    times = [np.frombuffer(c.buffers()[1], np.int64, len(c), c.offset * 8) for c in columns]
     return min(int(np.min(t)) for t in times), max(int(np.max(t)) for t in times)

@@ -184,6 +184,7 @@ class Disk:
     def _give_reserve_back(self) -> None:
         with suppress(OSError):  # the failure is already known; without the reserve the end may still fit
             self._files.remove(self._directory / RESERVE)
+            self._files.sync_directory(self._directory)
 
     def _publish(self, streams: list[StreamName]) -> None:
         """Let everybody know what is durable of `streams`."""

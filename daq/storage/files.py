@@ -125,14 +125,12 @@ class StorageFiles:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             os.posix_fallocate(fd, 0, size)
-            os.fsync(fd)
         finally:
             os.close(fd)
 
     def remove(self, path: Path) -> None:
-        """Remove `path` and give its blocks back."""
+        """Remove `path` if it is there. Its blocks are free for others after `sync_directory`."""
         path.unlink(missing_ok=True)
-        self.sync_directory(path.parent)
 
     def free_bytes(self, path: Path) -> int:
         """Return what an ordinary user may still write on the file system of `path`."""

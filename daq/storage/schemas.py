@@ -60,6 +60,15 @@ def record_batch(stream: StreamName, columns: Columns | Packets, schema: pa.Sche
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def row_bits(schema: pa.Schema) -> int | None:
+    """Return the bits that one row takes, None where texts, binary values or nulls make rows unequal."""
+    if any(
+        field.nullable or pa.types.is_string(field.type) or pa.types.is_large_binary(field.type) for field in schema
+    ):
+        return None
+    return int(sum(field.type.bit_width for field in schema))
+
+
 def _arrow_type(name: str, header_bytes: int) -> pa.DataType:
     if name == "fixed_size_binary":
         return pa.binary(header_bytes)
