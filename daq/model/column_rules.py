@@ -46,6 +46,7 @@ COUNT_COLUMNS: dict[Target, int] = {"energy_adc": 16, "head": 8, "bin": 32}
 _UNSCALED: tuple[Target, ...] = (*COUNT_COLUMNS, "time", "value")
 _INT32_MAX = (1 << 31) - 1
 _INT64_BITS = 63
+_PAIR_ENERGIES: tuple[Target, ...] = ("energy_a_kev", "energy_b_kev")
 _EVENTS = ("single", "prompt", "delayed")
 _COINCIDENCES = ("prompt", "delayed")
 
@@ -133,6 +134,9 @@ def time_keys(layout: Layout, clock: Clock) -> Iterator[Finding]:
         if field.wrap is not None and field.width > 0 and field.wrap > 1 << field.width:
             reason = f"{field.width} bits wrap after {1 << field.width} counts at the latest"
             yield error(f"{key}.wrap", field.wrap, reason)
+        if field.width > 0 and (field.wrap or 1 << field.width) * field.ticks > 1 << _INT64_BITS:
+            reason = f"{field.width} bits of {field.ticks} ticks pass 2^{_INT64_BITS} ticks, the range of the time"
+            yield error(f"{key}.ticks", field.ticks, reason)
         yield from _time_unit(key, field, clock)
 
 
@@ -178,6 +182,15 @@ def events_say_where(layout: Layout, _clock: Clock) -> Iterator[Finding]:
         if kind.yields in _COINCIDENCES and kind.detector_a is None and kind.field_to("bin") is None:
             reason = "neither detector_a and detector_b nor a bin: the rows say when, not where"
             yield warning(f"layout.kinds.{name}", kind.yields, reason)
+
+
+def pair_energies(layout: Layout, _clock: Clock) -> Iterator[Finding]:
+    """Demand both energies of a pair or neither: they change places together with their detectors."""
+    for name, kind in layout.kinds.items():
+        given = [target for target in _PAIR_ENERGIES if kind.field_to(target) is not None]
+        if len(given) == 1:
+            reason = "a coincidence gives energy_a_kev and energy_b_kev, both or neither"
+            yield error(f"layout.kinds.{name}.fields", given[0], reason)
 
 
 def one_stream_one_set_of_columns(layout: Layout, _clock: Clock) -> Iterator[Finding]:
@@ -227,6 +240,7 @@ COLUMN_RULES = (
     time_words,
     events_have_time,
     events_say_where,
+    pair_energies,
     one_stream_one_set_of_columns,
     precision,
 )

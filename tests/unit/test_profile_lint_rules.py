@@ -147,6 +147,7 @@ BROKEN: list[tuple[dict[str, Any], list[Edit], str, str, str]] = [
     (S, [(HF + "row.wrap", 4)], "hit.fields.row.wrap", "4", 'only for a field with to = "time"'),
     (S, [(HF + "time.wrap", 4097)], "hit.fields.time.wrap", "4097", "12 bits wrap after 4096 counts at the latest"),
     (S, [(HF + "time.unit", "us")], "hit.fields.time.unit", "'us'", "10000 ps by the clock, which is not 1 us"),
+    (S, [(EF + "epoch.ticks", 1 << 34)], "epoch.fields.epoch.ticks", "17179869184", "ticks pass 2^63 ticks"),
     (S, [(HF + "time.unit", "keV")], "hit.fields.time.unit", "'keV'", "a time field counts ticks"),
     # detector numbers
     (S, [(HIT + "detector.digits", ["row", "colum"])],
@@ -170,6 +171,8 @@ BROKEN: list[tuple[dict[str, Any], list[Edit], str, str, str]] = [
         "prompt.detector_b", "absent", "both detector_a and detector_b or neither"),
     (P, [(PROMPT + "detector_a", REMOVED)],
         "prompt.detector_a", "absent", "both detector_a and detector_b or neither"),
+    (P, [(PF + "a.to", "energy_a_kev"), (PF + "a.unit", "keV")],
+        "kinds.prompt.fields", "energy_a_kev", "both or neither"),
     (P, [(PROMPT + "detector_b.radix", [32])], "prompt.detector_b", "digits [b]", "numbers its detectors otherwise"),
 ]  # fmt: skip
 
