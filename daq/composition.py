@@ -31,11 +31,13 @@ def acquisition_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def new_manifest(profile: InstrumentProfile, *, identity: str, source: str, stop: str, simulated: bool = False) -> Manifest:
+def new_manifest(
+    profile: InstrumentProfile, *, identity: str, source: str, stop: str, simulated: bool = False
+) -> Manifest:
     """Return the manifest of an acquisition that is about to begin."""
     if profile.counting_unit != "word":
         raise RefusedError(
-            f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout decodes words and counts them as words"
+            f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout counts words"
         )
     return Manifest(
         acquisition_id=identity,
@@ -84,7 +86,9 @@ def plan_recording(
     from daq.readout.plan import Plan
 
     if source.kind not in profile.transport.kinds:
-        raise MismatchError(f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}")
+        raise MismatchError(
+            f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}"
+        )
     if stall_s <= 0:
         raise UsageError(f"--stall {stall_s:g}: must be above zero seconds")
     stop = parse_stop(stop_texts)

@@ -1,4 +1,4 @@
-"""`daq demo`: a simulated front end, recorded by the readout, verified. Shows the whole path and leaves nothing running."""
+"""`daq demo`: a simulated front end, recorded by the readout, verified. Leaves nothing running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ _READY_S = 60.0
 _END_S = 10.0
 
 DEMOS = {
-    "pet": ("siemens-petlink32", ["--mix", "prompt=0.8,delayed=0.2"], 200_000, "PET coincidences, PETLINK 32-bit words"),
+    "pet": (
+        "siemens-petlink32",
+        ["--mix", "prompt=0.8,delayed=0.2"],
+        200_000,
+        "PET coincidences, PETLINK 32-bit words",
+    ),
     "gamma": ("head-xye64", [], 100_000, "gamma-camera events with position and energy, 64-bit words"),
 }
 """Per kind: profile, options of the simulator, events per second, what a person is told."""

@@ -14,7 +14,9 @@ def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     parser = verbs.add_parser("import", help="make a list-mode directory from a file in a front end's wire format")
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--profile", required=True, help="instrument profile: a shipped id or a TOML file")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the directory to write; it must not exist or be empty")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="the directory to write; it must not exist or be empty"
+    )
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
     parser.add_argument("--force", action="store_true", help="import even if the file does not look like the profile's")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

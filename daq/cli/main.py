@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.run(options))
         sys.stdout.flush()
     except ScandaqError as error:
-        print(f"daq: {error}", file=sys.stderr)
+        sys.stderr.write(f"daq: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        print("daq: interrupted", file=sys.stderr)
+        sys.stderr.write("daq: interrupted\n")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more at exit

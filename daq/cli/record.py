@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from daq.storage.manifest import Manifest
 
 _POLL_S = 0.2
+_STOP_HELP = (
+    "end (default), time=10s (detector time), host=60s, events=1M, singles=, prompts=, delayeds=, coincidences=; "
+    "the first one reached counts"
+)
 
 
 def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
@@ -20,8 +24,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--profile", required=True, help="instrument profile: a shipped id or a TOML file")
     parser.add_argument("--source", required=True, metavar="URL", help="udp://HOST:PORT, udp://@HOST:PORT (listen), "
                         "tcp://HOST:PORT, file:///PATH")  # fmt: skip
-    parser.add_argument("--stop", action="append", default=[], metavar="LIMIT", help="end (default), time=10s, host=60s, "
-                        "events=1M, singles=, prompts=, delayeds=, coincidences=; the first one reached counts")  # fmt: skip
+    parser.add_argument("--stop", action="append", default=[], metavar="LIMIT", help=_STOP_HELP)
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def follow(readout: ReadoutProcess, *, quiet: bool) -> dict[str, Any]:
-    """Show progress until the readout has ended; the first Ctrl-C stops the recording in order, the second leaves it."""
+    """Show progress until the readout has ended. The first Ctrl-C stops it in order, the second leaves it alone."""
     from daq.cli.output import grouped, progress, say
 
     readout.wait_ready()

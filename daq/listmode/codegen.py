@@ -1,7 +1,7 @@
 """Compile a layout into the source text of a decoder module: one branch per kind of word, constants folded in.
 
-The text is plain Python for numba's subset, so it can be read, diffed and single-stepped. `daq.storage.kernels` keeps it
-in the user's cache, named by its hash. Sans-IO: a layout in, text out.
+The text is plain Python for numba's subset, so it can be read, diffed and single-stepped. `daq.storage.kernels` keeps
+it in the user's cache, named by its hash. Sans-IO: a layout in, text out.
 
 The kernel walks packets and words once. Its running state per source is int64 `state[source]` =
 (time known?, carried or last ticks, latest time_ps); time zero per clock domain is `zero[domain]` = (known?, ticks).
@@ -17,7 +17,7 @@ from daq.model.layout import BitField, Clock, DetectorNumber, Kind, Layout
 from daq.model.packets import NOT_DECODED
 
 VERSION = 1
-"""Raise it when the meaning or the signature of generated code changes: cached modules of other versions are not used."""
+"""Raise it when the meaning or the signature of generated code changes: modules of other versions are not used."""
 
 CAUSES = ("unknown", "out_of_range", "untimed")
 """Words that give no row, by cause; their counts follow those of the kinds."""
@@ -26,6 +26,7 @@ TIME_LIMIT_PS = 1 << 62
 """A time beyond this (53 days) is no time: the word is `out_of_range`."""
 
 COUNTERS = {"singles": "ns", "coincidences": "nc", "marks": "nm"}
+_MACHINE_WORD_BITS = 64
 _PREFIX = {"singles": "s", "coincidences": "c", "marks": "m"}
 _NUMBA = {"i8": "int64", "u4": "uint32", "i4": "int32", "u2": "uint16", "u1": "uint8", "f4": "float32", "f8": "float64"}
 
@@ -48,7 +49,18 @@ def decoder_source(layout: Layout, clock: Clock) -> str:
 
 
 def _head(columns: list[tuple[str, str]], tables: list[str]) -> list[str]:
-    names = ["data", "offset", "length", "source", "flags", "state", "zero", "counts", *tables, *(c for c, _ in columns)]
+    names = [
+        "data",
+        "offset",
+        "length",
+        "source",
+        "flags",
+        "state",
+        "zero",
+        "counts",
+        *tables,
+        *(c for c, _ in columns),
+    ]
     types = [
         *("_frozen(uint8)", "_frozen(int64)", "_frozen(int64)", "_frozen(uint16)", "_frozen(uint8)"),
         *("int64[:, ::1]", "int64[:, ::1]", "int64[:, ::1]"),
@@ -377,7 +389,7 @@ def _raw(field: BitField) -> str:
     if not field.signed:
         return raw
     sign = 1 << (field.width - 1)
-    return f"(({raw} ^ int64({sign})) - int64({sign}))" if field.width < 64 else raw
+    return f"(({raw} ^ int64({sign})) - int64({sign}))" if field.width < _MACHINE_WORD_BITS else raw
 
 
 def _physical(field: BitField) -> str:

@@ -48,10 +48,10 @@ def decoded_columns(layout: Layout) -> dict[StreamName, list[str]]:
 
 
 def _event_columns(kind: Kind) -> set[str]:
-    columns = {field.to for field in kind.fields.values() if field.to not in (None, "time")}
+    columns = {str(field.to) for field in kind.fields.values() if field.to not in (None, "time")}
     for name in ("detector", "detector_a", "detector_b"):
         if getattr(kind, name) is not None:
             columns.add(name)
     if kind.yields != "single":
         columns.add("kind")
-    return {str(column) for column in columns}
+    return columns

@@ -1,7 +1,7 @@
 """Decoders: packets of words in, rows and counts out, with a carry between calls.
 
-The same interface serves live readout, import and replay. A layout gives a `LayoutDecoder`; a protocol that no layout can
-say brings its own class with this interface.
+The same interface serves live readout, import and replay. A layout gives a `LayoutDecoder`; a protocol that no layout
+can say brings its own class with this interface.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Kernel = Callable[..., tuple[int, int, int]]
 class Carry:
     """What decoding carries from call to call. All arrays grow with the highest source number seen.
 
-    `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 2]: known?, ticks of
-    time zero. `counts` int64 [sources, kinds + causes]: words so far.
+    `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 2]: known?, ticks
+    of time zero. `counts` int64 [sources, kinds + causes]: words so far.
     """
 
     state: npt.NDArray[np.int64]
@@ -56,8 +56,15 @@ class Decoded:
 class Decoder(Protocol):
     """What readout, import and replay need of a decoder."""
 
-    columns: Mapping[StreamName, list[str]]
-    counters: tuple[str, ...]
+    @property
+    def columns(self) -> Mapping[StreamName, list[str]]:
+        """Columns per stream that it fills."""
+        ...
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """Names of the columns of `Carry.counts`."""
+        ...
 
     def start(self, *, imported: bool) -> Carry:
         """Return the carry before the first packet; time zero is tick 0 when `imported`."""
@@ -86,7 +93,9 @@ class LayoutDecoder:
 
     def start(self, *, imported: bool) -> Carry:
         """Return the carry before the first packet."""
-        carry = Carry(np.zeros((0, 3), np.int64), np.zeros((1, 2), np.int64), np.zeros((0, len(self.counters)), np.int64))
+        carry = Carry(
+            np.zeros((0, 3), np.int64), np.zeros((1, 2), np.int64), np.zeros((0, len(self.counters)), np.int64)
+        )
         if imported or self.clock.reset_at_start:
             carry.zero[0, 0] = 1
         self._grow(carry, 1)
@@ -98,7 +107,8 @@ class LayoutDecoder:
             self._grow(carry, int(packets.source.max()) + 1)
         words = int(packets.length.sum()) // self.layout.word_bytes
         arrays = {
-            stream: {name: np.empty(words, kind) for name, kind in kinds.items()} for stream, kinds in self._types.items()
+            stream: {name: np.empty(words, kind) for name, kind in kinds.items()}
+            for stream, kinds in self._types.items()
         }
         flat = [array for columns in arrays.values() for array in columns.values()]
         singles, coincidences, marks = self._kernel(
@@ -119,7 +129,9 @@ class LayoutDecoder:
         carry.state = np.concatenate([carry.state, fresh])
         carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
         if not self.clock.shared:
-            zero = np.tile(carry.zero[:1], (sources - len(carry.zero), 1)) if sources > len(carry.zero) else carry.zero[:0]
+            zero = (
+                np.tile(carry.zero[:1], (sources - len(carry.zero), 1)) if sources > len(carry.zero) else carry.zero[:0]
+            )
             zero[:, 1] = 0
-            zero[:, 0] = int(self.clock.reset_at_start or carry.zero[0, 0] and carry.zero[0, 1] == 0)
+            zero[:, 0] = int(self.clock.reset_at_start or (carry.zero[0, 0] and carry.zero[0, 1] == 0))
             carry.zero = np.concatenate([carry.zero, zero])

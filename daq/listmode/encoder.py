@@ -92,7 +92,7 @@ class Encoder:
         kind = list(self.layout.kinds.values())[self._time_code or 0]
         field = kind.field_to("time")
         if field is None:
-            raise EncodeError(f"kind {self.kinds[self._time_code or 0]} has no field to = \"time\"")
+            raise EncodeError(f'kind {self.kinds[self._time_code or 0]} has no field to = "time"')
         return field
 
     def _with_time_words(self, words: Words, counts: Ints) -> Words:
@@ -169,5 +169,5 @@ def _raw_value(kind: str, name: str, field: BitField, physical: npt.NDArray[Any]
 
 def event_columns(kind: Kind) -> list[Target | str]:
     """Return the columns that a kind's words can express, time apart."""
-    names: list[Target | str] = [f.to for f in kind.fields.values() if f.to not in (None, "time")]  # type: ignore[misc]
+    names: list[Target | str] = [f.to for f in kind.fields.values() if f.to not in (None, "time")]
     return names + [n for n in ("detector", "detector_a", "detector_b") if getattr(kind, n) is not None]

@@ -10,6 +10,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.typing import signature
 from numba.extending import intrinsic
 
 
@@ -18,15 +19,15 @@ def _load(typingctx: Any, data: Any, at: Any, *, size: int, swap: bool) -> Any:
         return None
     result = {1: types.uint8, 2: types.uint16, 4: types.uint32, 8: types.uint64}[size]
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
-        index = context.cast(builder, args[1], signature.args[1], types.intp)
+    def codegen(context: Any, builder: Any, types_: Any, args: Any) -> Any:
+        array = cgutils.create_struct_proxy(types_.args[0])(context, builder, args[0])  # type: ignore[no-untyped-call]
+        index = context.cast(builder, args[1], types_.args[1], types.intp)
         place = builder.gep(array.data, [index])
         word = builder.load(builder.bitcast(place, ir.IntType(8 * size).as_pointer()))
         word.align = 1
         return builder.bswap(word) if swap else word
 
-    return result(data, at), codegen
+    return signature(result, data, at), codegen
 
 
 @intrinsic

@@ -6,8 +6,9 @@ Per source, in its counting unit (word, event or frame):
     host   received = recorded + malformed + ring_full + shed + disk
 
 `recorded` is durable in raw, or, without raw, units whose decoded result is durably written or counted as excluded.
-`malformed` are units received that are no words of the layout (unknown tag, digit out of range, cut in the middle); a raw
-recording keeps them byte for byte all the same. Photons lost inside the detector never became words and are not here.
+`malformed` are units received that are no words of the layout (unknown tag, digit out of range, cut in the
+middle); a raw recording keeps them byte for byte all the same. Photons lost inside the detector never became
+words and are not here.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Basis = Literal["counter", "sequence", "stream", "none"]
-"""How `sent` is known: a counter of the front end; sequence numbers up to the last packet that came; a stream that cannot
-lose (TCP, file); not at all."""
+"""How `sent` is known: a counter of the front end; sequence numbers up to the last packet that came; a stream that
+cannot lose (TCP, file); not at all."""
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -60,5 +60,7 @@ def _families(streams: Streams) -> dict[str, Times]:
         "coincidences": pairs,
         "prompts": pairs[kind == PROMPT],
         "delayeds": pairs[kind == DELAYED],
-        "events": np.concatenate([singles, pairs]) if len(singles) and len(pairs) else (singles if len(singles) else pairs),
+        "events": np.concatenate([singles, pairs])
+        if len(singles) and len(pairs)
+        else (singles if len(singles) else pairs),
     }

@@ -1,8 +1,8 @@
 """The control socket of a readout: one JSON object per line, one answer per line.
 
-    {"do": "status"}                         -> the status
-    {"do": "stop"}                           -> the status; reading stops, what is buffered is written, the file sealed
-    {"do": "mark", "text": "patient moved"}  -> the status; the mark is in the file
+{"do": "status"}                         -> the status
+{"do": "stop"}                           -> the status; reading stops, what is buffered is written, the file sealed
+{"do": "mark", "text": "patient moved"}  -> the status; the mark is in the file
 """
 
 from __future__ import annotations

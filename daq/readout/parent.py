@@ -1,4 +1,4 @@
-"""The parent's side of a readout: start the process, ask it, stop it. The readout does not depend on the parent living."""
+"""The parent's side of a readout: start the process, ask it, stop it. It does not depend on its parent living."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_TAIL_LINES = 5
 
 
 def runtime_directory() -> Path:
-    """Return a fresh directory for plan, control socket and log, readable by this user alone; short, for socket paths."""
+    """Return a fresh directory for plan, control socket and log, this user's alone; short, for socket paths."""
     return Path(tempfile.mkdtemp(prefix="scandaq-"))
 
 
@@ -70,7 +70,7 @@ class ReadoutProcess:
         self._last = ask(self._control, {"do": "stop"})
 
     def running(self) -> bool:
-        """True until the process has ended."""
+        """Return True until the process has ended."""
         return self._process.poll() is None
 
     def result(self, *, deadline_s: float = 60.0) -> dict[str, Any]:
@@ -88,7 +88,9 @@ class ReadoutProcess:
 
     def _died(self) -> ScandaqError:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        return UnreachableError(f"the readout ended with code {self._process.returncode}: {' | '.join(lines) or 'no log'}")
+        return UnreachableError(
+            f"the readout ended with code {self._process.returncode}: {' | '.join(lines) or 'no log'}"
+        )
 
 
 def _error(code: int, text: str) -> ScandaqError:

@@ -26,7 +26,7 @@ class SourceAddress(BaseModel):
 
 
 def parse_source(url: str) -> SourceAddress:
-    """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT`, `file:///PATH` or a path."""
+    """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT` or a file."""
     if "://" not in url:
         return SourceAddress(kind="file", path=url)
     try:
@@ -37,7 +37,9 @@ def parse_source(url: str) -> SourceAddress:
     if parts.scheme == "file":
         return SourceAddress(kind="file", path=unquote(parts.path))
     if parts.scheme not in ("udp", "tcp"):
-        raise UsageError(f"source {url}: possible are udp://HOST:PORT, udp://@HOST:PORT, tcp://HOST:PORT and file:///PATH")
+        raise UsageError(
+            f"source {url}: possible are udp://HOST:PORT, udp://@HOST:PORT, tcp://HOST:PORT and file:///PATH"
+        )
     if not port or (not parts.hostname and not parts.netloc.startswith("@")):
         raise UsageError(f"source {url}: needs a host and a port from 1 to 65535")
     listen = parts.netloc.startswith("@")

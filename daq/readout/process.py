@@ -1,7 +1,7 @@
 """The readout: receive -> write raw | decode -> write rows. No asyncio, no business, three threads.
 
-The main thread processes, one thread receives, the writer has its own. A stop, whatever its cause, ends the receiving; what
-is buffered is processed and the directory is sealed.
+The main thread processes, one thread receives, the writer has its own. A stop, whatever its cause, ends the receiving;
+what is buffered is processed and the directory is sealed.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ class Readout:
         source = self._source = open_source(plan)
         receiver = threading.Thread(target=self._receive, args=(source,), name="receive", daemon=True)
         try:
-            with Recording.start(plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
-                                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows) as recording:  # fmt: skip
+            with Recording.start(
+                plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
+                stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows,
+            ) as recording:  # fmt: skip
                 self._recording = recording
                 self._state = "recording"
                 self._last_packet_s = time.monotonic()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from daq.listmode.codegen import CAUSES
 from daq.model.ledger import Basis, Beside, Ledger, Socket, SourceLedger
 from daq.model.packets import NO_SEQUENCE, Flag, Packets
-from daq.wire.sequence import Arrival, SequenceTracker
+from daq.wire.sequence import Arrival, SequenceTracker, Verdict
 
 Framing = Literal["native", "stream", "none"]
 """How packets are numbered: by the native header, not at all but without loss (TCP, file), not at all."""
@@ -79,11 +79,16 @@ class Accounts:
         return result
 
     def all_ended(self) -> bool:
-        """True when there are sources and each has said that it ended."""
+        """Return True when there are sources and each has said that it ended."""
         return bool(self.sources) and all(account.ended for account in self.sources.values())
 
     def ledger(
-        self, counts: npt.NDArray[np.int64], counters: tuple[str, ...], *, durable: dict[int, int] | None, kernel_drops: int
+        self,
+        counts: npt.NDArray[np.int64],
+        counters: tuple[str, ...],
+        *,
+        durable: dict[int, int] | None,
+        kernel_drops: int,
     ) -> Ledger:
         """Return the ledger. `counts` int64 [sources, counters] are the decoder's.
 
@@ -175,16 +180,20 @@ class Accounts:
         words = announced if dropped else length // self._word_bytes
         cut = announced if flag & Flag.TRUNCATED and not dropped else None
         verdict = tracker.seen(sequence, words, start=bool(flag & Flag.START), announced=cut)
+        if dropped:
+            account.dropped += tracker.received - account.received
+        account.received = tracker.received
+        self._apply(account, result, verdict, index, offset)
+
+    def _apply(self, account: Account, result: Accounted, verdict: Verdict, index: int, offset: int) -> None:
+        """Note what a numbered packet changed: gaps, restarts, and which of its words are new and here."""
         if verdict.arrival is Arrival.RESTART:
             account.ended = False
         if verdict.gap_words:
             result.gaps[index] = verdict.gap_words
         if verdict.arrival is Arrival.DUPLICATE:
-            result.packets.flags[index] = flag | Flag.DUPLICATE
-        if dropped:
-            account.dropped += tracker.received - account.received
-        account.received = tracker.received
-        if dropped:
+            result.packets.flags[index] |= Flag.DUPLICATE
+        if result.packets.flags[index] & Flag.DROPPED:
             return
         for begin, stop in verdict.new:
             result.decode.append((index, offset + begin * self._word_bytes, (stop - begin) * self._word_bytes))

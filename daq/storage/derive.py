@@ -85,7 +85,9 @@ class Derivation:
 
     def ledger(self, *, durable: dict[int, int] | None = None, kernel_drops: int = 0) -> Ledger:
         """Return the ledger so far; `durable` words per source as in `Accounts.ledger`."""
-        return self.accounts.ledger(self._carry.counts, self._decoder.counters, durable=durable, kernel_drops=kernel_drops)
+        return self.accounts.ledger(
+            self._carry.counts, self._decoder.counters, durable=durable, kernel_drops=kernel_drops
+        )
 
     def account(self, packets: Packets) -> Accounted:
         """Account for the packets; write `.packets` as raw rows, then hand the result to `rows`."""
@@ -110,7 +112,9 @@ class Derivation:
         self.packets_seen = before + len(accounted.packets)
         return rows
 
-    def mark(self, kind: str, *, value: int = 0, value2: float = np.nan, text: str = "", source: int = NO_SOURCE) -> Rows:
+    def mark(
+        self, kind: str, *, value: int = 0, value2: float = np.nan, text: str = "", source: int = NO_SOURCE
+    ) -> Rows:
         """Return a mark of the host at the present time, as rows."""
         rows: Rows = {}
         _append_mark(rows, kind, self.latest_ps, source, value, value2, text)

@@ -31,8 +31,8 @@ def import_file(
 ) -> Manifest:  # fmt: skip
     """Write the words of `path` to the list-mode directory `out`; return its sealed manifest.
 
-    `progress(done, total)` is called with bytes. Raises `MissingError`, `MismatchError` when file and profile do not fit
-    (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
+    `progress(done, total)` is called with bytes. Raises `MissingError`, `MismatchError` when file and profile do not
+    fit (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
     """
     total = _size_of(path)
     with path.open("rb") as file:
@@ -98,4 +98,3 @@ def _look(path: Path, head: bytes, layout: Layout, clock: Clock, *, force: bool)
             f"{path}: {unfit} of the first {words} words fit no kind of the profile ({100 * unfit / words:.0f} %, "
             f"limit {100 * _UNFIT_FRACTION:.0f} %): another format, byte order or profile? --force imports all the same"
         )
-

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a list-mode directory is, says and holds. Written by rename and fsync, never edited in place."""
+"""`manifest.json`: what a list-mode directory is, says and holds. Written by rename and fsync, never in place."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Manifest(BaseModel):
     """The manifest. Unknown keys of a later minor version are kept and ignored.
 
     `profile` is the instrument profile as used, whole; `time` holds `zero_ticks` per clock domain, `tick_ps`,
-    `precision_ps`, the host's `start_utc_ns` and `start_monotonic_ns`; `software` names versions; `words_by_kind` counts
-    decoded words; `continues` names the acquisition that this one resumes.
+    `precision_ps`, the host's `start_utc_ns` and `start_monotonic_ns`; `software` names versions; `words_by_kind`
+    counts decoded words; `continues` names the acquisition that this one resumes.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-
 from daq.errors import ScandaqError
 from daq.listmode.decoder import Decoder
 from daq.model.events import STREAMS, StreamName
@@ -45,16 +44,17 @@ class Recording:
         `imported`: the data are a file's; time zero is tick 0 and the host's clock has no say.
         """
         decoder = load_decoder(layout, clock)
-        utc_offset_ns = time.time_ns() - time.monotonic_ns()
         derivation = Derivation(
             decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop,
-            utc_of=lambda arrival_ns: arrival_ns + utc_offset_ns,
+            utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
         )  # fmt: skip
         manifest.time.update(
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
             start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(),
         )  # fmt: skip
-        writer = ListModeWriter(Path(directory), manifest, stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows))
+        writer = ListModeWriter(
+            Path(directory), manifest, stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows)
+        )
         recording = cls(writer.open(), derivation, store_raw=store_raw, store_rows=store_rows)
         recording._directory = Path(directory)
         recording._write_rows(derivation.mark("start"), {})
@@ -66,7 +66,7 @@ class Recording:
         return self._derivation.stopped.by if self._derivation.stopped else None
 
     def all_sources_ended(self) -> bool:
-        """True when every source that came has said that it ended."""
+        """Return True when every source that came has said that it ended."""
         return self._derivation.accounts.all_ended()
 
     def feed(self, packets: Packets) -> None:
@@ -119,7 +119,9 @@ class Recording:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._writer.__exit__(kind, why, trace)
 
     def _written_words(self) -> dict[int, int]:

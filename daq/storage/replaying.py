@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from daq.errors import RefusedError
 from daq.listmode.decoder import Decoder
-from daq.model.events import StreamName
 from daq.model.layout import Clock, Layout
 from daq.model.packets import NO_SEQUENCE, Packets
 from daq.model.stop import parse_stop
@@ -82,12 +81,12 @@ def compare(recording: ListMode) -> Comparison:
         for stream, runs in rows.items():
             reader = readers.setdefault(stream, _Stored(recording, stream))
             for run in runs:
-                fresh = record_batch(cast("StreamName", stream), run, schemas[stream])
+                fresh = record_batch(stream, run, schemas[stream])
                 result.rows[stream] = result.rows.get(stream, 0) + fresh.num_rows
                 result.differences += reader.differences(fresh)
-    for stream in recording.streams:
-        stored = recording.rows(stream)
-        if stream in schemas and stored != result.rows.get(stream, 0):
+    for stream in schemas:
+        stored = recording.rows(stream) if stream in recording.streams else 0
+        if stored != result.rows.get(stream, 0):
             result.differences.append(f"{stream}: {stored} rows stored, {result.rows.get(stream, 0)} derived again")
     return result
 
@@ -98,15 +97,15 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     manifest = old.model_copy(update={"state": "open", "hashed": False, "segments": [], "sealed_utc": None}, deep=True)
     manifest.software = {**old.software, "replayed_from": old.acquisition_id}
     schemas = {"raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False)}
-    derivation = None
+    words: dict[str, int] = {}
     with ListModeWriter(out, manifest, schemas) as writer:
         for rows, derivation in replayed(recording):
             for stream, runs in rows.items():
                 for run in runs:
                     writer.write(stream, run)
+            words = derivation.words_by_kind
         for batch in recording.batches("raw"):
             writer.write("raw", batch)
-        words = derivation.words_by_kind if derivation else {}
         sealed = writer.seal(ended_by=old.ended_by or "end", ledger=old.ledger, words_by_kind=words,
                              duration_ps=old.duration_ps, time=old.time)  # fmt: skip
     hash_segments(out)
@@ -214,7 +213,9 @@ def packets_from_raw(batch: pa.RecordBatch) -> Packets:
     starts = np.frombuffer(data.buffers()[1], np.int64)[data.offset : data.offset + len(data) + 1]
     header = batch.column("header")
     width = header.type.byte_width
-    headers = np.frombuffer(header.buffers()[1], np.uint8)[header.offset * width : (header.offset + len(header)) * width]
+    headers = np.frombuffer(header.buffers()[1], np.uint8)[
+        header.offset * width : (header.offset + len(header)) * width
+    ]
     values = data.buffers()[2]
     return Packets(
         data=np.frombuffer(values, np.uint8) if values is not None and values.size else np.empty(0, np.uint8),
