@@ -8,7 +8,7 @@ import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -48,7 +48,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def check(model: type[Model], tables: dict[str, Any], rules: Rules[Model]) -> tuple[Model | None, list[Finding]]:
     """Return the model, or None where keys or types are wrong, and every finding."""
-    found = list(_not_json(tables, ""))
+    found = [*_other_schema(model, tables)] or [*_not_json(tables, "")]
     if found:
         return None, found
     try:
@@ -98,9 +98,9 @@ def known_keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def close_names(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    """Return `"did you mean a, b?"` for the names nearest to `name`, or all names when none is near."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}"
+    """Return `did you mean a, b?` for the names nearest to `name`, or all names when none is near."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}."
 
 
 def _finding(item: dict[str, Any], known: tuple[str, ...]) -> Finding:
@@ -109,7 +109,8 @@ def _finding(item: dict[str, Any], known: tuple[str, ...]) -> Finding:
     if item["type"] == "missing":
         return error(key, ABSENT, _why_needed(str(where[-1])))
     if item["type"] == "extra_forbidden":
-        return error(key, item["input"], f"unknown key; {close_names(str(where[-1]), known)}")
+        close = difflib.get_close_matches(str(where[-1]), known, n=2, cutoff=0.6)
+        return error(key, item["input"], f"unknown key; did you mean {', '.join(close)}?" if close else "unknown key")
     reason = str(item["msg"]).removeprefix("Value error, ")
     return Finding(key, shown(item["input"]), reason[:1].lower() + reason[1:])
 
@@ -130,6 +131,14 @@ def dotted(where: tuple[object, ...]) -> str:
             plain = str(part).replace("_", "").replace("-", "").isalnum()
             text += ("." if text else "") + (str(part) if plain else json.dumps(str(part)))
     return text or "file"
+
+
+def _other_schema(model: type[BaseModel], tables: dict[str, Any]) -> Iterator[Finding]:
+    """Yield one finding for a file of another schema or version, in place of one for each of its keys."""
+    (wanted,) = get_args(model.model_fields["schema_id"].annotation)
+    stated = tables.get("schema", wanted)
+    if stated != wanted:
+        yield error("schema", stated, f"another schema or version; wanted is {wanted!r}")
 
 
 def _not_json(value: object, key: str, depth: int = 0) -> Iterator[Finding]:

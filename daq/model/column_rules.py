@@ -134,7 +134,7 @@ def time_keys(layout: Layout, clock: Clock) -> Iterator[Finding]:
         if field.wrap is not None and field.width > 0 and field.wrap > 1 << field.width:
             reason = f"{field.width} bits wrap after {1 << field.width} counts at the latest"
             yield error(f"{key}.wrap", field.wrap, reason)
-        if field.width > 0 and (field.wrap or 1 << field.width) * field.ticks > 1 << _INT64_BITS:
+        if 0 < field.width <= _INT64_BITS and (field.wrap or 1 << field.width) * field.ticks > 1 << _INT64_BITS:
             reason = f"{field.width} bits of {field.ticks} ticks pass 2^{_INT64_BITS} ticks, the range of the time"
             yield error(f"{key}.ticks", field.ticks, reason)
         yield from _time_unit(key, field, clock)

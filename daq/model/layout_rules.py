@@ -80,10 +80,9 @@ def tags_agree(layout: Layout, _clock: Clock) -> Iterator[Finding]:
         for (bits_a, value_a), (bits_b, value_b) in combinations(kind.tag.items(), 2):
             both = bit_mask(bits_a) & bit_mask(bits_b)
             if (_placed(bits_a, value_a) ^ _placed(bits_b, value_b)) & both:
-                reason = (
-                    f'tags {bit_names(both)} otherwise than tag."{bits_a}" = {bin(value_a)}: no word can match both'
-                )
-                yield error(f'{key}.tag."{bits_b}"', Said(bin(value_b)), reason)
+                other = f'tag."{bits_a}" = {_binary(bits_a, value_a)}'
+                reason = f"tags {bit_names(both)} otherwise than {other}: no word can match both"
+                yield error(f'{key}.tag."{bits_b}"', Said(_binary(bits_b, value_b)), reason)
 
 
 def one_kind_per_word(layout: Layout, clock: Clock) -> Iterator[Finding]:
@@ -172,8 +171,12 @@ def _placed(bits: str, value: int) -> int:
     return value << int(bits.rpartition(":")[2])
 
 
+def _binary(bits: str, value: int) -> str:
+    return f"0b{value:0{bit_mask(bits).bit_count()}b}"
+
+
 def _tags(kind: Kind) -> Said:
-    inside = ", ".join(f'"{bits}" = {bin(value)}' for bits, value in kind.tag.items())
+    inside = ", ".join(f'"{bits}" = {_binary(bits, value)}' for bits, value in kind.tag.items())
     return Said(f"{{ {inside} }}" if inside else "{}")
 
 

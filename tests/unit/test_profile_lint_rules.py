@@ -99,7 +99,7 @@ BROKEN: list[tuple[dict[str, Any], list[Edit], str, str, str]] = [
     (S, [(HIT + "reserved", ["5:2"])], "hit.reserved[0]", "5:2", "overlaps fields.row.bits = 7:4 in bits 5:4"),
     (S, [(HIT + "tag", {"31:30": 5})], 'hit.tag."31:30"', "0x5", "the value needs 3 bits, the range has 2"),
     (S, [(HIT + "tag", {"31:30": 1, "30": 0})], 'hit.tag."30"', "0b0", "no word can match both"),
-    (S, [(EPOCH + "tag", {"31:30": 1})], "epoch.tag", "0b1", "unreachable: the same tag as hit, which comes first"),
+    (S, [(EPOCH + "tag", {"31:30": 1})], "epoch.tag", "0b01", "unreachable: the same tag as hit, which comes first"),
     (S, [(HIT + "tag", {"31": 1})], "epoch.tag", "0b10", "unreachable: every such word is a hit"),
     (S, [(EPOCH + "tag", {"31": 1})], "gate.tag", "0b11", 'unreachable: every such word is a epoch { "31" = 0b1 }'),
     (S, [(HIT + "tag", {"30": 1})], "gate.tag", "0b11", "unreachable: every such word is a hit"),

@@ -124,7 +124,7 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
         (
             'schema = "instrument-profile/1"',
             'schema = "instrument-profile/2"',
-            "schema = 'instrument-profile/2': input should be 'instrument-profile/1'",
+            "schema = 'instrument-profile/2': another schema or version; wanted is 'instrument-profile/1'",
         ),
         ('id = "head-xye64"', 'id = "Head 64"', "id = 'Head 64': string should match pattern"),
         ('kinds = ["file", "tcp", "udp"]', "kinds = []", "transport.kinds = []: tuple should have at least 1 item"),

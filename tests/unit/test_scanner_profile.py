@@ -252,7 +252,9 @@ def test_an_instrument_may_stand_beside_the_scanner_file(tmp_path: Path) -> None
     path = tmp_path / "mine.toml"
     path.write_text(RING_TOML.replace("siemens-petlink32", "front-end.toml"))
 
-    with pytest.raises(ProfileError, match=r"instrument = 'front-end.toml': .*front-end.toml: \d+ problems"):
+    with pytest.raises(
+        ProfileError, match=r"instrument = 'front-end.toml': .*front-end.toml: schema = 1: another schema"
+    ):
         load_scanner(path)
 
 
