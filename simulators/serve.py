@@ -47,6 +47,7 @@ class Server:
         if "tcp" in instrument.transports and len(supply.sources) == 1:
             self._tcp = _bound(socket.SOCK_STREAM, service.host, service.ports["tcp"])
             self._tcp.listen()
+            self._tcp.setblocking(False)
         self._shows = {
             name: Show(supply, speed=service.speed, datagrams=name == "udp")
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
@@ -108,8 +109,7 @@ class Server:
                 forget_errors(udp)
                 outcome = self._outcome("udp", peer)
                 self._tell(UdpRun(show, self._stop, outcome, udp, peer).perform())
-                self._drop_waiting(udp, peer)
-                peer = None
+                peer = self._next_waiting(udp, peer)
 
     def _serve_tcp(self) -> None:
         tcp, show = self._tcp, self._shows["tcp"]
@@ -119,7 +119,11 @@ class Server:
             while not self._stop.is_set():
                 if not select.select([tcp], [], [], _IDLE_S)[0]:
                     continue
-                connection, peer = tcp.accept()
+                try:
+                    connection, peer = tcp.accept()
+                except OSError:  # the client left again, or there are too many open files: it may come back
+                    self._stop.wait(_IDLE_S)
+                    continue
                 with connection:
                     outcome = self._outcome("tcp", peer)
                     self._tell(TcpRun(show, self._stop, outcome, connection).perform())
@@ -129,8 +133,8 @@ class Server:
         if not select.select([udp], [], [], _IDLE_S)[0]:
             return None
         try:
-            datagram, peer = udp.recvfrom(_MAX_REQUEST_BYTES)
-        except OSError:
+            datagram, peer = udp.recvfrom(_MAX_REQUEST_BYTES, socket.MSG_DONTWAIT)
+        except OSError:  # an error that waits makes a socket "readable" too
             forget_errors(udp)
             return None
         if self._is_request(datagram):
@@ -138,18 +142,16 @@ class Server:
         self._ignored += 1
         return None
 
-    def _drop_waiting(self, udp: socket.socket, served: tuple[str, int]) -> None:
-        """Drop what came during a run: repeated requests of the peer just served, and what is no request.
+    def _next_waiting(self, udp: socket.socket, served: tuple[str, int]) -> tuple[str, int] | None:
+        """Return who else asked during a run, first come, first served; drop what the peer just served repeated.
 
-        A request of somebody else ends up here too; receivers repeat theirs until they are served.
+        Receivers repeat a request until they are served, so of several that wait the others come again.
         """
+        following: tuple[str, int] | None = None
         while select.select([udp], [], [], 0)[0]:
-            try:
-                datagram, peer = udp.recvfrom(_MAX_REQUEST_BYTES)
-            except OSError:
-                forget_errors(udp)
-                continue
-            self._ignored += not (peer == served and self._is_request(datagram))
+            peer = self._request(udp)
+            following = following or (peer if peer != served else None)
+        return following
 
     def _is_request(self, datagram: bytes) -> bool:
         try:
