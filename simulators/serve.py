@@ -47,7 +47,7 @@ class Server:
         if "tcp" in instrument.transports and len(supply.sources) == 1:
             self._tcp = _bound(socket.SOCK_STREAM, service.host, service.ports["tcp"])
             self._tcp.listen()
-            self._tcp.setblocking(False)
+            self._tcp.settimeout(0.0)
         self._shows = {
             name: Show(supply, speed=service.speed, datagrams=name == "udp")
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
