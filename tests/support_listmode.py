@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +83,7 @@ def segment(
     schema: pa.Schema | None = None,
     identity: dict[str, Any] = IDENTITY,
     seal: bool = True,
+    counts: Callable[[pa.RecordBatch], dict[str, int]] = lambda batch: {"prompt": batch.num_rows},
 ) -> Made:
     message = schema_message(
         schema or batches[0].schema, {"kind": "schema", "stream": stream, "segment": index, **identity}
@@ -99,7 +101,7 @@ def segment(
         if "time_ps" in batch.schema.names:
             times = batch.column("time_ps").to_numpy()
             facts["time_ps"] = [int(times.min()), int(times.max())]
-        facts |= {"counts": {"prompt": batch.num_rows}, "losses": {}, "prev": f"{running:08x}"}
+        facts |= {"counts": counts(batch), "losses": {}, "prev": f"{running:08x}"}
         header, crc = batch_header(plan, facts, body)
         running, rows = chain(running, crc), rows + batch.num_rows
         places.append((len(data), len(data) + len(header) + len(body)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daq.errors import FormatError, MissingError, RefusedError
@@ -10,6 +10,7 @@ from daq.storage.manifest import MANIFEST, Manifest, Segment, parse_manifest
 from daq.storage.scan import name_of_segment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MAX_MANIFEST_BYTES = 256 << 20
@@ -17,12 +18,17 @@ _MAX_MANIFEST_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A segment of a directory; `expected` is the manifest's entry, None for a file that the manifest does not name."""
+    """A segment of a directory.
+
+    `expected` is the manifest's entry, None for a file that the manifest does not name; `first_row` the stream's row
+    that it begins with according to the manifest, None where the manifest does not name all segments before it.
+    """
 
     path: Path
     stream: str
     index: int
     expected: Segment | None
+    first_row: int | None = None
 
 
 def load_manifest(directory: Path) -> Manifest:
@@ -59,4 +65,13 @@ def list_segments(directory: Path, manifest: Manifest | None) -> list[SegmentFil
         name = name_of_segment(path)
         if name and path.name not in files:
             files[path.name] = SegmentFile(path, *name, None)
-    return sorted(files.values(), key=lambda file: (file.stream, file.index))
+    return list(_with_first_rows(sorted(files.values(), key=lambda file: (file.stream, file.index))))
+
+
+def _with_first_rows(files: list[SegmentFile]) -> Iterator[SegmentFile]:
+    next_rows: dict[tuple[str, int], int] = {}
+    for file in files:
+        first = next_rows.get((file.stream, file.index), 0 if file.index == 0 else None)
+        if first is not None and file.expected is not None:
+            next_rows[file.stream, file.index + 1] = first + file.expected.rows
+        yield replace(file, first_row=first)

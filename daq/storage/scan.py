@@ -95,8 +95,9 @@ def scan_segment(
 
     `expected` is the manifest's entry, which tells rows lost at the very end; `first_row` is the stream's row that the
     segment begins with, where that is known. `growing` says that no seal is expected: the file is being written or its
-    writer died, and a torn or zero-filled end is a `Tail`. Raise `MissingError` and `RefusedError` for what is no plain
-    file, `FormatError` for a segment that begins with a message of another major version.
+    writer died, and a torn or zero-filled end is a `Tail`, unless the manifest acknowledges more batches than are left.
+    Raise `MissingError` and `RefusedError` for what is no plain file, `FormatError` for a segment that begins with a
+    message of another major version.
     """
     with mapped(path) as mapping:
         first = entry_at(mapping.data, 0)
@@ -229,6 +230,8 @@ def _judge(path: Path, walk: _Walk, expected: Segment | None, first_row: int | N
     schema = next((entry for entry in kept if entry.is_schema), None)
     batches = tuple(entry for entry in kept if not entry.is_schema)
     holes = list(walk.holes)
+    if growing and expected and expected.batches > (batches[-1].number if batches else 0):
+        growing = False  # what was acknowledged is gone: that is damage, not a tail
     tail = _take_tail(walk, holes) if growing else None
     if not growing:
         _note_missing_seal(walk, holes)

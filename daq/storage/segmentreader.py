@@ -112,7 +112,8 @@ class SegmentReader:
 
     def _scan(self) -> None:
         expected = self._file.expected
-        scan = scan_segment(self._file.path, expected=expected, growing=self._growing)
+        first_row = self._file.first_row
+        scan = scan_segment(self._file.path, expected=expected, first_row=first_row, growing=self._growing)
         self.entries, self.damages = scan.batches, [*scan.damages, *self._contradictions(scan)]
         self._scanned = True
 

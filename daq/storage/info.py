@@ -1,0 +1,193 @@
+"""Tell what a list-mode directory is and holds, from its manifest and sizes; `verify` is what checks it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from daq.storage.listing import list_segments, load_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from daq.storage.listing import SegmentFile
+    from daq.storage.manifest import Manifest
+
+NOT_KNOWN = "not known"
+_PS_PER_S = 10**12
+
+
+def describe(directory: Path) -> dict[str, Any]:
+    """Return what the directory is: plain data with the keys of `daq listmode info --json`.
+
+    `rows` are the manifest's stored rows per stream; of a directory in state `open` those in whole batches, for which
+    its segments are read. Raise `MissingError`, `FormatError`.
+    """
+    manifest = load_manifest(directory)
+    files = list_segments(directory, manifest)
+    return {
+        "acquisition_id": manifest.acquisition_id,
+        "format": manifest.format,
+        "state": manifest.state,
+        "profile": manifest.profile.get("id"),
+        "source": manifest.source or None,
+        "simulated": manifest.simulated,
+        "started": manifest.created_utc or None,
+        "sealed": manifest.sealed_utc,
+        "stop": manifest.stop or None,
+        "ended_by": manifest.ended_by,
+        "duration_ps": manifest.duration_ps,
+        "size_bytes": sum(_size(file) for file in files),
+        "rows": _whole_rows(directory) if manifest.state == "open" else _rows(manifest),
+        "words_by_kind": dict(manifest.words_by_kind),
+        "ledger": manifest.ledger.model_dump(mode="json") if manifest.ledger else None,
+        "segments": [_segment(file) for file in files],
+        "hashed": manifest.hashed,
+        "continues": manifest.continues,
+        "recovered_from": manifest.recovered_from,
+        "losses": manifest.losses,
+    }
+
+
+def print_info(directory: Path) -> None:
+    """Print on stdout what the directory is, for people. Raise as `describe`."""
+    sys.stdout.write(info_text(describe(directory)))
+
+
+def info_text(info: dict[str, Any]) -> str:
+    """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
+    blocks = [_head(info), _counts("stored rows", info["rows"]), _counts("decoded words", info["words_by_kind"])]
+    blocks.append(_ledger(info["ledger"]))
+    blocks.append(_losses(info["losses"]))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _size(file: SegmentFile) -> int:
+    return file.path.stat().st_size if file.path.is_file() else 0
+
+
+def _rows(manifest: Manifest) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for segment in manifest.segments:
+        rows[segment.stream] = rows.get(segment.stream, 0) + segment.rows
+    return rows
+
+
+def _whole_rows(directory: Path) -> dict[str, int]:
+    from daq.storage.reader import open_listmode
+
+    with open_listmode(directory, allow_damaged=True) as run:
+        return {stream: run.rows(stream) for stream in run.streams}
+
+
+def _segment(file: SegmentFile) -> dict[str, Any]:
+    expected = file.expected
+    return {
+        "file": file.path.name,
+        "stream": file.stream,
+        "rows": expected.rows if expected else None,
+        "batches": expected.batches if expected else None,
+        "size_bytes": _size(file),
+        "sha256": expected.sha256 if expected else None,
+    }
+
+
+def _head(info: dict[str, Any]) -> str:
+    duration = None if info["duration_ps"] is None else f"{info['duration_ps'] / _PS_PER_S:,.6f} s"
+    segments = info["segments"]
+    lines = {
+        "state": info["state"],
+        "profile": info["profile"],
+        "source": info["source"],
+        "started": info["started"],
+        "sealed": info["sealed"],
+        "ended by": info["ended_by"],
+        "duration": duration,
+        "size": f"{info['size_bytes']:,} bytes in {len(segments)} segment{'' if len(segments) == 1 else 's'}",
+        "format": f"{info['format']}{', SHA-256 kept' if info['hashed'] else ''}",
+    }
+    if info["simulated"]:
+        lines["data"] = "simulated"
+    if info["recovered_from"]:
+        lines["recovered from"] = info["recovered_from"]
+    if info["continues"]:
+        lines["continues"] = info["continues"]
+    wide = max(map(len, lines))
+    return "\n".join(
+        [
+            f"acquisition {info['acquisition_id']}",
+            *(f"  {key:<{wide}}  {_known(value)}" for key, value in lines.items()),
+        ]
+    )
+
+
+def _counts(title: str, counts: dict[str, int]) -> str:
+    if not counts:
+        return f"{title}: {NOT_KNOWN}"
+    wide = max(map(len, counts))
+    digits = max(len(f"{count:,}") for count in counts.values())
+    return "\n".join([title, *(f"  {name:<{wide}}  {count:>{digits},}" for name, count in counts.items())])
+
+
+def _ledger(ledger: dict[str, Any] | None) -> str:
+    if ledger is None:
+        return f"ledger: {NOT_KNOWN}"
+    columns = (
+        "source",
+        "basis",
+        "sent",
+        "gap",
+        "received",
+        "recorded",
+        "malformed",
+        "ring_full",
+        "shed",
+        "disk",
+        "balanced",
+    )
+    rows = [[_cell(source[name]) for name in columns] for source in ledger["sources"]]
+    title = f"ledger, in {ledger['unit']}s: {_balance(ledger['balanced'])}"
+    lines = [title, *_table([name.replace("_", " ") for name in columns], rows)]
+    for source in ledger["sources"]:
+        lines += _beside(f"beside the sum of source {source['source']}", source["beside"])
+    return "\n".join(lines + _beside("beside all sums, in datagrams", ledger.get("socket", {})))
+
+
+def _beside(title: str, figures: dict[str, int]) -> list[str]:
+    told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in figures.items() if count)
+    return [f"  {title}: {told}"] if told else []
+
+
+def _losses(losses: list[dict[str, Any]]) -> str:
+    if not losses:
+        return ""
+    lines = ["lost, by place in the original"]
+    for loss in losses:
+        where = f"{loss.get('file')}"
+        if "start_byte" in loss:
+            where += f" bytes {loss['start_byte']} to {loss['stop_byte']}"
+        rows = "no row"
+        if loss.get("rows_lost"):
+            rows = f"rows {_known(loss['first_row'])} up to, not including, {_known(loss['stop_row'])}"
+        lines.append(f"  {where}: {rows}: {loss.get('reason')}")
+    return "\n".join(lines)
+
+
+def _balance(balanced: bool | None) -> str:  # noqa: FBT001 - a value to put in words, not a switch
+    return {True: "balanced", False: "NOT BALANCED", None: "balance not known"}[balanced]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    return f"{value:,}" if isinstance(value, int) else _known(value)
+
+
+def _known(value: Any) -> str:
+    return NOT_KNOWN if value is None else str(value)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    return ["  " + "  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in [columns, *rows]]
