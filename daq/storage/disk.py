@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from daq.storage.segment import SegmentFile, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from daq.model.events import StreamName
@@ -28,6 +31,7 @@ RESERVE = ".reserve"
 RESERVE_BYTES = 1 << 20
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _IDLE_S = 0.5
+_WRITERS = 2
 
 
 class Acknowledged(NamedTuple):
@@ -64,14 +68,19 @@ class Disk:
         *,
         sync_period_s: float,
         segment_bytes: int,
+        release: Callable[[memoryview], None],
         on_acknowledged: Callable[[dict[StreamName, Acknowledged]], None] | None,
     ) -> None:
+        """`release` takes back the buffer of a block once it is written or given up."""
         self._directory = directory
         self._manifest = manifest.model_copy(update={"state": "open"})
         self._files = files
         self._sync_period_s = sync_period_s
         self._segment_bytes = segment_bytes
+        self._release = release
         self._on_acknowledged = on_acknowledged
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="listmode-write")
+        self._flying: deque[tuple[SegmentFile, Block, Future[None]]] = deque()
         self._segments: dict[StreamName, list[SegmentFile]] = {}
         self._last_sync_s = time.monotonic()
         self.failure: ScandaqError | None = None
@@ -94,6 +103,7 @@ class Disk:
 
     def roll(self, start: Start) -> None:
         """Finish the stream's segment and begin the next, named in the manifest before any row is in it."""
+        self.sync()
         self._segments[start.stream][-1].finish()
         self._begin(start)
         self._files.sync_directory(self._directory)
@@ -101,26 +111,55 @@ class Disk:
         self._publish([start.stream])
 
     def append(self, block: Block) -> None:
-        """Write one message."""
-        self._segments[block.stream][-1].append(block)
+        """Write one message, two at a time: while one wakes its thread the other keeps the disk busy."""
+        segment = self._segments[block.stream][-1]
+        try:
+            write = self._writers.submit(segment.place(block))
+        except OSError:
+            self._release(block.buffer)
+            raise
+        self._flying.append((segment, block, write))
+        while len(self._flying) > _WRITERS:
+            self._settle()
 
     def seconds_to_sync(self) -> float:
         """Return how long the next sync may wait."""
-        if not any(files[-1].dirty for files in self._segments.values()):
+        if not self._flying and not any(files[-1].dirty for files in self._segments.values()):
             return _IDLE_S
         return max(0.0, self._last_sync_s + self._sync_period_s - time.monotonic())
 
     def sync(self) -> None:
         """Make durable what was written and acknowledge it."""
         self._last_sync_s = time.monotonic()
-        dirty = [stream for stream, files in self._segments.items() if files[-1].dirty]
+        while self._flying:
+            self._settle()
         synced: list[StreamName] = []
         try:
-            for stream in dirty:
-                self._segments[stream][-1].sync()
-                synced.append(stream)
+            for stream, files in self._segments.items():
+                if files[-1].dirty:
+                    files[-1].sync()
+                    synced.append(stream)
         finally:
             self._publish(synced)
+
+    def _settle(self) -> None:
+        """Wait for the oldest write; only the unbroken row of finished ones counts as complete."""
+        segment, block, write = self._flying.popleft()
+        try:
+            write.result()
+        except OSError:
+            self._give_up_flying()
+            raise
+        finally:
+            self._release(block.buffer)
+        segment.completed(block)
+
+    def _give_up_flying(self) -> None:
+        """Wait for the writes behind a failed one. What they wrote is cut off at sealing."""
+        while self._flying:
+            _, block, write = self._flying.popleft()
+            write.exception()
+            self._release(block.buffer)
 
     def fail(self, why: OSError) -> None:
         """Keep `why` in words as the failure, and give the reserve back so that the end can be written."""
@@ -129,7 +168,11 @@ class Disk:
         self._give_reserve_back()
 
     def finish(self, closing: Closing) -> Manifest:
-        """Seal every segment, then the manifest. Return it; raise `OSError` when not even that is possible."""
+        """Seal every segment, then the manifest. Return it; raise `OSError` when not even that is possible.
+
+        After a failure of the disk `ended_by` says `disk`, whatever `closing` says.
+        """
+        self._finish_writes()
         worst: OSError | None = None
         for files in self._segments.values():
             try:
@@ -143,7 +186,7 @@ class Disk:
         sealed = {
             "state": "sealed",
             "sealed_utc": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "ended_by": closing.ended_by,
+            "ended_by": "disk" if self.failure else closing.ended_by,
             "ledger": ledger,
             "words_by_kind": dict(closing.words_by_kind),
             "duration_ps": closing.duration_ps,
@@ -154,8 +197,16 @@ class Disk:
         self._files.remove(self._directory / RESERVE)
         return self._manifest
 
+    def _finish_writes(self) -> None:
+        try:
+            while self._flying:
+                self._settle()
+        except OSError as why:
+            self.fail(why)
+
     def close(self) -> None:
         """Close the files as they are, unsealed."""
+        self._writers.shutdown()
         for files in self._segments.values():
             files[-1].close()
 

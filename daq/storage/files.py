@@ -54,6 +54,8 @@ class StorageFiles:
     def write_at(self, handle: Handle, offset: int, buffer: Buffer) -> None:
         """Write all of `buffer` at `offset`. Direct unless address, length or file system forbid it."""
         rest = memoryview(buffer)
+        if not rest:
+            return
         if handle.direct and (offset % PAGE or len(rest) % PAGE or _address(rest) % PAGE):
             handle.direct = _clear_direct(handle.fd)
         while rest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daq.errors import FormatError
@@ -14,7 +15,7 @@ from daq.storage.flow import Block, Body, Counts, Start, total
 from daq.storage.manifest import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -127,6 +128,7 @@ class SegmentFile:
         self._segment_bytes = segment_bytes
         self._preallocated = 0
         self._step = _FIRST_STEP_BYTES
+        self._placed = len(start.message)
         self._pending: list[Counts] = []
         self._synced = True
         self._sync_failed = False
@@ -154,14 +156,19 @@ class SegmentFile:
         """True while complete batches are not acknowledged."""
         return not self._synced
 
-    def append(self, block: Block) -> None:
-        """Write one message behind the last complete one."""
-        end = self.complete.bytes + len(block.message)
-        if end > self._preallocated:
-            self._preallocate(end)
-        self._files.write_at(self._handle, self.complete.bytes, block.message)
-        batches, rows, _, so_far = self.complete
-        self.complete = Extent(batches + 1, rows + block.rows, end, chain(so_far, block.crc32))
+    def place(self, block: Block) -> Callable[[], None]:
+        """Give `block` the next bytes of the file and return what writes it; blocks may be written side by side."""
+        start = self._placed
+        self._placed += len(block.message)
+        if self._placed > self._preallocated:
+            self._preallocate(self._placed)
+        return partial(self._files.write_at, self._handle, start, block.message)
+
+    def completed(self, block: Block) -> None:
+        """Note that `block` is written whole, as are all placed before it."""
+        batches, rows, size, so_far = self.complete
+        size += len(block.message)
+        self.complete = Extent(batches + 1, rows + block.rows, size, chain(so_far, block.crc32))
         self._pending.append(block.counts)
         self._synced = False
 

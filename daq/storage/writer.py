@@ -113,15 +113,16 @@ class ListModeWriter:
             stream: SegmentPlanner(stream, schema, facts, segment_bytes=self._limits.segment_bytes)
             for stream, schema in self._schemas.items()
         }
+        self._pool = BufferPool(self._limits.buffers, HEADROOM + self._limits.batch_bytes + _SLACK_BYTES)
         self._disk = Disk(
             directory,
             manifest,
             self._files,
             sync_period_s=self._limits.sync_period_s,
             segment_bytes=self._limits.segment_bytes,
+            release=self._pool.give,
             on_acknowledged=on_acknowledged,
         )
-        self._pool = BufferPool(self._limits.buffers, HEADROOM + self._limits.batch_bytes + _SLACK_BYTES)
         self._checkers = ThreadPoolExecutor(_CHECKERS, thread_name_prefix="listmode-crc")
         self._assembler = Assembler(
             self._pool, self._checkers, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
@@ -178,6 +179,9 @@ class ListModeWriter:
             self._disk.fail(why)
             self._disk.close()
             raise self._disk.failure or why from why
+        except BaseException:
+            self._disk.close()
+            raise
         self._state = "open"
         for thread in self._threads:
             thread.start()
@@ -334,9 +338,9 @@ class ListModeWriter:
         while (item := self._blocks.get(self._disk.seconds_to_sync())) is not Ended.CLOSED:
             if not self.failure:
                 self._guarded(self._write_one, item)
-            if isinstance(item, Block):
+            elif isinstance(item, Block):
                 self._pool.give(item.buffer)
-            elif isinstance(item, Flush):
+            if isinstance(item, Flush):
                 item.done.set()
         self._guarded(self._end)
         self._disk.close()
@@ -353,9 +357,7 @@ class ListModeWriter:
         if self._closing is None:
             self._disk.sync()
             return
-        ended_by = self._closing.ended_by
-        if self.failure:
-            ended_by = "disk" if self._disk.failure else "fault"
+        ended_by = "fault" if self._crash else self._closing.ended_by
         self._sealed = self._disk.finish(replace(self._closing, ended_by=ended_by))
 
     def _guarded(self, step: Callable[..., None], *arguments: object) -> None:
