@@ -338,13 +338,21 @@ class _Kinds:
         num, den = self._tick.numerator, self._tick.denominator
         if den == 1:
             return [f"t = ({ticks} - origin) * {num}"]
+        shift = den.bit_length() - 1
+        if den == 1 << shift:
+            whole, rest, carried = f"n >> {shift}", f"n & {den - 1}", f"part >> {shift}"
+            remainder = f"part & {den - 1}"
+        else:
+            whole, rest, carried = f"n // {den}", f"n - (n // {den}) * {den}", f"part // {den}"
+            remainder = f"part - (part // {den}) * {den}"
+        # No jump for the rounding: it would be mispredicted every other time.
+        tie = f" + int64(rest == {den // 2}) * (t & 1)" if den % 2 == 0 else ""
         return [
-            f"whole = ({ticks} - origin) // {den}",
-            f"part = ({ticks} - origin - whole * {den}) * {num}",
-            f"t = whole * {num} + part // {den}",
-            f"rest = 2 * (part % {den})",
-            f"if rest > {den} or (rest == {den} and t & 1):",
-            "    t += 1",
+            f"n = {ticks} - origin",
+            f"part = ({rest}) * {num}",
+            f"t = ({whole}) * {num} + ({carried})",
+            f"rest = {remainder}",
+            f"t += int64(rest > {den // 2}){tie}",
         ]
 
     def _detector_numbers(self, kind: Kind) -> list[str]:

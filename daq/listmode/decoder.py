@@ -103,20 +103,27 @@ class LayoutDecoder:
 
     def decode(self, packets: Packets, carry: Carry) -> Decoded:
         """Return the rows of `packets` as fresh arrays and bring `carry` up to date."""
-        if len(packets):
-            self._grow(carry, int(packets.source.max()) + 1)
         words = int(packets.length.sum()) // self.layout.word_bytes
-        arrays = {
+        return self.decode_into(packets, carry, self.buffers(words))
+
+    def buffers(self, words: int) -> dict[StreamName, Columns]:
+        """Return arrays that hold the rows of `words` words, whatever their kinds."""
+        return {
             stream: {name: np.empty(words, kind) for name, kind in kinds.items()}
             for stream, kinds in self._types.items()
         }
-        flat = [array for columns in arrays.values() for array in columns.values()]
+
+    def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
+        """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
+        if len(packets):
+            self._grow(carry, int(packets.source.max()) + 1)
+        flat = [array for columns in buffers.values() for array in columns.values()]
         singles, coincidences, marks = self._kernel(
             packets.data, packets.offset, packets.length, packets.source, packets.flags,
             carry.state, carry.zero, carry.counts, *self._tables, *flat,
         )  # fmt: skip
         rows: dict[StreamName, int] = {"singles": singles, "coincidences": coincidences, "marks": marks}
-        return Decoded({s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in arrays.items()})
+        return Decoded({s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in buffers.items()})
 
     def _grow(self, carry: Carry, sources: int) -> None:
         """Make room for `sources` sources, at most 65536 because a source number is a uint16."""

@@ -10,7 +10,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing import signature
+from numba.core.typing.templates import signature
 from numba.extending import intrinsic
 
 
@@ -27,7 +27,7 @@ def _load(typingctx: Any, data: Any, at: Any, *, size: int, swap: bool) -> Any:
         word.align = 1
         return builder.bswap(word) if swap else word
 
-    return signature(result, data, at), codegen
+    return signature(result, data, at), codegen  # type: ignore[no-untyped-call]
 
 
 @intrinsic

@@ -1,0 +1,30 @@
+"""`python -m benchmarks`: the table. Ratios are judged, each measured in one run; absolute figures are this machine's."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+from benchmarks import bench_decode, bench_durable, bench_start, bench_streams
+from benchmarks.common import Row, load
+
+
+def main() -> int:
+    names = sys.argv[1:] or ["start", "decode", "durable", "streams"]
+    modules = {"start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams}
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
+    rows: list[Row] = []
+    for name in names:
+        rows += modules[name].run()
+    width = max(len(row.what) for row in rows)
+    print(f"{'':{width}}  {'ratio':>6} {'floor':>6} {'aim':>6}        figures")
+    for row in rows:
+        numbers = [f"{value:6.2f}" if value is not None else " " * 6 for value in (row.ratio, row.floor, row.aim)]
+        print(f"{row.what:{width}}  {' '.join(numbers)} {row.verdict:6} {row.figure}")
+    print(f"load after: {load()}")
+    return 1 if any(row.verdict == "BELOW" for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
