@@ -86,7 +86,8 @@ def segment(
     counts: Callable[[pa.RecordBatch], dict[str, int]] = lambda batch: {"prompt": batch.num_rows},
 ) -> Made:
     message = schema_message(
-        schema or batches[0].schema, {"kind": "schema", "stream": stream, "segment": index, **identity}
+        batches[0].schema if schema is None else schema,
+        {"kind": "schema", "stream": stream, "segment": index, **identity},
     )
     found = read_message(memoryview(message), 0)
     assert not isinstance(found, str)

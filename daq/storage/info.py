@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "not known"
 _PS_PER_S = 10**12
+_PS_PER_US = 10**6
 
 
 def describe(directory: Path) -> dict[str, Any]:
@@ -94,7 +95,10 @@ def _segment(file: SegmentFile) -> dict[str, Any]:
 
 
 def _head(info: dict[str, Any]) -> str:
-    duration = None if info["duration_ps"] is None else f"{info['duration_ps'] / _PS_PER_S:,.6f} s"
+    duration = None
+    if info["duration_ps"] is not None:
+        seconds, rest_ps = divmod(info["duration_ps"], _PS_PER_S)
+        duration = f"{seconds:,}.{rest_ps // _PS_PER_US:06d} s"
     segments = info["segments"]
     lines = {
         "state": info["state"],
@@ -166,10 +170,10 @@ def _losses(losses: list[dict[str, Any]]) -> str:
     for loss in losses:
         where = f"{loss.get('file')}"
         if "start_byte" in loss:
-            where += f" bytes {loss['start_byte']} to {loss['stop_byte']}"
+            where += f" bytes {loss['start_byte']} to {loss.get('stop_byte')}"
         rows = "no row"
         if loss.get("rows_lost"):
-            rows = f"rows {_known(loss['first_row'])} up to, not including, {_known(loss['stop_row'])}"
+            rows = f"rows {_known(loss.get('first_row'))} up to, not including, {_known(loss.get('stop_row'))}"
         lines.append(f"  {where}: {rows}: {loss.get('reason')}")
     return "\n".join(lines)
 

@@ -110,7 +110,8 @@ def _without_computed(content: dict[str, Any]) -> dict[str, Any]:
     ledger = content.get("ledger")
     if isinstance(ledger, dict):
         ledger.pop("balanced", None)
-        for source in ledger.get("sources", ()):
+        sources = ledger.get("sources")
+        for source in sources if isinstance(sources, list) else ():
             if isinstance(source, dict):
                 source.pop("balanced", None)
     return content

@@ -10,6 +10,7 @@ import pyarrow as pa
 from daq.errors import FormatError
 from daq.listmode.blocks import END_OF_STREAM, Message, read_message
 from daq.storage.entry import Entry
+from daq.storage.flatschema import flat_schema, has_offsets
 from daq.storage.mapping import map_file
 from daq.storage.scan import Damage, SegmentScan, differences, entry_at, scan_segment, schema_copy, stated_chain
 
@@ -62,10 +63,10 @@ class SegmentReader:
             with memoryview(self._pages) as data:
                 message = read_message(data, 0)
                 text = bytes(data[: message.end]) if isinstance(message, Message) else None
-            if text is not None and (found := _schema_of(text)) is not None:
+            if text is not None and (found := flat_schema(text)) is not None:
                 return found
         copy = schema_copy(self._file.expected)
-        return None if copy is None else _schema_of(copy)
+        return None if copy is None else flat_schema(copy)
 
     def batches(
         self, schema: pa.Schema, rows: tuple[int, int | None], times: Range
@@ -127,7 +128,7 @@ class SegmentReader:
         buffer = pa.py_buffer(self._pages).slice(entry.start, entry.end - entry.start)
         try:
             batch = pa.ipc.read_record_batch(pa.ipc.read_message(buffer), schema)
-            batch.validate(full=_has_offsets(schema))
+            batch.validate(full=has_offsets(schema))
         except (pa.ArrowException, OSError, ValueError) as why:
             raise FormatError(f"{where} is no record batch of its schema: {why}") from None
         if batch.num_rows != entry.rows:
@@ -158,28 +159,6 @@ def _follows(before: Sequence[Entry], entry: Entry, file: SegmentFile) -> bool:
         return True
     rows_follow = before[-1].is_schema or entry.first_row == before[-1].stop_row
     return rows_follow and entry.previous == before[-1].chain
-
-
-def _schema_of(message: bytes) -> pa.Schema | None:
-    """Return the schema of a schema message whose checksum is right, None when it is not flat or not readable."""
-    try:
-        schema = pa.ipc.read_schema(pa.ipc.read_message(pa.py_buffer(message)))
-    except (pa.ArrowException, OSError, ValueError):
-        return None
-    return schema.remove_metadata() if all(_is_flat(field.type) for field in schema) else None
-
-
-def _is_flat(kind: pa.DataType) -> bool:
-    return pa.types.is_primitive(kind) or _is_variable(kind) or pa.types.is_fixed_size_binary(kind)
-
-
-def _is_variable(kind: pa.DataType) -> bool:
-    types = pa.types
-    return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary))
-
-
-def _has_offsets(schema: pa.Schema) -> bool:
-    return any(_is_variable(field.type) for field in schema)
 
 
 def _in_time(entry: Entry, times: Range) -> bool:

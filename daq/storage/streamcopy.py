@@ -6,16 +6,16 @@ import base64
 import os
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from daq.listmode.blocks import END_OF_STREAM, Facts, Message, chain, read_message, schema_message
 from daq.listmode.resequence import resequenced
+from daq.storage.flatschema import flat_schema
 from daq.storage.manifest import Segment
 from daq.storage.mapping import mapped
 from daq.storage.scan import Damage, schema_copy
 from daq.storage.segment import segment_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from daq.storage.entry import Entry
@@ -82,8 +82,7 @@ class StreamCopy:
         return found.facts if isinstance(found, Message) else {}
 
     def _schema_message(self, index: int) -> bytes:
-        schema = pa.ipc.read_schema(pa.ipc.read_message(pa.py_buffer(self.schema)))
-        return schema_message(schema, {**self.facts(), "segment": index})
+        return schema_message(flat_schema(self.schema or b""), {**self.facts(), "segment": index})
 
     def _renumbered(self, data: memoryview, entry: Entry, changes: Facts) -> tuple[bytes, int] | None:
         message = read_message(data, entry.start)
@@ -104,12 +103,17 @@ class StreamCopy:
 
 def any_schema(found: Examined, stream: str) -> bytes | None:
     """Return a whole schema message of `stream`: from a segment, else from the manifest."""
+    return next((message for message in _schemas(found, stream) if flat_schema(message) is not None), None)
+
+
+def _schemas(found: Examined, stream: str) -> Iterator[bytes]:
     for file, scan in zip(found.files, found.scans, strict=True):
         if file.stream == stream and scan is not None and scan.schema is not None:
             with mapped(scan.path) as mapping:
-                return bytes(mapping.data[scan.schema.start : scan.schema.end])
-    copies = (schema_copy(file.expected) for file in found.files if file.stream == stream)
-    return next((copy for copy in copies if copy is not None), None)
+                yield bytes(mapping.data[scan.schema.start : scan.schema.end])
+    for file in found.files:
+        if file.stream == stream and (copy := schema_copy(file.expected)) is not None:
+            yield copy
 
 
 def _crc(message: bytes) -> int:

@@ -1,0 +1,29 @@
+"""The schemas this format allows: flat columns of numbers, booleans, texts and bytes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+
+def flat_schema(message: bytes) -> pa.Schema | None:
+    """Return the schema of a schema message whose checksum is right, None when it is not readable or not flat."""
+    try:
+        schema = pa.ipc.read_schema(pa.ipc.read_message(pa.py_buffer(message)))
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    flat = len(schema) > 0 and all(_is_flat(field.type) for field in schema)
+    return schema.remove_metadata() if flat else None
+
+
+def has_offsets(schema: pa.Schema) -> bool:
+    """Return True when a column is of variable length, so that its offsets have to be looked at before use."""
+    return any(_is_variable(field.type) for field in schema)
+
+
+def _is_flat(kind: pa.DataType) -> bool:
+    return pa.types.is_primitive(kind) or _is_variable(kind) or pa.types.is_fixed_size_binary(kind)
+
+
+def _is_variable(kind: pa.DataType) -> bool:
+    types = pa.types
+    return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary))
