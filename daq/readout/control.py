@@ -43,8 +43,8 @@ class ControlServer:
         """Stop serving and remove the socket."""
         self._stopping.set()
         self._thread.join(_CLIENT_DEADLINE_S + 1)
+        self._path.unlink(missing_ok=True)  # before the socket: who is reset then sees that the readout has ended
         self._socket.close()
-        self._path.unlink(missing_ok=True)
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
