@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from daq.errors import RefusedError
 from daq.model.layout import Layout
 from daq.model.packets import Flag, Packets
-from daq.storage.accounting import Accounts
+from daq.storage.accounting import Accounts, Framing
 from daq.storage.replaying import packets_from_raw
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def write_raw(run: ListMode, sink: HashingFile) -> tuple[int, list[str]]:
         notes.append(f"{len(survey.sources)} sources are joined in the order their packets arrived")
     if survey.dropped:
         notes.append(f"{survey.dropped} packets are recorded without their words")
-    as_it_came = not survey.numbered and len(survey.sources) <= 1 and run.manifest.time.get("framing") != "none"
+    framing = _framing(run, survey)
+    as_it_came = framing == "stream" and len(survey.sources) <= 1
     layout = None if as_it_came and survey.preamble_of is not None else _layout(run)
     if survey.preamble_of is None and layout is not None and layout.preamble_bytes:
         begin = layout.preamble_begins[0].encode("ascii") if layout.preamble_begins else b""
@@ -55,7 +56,7 @@ def write_raw(run: ListMode, sink: HashingFile) -> tuple[int, list[str]]:
         notes.append(f"no preamble was recorded; {layout.preamble_bytes} bytes beginning with {begin!r} were made")
     accounts = None
     if not as_it_came and layout is not None:
-        accounts = Accounts("native" if survey.numbered else "none", layout.word_bytes, "word")
+        accounts = Accounts(framing, layout.word_bytes, "word")
     return _copy(run, sink, survey, accounts), notes
 
 
@@ -72,6 +73,15 @@ def _survey(run: ListMode) -> _Survey:
         if found.preamble_of is None and len(preambles):
             found.preamble_of = int(sources[preambles[0]])
     return found
+
+
+def _framing(run: ListMode, survey: _Survey) -> Framing:
+    """Return how the packets were numbered, as the manifest says, else as they look."""
+    stated = run.manifest.time.get("framing")
+    for framing in get_args(Framing):
+        if stated == framing:
+            return cast("Framing", framing)
+    return "native" if survey.numbered else "stream"
 
 
 def _layout(run: ListMode) -> Layout:
