@@ -58,6 +58,7 @@ class Outcome:
             "complete": self.complete,
             "trouble": self.trouble or None,
             **totals,
+            **({} if self.transport == "udp" else {"packets": None}),
             "lateness_ms": None if self.lateness_ns is None else self.lateness_ns / 1e6,
             "sources": sources,
         }

@@ -15,9 +15,9 @@ from daq.errors import RefusedError, UsageError, WireError
 from daq.wire.native import NativeFlag, decode
 from simulators.batch import forget_errors, report_errors
 from simulators.options import Service
-from simulators.plan import Show
+from simulators.plan import AHEAD_BYTES, Show
 from simulators.runs import Outcome, TcpRun, UdpRun
-from simulators.supply import Instrument, Supply
+from simulators.supply import Instrument, KeptSupply, Supply
 from simulators.truth import Tally, write_truth
 
 _IDLE_S = 0.1
@@ -48,8 +48,9 @@ class Server:
             self._tcp = _bound(socket.SOCK_STREAM, service.host, service.ports["tcp"])
             self._tcp.listen()
             self._tcp.settimeout(0.0)
+        kept = KeptSupply(supply) if supply.size_bytes <= AHEAD_BYTES else supply
         self._shows = {
-            name: Show(supply, speed=service.speed, datagrams=name == "udp")
+            name: Show(kept, speed=service.speed, datagrams=name == "udp")
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
             if endpoint
         }

@@ -43,6 +43,20 @@ class Supply(Protocol):
         ...
 
 
+class KeptSupply:
+    """A supply whose words are made once and kept, for several endpoints and runs."""
+
+    def __init__(self, supply: Supply) -> None:
+        self.layout, self.clock, self.sources = supply.layout, supply.clock, supply.sources
+        self.preamble, self.tail, self.size_bytes = supply.preamble, supply.tail, supply.size_bytes
+        self.described = supply.described
+        self._slices = list(supply.slices())
+
+    def slices(self) -> Iterator[list[Chunk]]:
+        """Yield the chunks that were kept."""
+        yield from self._slices
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """What a simulator needs of an instrument profile."""

@@ -152,8 +152,7 @@ def decode(datagram: bytes | bytearray | memoryview, word_bytes: int) -> Datagra
         )
     if len(payload) > announced_bytes:
         raise WireError(
-            f"announces {words} words of {word_bytes} bytes, {announced_bytes} bytes,"
-            f" and carries {len(payload)}"
+            f"announces {words} words of {word_bytes} bytes, {announced_bytes} bytes, and carries {len(payload)}"
         )
     whole = len(payload) // word_bytes
     return Datagram(header, payload, whole, words - whole)
@@ -200,13 +199,13 @@ def _check(header: Header) -> None:
         raise WireError(f"flags are 0x{header.flags:04X}; only 0x{_KNOWN:04X} are defined")
     if header.flags & _EMPTY and header.words:
         raise WireError(f"{NativeFlag(header.flags)!r} announces {header.words} words, must have none")
-    if header.first_word_index + header.words > MAX_WORD_INDEX:
+    if header.source == NO_SOURCE and not header.flags & NativeFlag.REQUEST:
+        raise WireError(f"source {NO_SOURCE} means none; only a request has it")
+    if header.first_word_index > MAX_WORD_INDEX:
         raise WireError(f"first_word_index {header.first_word_index} is above {MAX_WORD_INDEX}")
 
 
-def _check_cuts(
-    begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], capacity: int, count: int
-) -> None:
+def _check_cuts(begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], capacity: int, count: int) -> None:
     if count and (not len(begins) or begins[0] != 0):
         raise WireError("the first datagram must begin with word 0")
     if len(sizes) and (sizes.min() < 1 or sizes.max() > capacity):

@@ -85,6 +85,7 @@ def test_a_request_sets_no_flag_of_the_raw_stream() -> None:
             bytes.fromhex("534e 0100 0000 6d01 0000000000000000"),
             "announces 365 words of 4 bytes.* at most 364",
         ),
+        (bytes.fromhex("534e ffff 0000 0000 0000000000000000"), "source 65535 means none; only a request has it"),
         (
             bytes.fromhex("534e 0100 0000 0000 ffffffffffffffff"),
             "first_word_index 18446744073709551615 is above",
@@ -125,10 +126,7 @@ def test_arbitrary_bytes_never_crash_the_decoder(garbage: bytes, word_bytes: int
 def test_packetised_words_come_back_in_order(word_bytes: int, count: int, source: int, first: int) -> None:
     words = np.random.default_rng(count).bytes(count * word_bytes)
 
-    got = [
-        decode(d, word_bytes)
-        for d in packetise(words, word_bytes, source, first, first_flags=NativeFlag.START)
-    ]
+    got = [decode(d, word_bytes) for d in packetise(words, word_bytes, source, first, first_flags=NativeFlag.START)]
 
     assert b"".join(bytes(d.payload) for d in got) == words
     assert [d.header.first_word_index for d in got] == [

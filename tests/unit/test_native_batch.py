@@ -1,0 +1,51 @@
+"""Many datagrams at once are judged as each one alone."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daq.errors import WireError
+from daq.model.events import NO_SOURCE
+from daq.model.packets import NO_SEQUENCE, Flag
+from daq.wire.native import HEADER, HEADER_BYTES, MAGIC, NativeFlag, decode
+from daq.wire.native_batch import packets_of
+
+fields = st.tuples(
+    st.sampled_from([MAGIC, MAGIC, MAGIC, 0x1234]),
+    st.sampled_from([0, 1, 77, 0xFFFE, NO_SOURCE]),
+    st.sampled_from([0, 1, 2, 4, 8, 16, 3, 0x8000]),
+    st.sampled_from([0, 1, 2, 3, 364, 365, 0xFFFF]),
+    st.sampled_from([0, 1, 10**9, 2**63 - 1, 2**63, 2**64 - 1]),
+)
+datagrams = st.builds(
+    lambda header, payload, cut: (HEADER.pack(*header) + bytes(payload))[: HEADER_BYTES + payload - cut],
+    fields,
+    st.sampled_from([0, 3, 4, 8, 12, 13, 1456, 1457]),
+    st.sampled_from([0, 0, 0, 1, 5, 20]),
+)
+
+
+def judged(datagram: bytes) -> tuple[int, int, int, bytes]:
+    """Return source, sequence, flags and payload, a refused datagram as malformed and whole."""
+    try:
+        got = decode(datagram, 4)
+    except WireError:
+        return NO_SOURCE, NO_SEQUENCE, int(Flag.MALFORMED), datagram
+    if got.header.flags & NativeFlag.REQUEST:
+        return NO_SOURCE, NO_SEQUENCE, int(Flag.MALFORMED), datagram
+    return got.header.source, got.header.first_word_index, got.flags, bytes(got.payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(datagrams, st.binary(max_size=40)), max_size=12))
+def test_one_by_one_and_all_at_once_agree(received: list[bytes]) -> None:
+    lengths = np.array([len(datagram) for datagram in received], np.int64)
+    data = np.frombuffer(b"".join(received) or b"-", np.uint8)
+
+    got = packets_of(data, np.cumsum(lengths) - lengths, lengths, np.zeros(len(received), np.int64), 4)
+
+    rows = zip(
+        got.source.tolist(), got.sequence.tolist(), got.flags.tolist(), got.offset.tolist(), got.length.tolist(),
+        strict=True,
+    )  # fmt: skip
+    assert [(s, q, f, data[o : o + n].tobytes()) for s, q, f, o, n in rows] == [judged(d) for d in received]
