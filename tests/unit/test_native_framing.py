@@ -1,4 +1,5 @@
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,3 +173,12 @@ def test_datagrams_that_cannot_be_cut_so_are_refused(starts: list[int], sentence
 def test_words_cut_in_the_middle_are_not_packetised() -> None:
     with pytest.raises(WireError, match="1457 bytes are not whole words of 4 bytes"):
         packetise(bytes(MAX_PAYLOAD_BYTES + 1), 4, 1, 0)
+
+
+def test_the_example_of_the_reference_page_is_what_goes_out() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "native-framing.md").read_text(encoding="utf-8")
+    words = bytes.fromhex("aabbccdd 11223344")
+
+    example = bytes.fromhex(page.split("```")[1])
+
+    assert encode(Header(7, NativeFlag.START, 2, 5), words) == example

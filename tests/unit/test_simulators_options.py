@@ -1,0 +1,37 @@
+"""The options and their reference page."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from simulators import poisson, replay
+from simulators.__main__ import KINDS, main
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulators.md"
+
+
+def test_the_reference_page_lists_the_options_that_exist() -> None:
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    replay.add_options(parser)
+    poisson.add_options(parser)
+
+    options = set(re.findall(r"(?<![-\w])--[a-z-]+", parser.format_help())) - {"--help"}
+
+    assert set(re.findall(r"^\| `(--[a-z-]+)", PAGE.read_text(encoding="utf-8"), re.M)) == options
+
+
+def test_the_reference_page_lists_the_kinds_that_exist() -> None:
+    table = PAGE.read_text(encoding="utf-8").split("## The ready line")[0]
+
+    assert re.findall(r"^\| `([a-z]+)", table, re.M) == list(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_explains_itself(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([kind, "--help"])
+
+    assert ended.value.code == 0
+    assert KINDS[kind].split(",")[0] in capsys.readouterr().out.lower().replace("\n", " ")
