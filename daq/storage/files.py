@@ -95,18 +95,21 @@ class StorageFiles:
         """Close the file."""
         os.close(handle.fd)
 
+    def rename(self, old: Path, new: Path) -> None:
+        """Give `old` the name `new`, in place of what has it. Durable only after `sync_directory`."""
+        old.rename(new)
+
     def rename_durably(self, data: bytes, path: Path) -> None:
-        """Replace `path` by a file holding `data`: at every instant the disk has the old one or the new one, whole."""
+        """Replace `path` by a file holding `data`: at every instant the disk has the old or the new one, whole."""
         beside = path.with_name(path.name + ".tmp")
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self.remove(beside)
+        handle = self.create(beside)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
+            self.write_at(handle, 0, data)
+            self.sync(handle)
         finally:
-            os.close(fd)
-        beside.rename(path)
+            self.close(handle)
+        self.rename(beside, path)
         self.sync_directory(path.parent)
 
     def make_directory(self, path: Path) -> None:

@@ -169,11 +169,11 @@ class ListModeWriter:
 
         Raise `RefusedError` when the directory holds something, `StorageFullError` or `StorageFailedError`.
         """
+        if self._directory.exists() and any(self._directory.iterdir()):
+            raise RefusedError(f"{self._directory} is not empty: a recording is never written over another")
         try:
-            if not self._directory.is_dir():
+            if not self._directory.exists():
                 self._files.make_directory(self._directory)
-            if any(self._directory.iterdir()):
-                raise RefusedError(f"{self._directory} is not empty: a recording is never written over another")
             self._disk.open([planner.start() for planner in self._planners.values()])
         except OSError as why:
             self._disk.fail(why)
