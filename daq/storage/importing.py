@@ -18,7 +18,7 @@ from daq.storage.recording import Recording, stream_schemas
 from daq.storage.space import estimate_bytes, require_space
 from daq.wire.stream import StreamFramer
 
-READ_BYTES = 4 << 20
+READ_BYTES = 1 << 20
 _LOOK_BYTES = 1 << 20
 _UNFIT_FRACTION = 0.1
 """A file of whose first MiB more than a tenth fits no kind of word is taken for another format's."""

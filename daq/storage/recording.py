@@ -18,6 +18,7 @@ from daq.storage.derive import Derivation, Rows
 from daq.storage.hashing import hash_segments
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
+from daq.storage.memory import return_large_blocks
 from daq.storage.schemas import arrow_schema
 from daq.storage.writer import ListModeWriter
 
@@ -43,6 +44,7 @@ class Recording:
 
         `imported`: the data are a file's; time zero is tick 0 and the host's clock has no say.
         """
+        return_large_blocks()
         decoder = load_decoder(layout, clock)
         derivation = Derivation(
             decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop,
