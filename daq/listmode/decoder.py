@@ -29,16 +29,17 @@ class Carry:
     """What decoding carries from call to call. All arrays grow with the highest source number seen.
 
     `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 2]: known?, ticks
-    of time zero. `counts` int64 [sources, kinds + causes]: words so far.
+    of time zero. `counts` int64 [sources, kinds + causes]: words so far. `zero_is_tick_0`: known before any word came.
     """
 
     state: npt.NDArray[np.int64]
     zero: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
+    zero_is_tick_0: bool
 
     def copy(self) -> Carry:
         """Return an independent copy."""
-        return Carry(self.state.copy(), self.zero.copy(), self.counts.copy())
+        return Carry(self.state.copy(), self.zero.copy(), self.counts.copy(), self.zero_is_tick_0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,10 +95,12 @@ class LayoutDecoder:
     def start(self, *, imported: bool) -> Carry:
         """Return the carry before the first packet."""
         carry = Carry(
-            np.zeros((0, 3), np.int64), np.zeros((1, 2), np.int64), np.zeros((0, len(self.counters)), np.int64)
+            np.zeros((0, 3), np.int64),
+            np.zeros((1, 2), np.int64),
+            np.zeros((0, len(self.counters)), np.int64),
+            imported or self.clock.reset_at_start,
         )
-        if imported or self.clock.reset_at_start:
-            carry.zero[0, 0] = 1
+        carry.zero[0, 0] = carry.zero_is_tick_0
         self._grow(carry, 1)
         return carry
 
@@ -135,10 +138,8 @@ class LayoutDecoder:
             fresh[:, :2] = 1, self.clock.start_ticks
         carry.state = np.concatenate([carry.state, fresh])
         carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
-        if not self.clock.shared:
-            zero = (
-                np.tile(carry.zero[:1], (sources - len(carry.zero), 1)) if sources > len(carry.zero) else carry.zero[:0]
-            )
-            zero[:, 1] = 0
-            zero[:, 0] = int(self.clock.reset_at_start or (carry.zero[0, 0] and carry.zero[0, 1] == 0))
+        domains = sources - len(carry.zero)
+        if not self.clock.shared and domains > 0:
+            zero = np.zeros((domains, 2), np.int64)
+            zero[:, 0] = carry.zero_is_tick_0
             carry.zero = np.concatenate([carry.zero, zero])

@@ -39,7 +39,8 @@ class Accounted:
     """Packets after accounting.
 
     `flags` are those to store; `decode` is (packet, byte offset, bytes) of each run of new words, in order; `gaps` maps
-    a packet to the words found missing just before it; `starts` and `ends` are packets that begin or end a source.
+    a packet to the words found missing just before it; `starts` are packets with which a source begins or begins again,
+    `ends` those that end one.
     """
 
     packets: Packets
@@ -80,7 +81,8 @@ class Accounts:
 
     def all_ended(self) -> bool:
         """Return True when there are sources and each has said that it ended."""
-        return bool(self.sources) and all(account.ended for account in self.sources.values())
+        accounts = tuple(self.sources.values())  # asked by the receiving thread while sources are added
+        return bool(accounts) and all(account.ended for account in accounts)
 
     def ledger(
         self,
@@ -189,6 +191,7 @@ class Accounts:
         """Note what a numbered packet changed: gaps, restarts, and which of its words are new and here."""
         if verdict.arrival is Arrival.RESTART:
             account.ended = False
+            result.starts.append(index)
         if verdict.gap_words:
             result.gaps[index] = verdict.gap_words
         if verdict.arrival is Arrival.DUPLICATE:

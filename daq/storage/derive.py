@@ -173,7 +173,8 @@ class Derivation:
         _append(rows, streams)
         if watching and hit is not None:
             self.stopped = Stopped(*hit)
-            _append_mark(rows, "stop", hit[1], NO_SOURCE, self._first_index + runs[-1][0], np.nan, hit[0])
+            seen = self._first_index + runs[-1][0] + 1
+            _append_mark(rows, "stop", hit[1], NO_SOURCE, seen, np.nan, hit[0])
 
     def _latest_of(self, source: int) -> int:
         return int(self._carry.state[source, 2]) if source < len(self._carry.state) else 0

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from daq.model.events import NO_SOURCE
 from daq.model.packets import NO_SEQUENCE, Flag, Packets
-from daq.wire.native import HEADER_BYTES, HEADER_DTYPE, MAGIC, MAX_PAYLOAD_BYTES, NativeFlag
+from daq.wire.native import HEADER_BYTES, HEADER_DTYPE, MAGIC, MAX_PAYLOAD_BYTES, MAX_WORD_INDEX, NativeFlag
 
 _KEPT = int(NativeFlag.START | NativeFlag.HEARTBEAT | NativeFlag.END)
 _EMPTY = int(NativeFlag.HEARTBEAT | NativeFlag.END)
@@ -34,7 +34,8 @@ def packets_of(
         & (fields["magic"] == MAGIC)
         & (fields["source"] != NO_SOURCE)
         & ((flags & ~_KEPT) == 0)
-        & (fields["first_word_index"] < 1 << 63)
+        & (fields["first_word_index"] <= MAX_WORD_INDEX)
+        & (fields["first_word_index"] + fields["words"].astype(np.uint64) <= MAX_WORD_INDEX)
         & (announced <= MAX_PAYLOAD_BYTES)
         & (payload <= announced)
         & (((flags & _EMPTY) == 0) | (announced == 0))
