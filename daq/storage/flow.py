@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from daq.listmode.blocks import PAGE
 from daq.storage.files import aligned_buffer
 
 if TYPE_CHECKING:
@@ -146,9 +147,9 @@ class BufferPool:
     """Page-aligned buffers of one size, touched at once. A larger one is made when a single row needs it."""
 
     def __init__(self, count: int, size: int) -> None:
-        self._size = size
-        self._free = [aligned_buffer(size) for _ in range(count)]
-        self._size = len(self._free[0])
+        self._size = -(-size // PAGE) * PAGE
+        arena = aligned_buffer(count * self._size)
+        self._free = [arena[start : start + self._size] for start in range(0, len(arena), self._size)]
         self._changed = threading.Condition()
 
     def take(self, size: int) -> memoryview:
