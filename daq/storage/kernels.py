@@ -38,22 +38,33 @@ def cache_directory() -> Path:
 
 def _cached(name: str, text: str) -> ModuleType | None:
     """Return the module from the cache folder, writing it first where needed; None when the folder refuses."""
-    text = text.replace("cache=CACHE", "cache=True")
+    source = text.replace("cache=CACHE", "cache=True").encode()
     path = cache_directory() / f"{name}.py"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            _write_by_rename(path, text)
-        return _execute(name, path)
+        if not path.exists() or path.read_bytes() != source:
+            _write_by_rename(path, source)
+        try:
+            return _execute(name, path)
+        except Exception as why:  # noqa: BLE001 - numba unpickles what it finds: a damaged file can raise anything
+            _LOG.warning("the kernel cache of %s is damaged (%s): compiled anew", path, why)
+            _forget(path)
+            return _execute(name, path)
     except (OSError, RuntimeError) as why:
         _LOG.warning("no kernel cache in %s (%s): the decoder is compiled anew at every start", path.parent, why)
         return None
 
 
-def _write_by_rename(path: Path, text: str) -> None:
+def _forget(path: Path) -> None:
+    """Remove what Python and numba keep beside the module."""
+    for kept in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+        kept.unlink(missing_ok=True)
+
+
+def _write_by_rename(path: Path, source: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(source)
     Path(temporary).replace(path)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -32,7 +34,11 @@ class Recording:
         self._store_raw = store_raw
         self._store_rows = store_rows
         self._directory = Path()
-        self.failure: ScandaqError | None = None
+        self._sealing = False
+        self._failure: ScandaqError | None = None
+        self._handed: dict[StreamName, int] = {}
+        self._owed: deque[tuple[dict[StreamName, int], dict[int, int]]] = deque()
+        self._durable: dict[int, int] = {}
 
     @classmethod
     def start(
@@ -63,6 +69,11 @@ class Recording:
         return recording
 
     @property
+    def failure(self) -> ScandaqError | None:
+        """Return what ended the writing, None while all is well."""
+        return self._failure or self._writer.failure
+
+    @property
     def stopped_by(self) -> str | None:
         """Return the limit that was reached, None before."""
         return self._derivation.stopped.by if self._derivation.stopped else None
@@ -77,12 +88,15 @@ class Recording:
             return
         before = self._written_words()
         accounted = self._derivation.account(packets)
-        words = {source: count - before.get(source, 0) for source, count in self._written_words().items()}
-        counts = {f"source:{source}": count for source, count in words.items() if count}
+        after = self._written_words().items()
+        words = {source: count - before.get(source, 0) for source, count in after if count != before.get(source, 0)}
+        counts = {f"source:{source}": count for source, count in words.items()}
         if self._store_raw:
             self._write("raw", accounted.packets, counts)
-        rows = self._derivation.rows(accounted)
-        self._write_rows(rows, {} if self._store_raw else counts)
+            self._owe(words)
+        self._write_rows(self._derivation.rows(accounted), {} if self._store_raw else counts)
+        if not self._store_raw:
+            self._owe(words)
 
     def operator_mark(self, text: str) -> None:
         """Write a mark of the operator at the present time."""
@@ -101,7 +115,11 @@ class Recording:
         }
 
     def seal(self, ended_by: str, *, kernel_drops: int = 0) -> Manifest:
-        """Write the stop mark if the data brought none, seal the directory and return its manifest."""
+        """Write the stop mark if the data brought none, seal the directory and return its manifest.
+
+        Raise the failure when the disk does not even take that, `DeadlineError` when it takes too long.
+        """
+        self._sealing = True
         self._write_rows(self._derivation.stop_now(ended_by), {})
         stopped = self._derivation.stopped
         manifest = self._writer.seal(
@@ -111,7 +129,6 @@ class Recording:
             duration_ps=self._derivation.latest_ps,
             time={"zero_ticks": self._derivation.zero_ticks},
         )
-        self.failure = self.failure or self._writer.failure
         return manifest
 
     def hash(self) -> None:
@@ -124,7 +141,9 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.__exit__(kind, why, trace)
+        if not self._sealing:
+            with suppress(ScandaqError):  # there is a first error already, or an interruption, and it is on its way up
+                self.seal("operator" if kind is KeyboardInterrupt else "fault")
 
     def _written_words(self) -> dict[int, int]:
         """Return the words per source that came and were not dropped."""
@@ -140,21 +159,35 @@ class Recording:
             self._write(stream, run, counts if index == len(runs) - 1 else {})
 
     def _write(self, stream: StreamName, rows: Any, counts: dict[str, int]) -> None:
+        self._handed[stream] = self._handed.get(stream, 0) + _rows_of(rows)
         if self.failure is None:
             try:
                 self._writer.write(stream, rows, counts=counts)
             except ScandaqError as failure:
-                self.failure = failure
+                self._failure = failure
+
+    def _owe(self, words: dict[int, int]) -> None:
+        """Remember that `words` are durable when all rows handed over so far are, in raw alone where there is one."""
+        if words:
+            streams: list[StreamName] = ["raw"] if self._store_raw else list(self._handed)
+            self._owed.append(({stream: self._handed[stream] for stream in streams}, words))
+        self._settle()
+
+    def _settle(self) -> None:
+        acknowledged = self._writer.acknowledged
+        while self._owed and all(acknowledged.get(stream, 0) >= rows for stream, rows in self._owed[0][0].items()):
+            for source, words in self._owed.popleft()[1].items():
+                self._durable[source] = self._durable.get(source, 0) + words
 
     def _durable_words(self) -> dict[int, int]:
-        """Return the words per source that the writer measured to be durable; rows that were never to be stored are."""
-        total: dict[int, int] = {}
-        for counts in self._writer.acknowledged_counts.values():
-            for name, words in counts.items():
-                if name.startswith("source:"):
-                    source = int(name.removeprefix("source:"))
-                    total[source] = total.get(source, 0) + words
-        return total
+        """Return the words per source that are durable. The disk thread asks while the recording waits for its seal."""
+        self._settle()
+        return dict(self._durable)
+
+
+def _rows_of(rows: Any) -> int:
+    """Return the number of rows in packets or in columns."""
+    return len(rows) if isinstance(rows, Packets) else len(rows["time_ps"])
 
 
 def stream_schemas(decoder: Decoder, *, store_raw: bool = True, store_rows: bool = True) -> dict[StreamName, Any]:
