@@ -10,17 +10,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
-from daq.errors import RefusedError
+from daq.errors import FormatError, RefusedError, UsageError
 from daq.listmode.decoder import Decoder
 from daq.model.layout import Clock, Layout
 from daq.model.packets import NO_SEQUENCE, Packets
-from daq.model.stop import parse_stop
-from daq.storage.accounting import Accounts
+from daq.model.stop import StopCondition, parse_stop
+from daq.storage.accounting import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
 from daq.storage.hashing import hash_segments
 from daq.storage.kernels import load_decoder
@@ -51,15 +52,13 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
     if "raw" not in recording.streams:
         raise RefusedError(f"{recording.directory}: recorded without the raw stream, nothing to replay")
     manifest = recording.manifest
-    layout = Layout.model_validate_json(_json(manifest.profile["layout"]))
-    clock = Clock.model_validate_json(_json(manifest.profile["clock"]))
-    decoder = load_decoder(layout, clock)
+    facts = recorded_facts(recording)
     host = _HostMarks.of(recording)
     derivation = Derivation(
-        decoder,
-        Accounts(manifest.time["framing"], layout.word_bytes, "word"),
-        imported=bool(manifest.time["imported"]),
-        stop=parse_stop([manifest.stop]),
+        load_decoder(facts.layout, facts.clock),
+        Accounts(facts.framing, facts.layout.word_bytes, "word"),
+        imported=facts.imported,
+        stop=facts.stop,
         utc_of=host.next_utc,
     )
     yield derivation.mark("start"), derivation
@@ -96,6 +95,8 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     old = recording.manifest
     manifest = old.model_copy(update={"state": "open", "hashed": False, "segments": [], "sealed_utc": None}, deep=True)
     manifest.software = {**old.software, "replayed_from": old.acquisition_id}
+    # Rows of events are back; marks of the host and words lost from raw are not.
+    manifest.losses = [loss for loss in old.losses if loss.get("stream") not in ("singles", "coincidences")]
     schemas = {"raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False)}
     words: dict[str, int] = {}
     with ListModeWriter(out, manifest, schemas) as writer:
@@ -112,16 +113,42 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     return sealed
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedFacts:
+    """What a manifest says of how packets became rows."""
+
+    layout: Layout
+    clock: Clock
+    framing: Framing
+    imported: bool
+    stop: StopCondition
+
+
+def recorded_facts(recording: ListMode) -> RecordedFacts:
+    """Return what deriving again needs of the manifest; raise `FormatError` where it does not say it."""
+    manifest = recording.manifest
+    try:
+        framing, imported = manifest.time["framing"], manifest.time["imported"]
+        if framing not in get_args(Framing) or not isinstance(imported, bool):
+            raise FormatError(f"{recording.directory}: the manifest's time has framing {framing!r}, imported {imported!r}")
+        return RecordedFacts(
+            Layout.model_validate_json(json.dumps(manifest.profile["layout"])),
+            Clock.model_validate_json(json.dumps(manifest.profile["clock"])),
+            framing,
+            imported,
+            parse_stop([manifest.stop]),
+        )
+    except KeyError as why:
+        raise FormatError(f"{recording.directory}: the manifest lacks {why}, the rows cannot be derived again") from None
+    except (ValidationError, UsageError) as why:
+        reason = why.errors()[0]["msg"] if isinstance(why, ValidationError) else why
+        raise FormatError(f"{recording.directory}: the manifest's profile or stop condition: {reason}") from None
+
+
 def decoder_of(recording: ListMode) -> Decoder:
     """Return the decoder of the profile that the manifest holds."""
-    profile = recording.manifest.profile
-    layout = Layout.model_validate_json(_json(profile["layout"]))
-    return load_decoder(layout, Clock.model_validate_json(_json(profile["clock"])))
-
-
-def _json(value: Any) -> str:
-    """Return `value` as JSON text, for models that validate strictly."""
-    return json.dumps(value)
+    facts = recorded_facts(recording)
+    return load_decoder(facts.layout, facts.clock)
 
 
 @dataclass(slots=True)
