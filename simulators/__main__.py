@@ -29,8 +29,6 @@ def main(argv: list[str] | None = None) -> int:
         module.add_options(chosen)
         chosen.set_defaults(run=module.run)
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     try:
         return int(arguments.run(arguments))
     except ScandaqError as why:
@@ -44,4 +42,6 @@ def _leave(*_: object) -> NoReturn:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
     sys.exit(main())

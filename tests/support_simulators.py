@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from daq.wire.native import Datagram, NativeFlag, decode, request
 from daq.wire.sequence import SequenceTracker
+from simulators.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 WAIT_S = 20.0
@@ -59,11 +61,23 @@ def simulator(*options: object) -> Iterator[Simulator]:
                 process.kill()
 
 
-def refused(*options: object) -> tuple[int, str]:
+def refused_process(*options: object) -> tuple[int, str]:
     """Return exit code and stderr of a simulator that must not start; stdout must be empty."""
     done = subprocess.run(command(*options), capture_output=True, text=True, timeout=WAIT_S, cwd=ROOT, check=False)
     assert done.stdout == ""
     return done.returncode, done.stderr
+
+
+def refused(*options: object) -> tuple[int, str]:
+    """The same within this process, which is twenty times quicker."""
+    output, errors = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(output), redirect_stderr(errors), chdir(ROOT):
+            code = main([str(option) for option in options])
+    except SystemExit as left:
+        code = int(str(left.code))
+    assert output.getvalue() == ""
+    return code, errors.getvalue()
 
 
 @dataclass

@@ -3,16 +3,21 @@
 import hashlib
 import socket
 import struct
+import subprocess
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support_simulators import (
+    ROOT,
+    command,
     petlink_words,
     read_tcp,
     receive,
     refused,
+    refused_process,
     simulator,
     subscribe,
     truth_of,
@@ -246,7 +251,7 @@ def test_a_talkative_tcp_client_still_gets_every_word(petlink_file: Path) -> Non
 
 def test_a_tcp_client_that_resets_ends_its_run_and_the_next_is_served(tmp_path: Path) -> None:
     path = tmp_path / "long.l"
-    path.write_bytes(WORDS * 4000)
+    path.write_bytes(WORDS * 1000)
     with simulator("replay", path, "--profile", "siemens-petlink32", "--speed", "max") as server:
         with socket.create_connection(server.address("tcp"), timeout=20) as connection:
             connection.recv(1000)
@@ -254,7 +259,7 @@ def test_a_tcp_client_that_resets_ends_its_run_and_the_next_is_served(tmp_path: 
         got = hashlib.sha256(read_tcp(server)).hexdigest()
         code, errors = server.terminate()
 
-    assert got == hashlib.sha256(WORDS * 4000).hexdigest()
+    assert got == hashlib.sha256(WORDS * 1000).hexdigest()
     assert code == 0
     assert "simulators: run to tcp://127.0.0.1:" in errors
     assert "Connection reset by peer" in errors or "Broken pipe" in errors
@@ -358,7 +363,9 @@ def test_a_port_in_use_is_refused(petlink_file: Path) -> None:
     with udp_socket() as taken:
         port = taken.getsockname()[1]
 
-        code, errors = refused("replay", petlink_file, "--profile", "siemens-petlink32", "--port", f"udp={port}")
+        code, errors = refused_process(
+            "replay", petlink_file, "--profile", "siemens-petlink32", "--port", f"udp={port}"
+        )
 
     assert (code, errors) == (3, f"simulators: cannot serve on 127.0.0.1:{port}: Address already in use\n")
 
@@ -398,3 +405,13 @@ def test_a_recording_of_several_sources_is_replayed_word_for_word(tmp_path: Path
     assert got.words(3) == data[3][:begin] + data[3][begin + 1456 :]
     assert [s["source"] for s in truth["sources"]] == [3, 9]
     assert server.ready["tcp"] is None
+
+
+def test_a_signal_before_the_ready_line_ends_quietly() -> None:
+    options = command("poisson", "--profile", "siemens-petlink32", "--rate", "1e7", "--events", "30M")
+    with subprocess.Popen(options, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        time.sleep(0.7)
+        process.terminate()
+        output, errors = process.communicate(timeout=20)
+
+    assert (output, errors, process.returncode) == ("", "", 0)
