@@ -35,8 +35,8 @@ def import_file(
     fit (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
     """
     total = _size_of(path)
-    with path.open("rb") as file:
-        _look(path, file.read(_LOOK_BYTES), layout, clock, force=force)
+    with _opened(path) as file:
+        _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, force=force)
         file.seek(0)
         words = total // layout.word_bytes
         schemas = stream_schemas(load_decoder(layout, clock), store_raw=store_raw)
@@ -59,10 +59,24 @@ def import_file(
 
 def _rows(file: BinaryIO, framer: StreamFramer) -> Iterator[tuple[list[tuple[int, bytes]], int]]:
     done = 0
-    while chunk := file.read(READ_BYTES):
+    while chunk := _read(file, READ_BYTES):
         done += len(chunk)
         yield framer.feed(chunk), done
     yield framer.finish(), done
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as why:
+        raise RefusedError(f"{path}: {why.strerror}") from None
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as why:
+        raise RefusedError(f"{file.name}: {why.strerror} while reading, at byte {file.tell()}") from None
 
 
 def _size_of(path: Path) -> int:
@@ -92,6 +106,11 @@ def _look(path: Path, head: bytes, layout: Layout, clock: Clock, *, force: bool)
     carry = decoder.start(imported=True)
     decoder.decode(unnumbered(rows, source=0, arrival_ns=time.monotonic_ns()), carry)
     words = int(carry.counts.sum())
+    if not words and not force:
+        raise MismatchError(
+            f"{path}: {len(head)} bytes hold no word of {layout.word_bytes} bytes after {layout.preamble_bytes} bytes "
+            f"of preamble; --force imports all the same"
+        )
     unfit = int(sum(carry.counts[:, decoder.counters.index(cause)].sum() for cause in CAUSES))
     if words and unfit > _UNFIT_FRACTION * words and not force:
         raise MismatchError(

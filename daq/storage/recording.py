@@ -122,14 +122,13 @@ class Recording:
         self._sealing = True
         self._write_rows(self._derivation.stop_now(ended_by), {})
         stopped = self._derivation.stopped
-        manifest = self._writer.seal(
+        return self._writer.seal(
             ended_by=stopped.by if stopped else ended_by,
             ledger=lambda: self._derivation.ledger(durable=self._durable_words(), kernel_drops=kernel_drops),
             words_by_kind=self._derivation.words_by_kind,
             duration_ps=self._derivation.latest_ps,
             time={"zero_ticks": self._derivation.zero_ticks},
         )
-        return manifest
 
     def hash(self) -> None:
         """Add SHA-256 of every segment to the manifest, at low priority."""

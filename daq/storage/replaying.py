@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -130,7 +130,7 @@ def recorded_facts(recording: ListMode) -> RecordedFacts:
     try:
         framing, imported = manifest.time["framing"], manifest.time["imported"]
         if framing not in get_args(Framing) or not isinstance(imported, bool):
-            raise FormatError(f"{recording.directory}: the manifest's time has framing {framing!r}, imported {imported!r}")
+            raise FormatError(f"{recording.directory}: the manifest says framing {framing!r}, imported {imported!r}")
         return RecordedFacts(
             Layout.model_validate_json(json.dumps(manifest.profile["layout"])),
             Clock.model_validate_json(json.dumps(manifest.profile["clock"])),
@@ -139,7 +139,7 @@ def recorded_facts(recording: ListMode) -> RecordedFacts:
             parse_stop([manifest.stop]),
         )
     except KeyError as why:
-        raise FormatError(f"{recording.directory}: the manifest lacks {why}, the rows cannot be derived again") from None
+        raise FormatError(f"{recording.directory}: the manifest lacks {why}; nothing can be derived again") from None
     except (ValidationError, UsageError) as why:
         reason = why.errors()[0]["msg"] if isinstance(why, ValidationError) else why
         raise FormatError(f"{recording.directory}: the manifest's profile or stop condition: {reason}") from None
