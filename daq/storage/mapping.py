@@ -15,20 +15,35 @@ if TYPE_CHECKING:
 _RELEASE_BYTES = 64 << 20
 
 
-class Mapping:
-    """A file's bytes. `data` is valid until the mapping is left."""
+class Releaser:
+    """Lets go of pages that a walk has passed, so that one of any length stays small in memory.
 
-    def __init__(self, data: memoryview, pages: mmap.mmap | None = None) -> None:
-        self.data = data
+    The data stay in the page cache: whoever still looks at a released page gets it again.
+    """
+
+    def __init__(self, pages: mmap.mmap | None) -> None:
         self._pages = pages
         self._released = 0
 
     def release_before(self, at: int) -> None:
-        """Let go of pages before offset `at` now and then, so that a walk of any length stays small in memory."""
+        """Let go of what lies before offset `at`, in large steps."""
         step = (at - self._released) // _RELEASE_BYTES * _RELEASE_BYTES
-        if self._pages is not None and step:
+        if self._pages is not None and step > 0:
             self._pages.madvise(mmap.MADV_DONTNEED, self._released, step)
             self._released += step
+
+    def release_all(self) -> None:
+        """Let go of the whole file."""
+        if self._pages is not None:
+            self._pages.madvise(mmap.MADV_DONTNEED)
+
+
+class Mapping(Releaser):
+    """A file's bytes. `data` is valid until the mapping is left."""
+
+    def __init__(self, data: memoryview, pages: mmap.mmap | None = None) -> None:
+        super().__init__(pages)
+        self.data = data
 
 
 @contextmanager

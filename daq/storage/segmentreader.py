@@ -11,7 +11,7 @@ from daq.errors import FormatError
 from daq.listmode.blocks import END_OF_STREAM, Message, read_message
 from daq.storage.entry import Entry
 from daq.storage.flatschema import flat_schema, has_offsets
-from daq.storage.mapping import map_file
+from daq.storage.mapping import Releaser, map_file
 from daq.storage.scan import Damage, SegmentScan, differences, entry_at, scan_segment, schema_copy, stated_chain
 
 if TYPE_CHECKING:
@@ -71,11 +71,15 @@ class SegmentReader:
     def batches(
         self, schema: pa.Schema, rows: tuple[int, int | None], times: Range
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield the number of the first row and the batch, in order, of batches that touch both ranges."""
+        """Yield the number of the first row and the batch, in order, of batches that touch both ranges.
+
+        Pages well behind are let go of; a batch that somebody still holds reads them again from the file.
+        """
         self.find_way()
-        done = 0
+        done, behind = 0, Releaser(self._pages)
         while (entry := self._after(done)) is not None:
             done = entry.number
+            behind.release_before(entry.start)
             if entry.stop_row <= rows[0] or (rows[1] is not None and entry.first_row >= rows[1]):
                 continue
             if not self._good(entry):
@@ -83,6 +87,7 @@ class SegmentReader:
                 done -= 1
             elif _in_time(entry, times):
                 yield entry.first_row, self._batch(entry, schema)
+        behind.release_all()
 
     def _after(self, number: int) -> Entry | None:
         at = bisect_right(self.entries, number, key=lambda entry: entry.number)
