@@ -49,7 +49,9 @@ class Encoder:
                 if kind.yields == "time":
                     raise EncodeError(f"kind {name}: time words are inserted by the encoder, they are no events")
                 words[rows] = self._event_words(name, kind, ticks[rows], {k: v[rows] for k, v in values.items()})
-        if self._time_code is not None:
+        if self._time_code is None:
+            self._check_gaps(kinds, ticks)
+        else:
             words = self._with_time_words(words, ticks // self._time_field().ticks)
         return self._to_bytes(words)
 
@@ -71,22 +73,27 @@ class Encoder:
     def _time_raw(self, name: str, field: BitField, ticks: Ints) -> Ints:
         wrap = field.wrap or 1 << field.width
         if self._time_code is None:
-            self._check_gaps(name, ticks, wrap * field.ticks)
             return (ticks // field.ticks) % wrap
         fine = (ticks % self._time_field().ticks) // field.ticks
         if len(fine) and int(fine.max()) >= wrap:
             raise EncodeError(f"kind {name}: {int(fine.max())} fine counts after a time word; the field holds {wrap}")
         return fine
 
-    def _check_gaps(self, name: str, ticks: Ints, wrap_ticks: int) -> None:
-        """Refuse silences that the decoder could not unfold: half a wrap of the clock or more."""
-        if len(ticks) == 0:
+    def _check_gaps(self, kinds: npt.NDArray[np.integer[Any]], ticks: Ints) -> None:
+        """Refuse silences that the decoder could not unfold: half a wrap of the clock or more.
+
+        All kinds that bear a time move one clock; the shortest wrap among them limits it.
+        """
+        fields = {c: f for c, kind in enumerate(self.layout.kinds.values()) if (f := kind.field_to("time"))}
+        timed = ticks[np.isin(kinds, list(fields))]
+        if len(timed) == 0:
             return
-        before = ticks[0] if self._last is None else self._last
-        worst = int(np.abs(np.diff(ticks, prepend=before)).max())
-        self._last = int(ticks[-1])
+        before = timed[0] if self._last is None else self._last
+        worst = int(np.abs(np.diff(timed, prepend=before)).max())
+        self._last = int(timed[-1])
+        wrap_ticks = min((field.wrap or 1 << field.width) * field.ticks for field in fields.values())
         if 2 * worst >= wrap_ticks:
-            raise EncodeError(f"kind {name}: {worst} ticks between two events; the clock wraps after {wrap_ticks}")
+            raise EncodeError(f"{worst} ticks between two timed events; the clock wraps after {wrap_ticks}")
 
     def _time_field(self) -> BitField:
         kind = list(self.layout.kinds.values())[self._time_code or 0]

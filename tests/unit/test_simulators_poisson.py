@@ -293,3 +293,19 @@ def test_a_chunk_is_whole_words() -> None:
 
     assert all(len(chunk.words) % 8 == 0 for chunk in chunks)
     assert len(chunks) == 2
+
+
+def test_two_kinds_share_a_clock_without_time_words() -> None:
+    kinds = {
+        "left": Kind(yields="single", tag={"31": 0}, fields={"t": BitField(bits="15:0", unit="tick", to="time")}),
+        "right": Kind(yields="single", tag={"31": 1}, fields={"t": BitField(bits="15:0", unit="tick", to="time")}),
+    }
+    device = Instrument("two", Layout(word_bits=32, byte_order="little", kinds=kinds), MICROSECOND)
+    supply = PoissonSupply(device, rate_cps=5_000, events=2_000)
+
+    rows, _ = decoded(load_decoder(device.layout, device.clock), words_of(supply))
+
+    times = rows.streams["singles"]["time_ps"]
+    assert len(times) == 2_000
+    assert (np.diff(times) >= 0).all()
+    assert abs(int(times[-1]) / 1e12 - 0.4) < 0.05
