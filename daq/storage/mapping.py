@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_RELEASE_BYTES = 64 << 20
+_RELEASE_BYTES = 32 << 20
 
 
 class Releaser:

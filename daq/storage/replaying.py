@@ -26,12 +26,13 @@ from daq.storage.derive import Derivation, Rows
 from daq.storage.hashing import hash_segments
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
+from daq.storage.memory import return_large_blocks
 from daq.storage.reader import ListMode
 from daq.storage.recording import stream_schemas
 from daq.storage.schemas import record_batch
 from daq.storage.writer import ListModeWriter
 
-_ROWS_AT_ONCE = 1024
+_BYTES_AT_ONCE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
         raise RefusedError(f"{recording.directory}: recorded without the raw stream, nothing to replay")
     manifest = recording.manifest
     facts = recorded_facts(recording)
+    return_large_blocks()
     host = _HostMarks.of(recording)
     derivation = Derivation(
         load_decoder(facts.layout, facts.clock),
@@ -230,8 +232,9 @@ class _Stored:
 
 def _packets(recording: ListMode) -> Iterator[Packets]:
     for batch in recording.batches("raw"):
-        for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-            yield packets_from_raw(batch.slice(start, _ROWS_AT_ONCE))
+        rows = max(1, batch.num_rows * _BYTES_AT_ONCE // max(batch.nbytes, 1))
+        for start in range(0, batch.num_rows, rows):
+            yield packets_from_raw(batch.slice(start, rows))
 
 
 def packets_from_raw(batch: pa.RecordBatch) -> Packets:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from daq.errors import FormatError
 from daq.listmode.blocks import END_OF_STREAM, Message, read_message
 from daq.storage.entry import Entry
-from daq.storage.flatschema import flat_schema, has_offsets
+from daq.storage.flatschema import flat_schema, has_offsets, is_compressed
 from daq.storage.mapping import Releaser, map_file
 from daq.storage.scan import Damage, SegmentScan, differences, entry_at, scan_segment, schema_copy, stated_chain
 
@@ -110,7 +110,7 @@ class SegmentReader:
         if self._pages is None or expected is None:
             return None
         with memoryview(self._pages) as data:
-            entries = _chained(data, self._file)
+            entries = _chained(data, self._file, self._pages)
         if not entries or entries[-1].chain != stated_chain(expected):
             return None
         fits = (len(entries) - 1, sum(entry.rows for entry in entries)) == (expected.batches, expected.rows)
@@ -132,7 +132,10 @@ class SegmentReader:
         where = f"{self._file.path}: {entry}"
         buffer = pa.py_buffer(self._pages).slice(entry.start, entry.end - entry.start)
         try:
-            batch = pa.ipc.read_record_batch(pa.ipc.read_message(buffer), schema)
+            message = pa.ipc.read_message(buffer)
+            if is_compressed(message):
+                raise FormatError(f"{where} is compressed; list-mode files are not")
+            batch = pa.ipc.read_record_batch(message, schema)
             batch.validate(full=has_offsets(schema))
         except (pa.ArrowException, OSError, ValueError) as why:
             raise FormatError(f"{where} is no record batch of its schema: {why}") from None
@@ -141,12 +144,14 @@ class SegmentReader:
         return batch
 
 
-def _chained(data: memoryview, file: SegmentFile) -> list[Entry]:
+def _chained(data: memoryview, file: SegmentFile, pages: mmap.mmap) -> list[Entry]:
     """Return the messages from the start to the seal as their headers tell, none when anything does not fit.
 
-    The schema message alone is verified; batches are when they are used.
+    The schema message alone is verified; batches are when they are used. A header's page brings up to 2 MiB of
+    neighbours into memory, so pages are let go of here too.
     """
     entries: list[Entry] = []
+    behind = Releaser(pages)
     at, end = 0, len(data) - len(END_OF_STREAM)
     while at < end:
         entry = entry_at(data, at, check=not entries)
@@ -154,6 +159,8 @@ def _chained(data: memoryview, file: SegmentFile) -> list[Entry]:
             return []
         entries.append(entry)
         at = entry.end
+        behind.release_before(at)
+    behind.release_all()
     return entries if at == end and bytes(data[end:]) == END_OF_STREAM else []
 
 
