@@ -61,13 +61,13 @@ def output_directory(out: str | None, storage: str | None, identity: str) -> Pat
     """Return the directory to write: `--out` itself, else `<storage>/<date>/<id>`; it must not exist or be empty."""
     if out and storage:
         raise UsageError("--out and --storage exclude each other")
-    if out:
-        path = Path(out)
+    path = Path(out) if out else Path(storage or _STORAGE_DEFAULT) / datetime.now(UTC).date().isoformat() / identity
+    try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RefusedError(f"{path} exists and is not empty: a recording is never written over another")
-        return path
-    day = datetime.now(UTC).date().isoformat()
-    return Path(storage or _STORAGE_DEFAULT) / day / identity
+    except OSError as why:
+        raise RefusedError(f"{path} cannot be written: {why.strerror}") from None
+    return path
 
 
 def identity_of(out: str | None) -> str:
@@ -83,23 +83,23 @@ def plan_recording(
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
     from daq.model.stop import parse_stop
     from daq.readout.parent import runtime_directory
-    from daq.readout.plan import Plan
+    from daq.readout.plan import CONTROL, Plan
 
     if source.kind not in profile.transport.kinds:
         raise MismatchError(
             f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}"
         )
-    if stall_s <= 0:
-        raise UsageError(f"--stall {stall_s:g}: must be above zero seconds")
+    if not 0 < stall_s < float("inf"):
+        raise UsageError(f"--stall {stall_s:g}: must be a number of seconds above zero")
     stop = parse_stop(stop_texts)
     identity = identity_of(out)
     directory = output_directory(out, storage, identity)
+    manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
     _require_space(profile, directory, source, stop, store_raw=store_raw)
-    directory.parent.mkdir(parents=True, exist_ok=True)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(directory.resolve()),
-        manifest=new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated),
+        manifest=manifest,
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
@@ -108,7 +108,7 @@ def plan_recording(
         stop=stop,
         store_raw=store_raw,
         stall_s=stall_s,
-        control=str(runtime / "control"),
+        control=str(runtime / CONTROL),
     )
     return plan, runtime
 

@@ -13,6 +13,7 @@
     ├── UnreachableError      5       a peer does not answer or hung up
     ├── VerificationError     6       ran, and the verdict is FAILED
     ├── DeadlineError         7       a wait reached its deadline
+    ├── UnexpectedError       1       a fault of this program, not of its input
     └── WireError             3       bytes from a peer break their protocol
 
 A message says what, where, the value and the limit. Programs choose their granularity by class; `exit_code` is what
@@ -86,6 +87,10 @@ class DeadlineError(ScandaqError):
     """A wait reached its deadline."""
 
     exit_code = 7
+
+
+class UnexpectedError(ScandaqError):
+    """A fault of this program in a process or thread that has nobody above it; its log has the traceback."""
 
 
 class WireError(ScandaqError):

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             profile, source_url=url, source=parse_source(url), stop_texts=["end"],
             out=options.out, storage=None, store_raw=True, stall_s=10.0, simulated=True,
         )  # fmt: skip
-        status = follow(composition.start_readout(plan, runtime), quiet=options.json)
+        status = follow(plan, runtime, quiet=options.json)
     directory = _shown(Path(plan.directory))
     report = verify(Path(plan.directory))
     ledger = _ledger(Path(plan.directory))

@@ -48,4 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more at exit
         return 1
+    except OSError as why:
+        sys.stderr.write(f"daq: {why.filename or 'input or output'}: {why.strerror or why}\n")
+        return 1
     return code

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from daq.readout.parent import ReadoutProcess
+    from daq.readout.plan import Plan
     from daq.storage.manifest import Manifest
 
 _POLL_S = 0.2
@@ -49,8 +52,7 @@ def run(options: argparse.Namespace) -> int:
         out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
         simulated=options.simulated,
     )  # fmt: skip
-    readout = composition.start_readout(plan, runtime)
-    status = follow(readout, quiet=options.json)
+    status = follow(plan, runtime, quiet=options.json)
     manifest = load_manifest(Path(plan.directory))
     if options.json:
         print_json({"directory": plan.directory, "ended_by": manifest.ended_by, **describe(Path(plan.directory))})
@@ -59,31 +61,49 @@ def run(options: argparse.Namespace) -> int:
     return _verdict(manifest, status, say)
 
 
-def follow(readout: ReadoutProcess, *, quiet: bool) -> dict[str, Any]:
-    """Show progress until the readout has ended. The first Ctrl-C stops it in order, the second leaves it alone."""
+def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
+    """Start the readout, show its progress until it has ended, and return its last status.
+
+    The first Ctrl-C (or SIGTERM) stops it in order. The second leaves it alone and raises `KeyboardInterrupt`.
+    """
+    from daq import composition
     from daq.cli.output import grouped, progress, say
 
-    readout.wait_ready()
-    with progress(quiet=quiet) as display:
-        task = display.add_task("recording", total=None, figures="")
-        stopping = False
+    with _interruptions() as interruptions, progress(quiet=quiet) as display:
+        task = display.add_task("starting", total=None, figures="")
+        readout = composition.start_readout(plan, runtime)
+        heard = 0
         while readout.running():
-            try:
-                status = readout.status()
-                counts = status.get("counts_live", {})
-                display.update(
-                    task, description=status["state"],
-                    figures=f"{grouped(counts.get('events', 0))} events  {status.get('duration_ps', 0) / 1e12:.1f} s",
-                )  # fmt: skip
-                time.sleep(_POLL_S)
-            except KeyboardInterrupt:
-                if stopping:
-                    say(f"left alone: the readout (process {readout.pid}) seals the recording by itself")
-                    raise
-                stopping = True
+            status = readout.status()
+            figures = f"{grouped(_events(status))} events  {status.get('duration_ps', 0) / 1e12:.1f} s"
+            display.update(task, description=status["state"], figures=figures)
+            if len(interruptions) > max(heard, 1):
+                say(f"left alone: the readout (process {readout.pid}) ends the recording by itself")
+                raise KeyboardInterrupt
+            if len(interruptions) > heard:
+                heard = 1
                 say("stopping: what is buffered is written and the recording sealed; Ctrl-C again leaves it to itself")
                 readout.stop()
-    return readout.result()
+            time.sleep(_POLL_S)
+        return readout.result()
+
+
+def _events(status: dict[str, Any]) -> int:
+    return int(status.get("counts_live", {}).get("events", 0))
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM in a list instead of dying of them, which would leave the readout without a word."""
+    heard: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda signalled, _: heard.append(signalled))
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _verdict(manifest: Manifest, status: dict[str, Any], say: Any) -> int:

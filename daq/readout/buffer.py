@@ -14,7 +14,7 @@ _HEADER_BYTES = 64
 
 
 class PacketBuffer:
-    """Runs of packets, at most `limit_bytes` of them.
+    """Runs of packets, at most `limit_bytes` of them, and half as much again of headers whose data found no room.
 
     A run that finds no room may be handed over without its data, so that what it carried is counted, not forgotten.
     """
@@ -27,16 +27,20 @@ class PacketBuffer:
         self.held_bytes = 0
         self.high_water_bytes = 0
 
-    def put(self, packets: Packets) -> None:
-        """Hand over a run at once; where there is no room only its headers are kept."""
+    def put_or_drop(self, packets: Packets, *, wait_s: float) -> bool:
+        """Hand over a run at once; where there is no room, its headers alone.
+
+        False when there was no room for those either, within `wait_s`: the caller still has the run, and must not take
+        more. Then the kernel drops what comes, and the numbers in later packets tell.
+        """
         with self._condition:
-            if self._has_room(packets):
-                self._append(packets)
-            else:
-                bare = _without_data(packets)
-                self._runs.append(bare)
-                self.held_bytes += _size(bare)
-            self._condition.notify_all()
+            if not self._has_room(packets):
+                packets = _without_data(packets)
+                most = self._limit + self._limit // 2
+                if not self._condition.wait_for(lambda: self._has_room(packets, most), wait_s):
+                    return False
+            self._append(packets)
+        return True
 
     def put_if_room(self, packets: Packets, *, wait_s: float) -> bool:
         """Hand over a run as soon as there is room, within `wait_s`; False: the caller still has it."""
@@ -44,7 +48,6 @@ class PacketBuffer:
             room = self._condition.wait_for(lambda: self._has_room(packets), wait_s)
             if room:
                 self._append(packets)
-                self._condition.notify_all()
         return room
 
     def get(self, wait_s: float) -> Packets | None:
@@ -63,13 +66,14 @@ class PacketBuffer:
             self._closed = True
             self._condition.notify_all()
 
-    def _has_room(self, packets: Packets) -> bool:
-        return not self._runs or self.held_bytes + _size(packets) <= self._limit
+    def _has_room(self, packets: Packets, limit: int | None = None) -> bool:
+        return not self._runs or self.held_bytes + _size(packets) <= (limit or self._limit)
 
     def _append(self, packets: Packets) -> None:
         self._runs.append(packets)
         self.held_bytes += _size(packets)
         self.high_water_bytes = max(self.high_water_bytes, self.held_bytes)
+        self._condition.notify_all()
 
     @property
     def drained(self) -> bool:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from daq.errors import DeadlineError, UnreachableError
 
+_LOG = logging.getLogger(__name__)
 MAX_LINE_BYTES = 64 * 1024
 _CLIENT_DEADLINE_S = 2.0
 _POLL_S = 0.2
@@ -56,8 +59,8 @@ class ControlServer:
     def _one_client(self, client: socket.socket) -> None:
         client.settimeout(_CLIENT_DEADLINE_S)
         with contextlib.suppress(OSError):  # the client hung up or dawdled: its loss, the readout goes on
-            line = _read_line(client)
-            client.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+            answer = self._answer(_read_line(client, _CLIENT_DEADLINE_S))
+            client.sendall(json.dumps(answer).encode() + b"\n")
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -66,7 +69,11 @@ class ControlServer:
             return {"error": "not one JSON object on one line"}
         if not isinstance(request, dict) or request.get("do") not in ("status", "stop", "mark"):
             return {"error": 'possible are {"do": "status"}, {"do": "stop"}, {"do": "mark", "text": "..."}'}
-        return self._handle(request)
+        try:
+            return self._handle(request)
+        except Exception as why:  # noqa: BLE001 - whoever asks must not end the thread by which the readout is stopped
+            _LOG.exception("the request %s failed", request["do"])
+            return {"error": f"{type(why).__name__}: {why}"}
 
 
 def ask(path: Path, request: dict[str, Any], *, deadline_s: float = 5.0) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def ask(path: Path, request: dict[str, Any], *, deadline_s: float = 5.0) -> dict
             client.settimeout(deadline_s)
             client.connect(str(path))
             client.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(_read_line(client))
+            answer = json.loads(_read_line(client, deadline_s))
     except TimeoutError:
         raise DeadlineError(f"the readout at {path} did not answer within {deadline_s:g} s") from None
     except (OSError, ValueError) as why:
@@ -84,9 +91,12 @@ def ask(path: Path, request: dict[str, Any], *, deadline_s: float = 5.0) -> dict
     return dict(answer)
 
 
-def _read_line(peer: socket.socket) -> bytes:
+def _read_line(peer: socket.socket, within_s: float) -> bytes:
+    """Return what comes up to the end of a line; raise `TimeoutError` when that takes longer than `within_s`."""
     line = b""
+    deadline = time.monotonic() + within_s
     while not line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES:
+        peer.settimeout(max(deadline - time.monotonic(), 0.001))
         chunk = peer.recv(4096)
         if not chunk:
             break

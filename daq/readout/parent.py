@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,32 +14,43 @@ from typing import Any
 
 from daq.errors import DeadlineError, ScandaqError, UnreachableError
 from daq.readout.control import ask
-from daq.readout.plan import Plan
+from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
 
 _START_S = 60.0
 _POLL_S = 0.05
 _LOG_TAIL_LINES = 5
+_MOST_SOCKET_PATH_BYTES = 107
+"""What Linux takes as the path of a socket."""
 
 
 def runtime_directory() -> Path:
     """Return a fresh directory for plan, control socket and log, this user's alone; short, for socket paths."""
-    return Path(tempfile.mkdtemp(prefix="scandaq-"))
+    path = Path(tempfile.mkdtemp(prefix="scandaq-"))
+    if len(bytes(path / CONTROL)) > _MOST_SOCKET_PATH_BYTES:
+        path.rmdir()
+        path = Path(tempfile.mkdtemp(prefix="scandaq-", dir="/tmp"))
+    return path
 
 
 class ReadoutProcess:
-    """A readout running in its own session. Leaving the `with` does not end it; `stop()` and `wait()` do."""
+    """A readout running in its own session. It outlives this object; `stop()` and `result()` end it."""
 
     def __init__(self, plan: Plan, runtime: Path) -> None:
         self._runtime = runtime
-        self._control = Path(plan.control)
-        self._log = runtime / "readout.log"
-        path = runtime / "plan.json"
+        self._control = runtime / CONTROL
+        path = runtime / PLAN
         path.write_text(plan.model_dump_json(), encoding="utf-8")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "daq.readout", str(path)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=Path.cwd(),
-            )  # fmt: skip
+        # The child inherits the mask and unblocks SIGTERM when it can stop in order: one sent before waits until then.
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            with (runtime / LOG).open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "daq.readout", str(path)],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=Path.cwd(),
+                )  # fmt: skip
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        self._started_s = time.monotonic()
         self._last: dict[str, Any] = {"state": "starting"}
 
     @property
@@ -47,50 +60,63 @@ class ReadoutProcess:
 
     def wait_ready(self) -> dict[str, Any]:
         """Return the first status, once the control socket answers; raise what ended the process before."""
-        deadline = time.monotonic() + _START_S
-        while time.monotonic() < deadline:
-            if self._control.exists():
-                return self.status()
-            if self._process.poll() is not None:
-                raise self._died()
+        while self.running():
+            if self.status()["state"] != "starting":
+                return self._last
             time.sleep(_POLL_S)
-        raise DeadlineError(f"the readout was not ready within {_START_S:g} s; its log is {self._log}")
+        return self.result()
 
     def status(self) -> dict[str, Any]:
-        """Return the readout's status; after its end the last one."""
+        """Return the readout's status, the last one known where it does not answer just now.
+
+        Raise `DeadlineError` when it has not answered for the first time within a minute.
+        """
         try:
             self._last = ask(self._control, {"do": "status"})
-        except UnreachableError:
-            if self._process.poll() is None and self._control.exists():
-                raise
+        except (UnreachableError, DeadlineError):
+            if self._last["state"] == "starting" and time.monotonic() - self._started_s > _START_S:
+                raise DeadlineError(f"no readout after {_START_S:g} s; its log is in {self._runtime}") from None
         return self._last
 
     def stop(self) -> None:
-        """Ask for an orderly stop."""
-        self._last = ask(self._control, {"do": "stop"})
+        """Ask for an orderly stop. Comes through whatever the readout is doing."""
+        self._process.send_signal(signal.SIGTERM)
 
     def running(self) -> bool:
         """Return True until the process has ended."""
         return self._process.poll() is None
 
     def result(self, *, deadline_s: float = 60.0) -> dict[str, Any]:
-        """Wait for the end and return the last status; raise the error that the readout reported."""
+        """Wait for the end and return the last status; raise the error that the readout reported.
+
+        Either way its runtime directory is gone afterwards; what its log says is in the error.
+        """
         try:
-            code = self._process.wait(deadline_s)
+            self._process.wait(deadline_s)
         except subprocess.TimeoutExpired:
             raise DeadlineError(f"the readout (process {self.pid}) did not end within {deadline_s:g} s") from None
-        if self._last.get("error"):
+        try:
+            self._last = self._left_behind()
+        finally:
+            shutil.rmtree(self._runtime, ignore_errors=True)
+        if self._last["error"]:
             raise _error(int(self._last["exit_code"]), str(self._last["error"]))
-        if code:
-            raise self._died()
-        shutil.rmtree(self._runtime, ignore_errors=True)
         return self._last
 
+    def _left_behind(self) -> dict[str, Any]:
+        """Return the status that the readout wrote last of all."""
+        try:
+            return dict(json.loads((self._runtime / LAST_STATUS).read_bytes()))
+        except (OSError, ValueError):
+            raise self._died() from None
+
     def _died(self) -> ScandaqError:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        return UnreachableError(
-            f"the readout ended with code {self._process.returncode}: {' | '.join(lines) or 'no log'}"
-        )
+        try:
+            log = (self._runtime / LOG).read_text(encoding="utf-8", errors="replace")
+        except OSError as why:
+            log = str(why)
+        lines = " | ".join(log.splitlines()[-_LOG_TAIL_LINES:]) or "its log is empty"
+        return UnreachableError(f"the readout ended with code {self._process.returncode}: {lines}")
 
 
 def _error(code: int, text: str) -> ScandaqError:

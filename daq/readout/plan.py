@@ -12,6 +12,12 @@ from daq.model.layout import Clock, Layout
 from daq.model.stop import StopCondition
 from daq.storage.manifest import Manifest
 
+PLAN = "plan.json"
+CONTROL = "control"
+LOG = "readout.log"
+LAST_STATUS = "last-status.json"
+"""Files of a runtime directory: what the readout is told, its socket, its log, and what it said last of all."""
+
 
 class SourceAddress(BaseModel):
     """Where data comes from. `listen`: wait for a pushing front end at this local address instead of subscribing."""
@@ -28,14 +34,14 @@ class SourceAddress(BaseModel):
 def parse_source(url: str) -> SourceAddress:
     """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT` or a file."""
     if "://" not in url:
-        return SourceAddress(kind="file", path=url)
+        return _file(url, url)
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as why:
         raise UsageError(f"source {url}: {why}") from None
     if parts.scheme == "file":
-        return SourceAddress(kind="file", path=unquote(parts.path))
+        return _file(url, unquote(parts.path))
     if parts.scheme not in ("udp", "tcp"):
         raise UsageError(
             f"source {url}: possible are udp://HOST:PORT, udp://@HOST:PORT, tcp://HOST:PORT and file:///PATH"
@@ -47,6 +53,12 @@ def parse_source(url: str) -> SourceAddress:
         raise UsageError(f"source {url}: listening is for udp only; give the front end's own address")
     kind: Literal["udp", "tcp"] = "udp" if parts.scheme == "udp" else "tcp"
     return SourceAddress(kind=kind, host=parts.hostname or "0.0.0.0", port=port, listen=listen)  # noqa: S104
+
+
+def _file(url: str, path: str) -> SourceAddress:
+    if not path or "\0" in path:
+        raise UsageError(f"source {url!r}: {path!r} is no path")
+    return SourceAddress(kind="file", path=path)
 
 
 class Plan(BaseModel):

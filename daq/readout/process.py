@@ -6,20 +6,24 @@ what is buffered is processed and the directory is sealed.
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from daq.errors import ScandaqError
+from daq.errors import ScandaqError, UnexpectedError
 from daq.model.packets import Packets
 from daq.readout.buffer import PacketBuffer
 from daq.readout.control import ControlServer
-from daq.readout.plan import Plan
+from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.sources import WAIT_S, Source, open_source
 from daq.storage.recording import Recording
 
-_QUIET_AFTER_STOP_S = 0.1
+_LOG = logging.getLogger(__name__)
+_JOIN_S = 2.0
 
 
 class Readout:
@@ -34,6 +38,7 @@ class Readout:
         self._lock = threading.Lock()
         self._buffer = PacketBuffer(plan.buffer_bytes)
         self._last_packet_s = 0.0
+        self._stopping_since_s: float | None = None
         self._any_packet = False
         self._at_end = False
         self._finished = threading.Event()
@@ -43,16 +48,19 @@ class Readout:
 
     def run(self) -> int:
         """Record until something ends it; return the exit code. The reason is in the status and in the manifest."""
-        server = ControlServer(Path(self._plan.control), self._handle)
+        control = Path(self._plan.control)
         try:
-            self._run()
-        except ScandaqError as error:
-            self._error = error
+            with closing(ControlServer(control, self._handle)):
+                self._run()
+        except Exception as why:  # noqa: BLE001 - nobody is above a process: the status says what ended it
+            self._fail(why)
             self._state = "failed"
-        finally:
-            _linger_for_the_parent()
-            server.close()
-        return self._error.exit_code if self._error else 0
+        last = control.with_name(LAST_STATUS)
+        try:
+            last.write_text(json.dumps(self.status()), encoding="utf-8")
+        except OSError as why:
+            _LOG.error("%s: %s", last, why.strerror)
+        return self._exit_code()
 
     def status(self) -> dict[str, Any]:
         """Return the state as plain data; keys carry their units."""
@@ -60,7 +68,7 @@ class Readout:
         return {
             "state": self._state,
             "error": str(self._error) if self._error else None,
-            "exit_code": self._error.exit_code if self._error else 0,
+            "exit_code": self._exit_code(),
             "ended_by": self._stop_reason,
             "directory": self._plan.directory,
             "buffer_high_water_bytes": self._buffer.high_water_bytes,
@@ -72,12 +80,26 @@ class Readout:
         """Stop in order, as an operator would. Safe in a signal handler's thread."""
         self._stop_reason = self._stop_reason or "operator"
 
+    def _exit_code(self) -> int:
+        return self._error.exit_code if self._error else 0
+
+    def _fail(self, why: Exception) -> None:
+        """Keep the first error, in words, and end the recording. Called in the `except` of any thread."""
+        if not isinstance(why, ScandaqError):
+            _LOG.exception("unexpected")
+            why = UnexpectedError(f"unexpected {type(why).__name__} in the readout: {why}")
+        with self._lock:
+            self._error = self._error or why
+            self._stop_reason = self._stop_reason or "fault"
+
     def _handle(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "stop":
             self._stop("operator")
         elif request["do"] == "mark":
             with self._lock:
-                self._marks.append(str(request.get("text", "")))
+                if self._state != "recording":
+                    return {"error": f"the readout is {self._state}: there is nothing to put a mark in"}
+                self._marks.append(str(request.get("text", "")).encode("utf-8", "replace").decode())
         return self.status()
 
     def _stop(self, reason: str) -> None:
@@ -86,32 +108,40 @@ class Readout:
 
     def _run(self) -> None:
         plan = self._plan
-        source = self._source = open_source(plan)
-        receiver = threading.Thread(target=self._receive, args=(source,), name="receive", daemon=True)
-        try:
+        with closing(open_source(plan)) as source:
+            self._source = source
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows,
             ) as recording:  # fmt: skip
                 self._recording = recording
-                self._state = "recording"
-                self._last_packet_s = time.monotonic()
-                receiver.start()
-                self._process(recording)
-                self._health = source.health()
-                self._state = "sealing"
-                manifest = recording.seal(self._stop_reason or "end", kernel_drops=self._health.get("kernel_drops", 0))
+                self._record(recording, source)
+                kernel_drops = self._health.get("kernel_drops", 0)
+                manifest = recording.seal(self._stop_reason or "end", kernel_drops=kernel_drops)
                 self._stop_reason = manifest.ended_by
-        finally:
-            self._finished.set()
-            if receiver.ident is not None:
-                receiver.join(2.0)
-            source.close()
         self._error = self._error or recording.failure
         self._state = "sealed"
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
+
+    def _record(self, recording: Recording, source: Source) -> None:
+        """Receive and process until the end or a stop. Whatever goes wrong, the recording can be sealed afterwards."""
+        receiver = threading.Thread(target=self._receive, args=(source,), name="receive", daemon=True)
+        self._state = "recording"
+        self._last_packet_s = time.monotonic()
+        receiver.start()
+        try:
+            self._process(recording)
+        except Exception as why:  # noqa: BLE001 - what is written already is to be sealed
+            self._fail(why)
+        finally:
+            self._finished.set()
+            receiver.join(_JOIN_S)
+        self._health = source.health()
+        with self._lock:
+            self._state = "sealing"
+        self._write_marks(recording)
 
     def _process(self, recording: Recording) -> None:
         started = time.monotonic()
@@ -127,6 +157,16 @@ class Readout:
                 self._health = self._source.health()
                 next_health = time.monotonic() + 1.0
             self._watch(recording, started)
+            if packets is None and self._overdue():
+                _LOG.error("the receiving thread hangs: sealing without it")
+                break
+
+    def _overdue(self) -> bool:
+        """Return True when a stop was asked for so long ago that the receiving thread should have ended."""
+        if self._stop_reason is None:
+            return False
+        self._stopping_since_s = self._stopping_since_s or time.monotonic()
+        return time.monotonic() - self._stopping_since_s > _JOIN_S
 
     def _write_marks(self, recording: Recording) -> None:
         with self._lock:
@@ -162,23 +202,15 @@ class Readout:
                 elif self._recording is not None and self._recording.all_sources_ended():
                     self._at_end = True
                     break
-        except ScandaqError as error:
-            self._error = error
-            self._stop("fault")
+        except Exception as why:  # noqa: BLE001 - a thread has nobody above it, and its end must not pass for the stream's
+            self._fail(why)
         finally:
             self._buffer.close()
 
     def _hand_over(self, source: Source, packets: Packets) -> None:
-        if not source.lossless:
-            self._buffer.put(packets)
-            return
-        while self._reading() and not self._buffer.put_if_room(packets, wait_s=WAIT_S):
+        put = self._buffer.put_if_room if source.lossless else self._buffer.put_or_drop
+        while not put(packets, wait_s=WAIT_S) and not self._finished.is_set():
             pass
 
     def _reading(self) -> bool:
         return self._stop_reason is None and not self._finished.is_set()
-
-
-def _linger_for_the_parent() -> None:
-    """Answer the last status questions before the socket goes."""
-    time.sleep(_QUIET_AFTER_STOP_S)

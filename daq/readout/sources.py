@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from daq.errors import MissingError, RefusedError, UnreachableError
+from daq.errors import MismatchError, MissingError, RefusedError, UnreachableError
 from daq.model.layout import Layout
 from daq.model.packets import Packets
 from daq.readout.plan import Plan, SourceAddress
@@ -18,6 +20,8 @@ from daq.storage.accounting import Framing, unnumbered
 from daq.wire import native
 from daq.wire.native_batch import packets_of, unframed_packets_of
 from daq.wire.stream import StreamFramer
+
+_LOG = logging.getLogger(__name__)
 
 WAIT_S = 0.05
 READ_BYTES = 1 << 20
@@ -68,6 +72,9 @@ class _Stream:
         if self._finished:
             return None
         self._finished = True
+        return self.left_over()
+
+    def left_over(self) -> Packets:
         return unnumbered(self._framer.finish(), source=0, arrival_ns=time.monotonic_ns())
 
     def health(self) -> dict[str, int]:
@@ -80,7 +87,10 @@ class FileSource(_Stream):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan.layout)
         path = Path(plan.source.path)
+        self._path = path
         try:
+            if not path.is_file() and path.exists():
+                raise RefusedError(f"{path}: not a regular file")
             self._file = path.open("rb", buffering=0)
         except FileNotFoundError:
             raise MissingError(f"{path}: no such file") from None
@@ -89,7 +99,10 @@ class FileSource(_Stream):
 
     def read(self) -> Packets | None:
         """Return the next MiB."""
-        chunk = self._file.read(READ_BYTES)
+        try:
+            chunk = self._file.read(READ_BYTES)
+        except OSError as why:
+            raise RefusedError(f"{self._path}: {why.strerror} while reading, at byte {self._file.tell()}") from None
         return self.rows(chunk) if chunk else self.last_rows()
 
     def close(self) -> None:
@@ -105,18 +118,25 @@ class TcpSource(_Stream):
         where = f"tcp://{plan.source.host}:{plan.source.port}"
         try:
             self._socket = socket.create_connection((plan.source.host, plan.source.port), timeout=plan.connect_s)
-        except OSError as why:
-            raise UnreachableError(f"{where}: {why.strerror or why}") from None
+        except (OSError, UnicodeError) as why:
+            raise UnreachableError(f"{where}: {getattr(why, 'strerror', None) or why}") from None
         self._socket.settimeout(WAIT_S)
+        self._where = where
+        self._broken: str | None = None
 
     def read(self) -> Packets | None:
         """Return what came, up to a MiB; None after the front end closed the connection."""
+        if self._broken:
+            raise UnreachableError(f"{self._where}: the front end broke the connection: {self._broken}")
         try:
             chunk = self._socket.recv(READ_BYTES)
         except TimeoutError:
-            return unnumbered([], source=0, arrival_ns=time.monotonic_ns())
+            return self.rows(b"")
         except OSError as why:
-            raise UnreachableError(f"the front end broke the connection: {why.strerror}") from None
+            self._broken = why.strerror or str(why)
+            with suppress(MismatchError):  # broken within the preamble: that it broke is the better reason
+                return self.left_over()
+            return self.read()
         return self.rows(chunk) if chunk else self.last_rows()
 
     def close(self) -> None:
@@ -131,16 +151,16 @@ class UdpSource:
     """
 
     lossless = False
-    _SLOTS = 512
-    _SLOT_BYTES = 2048
+    _MOST_DATAGRAMS = 512
+    _BUFFER_BYTES = 1 << 20
+    _MOST_DATAGRAM_BYTES = 1 << 16
 
     def __init__(self, plan: Plan) -> None:
         self.framing: Framing = "native" if plan.datagram_framing == "native" else "none"
         self._word_bytes = plan.layout.word_bytes
         self._parse = packets_of if self.framing == "native" else unframed_packets_of
-        self._buffer = bytearray(self._SLOTS * self._SLOT_BYTES)
+        self._buffer = bytearray(self._BUFFER_BYTES)
         self._asking = not plan.source.listen
-        self._heard = False
         self._next_request_s = 0.0
         self._where = f"udp://{'@' if plan.source.listen else ''}{plan.source.host}:{plan.source.port}"
         self._socket = _open_udp(plan.source, self._where)
@@ -149,28 +169,36 @@ class UdpSource:
         self._inode = os.fstat(self._socket.fileno()).st_ino
 
     def read(self) -> Packets | None:
-        """Return the datagrams that are there, up to 512; wait up to 50 ms for the first one."""
+        """Return the datagrams that are there, up to 512 or a MiB; wait up to 50 ms for the first one."""
         self._ask()
+        lengths, arrivals = self._receive()
+        if lengths:
+            self._asking = False
+        length = np.array(lengths, np.int64)
+        offset = np.cumsum(length) - length
+        data = np.frombuffer(self._buffer, np.uint8, int(length.sum())).copy()
+        return self._parse(data, offset, length, np.array(arrivals, np.int64), self._word_bytes)
+
+    def _receive(self) -> tuple[list[int], list[int]]:
+        """Fill the buffer, one datagram behind the other; return their lengths and arrival times."""
         view = memoryview(self._buffer)
         lengths: list[int] = []
         arrivals: list[int] = []
+        at = 0
+        self._socket.settimeout(WAIT_S)
         try:
-            self._socket.settimeout(WAIT_S)
-            for slot in range(self._SLOTS):
-                at = slot * self._SLOT_BYTES
-                lengths.append(self._socket.recv_into(view[at : at + self._SLOT_BYTES]))
+            while len(lengths) < self._MOST_DATAGRAMS and at + self._MOST_DATAGRAM_BYTES <= len(view):
+                size = self._socket.recv_into(view[at:])
                 arrivals.append(time.monotonic_ns())
-                if slot == 0:
+                lengths.append(size)
+                at += size
+                if len(lengths) == 1:
                     self._socket.settimeout(0.0)
         except (TimeoutError, BlockingIOError):
             pass
-        except ConnectionRefusedError:
-            if self._heard:
-                return None
-        self._heard = self._heard or bool(lengths)
-        offset = np.arange(len(lengths), dtype=np.int64) * self._SLOT_BYTES
-        data = np.frombuffer(view[: len(lengths) * self._SLOT_BYTES], np.uint8).copy()
-        return self._parse(data, offset, np.array(lengths, np.int64), np.array(arrivals, np.int64), self._word_bytes)
+        except OSError as why:  # the network's answer to a request of ours: nobody there just now; the deadlines decide
+            _LOG.info("%s: %s", self._where, why.strerror)
+        return lengths, arrivals
 
     def health(self) -> dict[str, int]:
         """Return the socket buffer asked for and granted, in bytes, and the datagrams the kernel dropped."""
@@ -185,15 +213,13 @@ class UdpSource:
         self._socket.close()
 
     def _ask(self) -> None:
-        if not self._asking or self._heard or time.monotonic() < self._next_request_s:
+        if not self._asking or time.monotonic() < self._next_request_s:
             return
         self._next_request_s = time.monotonic() + _REQUEST_PERIOD_S
         try:
             self._socket.send(native.request())
-        except ConnectionRefusedError:
-            return  # nobody there yet: asked again in half a second, until the connect deadline
-        except OSError as why:
-            raise UnreachableError(f"{self._where}: {why.strerror}") from None
+        except OSError as why:  # as above: asked again in half a second, until the connect deadline
+            _LOG.info("%s: %s", self._where, why.strerror)
 
 
 def _open_udp(address: SourceAddress, where: str) -> socket.socket:
@@ -205,8 +231,8 @@ def _open_udp(address: SourceAddress, where: str) -> socket.socket:
         except OSError:
             opened.close()
             raise
-    except OSError as why:
-        raise UnreachableError(f"{where}: {why.strerror or why}") from None
+    except (OSError, UnicodeError) as why:
+        raise UnreachableError(f"{where}: {getattr(why, 'strerror', None) or why}") from None
     return opened
 
 

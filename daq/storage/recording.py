@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from daq.errors import ScandaqError
+from daq.errors import RefusedError, ScandaqError
 from daq.listmode.decoder import Decoder
 from daq.model.events import STREAMS, StreamName
 from daq.model.layout import Clock, Layout
@@ -17,6 +17,7 @@ from daq.model.packets import Packets
 from daq.model.stop import StopCondition
 from daq.storage.accounting import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
+from daq.storage.files import StorageFiles
 from daq.storage.hashing import hash_segments
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
@@ -60,6 +61,7 @@ class Recording:
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
             start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(),
         )  # fmt: skip
+        _make_parents(Path(directory))
         writer = ListModeWriter(
             Path(directory), manifest, stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows)
         )
@@ -182,6 +184,17 @@ class Recording:
         """Return the words per source that are durable. The disk thread asks while the recording waits for its seal."""
         self._settle()
         return dict(self._durable)
+
+
+def _make_parents(directory: Path) -> None:
+    """Make the folders above `directory` durably, or raise `RefusedError`."""
+    files = StorageFiles()
+    try:
+        for path in reversed([path for path in directory.absolute().parents if not path.exists()]):
+            with suppress(FileExistsError):  # another recording made it just now
+                files.make_directory(path)
+    except OSError as why:
+        raise RefusedError(f"{directory} cannot be made: {why.strerror}") from None
 
 
 def _rows_of(rows: Any) -> int:

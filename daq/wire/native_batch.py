@@ -80,8 +80,8 @@ def _headers(
     data: npt.NDArray[np.uint8], offset: npt.NDArray[np.int64], length: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
     """Return the first 16 bytes of each datagram, uint8 [n, 16]; what a shorter one lacks is whatever follows it."""
-    if not len(offset):
-        return np.zeros((0, HEADER_BYTES), np.uint8)
+    if not len(data):
+        return np.zeros((len(offset), HEADER_BYTES), np.uint8)
     place = np.minimum(offset[:, None] + np.arange(HEADER_BYTES), len(data) - 1)
     header = data[place]
     header[length < HEADER_BYTES] = 0
