@@ -1,8 +1,9 @@
-"""The schemas this format allows: flat columns of numbers, booleans, texts and bytes."""
+"""What this format allows of Arrow: flat columns of numbers, booleans, texts and bytes, uncompressed."""
 
 from __future__ import annotations
 
 import pyarrow as pa
+from flatbuffers.table import Table
 
 
 def flat_schema(message: bytes) -> pa.Schema | None:
@@ -18,6 +19,23 @@ def flat_schema(message: bytes) -> pa.Schema | None:
 def has_offsets(schema: pa.Schema) -> bool:
     """Return True when a column is of variable length, so that its offsets have to be looked at before use."""
     return any(_is_variable(field.type) for field in schema)
+
+
+def is_compressed(message: pa.Message) -> bool:
+    """Return True when a record batch message says that its buffers are compressed, which this format never does.
+
+    pyarrow has checked the structure. Source: Arrow's Message.fbs, where `header` is field 2 and its `compression` 3.
+    """
+    flat = bytearray(message.metadata)
+    root = Table(flat, int.from_bytes(flat[:4], "little"))
+    header = root.Offset(_slot(2))
+    batch = Table(flat, root.Indirect(root.Pos + header)) if header else None
+    return batch is not None and batch.Offset(_slot(3)) != 0
+
+
+def _slot(field: int) -> int:
+    """Return where a flatbuffer's vtable holds the offset of a field."""
+    return 4 + 2 * field
 
 
 def _is_flat(kind: pa.DataType) -> bool:

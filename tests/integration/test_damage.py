@@ -3,10 +3,12 @@
 The oracle is simple: a batch is whole when its message's bytes still stand, in one piece, in the file.
 """
 
+import io
 import os
 import random
 import struct
 import tempfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from support_listmode import Made, coincidences, make_directory, marks, segment, six_batches
 
 from daq.errors import FormatError, ScandaqError, VerificationError
-from daq.listmode.blocks import CONTINUATION, PAGE, BatchPlan, batch_header, chain, read_message
+from daq.listmode.blocks import CONTINUATION, PAGE, BatchPlan, batch_header, chain, facts_json, read_message
 from daq.storage.info import describe, info_text
 from daq.storage.manifest import MANIFEST, dump_manifest, parse_manifest
 from daq.storage.reader import open_listmode
@@ -254,6 +256,44 @@ def test_a_batch_that_lies_with_a_right_checksum_is_refused_in_words(tmp_path: P
     (directory / MADE[0].entry.file).write_bytes(data)
 
     with pytest.raises(FormatError, match="batch 0"), open_listmode(directory, allow_damaged=True) as run:
+        run.table("coincidences")
+
+
+def compressed_batch(facts: dict[str, Any], batch: pa.RecordBatch) -> bytes:
+    """A record batch with a right checksum whose few bytes grow large in memory."""
+    pad, body = 0, 0
+    for _ in range(5):
+        line = facts_json({**facts, "body": body})
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+            writer.write_batch(batch, custom_metadata={"scandaq": line, "pad": " " * pad})
+        stream = sink.getvalue()
+        message = bytearray(stream[8 + int.from_bytes(stream[4:8], "little") : -8])
+        header = 8 + int.from_bytes(message[4:8], "little")
+        size = -(-(len(message) - header) // PAGE) * PAGE
+        if header % PAGE == 0 and size == body:
+            break
+        pad, body = pad + -header % PAGE, size
+    message += bytes(header + body - len(message))
+    digits = message.index(b'"crc32":"00000000"') + 9
+    message[digits : digits + 8] = b"%08x" % zlib.crc32(message)
+    return bytes(message)
+
+
+def test_a_compressed_batch_is_refused_before_it_grows(tmp_path: Path) -> None:
+    rows = 100_000
+    batch = pa.record_batch([pa.array([0] * rows, pa.int64())], ["time_ps"])
+    head = segment("coincidences", [batch]).data
+    head = head[: 8 + int.from_bytes(head[4:8], "little")]
+    found = read_message(memoryview(head), 0)
+    assert not isinstance(found, str)
+    facts = {"stream": "coincidences", "segment": 0, "seq": 0, "rows": rows, "first_row": 0}
+    data = head + compressed_batch({**facts, "prev": f"{chain(0, found.crc32):08x}"}, batch)
+    directory = make_directory(tmp_path / "run", [], state="open")
+    (directory / "coincidences-00000.arrows").write_bytes(data)
+    assert len(data) < 5 * PAGE
+
+    with pytest.raises(FormatError, match="batch 0 is compressed"), open_listmode(directory) as run:
         run.table("coincidences")
 
 
