@@ -201,8 +201,8 @@ def _check(header: Header) -> None:
         raise WireError(f"{NativeFlag(header.flags)!r} announces {header.words} words, must have none")
     if header.source == NO_SOURCE and not header.flags & NativeFlag.REQUEST:
         raise WireError(f"source {NO_SOURCE} means none; only a request has it")
-    if header.first_word_index > MAX_WORD_INDEX:
-        raise WireError(f"first_word_index {header.first_word_index} is above {MAX_WORD_INDEX}")
+    if header.first_word_index + header.words > MAX_WORD_INDEX:
+        raise WireError(f"first_word_index {header.first_word_index}: its words are numbered above {MAX_WORD_INDEX}")
 
 
 def _check_cuts(begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], capacity: int, count: int) -> None:
