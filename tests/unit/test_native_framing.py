@@ -89,7 +89,7 @@ def test_a_request_sets_no_flag_of_the_raw_stream() -> None:
         (bytes.fromhex("534e ffff 0000 0000 0000000000000000"), "source 65535 means none; only a request has it"),
         (
             bytes.fromhex("534e 0100 0000 0000 ffffffffffffffff"),
-            "first_word_index 18446744073709551615 is above",
+            "first_word_index 18446744073709551615: its words",
         ),
     ],
 )
