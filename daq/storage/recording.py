@@ -19,6 +19,7 @@ from daq.storage.accounting import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
 from daq.storage.files import StorageFiles
 from daq.storage.hashing import hash_segments
+from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
@@ -59,7 +60,7 @@ class Recording:
         )  # fmt: skip
         manifest.time.update(
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
-            start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(),
+            start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(), host_clock=clock_health(),
         )  # fmt: skip
         _make_parents(Path(directory))
         writer = ListModeWriter(
@@ -129,7 +130,7 @@ class Recording:
             ledger=lambda: self._derivation.ledger(durable=self._durable_words(), kernel_drops=kernel_drops),
             words_by_kind=self._derivation.words_by_kind,
             duration_ps=self._derivation.latest_ps,
-            time={"zero_ticks": self._derivation.zero_ticks},
+            time={"zero_ticks": self._derivation.zero_ticks, "host_clock_at_end": clock_health()},
         )
 
     def hash(self) -> None:
