@@ -49,8 +49,12 @@ class SegmentReader:
             rows = (None, None) if expected and expected.rows else None
             self.damages = [Damage(0, 0, "the file is not there", rows)]
             return
+        if self._growing:
+            self._scan()  # before mapping: the file may grow in between, and what was found must be in the map
         self._pages = map_file(self._file.path)
-        entries = None if self._growing else self._by_headers()
+        if self._growing:
+            return
+        entries = self._by_headers()
         if entries is None:
             self._scan()
         else:
