@@ -30,6 +30,11 @@ class SegmentFile:
     expected: Segment | None
     first_row: int | None = None
 
+    @property
+    def is_promised(self) -> bool:
+        """True when the manifest acknowledges rows in it; a crash may leave a segment named but not begun."""
+        return self.expected is not None and self.expected.batches > 0
+
 
 def load_manifest(directory: Path) -> Manifest:
     """Return the manifest. Raise `MissingError` when there is none, `FormatError` when it cannot be believed."""

@@ -65,22 +65,10 @@ def _is_whole(found: Examined) -> bool:
 def _write(found: Examined, partial: Path, out: Path) -> Manifest:
     files = StorageFiles()
     files.make_directory(partial)
-    streams: dict[str, StreamCopy] = {}
-    losses: list[Loss] = [{"file": MANIFEST, "reason": why} for why in found.problems]
-    for file, scan in zip(found.files, found.scans, strict=True):
-        if scan is None:
-            losses.append(_loss(file, Damage(0, 0, "the file is not there", _expected_rows(file))))
-            continue
-        losses += [_loss(file, damage) for damage in _damages(scan)]
-        stream = streams.setdefault(file.stream, StreamCopy(file.stream, any_schema(found, file.stream)))
-        if stream.schema is None:
-            reason = f"no schema of stream {file.stream} is left"
-            losses.append(_loss(file, Damage(0, scan.size, reason, (file.first_row, None))))
-        else:
-            losses += [_loss(file, damage) for damage in stream.copy(scan, partial)]
-    if not any(stream.segments for stream in streams.values()):
+    streams, losses = _copy_streams(found, partial)
+    if not any(stream.segments for stream in streams):
         raise RefusedError(f"{found.directory}: nothing in it can be recovered")
-    manifest = recovered_manifest(found, list(streams.values()), losses)
+    manifest = recovered_manifest(found, streams, losses)
     for path in (found.directory / name for name in _BESIDE):
         if path.is_file():
             shutil.copy2(path, partial)
@@ -90,6 +78,24 @@ def _write(found: Examined, partial: Path, out: Path) -> Manifest:
     partial.rename(out)
     files.sync_directory(out.parent)
     return manifest
+
+
+def _copy_streams(found: Examined, partial: Path) -> tuple[list[StreamCopy], list[Loss]]:
+    streams: dict[str, StreamCopy] = {}
+    losses: list[Loss] = [{"file": MANIFEST, "reason": why} for why in found.problems]
+    for file, scan in zip(found.files, found.scans, strict=True):
+        if scan is None:
+            if file.is_promised:
+                losses.append(_loss(file, Damage(0, 0, "the file is not there", _expected_rows(file))))
+            continue
+        losses += [_loss(file, damage) for damage in _damages(scan)]
+        stream = streams.setdefault(file.stream, StreamCopy(file.stream, any_schema(found, file.stream)))
+        if stream.schema is None:
+            reason = f"no schema of stream {file.stream} is left"
+            losses.append(_loss(file, Damage(0, scan.size, reason, (file.first_row, None))))
+        else:
+            losses += [_loss(file, damage) for damage in stream.copy(scan, partial)]
+    return list(streams.values()), losses
 
 
 def _damages(scan: SegmentScan) -> list[Damage]:
@@ -117,6 +123,6 @@ def _loss(file: SegmentFile, damage: Damage) -> Loss:
 
 
 def _expected_rows(file: SegmentFile) -> tuple[int | None, int | None] | None:
-    if file.expected is None or not file.expected.rows:
+    if file.expected is None:
         return None
     return file.first_row, None if file.first_row is None else file.first_row + file.expected.rows

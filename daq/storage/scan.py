@@ -240,7 +240,7 @@ def _judge(path: Path, walk: _Walk, expected: Segment | None, first_row: int | N
     gaps = _gaps(first_row, batches, walk.size, expected if not growing else None, holes)
     damages = _holes_with_rows(holes, gaps)
     damages += [Damage(entry.start, entry.end, why) for entry, why in [*rejected, *out_of_place(kept)]]
-    if schema is None and walk.size:
+    if schema is None and walk.size and (batches or not growing):
         damages.append(Damage(0, 0, "the schema message is not there or is damaged"))
     damages.sort(key=lambda damage: (damage.start, damage.end))
     running = 0

@@ -45,9 +45,9 @@ class SegmentReader:
             return
         self._found = True
         if not self._file.path.is_file():
-            expected = self._file.expected
-            rows = (None, None) if expected and expected.rows else None
-            self.damages = [Damage(0, 0, "the file is not there", rows)]
+            if self._file.is_promised or not self._growing:
+                rows = (self._file.first_row, None) if self._file.is_promised else None
+                self.damages = [Damage(0, 0, "the file is not there", rows)]
             return
         if self._growing:
             self._scan()  # before mapping: the file may grow in between, and what was found must be in the map

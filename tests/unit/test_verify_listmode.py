@@ -8,6 +8,8 @@ from support_listmode import coincidences, make_directory, make_manifest, marks,
 from daq.errors import FormatError, MissingError
 from daq.model.ledger import Ledger, SourceLedger
 from daq.storage.manifest import MANIFEST, dump_manifest
+from daq.storage.reader import open_listmode
+from daq.storage.recover import recover
 from daq.storage.verify import sha256_of, verify
 
 
@@ -140,3 +142,23 @@ def test_what_is_no_list_mode_directory_is_refused_in_words(tmp_path: Path, monk
     monkeypatch.undo()
     with pytest.raises(FormatError, match=r"list-mode format 2\.0; this build reads 1\.x"):
         verify(directory)
+
+
+@pytest.mark.parametrize("size", [None, 0, 100, 4096])
+def test_a_segment_that_was_only_begun_when_the_writer_died_is_no_damage(tmp_path: Path, size: int | None) -> None:
+    made = [six_batches(), six_batches(index=1, first_row=60, seal=False)]
+    made[1].entry.rows, made[1].entry.batches = 0, 0
+    directory = make_directory(tmp_path / "run", made, state="open", sealed_utc=None)
+    path = directory / made[1].entry.file
+    if size is None:
+        path.unlink()
+    else:
+        path.write_bytes(made[1].data[:size])
+
+    report = verify(directory)
+
+    assert (report.verdict, report.rows) == ("unsealed", {"coincidences": 60})
+    with open_listmode(directory) as run:
+        assert run.rows("coincidences") == 60
+    assert recover(directory, tmp_path / "saved").segments[0].rows == 60
+    assert verify(tmp_path / "saved").verdict == "ok"
