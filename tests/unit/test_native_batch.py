@@ -8,7 +8,7 @@ from daq.errors import WireError
 from daq.model.events import NO_SOURCE
 from daq.model.packets import NO_SEQUENCE, Flag
 from daq.wire.native import HEADER, HEADER_BYTES, MAGIC, NativeFlag, decode
-from daq.wire.native_batch import packets_of
+from daq.wire.native_batch import packets_of, unframed_packets_of
 
 fields = st.tuples(
     st.sampled_from([MAGIC, MAGIC, MAGIC, 0x1234]),
@@ -49,3 +49,23 @@ def test_one_by_one_and_all_at_once_agree(received: list[bytes]) -> None:
         strict=True,
     )  # fmt: skip
     assert [(s, q, f, data[o : o + n].tobytes()) for s, q, f, o, n in rows] == [judged(d) for d in received]
+
+
+def test_empty_datagrams_alone_are_malformed() -> None:
+    lengths = np.zeros(3, np.int64)
+
+    got = packets_of(np.empty(0, np.uint8), lengths, lengths, lengths, 4)
+
+    assert got.flags.tolist() == [int(Flag.MALFORMED)] * 3
+
+
+def test_datagrams_without_framing_are_words_of_source_0_and_a_cut_word_is_flagged() -> None:
+    lengths = np.array([8, 0, 9], np.int64)
+    data = np.arange(17, dtype=np.uint8)
+
+    got = unframed_packets_of(data, np.cumsum(lengths) - lengths, lengths, np.arange(3), 4)
+
+    assert got.flags.tolist() == [0, 0, int(Flag.TRUNCATED)]
+    assert got.source.tolist() == [0, 0, 0]
+    assert got.length.tolist() == [8, 0, 9]
+    assert got.sequence.tolist() == [NO_SEQUENCE] * 3
