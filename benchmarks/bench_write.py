@@ -6,6 +6,7 @@ the ratio of the medians of wall time; CPU time and rates are printed, not judge
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import statistics
 import sys
@@ -65,14 +66,25 @@ def arrow_round(folder: Path, slices: list[dict[str, np.ndarray]]) -> int:
     return sum(segment.size_bytes for segment in sealed.segments)
 
 
-def plain_round(folder: Path, size: int, block: memoryview) -> None:
-    """Write `size` bytes in blocks, synced at the writer's cadence, in files rolled like its segments."""
+def blocks_of(size: int) -> list[memoryview]:
+    """Return aligned blocks as long as a batch, `size` bytes or more in all: what the plain side writes in turn."""
+    rng = np.random.default_rng(2)
+    blocks = [aligned_buffer((4 << 20) + 4096) for _ in range(-(-size // (4 << 20)))]
+    for block in blocks:
+        block[:] = rng.integers(0, 256, len(block), np.uint8).tobytes()
+    return blocks
+
+
+def plain_round(folder: Path, size: int, blocks: list[memoryview]) -> None:
+    """Write `size` bytes from `blocks` in turn, preallocated and synced at the writer's cadence."""
     files, limits = StorageFiles(), WriterLimits()
     files.make_directory(folder / "plain")
     handle = files.create(folder / "plain" / "data")
     step, reserved, at = 4 << 20, 0, 0
     last = time.monotonic()
-    while at < size:
+    for block in itertools.cycle(blocks):
+        if at >= size:
+            break
         if at + len(block) > reserved:
             files.preallocate(handle, reserved, step)
             reserved, step = reserved + step, min(2 * step, 256 << 20)
@@ -111,8 +123,7 @@ def per_batch_us(rows: int) -> float:
 def run(folder: Path | None = None) -> list[Row]:
     """Return the figures. Needs about 1.1 GB of free disk in `folder` (a temporary one by default)."""
     slices = singles()
-    block = aligned_buffer((4 << 20) + 4096)
-    block[:] = np.random.default_rng(2).integers(0, 256, len(block), np.uint8).tobytes()
+    blocks = blocks_of(sum(column.nbytes for columns in slices for column in columns.values()))
     arrow, plain = [], []
     size = 0
     for _ in range(ROUNDS + 1):
@@ -121,7 +132,7 @@ def run(folder: Path | None = None) -> list[Row]:
             wall, cpu, written = timed(arrow_round, place, slices)
             size = int(str(written))
             arrow.append((wall, cpu))
-            plain.append(timed(plain_round, place, size, block)[:2])
+            plain.append(timed(plain_round, place, size, blocks)[:2])
         finally:
             shutil.rmtree(place)
     walls = [statistics.median(wall for wall, _ in side[1:]) for side in (arrow, plain)]

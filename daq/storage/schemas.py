@@ -41,6 +41,36 @@ def arrow_schema(stream: StreamName, columns: Sequence[str], header_bytes: int =
     )
 
 
+class BatchBuilder:
+    """Makes record batches of one schema; what can be known beforehand is worked out once."""
+
+    def __init__(self, stream: StreamName, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.row_bits = row_bits(schema)
+        """Bits of a row, None where rows are unequal."""
+        self._stream = stream
+        self._names = frozenset(schema.names)
+        self._fields = [(f.name, f"{stream}.{f.name}", f.type, _numpy_type(f.type)) for f in schema]
+
+    def build(self, columns: Columns | Packets) -> pa.RecordBatch:
+        """Return `columns` as a record batch; see `record_batch`."""
+        if isinstance(columns, Packets):
+            return _packets(columns, self.schema)
+        if columns.keys() != self._names:
+            raise UsageError(
+                f"stream {self._stream}: columns {sorted(columns)}, the schema has {sorted(self.schema.names)}"
+            )
+        arrays = [_array(label, kind, plain, columns[name]) for name, label, kind, plain in self._fields]
+        if len({len(array) for array in arrays}) > 1:
+            rows = {field[0]: len(array) for field, array in zip(self._fields, arrays, strict=True)}
+            raise UsageError(f"stream {self._stream}: columns of unequal length: {rows}")
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def size_bytes(self, batch: pa.RecordBatch) -> int:
+        """Return the bytes of `batch`, which is of this schema."""
+        return int(batch.nbytes if self.row_bits is None else batch.num_rows * self.row_bits // 8)
+
+
 def record_batch(stream: StreamName, columns: Columns | Packets, schema: pa.Schema) -> pa.RecordBatch:
     """Return `columns` as a record batch of `schema`, which must name exactly the same columns.
 
@@ -48,16 +78,7 @@ def record_batch(stream: StreamName, columns: Columns | Packets, schema: pa.Sche
     `kind` is a string or the uint8 index in `daq.model.events.MARKS`; a raw `sequence` of `NO_SEQUENCE` becomes null.
     Raise `UsageError` on unequal lengths, unknown columns or marks, and on types that do not fit without loss.
     """
-    if isinstance(columns, Packets):
-        return _packets(columns, schema)
-    if set(columns) != set(schema.names):
-        raise UsageError(f"stream {stream}: columns {sorted(columns)}, the schema has {sorted(schema.names)}")
-    arrays = [_array(f"{stream}.{field.name}", field.type, columns[field.name]) for field in schema]
-    lengths = {len(array) for array in arrays}
-    if len(lengths) > 1:
-        rows = {field.name: len(array) for field, array in zip(schema, arrays, strict=True)}
-        raise UsageError(f"stream {stream}: columns of unequal length: {rows}")
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return BatchBuilder(stream, schema).build(columns)
 
 
 def row_bits(schema: pa.Schema) -> int | None:
@@ -75,24 +96,35 @@ def _arrow_type(name: str, header_bytes: int) -> pa.DataType:
     return pa.bool_() if name == "bool" else pa.type_for_alias(name)
 
 
-def _array(name: str, kind: pa.DataType, values: Any) -> pa.Array:
-    if isinstance(values, pa.Array):
-        return values if values.type == kind else values.cast(kind)
-    if name == "marks.kind":
+def _numpy_type(kind: pa.DataType) -> np.dtype[Any] | None:
+    """Return the NumPy type whose vectors are Arrow's buffers as they are, None where something must be rebuilt."""
+    if pa.types.is_primitive(kind) and not pa.types.is_boolean(kind):
+        plain: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
+        return plain
+    return None
+
+
+def _array(label: str, kind: pa.DataType, plain: np.dtype[Any] | None, values: Any) -> pa.Array:
+    if label == "raw.sequence":
+        return _sequence(_plain(label, np.dtype(np.uint64), values))
+    if plain is not None:
+        vector = _plain(label, plain, values)
+        return pa.Array.from_buffers(kind, len(vector), [None, pa.py_buffer(vector)], 0)
+    if label == "marks.kind":
         return _mark_kinds(values)
-    if name == "raw.sequence":
-        return _sequence(_plain(name, np.dtype(np.uint64), values))
     if pa.types.is_boolean(kind):
-        flags = _plain(name, np.dtype(np.bool_), values)
+        flags = _plain(label, np.dtype(np.bool_), values)
         return _flat(kind, len(flags), np.packbits(flags, bitorder="little"))
-    if pa.types.is_primitive(kind):
-        plain = _plain(name, np.dtype(kind.to_pandas_dtype()), values)
-        return _flat(kind, len(plain), plain)
-    return pa.array(values, kind)
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError) as why:
+        raise UsageError(f"{label}: {why}") from None
 
 
 def _plain(name: str, want: np.dtype[Any], values: Any) -> npt.NDArray[Any]:
     """Return `values` as a contiguous vector of dtype `want`, in place when it is one."""
+    if isinstance(values, np.ndarray) and values.dtype == want and values.ndim == 1 and values.flags.c_contiguous:
+        return values
     try:
         array = np.asarray(values) if isinstance(values, np.ndarray) else np.asarray(values, want)
     except (OverflowError, ValueError, TypeError) as why:

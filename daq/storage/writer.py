@@ -25,7 +25,7 @@ from daq.storage.batches import HEADROOM, Assembler
 from daq.storage.disk import Acknowledged, Closing, Disk
 from daq.storage.files import StorageFiles
 from daq.storage.flow import Block, Body, BoundedQueue, BufferPool, Counts, Ended, Flush, Rows, Start
-from daq.storage.schemas import record_batch
+from daq.storage.schemas import BatchBuilder
 from daq.storage.segment import SegmentPlanner
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class WriterLimits:
     sync_period_s: float = 0.25
     segment_bytes: int = 1 << 30
     queue_bytes: int = 32 << 20
-    buffers: int = 6
+    buffers: int = 12
     stall_s: float = 10.0
     seal_s: float = 30.0
 
@@ -103,7 +103,7 @@ class ListModeWriter:
         self._directory = directory
         self._files = files or StorageFiles()
         self._limits = limits or WriterLimits()
-        self._schemas = dict(schemas)
+        self._builders = {stream: BatchBuilder(stream, schema) for stream, schema in schemas.items()}
         facts = {
             "acquisition": manifest.acquisition_id,
             "profile_sha256": manifest.profile_sha256,
@@ -111,7 +111,7 @@ class ListModeWriter:
         }
         self._planners = {
             stream: SegmentPlanner(stream, schema, facts, segment_bytes=self._limits.segment_bytes)
-            for stream, schema in self._schemas.items()
+            for stream, schema in schemas.items()
         }
         self._pool = BufferPool(self._limits.buffers, HEADROOM + self._limits.batch_bytes + _SLACK_BYTES)
         self._disk = Disk(
@@ -274,11 +274,15 @@ class ListModeWriter:
         self._refuse_unless_open()
         if not within_s and self._input.held >= self._limits.queue_bytes:
             return False
-        batch = rows if isinstance(rows, pa.RecordBatch) else record_batch(stream, rows, self._schemas[stream])
-        if batch.schema != self._schemas[stream]:
-            raise UsageError(f"stream {stream}: a batch of another schema: {batch.schema.names}")
-        item = Rows(stream, batch, counts or {}, losses or {})
-        return self._input.put(item, batch.nbytes, within_s=within_s)
+        if stream not in self._builders:
+            raise UsageError(f"{self._directory}: no stream {stream}, only {', '.join(self._builders)}")
+        builder = self._builders[stream]
+        if not isinstance(rows, pa.RecordBatch):
+            rows = builder.build(rows)
+        elif rows.schema != builder.schema:
+            raise UsageError(f"stream {stream}: a batch of another schema: {rows.schema.names}")
+        size = builder.size_bytes(rows)
+        return self._input.put(Rows(stream, rows, counts or {}, losses or {}), size, within_s=within_s)
 
     def _refuse_unless_open(self, *, or_failed: bool = False) -> None:
         if self._state != "open":
