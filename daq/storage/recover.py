@@ -66,7 +66,8 @@ def _write(found: Examined, partial: Path, out: Path) -> Manifest:
     files = StorageFiles()
     files.make_directory(partial)
     streams, losses = _copy_streams(found, partial)
-    if not any(stream.segments for stream in streams):
+    batches = sum(segment.batches for stream in streams for segment in stream.segments)
+    if not batches and (losses or not streams):
         raise RefusedError(f"{found.directory}: nothing in it can be recovered")
     manifest = recovered_manifest(found, streams, losses)
     for path in (found.directory / name for name in _BESIDE):

@@ -11,14 +11,14 @@ import base64
 import binascii
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from daq.errors import FormatError
 from daq.listmode.blocks import END_OF_STREAM, Message, chain, next_candidate, read_message
 from daq.storage.entry import Entry, OtherVersion, entry_of
 from daq.storage.mapping import Mapping, mapped
-from daq.storage.sequence import in_order, out_of_place
+from daq.storage.sequence import Rejected, in_order, out_of_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,13 +220,11 @@ def _skip(data: memoryview, at: int, reason: str, walk: _Walk) -> int:
 def _judge(path: Path, walk: _Walk, expected: Segment | None, first_row: int | None, *, growing: bool) -> SegmentScan:
     manifest_schema = _schema_entry(expected)
     stream, segment = name_of_segment(path) or _most_common_name(walk.found)
-    kept, rejected = in_order(
-        walk.found,
-        stream=stream,
-        segment=segment,
-        schema_chain=manifest_schema.chain if manifest_schema else None,
-        final_chain=stated_chain(expected) if expected and not growing else None,
-    )
+    found, strangers = _begin_with(manifest_schema, walk.found)
+    final_chain = stated_chain(expected) if expected and not growing else None
+    kept, rejected = in_order(found, stream=stream, segment=segment, final_chain=final_chain)
+    rejected += strangers
+    kept = [entry for entry in kept if entry is not manifest_schema]
     schema = next((entry for entry in kept if entry.is_schema), None)
     batches = tuple(entry for entry in kept if not entry.is_schema)
     holes = list(walk.holes)
@@ -246,7 +244,29 @@ def _judge(path: Path, walk: _Walk, expected: Segment | None, first_row: int | N
     running = 0
     for entry in walk.found:
         running = chain(running, entry.crc32)
-    return SegmentScan(path, walk.size, walk.sealed, schema, batches, tuple(damages), tail, running)
+    scan = SegmentScan(path, walk.size, walk.sealed, schema, batches, tuple(damages), tail, running)
+    return scan if growing or damages or expected is None else _held_against(scan, expected, first_row)
+
+
+def _held_against(scan: SegmentScan, expected: Segment, first_row: int | None) -> SegmentScan:
+    """Return the scan, or nothing but damage when a segment that is whole is not the one of the manifest."""
+    contradictions = differences(scan, expected)
+    if not contradictions:
+        return scan
+    rows = (first_row, None if first_row is None else first_row + expected.rows) if expected.rows else None
+    damage = Damage(0, scan.size, f"not the manifest's segment: {'; '.join(contradictions)}", rows)
+    return replace(scan, batches=(), damages=(damage,))
+
+
+def _begin_with(schema: Entry | None, found: list[Entry]) -> tuple[list[Entry], list[Rejected]]:
+    """Return the messages with the manifest's schema message before them where it is not among them, and other ones."""
+    if schema is None:
+        return found, []
+    others = [entry for entry in found if entry.is_schema and entry.crc32 != schema.crc32]
+    ours = [entry for entry in found if not entry.is_schema or entry.crc32 == schema.crc32]
+    if not any(entry.is_schema for entry in ours):
+        ours.insert(0, schema)
+    return ours, [(entry, "a schema message that is not the manifest's") for entry in others]
 
 
 def _most_common_name(found: Sequence[Entry]) -> tuple[str, int]:

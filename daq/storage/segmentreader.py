@@ -12,7 +12,7 @@ from daq.listmode.blocks import END_OF_STREAM, Message, read_message
 from daq.storage.entry import Entry
 from daq.storage.flatschema import flat_schema, has_offsets, is_compressed
 from daq.storage.mapping import Releaser, map_file
-from daq.storage.scan import Damage, SegmentScan, differences, entry_at, scan_segment, schema_copy, stated_chain
+from daq.storage.scan import Damage, entry_at, scan_segment, schema_copy, stated_chain
 
 if TYPE_CHECKING:
     import mmap
@@ -124,13 +124,8 @@ class SegmentReader:
         expected = self._file.expected
         first_row = self._file.first_row
         scan = scan_segment(self._file.path, expected=expected, first_row=first_row, growing=self._growing)
-        self.entries, self.damages = scan.batches, [*scan.damages, *self._contradictions(scan)]
+        self.entries, self.damages = scan.batches, list(scan.damages)
         self._scanned = True
-
-    def _contradictions(self, scan: SegmentScan) -> list[Damage]:
-        if scan.damages or self._growing or self._file.expected is None:
-            return []
-        return [Damage(0, scan.size, words) for words in differences(scan, self._file.expected)]
 
     def _batch(self, entry: Entry, schema: pa.Schema) -> pa.RecordBatch:
         where = f"{self._file.path}: {entry}"

@@ -22,22 +22,21 @@ def in_order(
     *,
     stream: str,
     segment: int,
-    schema_chain: int | None = None,
     final_chain: int | None = None,
 ) -> tuple[list[Entry], list[Rejected]]:
     """Return the entries that belong, by number, and those that do not, each with the reason.
 
     `found` are the entries as they lie in the file. Runs of entries that continue each other are kept or dropped whole;
-    of two that contradict each other the one is kept that continues the schema message (whose chain is `schema_chain`
-    where that message itself is lost) or ends in the manifest's `final_chain`, else the longer one.
+    of two that contradict each other the one is kept that continues the schema message or ends in the manifest's
+    `final_chain`, else the longer one.
     """
     ours, foreign = _of_segment(found, stream, segment)
     unique, copies = _without_copies(ours)
     kept: list[list[Entry]] = []
     dropped: list[Entry] = []
     for run in _runs(sorted(unique, key=lambda entry: entry.number)):
-        weight = _weight(run, schema_chain, final_chain)
-        while kept and _clashes(kept[-1][-1], run[0]) and _weight(kept[-1], schema_chain, final_chain) < weight:
+        weight = _weight(run, final_chain)
+        while kept and _clashes(kept[-1][-1], run[0]) and _weight(kept[-1], final_chain) < weight:
             dropped += kept.pop()
         if not kept or not _clashes(kept[-1][-1], run[0]):
             kept.append(run)
@@ -107,6 +106,5 @@ def _runs(entries: Sequence[Entry]) -> list[list[Entry]]:
     return runs
 
 
-def _weight(run: Sequence[Entry], schema_chain: int | None, final_chain: int | None) -> tuple[bool, int]:
-    anchored = run[0].is_schema or (run[0].number == 1 and run[0].previous == schema_chain)
-    return anchored or run[-1].chain == final_chain, len(run)
+def _weight(run: Sequence[Entry], final_chain: int | None) -> tuple[bool, int]:
+    return run[0].is_schema or run[-1].chain == final_chain, len(run)

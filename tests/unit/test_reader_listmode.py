@@ -7,10 +7,12 @@ import pyarrow as pa
 import pytest
 from support_listmode import Made, coincidences, make_directory, marks, segment, six_batches
 
-from daq.errors import FormatError, MissingError, UsageError, VerificationError
+from daq.errors import FormatError, MissingError, RefusedError, UsageError, VerificationError
 from daq.listmode.blocks import PAGE
 from daq.storage.manifest import MANIFEST
 from daq.storage.reader import open_listmode
+from daq.storage.recover import recover
+from daq.storage.verify import verify
 
 
 def whole(tmp_path: Path, **changes: object) -> Path:
@@ -156,8 +158,24 @@ def test_a_segment_of_another_run_under_the_right_name_is_noticed(tmp_path: Path
     other: Made = segment("coincidences", [coincidences(i, i + 10) for i in range(100, 160, 10)])
     (directory / "coincidences-00000.arrows").write_bytes(other.data)
 
-    with pytest.raises(VerificationError, match="checksum chain"):
+    with pytest.raises(VerificationError, match="not the manifest's segment: checksum chain"):
         open_listmode(directory).table("coincidences")
+    assert open_listmode(directory, allow_damaged=True).rows("coincidences") == 0
+    report = verify(directory)
+    assert [damage.rows for damage in report.segments[0].damages] == [(0, 60)]
+    with pytest.raises(RefusedError, match="nothing in it can be recovered"):
+        recover(directory, tmp_path / "saved")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_a_segment_of_another_acquisition_is_not_read_even_when_it_is_damaged(tmp_path: Path, cut: int) -> None:
+    directory = make_directory(tmp_path / "run", [six_batches()])
+    batches = [coincidences(i, i + 10) for i in range(100, 160, 10)]
+    other = segment("coincidences", batches, identity={"acquisition": "another"})
+    (directory / "coincidences-00000.arrows").write_bytes(other.data[: len(other.data) - cut])
+
+    assert open_listmode(directory, allow_damaged=True).rows("coincidences") == 0
+    assert "a schema message that is not the manifest's" in " ".join(map(str, verify(directory).segments[0].damages))
 
 
 def test_an_open_directory_gives_its_whole_batches(tmp_path: Path) -> None:
