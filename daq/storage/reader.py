@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from daq.storage.manifest import Manifest
-    from daq.storage.scan import Damage
+    from daq.storage.walk import Damage
 
 
 def open_listmode(directory: Path | str, *, check: bool = True, allow_damaged: bool = False) -> ListMode:

@@ -14,9 +14,9 @@ from daq.errors import RefusedError, StorageFailedError, StorageFullError
 from daq.storage.files import StorageFiles
 from daq.storage.manifest import MANIFEST, Manifest, dump_manifest
 from daq.storage.recoverymanifest import Loss, recovered_manifest
-from daq.storage.scan import Damage
 from daq.storage.streamcopy import StreamCopy, any_schema
 from daq.storage.verify import Examined, examine
+from daq.storage.walk import Damage
 
 if TYPE_CHECKING:
     from pathlib import Path

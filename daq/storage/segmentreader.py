@@ -12,7 +12,8 @@ from daq.listmode.blocks import END_OF_STREAM, Message, read_message
 from daq.storage.entry import Entry
 from daq.storage.flatschema import flat_schema, has_offsets, is_compressed
 from daq.storage.mapping import Releaser, map_file
-from daq.storage.scan import Damage, entry_at, scan_segment, schema_copy, stated_chain
+from daq.storage.scan import scan_segment, schema_copy, stated_chain
+from daq.storage.walk import Damage, entry_at
 
 if TYPE_CHECKING:
     import mmap

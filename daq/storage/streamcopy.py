@@ -11,8 +11,9 @@ from daq.listmode.resequence import resequenced
 from daq.storage.flatschema import flat_schema
 from daq.storage.manifest import Segment
 from daq.storage.mapping import mapped
-from daq.storage.scan import Damage, schema_copy
+from daq.storage.scan import schema_copy
 from daq.storage.segment import segment_name
+from daq.storage.walk import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from daq.errors import FormatError, MissingError
 from daq.storage.listing import SegmentFile, list_segments, load_manifest
 from daq.storage.mapping import mapped
-from daq.storage.scan import Damage, SegmentScan, Tail, scan_segment
+from daq.storage.scan import SegmentScan, Tail, scan_segment
+from daq.storage.walk import Damage
 
 if TYPE_CHECKING:
     from pathlib import Path

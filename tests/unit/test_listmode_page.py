@@ -11,7 +11,7 @@ from daq.model.packets import Flag
 from daq.storage.listing import SegmentFile
 from daq.storage.manifest import Manifest, Segment
 from daq.storage.recover import _loss
-from daq.storage.scan import Damage
+from daq.storage.walk import Damage
 
 ROOT = Path(__file__).parents[2]
 PAGE_TEXT = (ROOT / "docs/reference/list-mode-format.md").read_text()
