@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from daq.listmode.blocks import PAGE
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def aligned_buffer(size: int) -> memoryview:
             memory.madvise(mmap.MADV_HUGEPAGE)
         start = -_address(view) % _HUGE_PAGE
         view = view[start : start + size]
-    ctypes.memset(_address(view), 0, size)
+    np.frombuffer(view, np.uint8)[::PAGE] = 0
     return view
 
 
