@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
-from support_pages import ROOT, Reader, missing_lines
+from support_pages import ROOT, Reader, blocks, missing_lines
 
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import Manifest
@@ -136,6 +138,25 @@ def test_the_ledger_of_a_tcp_recording_rests_on_the_stream(own: Reader) -> None:
 
     assert ledger is not None
     assert [(source.basis, source.sent, source.balanced) for source in ledger.sources] == [("stream", 99_945, True)]
+
+
+def test_the_programs_of_the_reading_guide_run_on_the_first_recording(first: Reader) -> None:
+    page = (ROOT / "docs" / "how-to" / "read-in-python-and-duckdb.md").read_text(encoding="utf-8")
+    programs = [block.text for block in blocks(page) if block.language == "python"]
+
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", text], cwd=first.folder, capture_output=True, text=True, check=True
+        ).stdout
+        for text in programs
+    ]
+
+    photons = pl.read_ipc_stream(first.folder / "first" / "singles-00000.arrows")
+    energetic = str(photons.filter(pl.col("energy_kev") > 100).height)
+    with_polars, with_pyarrow, with_scandaq = printed
+    assert with_polars.split() == [energetic]
+    assert with_pyarrow.startswith(f"{photons.height} [")
+    assert energetic in with_scandaq.split()
 
 
 def test_a_page_that_lies_is_found_out(tmp_path: Path) -> None:
