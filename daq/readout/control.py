@@ -35,9 +35,13 @@ class ControlServer:
         self._handle = handle
         self._stopping = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(path))
-        path.chmod(0o600)
-        self._socket.listen(8)
+        try:
+            self._socket.bind(str(path))
+            path.chmod(0o600)
+            self._socket.listen(8)
+        except OSError:
+            self._socket.close()
+            raise
         self._socket.settimeout(_POLL_S)
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
