@@ -50,7 +50,7 @@ def broken(page: Path) -> Iterator[str]:
             continue
         path, _, anchor = unquote(link).partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not CHECKOUT and not target.is_relative_to(DOCS):
+        if not CHECKOUT and target.is_relative_to(ROOT) and not target.is_relative_to(DOCS):
             continue
         if not target.exists() or (anchor and anchor not in anchors(target)):
             yield link
