@@ -58,14 +58,16 @@ def run_import(options: argparse.Namespace) -> int:
 
 def run_replay(options: argparse.Namespace) -> int:
     """Replay a recording; exit 6 when a row differs."""
+    from daq import composition
     from daq.cli.output import grouped, print_json, print_line
     from daq.storage.reader import open_listmode
     from daq.storage.replaying import compare, rewrite
 
+    out = composition.output_directory(options.out, None, "") if options.out else None
     with open_listmode(Path(options.directory)) as recording:
         result = compare(recording)
-        if options.out:
-            rewrite(recording, Path(options.out))
+        if out is not None:
+            rewrite(recording, out)
     if options.json:
         print_json({"equal": result.equal, "rows": result.rows, "differences": result.differences, "out": options.out})
     else:

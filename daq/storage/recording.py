@@ -62,7 +62,7 @@ class Recording:
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
             start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(), host_clock=clock_health(),
         )  # fmt: skip
-        _make_parents(Path(directory))
+        make_parents(Path(directory))
         writer = ListModeWriter(
             Path(directory), manifest, stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows)
         )
@@ -187,7 +187,7 @@ class Recording:
         return dict(self._durable)
 
 
-def _make_parents(directory: Path) -> None:
+def make_parents(directory: Path) -> None:
     """Make the folders above `directory` durably, or raise `RefusedError`."""
     files = StorageFiles()
     try:

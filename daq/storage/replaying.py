@@ -28,7 +28,7 @@ from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
 from daq.storage.reader import ListMode
-from daq.storage.recording import stream_schemas
+from daq.storage.recording import make_parents, stream_schemas
 from daq.storage.schemas import record_batch
 from daq.storage.writer import ListModeWriter
 
@@ -101,6 +101,7 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     manifest.losses = [loss for loss in old.losses if loss.get("stream") not in ("singles", "coincidences")]
     schemas = {"raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False)}
     words: dict[str, int] = {}
+    make_parents(out)
     with ListModeWriter(out, manifest, schemas) as writer:
         for rows, derivation in replayed(recording):
             for stream, runs in rows.items():
