@@ -51,15 +51,22 @@ class Rows:
     losses: Counts
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What is known of a body once it is copied: its CRC-32 and the least and greatest time in it."""
+
+    crc32: int
+    time_ps: tuple[int, int] | None
+
+
 @dataclass(slots=True)
 class Body:
-    """A closed batch whose body lies in `buffer` from byte `HEADROOM` on; header and checksum are still to come."""
+    """A closed batch whose body goes to `buffer` from byte `HEADROOM` on; it is there when `filled` has a result."""
 
     stream: StreamName
     plan: BatchPlan
     buffer: memoryview
-    crc32: Future[int]
-    time_ps: tuple[int, int] | None
+    filled: Future[Filled]
     counts: Counts
     losses: Counts
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from daq.storage.schemas import Columns
 
 _IDLE_S = 0.5
-_CHECKERS = 2
+_FILLERS = 2
 _SLACK_BYTES = 1 << 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NO_DEADLINE_S = threading.TIMEOUT_MAX
@@ -123,9 +123,9 @@ class ListModeWriter:
             release=self._pool.give,
             on_acknowledged=on_acknowledged,
         )
-        self._checkers = ThreadPoolExecutor(_CHECKERS, thread_name_prefix="listmode-crc")
+        self._fillers = ThreadPoolExecutor(_FILLERS, thread_name_prefix="listmode-fill")
         self._assembler = Assembler(
-            self._pool, self._checkers, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
+            self._pool, self._fillers, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
         )
         self._input: BoundedQueue[Rows | Flush] = BoundedQueue(self._limits.queue_bytes)
         self._bodies: BoundedQueue[Body | Flush] = BoundedQueue(self._limits.buffers)
@@ -331,7 +331,7 @@ class ListModeWriter:
                     self._pool.give(item.buffer)
                 else:
                     self._guarded(self._check_one, item)
-        self._checkers.shutdown()
+        self._fillers.shutdown()
         self._blocks.close()
 
     def _check_one(self, body: Body) -> None:
