@@ -35,7 +35,7 @@ def run_import(options: argparse.Namespace) -> int:
     from daq.cli.output import print_json, progress
     from daq.storage.importing import import_file
     from daq.storage.info import describe, print_info
-    from device_profiles.load import load_profile
+    from device_profiles.load import list_profiles, load_profile
 
     profile = load_profile(options.profile)
     path = Path(options.file)
@@ -43,10 +43,13 @@ def run_import(options: argparse.Namespace) -> int:
     manifest = composition.new_manifest(
         profile, identity=composition.identity_of(options.out), source=path.resolve().as_uri(), stop="end"
     )
+    others = {item.profile.id: item.profile.layout.preamble_begins for item in list_profiles()}
+    others.pop(profile.id, None)
     with progress(quiet=options.json) as display:
         task = display.add_task("importing", total=None, figures="")
         import_file(
             path, out, manifest, profile.layout, profile.clock, store_raw=not options.no_raw, force=options.force,
+            foreign=others,
             progress=lambda done, total: display.update(task, completed=done, total=total),
         )  # fmt: skip
     if options.json:

@@ -20,9 +20,11 @@ from daq.readout.buffer import PacketBuffer
 from daq.readout.control import ControlServer
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.sources import WAIT_S, Source, open_source
+from daq.storage.kernels import load_decoder
 from daq.storage.recording import Recording
 
 _LOG = logging.getLogger(__name__)
+_LOSSLESS_AHEAD_BYTES = 8 << 20
 _JOIN_S = 2.0
 
 
@@ -36,11 +38,10 @@ class Readout:
         self._stop_reason: str | None = None
         self._marks: list[str] = []
         self._lock = threading.Lock()
-        self._buffer = PacketBuffer(plan.buffer_bytes)
+        self._buffer = PacketBuffer(_buffer_bytes(plan))
         self._last_packet_s = 0.0
         self._stopping_since_s: float | None = None
         self._any_packet = False
-        self._at_end = False
         self._finished = threading.Event()
         self._recording: Recording | None = None
         self._source: Source | None = None
@@ -108,8 +109,10 @@ class Readout:
 
     def _run(self) -> None:
         plan = self._plan
+        load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds the first time
         with closing(open_source(plan)) as source:
             self._source = source
+            plan.manifest.time["source_health"] = source.health()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows,
@@ -175,17 +178,11 @@ class Readout:
             recording.operator_mark(text)
 
     def _watch(self, recording: Recording, started: float) -> None:
-        """Stop where the host's clock, silence or the disk says so."""
-        now = time.monotonic()
+        """Stop where the host's clock or the disk says so."""
         if recording.failure is not None:
             self._stop("disk")
-        if self._plan.stop.host_s is not None and now - started >= self._plan.stop.host_s:
+        if self._plan.stop.host_s is not None and time.monotonic() - started >= self._plan.stop.host_s:
             self._stop("host")
-        silent_s = now - self._last_packet_s
-        if self._at_end or self._plan.source.kind == "file":
-            return
-        if silent_s > (self._plan.stall_s if self._any_packet else self._plan.connect_s):
-            self._stop("stalled" if self._any_packet else "silent")
 
     def _receive(self, source: Source) -> None:
         """Read until the end or a stop. Never waits for the processing where the sender would lose data."""
@@ -193,19 +190,25 @@ class Readout:
             while self._reading():
                 packets = source.read()
                 if packets is None:
-                    self._at_end = True
                     break
                 if len(packets):
+                    self._hand_over(source, packets)
                     self._last_packet_s = time.monotonic()
                     self._any_packet = True
-                    self._hand_over(source, packets)
                 elif self._recording is not None and self._recording.all_sources_ended():
-                    self._at_end = True
                     break
+                else:
+                    self._watch_silence()
         except Exception as why:  # noqa: BLE001 - a thread has nobody above it, and its end must not pass for the stream's
             self._fail(why)
         finally:
             self._buffer.close()
+
+    def _watch_silence(self) -> None:
+        """Stop when nothing has come for too long. Asked after a read in vain: what waits to be read is no silence."""
+        silent_s = time.monotonic() - self._last_packet_s
+        if silent_s > (self._plan.stall_s if self._any_packet else self._plan.connect_s):
+            self._stop("stalled" if self._any_packet else "silent")
 
     def _hand_over(self, source: Source, packets: Packets) -> None:
         put = self._buffer.put_if_room if source.lossless else self._buffer.put_or_drop
@@ -214,3 +217,8 @@ class Readout:
 
     def _reading(self) -> bool:
         return self._stop_reason is None and not self._finished.is_set()
+
+
+def _buffer_bytes(plan: Plan) -> int:
+    """Return how far reading may run ahead: a lossless sender waits for us, and a stop then stops it at once."""
+    return plan.buffer_bytes if plan.source.kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from daq.errors import MismatchError, MissingError, RefusedError
@@ -22,21 +22,26 @@ READ_BYTES = 1 << 20
 _LOOK_BYTES = 1 << 20
 _UNFIT_FRACTION = 0.1
 """A file of whose first MiB more than a tenth fits no kind of word is taken for another format's."""
+_TIMELESS_WORDS = 100_000
+"""So many words without a time word are not this format's, where time words carry the time."""
+_FORCE = "--force imports all the same"
 
 
 def import_file(
     path: Path, out: Path, manifest: Manifest, layout: Layout, clock: Clock, *,
     stop: StopCondition | None = None, store_raw: bool = True, force: bool = False,
+    foreign: Mapping[str, Sequence[str]] = MappingProxyType({}),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:  # fmt: skip
     """Write the words of `path` to the list-mode directory `out`; return its sealed manifest.
 
-    `progress(done, total)` is called with bytes. Raises `MissingError`, `MismatchError` when file and profile do not
+    `progress(done, total)` is called with bytes. `foreign` maps ids of other profiles to what their files begin with:
+    a file that begins so is theirs. Raises `MissingError`, `MismatchError` when file and profile do not
     fit (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
     """
     total = _size_of(path)
     with _opened(path) as file:
-        _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, force=force)
+        _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, foreign, force=force)
         file.seek(0)
         words = total // layout.word_bytes
         schemas = stream_schemas(load_decoder(layout, clock), store_raw=store_raw)
@@ -93,8 +98,10 @@ def _size_of(path: Path) -> int:
     return size
 
 
-def _look(path: Path, head: bytes, layout: Layout, clock: Clock, *, force: bool) -> None:
-    """Refuse a file whose first MiB does not look like this layout."""
+def _look(
+    path: Path, head: bytes, layout: Layout, clock: Clock, foreign: Mapping[str, Sequence[str]], *, force: bool
+) -> None:
+    """Refuse a file whose first MiB does not look like this layout. `force` lets pass what can be decoded at all."""
     framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
     try:
         rows = [row for row in framer.feed(head) if row[0] == 0]
@@ -102,18 +109,32 @@ def _look(path: Path, head: bytes, layout: Layout, clock: Clock, *, force: bool)
             framer.finish()
     except MismatchError as why:
         raise MismatchError(f"{path}: {why}") from None
+    if force:
+        return
+    for profile, begins in foreign.items():
+        for text in begins:
+            if head.startswith(text.encode("ascii")):
+                raise MismatchError(f"{path} begins with {text!r}: profile {profile} is for that; {_FORCE}")
     decoder = load_decoder(layout, clock)
     carry = decoder.start(imported=True)
-    decoder.decode(unnumbered(rows, source=0, arrival_ns=time.monotonic_ns()), carry)
-    words = int(carry.counts.sum())
-    if not words and not force:
-        raise MismatchError(
-            f"{path}: {len(head)} bytes hold no word of {layout.word_bytes} bytes after {layout.preamble_bytes} bytes "
-            f"of preamble; --force imports all the same"
+    decoder.decode(unnumbered(rows, source=0, arrival_ns=0), carry)
+    counts = dict(zip(decoder.counters, carry.counts.sum(axis=0).tolist(), strict=True))
+    if why_unfit := _why_unfit(counts, layout, len(head)):
+        raise MismatchError(f"{path}: {why_unfit}: another format, byte order or profile? {_FORCE}")
+
+
+def _why_unfit(counts: Mapping[str, int], layout: Layout, looked_bytes: int) -> str | None:
+    words = sum(counts.values())
+    unfit = sum(counts[cause] for cause in CAUSES)
+    if not words:
+        return (
+            f"{looked_bytes} bytes hold no word of {layout.word_bytes} bytes after {layout.preamble_bytes} bytes of "
+            f"preamble"
         )
-    unfit = int(sum(carry.counts[:, decoder.counters.index(cause)].sum() for cause in CAUSES))
-    if words and unfit > _UNFIT_FRACTION * words and not force:
-        raise MismatchError(
-            f"{path}: {unfit} of the first {words} words fit no kind of the profile ({100 * unfit / words:.0f} %, "
-            f"limit {100 * _UNFIT_FRACTION:.0f} %): another format, byte order or profile? --force imports all the same"
-        )
+    if unfit > _UNFIT_FRACTION * words:
+        share = f"{100 * unfit / words:.0f} %, limit {100 * _UNFIT_FRACTION:.0f} %"
+        return f"{unfit} of the first {words} words fit no kind of the profile ({share})"
+    times = sum(counts[name] for name, kind in layout.kinds.items() if kind.yields == "time")
+    if layout.carries_time and not times and words >= _TIMELESS_WORDS:
+        return f"no time word among the first {words} words, limit {_TIMELESS_WORDS}"
+    return None
