@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the table. Ratios are judged, each measured in one run; absolute figures are this machine's."""
+"""`python -m benchmarks`: the table. Ratios are judged, each measured in one run; rates are information."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Row:
 def interleaved(
     candidates: dict[str, Callable[[], object]], *, rounds: int = ROUNDS, clock: Callable[[], float] = time.process_time
 ) -> dict[str, float]:
-    """Return the median seconds of each candidate, all run in turn in every round (one warm-up round is not counted)."""
+    """Return the median seconds of each candidate, all run in turn in every round after a warm-up round."""
     spent: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, run in candidates.items():
