@@ -36,9 +36,7 @@ def new_manifest(
 ) -> Manifest:
     """Return the manifest of an acquisition that is about to begin."""
     if profile.counting_unit != "word":
-        raise RefusedError(
-            f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout counts words"
-        )
+        raise RefusedError(f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout counts words")
     return Manifest(
         acquisition_id=identity,
         state="open",
@@ -65,6 +63,9 @@ def output_directory(out: str | None, storage: str | None, identity: str) -> Pat
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RefusedError(f"{path} exists and is not empty: a recording is never written over another")
+        parent = next(parent for parent in path.absolute().parents if parent.exists())
+        if not parent.is_dir():
+            raise RefusedError(f"{path} cannot be written: {parent} is not a directory")
     except OSError as why:
         raise RefusedError(f"{path} cannot be written: {why.strerror}") from None
     return path
@@ -107,6 +108,7 @@ def plan_recording(
         datagram_framing=profile.transport.datagram_framing or "none",
         stop=stop,
         store_raw=store_raw,
+        connect_s=stall_s,
         stall_s=stall_s,
         control=str(runtime / CONTROL),
     )

@@ -31,7 +31,13 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
-    parser.add_argument("--stall", type=float, default=10.0, metavar="S", help="give up after S seconds of silence")
+    parser.add_argument(
+        "--stall",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="give up after S seconds of silence, also before the first word",
+    )
     parser.add_argument("--simulated", action="store_true", help="say in the manifest that the data are simulated")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -72,18 +78,18 @@ def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
     with _interruptions() as interruptions, progress(quiet=quiet) as display:
         task = display.add_task("starting", total=None, figures="")
         readout = composition.start_readout(plan, runtime)
-        heard = 0
+        stopping = False
         while readout.running():
             status = readout.status()
             figures = f"{grouped(_events(status))} events  {status.get('duration_ps', 0) / 1e12:.1f} s"
             display.update(task, description=status["state"], figures=figures)
-            if len(interruptions) > max(heard, 1):
-                say(f"left alone: the readout (process {readout.pid}) ends the recording by itself")
-                raise KeyboardInterrupt
-            if len(interruptions) > heard:
-                heard = 1
+            if interruptions and not stopping:
+                stopping = True
                 say("stopping: what is buffered is written and the recording sealed; Ctrl-C again leaves it to itself")
                 readout.stop()
+            if len(interruptions) > 1:
+                say(f"left alone: the readout (process {readout.pid}) ends the recording by itself")
+                raise KeyboardInterrupt
             time.sleep(_POLL_S)
         return readout.result()
 

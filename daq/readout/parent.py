@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from daq.errors import DeadlineError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, ScandaqError, UnexpectedError, UnreachableError
 from daq.readout.control import ask
 from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
 
 _START_S = 60.0
 _POLL_S = 0.05
+_ANSWER_S = 0.5
 _LOG_TAIL_LINES = 5
 _MOST_SOCKET_PATH_BYTES = 107
 """What Linux takes as the path of a socket."""
@@ -72,7 +73,7 @@ class ReadoutProcess:
         Raise `DeadlineError` when it has not answered for the first time within a minute.
         """
         try:
-            self._last = ask(self._control, {"do": "status"})
+            self._last = ask(self._control, {"do": "status"}, deadline_s=_ANSWER_S)
         except (UnreachableError, DeadlineError):
             if self._last["state"] == "starting" and time.monotonic() - self._started_s > _START_S:
                 raise DeadlineError(f"no readout after {_START_S:g} s; its log is in {self._runtime}") from None
@@ -116,7 +117,7 @@ class ReadoutProcess:
         except OSError as why:
             log = str(why)
         lines = " | ".join(log.splitlines()[-_LOG_TAIL_LINES:]) or "its log is empty"
-        return UnreachableError(f"the readout ended with code {self._process.returncode}: {lines}")
+        return UnexpectedError(f"the readout ended with code {self._process.returncode}: {lines}")
 
 
 def _error(code: int, text: str) -> ScandaqError:
