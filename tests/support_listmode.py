@@ -97,7 +97,8 @@ def segment(
         plan = BatchPlan.of(batch)
         body = bytearray(plan.body_bytes)
         plan.copy_body(memoryview(body))
-        facts: dict[str, Any] = {"stream": stream, "segment": index, "seq": seq, "rows": batch.num_rows}
+        facts: dict[str, Any] = {"stream": stream, "acquisition": identity["acquisition"], "segment": index}
+        facts |= {"seq": seq, "rows": batch.num_rows}
         facts["first_row"] = first_row + rows
         if "time_ps" in batch.schema.names:
             times = batch.column("time_ps").to_numpy()

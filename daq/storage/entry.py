@@ -30,6 +30,7 @@ class Entry:
     crc32: int
     stream: str
     segment: int
+    acquisition: str
     number: int = 0
     first_row: int = 0
     rows: int = 0
@@ -69,9 +70,10 @@ def entry_of(message: Message) -> Entry | str:
     if version.partition(".")[0] != str(FORMAT_MAJOR):
         return OtherVersion(f"list-mode format {version:.20}; this build reads {FORMAT_MAJOR}.x")
     stream, segment = facts.get("stream"), _whole(facts, "segment")
-    if not isinstance(stream, str) or segment is None:
-        return "the facts name no stream or segment"
-    place = (message.start, message.body, message.end, message.crc32, stream, segment)
+    acquisition = facts.get("acquisition")
+    if not isinstance(stream, str) or not isinstance(acquisition, str) or segment is None:
+        return "the facts name no stream, segment or acquisition"
+    place = (message.start, message.body, message.end, message.crc32, stream, segment, acquisition)
     if facts.get("kind") == "schema":
         return Entry(*place)
     seq, first_row, rows = (_whole(facts, key) for key in ("seq", "first_row", "rows"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daq.errors import FormatError, MissingError, RefusedError
+from daq.storage.entry import Entry
 from daq.storage.manifest import MANIFEST, Manifest, Segment, parse_manifest
+from daq.storage.mapping import mapped
 from daq.storage.scan import name_of_segment
+from daq.storage.walk import entry_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +26,7 @@ class SegmentFile:
 
     `expected` is the manifest's entry, None for a file that the manifest does not name; `first_row` the stream's row
     that it begins with according to the manifest, None where the manifest does not name all segments before it.
+    `acquisition` is whose rows belong there, None while that is not known.
     """
 
     path: Path
@@ -29,6 +34,7 @@ class SegmentFile:
     index: int
     expected: Segment | None
     first_row: int | None = None
+    acquisition: str | None = None
 
     @property
     def is_promised(self) -> bool:
@@ -59,18 +65,38 @@ def list_segments(directory: Path, manifest: Manifest | None) -> list[SegmentFil
     Raise `FormatError` when the manifest names a file that a segment cannot have.
     """
     files: dict[str, SegmentFile] = {}
+    acquisition = manifest.acquisition_id if manifest else None
     for entry in manifest.segments if manifest else ():
         path = directory / entry.file
         if "/" in entry.file or name_of_segment(path) != (entry.stream, entry.index):
             raise FormatError(
                 f"{directory / MANIFEST}: segment {entry.index} of {entry.stream!r} cannot be named {entry.file!r}"
             )
-        files[entry.file] = SegmentFile(path, entry.stream, entry.index, entry)
+        files[entry.file] = SegmentFile(path, entry.stream, entry.index, entry, acquisition=acquisition)
     for path in directory.iterdir() if directory.is_dir() else ():
         name = name_of_segment(path)
         if name and path.name not in files:
-            files[path.name] = SegmentFile(path, *name, None)
+            files[path.name] = SegmentFile(path, *name, None, acquisition=acquisition)
     return list(_with_first_rows(sorted(files.values(), key=lambda file: (file.stream, file.index))))
+
+
+def of_one_acquisition(directory: Path, files: list[SegmentFile]) -> list[SegmentFile]:
+    """Return the segments of a directory that has lost its manifest, each with the acquisition that all must be of.
+
+    It is the one that gave the directory its name, else the one that most segments begin with.
+    """
+    names: Counter[str] = Counter()
+    for file in files:
+        with mapped(file.path) as mapping:
+            first = entry_at(mapping.data, 0)
+        if isinstance(first, Entry):
+            names[first.acquisition] += 1
+    if not names:
+        return files
+    acquisition = directory.resolve().name
+    if acquisition not in names:
+        acquisition = names.most_common(1)[0][0]
+    return [replace(file, acquisition=acquisition) for file in files]
 
 
 def _with_first_rows(files: list[SegmentFile]) -> Iterator[SegmentFile]:

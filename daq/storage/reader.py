@@ -73,7 +73,7 @@ class ListMode:
     def schema(self, stream: str) -> pa.Schema:
         """Return the Arrow schema of a stream, without the format's own metadata.
 
-        It comes from any segment's schema message or, where that is damaged, from the manifest's copy.
+        It comes from the manifest's copy of any segment's schema message or, where that is missing, from the segment.
         """
         for segment in self._of(stream):
             if (schema := segment.schema()) is not None:

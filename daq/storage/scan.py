@@ -63,22 +63,28 @@ class SegmentScan:
 
 
 def scan_segment(
-    path: Path, *, expected: Segment | None = None, first_row: int | None = None, growing: bool = False
+    path: Path,
+    *,
+    expected: Segment | None = None,
+    first_row: int | None = None,
+    acquisition: str | None = None,
+    growing: bool = False,
 ) -> SegmentScan:
     """Return what the segment at `path` holds, checksums verified; damage is found, never raised.
 
     `expected` is the manifest's entry, which tells rows lost at the very end; `first_row` is the stream's row that the
-    segment begins with, where that is known. `growing` says that no seal is expected: the file is being written or its
-    writer died, and a torn or zero-filled end is a `Tail`, unless the manifest acknowledges more batches than are left.
-    Raise `MissingError` and `RefusedError` for what is no plain file, `FormatError` for a segment that begins with a
-    message of another major version.
+    segment begins with and `acquisition` the one whose rows it holds, where that is known; else the one is taken that
+    its schema message names, or most of its messages. `growing` says that no seal is expected: the file is being
+    written or its writer died, and a torn or zero-filled end is a `Tail`, unless the manifest acknowledges more batches
+    than are left. Raise `MissingError` and `RefusedError` for what is no plain file, `FormatError` for a segment that
+    begins with a message of another major version.
     """
     with mapped(path) as mapping:
         first = entry_at(mapping.data, 0)
         if isinstance(first, OtherVersion):
             raise FormatError(f"{path}: {first}")
         walk = walk_segment(mapping)
-    return _judge(path, walk, expected, first_row, growing=growing)
+    return _judge(path, walk, expected, first_row, acquisition, growing=growing)
 
 
 def name_of_segment(path: Path) -> tuple[str, int] | None:
@@ -118,12 +124,21 @@ def differences(scan: SegmentScan, expected: Segment) -> list[str]:
     return words
 
 
-def _judge(path: Path, walk: Walk, expected: Segment | None, first_row: int | None, *, growing: bool) -> SegmentScan:
+def _judge(
+    path: Path,
+    walk: Walk,
+    expected: Segment | None,
+    first_row: int | None,
+    acquisition: str | None,
+    *,
+    growing: bool,
+) -> SegmentScan:
     manifest_schema = _schema_entry(expected)
     stream, segment = name_of_segment(path) or _most_common_name(walk.found)
     found, strangers = _begin_with(manifest_schema, walk.found)
     final_chain = stated_chain(expected) if expected and not growing else None
-    kept, rejected = in_order(found, stream=stream, segment=segment, final_chain=final_chain)
+    whose = _most_common_acquisition(found) if acquisition is None else acquisition
+    kept, rejected = in_order(found, stream=stream, segment=segment, acquisition=whose, final_chain=final_chain)
     rejected += strangers
     kept = [entry for entry in kept if entry is not manifest_schema]
     schema = next((entry for entry in kept if entry.is_schema), None)
@@ -174,6 +189,13 @@ def _most_common_name(found: Sequence[Entry]) -> tuple[str, int]:
     """Return stream and index of most messages, for a file that has been renamed."""
     names = Counter((entry.stream, entry.segment) for entry in found)
     return names.most_common(1)[0][0] if names else ("", 0)
+
+
+def _most_common_acquisition(found: Sequence[Entry]) -> str:
+    """Return the acquisition of the schema message, else of most messages, for a file without a manifest."""
+    names = Counter(entry.acquisition for entry in found if entry.is_schema)
+    names = names or Counter(entry.acquisition for entry in found)
+    return names.most_common(1)[0][0] if names else ""
 
 
 def _schema_entry(expected: Segment | None) -> Entry | None:

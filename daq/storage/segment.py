@@ -74,6 +74,7 @@ class SegmentPlanner:
             yield self.start()
         facts: dict[str, Any] = {
             "stream": self._stream,
+            "acquisition": self._facts["acquisition"],
             "segment": self._index,
             "seq": self._sequence,
             "rows": plan.rows,

@@ -62,7 +62,10 @@ class SegmentReader:
             self.entries = entries
 
     def schema(self) -> pa.Schema | None:
-        """Return the segment's own schema, else the manifest's copy, else None."""
+        """Return the schema that the manifest keeps, else the segment's own, else None."""
+        copy = schema_copy(self._file.expected)
+        if copy is not None and (kept := flat_schema(copy)) is not None:
+            return kept
         self.find_way()
         if self._pages is not None:
             with memoryview(self._pages) as data:
@@ -70,8 +73,7 @@ class SegmentReader:
                 text = bytes(data[: message.end]) if isinstance(message, Message) else None
             if text is not None and (found := flat_schema(text)) is not None:
                 return found
-        copy = schema_copy(self._file.expected)
-        return None if copy is None else flat_schema(copy)
+        return None
 
     def batches(
         self, schema: pa.Schema, rows: tuple[int, int | None], times: Range
@@ -122,9 +124,14 @@ class SegmentReader:
         return entries[1:] if fits else None
 
     def _scan(self) -> None:
-        expected = self._file.expected
-        first_row = self._file.first_row
-        scan = scan_segment(self._file.path, expected=expected, first_row=first_row, growing=self._growing)
+        file = self._file
+        scan = scan_segment(
+            file.path,
+            expected=file.expected,
+            first_row=file.first_row,
+            acquisition=file.acquisition,
+            growing=self._growing,
+        )
         self.entries, self.damages = scan.batches, list(scan.damages)
         self._scanned = True
 
@@ -165,7 +172,8 @@ def _chained(data: memoryview, file: SegmentFile, pages: mmap.mmap) -> list[Entr
 
 
 def _follows(before: Sequence[Entry], entry: Entry, file: SegmentFile) -> bool:
-    if (entry.stream, entry.segment) != (file.stream, file.index) or entry.number != len(before):
+    wanted = (file.stream, file.index, file.acquisition, len(before))
+    if (entry.stream, entry.segment, entry.acquisition, entry.number) != wanted:
         return False
     if not before:
         return True

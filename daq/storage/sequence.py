@@ -22,6 +22,7 @@ def in_order(
     *,
     stream: str,
     segment: int,
+    acquisition: str,
     final_chain: int | None = None,
 ) -> tuple[list[Entry], list[Rejected]]:
     """Return the entries that belong, by number, and those that do not, each with the reason.
@@ -30,7 +31,7 @@ def in_order(
     of two that contradict each other the one is kept that continues the schema message or ends in the manifest's
     `final_chain`, else the longer one.
     """
-    ours, foreign = _of_segment(found, stream, segment)
+    ours, foreign = _of_segment(found, (stream, segment, acquisition))
     unique, copies = _without_copies(ours)
     kept: list[list[Entry]] = []
     dropped: list[Entry] = []
@@ -60,12 +61,14 @@ def out_of_place(entries: Sequence[Entry]) -> list[Rejected]:
     return moved
 
 
-def _of_segment(found: Sequence[Entry], stream: str, segment: int) -> tuple[list[Entry], list[Rejected]]:
+def _of_segment(found: Sequence[Entry], wanted: tuple[str, int, str]) -> tuple[list[Entry], list[Rejected]]:
     ours: list[Entry] = []
     foreign: list[Rejected] = []
     for entry in found:
-        if (entry.stream, entry.segment) == (stream, segment):
+        if (entry.stream, entry.segment, entry.acquisition) == wanted:
             ours.append(entry)
+        elif entry.acquisition != wanted[2]:
+            foreign.append((entry, f"a message of acquisition {entry.acquisition:.100}"))
         else:
             foreign.append((entry, f"a message of {entry.stream} segment {entry.segment}"))
     return ours, foreign

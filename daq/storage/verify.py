@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from daq.errors import FormatError, MissingError
-from daq.storage.listing import SegmentFile, list_segments, load_manifest
+from daq.storage.listing import SegmentFile, list_segments, load_manifest, of_one_acquisition
 from daq.storage.mapping import mapped
 from daq.storage.scan import SegmentScan, Tail, scan_segment
 from daq.storage.walk import Damage
@@ -124,7 +124,7 @@ def examine(directory: Path) -> Examined:
     except (FormatError, MissingError) as why:
         manifest = None
         problems.append(str(why))
-        files = list_segments(directory, None)
+        files = of_one_acquisition(directory, list_segments(directory, None))
     if manifest is None and not files:
         raise MissingError(f"{directory}: neither a readable manifest nor a segment, so this is no list-mode directory")
     growing = manifest is None or manifest.state == "open"
@@ -132,7 +132,13 @@ def examine(directory: Path) -> Examined:
     def scan(file: SegmentFile) -> SegmentScan | None:
         if not file.path.exists():
             return None
-        return scan_segment(file.path, expected=file.expected, first_row=file.first_row, growing=growing)
+        return scan_segment(
+            file.path,
+            expected=file.expected,
+            first_row=file.first_row,
+            acquisition=file.acquisition,
+            growing=growing,
+        )
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "verify") as pool:
         scans = list(pool.map(scan, files))

@@ -287,7 +287,7 @@ def test_a_compressed_batch_is_refused_before_it_grows(tmp_path: Path) -> None:
     head = head[: 8 + int.from_bytes(head[4:8], "little")]
     found = read_message(memoryview(head), 0)
     assert not isinstance(found, str)
-    facts = {"stream": "coincidences", "segment": 0, "seq": 0, "rows": rows, "first_row": 0}
+    facts = {"stream": "coincidences", "acquisition": "test-1", "segment": 0, "seq": 0, "rows": rows, "first_row": 0}
     data = head + compressed_batch({**facts, "prev": f"{chain(0, found.crc32):08x}"}, batch)
     directory = make_directory(tmp_path / "run", [], state="open")
     (directory / "coincidences-00000.arrows").write_bytes(data)
@@ -330,7 +330,8 @@ def test_offsets_that_point_outside_are_refused(tmp_path: Path) -> None:
     found = read_message(memoryview(MADE[2].data), 0)
     assert not isinstance(found, str)
     prev = f"{chain(0, found.crc32):08x}"
-    facts = {"stream": "marks", "segment": 0, "seq": 0, "rows": 3, "first_row": 0, "prev": prev}
+    facts = {"stream": "marks", "acquisition": "test-1", "segment": 0, "seq": 0, "rows": 3, "first_row": 0}
+    facts["prev"] = prev
     header, _ = batch_header(plan, facts, body)
     directory = make_directory(tmp_path / "run", [], state="open")
     head = MADE[2].data[: MADE[2].messages[0][1]]

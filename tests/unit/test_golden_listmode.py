@@ -17,10 +17,10 @@ from daq.storage.verify import verify
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "listmode-1.0"
 FROZEN = {
-    "coincidences-00000.arrows": "e25ef3e4a066b5ff5b1c97a205b7d1f7cc805d28d7f2b965fa1befd5b9e991b8",
-    "manifest.json": "c2acfb5cb7d40b875d05c2da21279bb7353da214d699d9f96dccdfe1488cea84",
-    "marks-00000.arrows": "f1b44e14bd3f74b5598b05528b4e8cdadb0e3b0351f6e0aabd361dd093ae5f6f",
-    "raw-00000.arrows": "220b0f97bffb3fa892a9a7a6b442a8348054bcca4e1e42e586e79cc995486a1f",
+    "coincidences-00000.arrows": "6d572932b33137ded47d015b0f174f9b8cd79df6ffef4d29bbbd3a21317340f6",
+    "manifest.json": "f0badad18986b2cc805a0bd5cf6f8999702333ca3551e10d618cd44751a8dc8c",
+    "marks-00000.arrows": "85098d233b35e98c0488d37ac0f5219c5bdd525e081bab87f2bace66edac14a9",
+    "raw-00000.arrows": "860c974b2b158d019a705850ed38d6773dd8422a235a640a7bd231628c58ea36",
 }
 
 
