@@ -25,7 +25,7 @@ from daq.storage.writer import ListModeWriter, WriterLimits
 
 ROUNDS = 5
 ROWS = 1 << 16
-WRITES = 900
+WRITES = 1800
 COLUMNS = ["time_ps", "detector", "energy_kev", "windows"]
 SCHEMA = arrow_schema("singles", COLUMNS)
 
@@ -121,7 +121,7 @@ def per_batch_us(rows: int) -> float:
 
 
 def run(folder: Path | None = None) -> list[Row]:
-    """Return the figures. Needs about 1.1 GB of free disk in `folder` (a temporary one by default)."""
+    """Return the figures. Needs about 2.2 GB of free disk in `folder` (a temporary one by default)."""
     slices = singles()
     blocks = blocks_of(sum(column.nbytes for columns in slices for column in columns.values()))
     arrow, plain = [], []

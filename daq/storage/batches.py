@@ -11,12 +11,10 @@ import pyarrow as pa
 
 from daq.listmode.blocks import BatchPlan
 from daq.listmode.crc import checksum
-from daq.storage.flow import Body, BufferPool, Counts, Filled, Rows, total
+from daq.storage.flow import Body, BufferPool, Counts, Rows, total
 from daq.storage.schemas import row_bits
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from daq.model.events import StreamName
 
 HEADROOM = 1 << 16
@@ -35,14 +33,10 @@ class _Open:
 
 
 class Assembler:
-    """Collects rows per stream and closes a batch when it is full or old. Used by one thread.
+    """Collects rows per stream and closes a batch when it is full or old. Used by one thread."""
 
-    `fillers` copy rows into bodies and sum them, the dearest part of the way, several batches at a time.
-    """
-
-    def __init__(self, pool: BufferPool, fillers: Executor, *, batch_bytes: int, batch_age_s: float) -> None:
+    def __init__(self, pool: BufferPool, *, batch_bytes: int, batch_age_s: float) -> None:
         self._pool = pool
-        self._fillers = fillers
         self._batch_bytes = batch_bytes
         self._batch_age_s = batch_age_s
         self._open: dict[StreamName, _Open] = {}
@@ -95,14 +89,9 @@ class Assembler:
         plan = BatchPlan.of_chunks(batch.chunks)
         buffer = self._pool.take(HEADROOM + plan.body_bytes)
         body = buffer[HEADROOM : HEADROOM + plan.body_bytes]
-        filled = self._fillers.submit(_fill, plan, body, batch.chunks)
-        return Body(stream, plan.without_sources(), buffer, filled, batch.counts, batch.losses)
-
-
-def _fill(plan: BatchPlan, body: memoryview, chunks: list[pa.RecordBatch]) -> Filled:
-    """Copy the rows to `body` and return its checksum and time range, all while they are in the cache."""
-    plan.copy_body(body)
-    return Filled(checksum(body), _time_range(chunks))
+        plan.copy_body(body)
+        crc, time_ps = checksum(body), _time_range(batch.chunks)
+        return Body(stream, plan.without_sources(), buffer, crc, time_ps, batch.counts, batch.losses)
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int, bits: int | None) -> tuple[int, int]:

@@ -31,7 +31,7 @@ RESERVE = ".reserve"
 RESERVE_BYTES = 1 << 20
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _IDLE_S = 0.5
-_WRITERS = 2
+_WRITERS = 4
 
 
 class Acknowledged(NamedTuple):
@@ -111,7 +111,7 @@ class Disk:
         self._publish([start.stream])
 
     def append(self, block: Block) -> None:
-        """Write one message, two at a time: while one wakes its thread the other keeps the disk busy."""
+        """Write one message, a few at a time: while one wakes its thread the others keep the disk busy."""
         segment = self._segments[block.stream][-1]
         try:
             write = self._writers.submit(segment.place(block))

@@ -14,7 +14,6 @@ from daq.storage.files import aligned_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from concurrent.futures import Future
 
     import pyarrow as pa
 
@@ -51,22 +50,15 @@ class Rows:
     losses: Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What is known of a body once it is copied: its CRC-32 and the least and greatest time in it."""
-
-    crc32: int
-    time_ps: tuple[int, int] | None
-
-
 @dataclass(slots=True)
 class Body:
-    """A closed batch whose body goes to `buffer` from byte `HEADROOM` on; it is there when `filled` has a result."""
+    """A closed batch whose body lies in `buffer` from byte `HEADROOM` on, summed; the header is still to come."""
 
     stream: StreamName
     plan: BatchPlan
     buffer: memoryview
-    filled: Future[Filled]
+    crc32: int
+    time_ps: tuple[int, int] | None
     counts: Counts
     losses: Counts
 

@@ -80,11 +80,10 @@ class SegmentPlanner:
             "rows": plan.rows,
             "first_row": self._first_row,
         }
-        filled = body.filled.result()
-        if filled.time_ps:
-            facts["time_ps"] = filled.time_ps
+        if body.time_ps:
+            facts["time_ps"] = body.time_ps
         facts |= {"counts": body.counts, "losses": body.losses, "prev": f"{self._chain:08x}"}
-        header, crc = batch_header(plan, facts, filled.crc32)
+        header, crc = batch_header(plan, facts, body.crc32)
         message = _joined(header, body.buffer, plan.body_bytes)
         self._chain = chain(self._chain, crc)
         self._sequence += 1

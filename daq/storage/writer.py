@@ -1,10 +1,11 @@
 """The writer of a list-mode directory: rows in, acknowledged batches on the disk, a sealed directory at the end.
 
-    write() -> queue -> assemble (copy to aligned memory) -> check (header, CRC-32) -> disk (write, sync, roll, seal)
+    write() -> queue -> assemble (copy to aligned memory, CRC-32, header) -> disk (write, sync, roll, seal)
 
-Each arrow is a bounded hand-over between threads, so copying, checksum and disk overlap; zlib, NumPy's copies and
-system calls release the GIL. A batch closes when full or old; syncs have their own cadence and acknowledge the batches
-before them. After a failure nothing more is accepted, yet `seal` makes a sealed directory of all that is whole.
+Each arrow is a bounded hand-over between threads: while two batches are on their way to the disk the next is copied and
+summed. More threads were slower, for on a quiet machine it is the waking up that costs. A batch closes when full or
+old; syncs have a cadence of their own and acknowledge the batches before them. After a disk error nothing more is
+accepted, yet `seal` still makes what is whole a sealed directory.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import chain
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from daq.storage.schemas import Columns
 
 _IDLE_S = 0.5
-_FILLERS = 2
 _SLACK_BYTES = 1 << 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NO_DEADLINE_S = threading.TIMEOUT_MAX
@@ -123,19 +122,17 @@ class ListModeWriter:
             release=self._pool.give,
             on_acknowledged=on_acknowledged,
         )
-        self._fillers = ThreadPoolExecutor(_FILLERS, thread_name_prefix="listmode-fill")
         self._assembler = Assembler(
-            self._pool, self._fillers, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
+            self._pool, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
         )
         self._input: BoundedQueue[Rows | Flush] = BoundedQueue(self._limits.queue_bytes)
-        self._bodies: BoundedQueue[Body | Flush] = BoundedQueue(self._limits.buffers)
         self._blocks: BoundedQueue[Start | Block | Flush] = BoundedQueue(self._limits.buffers)
         self._crash: ScandaqError | None = None
         self._closing: Closing | None = None
         self._sealed: Manifest | None = None
         self._threads = [
             threading.Thread(target=target, name=f"listmode-{name}", daemon=True)
-            for name, target in (("assemble", self._assemble), ("check", self._check), ("disk", self._write))
+            for name, target in (("assemble", self._assemble), ("disk", self._write))
         ]
         self._state = "new"
 
@@ -307,10 +304,10 @@ class ListModeWriter:
             if not self.failure:
                 self._guarded(self._assemble_one, item)
             if isinstance(item, Flush):
-                self._bodies.put(item, 1, within_s=_NO_DEADLINE_S)
+                self._blocks.put(item, 1, within_s=_NO_DEADLINE_S)
             if item is Ended.CLOSED:
                 break
-        self._bodies.close()
+        self._blocks.close()
 
     def _assemble_one(self, item: Rows | Flush | Ended) -> None:
         now_s = time.monotonic()
@@ -320,23 +317,8 @@ class ListModeWriter:
         elif item is Ended.CLOSED or isinstance(item, Flush):
             more = self._assembler.close_all()
         for body in chain(self._assembler.close_due(now_s), more):
-            self._bodies.put(body, 1, within_s=_NO_DEADLINE_S)
-
-    def _check(self) -> None:
-        while (item := self._bodies.get(_IDLE_S)) is not Ended.CLOSED:
-            if isinstance(item, Flush):
-                self._blocks.put(item, 1, within_s=_NO_DEADLINE_S)
-            elif isinstance(item, Body):
-                if self.failure:
-                    self._pool.give(item.buffer)
-                else:
-                    self._guarded(self._check_one, item)
-        self._fillers.shutdown()
-        self._blocks.close()
-
-    def _check_one(self, body: Body) -> None:
-        for item in self._planners[body.stream].place(body):
-            self._blocks.put(item, 1, within_s=_NO_DEADLINE_S)
+            for block in self._planners[body.stream].place(body):
+                self._blocks.put(block, 1, within_s=_NO_DEADLINE_S)
 
     def _write(self) -> None:
         while (item := self._blocks.get(self._disk.seconds_to_sync())) is not Ended.CLOSED:
