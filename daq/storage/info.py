@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
+from daq.listmode.codegen import CAUSES
 from daq.storage.listing import list_segments, load_manifest
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from daq.storage.manifest import Manifest
 
 NOT_KNOWN = "not known"
+_LINE_WIDTH = 100
 _PS_PER_S = 10**12
 _PS_PER_US = 10**6
 
@@ -58,7 +61,7 @@ def print_info(directory: Path) -> None:
 
 def info_text(info: dict[str, Any]) -> str:
     """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
-    blocks = [_head(info), _counts("stored rows", info["rows"]), _counts("decoded words", info["words_by_kind"])]
+    blocks = [_head(info), _counts("stored rows", info["rows"]), _words(info["words_by_kind"])]
     blocks.append(_ledger(info["ledger"]))
     blocks.append(_losses(info["losses"]))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -132,6 +135,16 @@ def _counts(title: str, counts: dict[str, int]) -> str:
     wide = max(map(len, counts))
     digits = max(len(f"{count:,}") for count in counts.values())
     return "\n".join([title, *(f"  {name:<{wide}}  {count:>{digits},}" for name, count in counts.items())])
+
+
+def _words(counts: dict[str, int]) -> str:
+    """Return the words of each kind that came, every cause of undecoded ones, and the names of kinds that did not."""
+    absent = [name for name, count in counts.items() if not count and name not in CAUSES]
+    came = _counts("decoded words", {name: count for name, count in counts.items() if name not in absent})
+    if not absent:
+        return came
+    names = textwrap.fill(", ".join(absent), _LINE_WIDTH, initial_indent="  none of  ", subsequent_indent=" " * 11)
+    return f"{came}\n{names}"
 
 
 def _ledger(ledger: dict[str, Any] | None) -> str:
