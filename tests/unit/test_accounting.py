@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.model.ledger import SourceLedger
@@ -101,9 +101,6 @@ def test_accounts_agree_with_a_list_of_the_words_that_came(drawn: tuple[int, Run
 
 @settings(max_examples=100, deadline=None)
 @given(runs(), runs())
-@example(
-    (1, Run([packet(0, 0, flags=1), packet(0, 1), packet(1, 0, flags=4)], {0}, 1)), (1, Run([packet(0, 0, flags=1)]))
-)
 def test_a_restart_adds_a_second_account_to_the_first(first: tuple[int, Run], second: tuple[int, Run]) -> None:
     accounts = Accounts("native", WORD_BYTES, "word")
     again = second[1].datagrams

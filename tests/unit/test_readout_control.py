@@ -69,10 +69,11 @@ def test_a_handler_that_fails_does_not_end_the_serving(server: Path) -> None:
 def drip(client: socket.socket, *, until_s: float) -> None:
     while time.monotonic() < until_s:
         client.sendall(b" ")
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
-def test_a_client_that_drips_bytes_is_hung_up_on(server: Path) -> None:
+def test_a_client_that_drips_bytes_is_hung_up_on(server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daq.readout.control._CLIENT_DEADLINE_S", 0.5)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dripping:
         dripping.connect(str(server))
         began = time.monotonic()

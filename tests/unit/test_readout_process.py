@@ -16,6 +16,7 @@ import pytest
 from support_readout import Running, free_port, plan_of, running, until
 
 from daq.model.packets import Flag, Packets
+from daq.readout import process as process_module
 from daq.readout.control import ask
 from daq.readout.plan import CONTROL
 from daq.readout.process import Readout
@@ -315,6 +316,7 @@ def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hang = threading.Event()
+    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
         received(run, 500)
@@ -325,7 +327,7 @@ def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
         code = run.finish()
         hang.set()
 
-    assert time.monotonic() - began < 10.0
+    assert time.monotonic() - began < 5.0
     assert code == 0
     assert manifest_of(run).ended_by == "operator"
 
