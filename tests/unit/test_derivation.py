@@ -193,6 +193,17 @@ def test_time_zero_of_every_clock_is_independent_of_calls(
     assert [tick for tick in one.zero_ticks if tick is not None] == [t for t in cutting.zero_ticks if t is not None]
 
 
+def test_a_clock_of_its_own_has_a_zero_of_its_own_even_beside_one_that_began_at_tick_0() -> None:
+    derived = derivation("singles64 with clocks of their own")
+    first = packet(0, [epoch(0), single(1, 1)], size=8)
+    second = packet(0, [epoch(7), single(1, 1)], source=1, size=8)
+
+    rows = rows_of(derived, received([first, second], [0, 0], 8), [1])
+
+    assert derived.zero_ticks == [0, 7 << 24]
+    assert [row["time_ps"] for row in rows["singles"]] == [24, 24]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 64), max_size=12), st.integers(0, 3))
 def test_where_a_byte_stream_is_cut_changes_nothing_but_the_number_of_packets(edges: list[int], stop_at: int) -> None:
