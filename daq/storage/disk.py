@@ -194,7 +194,7 @@ class Disk:
         }
         self._manifest = self._manifest.model_copy(update=sealed)
         self._with_reserve(lambda: self._write_manifest(self._described()))
-        self._files.remove(self._directory / RESERVE)
+        self._give_reserve_back()
         return self._manifest
 
     def _finish_writes(self) -> None:
@@ -205,10 +205,13 @@ class Disk:
             self.fail(why)
 
     def close(self) -> None:
-        """Close the files as they are, unsealed."""
+        """Close the files as they are, unsealed. An error becomes the failure: nobody is left to raise it to."""
         self._writers.shutdown()
         for files in self._segments.values():
-            files[-1].close()
+            try:
+                files[-1].close()
+            except OSError as why:
+                self.fail(why)
 
     def _begin(self, start: Start) -> None:
         segment = SegmentFile(self._files, self._directory, start, segment_bytes=self._segment_bytes)
@@ -233,7 +236,7 @@ class Disk:
             step()
 
     def _give_reserve_back(self) -> None:
-        with suppress(OSError):  # the failure is already known; without the reserve the end may still fit
+        with suppress(OSError):  # a failure is already known, or the end is written: 1 MiB more or less decides nothing
             self._files.remove(self._directory / RESERVE)
             self._files.sync_directory(self._directory)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -149,7 +150,9 @@ class SegmentFile:
             self._synced = False
             self.sync()
         except OSError:
-            self._files.close(self._handle)
+            with suppress(OSError):  # the first error is on its way up; a segment never begun must not lie there
+                self._files.close(self._handle)
+                self._files.remove(self.path)
             raise
 
     @property
