@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
-from pydantic import ValidationError
 
-from daq.errors import RefusedError
-from daq.model.layout import Layout
 from daq.model.packets import Flag, Packets
 from daq.storage.accounting import Accounts, Framing
+from daq.storage.recordedlayout import recorded_layout
 from daq.storage.replaying import packets_from_raw
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ def write_raw(run: ListMode, sink: HashingFile) -> tuple[int, list[str]]:
 
     A single TCP or file source comes back byte for byte. Else only whole words that had not come before are written, in
     order of arrival, behind the preamble; where none was recorded, the profile's first one is made. Raise
-    `RefusedError` when a profile is needed and the manifest has none.
+    `FormatError` when a profile is needed and the manifest has none that is sound.
     """
     survey = _survey(run)
     notes = []
@@ -49,7 +46,7 @@ def write_raw(run: ListMode, sink: HashingFile) -> tuple[int, list[str]]:
         notes.append(f"{survey.dropped} packets are recorded without their words")
     framing = _framing(run, survey)
     as_it_came = framing == "stream" and len(survey.sources) <= 1
-    layout = None if as_it_came and survey.preamble_of is not None else _layout(run)
+    layout = None if as_it_came and survey.preamble_of is not None else recorded_layout(run.manifest, run.directory)[0]
     if survey.preamble_of is None and layout is not None and layout.preamble_bytes:
         begin = layout.preamble_begins[0].encode("ascii") if layout.preamble_begins else b""
         sink.write(begin.ljust(layout.preamble_bytes, b"\0"))
@@ -82,15 +79,6 @@ def _framing(run: ListMode, survey: _Survey) -> Framing:
         if stated == framing:
             return cast("Framing", framing)
     return "native" if survey.numbered else "stream"
-
-
-def _layout(run: ListMode) -> Layout:
-    try:
-        return Layout.model_validate_json(json.dumps(run.manifest.profile.get("layout")))
-    except ValidationError:
-        raise RefusedError(
-            f"{run.directory}: the manifest holds no usable profile, so words and preamble cannot be told"
-        ) from None
 
 
 def _copy(run: ListMode, sink: HashingFile, survey: _Survey, accounts: Accounts | None) -> int:

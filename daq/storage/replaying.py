@@ -6,7 +6,6 @@ recorded marks, which say after how many packets they came.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import get_args
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ValidationError
 
 from daq.errors import FormatError, RefusedError, UsageError
 from daq.listmode.decoder import Decoder
@@ -28,6 +26,7 @@ from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
 from daq.storage.reader import ListMode
+from daq.storage.recordedlayout import recorded_layout
 from daq.storage.recording import make_parents, stream_schemas
 from daq.storage.schemas import record_batch
 from daq.storage.writer import ListModeWriter
@@ -134,18 +133,12 @@ def recorded_facts(recording: ListMode) -> RecordedFacts:
         framing, imported = manifest.time["framing"], manifest.time["imported"]
         if framing not in get_args(Framing) or not isinstance(imported, bool):
             raise FormatError(f"{recording.directory}: the manifest says framing {framing!r}, imported {imported!r}")
-        return RecordedFacts(
-            Layout.model_validate_json(json.dumps(manifest.profile["layout"])),
-            Clock.model_validate_json(json.dumps(manifest.profile["clock"])),
-            framing,
-            imported,
-            parse_stop([manifest.stop]),
-        )
+        layout, clock = recorded_layout(manifest, recording.directory)
+        return RecordedFacts(layout, clock, framing, imported, parse_stop([manifest.stop]))
     except KeyError as why:
         raise FormatError(f"{recording.directory}: the manifest lacks {why}; nothing can be derived again") from None
-    except (ValidationError, UsageError) as why:
-        reason = why.errors()[0]["msg"] if isinstance(why, ValidationError) else why
-        raise FormatError(f"{recording.directory}: the manifest's profile or stop condition: {reason}") from None
+    except UsageError as why:
+        raise FormatError(f"{recording.directory}: the manifest's stop condition: {why}") from None
 
 
 def decoder_of(recording: ListMode) -> Decoder:

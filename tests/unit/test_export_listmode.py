@@ -23,8 +23,20 @@ PROFILE = {
         "byte_order": "little",
         "preamble_bytes": 16,
         "preamble_begins": ["TEST"],
-        "kinds": {"prompt": {"yields": "prompt", "tag": {"31": 0}, "fields": {"bin": {"bits": "30:0", "unit": "1"}}}},
+        "kinds": {
+            "prompt": {
+                "yields": "prompt",
+                "tag": {"31": 0},
+                "fields": {"bin": {"bits": "30:0", "unit": "1", "to": "bin"}},
+            },
+            "time": {
+                "yields": "time",
+                "tag": {"31": 1},
+                "fields": {"ms": {"bits": "30:0", "unit": "ms", "to": "time"}},
+            },
+        },
     },
+    "clock": {"tick_ps": "1000000000", "precision_ps": 1_000_000_000, "reset_at_start": True},
 }
 
 
@@ -180,7 +192,7 @@ def test_raw_without_a_raw_stream_or_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="recorded without the raw stream"):
         export(whole(tmp_path), tmp_path / "out", to="raw")
     directory = recording(tmp_path / "other", [datagram(0, [1])], profile={})
-    with pytest.raises(RefusedError, match="no usable profile"):
+    with pytest.raises(RefusedError, match="no layout or no clock"):
         export(directory, tmp_path / "out", to="raw")
     with pytest.raises(UsageError, match="stream raw alone"):
         export(directory, tmp_path / "out", to="raw", stream="marks")
