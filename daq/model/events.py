@@ -75,7 +75,8 @@ DECODED_MARKS = (
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
 )  # fmt: skip
-"""Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units."""
+"""Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
+`stop`, `operator`: `value` = packets seen up to then, that of the deciding event included."""
 
 MARKS: tuple[str, ...] = DECODED_MARKS + HOST_MARKS
 """The closed list; its order is the code used inside the decoder."""

@@ -59,7 +59,8 @@ class Manifest(BaseModel):
     stop: str = "end"
     """The stop condition that was asked for."""
     ended_by: str | None = None
-    """What ended the recording: `end`, a counter's name, `time`, `host`, `operator`, `stalled`, `disk`, `fault`."""
+    """What ended the recording: `end`, a counter's name, `time`, `host`, `operator`, `stalled`, `silent`, `disk`,
+    `fault`."""
     calibrations: dict[str, Any] = {}
     administration_reference: str | None = None
     patient_reference: str | None = None

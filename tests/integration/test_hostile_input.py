@@ -133,7 +133,7 @@ def test_random_and_mutated_datagrams_are_kept_counted_and_harm_nothing(tmp_path
         good = encode(Header(packet % 3, 0, len(payload) // 4, 20 * packet), payload)
         datagrams += [good, mutated(rng, good), rng.randbytes(rng.choice([0, 1, 15, 16, 17, 300, 1472, 9000]))]
 
-    with listening(tmp_path, "--stop", "host=6s") as (sender, result, pid):
+    with listening(tmp_path, "--stop", "host=4s") as (sender, result, pid):
         send(sender, datagrams)
         finish(sender)
         until(lambda: not unread(sender.getpeername()[1]), "all read")
