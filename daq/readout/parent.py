@@ -17,7 +17,6 @@ from daq.readout.control import ask
 from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
 
 _START_S = 60.0
-_POLL_S = 0.05
 _ANSWER_S = 0.5
 _LOG_TAIL_LINES = 5
 _MOST_SOCKET_PATH_BYTES = 107
@@ -49,6 +48,9 @@ class ReadoutProcess:
                     [sys.executable, "-m", "daq.readout", str(path)],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=Path.cwd(),
                 )  # fmt: skip
+        except OSError as why:
+            shutil.rmtree(runtime, ignore_errors=True)
+            raise UnexpectedError(f"the readout cannot be started: {why.strerror}") from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         self._started_s = time.monotonic()
@@ -58,14 +60,6 @@ class ReadoutProcess:
     def pid(self) -> int:
         """Return the process id."""
         return self._process.pid
-
-    def wait_ready(self) -> dict[str, Any]:
-        """Return the first status, once the control socket answers; raise what ended the process before."""
-        while self.running():
-            if self.status()["state"] != "starting":
-                return self._last
-            time.sleep(_POLL_S)
-        return self.result()
 
     def status(self) -> dict[str, Any]:
         """Return the readout's status, the last one known where it does not answer just now.
