@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from daq.errors import FormatError
 from daq.listmode.crc import checksum, combine
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ def _bytes(buffer: pa.Buffer | None, start: int, size: int) -> npt.NDArray[np.ui
 def batch_header(plan: BatchPlan, facts: Facts, body: Buffer | int) -> tuple[bytes, int]:
     """Return the padded header of a record batch and the CRC-32 of header plus `body`.
 
-    `body` is the bytes, or their CRC-32 where another thread has made it.
+    `body` is the bytes, or their CRC-32 where another thread has made it. Raise `FormatError` for a message that is too
+    large to be read back.
     """
     text = facts_json({**facts, "body": plan.body_bytes})
     key = (len(plan.nodes), len(plan.buffers), len(text))
@@ -194,6 +196,11 @@ def batch_header(plan: BatchPlan, facts: Facts, body: Buffer | int) -> tuple[byt
         pad += short
     if len(_PAD_LENGTHS) < _PAD_CACHE_LIMIT:
         _PAD_LENGTHS[key] = pad
+    if _PREFIX.size + len(flat) > MAX_HEADER or plan.body_bytes > MAX_BODY:
+        raise FormatError(
+            f"a batch with a header of {len(flat)} bytes and a body of {plan.body_bytes}: "
+            f"the limits are {MAX_HEADER} and {MAX_BODY}"
+        )
     checked = body if isinstance(body, int) else checksum(body)
     header = bytearray(_PREFIX.pack(CONTINUATION, len(flat)) + flat)
     return _with_crc(header, checked, plan.body_bytes)

@@ -83,14 +83,19 @@ class Disk:
         self._flying: deque[tuple[SegmentFile, Block, Future[None]]] = deque()
         self._segments: dict[StreamName, list[SegmentFile]] = {}
         self._last_sync_s = time.monotonic()
+        self._reserved = False
         self.failure: ScandaqError | None = None
         self.acknowledged: dict[StreamName, Acknowledged] = {}
         self.counts: dict[StreamName, Counts] = {}
 
     def open(self, starts: list[Start]) -> None:
-        """Write the open manifest durably, take the reserve, begin the first segment of every stream."""
-        self._write_manifest([described(start) for start in starts])
+        """Take the reserve, write the open manifest durably, begin the first segment of every stream.
+
+        The reserve comes first: of two writers in one directory it refuses one before that has written anything.
+        """
         self._files.reserve(self._directory / RESERVE, RESERVE_BYTES)
+        self._reserved = True
+        self._write_manifest([described(start) for start in starts])
         for start in starts:
             self._begin(start)
         self._files.sync_directory(self._directory)
@@ -236,6 +241,8 @@ class Disk:
             step()
 
     def _give_reserve_back(self) -> None:
+        if not self._reserved:
+            return
         with suppress(OSError):  # a failure is already known, or the end is written: 1 MiB more or less decides nothing
             self._files.remove(self._directory / RESERVE)
             self._files.sync_directory(self._directory)

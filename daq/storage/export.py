@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import pyarrow as pa
 
 from daq.errors import RefusedError, StorageFailedError, StorageFullError, UsageError, VerificationError
+from daq.storage.files import partial_path
 from daq.storage.rawexport import write_raw
 from daq.storage.reader import ListMode, open_listmode
 
@@ -52,10 +53,7 @@ def export(
     is not there, or the recording is not sealed or the stream is damaged and `allow_damaged` is not given;
     `UsageError` when there are two event streams to choose from; `StorageFullError`, `StorageFailedError`.
     """
-    partial = out.with_name(out.name + ".partial")
-    for path in (out, partial):
-        if path.exists() or path.is_symlink():
-            raise RefusedError(f"{path} exists: an export never overwrites a file")
+    partial = partial_path(out, "an export never overwrites a file")
     with open_listmode(directory, allow_damaged=allow_damaged) as run:
         chosen = _choose(run, to, stream)
         if run.manifest.state == "open" and not allow_damaged:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daq.errors import RefusedError
 from daq.listmode.blocks import PAGE
 
 if TYPE_CHECKING:
@@ -56,6 +57,20 @@ def aligned_buffer(size: int) -> memoryview:
         view = view[start : start + size]
     np.frombuffer(view, np.uint8)[::PAGE] = 0
     return view
+
+
+def partial_path(out: Path, why_new: str) -> Path:
+    """Return the name under which `out` grows before it gets its own, in the same directory.
+
+    Raise `RefusedError` with `why_new` where either name is taken, or when there is no such directory.
+    """
+    partial = out.with_name(out.name + ".partial") if out.name else out  # "." and "/" have no name
+    for path in (out, partial):
+        if path.exists() or path.is_symlink():
+            raise RefusedError(f"{path} exists: {why_new}")
+    if not out.parent.is_dir():
+        raise RefusedError(f"{out.parent}: no such directory to put {out.name} in")
+    return partial
 
 
 class StorageFiles:
@@ -142,10 +157,13 @@ class StorageFiles:
             os.close(fd)
 
     def reserve(self, path: Path, size: int) -> None:
-        """Create `path` with `size` bytes of disk truly taken."""
+        """Create `path`, which must not exist, with `size` bytes of disk truly taken, or leave nothing."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             os.posix_fallocate(fd, 0, size)
+        except OSError:
+            path.unlink()
+            raise
         finally:
             os.close(fd)
 

@@ -9,9 +9,10 @@ import platform
 import threading
 from typing import TYPE_CHECKING
 
-from daq.errors import MissingError, RefusedError, ScandaqError, StorageFailedError, VerificationError
+from daq.errors import MissingError, RefusedError, StorageFailedError, VerificationError
 from daq.storage.files import StorageFiles
-from daq.storage.manifest import MANIFEST, Manifest, Segment, dump_manifest, parse_manifest
+from daq.storage.listing import list_segments, load_manifest
+from daq.storage.manifest import MANIFEST, Manifest, Segment, dump_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,8 @@ def hash_segments(directory: Path, *, files: StorageFiles | None = None) -> Mani
     """Hash every segment, write the manifest durably with `hashed: true`, and return it. May be called again.
 
     Works in a thread of low CPU and disk priority, so that the next recording is not disturbed. Raise `MissingError`,
-    `RefusedError` for a directory that is not sealed, `VerificationError` when a segment has not its size.
+    `RefusedError` for a directory that is not sealed, `FormatError` for a manifest that cannot be believed,
+    `VerificationError` when a segment has not its size.
     """
     job = _Job(directory, files or StorageFiles())
     thread = threading.Thread(target=job.run, name="listmode-hash", daemon=True)
@@ -42,7 +44,7 @@ class _Job:
     def __init__(self, directory: Path, files: StorageFiles) -> None:
         self._directory = directory
         self._files = files
-        self.error: ScandaqError | None = None
+        self.error: Exception | None = None
         self.manifest = self._read()
 
     def run(self) -> None:
@@ -55,15 +57,12 @@ class _Job:
             self.error = MissingError(f"{why.filename}: named in the manifest, but not there")
         except OSError as why:
             self.error = StorageFailedError(f"{why.filename or self._directory}: {why.strerror} while hashing")
-        except ScandaqError as why:
+        except Exception as why:  # noqa: BLE001 - a thread has nobody above it: `hash_segments` raises it
             self.error = why
 
     def _read(self) -> Manifest:
-        path = self._directory / MANIFEST
-        try:
-            manifest = parse_manifest(path.read_bytes(), str(path))
-        except FileNotFoundError:
-            raise MissingError(f"{path}: no such file") from None
+        manifest = load_manifest(self._directory)
+        list_segments(self._directory, manifest)  # refuses names that lead elsewhere
         if manifest.state == "open":
             raise RefusedError(f"{self._directory}: still open, only sealed recordings are hashed")
         return manifest

@@ -86,7 +86,7 @@ def of_one_acquisition(directory: Path, files: list[SegmentFile]) -> list[Segmen
     It is the one that gave the directory its name, else the one that most segments begin with.
     """
     names: Counter[str] = Counter()
-    for file in files:
+    for file in filter(lambda file: file.path.is_file(), files):
         with mapped(file.path) as mapping:
             first = entry_at(mapping.data, 0)
         if isinstance(first, Entry):

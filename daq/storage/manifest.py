@@ -100,10 +100,14 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
         raise FormatError(f"{where}: its CRC-32 does not match, the manifest is damaged")
     content.pop("crc32", None)
     try:
-        return Manifest.model_validate(_without_computed(content))
+        manifest = Manifest.model_validate(_without_computed(content))
+        manifest.model_dump(mode="json")  # what is read here is written again, by recover and with the hashes
     except ValidationError as why:
         first = why.errors()[0]
         raise FormatError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (ValueError, RecursionError) as why:
+        raise FormatError(f"{where}: it cannot be written again: {why}") from None
+    return manifest
 
 
 def _without_computed(content: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from daq.errors import RefusedError, StorageFailedError, StorageFullError
-from daq.storage.files import StorageFiles
+from daq.storage.files import StorageFiles, partial_path
 from daq.storage.manifest import MANIFEST, Manifest, dump_manifest
 from daq.storage.recoverymanifest import Loss, recovered_manifest
 from daq.storage.streamcopy import StreamCopy, any_schema
@@ -34,12 +34,9 @@ def recover(directory: Path, out: Path) -> Manifest:
     Raise `RefusedError` when `out` exists or when nothing is wrong with the original, `MissingError`, `FormatError`,
     `StorageFullError`, `StorageFailedError`.
     """
-    partial = out.with_name(out.name + ".partial")
-    for path in (out, partial):
-        if path.exists() or path.is_symlink():
-            raise RefusedError(f"{path} exists: a recovery is written to a new directory")
-    if not out.parent.is_dir():
-        raise RefusedError(f"{out.parent}: no such directory to put {out.name} in")
+    partial = partial_path(out, "a recovery is written to a new directory")
+    if out.parent.resolve().is_relative_to(directory.resolve()):
+        raise RefusedError(f"{out} lies in the directory to recover, which stays as it is")
     found = examine(directory)
     if _is_whole(found):
         raise RefusedError(f"{directory} is sealed and whole: there is nothing to recover")

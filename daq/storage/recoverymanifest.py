@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from daq.storage.verify import Examined
 
 Loss = dict[str, Any]
-_SOURCE = "source:"
+_SOURCE = re.compile("source:([0-9]{1,5})")
 
 
 def recovered_manifest(found: Examined, streams: Sequence[StreamCopy], losses: list[Loss]) -> Manifest:
@@ -68,9 +69,8 @@ def _units(streams: Sequence[StreamCopy]) -> dict[str, int]:
     units: dict[str, int] = {}
     for stream in streams:
         for name, count in stream.counts.items():
-            if name.startswith(_SOURCE):
-                source = name.removeprefix(_SOURCE)
-                units[source] = units.get(source, 0) + count
+            if found := _SOURCE.fullmatch(name):
+                units[found[1]] = units.get(found[1], 0) + count
     return units
 
 

@@ -130,7 +130,7 @@ def examine(directory: Path) -> Examined:
     growing = manifest is None or manifest.state == "open"
 
     def scan(file: SegmentFile) -> SegmentScan | None:
-        if not file.path.exists():
+        if not file.path.is_file():
             return None
         return scan_segment(
             file.path,

@@ -164,14 +164,17 @@ class ListModeWriter:
     def open(self) -> Self:
         """Make the directory and its first files durably, then start to accept rows.
 
-        Raise `RefusedError` when the directory holds something, `StorageFullError` or `StorageFailedError`.
+        Raise `RefusedError` when the directory holds something or another writer is at it, `StorageFullError` or
+        `StorageFailedError`.
         """
-        if self._directory.exists() and any(self._directory.iterdir()):
-            raise RefusedError(f"{self._directory} is not empty: a recording is never written over another")
         try:
+            self._refuse_occupied()
             if not self._directory.exists():
                 self._files.make_directory(self._directory)
             self._disk.open([planner.start() for planner in self._planners.values()])
+        except FileExistsError as why:
+            self._disk.close()
+            raise RefusedError(f"{why.filename} exists: a recording is never written over another") from None
         except OSError as why:
             self._disk.fail(why)
             self._disk.close()
@@ -259,6 +262,10 @@ class ListModeWriter:
     ) -> None:
         if self._state == "open":
             self.seal(ended_by="end" if kind is None else "fault")
+
+    def _refuse_occupied(self) -> None:
+        if self._directory.exists() and any(self._directory.iterdir()):
+            raise RefusedError(f"{self._directory} is not empty: a recording is never written over another")
 
     def _put(
         self,
