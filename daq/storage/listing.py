@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daq.errors import FormatError, MissingError, RefusedError
+from daq.listmode.blocks import MAX_HEADER
 from daq.storage.entry import Entry
 from daq.storage.manifest import MANIFEST, Manifest, Segment, parse_manifest
 from daq.storage.mapping import mapped
@@ -88,7 +89,7 @@ def of_one_acquisition(directory: Path, files: list[SegmentFile]) -> list[Segmen
     names: Counter[str] = Counter()
     for file in filter(lambda file: file.path.is_file(), files):
         with mapped(file.path) as mapping:
-            first = entry_at(mapping.data, 0)
+            first = entry_at(mapping.data, 0) if mapping.readable(0, MAX_HEADER) else None
         if isinstance(first, Entry):
             names[first.acquisition] += 1
     if not names:

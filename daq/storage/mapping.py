@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import mmap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RELEASE_BYTES = 32 << 20
+_MADV_POPULATE_READ = 22
+_LOG = logging.getLogger(__name__)
 
 
 class Releaser:
@@ -32,6 +36,10 @@ class Releaser:
             self._pages.madvise(mmap.MADV_DONTNEED, self._released, step)
             self._released += step
 
+    def readable(self, start: int, end: int) -> bool:
+        """Return False where a look at bytes `[start, end)` would kill the process."""
+        return self._pages is None or readable(self._pages, start, end)
+
     def release_all(self) -> None:
         """Let go of the whole file."""
         if self._pages is not None:
@@ -47,15 +55,58 @@ class Mapping(Releaser):
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[Mapping]:
-    """Yield the file's bytes. Raise `MissingError` or `RefusedError` when there is no such plain file."""
+def mapped(path: Path, *, whole: bool = False) -> Iterator[Mapping]:
+    """Yield the file's bytes. Raise `MissingError` or `RefusedError` when there is no such plain file.
+
+    With `whole`, every byte may be looked at even where the disk gives an error instead: zeros stand there.
+    """
     pages = map_file(path)
     if pages is None:
         yield Mapping(memoryview(b""))
         return
+    if whole and not all(_windows_readable(pages)):
+        pages.close()
+        pages = _copy_with_zeros(path)
     with pages, memoryview(pages) as data:
         pages.madvise(mmap.MADV_SEQUENTIAL)
         yield Mapping(data, pages)
+
+
+def readable(pages: mmap.mmap, start: int, end: int) -> bool:
+    """Return False where a look at bytes `[start, end)` would kill the process: a bad disk, a file cut short.
+
+    A kernel older than 5.14 cannot tell, which counts as True.
+    """
+    start -= start % mmap.PAGESIZE
+    try:
+        pages.madvise(_MADV_POPULATE_READ, start, min(end, len(pages)) - start)
+    except OSError as why:
+        return why.errno == errno.EINVAL
+    return True
+
+
+def _windows_readable(pages: mmap.mmap) -> Iterator[bool]:
+    for start in range(0, len(pages), _RELEASE_BYTES):
+        yield readable(pages, start, start + _RELEASE_BYTES)
+        pages.madvise(mmap.MADV_DONTNEED, start, min(_RELEASE_BYTES, len(pages) - start))
+
+
+def _copy_with_zeros(path: Path) -> mmap.mmap:
+    """Return the file's bytes in memory, zeros for the pages that cannot be read."""
+    with path.open("rb", buffering=0) as file:
+        size = file.seek(0, 2)
+        copy = mmap.mmap(-1, max(size, 1))
+        lost = 0
+        for start in range(0, size, mmap.PAGESIZE):
+            file.seek(start)
+            try:
+                data = file.read(mmap.PAGESIZE)
+            except OSError:
+                lost += mmap.PAGESIZE
+                continue
+            copy[start : start + len(data)] = data
+    _LOG.warning("%s: %d bytes cannot be read from the disk and count as zeros", path, lost)
+    return copy
 
 
 def map_file(path: Path) -> mmap.mmap | None:

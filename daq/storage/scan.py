@@ -79,7 +79,7 @@ def scan_segment(
     than are left. Raise `MissingError` and `RefusedError` for what is no plain file, `FormatError` for a segment that
     begins with a message of another major version.
     """
-    with mapped(path) as mapping:
+    with mapped(path, whole=True) as mapping:
         first = entry_at(mapping.data, 0)
         if isinstance(first, OtherVersion):
             raise FormatError(f"{path}: {first}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from daq.errors import FormatError
-from daq.listmode.blocks import END_OF_STREAM, Message, read_message
+from daq.listmode.blocks import END_OF_STREAM, PAGE, Message, read_message
 from daq.storage.entry import Entry
 from daq.storage.flatschema import flat_schema, has_offsets, is_compressed
-from daq.storage.mapping import Releaser, map_file
+from daq.storage.mapping import Releaser, map_file, readable
 from daq.storage.scan import scan_segment, schema_copy, stated_chain
 from daq.storage.walk import Damage, entry_at
 
@@ -67,7 +67,7 @@ class SegmentReader:
         if copy is not None and (kept := flat_schema(copy)) is not None:
             return kept
         self.find_way()
-        if self._pages is not None:
+        if self._pages is not None and readable(self._pages, 0, PAGE):
             with memoryview(self._pages) as data:
                 message = read_message(data, 0)
                 text = bytes(data[: message.end]) if isinstance(message, Message) else None
@@ -106,7 +106,7 @@ class SegmentReader:
         if self._pages is None:
             return False
         with memoryview(self._pages) as data:
-            good = entry_at(data, entry.start) == entry
+            good = readable(self._pages, entry.start, entry.end) and entry_at(data, entry.start) == entry
         if good:
             self._verified.add(entry.number)
         return good
@@ -161,6 +161,8 @@ def _chained(data: memoryview, file: SegmentFile, pages: mmap.mmap) -> list[Entr
     behind = Releaser(pages)
     at, end = 0, len(data) - len(END_OF_STREAM)
     while at < end:
+        if not readable(pages, at, at + PAGE):
+            return []
         entry = entry_at(data, at, check=not entries)
         if not isinstance(entry, Entry) or not _follows(entries, entry, file):
             return []
@@ -168,7 +170,8 @@ def _chained(data: memoryview, file: SegmentFile, pages: mmap.mmap) -> list[Entr
         at = entry.end
         behind.release_before(at)
     behind.release_all()
-    return entries if at == end and bytes(data[end:]) == END_OF_STREAM else []
+    sealed = at == end and readable(pages, end, len(data)) and bytes(data[end:]) == END_OF_STREAM
+    return entries if sealed else []
 
 
 def _follows(before: Sequence[Entry], entry: Entry, file: SegmentFile) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 from daq.errors import FormatError, MissingError
 from daq.storage.listing import SegmentFile, list_segments, load_manifest, of_one_acquisition
-from daq.storage.mapping import mapped
 from daq.storage.scan import SegmentScan, Tail, scan_segment
 from daq.storage.walk import Damage
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from daq.storage.manifest import Manifest
 
 Verdict = Literal["ok", "damaged", "unsealed"]
-_HASH_STEP = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +193,5 @@ def _hashes(files: list[SegmentFile]) -> list[str | None]:
 
 def sha256_of(path: Path) -> str:
     """Return the file's SHA-256 in hex, read in small steps."""
-    digest = hashlib.sha256()
-    with mapped(path) as mapping:
-        for at in range(0, len(mapping.data), _HASH_STEP):
-            digest.update(mapping.data[at : at + _HASH_STEP])
-            mapping.release_before(at)
-    return digest.hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
