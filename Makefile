@@ -24,7 +24,7 @@ test: $(VENV)/.dev system-packages lint wheel
 	$(BIN)/python -m pytest -q -m "not soak"
 
 check: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q -n auto tests/unit
 
 .PHONY: lint
 lint: $(VENV)/.dev
@@ -50,7 +50,7 @@ wheel: $(VENV)/.dev
 	$(PIP) install --no-deps --target build/wheel/site build/wheel/*.whl
 	cp -r tests pyproject.toml docs build/wheel/elsewhere/
 	cd build/wheel/elsewhere && PYTHONPATH=../site ../../../$(BIN)/python -P -c "import daq; assert 'wheel' in daq.__file__, daq.__file__"
-	cd build/wheel/elsewhere && PYTHONPATH=../site ../../../$(BIN)/python -P -m pytest -q -p no:cacheprovider tests/unit
+	cd build/wheel/elsewhere && PYTHONPATH=../site ../../../$(BIN)/python -P -m pytest -q -n auto -p no:cacheprovider tests/unit
 
 lock: $(VENV)/.dev
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade $(COMPILE) --output-file requirements/run.txt pyproject.toml
