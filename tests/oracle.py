@@ -111,7 +111,7 @@ class Oracle:
             if step >= span - span // 2:
                 step -= span
             new = self.ticks + step
-        if abs(new) > int(LIMIT_PS / self.clock.tick):
+        if self.zero is not None and abs(new - self.zero) > int(LIMIT_PS / max(self.clock.tick, 1)):
             raise OutOfRangeError
         self.ticks = new
         self.zero = new if self.zero is None else self.zero

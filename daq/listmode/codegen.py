@@ -12,9 +12,10 @@ from __future__ import annotations
 from daq.listmode.branches import branches_of, detectors_of
 from daq.listmode.columns import NUMPY_TYPES, decoded_columns
 from daq.listmode.expressions import load
-from daq.listmode.statements import CAUSES, PREFIX, Statements, indent
+from daq.listmode.statements import PREFIX, Statements, indent
 from daq.model.events import STREAMS
 from daq.model.layout import Clock, Layout
+from daq.model.layout_rules import CAUSES
 from daq.model.packets import NOT_DECODED
 
 VERSION = 1

@@ -30,8 +30,12 @@ class Encoder:
         self._time_words = time_words
         self._time_code = next((i for i, kind in enumerate(layout.kinds.values()) if kind.yields == "time"), None)
         self._last: int | None = None
-        if self._time_code is not None and clock.start_ticks is not None:
-            self._last = clock.start_ticks // self._time_field().ticks
+        self._begun = False
+        """Whether the decoder's carried time is that of `_last`: then only a change needs a time word."""
+        if clock.start_ticks is not None:
+            unit = 1 if self._time_code is None else self._time_field().ticks
+            self._last, odd = divmod(clock.start_ticks, unit)
+            self._begun = odd == 0
 
     def encode(
         self, kinds: npt.NDArray[np.integer[Any]], ticks: Ints, values: Mapping[str, npt.NDArray[Any]]
@@ -73,7 +77,7 @@ class Encoder:
     def _time_raw(self, name: str, field: BitField, ticks: Ints) -> Ints:
         wrap = field.wrap or 1 << field.width
         if self._time_code is None:
-            return (ticks // field.ticks) % wrap
+            return _wrapped(ticks // field.ticks, wrap)
         fine = (ticks % self._time_field().ticks) // field.ticks
         if len(fine) and int(fine.max()) >= wrap:
             raise EncodeError(f"kind {name}: {int(fine.max())} fine counts after a time word; the field holds {wrap}")
@@ -88,10 +92,12 @@ class Encoder:
         timed = ticks[np.isin(kinds, list(fields))]
         if len(timed) == 0:
             return
+        wrap_ticks = min((field.wrap or 1 << field.width) * field.ticks for field in fields.values())
+        if self._last is None and not 0 <= timed[0] < wrap_ticks:
+            raise EncodeError(f"the first timed event is at tick {timed[0]}; the clock begins at 0 of {wrap_ticks}")
         before = timed[0] if self._last is None else self._last
         worst = int(np.abs(np.diff(timed, prepend=before)).max())
         self._last = int(timed[-1])
-        wrap_ticks = min((field.wrap or 1 << field.width) * field.ticks for field in fields.values())
         if 2 * worst >= wrap_ticks:
             raise EncodeError(f"{worst} ticks between two timed events; the clock wraps after {wrap_ticks}")
 
@@ -112,15 +118,20 @@ class Encoder:
         self._last = int(counts[-1])
         steps = counts - before
         wrap = field.wrap or 1 << field.width
-        if not first and 2 * int(np.abs(steps).max()) >= wrap and self._time_words == "changes":
-            raise EncodeError(f"{int(np.abs(steps).max())} counts between two time words; their field wraps at {wrap}")
+        if first and not 0 <= counts[0] < wrap:
+            raise EncodeError(f"the first time word is at count {counts[0]}; the clock begins at 0 of {wrap}")
+        jumps = np.abs(steps[first:] if self._time_words == "changes" else np.minimum(steps, 0))
+        if len(jumps) and 2 * int(jumps.max()) >= wrap:
+            raise EncodeError(f"{int(jumps.max())} counts between two time words; their field wraps at {wrap}")
         inserted = np.where(steps > 0, steps if self._time_words == "all" else 1, steps != 0).astype(np.int64)
+        inserted[0] = max(inserted[0], not self._begun)
+        self._begun = True
         place = np.arange(len(words)) + np.cumsum(inserted)
         out = np.zeros(len(words) + int(inserted.sum()), np.uint64)
         is_time = np.ones(len(out), bool)
         is_time[place] = False
         back = np.repeat(place, inserted) - np.flatnonzero(is_time) - 1
-        raw = (np.repeat(counts, inserted) - back) % wrap
+        raw = _wrapped(np.repeat(counts, inserted) - back, wrap)
         kind = self.layout.kinds[self.kinds[code]]
         out[is_time] = np.uint64(kind.tag_value) | (raw.astype(np.uint64) << np.uint64(field.low))
         out[place] = words
@@ -131,6 +142,11 @@ class Encoder:
         if self.layout.byte_order == "little":
             return np.ascontiguousarray(words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :size]).reshape(-1)
         return np.ascontiguousarray(words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - size :]).reshape(-1)
+
+
+def _wrapped(counts: Ints, wrap: int) -> Ints:
+    """Return counts modulo `wrap`, which may be 2^63 and so no int64."""
+    return counts & (wrap - 1) if wrap & (wrap - 1) == 0 else counts % wrap
 
 
 def _digits(name: str, kind: Kind, values: Mapping[str, npt.NDArray[Any]]) -> dict[str, Ints]:

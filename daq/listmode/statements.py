@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from daq.listmode.branches import Branch, detectors_of
 from daq.listmode.columns import decoded_columns
 from daq.listmode.expressions import column_value, physical, raw
+from daq.model.clock_rules import TIME_LIMIT_PS
 from daq.model.events import MARKS
 from daq.model.layout import BitField, Clock, Kind, Layout
-
-CAUSES = ("unknown", "out_of_range", "untimed")
-"""Words that give no row, by cause; their counts follow those of the kinds."""
-
-TIME_LIMIT_PS = 1 << 62
-"""A time beyond this (53 days) is no time: the word is `out_of_range`."""
+from daq.model.layout_rules import CAUSES
 
 PREFIX = {"singles": "s", "coincidences": "c", "marks": "m"}
 """What the names of a stream's column arguments begin with."""
@@ -120,24 +118,25 @@ class Statements:
         return [*lines, *self._ps_of(f"(ref + {raw(field)} * {field.ticks})"), *_LATEST]
 
     def _unfold(self, field: BitField) -> list[str]:
-        """Advance `ref` (ticks) to the field's value by the nearest way round its wrap."""
+        """Advance `ref` (ticks) to the field's value by the nearest way round its wrap.
+
+        The limit is on the time from zero, for a clock that ran for years before may count anything. Where a wrap is
+        short it cannot be reached in a run, and is not looked at.
+        """
         wrap = (field.wrap or 1 << field.width) * field.ticks
         half = wrap // 2
-        value = f"{raw(field)} * {field.ticks}"
-        if wrap & (wrap - 1) == 0 and wrap < 1 << 63:
+        if wrap & (wrap - 1) == 0:
             step = f"((v - ref + {half}) & {wrap - 1}) - {half}"
-        elif wrap < 1 << 62:
-            step = f"((v - ref + {half}) % {wrap}) - {half}"
         else:
-            step = "v - ref"
-        lines = [f"v = {value}"]
+            step = f"((v - ref + {half}) % {wrap}) - {half}"
+        lines = []
         if field.wrap and field.wrap < 1 << field.width:
-            lines += [f"if v >= {wrap}:", f"    {self.cause('out_of_range')} += 1", "    continue"]
-        lines += [f"stepped = ref + {step} if known else v"]
-        limit = int(TIME_LIMIT_PS / self._tick)
-        if wrap * self._tick > 1 << 40:
+            lines += [f"if {raw(field)} >= {field.wrap}:", f"    {self.cause('out_of_range')} += 1", "    continue"]
+        lines += [f"v = {raw(field)} * {field.ticks}", f"stepped = ref + {step} if known else v"]
+        limit = int(TIME_LIMIT_PS / max(self._tick, Fraction(1)))
+        if wrap * max(self._tick, Fraction(1)) > 1 << 40:
             lines += [
-                f"if stepped > {limit} or stepped < -{limit}:",
+                f"if zeroed and (stepped - origin > {limit} or stepped - origin < -{limit}):",
                 f"    {self.cause('out_of_range')} += 1",
                 "    continue",
             ]

@@ -46,6 +46,7 @@ COUNT_COLUMNS: dict[Target, int] = {"energy_adc": 16, "head": 8, "bin": 32}
 _UNSCALED: tuple[Target, ...] = (*COUNT_COLUMNS, "time", "value")
 _INT32_MAX = (1 << 31) - 1
 _INT64_BITS = 63
+_FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 _PAIR_ENERGIES: tuple[Target, ...] = ("energy_a_kev", "energy_b_kev")
 _EVENTS = ("single", "prompt", "delayed")
 _COINCIDENCES = ("prompt", "delayed")
@@ -111,6 +112,9 @@ def values_fit_columns(layout: Layout, _clock: Clock) -> Iterator[Finding]:
             yield error(f"{key}.bits", field.bits, f"{field.width} bits; {field.to} takes at most {limit}")
         if field.to == "tof_ps" and _largest(field) > _INT32_MAX:
             reason = f"reaches {_largest(field):.4g} ps; tof_ps is 32 bits, so at most {_INT32_MAX} ps"
+            yield error(f"{key}.scale", field.scale, reason)
+        elif field.to and isfinite(field.scale) and isfinite(field.offset) and not _largest(field) <= _FLOAT32_MAX:
+            reason = f"reaches {_largest(field):.4g}; {field.to} holds at most {_FLOAT32_MAX:.4g}"
             yield error(f"{key}.scale", field.scale, reason)
 
 

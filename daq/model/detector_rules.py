@@ -41,6 +41,8 @@ def _belongs(key: str, kind: Kind) -> Iterator[Finding]:
         yield error(f"{key}.{missing}", ABSENT, "a coincidence has both detector_a and detector_b or neither")
     if a is not None and b is not None and (a.radix, a.lookup) != (b.radix, b.lookup):
         yield error(f"{key}.detector_b", _text(b), "numbers its detectors otherwise than detector_a (radix or lookup)")
+    if a is not None and b is not None and a.digits == b.digits:
+        yield error(f"{key}.detector_b.digits", list(b.digits), "the digits of detector_a: each with itself, no pair")
 
 
 def _digits(key: str, number: DetectorNumber, kind: Kind) -> Iterator[Finding]:
@@ -82,6 +84,8 @@ def _lookup(key: str, number: DetectorNumber) -> Iterator[Finding]:
                 f"{where}[{index}]", entry, "must be a detector number of 32 bits, or -1 for an address not in use"
             )
     used = [entry for entry in number.lookup if entry >= 0]
+    if not used:
+        yield error(where, list(number.lookup), "no address is in use: every such word would be refused")
     if len(set(used)) != len(used):
         yield warning(where, list(number.lookup), "two addresses give one detector: they cannot be told apart later")
 

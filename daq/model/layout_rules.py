@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
+from daq.model.clock_rules import CLOCK_RULES
 from daq.model.column_rules import COLUMN_RULES
 from daq.model.detector_rules import detector_numbers
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import Clock, Kind, Layout, bit_mask
 
 EVENT_KINDS = ("single", "prompt", "delayed")
+
+CAUSES = ("unknown", "out_of_range", "untimed")
+"""Words that give no row, by cause; their counts follow those of the kinds."""
+
+MAX_PREAMBLE_BYTES = 1 << 24
 
 Rule = Callable[[Layout, Clock], Iterator[Finding]]
 
@@ -126,6 +132,8 @@ def preamble_fits(layout: Layout, _clock: Clock) -> Iterator[Finding]:
         elif len(text) > layout.preamble_bytes:
             reason = f"{len(text)} bytes, longer than preamble_bytes = {layout.preamble_bytes}"
             yield error(key, text, reason)
+    if layout.preamble_bytes > MAX_PREAMBLE_BYTES:
+        yield error("layout.preamble_bytes", layout.preamble_bytes, f"at most {MAX_PREAMBLE_BYTES}")
     if layout.preamble_bytes and not layout.preamble_begins:
         reason = "no preamble_begins: a file of another format cannot be told from one of this"
         yield warning("layout.preamble_bytes", layout.preamble_bytes, reason)
@@ -149,6 +157,14 @@ def something_is_detected(layout: Layout, _clock: Clock) -> Iterator[Finding]:
     if not any(kind.yields in EVENT_KINDS for kind in layout.kinds.values()):
         kinds = Said(", ".join(layout.kinds) or "none")
         yield error("layout.kinds", kinds, "no kind yields a single, prompt or delayed: nothing would be recorded")
+
+
+def kinds_are_no_causes(layout: Layout, _clock: Clock) -> Iterator[Finding]:
+    """Demand kinds that are not named like a cause of a word without row: both are counted by name."""
+    for name in layout.kinds:
+        if name in CAUSES:
+            reason = f"is a cause by which words without a row are counted ({', '.join(CAUSES)}): name it otherwise"
+            yield error(f"layout.kinds.{name}", name, reason)
 
 
 def bit_names(mask: int) -> str:
@@ -182,6 +198,7 @@ def _tags(kind: Kind) -> Said:
 
 RULES: tuple[Rule, ...] = (
     something_is_detected,
+    kinds_are_no_causes,
     ranges_fit,
     no_bit_twice,
     tag_values_fit,
@@ -191,5 +208,6 @@ RULES: tuple[Rule, ...] = (
     preamble_fits,
     marks_are_named,
     *COLUMN_RULES,
+    *CLOCK_RULES,
     detector_numbers,
 )
