@@ -28,13 +28,14 @@ _MAX_DEPTH = 32
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the tables of a TOML file. Raises `MissingError` or `ProfileError` (not TOML: with line and column)."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # never more: a device has no end
     except FileNotFoundError:
         raise MissingError(f"{path}: no such file") from None
     except OSError as why:
         raise ProfileError(f"{path}: cannot be read ({why.strerror})") from None
     if len(content) > MAX_BYTES:
-        raise ProfileError(f"{path}: {len(content)} bytes; a profile has at most {MAX_BYTES}")
+        raise ProfileError(f"{path}: a profile has at most {MAX_BYTES} bytes")
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as why:

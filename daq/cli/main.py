@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -33,8 +34,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _writable_streams() -> None:
+    """Let output never fail for its characters, nor for a stream that was closed before the start."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    _writable_streams()
     try:
         options = build_parser().parse_args(arguments)
         code = int(options.run(options))

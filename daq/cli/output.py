@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """Print the result as indented JSON."""
-    sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    """Print the result as indented JSON, in ASCII where stdout cannot take every character."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(result, indent=1, ensure_ascii=not utf8) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
