@@ -12,7 +12,7 @@ def bit_rows(layout: Layout, kind: Kind, clock: Clock) -> list[list[str]]:
     rows = [
         (bits, ["(tag)", "", "", f"= 0b{value:0{bit_mask(bits).bit_count()}b}", ""]) for bits, value in kind.tag.items()
     ]
-    rows += [(field.bits, _field_row(name, field, kind, clock)) for name, field in kind.fields.items()]
+    rows += [(field.bits, _field_row(name, field, kind, layout, clock)) for name, field in kind.fields.items()]
     rows += [(bits, ["(reserved)", "", "", "", ""]) for bits in kind.reserved]
     rows += [(bits, ["(unnamed)", "", "", "", ""]) for bits in _unnamed(layout, rows)]
     rows.sort(key=lambda row: -int(row[0].partition(":")[0]))
@@ -37,16 +37,19 @@ def detector_text(kind: Kind) -> str:
     return "; ".join(texts)
 
 
-def _field_row(name: str, field: BitField, kind: Kind, clock: Clock) -> list[str]:
+def _field_row(name: str, field: BitField, kind: Kind, layout: Layout, clock: Clock) -> list[str]:
     column = f"{'value' if kind.yields == 'time' else 'time_ps'}" if field.to == "time" else field.to or ""
-    return [name, column, field.unit, _physical(field, clock), field.meaning]
+    added = layout.carries_time and kind.yields != "time"
+    return [name, column, field.unit, _physical(field, clock, added=added), field.meaning]
 
 
-def _physical(field: BitField, clock: Clock) -> str:
+def _physical(field: BitField, clock: Clock, *, added: bool) -> str:
+    """Return how the physical value is made. `added`: a time field counts on from the last time word."""
     raw = "signed raw" if field.signed else "raw"
     if field.to == "time":
         counts = f" * {field.ticks}" if field.ticks != 1 else ""
-        return f"{raw}{counts} * {clock.tick_ps} ps, wraps at {field.wrap or 1 << field.width}"
+        how = "after the last time word" if added else f"wraps at {field.wrap or 1 << field.width}"
+        return f"{raw}{counts} * {clock.tick_ps} ps, {how}"
     scaled = f"{raw} * {field.scale:g}" if field.scale != 1 else raw
     return f"{scaled} {'+' if field.offset > 0 else '-'} {abs(field.offset):g}" if field.offset else scaled
 
