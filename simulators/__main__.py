@@ -34,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     except ScandaqError as why:
         print(f"simulators: {why}", file=sys.stderr)  # noqa: T201
         return why.exit_code
+    except OSError as why:
+        print(f"simulators: {why.filename or 'input or output'}: {why.strerror or why}", file=sys.stderr)  # noqa: T201
+        return 1
 
 
 def _leave(*_: object) -> NoReturn:

@@ -61,6 +61,8 @@ def service(kind: str, arguments: argparse.Namespace) -> Service:
     truth: Path | None = arguments.truth
     if truth is not None and not truth.absolute().parent.is_dir():
         raise UsageError(f"--truth {truth}: there is no folder {truth.absolute().parent}")
+    if truth is not None and truth.is_dir():
+        raise UsageError(f"--truth {truth}: is a folder; name a file")
     ports = dict.fromkeys(ENDPOINTS, 0) | dict(arguments.port)
     return Service(kind, arguments.host, ports, arguments.to, arguments.once, truth, arguments.speed)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from daq.errors import RefusedError, UsageError
 from daq.listmode.encoder import Encoder, TimeWords
+from daq.model.clock_rules import TIME_LIMIT_PS
 from daq.model.layout import BitField, Layout
 from simulators.events import Drawer, parse_mix, preamble_of
 from simulators.options import MAX_SOURCE, instrument, positive, positive_float, service, source_number
@@ -26,6 +27,7 @@ DENSE_TIME_WORDS_PS = 100_000_000
 FAILURE_CHANCE = 1e-6
 """How likely a run may be to hold a silence that its clock cannot bridge."""
 DEFAULT_SECONDS = 10.0
+MAX_SECONDS = TIME_LIMIT_PS / 2e12
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +97,14 @@ class PoissonSupply:
         self._mix = parse_mix(mix, self.layout)
         self._drawer = Drawer(self.layout, self._mix)
         self._events_per_tick = rate_cps * float(self.clock.tick) / 1e12
+        if self._events_per_tick > SLICE_EVENTS:
+            raise UsageError(f"--rate {rate_cps:g}: {self._events_per_tick:g} events per tick; at most {SLICE_EVENTS}")
         expected = events if events is not None else rate_cps * (seconds or 0)
+        if expected / rate_cps > MAX_SECONDS:
+            raise UsageError(f"a run of {expected / rate_cps:g} s; at most {MAX_SECONDS:g} s, half the largest time")
         self._time_words = time_words_of(device)
+        if self._time_word_count(expected) > SLICE_EVENTS * max(expected, 1.0):
+            raise UsageError(f"--rate {rate_cps:g}: more than {SLICE_EVENTS} time words between two events")
         self.size_bytes = round((expected + self._time_word_count(expected)) * self.layout.word_bytes)
         self.preamble = preamble_of(self.layout)
         check_silences(device, rate_cps / sources * self._timed_share(), expected)
@@ -130,7 +138,7 @@ class PoissonSupply:
 
     def _chunk(self, index: int, rng: np.random.Generator, encoder: Encoder, ticks: Ints) -> Chunk:
         kinds, values = self._drawer.draw(rng, len(ticks))
-        return Chunk(self.sources[index], encoder.encode(kinds, ticks, values))
+        return Chunk(self.sources[index], encoder.encode(kinds, ticks + (self.clock.start_ticks or 0), values))
 
     def _timed_share(self) -> float:
         """Return the share of the events that bear a time, their own or in a time word before them."""
