@@ -117,4 +117,4 @@ def _time_range(chunks: list[pa.RecordBatch]) -> tuple[int, int] | None:
     if not columns:
         return None
     times = [np.frombuffer(c.buffers()[1], np.int64, len(c), c.offset * 8) for c in columns]
-    return min(int(np.min(t)) for t in times), max(int(np.max(t)) for t in times)
+    return min(int(t.min()) for t in times), max(int(t.max()) for t in times)
