@@ -67,7 +67,7 @@ conditions = st.builds(
     StopCondition,
     st.dictionaries(st.sampled_from(COUNTERS), st.integers(1, LARGEST)),
     st.none() | st.integers(1, LARGEST),
-    st.none() | st.integers(1, LARGEST).map(lambda ps: ps / 10**12),
+    st.none() | st.integers(1, LARGEST - 10**6).map(lambda ps: ps / 10**12),
 )
 
 
