@@ -5,6 +5,7 @@ SCANDAQ_BENCH_GB is the size of the directory that the longer stream makes, in G
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -44,15 +45,24 @@ def make_file(path: Path, words: int) -> None:
             second[is_time] += 1000
 
 
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+code = os.waitstatus_to_exitcode(status)
+print(json.dumps([code, time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+"""A process begins with its parent's peak memory, so a small one stands between this one and what is measured."""
+
+
 def measured(*arguments: str) -> tuple[float, float, float]:
     """Run `daq` with the arguments; return wall seconds, CPU seconds and peak resident MB."""
-    before = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "daq", *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"daq {' '.join(arguments)} ended with {process.returncode}")
-    return time.perf_counter() - before, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    command = [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "daq", *arguments]
+    code, wall, cpu, peak = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    if code:
+        raise RuntimeError(f"daq {' '.join(arguments)} ended with {code}")
+    return wall, cpu, peak
 
 
 def run() -> list[Row]:
