@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "?")
+
 
 def print_json(result: dict[str, Any]) -> None:
     """Print the result as indented JSON, in ASCII where stdout cannot take every character."""
@@ -19,7 +21,7 @@ def print_json(result: dict[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as its content; numbers, which is whatever begins with a digit, stand at the right."""
-    table = [[str(cell) for cell in row] for row in rows]
+    table = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(columns, *table, strict=True)]
     right = [bool(table) and all(row[i][:1].isdigit() or not row[i] for row in table) for i in range(len(columns))]
     if title:
@@ -30,8 +32,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_line(text: str = "") -> None:
-    """Print one line of a result."""
-    sys.stdout.write(text + "\n")
+    """Print one line of a result. Control characters, which a profile's texts may hold, do not reach the terminal."""
+    sys.stdout.write(text.translate(_CONTROLS) + "\n")
 
 
 def say(text: str) -> None:

@@ -1,5 +1,6 @@
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,55 @@ def test_the_noun_modules_import_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["profile", "show", "./accents.toml"], ["profile", "lint", "ü.toml"]]
+)
+def test_a_terminal_without_utf8_shows_what_it_can(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "accents.toml").write_text(HEAD.replace('title = "', 'title = "Détecteur µ: '))
+    (tmp_path / "ü.toml").write_text(HEAD)
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    shown = subprocess.run(
+        [sys.executable, "-m", "daq", *arguments], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+
+    assert (shown.returncode, shown.stderr) == (0, b"")
+
+
+def test_json_stays_json_in_a_terminal_without_utf8(tmp_path: Path) -> None:
+    (tmp_path / "accents.toml").write_text(HEAD.replace('title = "', 'title = "Détecteur µ: '))
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "daq", "profile", "show", "./accents.toml", "--json"]
+
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+
+    assert json.loads(shown.stdout)["title"].startswith("Détecteur µ: ")
+
+
+def test_a_closed_stdout_is_no_traceback() -> None:
+    command = f"{sys.executable} -m daq profile list >&-"
+
+    closed = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False)
+
+    assert (closed.returncode, closed.stderr) == (0, b"")
+
+
+def test_control_characters_of_a_profile_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "red.toml"
+    path.write_text(HEAD.replace('title = "', 'title = "\\u001b[31m'))
+
+    assert run("profile", "show", str(path)) == 0
+
+    shown = capsys.readouterr().out
+    assert "?[31mGamma" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_profile_without_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "lint", "/dev/zero") == ProfileError.exit_code
+
+    assert "a profile has at most 4194304 bytes" in capsys.readouterr().out

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from daq.errors import UsageError
 from simulators import poisson, replay
 from simulators.__main__ import KINDS, main
 
@@ -35,3 +36,25 @@ def test_every_kind_explains_itself(kind: str, capsys: pytest.CaptureFixture[str
 
     assert ended.value.code == 0
     assert KINDS[kind].split(",")[0] in capsys.readouterr().out.lower().replace("\n", " ")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--profile", "head-xye64", "--rate", "1e300", "--events", "9"], "1e+294 events per tick; at most 131072"),
+        (["--profile", "head-xye64", "--rate", "1e5", "--seconds", "1e300"], "a run of 1e+300 s; at most"),
+        (
+            ["--profile", "siemens-petlink32", "--rate", "1e-3", "--events", "9"],
+            "more than 131072 time words between two events",
+        ),
+        (["--profile", "head-xye64", "--rate", "1e5", "--truth", "/"], "--truth /: is a folder; name a file"),
+        (["--profile", "head-xye64", "--rate", "1e5", "--truth", "/no-such-folder/x"], "there is no folder"),
+    ],
+)
+def test_options_without_sense_are_refused_in_words(
+    options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["poisson", *options]) == UsageError.exit_code
+
+    assert sentence in capsys.readouterr().err

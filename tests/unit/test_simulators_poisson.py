@@ -252,6 +252,17 @@ def test_a_rate_just_high_enough_can_be_unfolded() -> None:
     assert abs(int(times[-1]) / 1e12 - 2_000 / 45_000) < 0.01
 
 
+def test_a_clock_that_begins_elsewhere_is_simulated_from_there() -> None:
+    device = instrument("siemens-petlink32")
+    late = Instrument(device.profile, device.layout, device.clock.model_copy(update={"start_ticks": 10**6}), ("tcp",))
+
+    rows, _ = decoded(load_decoder(late.layout, late.clock), words_of(PoissonSupply(late, rate_cps=1e4, seconds=0.5)))
+
+    times = rows.streams["coincidences"]["time_ps"] - 10**15
+    assert 0 <= times[0] < times[-1] < 5 * 10**11
+    assert len(times) > 4000
+
+
 def test_the_size_announced_is_about_the_size_made() -> None:
     for name in ("siemens-petlink32", "singles64"):
         supply = PoissonSupply(instrument(name), rate_cps=2e4, seconds=1.0, sources=2)
