@@ -48,6 +48,8 @@ def shipped_profiles() -> dict[str, Path]:
 
 def profile_path(name_or_path: str | Path) -> Path:
     """Return the file of a profile. Raises `MissingError` for an id that is not shipped, naming close ones."""
+    if any(path.stem == str(name_or_path) for path in SCANNER_FOLDER.glob("*.toml")):
+        raise MissingError(f"{name_or_path} is a scanner profile; wanted is an instrument profile")
     return resolve(name_or_path, shipped_profiles(), "instrument profile")
 
 

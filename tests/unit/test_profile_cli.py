@@ -59,6 +59,11 @@ def test_show_of_an_unknown_name_is_refused_with_close_names() -> None:
         run("profile", "show", "safir6")
 
 
+def test_show_of_a_scanner_says_what_it_is() -> None:
+    with pytest.raises(MissingError, match="siemens-mmr is a scanner profile"):
+        run("profile", "show", "siemens-mmr")
+
+
 def test_lint_of_sound_files_says_ok(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("profile", "lint", "siemens-petlink32", "siemens-mmr", "dual-head") == 0
 
