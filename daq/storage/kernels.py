@@ -17,6 +17,7 @@ from types import ModuleType
 
 from daq.listmode.codegen import VERSION, decoder_source
 from daq.listmode.decoder import LayoutDecoder
+from daq.model.kernel import cache_directory
 from daq.model.layout import Clock, Layout
 
 _LOG = logging.getLogger(__name__)
@@ -28,12 +29,6 @@ def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder:
     name = f"scandaq_layout_v{VERSION}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     module = sys.modules.get(name) or _cached(name, text) or _in_memory(name, text)
     return LayoutDecoder(layout, clock, module.decode)
-
-
-def cache_directory() -> Path:
-    """Return the folder of generated modules: `$XDG_CACHE_HOME/scandaq/kernels`, by default below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home is no error here
-    return Path(base) / "scandaq" / "kernels"
 
 
 def _cached(name: str, text: str) -> ModuleType | None:

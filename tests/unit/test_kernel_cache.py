@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daq.model.kernel import cache_directory
 from daq.model.layout import Clock, Layout
 from daq.storage.accounting import unnumbered
-from daq.storage.kernels import cache_directory, load_decoder
+from daq.storage.kernels import load_decoder
 
 LAYOUT = Layout.model_validate_json("""{
  "word_bits": 16, "byte_order": "big",
