@@ -74,9 +74,11 @@ DECODED_MARKS = (
 
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
+    "step", "pause", "resume", "jump",
 )  # fmt: skip
 """Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
-`stop`, `operator`: `value` = packets seen up to then, that of the deciding event included."""
+`jump`: `value` = the step of a source's clock, ps. All others: `value` = packets seen up to then, that of the deciding
+event of a `stop` included."""
 
 MARKS: tuple[str, ...] = DECODED_MARKS + HOST_MARKS
 """The closed list; its order is the code used inside the decoder."""
