@@ -15,6 +15,7 @@ from daq.errors import MismatchError, RefusedError, UsageError
 from daq.storage.manifest import Manifest
 
 if TYPE_CHECKING:
+    from daq.model.host import HostFinding
     from daq.model.stop import StopCondition
     from daq.readout.parent import ReadoutProcess
     from daq.readout.plan import Plan, SourceAddress
@@ -120,6 +121,22 @@ def start_readout(plan: Plan, runtime: Path) -> ReadoutProcess:
     from daq.readout.parent import ReadoutProcess
 
     return ReadoutProcess(plan, runtime)
+
+
+def host_findings(
+    *, rate_words_per_s: float, word_bytes: int, storage: str | None, measure_disk: bool
+) -> list[HostFinding]:
+    """Return what limits this host at a rate: network, machine, and the disk that recordings go to by default."""
+    from daq.readout.hostlimits import network_findings
+    from daq.readout.hostmachine import machine_findings
+    from daq.storage.hostdisk import disk_findings
+
+    folder = Path(storage or _STORAGE_DEFAULT)
+    return [
+        *network_findings(rate_words_per_s, word_bytes),
+        *machine_findings(),
+        *disk_findings(folder, rate_words_per_s * word_bytes, measure=measure_disk),
+    ]
 
 
 def _require_space(

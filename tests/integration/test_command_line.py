@@ -39,6 +39,7 @@ print("\\n" + " ".join(sorted(loaded & set(HEAVY))), code)
         (["demo", "--help"], 0),
         (["profile", "--help"], 0),
         (["config", "--help"], 0),
+        (["doctor", "--help"], 0),
         (["no-such-noun"], 2),
     ],
     ids=str,
