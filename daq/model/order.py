@@ -1,0 +1,43 @@
+"""The rule by which events of many sources are put into one order of time: a function of the data alone.
+
+Why it is this rule is said in `docs/explanations/decisions/0012-order-watermark.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from daq.model.layout import Strict
+
+MAX_DISORDER_PS = 60 * 10**12
+"""The largest disorder that can be asked for: everything that arrives within it is held in memory."""
+
+MAX_STEP_PS = 86_400 * 10**12
+"""The largest step: a day."""
+
+MOST_HELD_ROWS = (1 << 24) - 1
+"""Rows held at most, over all streams; where more would be needed, the oldest are released before their time."""
+
+SHORTEST_SLICE_PS = 10**9
+SLICES_OF_DISORDER = 128
+"""The disorder is cut into at most this many slices, none shorter than a millisecond."""
+
+
+class OrderRule(Strict):
+    """How far events may arrive behind the latest one, and what step forward no clock takes.
+
+    With M the latest time of all sources: an event is *late* when its time is below M - `max_disorder_ps`; a source
+    whose event lies above M + `max_step_ps` while other sources are live has a clock that jumped.
+    """
+
+    max_disorder_ps: Annotated[int, Field(ge=0, le=MAX_DISORDER_PS)] = 100 * 10**9
+    """How far behind the latest event of any source an event may arrive and still be put in order."""
+    max_step_ps: Annotated[int, Field(ge=1, le=MAX_STEP_PS)] = 10 * 10**12
+    """How far ahead of the latest event of any source an event may lie."""
+
+    @property
+    def slice_ps(self) -> int:
+        """Return the length of the slices in which rows are sorted and released."""
+        return max(SHORTEST_SLICE_PS, -(-self.max_disorder_ps // SLICES_OF_DISORDER))

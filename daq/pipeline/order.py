@@ -1,0 +1,300 @@
+"""Put events of many sources into one order of time, by the rule of `daq.model.order`.
+
+What comes out, and in which order, is a function of the events and of the packets they came in; how packets are cut
+into calls changes nothing but when it comes out. Rows released are in the order of time, equal times in the order of
+arrival, except those flagged `late`, which are never paired. Between two flushes, that is: each begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.events import StreamName
+from daq.model.order import MOST_HELD_ROWS, OrderRule
+from daq.pipeline import order_kernels as k
+from daq.pipeline.order_sort import gather, release, store
+from daq.pipeline.stages import Streams
+
+ORDERED: tuple[StreamName, StreamName] = ("singles", "coincidences")
+"""Streams that are ordered; within a packet, singles go first where times are equal."""
+
+Columns = dict[str, npt.NDArray[Any]]
+Counts = npt.NDArray[np.int64]
+
+_PLAN_ROWS = 1 << 14
+_QUEUE_ROWS = 1 << 10
+_FIRST_CHUNKS = 256
+_NO_TIMES = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A source's clock that jumped: `packet` within its call, how far ahead of the latest event its event lies."""
+
+    packet: int
+    source: int
+    step_ps: int
+
+
+class Order:
+    """Holds events until nothing within the disorder can precede them, then releases them sorted.
+
+    An event is late when its time is below M - `max_disorder_ps`, M being the latest time before it. A source whose
+    event lies above M + `max_step_ps` while another source is live (had an event at or above M - `max_disorder_ps`)
+    is set aside: its events are flagged late and do not move M, until one of them lies within both limits again, or no
+    other source is live. Events that come too late for their slice, or are set aside, follow what is released.
+    """
+
+    def __init__(
+        self,
+        rule: OrderRule,
+        dtypes: Mapping[StreamName, Mapping[str, np.dtype[Any]]],
+        *,
+        most_held: int = MOST_HELD_ROWS,
+    ) -> None:
+        """Start empty. `dtypes` are the columns of each stream, `time_ps` among them; streams it lacks pass through.
+
+        `most_held` bounds the rows held, over both streams: beyond it the oldest slices are released early (`forced`).
+        """
+        self._columns = {
+            stream: {name: np.dtype(kind) for name, kind in dtypes[stream].items() if name not in ("time_ps", "late")}
+            for stream in ORDERED
+            if stream in dtypes
+        }
+        self._lane_of = {stream: _lanes(columns) for stream, columns in self._columns.items()}
+        width = rule.slice_ps
+        slots = -(-rule.max_disorder_ps // width) + 2
+        self._rule = np.array([rule.max_disorder_ps, rule.max_step_ps, width, slots, most_held], np.int64)
+        self._clock = np.zeros(14, np.int64)
+        self._slots = np.zeros((2, slots + 1, 3), np.int64)
+        self._plan = np.empty((_PLAN_ROWS, 4), np.int64)
+        self._queue = np.empty((_QUEUE_ROWS, 5), np.int64)
+        self._sources = _fresh_sources(0)
+        self._pool = np.empty((2, 0), np.int32)
+        self._keys = np.empty(0, np.uint64)
+        lanes = {lane for lanes in self._lane_of.values() for lane in lanes.values()}
+        self._lanes = {lane: np.empty(0, f"u{lane[0]}") for lane in lanes}
+        self._grow(_FIRST_CHUNKS)
+        self._scratch = _Scratch(0)
+        self._jumps: list[Jump] = []
+
+    @property
+    def held_rows(self) -> int:
+        """Return the rows held."""
+        return int(self._clock[k.HELD])
+
+    @property
+    def forced(self) -> int:
+        """Return the rows released before their time, because too many were held."""
+        return int(self._clock[k.FORCED])
+
+    @property
+    def late(self) -> Counts:
+        """Return, by source number, the events that came late; sources set aside are not in it."""
+        return self._sources[:, k.LATE].copy()
+
+    @property
+    def set_aside(self) -> Counts:
+        """Return, by source number, the events of clocks that had jumped."""
+        return self._sources[:, k.SET_ASIDE].copy()
+
+    def reserve(self, rows: int) -> None:
+        """Make room for as many rows held, and touch it, so that none has to be made while data flow."""
+        missing = -(-rows // k.CHUNK) + 2 * self._slots.shape[1] - self._pool.shape[1]
+        if missing > 0:
+            self._grow(missing)
+
+    def push(self, streams: Streams, ends: Mapping[StreamName, Counts], sources: npt.NDArray[np.uint16]) -> Streams:
+        """Take the rows of packets; return those released by them, as fresh arrays, singles with `late`.
+
+        `ends[stream]` are the rows of that stream after each packet, `sources` the source of each packet. Streams that
+        are not ordered come back as they are.
+        """
+        times_0, times_1 = (_contiguous(streams, name, self._columns) for name in ORDERED)
+        none = np.zeros(len(sources), np.int64)
+        ends_0, ends_1 = (np.ascontiguousarray(ends[name] if name in self._columns else none) for name in ORDERED)
+        released = _Released(self._columns)
+        sources = np.ascontiguousarray(sources, np.uint16)
+        jumps = np.empty((len(sources), 3), np.int64)
+        self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS]] = 0
+        self._know(sources)
+        done = False
+        while not done:
+            if self._clock[k.FREE] == 0:
+                self._grow(self._pool.shape[1])
+            done = k.arrive(
+                times_0, times_1, ends_0, ends_1, sources, self._rule, self._clock, self._slots, self._pool,
+                self._keys, self._sources, self._plan, self._queue, jumps,
+            )  # fmt: skip
+            self._store(streams)
+            if done:
+                self._queue_slot(self._late_slot, base=0, is_sorted=False)
+            self._release(released)
+        self._jumps += [Jump(*jump) for jump in jumps[: self._clock[k.JUMPS]].tolist()]
+        return {
+            **{name: columns for name, columns in streams.items() if name not in released.blocks},
+            **released.rows(),
+        }
+
+    def flush(self) -> Streams:
+        """Release everything in order and forget the clock: the next event is the first one again.
+
+        No event is late against times before a flush, and sources set aside are taken back.
+        """
+        released = _Released(self._columns)
+        edge, width, slots = (int(value) for value in (self._clock[k.EDGE], self._rule[k.WIDTH], self._rule[k.SLOTS]))
+        self._queue_slot(self._late_slot, base=0, is_sorted=False)
+        for number in range(slots):
+            base = edge + number * width
+            self._queue_slot(base // width % slots, base=base, is_sorted=True)
+        self._release(released)
+        self._clock[[k.KNOWN, k.HELD, k.ASIDE]] = 0
+        self._sources[:, k.LAST] = k.NEVER_PS
+        self._sources[:, k.IS_ASIDE] = 0
+        return released.rows()
+
+    def take_jumps(self) -> list[Jump]:
+        """Return the jumps found since they were last taken, at most one of a packet: take them after each call."""
+        taken, self._jumps = self._jumps, []
+        return taken
+
+    @property
+    def _late_slot(self) -> int:
+        return self._slots.shape[1] - 1
+
+    def _know(self, sources: npt.NDArray[np.uint16]) -> None:
+        """Make room for the sources of a call."""
+        missing = int(sources.max()) + 1 - len(self._sources) if len(sources) else 0
+        if missing > 0:
+            self._sources = np.concatenate([self._sources, _fresh_sources(missing)])
+
+    def _grow(self, chunks: int) -> None:
+        """Add free chunks."""
+        before = self._pool.shape[1]
+        pool = np.zeros((2, before + chunks), np.int32)
+        pool[:, :before] = self._pool
+        free = int(self._clock[k.FREE])
+        pool[1, free : free + chunks] = np.arange(before + chunks - 1, before - 1, -1)
+        self._clock[k.FREE] += chunks
+        self._pool = pool
+        self._keys = _longer(self._keys, chunks * k.CHUNK)
+        self._lanes = {lane: _longer(rows, chunks * k.CHUNK) for lane, rows in self._lanes.items()}
+
+    def _store(self, streams: Streams) -> None:
+        """Copy the columns of rows that arrived into their chunks."""
+        plan = self._plan[: self._clock[k.PLANNED]]
+        self._clock[k.PLANNED] = 0
+        for number, stream in enumerate(ORDERED):
+            for name, kind in self._columns.get(stream, {}).items():
+                column = np.ascontiguousarray(streams[stream][name], kind)
+                store(number, plan, column.view(f"u{kind.itemsize}"), self._lanes[self._lane_of[stream][name]])
+
+    def _queue_slot(self, slot: int, *, base: int, is_sorted: bool) -> None:
+        """Queue what a slot holds."""
+        for number in range(len(ORDERED)):
+            head, _, rows = self._slots[number, slot]
+            if rows:
+                self._queue[self._clock[k.QUEUED]] = number, head, rows, base, is_sorted
+                self._clock[k.QUEUED] += 1
+                self._slots[number, slot, k.ROWS] = 0
+
+    def _release(self, released: _Released) -> None:
+        """Sort what is queued and hand it out."""
+        queue = self._queue[: self._clock[k.QUEUED]]
+        self._clock[k.QUEUED] = 0
+        if not len(queue):
+            return
+        longest = int(queue[:, k.Q_ROWS].max())
+        if longest > len(self._scratch.keys):
+            self._scratch = _Scratch(longest)
+        for number, stream in enumerate(ORDERED):
+            if stream not in self._columns:
+                continue
+            rows = int(queue[queue[:, k.Q_STREAM] == number, k.Q_ROWS].sum())
+            if rows:
+                released.blocks[stream].append(self._sorted(number, stream, queue, rows))
+
+    def _sorted(self, number: int, stream: StreamName, queue: Counts, rows: int) -> Columns:
+        """Return the columns of what the queue holds of a stream."""
+        scratch = self._scratch
+        columns: Columns = {"time_ps": np.empty(rows, np.int64)}
+        late, places = np.empty(rows, np.uint8), np.empty(rows, np.int32)
+        release(
+            number, int(self._rule[k.WIDTH]), queue, self._keys, self._pool, self._clock, scratch.ends, scratch.chunks,
+            scratch.keys, scratch.other, columns["time_ps"], places, late,
+        )  # fmt: skip
+        for name, kind in self._columns[stream].items():
+            columns[name] = np.empty(rows, kind)
+            gather(self._lanes[self._lane_of[stream][name]], places, columns[name].view(f"u{kind.itemsize}"))
+        if stream == "singles":
+            columns["late"] = late.view(np.bool_)
+        return columns
+
+
+class _Scratch:
+    """Arrays to sort slices of up to `rows` rows in."""
+
+    def __init__(self, rows: int) -> None:
+        self.ends = np.empty(rows, np.uint32)
+        self.chunks = np.empty(rows // k.CHUNK + 1, np.int32)
+        self.keys = np.empty(rows, np.uint64)
+        self.other = np.empty(rows, np.uint64)
+
+
+class _Released:
+    """Rows released in one call, in blocks."""
+
+    def __init__(self, columns: Mapping[StreamName, Mapping[str, np.dtype[Any]]]) -> None:
+        self._columns = columns
+        self.blocks: dict[StreamName, list[Columns]] = {stream: [] for stream in columns}
+
+    def rows(self) -> Streams:
+        """Return the columns of each stream, of no rows where none were released."""
+        return {stream: self._joined(stream, blocks) for stream, blocks in self.blocks.items()}
+
+    def _joined(self, stream: StreamName, blocks: list[Columns]) -> Columns:
+        if len(blocks) == 1:
+            return blocks[0]
+        if blocks:
+            return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        empty: Columns = {"time_ps": np.empty(0, np.int64)}
+        empty |= {name: np.empty(0, kind) for name, kind in self._columns[stream].items()}
+        return {**empty, "late": np.empty(0, np.bool_)} if stream == "singles" else empty
+
+
+def _lanes(columns: Mapping[str, np.dtype[Any]]) -> dict[str, tuple[int, int]]:
+    """Return which lane of the chunks holds each column: its size and a number among those of the same size.
+
+    Chunks go from one stream to the other, so both use the same lanes.
+    """
+    used: dict[int, int] = {}
+    lanes = {}
+    for name, kind in columns.items():
+        number = used.get(kind.itemsize, 0)
+        used[kind.itemsize] = number + 1
+        lanes[name] = (kind.itemsize, number)
+    return lanes
+
+
+def _contiguous(streams: Streams, stream: StreamName, ordered: Mapping[StreamName, object]) -> Counts:
+    """Return the times of a stream, none where it is not ordered."""
+    return np.ascontiguousarray(streams[stream]["time_ps"]) if stream in ordered else _NO_TIMES
+
+
+def _fresh_sources(count: int) -> Counts:
+    sources = np.zeros((count, 4), np.int64)
+    sources[:, k.LAST] = k.NEVER_PS
+    return sources
+
+
+def _longer(array: npt.NDArray[Any], more: int) -> npt.NDArray[Any]:
+    """Return an array with `more` rows after those of `array`, all of them touched."""
+    longer = np.zeros(len(array) + more, array.dtype)
+    longer[: len(array)] = array
+    longer[len(array) :] = 0
+    return longer
