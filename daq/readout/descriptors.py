@@ -25,7 +25,8 @@ def send_descriptor(client: socket.socket, fd: int, answer: Mapping[str, Any]) -
     """Send `answer` as one line of JSON, a copy of `fd` attached to its first byte. `fd` stays ours to close."""
     line = json.dumps(answer).encode() + b"\n"
     sent = socket.send_fds(client, [line], [fd])
-    client.sendall(line[sent:])
+    if sent < len(line):  # to send nothing fails, too, where the client has read all and gone
+        client.sendall(line[sent:])
 
 
 def receive_snapshot(path: Path, *, deadline_s: float = 5.0) -> SnapshotReader:

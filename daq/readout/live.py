@@ -1,0 +1,90 @@
+"""What a running readout shows: live figures, its status and its ledger, published side by side in one snapshot."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from daq.errors import RefusedError
+from daq.pipeline.stages import Streams
+from daq.readout.lookdeclaration import Declaration
+from daq.readout.looks import GROUP, Counts, Looks
+from daq.readout.snapshot import SnapshotWriter
+from daq.readout.snapshotformat import text
+
+FIGURES_PERIOD_NS = 100_000_000
+LEDGER_PERIOD_NS = 1_000_000_000
+MOST_STATUS_BYTES = 256 << 10
+MOST_LEDGER_BYTES = 32 << 20
+"""65536 sources fit. Memory is taken for what is written, not for what is declared."""
+
+
+class Live:
+    """Looks at rows and publishes what it saw. One thread calls it, the processing one; any may lend the descriptor."""
+
+    def __init__(self, declaration: Declaration, *, about: Mapping[str, Any] | None = None) -> None:
+        """Lay out the snapshot: before data flow. `about` is JSON for readers, e.g. the acquisition's identity."""
+        self._looks = Looks(declaration, now_ns=time.monotonic_ns())
+        self.snapshot = SnapshotWriter(
+            [
+                *self._looks.specs(),
+                text("status", "status", most_bytes=MOST_STATUS_BYTES),
+                text("ledger", "ledger", most_bytes=MOST_LEDGER_BYTES),
+            ],
+            about={**(about or {}), "looks": declaration.about},
+        )
+        self._figures_due_ns = 0
+        self._ledger_due_ns = 0
+
+    def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
+        """Take in the rows of a slice, with the decoder's counts [sources, counters] and latest time."""
+        self._looks.see(streams, counts, latest_ps)
+
+    def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
+        """Let the rows of a slice pass unseen, for lack of time; they are counted as skipped."""
+        self._looks.skip(streams, counts, latest_ps)
+
+    def looked(self) -> dict[str, int]:
+        """Return how many rows were seen and skipped, for the status."""
+        return self._looks.looked()
+
+    def tick(self, now_ns: int, status: Callable[[], Mapping[str, Any]], ledger: Callable[[], str]) -> None:
+        """Publish what is due at host monotonic time `now_ns`: figures and status every 0.1 s, the ledger every 1 s.
+
+        `ledger` returns JSON. Call it with every slice, and when nothing comes.
+        """
+        if now_ns >= self._figures_due_ns:
+            self._figures_due_ns = now_ns + FIGURES_PERIOD_NS
+            self.snapshot.publish(GROUP, self._looks.arrays(now_ns), now_ns=now_ns)
+            self._publish_text("status", json.dumps(status()), now_ns)
+        if now_ns >= self._ledger_due_ns:
+            self._ledger_due_ns = now_ns + LEDGER_PERIOD_NS
+            self._publish_text("ledger", ledger(), now_ns)
+
+    def finish(self, status: Mapping[str, Any], ledger: str) -> None:
+        """Publish everything a last time and say that nothing more will come."""
+        self._figures_due_ns = self._ledger_due_ns = 0
+        self.tick(time.monotonic_ns(), lambda: status, lambda: ledger)
+        self.snapshot.close()
+
+    def close(self) -> None:
+        """Say that nothing more will come; what was published stays."""
+        self.snapshot.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _publish_text(self, name: str, content: str, now_ns: int) -> None:
+        """Publish JSON, or in its place why it is missing: a text that does not fit must not end a recording."""
+        try:
+            self.snapshot.publish(name, {name: content}, now_ns=now_ns)
+        except RefusedError as why:
+            self.snapshot.publish(name, {name: json.dumps({"omitted": str(why)})}, now_ns=now_ns)

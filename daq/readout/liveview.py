@@ -1,0 +1,89 @@
+"""The parent's side of live figures: attach to a readout's snapshot and read it, without asking the readout again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from daq.readout.descriptors import receive_snapshot
+from daq.readout.snapshotreader import Reading, SnapshotReader
+
+STALE_NS = 2_000_000_000
+"""A readout publishes ten times a second; figures older than this are of one that hangs or was killed."""
+
+
+class LiveView:
+    """Figures, status and ledger of one readout. They stay readable when it has ended."""
+
+    def __init__(self, reader: SnapshotReader) -> None:
+        self._reader = reader
+
+    @classmethod
+    def attach(cls, control: Path, *, deadline_s: float = 5.0) -> Self:
+        """Return the view of the readout whose control socket is at `control`; errors as in `receive_snapshot`."""
+        return cls(receive_snapshot(control, deadline_s=deadline_s))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Return what the readout says of its figures; `about["looks"]` names counters, bins and axes."""
+        return dict(self._reader.about)
+
+    def figures(self) -> dict[str, Any]:
+        """Return all figures of one publication, as arrays and numbers, and how fresh they are.
+
+        `sequence` counts publications, 0 before the first. `state` is `live`, `stale` (not closed, and nothing for
+        2 s) or `closed`; `age_s` is host time since publishing. `fraction` is which part of the rows of each stream
+        was looked at, None before any row: energies, detectors and flood are of that part.
+        """
+        finished = self._reader.finished  # asked first: what is read then is the last
+        reading = self._reader.read("looks")
+        figures: dict[str, Any] = dict(reading.arrays)
+        looked = dict(zip(self.about["looks"]["looked"], figures.pop("looked").tolist(), strict=True))
+        return {
+            **_freshness(reading, finished=finished),
+            **figures,
+            "rate_window_s": float(figures["rate_window_s"][0]),
+            "latest_ps": int(figures["latest_ps"][0]),
+            "looked": looked,
+            "fraction": {stream: _fraction(looked, stream) for stream in ("singles", "coincidences")},
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return `{"status": ..., "sequence": ..., "state": ..., "age_s": ...}`; `status` is None before the first."""
+        return self._text("status")
+
+    def ledger(self) -> dict[str, Any]:
+        """Return `{"ledger": ..., "sequence": ..., "state": ..., "age_s": ...}`; `ledger` is None before the first."""
+        return self._text("ledger")
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _text(self, name: str) -> dict[str, Any]:
+        finished = self._reader.finished
+        reading = self._reader.read(name)
+        return {name: json.loads(reading.texts[name] or "null"), **_freshness(reading, finished=finished)}
+
+
+def _freshness(reading: Reading, *, finished: bool) -> dict[str, Any]:
+    age_ns = time.monotonic_ns() - reading.published_ns if reading.sequence else None
+    stale = age_ns is None or age_ns > STALE_NS
+    state = "closed" if finished else "stale" if stale else "live"
+    return {"sequence": reading.sequence, "state": state, "age_s": None if age_ns is None else age_ns * 1e-9}
+
+
+def _fraction(looked: dict[str, int], stream: str) -> float | None:
+    seen, skipped = looked[f"{stream}_seen"], looked[f"{stream}_skipped"]
+    return seen / (seen + skipped) if seen + skipped else None

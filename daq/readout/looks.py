@@ -1,0 +1,167 @@
+"""Live figures: rates, energy histogram, detector map, flood image. They are for looking, never for measuring.
+
+Where the readout has no time to look at some rows it skips them, and counts what it skipped. Counts and rates per
+source and kind come from the decoder and are always complete. One thread, the processing one, calls all of this.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.events import StreamName
+from daq.pipeline.stages import Streams
+from daq.readout.lookdeclaration import LOOKED, Declaration, FloodLook
+from daq.readout.lookkernels import add_codes, add_detectors, add_energies, add_positions
+from daq.readout.snapshotformat import ArraySpec, array
+
+GROUP = "looks"
+RATE_WINDOW_NS = 1_000_000_000
+
+_LOOKED_AT: tuple[StreamName, ...] = ("singles", "coincidences")
+_NO_HEADS = np.zeros(0, np.uint8)
+_NO_WINDOWS = np.zeros(0, np.uint16)
+Counts = npt.NDArray[np.int64]
+
+
+class Looks:
+    """The live figures of one acquisition, accumulated from its start. What it counts does not depend on how rows were
+    cut into calls; rates depend on when they are asked for.
+    """  # noqa: D205
+
+    def __init__(self, declaration: Declaration, *, now_ns: int) -> None:
+        """Begin with nothing seen at the host monotonic time `now_ns`."""
+        self.declaration = declaration
+        self._counts: Counts = np.zeros((0, len(declaration.counters)), np.int64)
+        self._latest_ps = 0
+        self._rows = dict.fromkeys(LOOKED[:4], 0)
+        energy, detectors, flood = declaration.energy, declaration.detectors, declaration.flood
+        self._energy = np.zeros(energy.axis.bins + 3 if energy else 0, np.uint64)
+        self._detectors = np.zeros(detectors.bins + 1 if detectors else 0, np.uint64)
+        self._flood = np.zeros((flood.heads, flood.y_mm.bins, flood.x_mm.bins) if flood else (0, 0, 0), np.uint64)
+        self._flood_apart = np.zeros(2, np.uint64)
+        self._frame = _frame(flood) if flood else np.zeros(4)
+        self._rates = _Rates(now_ns, self._folded())
+
+    def specs(self) -> list[ArraySpec]:
+        """Return the arrays of the snapshot's group."""
+        declaration = self.declaration
+        rows = (declaration.source_rows + 1, len(declaration.counters))
+        specs = [
+            array("counts", GROUP, "u8", *rows),
+            array("rates_per_s", GROUP, "f8", *rows),
+            array("rate_window_s", GROUP, "f8", 1),
+            array("latest_ps", GROUP, "i8", 1),
+            array("looked", GROUP, "u8", len(LOOKED)),
+        ]
+        if declaration.energy:
+            specs.append(array("energy", GROUP, "u8", declaration.energy.axis.bins))
+        if declaration.detectors:
+            specs.append(array("detectors", GROUP, "u8", declaration.detectors.bins))
+        if declaration.flood:
+            specs.append(array("flood", GROUP, "u8", *self._flood.shape))
+        return specs
+
+    def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
+        """Take in the rows of a slice; `counts` are the decoder's, int64 [sources, counters], `latest_ps` its time."""
+        self._note(streams, counts, latest_ps, "seen")
+        if _rows(streams, "singles"):
+            self._see_singles(streams["singles"])
+        look = self.declaration.detectors
+        if look and _rows(streams, look.stream):
+            for name in look.columns:
+                add_detectors(streams[look.stream][name], look.fold.bit_length() - 1, self._detectors)
+
+    def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
+        """Do not look at these rows, and count that. Counts and rates stay complete."""
+        self._note(streams, counts, latest_ps, "skipped")
+
+    def arrays(self, now_ns: int) -> dict[str, npt.NDArray[Any]]:
+        """Return all figures, some as views, to be published now; `now_ns` is host monotonic time.
+
+        Rates are per second of host time, over the second before `now_ns`, of which this takes a sample: call it some
+        ten times a second, also when nothing comes. They are NaN, over a window of 0 s, until time has passed.
+        """
+        folded = self._folded()
+        rates, window_s = self._rates.over_last_second(now_ns, folded)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "counts": folded.astype(np.uint64),
+            "rates_per_s": rates,
+            "rate_window_s": np.array([window_s]),
+            "latest_ps": np.array([self._latest_ps], np.int64),
+            "looked": np.array([self.looked()[name] for name in LOOKED], np.uint64),
+        }
+        if self.declaration.energy:
+            arrays["energy"] = self._energy[1:-2]
+        if self.declaration.detectors:
+            arrays["detectors"] = self._detectors[:-1]
+        if self.declaration.flood:
+            arrays["flood"] = self._flood
+        return arrays
+
+    def looked(self) -> dict[str, int]:
+        """Return how many rows were seen and skipped, and how many of the seen fell outside a figure's range."""
+        energy = [int(self._energy[at]) for at in (0, -2, -1)] if len(self._energy) else [0, 0, 0]
+        beyond = int(self._detectors[-1]) if len(self._detectors) else 0
+        apart = (len(self._counts), *energy, beyond, *self._flood_apart.tolist())
+        return self._rows | dict(zip(LOOKED[4:], apart, strict=True))
+
+    def _note(self, streams: Streams, counts: Counts, latest_ps: int, what: str) -> None:
+        self._counts = counts
+        self._latest_ps = latest_ps
+        for stream in _LOOKED_AT:
+            self._rows[f"{stream}_{what}"] += _rows(streams, stream)
+
+    def _see_singles(self, singles: Mapping[str, npt.NDArray[Any]]) -> None:
+        energy, flood = self.declaration.energy, self.declaration.flood
+        if energy and energy.column == "energy_kev":
+            add_energies(singles["energy_kev"], energy.axis.low, energy.axis.per_unit, self._energy)
+        elif energy:
+            add_codes(singles["energy_adc"], energy.shift, self._energy)
+        if flood:
+            heads = singles["head"] if flood.by_head else _NO_HEADS
+            windows = singles["windows"] if flood.windowed else _NO_WINDOWS
+            add_positions(singles["x_mm"], singles["y_mm"], heads, windows, self._frame, self._flood, self._flood_apart)
+
+    def _folded(self) -> Counts:
+        """Return the counts of the sources that have a row of their own, and of all others together."""
+        rows = self.declaration.source_rows
+        folded = np.zeros((rows + 1, len(self.declaration.counters)), np.int64)
+        own = self._counts[:rows]
+        folded[: len(own)] = own
+        folded[rows] = self._counts[rows:].sum(axis=0)
+        return folded
+
+
+class _Rates:
+    """Samples of the counts over the last second."""
+
+    _CLOSEST_NS = 50_000_000
+
+    def __init__(self, now_ns: int, counts: Counts) -> None:
+        self._samples: deque[tuple[int, Counts]] = deque([(now_ns, counts)])
+
+    def over_last_second(self, now_ns: int, counts: Counts) -> tuple[npt.NDArray[np.float64], float]:
+        """Return the rates since the youngest sample that is a second old, or the oldest there is; and that time."""
+        samples = self._samples
+        while len(samples) > 1 and now_ns - samples[1][0] >= RATE_WINDOW_NS:
+            samples.popleft()
+        since_ns, before = samples[0]
+        window_ns = now_ns - since_ns
+        if now_ns - samples[-1][0] >= self._CLOSEST_NS:
+            samples.append((now_ns, counts))
+        if window_ns <= 0:
+            return np.full(counts.shape, np.nan), 0.0
+        return (counts - before) / (window_ns * 1e-9), window_ns * 1e-9
+
+
+def _rows(streams: Streams, stream: StreamName) -> int:
+    return len(streams.get(stream, {}).get("time_ps", ()))
+
+
+def _frame(flood: FloodLook) -> npt.NDArray[np.float64]:
+    return np.array([flood.x_mm.low, flood.x_mm.per_unit, flood.y_mm.low, flood.y_mm.per_unit])
