@@ -7,16 +7,15 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from daq.listmode.codegen import CAUSES
+from daq.storage.ledgertext import NOT_KNOWN, ledger_text
 from daq.storage.listing import list_segments, load_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from daq.storage.listing import SegmentFile
     from daq.storage.manifest import Manifest
 
-NOT_KNOWN = "not known"
 _LINE_WIDTH = 100
 _PS_PER_S = 10**12
 _PS_PER_US = 10**6
@@ -62,7 +61,7 @@ def print_info(directory: Path) -> None:
 def info_text(info: dict[str, Any]) -> str:
     """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
     blocks = [_head(info), _counts("stored rows", info["rows"]), _words(info["words_by_kind"])]
-    blocks.append(_ledger(info["ledger"]))
+    blocks.append(ledger_text(info["ledger"]))
     blocks.append(_losses(info["losses"]))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -147,35 +146,6 @@ def _words(counts: dict[str, int]) -> str:
     return f"{came}\n{names}"
 
 
-def _ledger(ledger: dict[str, Any] | None) -> str:
-    if ledger is None:
-        return f"ledger: {NOT_KNOWN}"
-    columns = (
-        "source",
-        "basis",
-        "sent",
-        "gap",
-        "received",
-        "recorded",
-        "malformed",
-        "ring_full",
-        "shed",
-        "disk",
-        "balanced",
-    )
-    rows = [[_cell(source[name]) for name in columns] for source in ledger["sources"]]
-    title = f"ledger, in {ledger['unit']}s: {_balance(ledger['balanced'])}"
-    lines = [title, *_table([name.replace("_", " ") for name in columns], rows)]
-    for source in ledger["sources"]:
-        lines += _beside(f"beside the sum of source {source['source']}", source["beside"])
-    return "\n".join(lines + _beside("beside all sums, in datagrams", ledger.get("socket", {})))
-
-
-def _beside(title: str, figures: dict[str, int]) -> list[str]:
-    told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in figures.items() if count)
-    return [f"  {title}: {told}"] if told else []
-
-
 def _losses(losses: list[dict[str, Any]]) -> str:
     if not losses:
         return ""
@@ -191,20 +161,5 @@ def _losses(losses: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _balance(balanced: bool | None) -> str:  # noqa: FBT001 - a value to put in words, not a switch
-    return {True: "balanced", False: "NOT BALANCED", None: "balance not known"}[balanced]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "NO"
-    return f"{value:,}" if isinstance(value, int) else _known(value)
-
-
 def _known(value: Any) -> str:
     return NOT_KNOWN if value is None else str(value)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    return ["  " + "  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in [columns, *rows]]

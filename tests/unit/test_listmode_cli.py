@@ -57,7 +57,7 @@ def test_info_for_people_says_what_is_not_known(tmp_path: Path, capsys: pytest.C
     assert lines[0] == "acquisition test-1"
     assert "  ended by  not known" in lines
     assert "ledger, in words: balance not known" in lines
-    assert lines[-1].split() == ["3", "none", "not", "known", "0", "60", "60", *"0000", "not", "known"]
+    assert lines[-2].split() == ["3", "none", "not", "known", "0", "60", "60", *"0000", "not", "known"]
 
 
 def test_info_counts_the_whole_batches_of_an_open_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
