@@ -256,6 +256,44 @@ def test_no_reader_ever_sees_a_mixture_while_the_writer_writes_at_full_speed(len
     assert all(numbers == sorted(numbers) for numbers in seen)
 
 
+class Meddled:
+    """An array between whose elements, when it is read, something else happens."""
+
+    def __init__(self, content: Any, meddle: Callable[[], None]) -> None:
+        self._content = content
+        self._meddle = meddle
+
+    def __getitem__(self, key: Any) -> Any:
+        self._meddle()
+        found = self._content[key]
+        if not isinstance(key, slice):
+            return found
+        first = found[: len(found) // 2].copy()
+        self._meddle()
+        return np.concatenate([first, found[len(found) // 2 :]])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3]), max_size=60))
+def test_whatever_the_writer_does_between_two_steps_of_a_reader_no_mixture_comes_out(steps: list[int]) -> None:
+    with SnapshotWriter(mixed_specs(20)) as writer, reader_of(writer) as reader:
+        writer.publish("g", _all_of(1, 20))
+        published = [1]
+
+        def meddle() -> None:
+            for _ in range(steps.pop() if steps else 0):
+                published.append(published[-1] + 1)
+                writer.publish("g", _all_of(published[-1], 20))
+
+        reader._words = Meddled(reader._words, meddle)  # type: ignore[assignment]
+        reader._bytes = Meddled(reader._bytes, meddle)  # type: ignore[assignment]
+        reading = reader.read("g", deadline_s=20.0)
+
+    found = {*reading.arrays["a"].tolist(), *reading.arrays["b"].tolist(), int(reading.texts["t"])}
+    assert found == {reading.sequence}
+    assert reading.sequence in published
+
+
 def test_a_publication_broken_off_in_the_middle_leaves_the_one_before() -> None:
     with SnapshotWriter(mixed_specs(100)) as writer, reader_of(writer) as reader:
         for number in (1, 2, 3):

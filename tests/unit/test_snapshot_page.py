@@ -1,0 +1,113 @@
+"""The page on snapshots says what the code does, and its program reads a snapshot without our package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+from support_pages import ROOT, blocks
+
+from daq.listmode.codegen import CAUSES
+from daq.listmode.columns import decoded_columns
+from daq.readout import snapshotformat
+from daq.readout.descriptors import send_descriptor
+from daq.readout.live import Live
+from daq.readout.lookdeclaration import LOOKED, declare
+from device_profiles.load import load_profile
+
+PAGE = (ROOT / "docs" / "reference" / "snapshot.md").read_text(encoding="utf-8")
+LAYOUT = load_profile("head-xye64").layout
+
+
+def live_camera() -> Live:
+    columns = {**decoded_columns(LAYOUT), "singles": [*decoded_columns(LAYOUT)["singles"], "detector"]}
+    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT))
+
+
+def tables(header: str) -> list[list[str]]:
+    """Return the cells of all tables that begin with the line `header`."""
+    texts = [text.split("\n\n")[0] for text in PAGE.split(f"{header}\n")[1:]]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for text in texts for line in text.splitlines()[1:]]
+
+
+def test_the_program_on_the_page_reads_a_snapshot(tmp_path: Path) -> None:
+    (program,) = [block for block in blocks(PAGE) if block.about == "live.py"]
+    (tmp_path / "live.py").write_text(program.text)
+    with live_camera() as live, socket.socket(socket.AF_UNIX) as server:
+        live.skip({}, np.array([[5, 0, 0, 0, 0]]), 0)
+        live.tick(1, lambda: {"state": "recording"}, lambda: "{}")
+        server.bind(str(tmp_path / "control"))
+        server.listen()
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client, live.snapshot.descriptor() as fd:
+                assert json.loads(client.recv(4096)) == {"do": "snapshot"}
+                send_descriptor(client, fd, {})
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = subprocess.run(
+            [sys.executable, "-P", "live.py", "control"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, "PYTHONPATH": ""},
+        )  # fmt: skip
+        thread.join(10)
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "counters ['single', 'cardiac_trigger', 'unknown', 'out_of_range', 'untimed']",
+        "counts of source 0 [5 0 0 0 0]",
+        'status {"state": "recording"}',
+    ]
+
+
+def test_the_page_names_every_array_with_group_type_and_dimensions() -> None:
+    types = {"|u1": "text", "<u8": "uint64", "<i8": "int64", "<f8": "float64"}
+    with live_camera() as live:
+        specs = [place.spec for group in live.snapshot._directory.groups.values() for place in group.arrays.values()]
+
+    found = {
+        row[0].strip("`"): (row[1].strip("`"), row[2], row[3])
+        for row in tables("| array | group | type | shape | meaning |")
+    }
+    assert {name: entry[:2] for name, entry in found.items()} == {
+        spec.name: (spec.group, types[spec.dtype]) for spec in specs
+    }
+    assert {name: len([part for part in entry[2].split(",") if part]) for name, entry in found.items()} == {
+        spec.name: 0 if spec.text else len(spec.shape) for spec in specs
+    }
+
+
+def test_the_page_names_every_element_of_looked() -> None:
+    assert re.findall(r"`(\w+)`", "".join(row[0] for row in tables("| element of `looked` | meaning |"))) == [
+        *(name for what in ("seen", "skipped") for name in LOOKED[:4] if name.endswith(what)), *LOOKED[4:]
+    ]  # fmt: skip
+
+
+def test_the_page_states_the_offsets_of_the_code() -> None:
+    code = snapshotformat.__doc__ or ""
+    offsets = [found[0] for found in re.findall(r"^    (\S.*?)  +(8|2|4|\.\.\.)  +\S", code, re.MULTILINE)]
+    stated = [row[0].replace("`", "") for row in tables("| offset | size | field |")]
+
+    assert len(stated) == 15
+    assert offsets == stated
+
+
+def test_the_page_states_version_and_magic() -> None:
+    assert f"magic `{snapshotformat.MAGIC.decode()}`" in PAGE
+    assert f"major version, {snapshotformat.MAJOR};" in PAGE
+    assert f"minor version, {snapshotformat.MINOR};" in PAGE
+
+
+def test_the_directory_on_the_page_is_one_that_is_understood() -> None:
+    (example,) = [block for block in blocks(PAGE) if block.language == "json" and '"groups"' in block.text]
+    directory = snapshotformat.parse_directory(example.text.encode(), 1 << 20)
+
+    assert directory.groups["looks"].arrays["counts"].spec.shape == (1025, 14)
