@@ -1,0 +1,189 @@
+"""What may be asked of a readout, and how it refuses: one JSON object per line, in both directions.
+
+`REQUESTS` is the table of requests. An answer with `error` and without `state` is a refusal; its `kind` and `exit_code`
+tell the class of the error in `daq.errors`, so that whoever asked raises the same one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from daq import errors
+from daq.errors import ScandaqError, UsageError
+from daq.model.stop import parse_stop
+
+MAX_LINE_BYTES = 64 * 1024
+"""Of a request, its newline included."""
+LONGEST_EXCHANGE_S = 60.0
+MOST_EXCHANGE_BYTES = 16 * 1024
+_MOST_MATCH_BYTES = 64
+_BY_EXIT_CODE: dict[int, type[ScandaqError]] = {
+    2: errors.UsageError,
+    3: errors.RefusedError,
+    4: errors.MissingError,
+    5: errors.UnreachableError,
+    6: errors.VerificationError,
+    7: errors.DeadlineError,
+}
+
+
+def _encodable(value: object) -> object:
+    """Replace halves of surrogate pairs, which JSON may carry and no file can."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _stop_limits(texts: list[str]) -> list[str]:
+    parse_stop(texts)
+    return texts
+
+
+_AnyText = BeforeValidator(_encodable)
+_Hex = Annotated[str, Field(pattern="^([0-9a-fA-F]{2})+$")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Status(_Request):
+    """Ask for the status."""
+
+    do: Literal["status"]
+
+
+class Start(_Request):
+    """Begin to record what the front end sends."""
+
+    do: Literal["start"]
+
+
+class Step(_Request):
+    """Begin the next step, which lasts until a limit of `stop` is reached; without one, until another request."""
+
+    do: Literal["step"]
+    stop: Annotated[list[Annotated[str, _AnyText]], Field(max_length=20), AfterValidator(_stop_limits)] = []
+    name: Annotated[str, Field(max_length=200), _AnyText] = ""
+
+
+class Pause(_Request):
+    """Mark that what comes from now on is not wanted; it is recorded all the same."""
+
+    do: Literal["pause"]
+
+
+class Resume(_Request):
+    """Mark the end of a pause."""
+
+    do: Literal["resume"]
+
+
+class Mark(_Request):
+    """Put a text into the recording, now or at a moment of the host's monotonic clock."""
+
+    do: Literal["mark"]
+    text: Annotated[str, Field(max_length=4000), _AnyText]
+    monotonic_ns: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+
+
+class Stop(_Request):
+    """End in order: what is buffered is written, the recording is sealed. `by` is the reason it is given."""
+
+    do: Literal["stop"]
+    by: Annotated[str, Field(min_length=1, max_length=100), _AnyText] = "operator"
+
+
+class Match(_Request):
+    """Tell a reply from other datagrams: its bytes from `offset` on, and `mask`, equal `value`."""
+
+    offset: Annotated[int, Field(ge=0, le=65_535)]
+    mask: Annotated[_Hex, Field(max_length=2 * _MOST_MATCH_BYTES)]
+    value: Annotated[_Hex, Field(max_length=2 * _MOST_MATCH_BYTES)]
+
+    @model_validator(mode="after")
+    def _can_match(self) -> Self:
+        mask, value = bytes.fromhex(self.mask), bytes.fromhex(self.value)
+        if len(mask) != len(value):
+            raise ValueError(f"mask has {len(mask)} bytes, value {len(value)}")
+        if any(v & ~m for m, v in zip(mask, value, strict=True)):
+            raise ValueError("value has bits outside of mask: nothing could match")
+        return self
+
+
+class Exchange(_Request):
+    """Send bytes to the front end from the socket its data come to; the answer is the reply that matches."""
+
+    do: Literal["exchange"]
+    data: Annotated[_Hex, Field(alias="bytes", max_length=2 * MOST_EXCHANGE_BYTES)]
+    match: Match
+    deadline_s: Annotated[float, Field(gt=0, le=LONGEST_EXCHANGE_S)]
+
+
+class Snapshot(_Request):
+    """Ask for the memory with the live figures; its descriptor comes with the answer."""
+
+    do: Literal["snapshot"]
+
+
+REQUESTS: dict[str, type[_Request]] = {
+    "status": Status,
+    "start": Start,
+    "step": Step,
+    "pause": Pause,
+    "resume": Resume,
+    "mark": Mark,
+    "stop": Stop,
+    "exchange": Exchange,
+    "snapshot": Snapshot,
+}
+
+
+def parse_request(line: bytes) -> dict[str, Any]:
+    """Return the request as a checked JSON object, defaults filled in; raise `UsageError` saying what is possible."""
+    try:
+        asked = json.loads(line)
+    except (ValueError, RecursionError):
+        raise UsageError("a request is one JSON object on one line") from None
+    what = asked.get("do") if isinstance(asked, dict) else None
+    model = REQUESTS.get(what) if isinstance(what, str) else None
+    if model is None:
+        raise UsageError(f'a request is a JSON object whose key "do" is one of {", ".join(REQUESTS)}')
+    try:
+        return model.model_validate(asked).model_dump(by_alias=True, exclude_none=True)
+    except ValidationError as why:
+        raise UsageError(f"request {what}: {_in_words(why)}; its keys are {_keys(model)}") from None
+    except ScandaqError as why:  # of a stop limit: it says itself what is possible
+        raise UsageError(f"request {what}: {why}") from None
+
+
+def refusal(why: ScandaqError) -> dict[str, Any]:
+    """Return the answer that makes whoever asked raise `why` again."""
+    return {"error": str(why), "exit_code": why.exit_code, "kind": type(why).__name__}
+
+
+def refused(answer: Mapping[str, Any]) -> bool:
+    """Return True when the answer is a refusal. A status may hold an error, too: that of the recording."""
+    return bool(answer.get("error")) and "state" not in answer
+
+
+def error_of(answer: Mapping[str, Any]) -> ScandaqError:
+    """Return the error that a refusal, or the status of a readout that failed, speaks of."""
+    code = answer.get("exit_code")
+    known = getattr(errors, str(answer.get("kind")), None)
+    if not (isinstance(known, type) and issubclass(known, ScandaqError)):
+        known = _BY_EXIT_CODE.get(code if isinstance(code, int) else 1, errors.UnexpectedError)
+    return known(str(answer["error"]))
+
+
+def _in_words(why: ValidationError) -> str:
+    """Return the first thing that is wrong, with the place it is in."""
+    first = why.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def _keys(model: type[_Request]) -> str:
+    return ", ".join(field.alias or name for name, field in model.model_fields.items())
