@@ -1,4 +1,4 @@
-"""Hand the memory of a snapshot over the control socket: one JSON line, with the descriptor attached."""
+"""Ask a readout for its snapshot over the control socket: one JSON line, with the descriptor of the memory attached."""
 
 from __future__ import annotations
 
@@ -8,65 +8,59 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from daq.errors import DeadlineError, RefusedError, UnreachableError
+from daq.readout.protocol import error_of, refused
 from daq.readout.snapshotreader import SnapshotReader
 
 REQUEST = b'{"do": "snapshot"}\n'
-_MOST_LINE_BYTES = 64 * 1024
+_MOST_LINE_BYTES = 16 << 20
 _MOST_DESCRIPTORS = 8
-_CHUNK_BYTES = 4096
-
-
-def send_descriptor(client: socket.socket, fd: int, answer: Mapping[str, Any]) -> None:
-    """Send `answer` as one line of JSON, a copy of `fd` attached to its first byte. `fd` stays ours to close."""
-    line = json.dumps(answer).encode() + b"\n"
-    sent = socket.send_fds(client, [line], [fd])
-    if sent < len(line):  # to send nothing fails, too, where the client has read all and gone
-        client.sendall(line[sent:])
+_CHUNK_BYTES = 65_536
 
 
 def receive_snapshot(path: Path, *, deadline_s: float = 5.0) -> SnapshotReader:
     """Return the snapshot of the readout whose control socket is at `path`.
 
-    Raises `UnreachableError` or `DeadlineError` when nobody answers, `RefusedError` with the readout's words when it
-    has none to give, `FormatError` when what came is no snapshot.
+    Raises `UnreachableError` or `DeadlineError` when nobody answers, what the readout raised when it refuses,
+    `RefusedError` when it answers without a descriptor, and `FormatError` when what came is no snapshot.
     """
     descriptors: list[int] = []
     try:
         answer = json.loads(_exchange(path, deadline_s, descriptors))
-        if not isinstance(answer, dict) or not descriptors:
-            why = answer.get("error") if isinstance(answer, dict) else None
-            raise RefusedError(f"the readout at {path} gives no snapshot: {why or 'its answer carries no descriptor'}")
+        if isinstance(answer, dict) and refused(answer):
+            raise error_of(answer)
+        if not descriptors:
+            raise RefusedError(f"the readout at {path} gives no snapshot: its answer carries no descriptor")
         return SnapshotReader(descriptors.pop(0))
+    except BlockingIOError:
+        raise DeadlineError(f"the readout at {path} does not answer: too many are waiting for it already") from None
     except TimeoutError:
         raise DeadlineError(f"the readout at {path} did not answer within {deadline_s:g} s") from None
     except (OSError, ValueError) as why:
         raise UnreachableError(f"no readout answers at {path} ({why})") from None
     finally:
         for fd in descriptors:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+            os.close(fd)
 
 
 def _exchange(path: Path, deadline_s: float, descriptors: list[int]) -> bytes:
     """Return the line that answers a request for the snapshot; what came with it is added to `descriptors`."""
     deadline = time.monotonic() + deadline_s
-    line = b""
+    line = bytearray()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(deadline_s)
         client.connect(str(path))
-        client.sendall(REQUEST)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # turned away: it was said why
+            client.sendall(REQUEST)
         while not line.endswith(b"\n") and len(line) <= _MOST_LINE_BYTES:
             client.settimeout(max(deadline - time.monotonic(), 0.001))
             chunk = _receive(client, descriptors)
             if not chunk:
                 break
             line += chunk
-    return line
+    return bytes(line)
 
 
 def _receive(client: socket.socket, descriptors: list[int]) -> bytes:

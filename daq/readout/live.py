@@ -23,7 +23,7 @@ MOST_LEDGER_BYTES = 32 << 20
 
 
 class Live:
-    """Looks at rows and publishes what it saw. One thread calls it, the processing one; any may lend the descriptor."""
+    """Looks at rows and publishes what it saw. One thread calls it; any may call `snapshot.duplicate`."""
 
     def __init__(self, declaration: Declaration, *, about: Mapping[str, Any] | None = None) -> None:
         """Lay out the snapshot: before data flow. `about` is JSON for readers, e.g. the acquisition's identity."""

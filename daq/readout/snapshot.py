@@ -1,7 +1,7 @@
 """Publish figures of a running readout: named arrays in a memfd, copied at most some ten times a second.
 
 The bytes are in `daq.readout.snapshotformat`. The writer never waits for a reader and does not know of any. Whoever
-holds the descriptor (`daq.readout.descriptors`) sees the figures, also after the readout has ended.
+holds its descriptor (`daq.readout.descriptors`) sees the figures, also after the readout has ended.
 
 What is assumed of memory order: that an aligned 64-bit word is stored and loaded whole, and that the number stored
 first of a slot is seen before, and the one stored last after, what was stored between them. x86 keeps that order, and
@@ -16,8 +16,7 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -89,17 +88,12 @@ class SnapshotWriter:
             self._map.close()
             os.close(self._fd)
 
-    @contextmanager
-    def descriptor(self) -> Iterator[int]:
-        """Lend a descriptor of the memory, to be sent to a reader. Raises `RefusedError` after `close`."""
+    def duplicate(self) -> int:
+        """Return a descriptor of the memory, to be given away and closed. Raises `RefusedError` after `close`."""
         with self._lock:
             if self._closed:
                 raise RefusedError("the snapshot is closed")
-            lent = os.dup(self._fd)
-        try:
-            yield lent
-        finally:
-            os.close(lent)
+            return os.dup(self._fd)
 
     def __enter__(self) -> Self:
         return self

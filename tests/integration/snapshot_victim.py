@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from daq.readout.descriptors import send_descriptor
 from daq.readout.snapshot import SnapshotWriter
 from daq.readout.snapshotformat import array, text
 
@@ -26,8 +25,8 @@ def main(peer: int, what: str, publications: int) -> None:
         [array("a", "g", "u8", LENGTH), array("b", "g", "i4", 3), text("t", "g", most_bytes=40)], about={"by": "victim"}
     )
     writer.publish("g", values(1))
-    with writer.descriptor() as fd, socket.socket(fileno=peer) as parent:
-        send_descriptor(parent, fd, {})
+    with socket.socket(fileno=peer) as parent:
+        socket.send_fds(parent, [b"{}\n"], [writer.duplicate()])
         parent.recv(1)
     number = 2
     while number <= publications:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import pytest
 
 from daq.errors import DeadlineError, FormatError, RefusedError, UnreachableError
 from daq.model.ledger import Ledger, SourceLedger
-from daq.readout.descriptors import receive_snapshot, send_descriptor
+from daq.readout.control import ControlServer
+from daq.readout.descriptors import receive_snapshot
 from daq.readout.live import FIGURES_PERIOD_NS, LEDGER_PERIOD_NS, Live
 from daq.readout.liveview import LiveView
 from daq.readout.lookdeclaration import Axis, Declaration, EnergyLook
@@ -36,8 +37,7 @@ def live() -> Iterator[Live]:
 
 
 def view_of(live: Live) -> LiveView:
-    with live.snapshot.descriptor() as fd:
-        return LiveView(SnapshotReader(os.dup(fd)))
+    return LiveView(SnapshotReader(live.snapshot.duplicate()))
 
 
 def tick(live: Live, now_ns: int, state: str = "recording") -> None:
@@ -141,12 +141,12 @@ def open_descriptors() -> int:
 
 
 def test_the_snapshot_comes_over_the_socket_to_several_readers(live: Live, tmp_path: Path) -> None:
-    def answer(client: socket.socket) -> None:
-        with live.snapshot.descriptor() as fd:
-            send_descriptor(client, fd, {"state": "recording", "long": "x" * 60_000})
+    def handle(_: dict[str, Any]) -> dict[str, Any]:
+        return {"state": "recording", "error": None, "long": "x" * 300_000, "fd": live.snapshot.duplicate()}
 
     before = open_descriptors()
-    with serving(tmp_path / "control", answer) as path:
+    path = tmp_path / "control"
+    with closing(ControlServer(path, handle)):
         tick(live, time.monotonic_ns())
         with LiveView.attach(path) as first, LiveView.attach(path) as second:
             assert first.figures()["sequence"] == second.figures()["sequence"] == 1
@@ -165,12 +165,12 @@ def _is_memory(fd: Path) -> bool:
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (lambda c: c.sendall(b'{"error": "the readout is arming"}\n'), RefusedError, "the readout is arming"),
+        (lambda c: c.sendall(b'{"error": "it is arming", "exit_code": 3}\n'), RefusedError, "it is arming"),
         (lambda c: c.sendall(b'{"state": "recording"}\n'), RefusedError, "carries no descriptor"),
         (lambda c: c.sendall(b"[1]\n"), RefusedError, "carries no descriptor"),
         (lambda c: c.sendall(b"what?\n"), UnreachableError, "no readout answers"),
         (lambda _: None, UnreachableError, "no readout answers"),
-        (lambda c: send_descriptor(c, 0, {}), FormatError, "no snapshot"),
+        (lambda c: socket.send_fds(c, [b"{}\n"], [c.fileno()]), FormatError, "no snapshot"),
     ],
 )
 def test_other_answers_are_errors_in_words(
@@ -184,8 +184,9 @@ def test_other_answers_are_errors_in_words(
 
 def test_more_descriptors_than_wanted_are_closed(live: Live, tmp_path: Path) -> None:
     def answer(client: socket.socket) -> None:
-        with live.snapshot.descriptor() as fd:
-            socket.send_fds(client, [b"{}\n"], [fd, fd, fd])
+        fd = live.snapshot.duplicate()
+        socket.send_fds(client, [b"{}\n"], [fd, fd, fd])
+        os.close(fd)
 
     before = open_descriptors()
     with serving(tmp_path / "control", answer) as path:
@@ -201,3 +202,13 @@ def test_nobody_there_and_nobody_answering_are_told_apart_for_snapshots(tmp_path
         silent.listen()
         with pytest.raises(DeadlineError, match=r"within 0\.1 s"):
             receive_snapshot(tmp_path / "silent", deadline_s=0.1)
+
+
+def test_a_readout_that_is_over_refuses_in_its_own_words(live: Live, tmp_path: Path) -> None:
+    live.close()
+    path = tmp_path / "control"
+    with (
+        closing(ControlServer(path, lambda _: {"fd": live.snapshot.duplicate()})),
+        pytest.raises(RefusedError, match="the snapshot is closed"),
+    ):
+        receive_snapshot(path)

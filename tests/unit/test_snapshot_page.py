@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from support_pages import ROOT, blocks
 from daq.listmode.codegen import CAUSES
 from daq.listmode.columns import decoded_columns
 from daq.readout import snapshotformat
-from daq.readout.descriptors import send_descriptor
+from daq.readout.control import ControlServer
 from daq.readout.live import Live
 from daq.readout.lookdeclaration import LOOKED, declare
 from device_profiles.load import load_profile
@@ -40,25 +38,14 @@ def tables(header: str) -> list[list[str]]:
 def test_the_program_on_the_page_reads_a_snapshot(tmp_path: Path) -> None:
     (program,) = [block for block in blocks(PAGE) if block.about == "live.py"]
     (tmp_path / "live.py").write_text(program.text)
-    with live_camera() as live, socket.socket(socket.AF_UNIX) as server:
+    with live_camera() as live:
         live.skip({}, np.array([[5, 0, 0, 0, 0]]), 0)
         live.tick(1, lambda: {"state": "recording"}, lambda: "{}")
-        server.bind(str(tmp_path / "control"))
-        server.listen()
-
-        def serve() -> None:
-            client, _ = server.accept()
-            with client, live.snapshot.descriptor() as fd:
-                assert json.loads(client.recv(4096)) == {"do": "snapshot"}
-                send_descriptor(client, fd, {})
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        done = subprocess.run(
-            [sys.executable, "-P", "live.py", "control"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, "PYTHONPATH": ""},
-        )  # fmt: skip
-        thread.join(10)
+        with closing(ControlServer(tmp_path / "control", lambda _: {"fd": live.snapshot.duplicate()})):
+            done = subprocess.run(
+                [sys.executable, "-P", "live.py", "control"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""},
+                capture_output=True, text=True, timeout=30, check=False,
+            )  # fmt: skip
 
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
