@@ -26,6 +26,8 @@ from daq.readout.lookdeclaration import (
     declare,
 )  # fmt: skip
 from daq.readout.looks import Looks
+from daq.storage.accounts import unnumbered
+from daq.storage.kernels import load_decoder
 from device_profiles.load import load_profile
 
 S = 1_000_000_000
@@ -58,6 +60,7 @@ def whole_declaration(name: str, **changes: Any) -> Declaration:
 energies = st.lists(st.floats(-50, 300, width=32) | st.sampled_from([np.nan, np.inf, -np.inf, -0.25, 127.75, 1e30]))
 
 
+@settings(deadline=None)
 @given(energies)
 def test_energies_are_counted_as_by_plain_arithmetic(values: list[float]) -> None:
     energy = np.array(values, np.float32)
@@ -73,6 +76,7 @@ def test_energies_are_counted_as_by_plain_arithmetic(values: list[float]) -> Non
     assert looked["energy_not_a_number"] == np.isnan(energy).sum()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 65535)))
 def test_energy_codes_are_counted_as_by_bincount(values: list[int]) -> None:
     code = np.array(values, np.uint16)
@@ -84,6 +88,7 @@ def test_energy_codes_are_counted_as_by_bincount(values: list[int]) -> None:
     assert looks.looked()["energy_below"] == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1100) | st.integers(0, 2**32 - 1)))
 def test_detectors_are_counted_as_by_bincount(values: list[int]) -> None:
     detector = np.array(values, np.uint32)
@@ -107,6 +112,7 @@ def test_both_detectors_of_a_coincidence_are_counted() -> None:
 coordinate = st.floats(-30, 30, width=32) | st.sampled_from([np.nan, np.inf, -np.inf, -10.0, 22.0, -4.0, 4.0, 1e30])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(coordinate, coordinate, st.integers(0, 4), st.sampled_from([0, 0, 1, 5, 65535]))))
 def test_positions_in_a_window_make_the_flood_image_of_their_head(rows: list[tuple[float, float, int, int]]) -> None:
     looks = looks_of(flood=FLOOD)
@@ -198,6 +204,7 @@ def counts_at(t_ns: int, rates: list[int]) -> npt.NDArray[np.int64]:
     return np.array([[rate * t_ns // S, 0] for rate in rates], np.int64)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 60_000_000), min_size=1, max_size=4),
     st.lists(st.integers(20_000_000, 400_000_000), min_size=2, max_size=40),
@@ -385,3 +392,36 @@ def test_a_lookup_table_says_the_highest_detector() -> None:
     declared = declare(decoded_columns(layout), ("single",), layout)
 
     assert declared.detectors == DetectorLook("singles", ("detector",), 8, 1)
+
+
+@pytest.mark.parametrize("name", ["head-xye64", "singles64", "safir64", "siemens-petlink32"])
+def test_figures_take_what_the_decoder_of_each_profile_gives(name: str) -> None:
+    profile = load_profile(name)
+    decoder = load_decoder(profile.layout, profile.clock)
+    carry = decoder.start(imported=True)
+    looks = Looks(declare(decoder.columns, decoder.counters, profile.layout), now_ns=0)
+    random = np.random.default_rng(1)
+
+    rows = {"singles": 0, "coincidences": 0}
+    for _ in range(5):
+        words = random.integers(0, 256, 8000, np.uint8).tobytes()
+        decoded = decoder.decode(unnumbered([(0, words)], source=2, arrival_ns=0), carry)
+        looks.see(decoded.streams, carry.counts, int(carry.state[:, 2].max()))
+        for stream in ("singles", "coincidences"):
+            rows[stream] += decoded.rows(stream)
+
+    arrays, looked = looks.arrays(S), looks.looked()
+    assert {stream: looked[f"{stream}_seen"] for stream in rows} == rows
+    assert arrays["counts"][2].tolist() == carry.counts[2].tolist()
+    assert int(arrays["counts"].sum()) == 40_000 // profile.layout.word_bytes
+    outside = looked["energy_below"] + looked["energy_above"] + looked["energy_not_a_number"]
+    assert "energy" not in arrays or int(arrays["energy"].sum()) + outside == rows["singles"]
+    in_map = {
+        "head-xye64": 0,
+        "singles64": rows["singles"],
+        "safir64": 2 * rows["coincidences"],
+        "siemens-petlink32": 0,
+    }
+    assert int(arrays.get("detectors", np.zeros(1)).sum()) == in_map[name]
+    in_image = int(arrays["flood"].sum()) + looked["flood_outside"] if "flood" in arrays else rows["singles"]
+    assert name != "head-xye64" or in_image == rows["singles"] > 0

@@ -227,7 +227,7 @@ def mixed_specs(length: int) -> list[ArraySpec]:
     return [array("a", "g", "u8", length), array("b", "g", "u8", 3), text("t", "g", most_bytes=20)]
 
 
-@pytest.mark.parametrize("length", [1, 1000, 60_000])
+@pytest.mark.parametrize("length", [1, 1000, 30_000])
 def test_no_reader_ever_sees_a_mixture_while_the_writer_writes_at_full_speed(length: int) -> None:
     seen: list[list[int]] = []
     stop = threading.Event()
@@ -240,9 +240,10 @@ def test_no_reader_ever_sees_a_mixture_while_the_writer_writes_at_full_speed(len
 
     def read(reader: SnapshotReader) -> None:
         numbers = []
-        for _ in range(1000):
+        for _ in range(700):
             reading = reader.read("g", deadline_s=20.0)
-            found = {*np.unique(reading.arrays["a"]).tolist(), *reading.arrays["b"].tolist(), int(reading.texts["t"])}
+            ends = {int(reading.arrays["a"].min()), int(reading.arrays["a"].max())}
+            found = {*ends, *reading.arrays["b"].tolist(), int(reading.texts["t"])}
             assert found == {reading.sequence}
             numbers.append(reading.sequence)
         seen.append(numbers)
