@@ -6,13 +6,16 @@ import os
 import platform
 import sys
 
-from benchmarks import bench_decode, bench_durable, bench_start, bench_streams
+from benchmarks import bench_decode, bench_durable, bench_readout, bench_start, bench_streams
 from benchmarks.common import Row, load
 
 
 def main() -> int:
-    names = sys.argv[1:] or ["start", "decode", "durable", "streams"]
-    modules = {"start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams}
+    modules = {
+        "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
+        "readout": bench_readout,
+    }  # fmt: skip
+    names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
     rows: list[Row] = []
     for name in names:

@@ -32,7 +32,8 @@ MESSAGES = 64
 SLICE_NS = 20_000_000
 HEARTBEAT_NS = 100_000_000
 END_COPIES = 3
-END_PAUSE_S = 0.02
+END_PAUSE_S = 0.1
+"""Before each: what a busy receiver has before it must not push all of them out."""
 _START = np.uint64(int(NativeFlag.START) << 32)
 _WAIT_S = 0.1
 _GROUP_S = 0.002
@@ -93,8 +94,8 @@ class Blaster:
         seconds = (now - began) / 1e9
         cpu_s = time.process_time() - cpu_s
         for _ in range(END_COPIES):
-            self._tell(NativeFlag.END)
             time.sleep(END_PAUSE_S)
+            self._tell(NativeFlag.END)
         return self._account(seconds, cpu_s)
 
     def _tell(self, flag: NativeFlag) -> None:
