@@ -60,6 +60,15 @@ def inlined(function: Function) -> Function:
     return cast("Function", numba.njit(nogil=True)(function))
 
 
+def spliced(function: Function) -> Function:
+    """Return a helper whose code is put into the kernel itself, for helpers that make no arrays and return none.
+
+    Without reference counts: counting each array at each call, as `inlined` does, costs more than a small helper.
+    """
+    settings: Any = {"nogil": True, "forceinline": True, "_nrt": False}
+    return cast("Function", numba.njit(**settings)(function))
+
+
 def _writable(folder: Path) -> bool:
     """Return True when files can be made in `folder`, which is made first."""
     try:

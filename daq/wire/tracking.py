@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.packets import Packets
-from daq.wire import tracking_kernels as kernels
+from daq.wire import tracking_table as columns
+from daq.wire.tracking_kernels import account_packets
 
 MAX_SOURCES = 4096
 """More sources than this are taken for garbage: their packets are kept, flagged malformed and counted foreign."""
@@ -58,56 +59,56 @@ class Figures:
 
     source: npt.NDArray[np.uint16]
     table: Int64s
-    """Columns as in `tracking_kernels`."""
+    """Columns as in `tracking_table`."""
     foreign: int
 
     @property
     def received(self) -> Int64s:
         """Return the words received, each counted once."""
-        return self.table[:, kernels.RECEIVED]
+        return self.table[:, columns.RECEIVED]
 
     @property
     def dropped(self) -> Int64s:
         """Return the words received that found no room."""
-        return self.table[:, kernels.DROPPED]
+        return self.table[:, columns.DROPPED]
 
     @property
     def gap(self) -> Int64s:
         """Return the words sent and not received; a gap of 2**63 words and more, by restarts, as 2**63 - 1."""
-        high, low = self.table[:, kernels.GAP_HIGH], self.table[:, kernels.GAP]
+        high, low = self.table[:, columns.GAP_HIGH], self.table[:, columns.GAP]
         return np.where(high > 1, np.int64((1 << 63) - 1), (high << 62) + low)
 
     @property
     def duplicates(self) -> Int64s:
         """Return the words received a second time."""
-        return self.table[:, kernels.DUPLICATES]
+        return self.table[:, columns.DUPLICATES]
 
     @property
     def restarts(self) -> Int64s:
         """Return how often the front end began again."""
-        return self.table[:, kernels.RESTARTS]
+        return self.table[:, columns.RESTARTS]
 
     @property
     def truncated(self) -> Int64s:
         """Return the words cut in the middle, of sources without numbers."""
-        return self.table[:, kernels.TRUNCATED]
+        return self.table[:, columns.TRUNCATED]
 
     @property
     def ended(self) -> npt.NDArray[np.bool_]:
         """Return whether the source said that it ended, and has not begun again."""
-        ended: npt.NDArray[np.bool_] = self.table[:, kernels.STATE] & kernels.ENDED != 0
+        ended: npt.NDArray[np.bool_] = self.table[:, columns.STATE] & columns.ENDED != 0
         return ended
 
     @property
     def by_counter(self) -> npt.NDArray[np.bool_]:
         """Return whether the front end itself counted all words up to the end of each account."""
-        told = kernels.OPEN | kernels.BY_COUNTER
-        by_counter: npt.NDArray[np.bool_] = self.table[:, kernels.STATE] & (told | kernels.UNCOUNTED) == told
+        told = columns.OPEN | columns.BY_COUNTER
+        by_counter: npt.NDArray[np.bool_] = self.table[:, columns.STATE] & (told | columns.UNCOUNTED) == told
         return by_counter
 
     def exact_gap(self, row: int) -> int:
         """Return the gap of a source without a limit."""
-        return (int(self.table[row, kernels.GAP_HIGH]) << 62) + int(self.table[row, kernels.GAP])
+        return (int(self.table[row, columns.GAP_HIGH]) << 62) + int(self.table[row, columns.GAP])
 
 
 class Tracker:
@@ -124,7 +125,7 @@ class Tracker:
         self._numbered = numbered
         self._index_of = np.full(1 << 16, -1, np.int32)
         self._numbers = np.zeros(sources, np.uint16)
-        self._table = np.zeros((sources, kernels.COLUMNS), np.int64)
+        self._table = np.zeros((sources, columns.COLUMNS), np.int64)
         # Not zeroed: the kernel of the operating system gives memory only to the sources that miss something.
         self._missing = np.empty((sources if numbered else 1, 2 * intervals, 2), np.int64)
         self._known = np.zeros(2, np.int64)
@@ -135,23 +136,23 @@ class Tracker:
         """Account for the packets, in their order, and return what they turned out to be."""
         count = len(packets)
         flags = packets.flags.copy()
-        progress = np.zeros(kernels.PLACES, np.int64)
-        progress[kernels.SOURCES :] = self._known
+        progress = np.zeros(columns.PLACES, np.int64)
+        progress[columns.SOURCES :] = self._known
         spare = self._missing.shape[1] + 2
         runs = np.empty((3, count + spare), np.int64)
         gaps = np.empty((2, count), np.int64)
         starts, ends = np.empty(count, np.int64), np.empty(count, np.int64)
         while True:
-            kernels.account_packets(
+            account_packets(
                 packets.source, packets.sequence, packets.offset, packets.length, flags, packets.header,
                 self._word_bytes, self._numbered, self._index_of, self._numbers, self._table, self._missing,
                 progress, runs, gaps, starts, ends,
             )  # fmt: skip
-            if progress[kernels.NEXT] == count:
+            if progress[columns.NEXT] == count:
                 break
             runs = np.concatenate([runs, np.empty((3, count + spare), np.int64)], axis=1)
         self._publish(progress)
-        _, found, lost, begun, over = progress[: kernels.SOURCES].tolist()
+        _, found, lost, begun, over = progress[: columns.SOURCES].tolist()
         return Walked(
             flags, runs[0, :found], runs[1, :found], runs[2, :found],
             gaps[0, :lost], gaps[1, :lost], starts[:begun], ends[:over],
@@ -159,6 +160,6 @@ class Tracker:
 
     def _publish(self, progress: Int64s) -> None:
         """Replace the figures as a whole, so that no thread sees half of a change."""
-        self._known = progress[kernels.SOURCES :]
+        self._known = progress[columns.SOURCES :]
         sources, foreign = self._known.tolist()
         self.figures = Figures(self._numbers[:sources], self._table[:sources].copy(), foreign)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daq.model.packets import Flag, Packets
 from daq.wire.tracking import Tracker
-from daq.wire.tracking_kernels import REORDER_PACKETS
+from daq.wire.tracking_table import REORDER_PACKETS
 
 
 @dataclass
