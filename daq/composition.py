@@ -84,8 +84,8 @@ def plan_recording(
 ) -> tuple[Plan, Path]:  # fmt: skip
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
     from daq.model.stop import parse_stop
-    from daq.readout.parent import runtime_directory
     from daq.readout.plan import CONTROL, Plan
+    from daq.readout.registry import runtime_directory
 
     if source.kind not in profile.transport.kinds:
         raise MismatchError(
@@ -120,7 +120,7 @@ def start_readout(plan: Plan, runtime: Path) -> ReadoutProcess:
     """Start the readout process of the plan."""
     from daq.readout.parent import ReadoutProcess
 
-    return ReadoutProcess(plan, runtime)
+    return ReadoutProcess.launch(plan, runtime)
 
 
 def host_findings(

@@ -55,7 +55,7 @@ def call(*arguments: object) -> Done:
 
 
 def daq(*arguments: object, cwd: Path | None = None, temporary: Path | None = None) -> Done:
-    """Run `daq` to its end; `temporary` is its folder for temporary files."""
+    """Run `daq` to its end; `temporary` is its folder for temporary files and runtime directories."""
     with started(*arguments, cwd=cwd, temporary=temporary) as process:
         return done(process)
 
@@ -65,7 +65,8 @@ def started(
     *arguments: object, cwd: Path | None = None, temporary: Path | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `daq` in a session of its own, so that signals of tests reach it alone; kill what is left."""
-    environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
+    folders = {"TMPDIR": str(temporary), "XDG_RUNTIME_DIR": str(temporary)} if temporary else {}
+    environment = {**os.environ, **folders}
     process = subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment,
         start_new_session=True,
@@ -76,6 +77,11 @@ def started(
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def left_in(folder: Path) -> list[Path]:
+    """Return what commands have left in their folder for temporary files and runtime directories."""
+    return [path for path in folder.rglob("*") if path != folder / "scandaq"]
 
 
 def processes_with(text: str) -> list[int]:

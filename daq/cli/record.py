@@ -88,7 +88,11 @@ def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
                 say("stopping: what is buffered is written and the recording sealed; Ctrl-C again leaves it to itself")
                 readout.stop()
             if len(interruptions) > 1:
-                say(f"left alone: the readout (process {readout.pid}) ends the recording by itself")
+                say(
+                    f"left alone: the readout (process {readout.pid}) ends the recording by itself; "
+                    f"until then it answers at {readout.control}"
+                )
+                readout.close()
                 raise KeyboardInterrupt
             time.sleep(_POLL_S)
         return readout.result()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_cli import call, daq, done, processes_with, started
+from support_cli import call, daq, done, left_in, processes_with, started
 from support_readout import until
 
 from daq.cli import demo
@@ -20,7 +20,7 @@ def temporary(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "temporary"
     folder.mkdir()
     yield folder
-    assert list(folder.iterdir()) == []
+    assert left_in(folder) == []
     assert processes_with(str(tmp_path)) == []
 
 
@@ -44,8 +44,7 @@ def test_the_demo_as_a_person_runs_it(tmp_path: Path, temporary: Path) -> None:
 
 @pytest.mark.parametrize("kind", sorted(demo.DEMOS))
 def test_every_demo_is_good(kind: str, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(temporary))
     monkeypatch.setattr(demo, "_SECONDS", 1)
 
     shown = call("demo", kind, "--out", tmp_path / "run", "--json")
@@ -72,7 +71,7 @@ def test_a_demo_that_cannot_write_is_refused_and_ends_its_simulator(tmp_path: Pa
 
 def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, temporary: Path) -> None:
     with started("demo", "--out", tmp_path / "run", temporary=temporary) as process:
-        until(lambda: bool(list(temporary.glob("*/control"))), "the readout")
+        until(lambda: bool(list(temporary.glob("scandaq/*/control"))), "the readout")
         simulators = [pid for pid in processes_with("-m\0simulators") if _parent_of(pid) == process.pid]
         assert len(simulators) == 1
         process.send_signal(signal.SIGINT)

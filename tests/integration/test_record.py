@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_cli import Done, call, daq, done, petlink_file, processes_with, started
+from support_cli import Done, call, daq, done, left_in, petlink_file, processes_with, started
 from support_readout import free_port, until
 from support_simulators import simulator
 
@@ -30,7 +32,7 @@ def temporary(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "temporary"
     folder.mkdir()
     yield folder
-    until(lambda: not list(folder.iterdir()), f"an empty {folder}: {list(folder.iterdir())}")
+    until(lambda: not left_in(folder), f"an empty {folder}: {left_in(folder)}")
     assert processes_with(str(tmp_path)) == []
 
 
@@ -214,8 +216,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(
     words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int, sentence: str
 ) -> None:
     (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "temporary"))
     monkeypatch.chdir(tmp_path)
     given = [option.format(port=free_port(socket.SOCK_STREAM), words=words) for option in options]
 
@@ -226,7 +227,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(
     assert made.err.startswith("daq: ")
     assert made.err.count("\n") <= 3
     assert made.out == ""
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert left_in(tmp_path / "temporary") == []
 
 
 def test_a_command_line_that_makes_no_sense_is_a_usage_error() -> None:
@@ -334,7 +335,7 @@ def test_an_interruption_while_the_readout_starts_is_not_lost(tmp_path: Path, te
 
 
 def test_a_second_interruption_leaves_the_readout_to_finish_by_itself(
-    endless: tuple[subprocess.Popen[str], int], tmp_path: Path
+    endless: tuple[subprocess.Popen[str], int], tmp_path: Path, temporary: Path
 ) -> None:
     recording, readout = endless
     os.kill(readout, signal.SIGSTOP)
@@ -346,6 +347,10 @@ def test_a_second_interruption_leaves_the_readout_to_finish_by_itself(
     os.kill(readout, signal.SIGCONT)
 
     assert code == 130
+    assert recording.stderr is not None
+    assert re.search(
+        rf"left alone: .*process {readout}\b.* answers at {temporary}/scandaq/\w+/control", recording.stderr.read()
+    )
     assert sealed(tmp_path / "run").ended_by == "operator"
 
 
@@ -375,7 +380,7 @@ def test_a_readout_told_to_terminate_seals(endless: tuple[subprocess.Popen[str],
 
 
 def test_a_readout_killed_hard_is_said_and_what_was_acknowledged_recovers(
-    endless: tuple[subprocess.Popen[str], int], tmp_path: Path
+    endless: tuple[subprocess.Popen[str], int], tmp_path: Path, temporary: Path
 ) -> None:
     recording, readout = endless
 
@@ -385,6 +390,11 @@ def test_a_readout_killed_hard_is_said_and_what_was_acknowledged_recovers(
 
     assert made.code == 1
     assert "the readout ended with code -9" in made.err
+    assert f"daq listmode recover {tmp_path / 'run'}" in made.err
+    (left,) = (temporary / "scandaq").iterdir()
+    assert f"what it left is in {left};" in made.err
+    assert (left / "readout.log").exists()
+    shutil.rmtree(left)
     assert recovered.code == 0, recovered.err
     assert recovered.json["rows"]["coincidences"] > 0
     assert recovered.json["rows"]["raw"] > 0

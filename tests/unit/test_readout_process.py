@@ -15,11 +15,9 @@ from typing import Any
 import pytest
 from support_readout import Running, free_port, plan_of, running, until
 
-from daq.errors import UnexpectedError
 from daq.model.packets import Flag, Packets
 from daq.readout import process as process_module
-from daq.readout.control import ControlServer, ask
-from daq.readout.parent import ReadoutProcess, runtime_directory
+from daq.readout.control import ask
 from daq.readout.plan import CONTROL
 from daq.readout.process import Readout
 from daq.storage import recording as recording_module
@@ -395,32 +393,6 @@ def test_a_stop_before_anything_came_seals_an_empty_recording(tmp_path: Path) ->
     assert readout.run() == 0
     manifest = load_manifest(tmp_path / "run")
     assert (manifest.state, manifest.ended_by) == ("sealed", "operator")
-
-
-def test_a_long_folder_for_temporary_files_does_not_make_the_socket_impossible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deep = tmp_path / ("long" * 30)
-    deep.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(deep))
-
-    runtime = runtime_directory()
-    server = ControlServer(runtime / CONTROL, lambda request: request)
-    server.close()
-    runtime.rmdir()
-
-    assert runtime.parent != deep
-    assert list(deep.iterdir()) == []
-
-
-def test_a_readout_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "runtime").mkdir()
-    monkeypatch.setattr("sys.executable", str(tmp_path / "no-python"))
-
-    with pytest.raises(UnexpectedError, match="cannot be started: No such file"):
-        ReadoutProcess(plan_of(tmp_path, "udp://@127.0.0.1:9"), tmp_path / "runtime")
-
-    assert not (tmp_path / "runtime").exists()
 
 
 def test_a_control_path_that_no_socket_can_have_is_an_error_in_words(tmp_path: Path) -> None:
