@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from daq.model.layout import BitField, Clock, Kind, Layout
 
 Ints = npt.NDArray[np.int64]
+Tags = tuple[tuple[int, int], ...]
+"""Mask and value of the tag bits of each kind."""
 EVENTS = ("single", "prompt", "delayed")
 _TABLE_BITS = 20
 _NEVER_WRAPS = 1 << 62
@@ -37,30 +40,35 @@ class KindFinder:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+        self._tags = tuple((kind.tag_mask, kind.tag_value) for kind in layout.kinds.values())
         tags = 0
-        for kind in layout.kinds.values():
-            tags |= kind.tag_mask
+        for mask, _ in self._tags:
+            tags |= mask
         self._low = (tags & -tags).bit_length() - 1 if tags else 0
         span = tags.bit_length() - self._low
         self._table = None
         if span <= _TABLE_BITS:
             self._mask = (1 << max(span, 0)) - 1
-            self._table = _scan(np.arange(self._mask + 1, dtype=np.uint64) << np.uint64(self._low), layout)
+            self._table = _table(self._tags, self._low, self._mask)
 
     def find(self, words: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.int16]:
         """Return the index of each word's kind."""
         if self._table is None:
-            return _scan(words, self._layout)
+            return _scan(words, self._tags)
         shifted = words >> words.dtype.type(self._low)
         codes: npt.NDArray[np.int16] = self._table[shifted & words.dtype.type(self._mask)]
         return codes
 
 
-def _scan(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDArray[np.int16]:
+@lru_cache(maxsize=8)
+def _table(tags: Tags, low: int, mask: int) -> npt.NDArray[np.int16]:
+    return _scan(np.arange(mask + 1, dtype=np.uint64) << np.uint64(low), tags)
+
+
+def _scan(words: npt.NDArray[np.unsignedinteger], tags: Tags) -> npt.NDArray[np.int16]:
     codes = np.full(len(words), -1, np.int16)
-    for code, kind in reversed(list(enumerate(layout.kinds.values()))):
-        codes[(words & words.dtype.type(kind.tag_mask)) == words.dtype.type(kind.tag_value)] = code
+    for code, (mask, value) in reversed(list(enumerate(tags))):
+        codes[(words & words.dtype.type(mask)) == words.dtype.type(value)] = code
     return codes
 
 
