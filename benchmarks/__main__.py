@@ -6,14 +6,22 @@ import os
 import platform
 import sys
 
-from benchmarks import bench_account, bench_decode, bench_durable, bench_readout, bench_start, bench_streams
+from benchmarks import (
+    bench_account,
+    bench_decode,
+    bench_durable,
+    bench_order,
+    bench_readout,
+    bench_start,
+    bench_streams,
+)
 from benchmarks.common import Row, load
 
 
 def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
-        "readout": bench_readout, "account": bench_account,
+        "readout": bench_readout, "account": bench_account, "order": bench_order,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")

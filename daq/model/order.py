@@ -20,9 +20,9 @@ MAX_STEP_PS = 86_400 * 10**12
 MOST_HELD_ROWS = (1 << 24) - 1
 """Rows held at most, over all streams; where more would be needed, the oldest are released before their time."""
 
-SHORTEST_SLICE_PS = 10**9
-SLICES_OF_DISORDER = 128
-"""The disorder is cut into at most this many slices, none shorter than a millisecond."""
+SHORTEST_SLICE_BITS = 29
+SLICES_OF_DISORDER = 256
+"""The disorder is cut into at most this many slices, whose length is a power of two, none below 2^29 ps, 0.54 ms."""
 
 
 class OrderRule(Strict):
@@ -38,6 +38,6 @@ class OrderRule(Strict):
     """How far ahead of the latest event of any source an event may lie."""
 
     @property
-    def slice_ps(self) -> int:
-        """Return the length of the slices in which rows are sorted and released."""
-        return max(SHORTEST_SLICE_PS, -(-self.max_disorder_ps // SLICES_OF_DISORDER))
+    def slice_bits(self) -> int:
+        """Return the length of the slices in which rows are sorted and released, as a power of two in ps."""
+        return max(SHORTEST_SLICE_BITS, (self.max_disorder_ps // SLICES_OF_DISORDER).bit_length())

@@ -67,10 +67,10 @@ class Order:
             if stream in dtypes
         }
         self._lane_of = {stream: _lanes(columns) for stream, columns in self._columns.items()}
-        width = rule.slice_ps
-        slots = -(-rule.max_disorder_ps // width) + 2
-        self._rule = np.array([rule.max_disorder_ps, rule.max_step_ps, width, slots, most_held], np.int64)
-        self._clock = np.zeros(14, np.int64)
+        bits = rule.slice_bits
+        slots = (rule.max_disorder_ps >> bits) + 3
+        self._rule = np.array([rule.max_disorder_ps, rule.max_step_ps, bits, 1 << bits, slots, most_held], np.int64)
+        self._clock = np.zeros(15, np.int64)
         self._slots = np.zeros((2, slots + 1, 3), np.int64)
         self._plan = np.empty((_PLAN_ROWS, 4), np.int64)
         self._queue = np.empty((_QUEUE_ROWS, 5), np.int64)
@@ -115,23 +115,22 @@ class Order:
         `ends[stream]` are the rows of that stream after each packet, `sources` the source of each packet. Streams that
         are not ordered come back as they are.
         """
-        times_0, times_1 = (_contiguous(streams, name, self._columns) for name in ORDERED)
-        none = np.zeros(len(sources), np.int64)
-        ends_0, ends_1 = (np.ascontiguousarray(ends[name] if name in self._columns else none) for name in ORDERED)
+        times, until = self._joined(streams, ends, len(sources))
+        second = len(times) - _rows(streams, "coincidences", self._columns)
         released = _Released(self._columns)
         sources = np.ascontiguousarray(sources, np.uint16)
         jumps = np.empty((len(sources), 3), np.int64)
-        self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS]] = 0
+        self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS]] = 0, 0, second, 0
         self._know(sources)
         done = False
         while not done:
             if self._clock[k.FREE] == 0:
                 self._grow(self._pool.shape[1])
             done = k.arrive(
-                times_0, times_1, ends_0, ends_1, sources, self._rule, self._clock, self._slots, self._pool,
-                self._keys, self._sources, self._plan, self._queue, jumps,
+                times, until, sources, self._rule, self._clock, self._slots, self._pool, self._keys, self._sources,
+                self._plan, self._queue, jumps,
             )  # fmt: skip
-            self._store(streams)
+            self._store(streams, (0, second))
             if done:
                 self._queue_slot(self._late_slot, base=0, is_sorted=False)
             self._release(released)
@@ -147,11 +146,11 @@ class Order:
         No event is late against times before a flush, and sources set aside are taken back.
         """
         released = _Released(self._columns)
-        edge, width, slots = (int(value) for value in (self._clock[k.EDGE], self._rule[k.WIDTH], self._rule[k.SLOTS]))
+        edge, first = (int(value) for value in self._clock[[k.EDGE, k.SLOT]])
+        width, slots = (int(value) for value in self._rule[[k.WIDTH, k.SLOTS]])
         self._queue_slot(self._late_slot, base=0, is_sorted=False)
         for number in range(slots):
-            base = edge + number * width
-            self._queue_slot(base // width % slots, base=base, is_sorted=True)
+            self._queue_slot((first + number) % slots, base=edge + number * width, is_sorted=True)
         self._release(released)
         self._clock[[k.KNOWN, k.HELD, k.ASIDE]] = 0
         self._sources[:, k.LAST] = k.NEVER_PS
@@ -185,14 +184,29 @@ class Order:
         self._keys = _longer(self._keys, chunks * k.CHUNK)
         self._lanes = {lane: _longer(rows, chunks * k.CHUNK) for lane, rows in self._lanes.items()}
 
-    def _store(self, streams: Streams) -> None:
+    def _joined(self, streams: Streams, ends: Mapping[StreamName, Counts], packets: int) -> tuple[Counts, Counts]:
+        """Return the times of both streams in one array, and per stream and packet the row after it there."""
+        times = [np.ascontiguousarray(streams[name]["time_ps"], np.int64) for name in self._columns]
+        until = np.zeros((2, packets), np.int64)
+        for name in self._columns:
+            until[ORDERED.index(name)] = ends[name]
+        until[1] += len(times[0]) if len(times) == len(ORDERED) else 0
+        return (times[0] if len(times) == 1 else np.concatenate([_NO_TIMES, *times])), until
+
+    def _store(self, streams: Streams, first: tuple[int, int]) -> None:
         """Copy the columns of rows that arrived into their chunks."""
         plan = self._plan[: self._clock[k.PLANNED]]
         self._clock[k.PLANNED] = 0
         for number, stream in enumerate(ORDERED):
             for name, kind in self._columns.get(stream, {}).items():
                 column = np.ascontiguousarray(streams[stream][name], kind)
-                store(number, plan, column.view(f"u{kind.itemsize}"), self._lanes[self._lane_of[stream][name]])
+                store(
+                    number,
+                    first[number],
+                    plan,
+                    column.view(f"u{kind.itemsize}"),
+                    self._lanes[self._lane_of[stream][name]],
+                )
 
     def _queue_slot(self, slot: int, *, base: int, is_sorted: bool) -> None:
         """Queue what a slot holds."""
@@ -225,7 +239,7 @@ class Order:
         columns: Columns = {"time_ps": np.empty(rows, np.int64)}
         late, places = np.empty(rows, np.uint8), np.empty(rows, np.int32)
         release(
-            number, int(self._rule[k.WIDTH]), queue, self._keys, self._pool, self._clock, scratch.ends, scratch.chunks,
+            number, int(self._rule[k.BITS]), queue, self._keys, self._pool, self._clock, scratch.ends, scratch.chunks,
             scratch.keys, scratch.other, columns["time_ps"], places, late,
         )  # fmt: skip
         for name, kind in self._columns[stream].items():
@@ -240,7 +254,7 @@ class _Scratch:
     """Arrays to sort slices of up to `rows` rows in."""
 
     def __init__(self, rows: int) -> None:
-        self.ends = np.empty(rows, np.uint32)
+        self.ends = np.empty(2 * rows, np.uint32)
         self.chunks = np.empty(rows // k.CHUNK + 1, np.int32)
         self.keys = np.empty(rows, np.uint64)
         self.other = np.empty(rows, np.uint64)
@@ -281,9 +295,8 @@ def _lanes(columns: Mapping[str, np.dtype[Any]]) -> dict[str, tuple[int, int]]:
     return lanes
 
 
-def _contiguous(streams: Streams, stream: StreamName, ordered: Mapping[StreamName, object]) -> Counts:
-    """Return the times of a stream, none where it is not ordered."""
-    return np.ascontiguousarray(streams[stream]["time_ps"]) if stream in ordered else _NO_TIMES
+def _rows(streams: Streams, stream: StreamName, ordered: Mapping[StreamName, object]) -> int:
+    return len(streams[stream]["time_ps"]) if stream in ordered else 0
 
 
 def _fresh_sources(count: int) -> Counts:

@@ -14,18 +14,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int32, int64, types, uint16, uint64
+from numba import boolean, int32, int64, types, uint16, uint64
 
-from daq.model.kernel import inlined, kernel
+from daq.model.kernel import kernel, spliced
 
-KNOWN, LATEST, LEADER, EDGE, HELD, ASIDE, FORCED, FREE, PLANNED, QUEUED, JUMPS, PACKET, SINGLE, COINCIDENCE = range(14)
-"""Fields of `clock`. LATEST: the latest time, of source LEADER. EDGE: up to here slices are released. HELD: rows in
+KNOWN, LATEST, LEADER, EDGE, HELD, ASIDE, FORCED, FREE, PLANNED, QUEUED, JUMPS, PACKET, SINGLE, COINCIDENCE, SLOT = (
+    range(15)
+)
+"""Fields of `clock`. LATEST: the latest time, of source LEADER. EDGE: up to here slices are released, SLOT: slot of
+the slice that begins there. HELD: rows in
 slices. ASIDE: sources set aside. FORCED: rows released before their time. FREE: free chunks. PLANNED, QUEUED, JUMPS:
 rows in use of `plan`, `queue`, `jumps`. PACKET, SINGLE, COINCIDENCE: the next packet, and of each stream the next row.
 """
 
-DISORDER, STEP, WIDTH, SLOTS, MOST = range(5)
-"""Fields of `rule`: the rule's two times, the length of a slice, how many there are at a time, rows held at most."""
+DISORDER, STEP, BITS, WIDTH, SLOTS, MOST = range(6)
+"""Fields of `rule`: the rule's two times, the length of a slice, 2 to the BITS, how many there are at a time, rows held
+at most."""
 
 HEAD, TAIL, ROWS = range(3)
 """Fields of a slot."""
@@ -34,7 +38,7 @@ LAST, IS_ASIDE, LATE, SET_ASIDE = range(4)
 """Fields of a source: its latest time, whether its clock jumped, events late, events set aside."""
 
 STREAM, SOURCE_ROW, CHUNK_ROW, COUNT = range(4)
-"""Fields of `plan`, runs of rows to be copied into chunks."""
+"""Fields of `plan`, runs of rows to be copied into chunks; a source row counts the rows of both streams."""
 
 Q_STREAM, Q_HEAD, Q_ROWS, Q_BASE, Q_SORTED = range(5)
 """Fields of `queue`, what is to be released, in order. Rows set aside have no base; their keys are whole times."""
@@ -51,7 +55,7 @@ _FOREVER = (1 << 63) - 1
 _NOT_NOW = -1
 
 
-@inlined
+@spliced
 def _attach(clock: Any, slots: Any, pool: Any, stream: int, slot: int) -> bool:
     """Give a slot one more chunk, if there is one."""
     if clock[FREE] == 0:
@@ -66,48 +70,55 @@ def _attach(clock: Any, slots: Any, pool: Any, stream: int, slot: int) -> bool:
     return True
 
 
-@inlined
+@spliced
 def _hand_over(clock: Any, slots: Any, queue: Any, slot: int, base: int, sorts: int) -> Any:
     """Queue what a slot holds and empty it; return its rows."""
     rows = int64(0)
     for stream in range(2):
         count = slots[stream, slot, ROWS]
         if count:
-            entry = queue[clock[QUEUED]]
-            entry[Q_STREAM], entry[Q_HEAD], entry[Q_ROWS] = stream, slots[stream, slot, HEAD], count
-            entry[Q_BASE], entry[Q_SORTED] = base, sorts
-            clock[QUEUED] += 1
+            entry = clock[QUEUED]
+            queue[entry, Q_STREAM], queue[entry, Q_HEAD], queue[entry, Q_ROWS] = (
+                stream,
+                slots[stream, slot, HEAD],
+                count,
+            )
+            queue[entry, Q_BASE], queue[entry, Q_SORTED] = base, sorts
+            clock[QUEUED] = entry + 1
             slots[stream, slot, ROWS] = 0
             rows += count
     return rows
 
 
-@inlined
+@spliced
 def _close(rule: Any, clock: Any, slots: Any, queue: Any) -> Any:
     """Release the slice at the edge, what was set aside before it; return its rows."""
-    slot = (clock[EDGE] // rule[WIDTH]) % rule[SLOTS]
+    slot = clock[SLOT]
     rows = int64(0)
     if slots[0, slot, ROWS] + slots[1, slot, ROWS]:
         _hand_over(clock, slots, queue, rule[SLOTS], 0, 0)
         rows = _hand_over(clock, slots, queue, slot, clock[EDGE], 1)
         clock[HELD] -= rows
     clock[EDGE] += rule[WIDTH]
+    clock[SLOT] = slot + 1 if slot + 1 < rule[SLOTS] else 0
     return rows
 
 
-@inlined
+@spliced
 def _advance(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
     """Release all slices below the watermark; return False when the queue is full before."""
-    target = ((clock[LATEST] - rule[DISORDER]) // rule[WIDTH]) * rule[WIDTH]
-    while clock[EDGE] < target and clock[HELD]:
-        if clock[QUEUED] + MOST_QUEUED > len(queue):
+    watermark = clock[LATEST] - rule[DISORDER]
+    while watermark >= clock[EDGE] + rule[WIDTH]:
+        if clock[HELD] == 0:
+            clock[EDGE] = (watermark >> rule[BITS]) << rule[BITS]
+        elif clock[QUEUED] + MOST_QUEUED > len(queue):
             return False
-        _close(rule, clock, slots, queue)
-    clock[EDGE] = max(clock[EDGE], target)
+        else:
+            _close(rule, clock, slots, queue)
     return True
 
 
-@inlined
+@spliced
 def _make_room(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
     """Release the oldest slices until a row more can be held; return False when the queue is full before."""
     while clock[HELD] >= rule[MOST]:
@@ -117,7 +128,7 @@ def _make_room(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
     return True
 
 
-@inlined
+@spliced
 def _other_is_live(source: int, floor: int, clock: Any, per_source: Any) -> bool:
     """Return whether a source other than `source` and than those set aside had an event at or after `floor`."""
     leader = clock[LEADER]
@@ -129,7 +140,7 @@ def _other_is_live(source: int, floor: int, clock: Any, per_source: Any) -> bool
     return False
 
 
-@inlined
+@spliced
 def _note_jump(packet: int, source: int, step: int, clock: Any, jumps: Any) -> None:
     """Keep the first jump of each packet."""
     count = clock[JUMPS]
@@ -139,7 +150,7 @@ def _note_jump(packet: int, source: int, step: int, clock: Any, jumps: Any) -> N
     clock[JUMPS] += 1
 
 
-@inlined
+@spliced
 def _jumped(time: int, source: int, packet: int, rule: Any, clock: Any, per_source: Any, jumps: Any) -> bool:
     """Judge a step too far forward: True when the source is set aside, False when the clock as a whole has moved."""
     if _other_is_live(source, clock[LATEST] - rule[DISORDER], clock, per_source):
@@ -148,12 +159,13 @@ def _jumped(time: int, source: int, packet: int, rule: Any, clock: Any, per_sour
         _note_jump(packet, source, time - clock[LATEST], clock, jumps)
         return True
     if clock[ASIDE]:
-        per_source[:, IS_ASIDE] = 0
+        for other in range(len(per_source)):
+            per_source[other, IS_ASIDE] = 0
         clock[ASIDE] = 0
     return False
 
 
-@inlined
+@spliced
 def _stays_aside(time: int, source: int, rule: Any, clock: Any, per_source: Any) -> bool:
     """Return whether a source set aside stays so: its time is still not one of the present."""
     if clock[LATEST] - rule[DISORDER] <= time <= clock[LATEST] + rule[STEP]:
@@ -163,14 +175,14 @@ def _stays_aside(time: int, source: int, rule: Any, clock: Any, per_source: Any)
     return True
 
 
-@inlined
+@spliced
 def _begin(time: int, source: int, rule: Any, clock: Any) -> None:
     """Take an event as the first one."""
     clock[KNOWN], clock[LATEST], clock[LEADER] = 1, time, source
-    clock[EDGE] = ((time - rule[DISORDER]) // rule[WIDTH]) * rule[WIDTH]
+    clock[EDGE] = ((time - rule[DISORDER]) >> rule[BITS]) << rule[BITS]
 
 
-@inlined
+@spliced
 def _is_set_aside(time: int, source: int, packet: int, rule: Any, clock: Any, per_source: Any, jumps: Any) -> bool:
     """Return whether an event has no time of the present; where it has, the clock has followed it."""
     if time > FARTHEST_PS or time < -FARTHEST_PS:
@@ -186,29 +198,25 @@ def _is_set_aside(time: int, source: int, packet: int, rule: Any, clock: Any, pe
     return False
 
 
-@inlined
-def _slot_of(time: int, rule: Any, clock: Any, slots: Any, queue: Any) -> Any:
-    """Release what the clock has passed; return the slot of an event, the last one when its slice is gone."""
+@spliced
+def _settle(time: int, rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
+    """Release what the clock has passed, more where there is no room; return False when the queue is full before."""
     if not _advance(rule, clock, slots, queue):
-        return _NOT_NOW
-    if time >= clock[EDGE] and not _make_room(rule, clock, slots, queue):
-        return _NOT_NOW
-    if time < clock[EDGE]:
-        return rule[SLOTS]
-    return (time // rule[WIDTH]) % rule[SLOTS]
+        return False
+    return time < clock[EDGE] or clock[HELD] < rule[MOST] or _make_room(rule, clock, slots, queue)
 
 
-@inlined
+@spliced
 def _place(times: Any, row: int, end: int, high: int, low: int, latest: int, disorder: int, keys: Any, at: int,
            place: int) -> Any:  # fmt: skip
     """Write keys of rows of one slice, `low <= time < high`; return the row after them, late ones, the latest time."""
     late, top = int64(0), int64(NEVER_PS)
     while row < end:
-        time = times[row]
+        time = times[uint64(row)]
         if time < low or time >= high:
             break
         is_late = int64(time < latest - disorder)
-        keys[at] = (uint64(time - low) << uint64(PLACE_BITS + 1)) | uint64((place << 1) | is_late)
+        keys[uint64(at)] = (uint64(time - low) << uint64(PLACE_BITS + 1)) | uint64((place << 1) | is_late)
         late += is_late
         top = max(top, time)
         latest = max(latest, time)
@@ -216,21 +224,21 @@ def _place(times: Any, row: int, end: int, high: int, low: int, latest: int, dis
     return row, late, top
 
 
-@inlined
+@spliced
 def _lay_aside(times: Any, row: int, end: int, high: int, keys: Any, at: int) -> Any:
     """Write whole times of rows with `time < high`; return the row after them and the latest time."""
     top = int64(NEVER_PS)
     while row < end:
-        time = times[row]
+        time = times[uint64(row)]
         if time >= high:
             break
-        keys[at] = uint64(time)
+        keys[uint64(at)] = uint64(time)
         top = max(top, time)
         row, at = row + 1, at + 1
     return row, top
 
 
-@inlined
+@spliced
 def _follow(top: int, source: int, clock: Any, per_source: Any) -> None:
     """Let the clock follow events that were put into a slice, or came too late for theirs."""
     per_source[source, LAST] = max(per_source[source, LAST], top)
@@ -238,21 +246,35 @@ def _follow(top: int, source: int, clock: Any, per_source: Any) -> None:
         clock[LATEST], clock[LEADER] = top, source
 
 
-@inlined
-def _run(stream: int, times: Any, row: int, end: int, high: int, source: int, packet: int, rule: Any, clock: Any,
-         slots: Any, pool: Any, keys: Any, per_source: Any, plan: Any, queue: Any, jumps: Any) -> Any:  # fmt: skip
+@spliced
+def _plan(stream: int, row: int, after: int, at: int, clock: Any, plan: Any) -> None:
+    """Note that rows `row` to `after` belong to the rows of chunks from `at` on."""
+    count = clock[PLANNED]
+    plan[count, STREAM], plan[count, SOURCE_ROW], plan[count, CHUNK_ROW], plan[count, COUNT] = (
+        stream, row, at, after - row,
+    )  # fmt: skip
+    clock[PLANNED] = count + 1
+
+
+@spliced
+def _segment(stream: int, times: Any, row: int, end: int, high: int, source: int, packet: int, rule: Any, clock: Any,
+             slots: Any, pool: Any, keys: Any, per_source: Any, plan: Any, queue: Any, jumps: Any) -> Any:  # fmt: skip
     """Put rows from `row` on, as far as they share a slot, there; return the row after them, or `row` for lack of room.
 
     Rows are taken below `end` and while their time is below `high`, but one in any case.
     """
     time = times[row]
     is_aside = _is_set_aside(time, source, packet, rule, clock, per_source, jumps)
-    slot = rule[SLOTS] if is_aside else _slot_of(time, rule, clock, slots, queue)
-    if slot < 0:
+    if not is_aside and not _settle(time, rule, clock, slots, queue):
         return row
+    slot, offset = rule[SLOTS], time - clock[EDGE]
+    is_late = offset < 0
+    if not is_aside and not is_late:
+        slot = clock[SLOT] + (offset >> rule[BITS])
+        slot -= rule[SLOTS] if slot >= rule[SLOTS] else 0
     held = slots[stream, slot, ROWS]
     used = held & (CHUNK - 1)
-    if used == 0 and not _attach(clock, slots, pool, stream, slot):
+    if clock[PLANNED] == len(plan) or (used == 0 and not _attach(clock, slots, pool, stream, slot)):
         return row
     at = slots[stream, slot, TAIL] * CHUNK + used
     end = min(end, row + CHUNK - used)
@@ -261,26 +283,54 @@ def _run(stream: int, times: Any, row: int, end: int, high: int, source: int, pa
         keys[at] = uint64(time)
         per_source[source, SET_ASIDE] += 1
         after = row + 1
-    elif slot == rule[SLOTS]:
+    elif is_late:
         after, top = _lay_aside(times, row, end, min(high, clock[EDGE]), keys, at)
         per_source[source, LATE] += after - row
         _follow(top, source, clock, per_source)
     else:
-        low = (time // rule[WIDTH]) * rule[WIDTH]
+        low = (time >> rule[BITS]) << rule[BITS]
         high = min(high, min(low, clock[EDGE] + rule[DISORDER]) + rule[WIDTH])
         end = min(end, row + rule[MOST] - clock[HELD])
         after, late, top = _place(times, row, end, high, low, clock[LATEST], rule[DISORDER], keys, at, held)
         per_source[source, LATE] += late
         clock[HELD] += after - row
         _follow(top, source, clock, per_source)
-    entry = plan[clock[PLANNED]]
-    entry[STREAM], entry[SOURCE_ROW], entry[CHUNK_ROW], entry[COUNT] = stream, row, at, after - row
-    clock[PLANNED] += 1
+    _plan(stream, row, after, at, clock, plan)
     slots[stream, slot, ROWS] = held + after - row
     return after
 
 
-@inlined
+@spliced
+def _segments(stream: int, times: Any, row: int, end: int, high: int, source: int, packet: int, rule: Any, clock: Any,
+              slots: Any, pool: Any, keys: Any, per_source: Any, plan: Any, queue: Any, jumps: Any) -> Any:  # fmt: skip
+    """Put rows where they belong: one, and then all with a time below `high`. False: there is no more room."""
+    while True:
+        after = _segment(
+            stream,
+            times,
+            row,
+            end,
+            high,
+            source,
+            packet,
+            rule,
+            clock,
+            slots,
+            pool,
+            keys,
+            per_source,
+            plan,
+            queue,
+            jumps,
+        )
+        if after == row:
+            return row, False
+        row = after
+        if row >= end or times[row] >= high:
+            return row, True
+
+
+@spliced
 def _next_stream(times: Any, clock: Any, end_0: int, end_1: int) -> Any:
     """Return which stream comes next, the end of its rows, and the time up to which it stays ahead of the other."""
     row_0, row_1 = clock[SINGLE], clock[COINCIDENCE]
@@ -288,41 +338,37 @@ def _next_stream(times: Any, clock: Any, end_0: int, end_1: int) -> Any:
         return 0, end_0, int64(_FOREVER)
     if row_0 >= end_0:
         return 1, end_1, int64(_FOREVER)
-    time_0, time_1 = times[0][row_0], times[1][row_1]
+    time_0, time_1 = times[row_0], times[row_1]
     if time_0 <= time_1:
         return 0, end_0, time_1 + int64(time_1 < _FOREVER)
     return 1, end_1, time_0
 
 
 @kernel(
-    types.boolean(
-        *[types.Array(int64, 1, "C", readonly=True)] * 4, types.Array(uint16, 1, "C", readonly=True),
+    boolean(
+        types.Array(int64, 1, "C", readonly=True), int64[:, ::1], types.Array(uint16, 1, "C", readonly=True),
         int64[::1], int64[::1], int64[:, :, ::1], int32[:, ::1], uint64[::1],
         int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1],
     )
 )  # fmt: skip
-def arrive(times_0: Any, times_1: Any, ends_0: Any, ends_1: Any, sources: Any, rule: Any, clock: Any, slots: Any,
-           pool: Any, keys: Any, per_source: Any, plan: Any, queue: Any, jumps: Any) -> bool:  # fmt: skip
+def arrive(times: Any, ends: Any, sources: Any, rule: Any, clock: Any, slots: Any, pool: Any, keys: Any,
+           per_source: Any, plan: Any, queue: Any, jumps: Any) -> bool:  # fmt: skip
     """Take the rows of packets, from where `clock` says; return False when `plan`, `queue` or chunks are used up first.
 
-    Of each packet, the rows of both streams are taken in the order of their times, singles first where these are equal;
-    those of one stream stay in the order in which they came.
+    `times` are those of the first stream, then those of the second; `ends` [2, packets] count accordingly. Of each
+    packet, the rows of both streams are taken in the order of their times, singles first where these are equal; those
+    of one stream stay in the order in which they came.
     """
-    times = (times_0, times_1)
     for packet in range(clock[PACKET], len(sources)):
         source = int64(sources[packet])
-        end_0, end_1 = ends_0[packet], ends_1[packet]
+        end_0, end_1 = ends[0, packet], ends[1, packet]
         while clock[SINGLE] < end_0 or clock[COINCIDENCE] < end_1:
             stream, end, high = _next_stream(times, clock, end_0, end_1)
-            row = clock[SINGLE + stream]
-            if clock[PLANNED] == len(plan):
-                return False
-            after = _run(
-                stream, times[stream], row, end, high, source, packet, rule, clock, slots, pool, keys, per_source,
-                plan, queue, jumps,
+            clock[SINGLE + stream], has_room = _segments(
+                stream, times, clock[SINGLE + stream], end, high, source, packet, rule, clock, slots, pool, keys,
+                per_source, plan, queue, jumps,
             )  # fmt: skip
-            if after == row:
+            if not has_room:
                 return False
-            clock[SINGLE + stream] = after
         clock[PACKET] = packet + 1
     return True

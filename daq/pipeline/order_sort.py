@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import int32, int64, types, uint8, uint16, uint32, uint64, void
 
-from daq.model.kernel import inlined, kernel
+from daq.model.kernel import kernel, spliced
 from daq.pipeline.order_kernels import (
     CHUNK,
     CHUNK_BITS,
@@ -33,7 +33,7 @@ _CROWDED = 64
 """Rows in a bucket from which on inserting, of quadratic cost, is left to merging."""
 
 
-@inlined
+@spliced
 def _chunks_of(head: int, rows: int, pool: Any, chunks: Any) -> int:
     """List the chunks of a slice in order; return how many."""
     count = (rows + CHUNK - 1) >> CHUNK_BITS
@@ -44,55 +44,67 @@ def _chunks_of(head: int, rows: int, pool: Any, chunks: Any) -> int:
     return count
 
 
-@inlined
+@spliced
 def _count(rows: int, shift: Any, keys: Any, chunks: Any, ends: Any) -> bool:
     """Count rows per bucket; return whether they are in order already."""
     in_order, before = True, uint64(0)
     for first in range(0, rows, CHUNK):
         at = int64(chunks[first >> CHUNK_BITS]) << CHUNK_BITS
         for row in range(at, at + min(CHUNK, rows - first)):
-            key = keys[row]
+            key = keys[uint64(row)]
             in_order &= key >= before
             before = key
             ends[key >> shift] += uint32(1)
     return in_order
 
 
-@inlined
+@spliced
 def _scatter(rows: int, shift: Any, keys: Any, chunks: Any, ends: Any, sorted_keys: Any) -> None:
     """Put rows into their buckets, in the order of arrival."""
     for first in range(0, rows, CHUNK):
         at = int64(chunks[first >> CHUNK_BITS]) << CHUNK_BITS
         for row in range(at, at + min(CHUNK, rows - first)):
-            key = keys[row]
+            key = keys[uint64(row)]
             bucket = key >> shift
             place = ends[bucket]
             sorted_keys[place] = key
             ends[bucket] = place + uint32(1)
 
 
-@inlined
+@spliced
 def _copy(rows: int, keys: Any, chunks: Any, sorted_keys: Any) -> None:
     """Take rows in the order of arrival."""
     for first in range(0, rows, CHUNK):
         at = int64(chunks[first >> CHUNK_BITS]) << CHUNK_BITS
         for row in range(min(CHUNK, rows - first)):
-            sorted_keys[first + row] = keys[at + row]
+            sorted_keys[uint64(first + row)] = keys[uint64(at + row)]
 
 
-@inlined
+@spliced
+def _swap_neighbours(rows: int, sorted_keys: Any) -> None:
+    """Carry the greater key on from row to row: without branches, it leaves little to insert."""
+    carried = sorted_keys[0]
+    for row in range(1, rows):
+        key = sorted_keys[uint64(row)]
+        sorted_keys[uint64(row - 1)] = min(carried, key)
+        carried = max(carried, key)
+    sorted_keys[uint64(rows - 1)] = carried
+
+
+@spliced
 def _insert(rows: int, sorted_keys: Any) -> None:
     """Sort rows that lie near their places."""
     for row in range(1, rows):
-        key = sorted_keys[row]
+        key = sorted_keys[uint64(row)]
         place = row
-        while place > 0 and sorted_keys[place - 1] > key:
-            sorted_keys[place] = sorted_keys[place - 1]
+        while place > 0 and sorted_keys[uint64(place - 1)] > key:
+            sorted_keys[uint64(place)] = sorted_keys[uint64(place - 1)]
             place -= 1
-        sorted_keys[place] = key
+        if place < row:
+            sorted_keys[uint64(place)] = key
 
 
-@inlined
+@spliced
 def _merge(keys: Any, other: Any) -> None:
     """Sort `keys` by merging runs of 1, 2, 4 ... rows, with `other` of the same length to work in."""
     rows, run = len(keys), 1
@@ -107,11 +119,12 @@ def _merge(keys: Any, other: Any) -> None:
                 else:
                     other[place] = keys[right]
                     right += 1
-        keys[:] = other
+        for place in range(rows):
+            keys[place] = other[place]
         run *= 2
 
 
-@inlined
+@spliced
 def _begin_buckets(buckets: int, ends: Any) -> Any:
     """Turn counts into where each bucket begins; return the largest count."""
     before, most = uint32(0), uint32(0)
@@ -123,7 +136,7 @@ def _begin_buckets(buckets: int, ends: Any) -> Any:
     return int64(most)
 
 
-@inlined
+@spliced
 def _merge_crowded(buckets: int, ends: Any, sorted_keys: Any, other: Any) -> None:
     """Sort the buckets that hold many rows."""
     begin = int64(0)
@@ -134,15 +147,16 @@ def _merge_crowded(buckets: int, ends: Any, sorted_keys: Any, other: Any) -> Non
         begin = end
 
 
-@inlined
-def _sort(rows: int, width: int, keys: Any, chunks: Any, ends: Any, sorted_keys: Any, other: Any) -> None:
+@spliced
+def _sort(rows: int, bits: int, keys: Any, chunks: Any, ends: Any, sorted_keys: Any, other: Any) -> None:
     """Bring the keys of a slice into order."""
-    bits = 0
-    while (width - 1) >> bits >= rows:
-        bits += 1
-    buckets = ((width - 1) >> bits) + 1
-    shift = uint64(_TIME_SHIFT + bits)
-    ends[:buckets] = 0
+    bucket_bits = 0
+    while bucket_bits < bits and (1 << bucket_bits) < rows:
+        bucket_bits += 1
+    buckets = 1 << bucket_bits
+    shift = uint64(_TIME_SHIFT + bits - bucket_bits)
+    for bucket in range(buckets):
+        ends[bucket] = 0
     if _count(rows, shift, keys, chunks, ends):
         _copy(rows, keys, chunks, sorted_keys)
         return
@@ -150,21 +164,22 @@ def _sort(rows: int, width: int, keys: Any, chunks: Any, ends: Any, sorted_keys:
     _scatter(rows, shift, keys, chunks, ends, sorted_keys)
     if most > _CROWDED:
         _merge_crowded(buckets, ends, sorted_keys, other)
+    _swap_neighbours(rows, sorted_keys)
     _insert(rows, sorted_keys)
 
 
-@inlined
+@spliced
 def _write_sorted(rows: int, base: int, sorted_keys: Any, chunks: Any, time_ps: Any, places: Any, late: Any) -> None:
     """Write times, late flags and where the other columns lie, of a sorted slice."""
     for row in range(rows):
-        key = sorted_keys[row]
-        time_ps[row] = base + int64(key >> uint64(_TIME_SHIFT))
-        late[row] = key & uint64(1)
+        key = sorted_keys[uint64(row)]
+        time_ps[uint64(row)] = base + int64(key >> uint64(_TIME_SHIFT))
+        late[uint64(row)] = key & uint64(1)
         place = int64(key >> uint64(1)) & _PLACE_MASK
-        places[row] = (int64(chunks[place >> CHUNK_BITS]) << CHUNK_BITS) | (place & (CHUNK - 1))
+        places[uint64(row)] = (int64(chunks[uint64(place >> CHUNK_BITS)]) << CHUNK_BITS) | (place & (CHUNK - 1))
 
 
-@inlined
+@spliced
 def _write_aside(rows: int, keys: Any, chunks: Any, time_ps: Any, places: Any, late: Any) -> None:
     """Write the same of rows set aside, in the order of arrival."""
     for row in range(rows):
@@ -180,7 +195,7 @@ def _write_aside(rows: int, keys: Any, chunks: Any, time_ps: Any, places: Any, l
         uint32[::1], int32[::1], uint64[::1], uint64[::1], int64[::1], int32[::1], uint8[::1],
     )
 )  # fmt: skip
-def release(stream: int, width: int, queue: Any, keys: Any, pool: Any, clock: Any, ends: Any, chunks: Any,
+def release(stream: int, bits: int, queue: Any, keys: Any, pool: Any, clock: Any, ends: Any, chunks: Any,
             sorted_keys: Any, other: Any, time_ps: Any, places: Any, late: Any) -> None:  # fmt: skip
     """Write what the queue has of one stream, sorted, and give its chunks back.
 
@@ -193,7 +208,7 @@ def release(stream: int, width: int, queue: Any, keys: Any, pool: Any, clock: An
         rows = queue[index, Q_ROWS]
         count = _chunks_of(queue[index, Q_HEAD], rows, pool, chunks)
         if queue[index, Q_SORTED]:
-            _sort(rows, width, keys, chunks, ends, sorted_keys, other)
+            _sort(rows, bits, keys, chunks, ends, sorted_keys, other)
             _write_sorted(rows, queue[index, Q_BASE], sorted_keys, chunks, time_ps[done:], places[done:], late[done:])
         else:
             _write_aside(rows, keys, chunks, time_ps[done:], places[done:], late[done:])
@@ -205,24 +220,24 @@ def release(stream: int, width: int, queue: Any, keys: Any, pool: Any, clock: An
 
 def _typed(kinds: tuple[Any, ...]) -> list[Any]:
     """Return the signatures of `store` for columns of these types."""
-    return [void(int64, int64[:, ::1], types.Array(kind, 1, "C", readonly=True), kind[::1]) for kind in kinds]
+    return [void(int64, int64, int64[:, ::1], types.Array(kind, 1, "C", readonly=True), kind[::1]) for kind in kinds]
 
 
 SIZES = (uint8, uint16, uint32, uint64)
 
 
 @kernel(*_typed(SIZES))
-def store(stream: int, plan: Any, column: Any, chunked: Any) -> None:
-    """Copy the runs that a plan has of one stream from a column into chunks."""
+def store(stream: int, first: int, plan: Any, column: Any, chunked: Any) -> None:
+    """Copy the runs that a plan has of one stream, whose source rows begin at `first`, from a column into chunks."""
     for index in range(len(plan)):
         if plan[index, STREAM] == stream:
-            source, target = plan[index, SOURCE_ROW], plan[index, CHUNK_ROW]
+            source, target = plan[index, SOURCE_ROW] - first, plan[index, CHUNK_ROW]
             for row in range(plan[index, COUNT]):
-                chunked[target + row] = column[source + row]
+                chunked[uint64(target + row)] = column[uint64(source + row)]
 
 
 @kernel(*[void(kind[::1], int32[::1], kind[::1]) for kind in SIZES])
 def gather(chunked: Any, places: Any, column: Any) -> None:
     """Fill a column from the places in chunks."""
     for row in range(len(places)):
-        column[row] = chunked[places[row]]
+        column[uint64(row)] = chunked[uint64(places[row])]

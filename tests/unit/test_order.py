@@ -53,7 +53,7 @@ class Reference:
         del self.jumps[seen + 1 :]
 
     def event(self, stream: str, time: int, serial: int, source: int, index: int) -> None:
-        d, j, w = self.rule.max_disorder_ps, self.rule.max_step_ps, self.rule.slice_ps
+        d, j, w = self.rule.max_disorder_ps, self.rule.max_step_ps, 1 << self.rule.slice_bits
         if self.latest is None:
             self.latest, self.edge = time, (time - d) // w * w
         if source in self.aside and self.latest - d <= time <= self.latest + j:
