@@ -202,12 +202,15 @@ class ReadoutProcess:
         return last
 
     def _obituary(self) -> str:
-        end = f"ended with code {self._child.returncode}" if self._child else f"(process {self.pid}) is gone"
+        if self._child is not None:
+            end = f"ended with code {self._child.returncode}"
+        else:
+            end = "was never started" if self.pid is None else f"(process {self.pid}) is gone"
         try:
             log = (self._runtime / LOG).read_text(encoding="utf-8", errors="replace")
+            lines = " | ".join(log.splitlines()[-_LOG_TAIL_LINES:]) or "its log is empty"
         except OSError as why:
-            log = str(why)
-        lines = " | ".join(log.splitlines()[-_LOG_TAIL_LINES:]) or "its log is empty"
+            lines = f"its log cannot be read: {why.strerror}"
         directory = self._known().directory
         begun = directory is not None and (Path(directory) / "manifest.json").exists()
         rescue = f"; recover what it wrote: daq listmode recover {directory} --out NEW" if begun else ""
