@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support_pages import blocks
 
 from daq import errors
 from daq.errors import DeadlineError, MissingError, RefusedError, UnexpectedError, UnreachableError, UsageError
@@ -507,3 +508,37 @@ def test_what_is_no_readout_is_unreachable(tmp_path: Path, answer: bytes) -> Non
         with pytest.raises(UnreachableError, match="no readout answers"):
             ask(tmp_path / "other", {"do": "status"})
         thread.join(10.0)
+
+
+# The page about it
+
+
+def requests_of_the_page() -> list[dict[str, Any]]:
+    return [json.loads(code) for code in re.findall(r"`(\{\"do\".*?\})`", PAGE.read_text(encoding="utf-8"))]
+
+
+def test_the_page_shows_every_request_with_every_key_as_it_is_taken() -> None:
+    shown = requests_of_the_page()
+
+    assert [request["do"] for request in shown] == list(REQUESTS)
+    for request in shown:
+        assert parse_request(json.dumps(request).encode()) == request
+        fields = REQUESTS[request["do"]].model_fields
+        assert set(request) == {field.alias or name for name, field in fields.items()}
+
+
+def test_the_refusal_on_the_page_is_the_one_that_is_given(server: Path) -> None:
+    (shown,) = (block.text for block in blocks(PAGE.read_text(encoding="utf-8")) if block.language == "json")
+
+    assert say(server, b'{"do": "mark"}\n') == [json.loads(shown)]
+
+
+def test_the_plain_python_of_the_page_works_and_is_ten_lines(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = (
+        block.text for block in blocks(PAGE.read_text(encoding="utf-8")) if "AF_UNIX" in block.text
+    )  # fmt: skip
+
+    exec(program, {"control": str(server)})  # noqa: S102 - our own page
+
+    assert capsys.readouterr().out == "recording\n"
+    assert len(program.splitlines()) <= 10
