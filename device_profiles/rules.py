@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from daq.model.finding import ABSENT, Finding, error, warning
 from daq.model.layout import DetectorNumber
 from daq.model.layout_rules import findings as layout_findings
+from daq.model.order import MOST_HELD_ROWS
 from device_profiles.schema import InstrumentProfile
 
 _CAMERA_KEYS = ("heads", "width_mm", "height_mm")
@@ -26,6 +27,7 @@ def findings(profile: InstrumentProfile) -> list[Finding]:
     return [
         *transport(profile),
         *layout_findings(profile.layout, profile.clock),
+        *order(profile),
         *detector_facts(profile),
         *detector_count(profile),
         *modality_fits(profile),
@@ -44,6 +46,25 @@ def transport(profile: InstrumentProfile) -> Iterator[Finding]:
         yield warning("transport.datagram_framing", framing, reason)
     if len(set(kinds)) != len(kinds):
         yield error("transport.kinds", list(kinds), "names a transport twice")
+
+
+def order(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand limits of disorder and step that the clock can keep; warn where memory or the clock's step cannot."""
+    disorder, step = profile.order.max_disorder_ps, profile.order.max_step_ps
+    precision = profile.clock.precision_ps
+    if step < disorder:
+        reason = f"must not be below max_disorder_ps = {disorder}: a source no further ahead than that is in order"
+        yield error("order.max_step_ps", step, reason)
+    if step < precision:
+        reason = f"below clock.precision_ps = {precision}: every step of the clock would count as a jump"
+        yield error("order.max_step_ps", step, reason)
+    if disorder < precision:
+        reason = f"below clock.precision_ps = {precision}: whatever comes after another source's step is late"
+        yield warning("order.max_disorder_ps", disorder, reason)
+    held = int(disorder * profile.transport.rate_max_words_per_s / 10**12)
+    if held > MOST_HELD_ROWS:
+        reason = f"holds {held} events at rate_max_words_per_s; beyond {MOST_HELD_ROWS} the oldest go before their time"
+        yield warning("order.max_disorder_ps", disorder, reason)
 
 
 def detector_facts(profile: InstrumentProfile) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 
 from daq.model.layout import Clock, Layout, Strict
+from daq.model.order import OrderRule
 
 INSTRUMENT_SCHEMA = "instrument-profile/1"
 
@@ -77,6 +78,7 @@ class InstrumentProfile(Strict):
     notes: Text | None = None
     transport: Transport
     clock: Clock
+    order: OrderRule = OrderRule()
     detector: Detector = Detector()
     layout: Layout
 

@@ -95,10 +95,20 @@ def facts(profile: InstrumentProfile) -> list[list[str]]:
         ["transport", f"{', '.join(transport.kinds)}{framing}; at most {transport.rate_max_words_per_s:g} words/s"],
         ["word", f"{layout.word_bits} bits, {layout.byte_order}-endian; preamble: {preamble}"],
         ["clock", f"tick {clock.tick_ps} ps, good for {clock.precision_ps} ps"],
+        [
+            "order",
+            f"late beyond {seconds(profile.order.max_disorder_ps)}, jumped beyond {seconds(profile.order.max_step_ps)}",
+        ],
         ["time zero", "reset at start" if clock.reset_at_start else "first timed word after start"],
         ["sha256", profile.sha256],
         *([["notes", profile.notes]] if profile.notes else []),
     ]
+
+
+def seconds(time_ps: int) -> str:
+    """Return a time in the unit that makes it shortest: 100 ms, 10 s, 0 ps."""
+    texts = [f"{time_ps / scale:g} {unit}" for unit, scale in (("s", 10**12), ("ms", 10**9), ("us", 10**6), ("ps", 1))]
+    return min(texts, key=len)
 
 
 def run_lint(args: argparse.Namespace) -> int:

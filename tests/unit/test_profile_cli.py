@@ -54,6 +54,12 @@ def test_show_draws_the_bits_of_each_kind(capsys: pytest.CaptureFixture[str]) ->
     assert all(text in shown for text in ("bed_horizontal", "31:24", "19:0", "0.01"))
 
 
+def test_show_says_when_an_event_is_late_and_when_a_clock_jumped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("profile", "show", "singles64") == 0
+
+    assert "late beyond 0.1 s, jumped beyond 10 s" in capsys.readouterr().out
+
+
 def test_show_of_an_unknown_name_is_refused_with_close_names() -> None:
     with pytest.raises(MissingError, match="did you mean safir64"):
         run("profile", "show", "safir6")

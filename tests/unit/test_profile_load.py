@@ -155,6 +155,21 @@ def test_a_folder_is_no_profile(tmp_path: Path) -> None:
             "energy_resolution_percent = 10",
             "detector.energy_resolution_percent = 10.0: a resolution is stated at an energy",
         ),
+        (
+            "[detector]",
+            "[order]\nmax_disorder_ps = 60_000_000_000_001\n[detector]",
+            "order.max_disorder_ps = 60000000000001: input should be less than or equal to 60000000000000",
+        ),
+        (
+            "[detector]",
+            "[order]\nmax_step_ps = 99_000_000_000\n[detector]",
+            "order.max_step_ps = 99000000000: must not be below max_disorder_ps = 100000000000",
+        ),
+        (
+            "[detector]",
+            "[order]\nmax_disorder_ps = 0\nmax_step_ps = 999_999\n[detector]",
+            "order.max_step_ps = 999999: below clock.precision_ps = 1000000: every step of the clock would count",
+        ),
         ('mark = "cardiac_trigger"', 'mark = "heart"', "layout.kinds.cardiac_trigger.mark = 'heart': input should be"),
     ],
 )
@@ -215,6 +230,32 @@ def test_missing_camera_facts_and_a_wrong_count_of_detectors_are_warnings(tmp_pa
 
     assert [(f.key, f.severity) for f in check_profile(camera)[1]] == [("detector.heads", "warning")]
     assert [(f.key, f.severity) for f in check_profile(ring)[1]] == [("detector.detector_count", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("max_disorder_ps = 999_999", "below clock.precision_ps = 1000000: whatever comes after another source's step"),
+        (
+            "max_disorder_ps = 9_000_000_000_000",
+            "holds 18000000 events at rate_max_words_per_s; beyond 16777215 the oldest go before their time",
+        ),
+    ],
+)
+def test_a_disorder_that_clock_or_memory_cannot_keep_is_a_warning(tmp_path: Path, limits: str, said: str) -> None:
+    path = tmp_path / "order.toml"
+    path.write_text(with_line(HEAD, "[detector]", f"[order]\n{limits}\n[detector]"))
+
+    _, found = check_profile(path)
+
+    assert [(f.key, f.severity) for f in found] == [("order.max_disorder_ps", "warning")]
+    assert said in found[0].reason
+
+
+def test_a_profile_that_says_nothing_of_order_gets_100_ms_and_10_s() -> None:
+    order = load_profile("head-xye64").order
+
+    assert (order.max_disorder_ps, order.max_step_ps) == (100 * 10**9, 10 * 10**12)
 
 
 SCRAPS = st.one_of(
