@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import Any, BinaryIO, TypedDict
 
 import pytest
 from support_readout import plan_of
@@ -451,6 +451,44 @@ def test_one_that_has_not_said_which_process_it_is_cannot_be_stopped_and_that_is
 
     with closing(ReadoutProcess.adopt(runtime)) as adopted, pytest.raises(DeadlineError, match="not stopped"):
         adopted.stop()
+
+
+def test_every_command_goes_out_as_the_request_it_is(held: tuple[Path, BinaryIO]) -> None:
+    runtime, _ = held
+    heard: list[dict[str, Any]] = []
+
+    def handle(request: dict[str, Any]) -> dict[str, Any]:
+        heard.append(request)
+        if request["do"] == "pause":
+            raise MissingError("there is nothing to pause")
+        return {"bytes": "0a0b"} if request["do"] == "exchange" else {"state": "recording"}
+
+    with closing(ControlServer(runtime / CONTROL, handle)), closing(ReadoutProcess.adopt(runtime)) as readout:
+        assert readout.start() == {"state": "recording"}
+        readout.step("prompts=1000", "time=20s", name="angle 12")
+        with pytest.raises(MissingError, match="nothing to pause"):
+            readout.pause()
+        readout.resume()
+        readout.mark("patient moved")
+        readout.mark("trigger", monotonic_ns=123)
+        reply = readout.exchange(b"\xa0\x01", offset=1, mask=b"\xff", value=b"\x0b", deadline_s=0.5)
+        with pytest.raises(RefusedError, match="no descriptor"):
+            readout.snapshot()
+        readout.stop(by="interlock")
+
+    match = {"offset": 1, "mask": "ff", "value": "0b"}
+    assert reply == b"\x0a\x0b"
+    assert heard == [
+        {"do": "start"},
+        {"do": "step", "stop": ["prompts=1000", "time=20s"], "name": "angle 12"},
+        {"do": "pause"},
+        {"do": "resume"},
+        {"do": "mark", "text": "patient moved"},
+        {"do": "mark", "text": "trigger", "monotonic_ns": 123},
+        {"do": "exchange", "bytes": "a001", "match": match, "deadline_s": 0.5},
+        {"do": "snapshot"},
+        {"do": "stop", "by": "interlock"},
+    ]
 
 
 def test_the_file_that_followers_lock_is_there_from_the_start(held: tuple[Path, BinaryIO]) -> None:
