@@ -17,7 +17,7 @@ import numpy.typing as npt
 from daq.model.events import StreamName
 from daq.model.order import MOST_HELD_ROWS, OrderRule
 from daq.pipeline import order_kernels as k
-from daq.pipeline.order_sort import gather, release, store
+from daq.pipeline.order_sort import MOST_BUCKETS, gather, release, store
 from daq.pipeline.stages import Streams
 
 ORDERED: tuple[StreamName, StreamName] = ("singles", "coincidences")
@@ -80,7 +80,7 @@ class Order:
         lanes = {lane for lanes in self._lane_of.values() for lane in lanes.values()}
         self._lanes = {lane: np.empty(0, f"u{lane[0]}") for lane in lanes}
         self._grow(_FIRST_CHUNKS)
-        self._scratch = _Scratch(0)
+        self._scratch = _Scratch()
         self._jumps: list[Jump] = []
 
     @property
@@ -223,9 +223,7 @@ class Order:
         self._clock[k.QUEUED] = 0
         if not len(queue):
             return
-        longest = int(queue[:, k.Q_ROWS].max())
-        if longest > len(self._scratch.keys):
-            self._scratch = _Scratch(longest)
+        self._scratch.hold(int(queue[:, k.Q_ROWS].max()))
         for number, stream in enumerate(ORDERED):
             if stream not in self._columns:
                 continue
@@ -237,27 +235,43 @@ class Order:
         """Return the columns of what the queue holds of a stream."""
         scratch = self._scratch
         columns: Columns = {"time_ps": np.empty(rows, np.int64)}
-        late, places = np.empty(rows, np.uint8), np.empty(rows, np.int32)
+        late, places = np.empty(rows, np.uint8), scratch.places_of(rows)
         release(
             number, int(self._rule[k.BITS]), queue, self._keys, self._pool, self._clock, scratch.ends, scratch.chunks,
             scratch.keys, scratch.other, columns["time_ps"], places, late,
         )  # fmt: skip
         for name, kind in self._columns[stream].items():
             columns[name] = np.empty(rows, kind)
-            gather(self._lanes[self._lane_of[stream][name]], places, columns[name].view(f"u{kind.itemsize}"))
+            lane = self._lanes[self._lane_of[stream][name]]
+            gather(number, queue, self._pool, lane, places, columns[name].view(f"u{kind.itemsize}"))
         if stream == "singles":
             columns["late"] = late.view(np.bool_)
         return columns
 
 
 class _Scratch:
-    """Arrays to sort slices of up to `rows` rows in."""
+    """Arrays to sort in, which grow with the longest slice."""
 
-    def __init__(self, rows: int) -> None:
-        self.ends = np.empty(2 * rows, np.uint32)
-        self.chunks = np.empty(rows // k.CHUNK + 1, np.int32)
-        self.keys = np.empty(rows, np.uint64)
-        self.other = np.empty(rows, np.uint64)
+    def __init__(self) -> None:
+        self.ends = np.empty(MOST_BUCKETS, np.uint32)
+        self.places = np.empty(0, np.int32)
+        self.chunks = np.empty(0, np.int32)
+        self.keys = np.empty(0, np.uint64)
+        self.other = np.empty(0, np.uint64)
+
+    def hold(self, rows: int) -> None:
+        """Make room for slices of `rows` rows."""
+        if rows > len(self.keys):
+            rows += rows // 2
+            self.chunks = np.empty(rows // k.CHUNK + 1, np.int32)
+            self.keys = np.empty(rows, np.uint64)
+            self.other = np.empty(rows, np.uint64)
+
+    def places_of(self, rows: int) -> npt.NDArray[np.int32]:
+        """Return room for the places of all rows of a call."""
+        if rows > len(self.places):
+            self.places = np.empty(rows + rows // 2, np.int32)
+        return self.places[:rows]
 
 
 class _Released:
@@ -307,7 +321,7 @@ def _fresh_sources(count: int) -> Counts:
 
 def _longer(array: npt.NDArray[Any], more: int) -> npt.NDArray[Any]:
     """Return an array with `more` rows after those of `array`, all of them touched."""
-    longer = np.zeros(len(array) + more, array.dtype)
+    longer = np.empty(len(array) + more, array.dtype)
     longer[: len(array)] = array
     longer[len(array) :] = 0
     return longer

@@ -47,6 +47,9 @@ CHUNK_BITS = 11
 CHUNK = 1 << CHUNK_BITS
 PLACE_BITS = 24
 FARTHEST_PS = 1 << 62
+"""Times from here on, and those below its negative, are none of the present, whatever the present is: so no sum or
+difference of times overflows."""
+
 NEVER_PS = -(1 << 63)
 MOST_QUEUED = 4
 """Entries of `queue` that closing one slice may need."""
@@ -185,7 +188,7 @@ def _begin(time: int, source: int, rule: Any, clock: Any) -> None:
 @spliced
 def _is_set_aside(time: int, source: int, packet: int, rule: Any, clock: Any, per_source: Any, jumps: Any) -> bool:
     """Return whether an event has no time of the present; where it has, the clock has followed it."""
-    if time > FARTHEST_PS or time < -FARTHEST_PS:
+    if time >= FARTHEST_PS or time < -FARTHEST_PS:
         return True
     if clock[KNOWN] == 0:
         _begin(time, source, rule, clock)
@@ -230,7 +233,7 @@ def _lay_aside(times: Any, row: int, end: int, high: int, keys: Any, at: int) ->
     top = int64(NEVER_PS)
     while row < end:
         time = times[uint64(row)]
-        if time >= high:
+        if time >= high or time < -FARTHEST_PS:
             break
         keys[uint64(at)] = uint64(time)
         top = max(top, time)
@@ -278,7 +281,7 @@ def _segment(stream: int, times: Any, row: int, end: int, high: int, source: int
         return row
     at = slots[stream, slot, TAIL] * CHUNK + used
     end = min(end, row + CHUNK - used)
-    high = min(high, clock[LATEST] + rule[STEP] + 1)
+    high = min(high, clock[LATEST] + rule[STEP] + 1, FARTHEST_PS)
     if is_aside:
         keys[at] = uint64(time)
         per_source[source, SET_ASIDE] += 1

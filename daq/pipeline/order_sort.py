@@ -29,6 +29,8 @@ from daq.pipeline.order_kernels import (
 
 _TIME_SHIFT = PLACE_BITS + 1
 _PLACE_MASK = (1 << PLACE_BITS) - 1
+_MOST_BUCKET_BITS = 18
+MOST_BUCKETS = 1 << _MOST_BUCKET_BITS
 _CROWDED = 64
 """Rows in a bucket from which on inserting, of quadratic cost, is left to merging."""
 
@@ -151,7 +153,7 @@ def _merge_crowded(buckets: int, ends: Any, sorted_keys: Any, other: Any) -> Non
 def _sort(rows: int, bits: int, keys: Any, chunks: Any, ends: Any, sorted_keys: Any, other: Any) -> None:
     """Bring the keys of a slice into order."""
     bucket_bits = 0
-    while bucket_bits < bits and (1 << bucket_bits) < rows:
+    while bucket_bits < min(bits, _MOST_BUCKET_BITS) and (1 << bucket_bits) < rows:
         bucket_bits += 1
     buckets = 1 << bucket_bits
     shift = uint64(_TIME_SHIFT + bits - bucket_bits)
@@ -175,8 +177,11 @@ def _write_sorted(rows: int, base: int, sorted_keys: Any, chunks: Any, time_ps: 
         key = sorted_keys[uint64(row)]
         time_ps[uint64(row)] = base + int64(key >> uint64(_TIME_SHIFT))
         late[uint64(row)] = key & uint64(1)
-        place = int64(key >> uint64(1)) & _PLACE_MASK
-        places[uint64(row)] = (int64(chunks[uint64(place >> CHUNK_BITS)]) << CHUNK_BITS) | (place & (CHUNK - 1))
+    for row in range(rows):  # by itself, for so it becomes vector instructions
+        place = uint32(sorted_keys[uint64(row)] >> uint64(1)) & uint32(_PLACE_MASK)
+        places[uint64(row)] = (chunks[uint64(place >> uint32(CHUNK_BITS))] << CHUNK_BITS) | int64(
+            place & uint32(CHUNK - 1)
+        )
 
 
 @spliced
@@ -236,8 +241,27 @@ def store(stream: int, first: int, plan: Any, column: Any, chunked: Any) -> None
                 chunked[uint64(target + row)] = column[uint64(source + row)]
 
 
-@kernel(*[void(kind[::1], int32[::1], kind[::1]) for kind in SIZES])
-def gather(chunked: Any, places: Any, column: Any) -> None:
-    """Fill a column from the places in chunks."""
-    for row in range(len(places)):
-        column[uint64(row)] = chunked[uint64(places[row])]
+@spliced
+def _fetch(head: int, rows: int, pool: Any, chunked: Any, stride: int) -> Any:
+    """Read a column's chunks in order, one row of each cache line, so that they are near when rows are picked."""
+    chunk, last = head, chunked[0]
+    for first in range(0, rows, CHUNK):
+        at = int64(chunk) << CHUNK_BITS
+        for row in range(0, min(CHUNK, rows - first), stride):
+            last ^= chunked[uint64(at + row)]
+        chunk = pool[0, chunk]
+    return last
+
+
+@kernel(*[kind(int64, int64[:, ::1], int32[:, ::1], kind[::1], int32[::1], kind[::1]) for kind in SIZES])
+def gather(stream: int, queue: Any, pool: Any, chunked: Any, places: Any, column: Any) -> Any:
+    """Fill a column, slice after slice, from the places in chunks. What it returns says nothing."""
+    begin, fetched = 0, chunked[0]
+    for index in range(len(queue)):
+        if queue[index, Q_STREAM] == stream:
+            rows = queue[index, Q_ROWS]
+            fetched ^= _fetch(queue[index, Q_HEAD], rows, pool, chunked, 64 // chunked.itemsize)
+            for row in range(begin, begin + rows):
+                column[uint64(row)] = chunked[uint64(places[uint64(row)])]
+            begin += rows
+    return fetched
