@@ -69,7 +69,9 @@ class Order:
         self._lane_of = {stream: _lanes(columns) for stream, columns in self._columns.items()}
         bits = rule.slice_bits
         slots = (rule.max_disorder_ps >> bits) + 3
-        self._rule = np.array([rule.max_disorder_ps, rule.max_step_ps, bits, 1 << bits, slots, most_held], np.int64)
+        self._rule = np.array(
+            [rule.max_disorder_ps, rule.max_step_ps, bits, 1 << bits, slots, min(most_held, MOST_HELD_ROWS)], np.int64
+        )
         self._clock = np.zeros(15, np.int64)
         self._slots = np.zeros((2, slots + 1, 3), np.int64)
         self._plan = np.empty((_PLAN_ROWS, 4), np.int64)
