@@ -10,6 +10,7 @@ import struct
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from simulators.plan import Plan
 
@@ -49,24 +50,37 @@ def forget_errors(udp: socket.socket) -> None:
     udp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-class BatchSender:
-    """Sends the datagrams of one plan to one peer (an IPv4 address)."""
+def places_of(plan: Plan) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Return the addresses and lengths of a plan's datagrams in the order of sending; the plan keeps their memory."""
+    count = len(plan.order.part)
+    address, length = np.zeros(count, np.uint64), np.zeros(count, np.int64)
+    for index, part in enumerate(plan.parts):
+        rows = np.flatnonzero(plan.order.part == index)
+        block = part.datagrams
+        if block is None:
+            continue
+        packets = plan.order.packet[rows]
+        address[rows] = block.buffer.ctypes.data + packets * block.buffer.strides[0]
+        length[rows] = block.length[packets]
+    return address, length
 
-    def __init__(self, udp: socket.socket, peer: tuple[str, int], plan: Plan) -> None:
+
+class BatchSender:
+    """Sends datagrams that lie anywhere in memory to one peer (an IPv4 address); the caller keeps the memory."""
+
+    def __init__(
+        self,
+        udp: socket.socket,
+        peer: tuple[str, int],
+        address: npt.NDArray[np.uint64],
+        length: npt.NDArray[np.int64],
+    ) -> None:
         self._udp = udp
-        self._plan = plan  # keeps the datagrams' memory alive
         packed = struct.pack("=H", socket.AF_INET) + struct.pack("!H", peer[1]) + socket.inet_aton(peer[0]) + bytes(8)
         self._address = np.frombuffer(packed, np.uint8)
-        count = len(plan.order.part)
+        count = len(address)
         self._vectors = np.zeros(count, _IOVEC)
-        for index, part in enumerate(plan.parts):
-            rows = np.flatnonzero(plan.order.part == index)
-            block = part.datagrams
-            if block is None:
-                continue
-            packets = plan.order.packet[rows]
-            self._vectors["base"][rows] = block.buffer.ctypes.data + packets * block.buffer.strides[0]
-            self._vectors["length"][rows] = block.length[packets]
+        self._vectors["base"], self._vectors["length"] = address, length
         self._headers = np.zeros(count, _MMSGHDR)
         self._headers["name"], self._headers["namelen"] = self._address.ctypes.data, len(packed)
         self._headers["iov"] = self._vectors.ctypes.data + np.arange(count) * _IOVEC.itemsize

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from daq.errors import RefusedError, UsageError
 from device_profiles.load import load_profile
+from simulators.faults.spec import MAX_TICKS, FaultSpec, describe_kinds, parse_fault
 from simulators.supply import Instrument
 
 ENDPOINTS = ("tcp", "udp")
@@ -28,6 +29,9 @@ class Service:
     once: bool
     truth: Path | None
     speed: float | None
+    faults: tuple[FaultSpec, ...] = ()
+    fault_seed: int = 0
+    start_ticks: int | None = None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +58,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=_speed, default=1.0, metavar="1|N|max", help="times real time, or max for flat out (default 1)"
     )
+    parser.add_argument(
+        "--start-ticks",
+        type=_ticks,
+        metavar="N",
+        help="let the clock start N ticks later; negative: so far before its wrap",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="KIND:KEY=VALUE,...",
+        help="a fault, e.g. loss:share=0.01; may be given again; the kinds are below",
+    )
+    parser.add_argument(
+        "--fault-seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="the same seed gives the same faults (default %(default)s)",
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"faults: kind, what it needs, [what it may have]\n{describe_kinds()}"
 
 
 def service(kind: str, arguments: argparse.Namespace) -> Service:
@@ -64,7 +91,18 @@ def service(kind: str, arguments: argparse.Namespace) -> Service:
     if truth is not None and truth.is_dir():
         raise UsageError(f"--truth {truth}: is a folder; name a file")
     ports = dict.fromkeys(ENDPOINTS, 0) | dict(arguments.port)
-    return Service(kind, arguments.host, ports, arguments.to, arguments.once, truth, arguments.speed)
+    return Service(
+        kind,
+        arguments.host,
+        ports,
+        arguments.to,
+        arguments.once,
+        truth,
+        arguments.speed,
+        tuple(arguments.fault),
+        arguments.fault_seed,
+        arguments.start_ticks,
+    )
 
 
 def instrument(name: str) -> Instrument:
@@ -130,6 +168,22 @@ def _address(text: str) -> tuple[str, int]:
         return socket.gethostbyname(host), number
     except (OSError, UnicodeError):
         raise argparse.ArgumentTypeError(f"{text!r}: {host!r} is no IPv4 host") from None
+
+
+def _fault(text: str) -> FaultSpec:
+    try:
+        return parse_fault(text)
+    except UsageError as why:
+        raise argparse.ArgumentTypeError(str(why)) from None
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, (1 << 63) - 1)
+
+
+def _ticks(text: str) -> int:
+    magnitude = _whole(text.removeprefix("-"), 0, MAX_TICKS)
+    return -magnitude if text.startswith("-") else magnitude
 
 
 def _speed(text: str) -> float | None:

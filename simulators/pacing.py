@@ -32,6 +32,10 @@ def cut_words(ticks: npt.NDArray[np.int64], capacity: int, flush: int | None) ->
     return starts
 
 
+class StoppedError(Exception):
+    """The simulator was told to stop in the middle of a run."""
+
+
 class Pacer:
     """The wall clock of one run. `lateness_ns` is how far behind its schedule the worst packet left."""
 

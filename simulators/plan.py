@@ -149,8 +149,8 @@ class Show:
 
     def __init__(self, supply: Supply, *, speed: float | None, datagrams: bool) -> None:
         self.supply = supply
+        self.speed = speed
         self.paced = speed is not None
-        self._speed = speed
         self._datagrams = datagrams
         self._ready = list(self._planner().plans()) if supply.size_bytes <= AHEAD_BYTES else None
 
@@ -159,7 +159,7 @@ class Show:
         yield from self._ready if self._ready is not None else _Ahead(self._planner().plans()).taken()
 
     def _planner(self) -> Planner:
-        return Planner(self.supply, speed=self._speed, datagrams=self._datagrams)
+        return Planner(self.supply, speed=self.speed, datagrams=self._datagrams)
 
 
 class _Ahead:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from daq.errors import RefusedError, UsageError, WireError
 from daq.wire.native import NativeFlag, decode
 from simulators.batch import forget_errors, report_errors
+from simulators.faults.board import FaultBoard
+from simulators.faults.clock import TurnedSupply
+from simulators.faults.control import FaultControl
+from simulators.faults.rules import Rules
 from simulators.options import Service
+from simulators.outcome import Outcome
 from simulators.plan import AHEAD_BYTES, Show
-from simulators.runs import Outcome, TcpRun, UdpRun
+from simulators.runs import TcpRun, UdpRun
 from simulators.supply import Instrument, KeptSupply, Supply
 from simulators.truth import Tally, write_truth
 
@@ -29,22 +35,23 @@ class Server:
     """The endpoints of one simulator. One thread per endpoint; each serves one run at a time."""
 
     def __init__(self, instrument: Instrument, supply: Supply, service: Service) -> None:
+        if service.start_ticks is not None:
+            supply = TurnedSupply(supply, service.start_ticks)
         self._service = service
         self._supply = supply
         self._profile = instrument.profile
+        self._board, wires = self._faults(supply, service, instrument.transports)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._runs = 0
         self._ignored = 0
         self._trouble: BaseException | None = None
         self._udp = self._tcp = None
-        if "udp" in instrument.transports:
+        if "udp" in wires:
             self._udp = _bound(socket.SOCK_DGRAM, service.host, service.ports["udp"])
             self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
             report_errors(self._udp)
-        elif service.to:
-            raise UsageError(f"--to: profile {self._profile} has no datagrams in the native framing")
-        if "tcp" in instrument.transports and len(supply.sources) == 1:
+        if "tcp" in wires:
             self._tcp = _bound(socket.SOCK_STREAM, service.host, service.ports["tcp"])
             self._tcp.listen()
             self._tcp.settimeout(0.0)
@@ -54,8 +61,23 @@ class Server:
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
             if endpoint
         }
-        if not self._shows:
+
+    def _faults(
+        self, supply: Supply, service: Service, transports: tuple[str, ...]
+    ) -> tuple[FaultBoard, tuple[str, ...]]:
+        """Return the faults and the wires to serve: those that can have all faults given at the start."""
+        if service.to and "udp" not in transports:
+            raise UsageError(f"--to: profile {self._profile} has no datagrams in the native framing")
+        wires = tuple(wire for wire in transports if wire == "udp" or len(supply.sources) == 1)
+        if not wires:
             raise RefusedError(f"{len(supply.sources)} sources need udp, which profile {self._profile} does not have")
+        board = FaultBoard(
+            Rules(supply, paced=service.speed is not None, wires=wires), service.faults, seed=service.fault_seed
+        )
+        able = tuple(wire for wire in wires if not board.refusals(wire))
+        if not able or (service.to and "udp" not in able):
+            raise UsageError("; ".join(why for wire in wires for why in board.refusals(wire)))
+        return board, able
 
     def serve(self) -> int:
         """Print the ready line and serve; return 0 after SIGTERM, SIGINT or, with `--once`, one complete run."""
@@ -66,19 +88,20 @@ class Server:
             jobs.append(("udp", self._serve_udp))
         if self._tcp:
             jobs.append(("tcp", self._serve_tcp))
-        print(json.dumps(self._ready()), flush=True)  # noqa: T201 - the ready line is the contract
-        threads = [threading.Thread(target=self._guarded, args=(job,), name=name) for name, job in jobs]
-        for thread in threads:
-            thread.start()
-        while not self._stop.wait(_IDLE_S):
-            pass
-        for thread in threads:
-            thread.join()
+        with _fault_control(self._board) as faults:
+            print(json.dumps(self._ready(faults)), flush=True)  # noqa: T201 - the ready line is the contract
+            threads = [threading.Thread(target=self._guarded, args=(job,), name=name) for name, job in jobs]
+            for thread in threads:
+                thread.start()
+            while not self._stop.wait(_IDLE_S):
+                pass
+            for thread in threads:
+                thread.join()
         if self._trouble is not None:
             raise self._trouble
         return 0
 
-    def _ready(self) -> dict[str, Any]:
+    def _ready(self, faults: str | None) -> dict[str, Any]:
         places = {"tcp": self._tcp, "udp": self._udp}
         urls = {
             name: f"{name}://{place.getsockname()[0]}:{place.getsockname()[1]}"
@@ -86,7 +109,7 @@ class Server:
             if place
         }
         one_each = {name: urls.get(name) for name in places}
-        return {"ready": True, "kind": self._service.kind, "endpoints": urls, "faults": None, **one_each}
+        return {"ready": True, "kind": self._service.kind, "endpoints": urls, "faults": faults, **one_each}
 
     def _guarded(self, job: Callable[[], None]) -> None:
         """Run an endpoint; a failure of one ends the whole simulator with its message."""
@@ -109,7 +132,7 @@ class Server:
                     continue
                 forget_errors(udp)
                 outcome = self._outcome("udp", peer)
-                self._tell(UdpRun(show, self._stop, outcome, udp, peer).perform())
+                self._tell(UdpRun(show, self._stop, outcome, self._board, udp, peer).perform())
                 peer = self._next_waiting(udp, peer)
 
     def _serve_tcp(self) -> None:
@@ -126,8 +149,21 @@ class Server:
                     self._stop.wait(_IDLE_S)
                     continue
                 with connection:
+                    if self._refuses(peer):
+                        continue
                     outcome = self._outcome("tcp", peer)
-                    self._tell(TcpRun(show, self._stop, outcome, connection).perform())
+                    self._tell(TcpRun(show, self._stop, outcome, self._board, connection).perform())
+
+    def _refuses(self, peer: tuple[str, int]) -> bool:
+        """Tell whether a connection cannot have the faults that are at work, and say so."""
+        refusals = self._board.refusals("tcp")
+        if refusals:
+            self._complain(f"tcp://{peer[0]}:{peer[1]} refused: {'; '.join(refusals)}")
+        return bool(refusals)
+
+    @staticmethod
+    def _complain(text: str) -> None:
+        print(f"simulators: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
     def _request(self, udp: socket.socket) -> tuple[str, int] | None:
         """Return who asks for a run; None after a while, or when what came is no request."""
@@ -172,12 +208,8 @@ class Server:
                 write_truth(self._service.truth, self._truth(outcome))
         if outcome.trouble and not self._stop.is_set():
             sent = sum(tally.words for tally in outcome.tallies.values())
-            print(  # noqa: T201
-                f"simulators: run to {outcome.transport}://{outcome.peer} ended after {sent} words: {outcome.trouble}",
-                file=sys.stderr,
-                flush=True,
-            )
-        if outcome.complete and self._service.once:
+            self._complain(f"run to {outcome.transport}://{outcome.peer} ended after {sent} words: {outcome.trouble}")
+        if (outcome.complete or outcome.cut) and self._service.once:
             self._stop.set()
 
     def _truth(self, outcome: Outcome) -> dict[str, Any]:
@@ -190,6 +222,18 @@ class Server:
             "ignored_datagrams": self._ignored,
             **outcome.described(self._shows[outcome.transport]),
         }
+
+
+@contextlib.contextmanager
+def _fault_control(board: FaultBoard) -> Iterator[str | None]:
+    """Serve changes of the faults and yield the socket's path; None where no folder can be made for it."""
+    try:
+        control = FaultControl(board.handle)
+    except OSError:
+        yield None
+        return
+    with contextlib.closing(control):
+        yield str(control.path)
 
 
 def _bound(kind: socket.SocketKind, host: str, port: int) -> socket.socket:

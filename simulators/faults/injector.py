@@ -11,8 +11,9 @@ import numpy as np
 
 from daq.wire.native import NativeFlag
 from simulators.faults.badwords import BadWords
+from simulators.faults.bench import Bench, Rows
 from simulators.faults.clock import ClockTurner
-from simulators.faults.frontend import NEVER_NS, Bench, FrontEnd, Rows
+from simulators.faults.frontend import NEVER_NS, FrontEnd
 from simulators.faults.items import SLOTS, STARTING, Items, Stores, What, no_items
 from simulators.faults.network import Fault, Network, Wire
 from simulators.faults.recorder import Framing, Recorder
@@ -54,7 +55,8 @@ class Injector:
     def join(self, words: dict[int, int], packets: dict[int, int], counters: dict[int, int]) -> None:
         """Take over a run in its middle: words and packets that went out whole, the last counter sent, by source."""
         for source, count in words.items():
-            self._front_ends[source] = FrontEnd(self._bench, source, count)
+            front_end = self._front_ends[source] = FrontEnd(self._bench, source, count)
+            front_end.packets = packets.get(source, 0)
             self._through[source] = packets.get(source, 0) + 1
         self.recorder.before(words, packets, counters)
 
