@@ -12,6 +12,7 @@ from pathlib import Path
 from daq.errors import RefusedError, UsageError
 from device_profiles.load import load_profile
 from simulators.faults.spec import MAX_TICKS, FaultSpec, describe_kinds, parse_fault
+from simulators.pacing import PACKET_AGE_MS
 from simulators.supply import Instrument
 
 ENDPOINTS = ("tcp", "udp")
@@ -29,6 +30,7 @@ class Service:
     once: bool
     truth: Path | None
     speed: float | None
+    packet_age_ms: float = PACKET_AGE_MS
     faults: tuple[FaultSpec, ...] = ()
     fault_seed: int = 0
     start_ticks: int | None = None
@@ -57,6 +59,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--speed", type=_speed, default=1.0, metavar="1|N|max", help="times real time, or max for flat out (default 1)"
+    )
+    parser.add_argument(
+        "--packet-age-ms",
+        type=positive_float,
+        default=PACKET_AGE_MS,
+        metavar="MS",
+        help="detector time after which a datagram leaves even if not full (default %(default)g)",
     )
     parser.add_argument(
         "--start-ticks",
@@ -99,6 +108,7 @@ def service(kind: str, arguments: argparse.Namespace) -> Service:
         arguments.once,
         truth,
         arguments.speed,
+        arguments.packet_age_ms,
         tuple(arguments.fault),
         arguments.fault_seed,
         arguments.start_ticks,

@@ -12,24 +12,35 @@ import numpy.typing as npt
 
 FLUSH_S = 0.01
 """A paced front end sends what it has after so much wall time, full packet or not."""
+PACKET_AGE_MS = 20.0
+"""A front end sends what it has after so much detector time, unless told otherwise."""
+
+Ints = npt.NDArray[np.int64]
 
 
-def flush_ticks(tick_ps: Fraction, speed: float) -> int:
-    """Return the ticks of the recording that pass within `FLUSH_S` of wall time at `speed`, at least 1."""
-    return max(1, math.floor(FLUSH_S * 1e12 * speed / float(tick_ps)))
+def age_ticks(tick_ps: Fraction, speed: float | None, age_ms: float = PACKET_AGE_MS) -> int:
+    """Return the ticks a datagram may span, at least 1: `age_ms`, and paced no more than passes within `FLUSH_S`."""
+    longest_ps = age_ms * 1e9 if speed is None else min(age_ms * 1e9, FLUSH_S * 1e12 * speed)
+    return max(1, math.floor(longest_ps / float(tick_ps)))
 
 
-def cut_words(ticks: npt.NDArray[np.int64], capacity: int, flush: int | None) -> npt.NDArray[np.int64]:
-    """Return where packets begin among words at `ticks`: after `capacity` words or, paced, `flush` ticks."""
+def cut_words(ticks: Ints, capacity: int, age: int | None) -> Ints:
+    """Return where packets begin among words at `ticks`: every `capacity` words, and where one would span `age`."""
     count = len(ticks)
-    if flush is None or not count:
-        return np.arange(0, count, capacity, dtype=np.int64)
-    groups: npt.NDArray[np.int64] = np.concatenate([[0], np.flatnonzero(np.diff(ticks // flush)) + 1])
-    sizes = np.diff(groups, append=count)
-    packets = -(-sizes // capacity)
-    within = np.arange(int(packets.sum())) - np.repeat(np.cumsum(packets) - packets, packets)
-    starts: npt.NDArray[np.int64] = (np.repeat(groups, packets) + within * capacity).astype(np.int64)
-    return starts
+    starts = np.arange(0, count, capacity, dtype=np.int64)
+    if age is None or not count:
+        return starts
+    lasts = np.append(starts[1:], count) - 1
+    slow = np.flatnonzero((ticks[lasts] - ticks[starts] >= age) | (ticks[lasts] < ticks[starts]))
+    if not len(slow):
+        return starts
+    sizes = lasts[slow] - starts[slow] + 1
+    begins = np.cumsum(sizes) - sizes
+    words = np.arange(int(sizes.sum())) + np.repeat(starts[slow] - begins, sizes)
+    span = (ticks[words] - np.repeat(ticks[starts[slow]], sizes)) // age
+    cut = np.diff(span, prepend=span[:1]) != 0
+    cut[begins] = False  # there is a start already
+    return np.sort(np.concatenate([starts, words[cut]]))
 
 
 class StoppedError(Exception):

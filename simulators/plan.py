@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.wire.native import DatagramBlock, NativeFlag, packetise, words_per_datagram
-from simulators.pacing import cut_words, flush_ticks
+from simulators.pacing import PACKET_AGE_MS, age_ticks, cut_words
 from simulators.supply import Chunk, Supply
 from simulators.timing import KindFinder, WordClock
 from simulators.truth import Tally
@@ -71,13 +71,16 @@ class Plan:
 
 
 class Planner:
-    """Makes the plans of one run. `speed` None: flat out. `datagrams`: UDP packets, else pieces of a stream."""
+    """Makes the plans of one run. `speed` None: flat out. `datagrams`: UDP packets, else pieces of a stream.
 
-    def __init__(self, supply: Supply, *, speed: float | None, datagrams: bool) -> None:
+    `age_ms`: detector time that a packet may span; a stream that is not paced has none.
+    """
+
+    def __init__(self, supply: Supply, *, speed: float | None, datagrams: bool, age_ms: float = PACKET_AGE_MS) -> None:
         self._supply = supply
         self._layout, self._clock = supply.layout, supply.clock
         self._datagrams = datagrams
-        self._flush = None if speed is None else flush_ticks(self._clock.tick, speed)
+        self._age = age_ticks(self._clock.tick, speed, age_ms) if datagrams or speed is not None else None
         self._ns_per_tick = float(self._clock.tick) / 1000 / (speed or 1.0)
         size = self._layout.word_bytes
         self._capacity = words_per_datagram(size) if datagrams else STREAM_PIECE_BYTES // size
@@ -101,7 +104,7 @@ class Planner:
             self._passed_ns[source] = self._latest_ns.get(source, 0)
         clock = copy(self._clocks[source])
         codes, ticks, timed = self._clocks[source].read(chunk.words)
-        starts = cut_words(ticks, self._capacity, self._flush)
+        starts = cut_words(ticks, self._capacity, self._age)
         due_ns = self._due_ns(source, ticks, timed, starts)
         before = self._tallies[source].copy()
         self._tallies[source].add(chunk.words, codes, ticks, timed)
@@ -147,8 +150,9 @@ def _order(parts: list[Part]) -> Order:
 class Show:
     """The runs of a simulator over one transport: prepared once when small, otherwise a little ahead of sending."""
 
-    def __init__(self, supply: Supply, *, speed: float | None, datagrams: bool) -> None:
+    def __init__(self, supply: Supply, *, speed: float | None, datagrams: bool, age_ms: float = PACKET_AGE_MS) -> None:
         self.supply = supply
+        self._age_ms = age_ms
         self.speed = speed
         self.paced = speed is not None
         self._datagrams = datagrams
@@ -159,7 +163,7 @@ class Show:
         yield from self._ready if self._ready is not None else _Ahead(self._planner().plans()).taken()
 
     def _planner(self) -> Planner:
-        return Planner(self.supply, speed=self.speed, datagrams=self._datagrams)
+        return Planner(self.supply, speed=self.speed, datagrams=self._datagrams, age_ms=self._age_ms)
 
 
 class _Ahead:

@@ -57,7 +57,7 @@ class Server:
             self._tcp.settimeout(0.0)
         kept = KeptSupply(supply) if supply.size_bytes <= AHEAD_BYTES else supply
         self._shows = {
-            name: Show(kept, speed=service.speed, datagrams=name == "udp")
+            name: Show(kept, speed=service.speed, datagrams=name == "udp", age_ms=service.packet_age_ms)
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
             if endpoint
         }

@@ -96,7 +96,7 @@ def test_no_packet_is_overtaken_by_more_than_was_asked_for(by: int) -> None:
     behind = [sum(later > place for later in order[:at]) for at, place in enumerate(order)]
     assert sorted(order) == list(range(len(FIRSTS)))
     assert 0 < max(behind) <= by
-    assert truth["injected"]["delayed_packets"] >= sum(n > 0 for n in behind) > len(order) / 4
+    assert truth["injected"]["delayed_packets"] >= sum(n > 0 for n in behind) > len(order) / 5
 
 
 def test_copies_come_within_the_packets_that_were_asked_for() -> None:
@@ -137,15 +137,13 @@ def test_garbage_never_passes_for_a_datagram(seed: int, of: str) -> None:
 
 
 def test_faults_keep_to_their_time_and_their_source() -> None:
-    got, _ = datagrams("loss:share=1,from_s=0.2,until_s=0.4,source=1", sources=2)
+    whole, hit = (
+        [(t.source, t.due_ns) for t in Rehearsal(supply(2), faults) if len(t.data) > 16]
+        for faults in ([], ["loss:share=1,from_s=0.2,until_s=0.4,source=1"])
+    )
 
-    lost = [f for f in FIRSTS_OF_TWO[1] if f not in {d.header.first_word_index for d in with_words(got, 1)}]
-    assert [d.header.first_word_index for d in with_words(got, 0)] == FIRSTS_OF_TWO[0]
-    assert lost == FIRSTS_OF_TWO[1][40:80]
-
-
-TWO = datagrams(sources=2)[0]
-FIRSTS_OF_TWO = [[d.header.first_word_index for d in with_words(TWO, source)] for source in (0, 1)]
+    assert hit == [(source, due) for source, due in whole if source == 0 or not 200_000_000 <= due < 400_000_000]
+    assert len(hit) < len(whole)
 
 
 def test_start_heartbeat_and_end_are_spared_unless_asked_for() -> None:

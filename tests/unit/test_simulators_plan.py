@@ -91,6 +91,21 @@ def test_twice_the_speed_halves_the_times() -> None:
     assert due_ns == [7_500_000, 12_500_000]
 
 
+def test_words_of_a_slow_source_do_not_wait_for_a_full_packet() -> None:
+    at = 0x8000
+    supply = supply_of({0: [[at, 1, at + 5_000, 2, at + 19_000, 3, at + 21_000, 4]]})
+
+    cut = {
+        age: [
+            words for _, _, words, _ in datagrams(list(Planner(supply, speed=None, datagrams=True, age_ms=age).plans()))
+        ]
+        for age in (20.0, 3.0)
+    }
+
+    assert cut[20.0] == [[at, 1, at + 5_000, 2, at + 19_000, 3], [at + 21_000, 4]]
+    assert cut[3.0] == [[at, 1], [at + 5_000, 2], [at + 19_000, 3], [at + 21_000, 4]]
+
+
 def test_a_recording_that_rewinds_goes_on_in_time() -> None:
     words = chunk(0, [0x8000 + 5, 1, 0x8000 + 12_005, 2]).words
     supply = FixedSupply([[Chunk(0, words, rewinds=True)], [Chunk(0, words, rewinds=True)]])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.model.layout import BitField, Clock, Kind, Layout
-from simulators.pacing import cut_words, flush_ticks
+from simulators.pacing import age_ticks, cut_words
 from simulators.timing import KindFinder, WordClock, word_times_ps, words_as_integers
 
 
@@ -111,26 +111,37 @@ def test_the_first_kind_that_fits_wins(low: int, words: list[int]) -> None:
 
 
 @given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 20), st.integers(1, 50))
-def test_paced_packets_never_hold_back_words_of_an_earlier_flush(
-    unsorted: list[int], capacity: int, flush: int
+def test_no_packet_is_too_large_or_too_old_and_none_is_cut_without_need(
+    unsorted: list[int], capacity: int, age: int
 ) -> None:
     ticks = np.sort(np.array(unsorted, np.int64))
 
-    starts = cut_words(ticks, capacity, flush).tolist()
+    starts = cut_words(ticks, capacity, age).tolist()
 
     ends = [*starts[1:], len(ticks)][: len(starts)]
     assert starts[:1] == [0][: len(ticks)]
     assert all(0 < stop - begin <= capacity for begin, stop in zip(starts, ends, strict=True))
-    assert all(len(set((ticks[b:e] // flush).tolist())) == 1 for b, e in zip(starts, ends, strict=True))
-    full = sum(-(-n // capacity) for n in np.unique(ticks // flush, return_counts=True)[1].tolist())
-    assert len(starts) == full
+    assert all(ticks[stop - 1] - ticks[begin] < age for begin, stop in zip(starts, ends, strict=True))
+    full = range(0, len(ticks), capacity)
+    assert set(full) <= set(starts)
+    needed = [ticks[min(begin + capacity, len(ticks)) - 1] - ticks[begin] >= age for begin in full]
+    assert all(
+        any(begin < start < begin + capacity for start in starts) == n for begin, n in zip(full, needed, strict=True)
+    )
+
+
+def test_a_clock_that_jumps_back_within_a_packet_begins_another() -> None:
+    assert cut_words(np.array([900, 901, 3, 4]), 6, 10).tolist() == [0, 2]
 
 
 def test_flat_out_packets_are_full() -> None:
     assert cut_words(np.zeros(10, np.int64), 4, None).tolist() == [0, 4, 8]
 
 
-def test_a_flush_is_ten_milliseconds_of_wall_time() -> None:
-    assert flush_ticks(Fraction(10**9), 1.0) == 10
-    assert flush_ticks(Fraction(10**9), 50.0) == 500
-    assert flush_ticks(Fraction(10**12), 1.0) == 1
+def test_a_packet_spans_ten_milliseconds_of_wall_time_or_its_age_whichever_is_less() -> None:
+    assert age_ticks(Fraction(10**9), 1.0) == 10
+    assert age_ticks(Fraction(10**9), 0.5) == 5
+    assert age_ticks(Fraction(10**9), 50.0) == 20
+    assert age_ticks(Fraction(10**9), None) == 20
+    assert age_ticks(Fraction(10**9), None, 3.0) == 3
+    assert age_ticks(Fraction(10**12), 1.0) == 1
