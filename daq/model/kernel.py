@@ -6,15 +6,19 @@ command needs for its help must therefore not import kernels.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import config
 from numba.core.errors import NumbaError
+
+_MADE_OF = b"daq.model.kernel"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,7 +52,7 @@ def _cached(function: Function, signatures: list[Any]) -> Function:
     """Compile with numba's cache in our folder, not beside the sources, which may not be ours to write."""
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_directory())
+    settings.CACHE_DIR = str(cache_directory() / _fingerprint())
     try:
         return cast("Function", numba.njit(signatures, nogil=True, cache=True)(function))
     finally:
@@ -67,6 +71,16 @@ def spliced(function: Function) -> Function:
     """
     settings: Any = {"nogil": True, "forceinline": True, "_nrt": False}
     return cast("Function", numba.njit(**settings)(function))
+
+
+@lru_cache(maxsize=1)
+def _fingerprint() -> str:
+    """Return a name for what the kernels are made of: all files that have to do with this one.
+
+    numba looks at the file of a kernel alone when it asks whether its cache is stale; helpers lie in other files.
+    """
+    texts = (path.read_bytes() for path in sorted(Path(__file__).parents[1].glob("*/*.py")))
+    return hashlib.sha256(b"".join(text for text in texts if _MADE_OF in text)).hexdigest()[:16]
 
 
 def _writable(folder: Path) -> bool:
