@@ -14,7 +14,7 @@ from numba import njit
 
 from benchmarks.common import Row, interleaved
 from daq.listmode.encoder import Encoder
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 from device_profiles.load import load_profile
 

@@ -84,7 +84,7 @@ def plan_recording(
 ) -> tuple[Plan, Path]:  # fmt: skip
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
     from daq.model.stop import parse_stop
-    from daq.readout.plan import CONTROL, Plan
+    from daq.readout.plan import CONTROL, Plan, Receive
     from daq.readout.registry import runtime_directory
 
     if source.kind not in profile.transport.kinds:
@@ -108,6 +108,8 @@ def plan_recording(
         source=source,
         datagram_framing=profile.transport.datagram_framing or "none",
         stop=stop,
+        order=profile.order,
+        receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
         store_raw=store_raw,
         connect_s=stall_s,
         stall_s=stall_s,

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from daq.errors import FormatError, MismatchError, RefusedError
 from daq.model.layout import Layout
 from daq.model.packets import Flag
-from daq.storage.accounting import Accounts
+from daq.storage.accounts import Accounts
+from daq.storage.rawpackets import packets_from_raw
 from daq.storage.reader import ListMode, open_listmode
-from daq.storage.replaying import packets_from_raw
 from simulators.events import preamble_of
 from simulators.supply import Chunk, Instrument
 
@@ -76,7 +76,7 @@ class RawRecording:
                 packets = accounted.packets
                 yield [
                     (int(packets.source[row]), packets.data[offset : offset + size])
-                    for row, offset, size in accounted.decode
+                    for row, offset, size in accounted.runs()
                 ]
 
     def _recorded_preamble(self) -> bytes:

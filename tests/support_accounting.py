@@ -71,6 +71,8 @@ class ReferenceAccounts:
         return figures
 
     def _one(self, found: Findings, packets: Packets, index: int, flag: int) -> None:
+        if self._numbered and flag & (Flag.PREAMBLE | Flag.MALFORMED) == Flag.PREAMBLE:
+            return
         account = None
         if not flag & Flag.MALFORMED and self._can_be(packets, index, flag):
             account = self._account_of(int(packets.source[index]))

@@ -16,6 +16,9 @@ from daq.composition import new_manifest
 from daq.model.stop import parse_stop
 from daq.readout.plan import CONTROL, LAST_STATUS, Plan, parse_source
 from daq.readout.process import Readout
+from daq.storage.listing import load_manifest
+from daq.storage.manifest import Manifest
+from daq.wire.native import Header, NativeFlag, encode
 from device_profiles.load import load_profile
 from device_profiles.schema import InstrumentProfile
 
@@ -35,7 +38,7 @@ def plan_of(folder: Path, url: str, *, stop: str = "end", profile: InstrumentPro
         datagram_framing=changes.pop("datagram_framing", profile.transport.datagram_framing or "none"),
         stop=parse_stop([stop]),
         control=str(folder / CONTROL),
-        **{"connect_s": 5.0, "stall_s": 5.0, "hash_segments": False, **changes},
+        **{"connect_s": 5.0, "stall_s": 5.0, "hash_segments": False, "buffer_bytes": 16 << 20, **changes},
     )
 
 
@@ -85,3 +88,58 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+class FrontEnd:
+    """Pushes datagrams of prompts to a readout that listens."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._to = ("127.0.0.1", port)
+        self.sent = 0
+
+    def send(self, datagram: bytes) -> None:
+        self._socket.sendto(datagram, self._to)
+
+    def start(self) -> None:
+        self.send(encode(Header(0, NativeFlag.START, 0, 0)))
+
+    def words(self, *, packets: int = 1, each: int = 50) -> None:
+        for _ in range(packets):
+            payload = b"".join((0x4000_0000 | n).to_bytes(4, "little") for n in range(self.sent, self.sent + each))
+            self.send(encode(Header(0, 0, each, self.sent), payload))
+            self.sent += each
+
+    def end(self) -> None:
+        self.send(encode(Header(0, NativeFlag.END, 0, self.sent)))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextmanager
+def pushing(folder: Path, **changes: Any) -> Iterator[tuple[Running, FrontEnd]]:
+    """Yield a readout that has heard the start of a front end, and the front end."""
+    port = free_port()
+    with running(plan_of(folder, f"udp://@127.0.0.1:{port}", **changes)) as run:
+        until(lambda: run.readout.status()["state"] == "recording" or bool(run.code), "recording")
+        front_end = FrontEnd(port)
+        front_end.start()
+        try:
+            yield run, front_end
+        finally:
+            front_end.close()
+
+
+def manifest_of(run: Running) -> Manifest:
+    return load_manifest(run.folder / "run")
+
+
+def received(run: Running, words: int) -> None:
+    until(lambda: run.readout.status()["words_received"] >= words, f"{words} words received")
+
+
+def rows_recorded(run: Running, **least: int) -> bool:
+    """Tell whether at least so many rows of each stream are durable."""
+    rows = run.readout.status().get("rows_recorded", {})
+    return all(rows.get(stream, 0) >= count for stream, count in least.items())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.wire.native import Datagram, NativeFlag, decode, request
-from daq.wire.sequence import SequenceTracker
+from support_sequence import SequenceTracker
 from simulators.__main__ import main
 
 ROOT = Path(__file__).parent.parent

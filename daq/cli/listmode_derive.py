@@ -49,7 +49,7 @@ def run_import(options: argparse.Namespace) -> int:
         task = display.add_task("importing", total=None, figures="")
         import_file(
             path, out, manifest, profile.layout, profile.clock, store_raw=not options.no_raw, force=options.force,
-            foreign=others,
+            foreign=others, order=profile.order,
             progress=lambda done, total: display.update(task, completed=done, total=total),
         )  # fmt: skip
     if options.json:

@@ -5,6 +5,7 @@ it in the user's cache, named by its hash. Sans-IO: a layout in, text out.
 
 The kernel walks packets and words once. Its running state per source is int64 `state[source]` =
 (time known?, carried or last ticks, latest time_ps); time zero per clock domain is `zero[domain]` = (known?, ticks).
+For each packet it notes in `ends` how many rows of each stream there are after it, and its source's latest time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from daq.model.layout import Clock, Layout
 from daq.model.layout_rules import CAUSES
 from daq.model.packets import NOT_DECODED
 
-VERSION = 1
+VERSION = 2
 """Raise it when the meaning or the signature of generated code changes: modules of other versions are not used."""
 
 _NUMBA = {"i8": "int64", "u4": "uint32", "i4": "int32", "u2": "uint16", "u1": "uint8", "f4": "float32", "f8": "float64"}
@@ -51,12 +52,13 @@ def _head(columns: list[tuple[str, str]], tables: list[str]) -> list[str]:
         "state",
         "zero",
         "counts",
+        "ends",
         *tables,
         *(c for c, _ in columns),
     ]
     types = [
         *("_frozen(uint8)", "_frozen(int64)", "_frozen(int64)", "_frozen(uint16)", "_frozen(uint8)"),
-        *("int64[:, ::1]", "int64[:, ::1]", "int64[:, ::1]"),
+        *("int64[:, ::1]", "int64[:, ::1]", "int64[:, ::1]", "int64[:, ::1]"),
         *("_frozen(int64)" for _ in tables),
         *(f"{_NUMBA[kind]}[::1]" for _, kind in columns),
     ]
@@ -94,9 +96,10 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
     lines = [
         "ns, nc, nm = uint64(0), uint64(0), uint64(0)  # unsigned: a signed index costs a wrap-around test",
         "for p in range(offset.size):",
-        f"    if flags[p] & {int(NOT_DECODED)}:",
-        "        continue",
         "    s = int64(source[p])",
+        f"    if flags[p] & {int(NOT_DECODED)}:",
+        "        ends[p, 0], ends[p, 1], ends[p, 2], ends[p, 3] = ns, nc, nm, state[s, 2]",
+        "        continue",
         f"    d = {'0' if clock.shared else 's'}",
         "    known, ref, latest = state[s, 0], state[s, 1], state[s, 2]",
         "    zeroed, origin = zero[d, 0], zero[d, 1]",
@@ -117,6 +120,7 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
         "    state[s, 0], state[s, 1], state[s, 2] = known, ref, latest",
         "    zero[d, 0], zero[d, 1] = zeroed, origin",
         *(f"    counts[s, {i}] += {name}" for i, name in enumerate(locals_)),
+        "    ends[p, 0], ends[p, 1], ends[p, 2], ends[p, 3] = ns, nc, nm, latest",
         "return int64(ns), int64(nc), int64(nm)",
     ]
     return [f"    {line}" for line in lines]

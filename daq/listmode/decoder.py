@@ -44,9 +44,14 @@ class Carry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Rows of one call: columns per stream, equally long within a stream."""
+    """Rows of one call: columns per stream, equally long within a stream.
+
+    `ends` int64 [packets, 4]: rows of singles, coincidences and marks after each packet, and the latest `time_ps`
+    of its source then.
+    """
 
     streams: Mapping[StreamName, Columns]
+    ends: npt.NDArray[np.int64]
 
     def rows(self, stream: StreamName) -> int:
         """Return the number of rows of a stream."""
@@ -121,12 +126,14 @@ class LayoutDecoder:
         if len(packets):
             self._grow(carry, int(packets.source.max()) + 1)
         flat = [array for columns in buffers.values() for array in columns.values()]
+        ends = np.empty((len(packets), 4), np.int64)
         singles, coincidences, marks = self._kernel(
             packets.data, packets.offset, packets.length, packets.source, packets.flags,
-            carry.state, carry.zero, carry.counts, *self._tables, *flat,
+            carry.state, carry.zero, carry.counts, ends, *self._tables, *flat,
         )  # fmt: skip
         rows: dict[StreamName, int] = {"singles": singles, "coincidences": coincidences, "marks": marks}
-        return Decoded({s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in buffers.items()})
+        streams = {s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in buffers.items()}
+        return Decoded(streams, ends)
 
     def _grow(self, carry: Carry, sources: int) -> None:
         """Make room for `sources` sources, at most 65536 because a source number is a uint16."""

@@ -17,7 +17,7 @@ MAX_DISORDER_PS = 60 * 10**12
 MAX_STEP_PS = 86_400 * 10**12
 """The largest step: a day."""
 
-MOST_HELD_ROWS = (1 << 24) - 1
+MOST_HELD_ROWS = 6 << 20
 """Rows held at most, over all streams; where more would be needed, the oldest are released before their time."""
 
 SHORTEST_SLICE_BITS = 29

@@ -91,6 +91,16 @@ class Order:
         return int(self._clock[k.HELD])
 
     @property
+    def newest_ps(self) -> int:
+        """Return the latest time so far, of sources whose clock has not jumped."""
+        return int(self._clock[k.LATEST])
+
+    @property
+    def released_ps(self) -> int:
+        """Return the time before which nothing is held."""
+        return int(self._clock[k.EDGE])
+
+    @property
     def forced(self) -> int:
         """Return the rows released before their time, because too many were held."""
         return int(self._clock[k.FORCED])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,56 +12,114 @@ from daq.model.events import DELAYED, PROMPT
 from daq.model.stop import StopCondition
 from daq.pipeline.stages import Streams
 
-Times = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
+
+
+class Hit(NamedTuple):
+    """A limit that was reached: the run (packet) of the deciding event, its time, the limit in words."""
+
+    run: int
+    time_ps: int
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One family's rows of a call: how many after each run, and the time of the k-th."""
+
+    after_run: Ints
+    times: npt.NDArray[np.int64]
+
+    @property
+    def rows(self) -> int:
+        return len(self.times)
+
+    def nth(self, index: int) -> tuple[int, int]:
+        """Return the run and the time of row `index`."""
+        return int(np.searchsorted(self.after_run, index, "right")), int(self.times[index])
 
 
 class StopCounter:
-    """Counts rows of each family as they come and tells when a limit is reached."""
+    """Counts rows of each family as they come and tells when a limit is reached.
 
-    def __init__(self, condition: StopCondition) -> None:
+    The verdict is a function of the rows in the order of their packets: within a packet singles count before pairs.
+    """
+
+    def __init__(self, condition: StopCondition, *, since_ps: int = 0) -> None:
+        """Begin a step; its detector time is measured from `since_ps`."""
         self.counts = {"events": 0, "singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
         self._condition = condition
+        self._since_ps = since_ps
 
-    def seen(self, streams: Streams) -> tuple[str, int] | None:
-        """Count the rows; return the limit reached first and the `time_ps` of its event, or None."""
-        reached = [*self._by_count(streams), *self._by_time(streams)]
-        return min(reached, key=lambda hit: hit[1]) if reached else None
+    def seen(self, streams: Streams, ends: Ints) -> Hit | None:
+        """Count the rows; return the limit reached first, or None.
 
-    def copy(self) -> StopCounter:
-        """Return an independent counter in the same state."""
-        twin = StopCounter(self._condition)
-        twin.counts = dict(self.counts)
-        return twin
+        `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run of the call.
+        """
+        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends)]
+        return min(hits) if hits else None
 
-    def _by_count(self, streams: Streams) -> list[tuple[str, int]]:
-        reached = []
-        for name, times in _families(streams).items():
+    def pause(self, lost_ps: int) -> None:
+        """Take `lost_ps` of detector time, which passed in a pause, out of the step."""
+        self._since_ps += lost_ps
+
+    def _by_count(self, streams: Streams, ends: Ints) -> list[Hit]:
+        hits = []
+        rows = _rows_by_family(streams)
+        for name, count in rows.items():
             limit = self._condition.counts.get(name)
-            before, self.counts[name] = self.counts[name], self.counts[name] + len(times)
+            before, self.counts[name] = self.counts[name], self.counts[name] + count
             if limit is not None and before < limit <= self.counts[name]:
-                reached.append((f"{name}={limit}", int(times[limit - before - 1])))
-        return reached
+                run, time_ps = _family(name, streams, ends).nth(limit - before - 1)
+                hits.append(Hit(run, time_ps, f"{name}={limit}"))
+        return hits
 
-    def _by_time(self, streams: Streams) -> list[tuple[str, int]]:
-        limit = self._condition.duration_ps
-        if limit is None:
+    def _by_time(self, streams: Streams, ends: Ints) -> list[Hit]:
+        if self._condition.duration_ps is None:
             return []
-        latest = [int(columns["time_ps"].max()) for columns in streams.values() if len(columns["time_ps"])]
-        return [("time", limit)] if latest and max(latest) >= limit else []
+        limit = self._since_ps + self._condition.duration_ps
+        hits = []
+        for column, stream in enumerate(("singles", "coincidences", "marks")):
+            times: Any = streams.get(stream, {}).get("time_ps", ())  # type: ignore[call-overload]
+            if len(times) and int(times.max()) >= limit:
+                run = int(np.searchsorted(ends[:, column], int(np.argmax(times >= limit)), "right"))
+                hits.append(Hit(run, limit, "time"))
+        return hits
 
 
-def _families(streams: Streams) -> dict[str, Times]:
-    none: Times = np.empty(0, np.int64)
-    singles: Any = streams.get("singles", {}).get("time_ps", none)
-    coincidences = streams.get("coincidences", {})
-    pairs: Any = coincidences.get("time_ps", none)
-    kind: Any = coincidences.get("kind", np.empty(0, np.uint8))
+def _rows_by_family(streams: Streams) -> dict[str, int]:
+    singles = len(streams.get("singles", {}).get("time_ps", ()))
+    pairs: Any = streams.get("coincidences", {})
+    coincidences = len(pairs.get("time_ps", ()))
+    prompts = int(np.count_nonzero(pairs["kind"] == PROMPT)) if coincidences else 0
     return {
+        "events": singles + coincidences,
         "singles": singles,
-        "coincidences": pairs,
-        "prompts": pairs[kind == PROMPT],
-        "delayeds": pairs[kind == DELAYED],
-        "events": np.concatenate([singles, pairs])
-        if len(singles) and len(pairs)
-        else (singles if len(singles) else pairs),
+        "prompts": prompts,
+        "delayeds": coincidences - prompts,
+        "coincidences": coincidences,
     }
+
+
+def _family(name: str, streams: Streams, ends: Ints) -> _Family:
+    none = np.empty(0, np.int64)
+    singles: Any = streams.get("singles", {}).get("time_ps", none)
+    pairs: Any = streams.get("coincidences", {})
+    times: Any = pairs.get("time_ps", none)
+    if name == "singles":
+        return _Family(ends[:, 0], singles)
+    if name == "coincidences":
+        return _Family(ends[:, 1], times)
+    if name == "events":
+        return _Family(ends[:, 0] + ends[:, 1], _by_run(singles, times, ends))
+    chosen = np.flatnonzero(pairs["kind"] == (PROMPT if name == "prompts" else DELAYED))
+    return _Family(np.searchsorted(chosen, ends[:, 1], "left"), times[chosen])
+
+
+def _by_run(singles: Ints, pairs: Ints, ends: Ints) -> Ints:
+    """Return the times of all events, run by run, singles first."""
+    if not len(singles) or not len(pairs):
+        return singles if len(singles) else pairs
+    runs = [np.repeat(np.arange(len(ends)), np.diff(ends[:, column], prepend=0)) for column in (0, 1)]
+    order = np.argsort(np.concatenate(runs), kind="stable")
+    return np.concatenate([singles, pairs])[order]

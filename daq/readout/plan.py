@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from daq.errors import UsageError
 from daq.model.layout import Clock, Layout
+from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
 from daq.storage.manifest import Manifest
 
@@ -61,8 +62,27 @@ def _file(url: str, path: str) -> SourceAddress:
     return SourceAddress(kind="file", path=path)
 
 
+class Receive(BaseModel):
+    """How datagrams are received.
+
+    `gro`: let the kernel put datagrams together where it can. `priority`: real-time (SCHED_FIFO) priority of the
+    receiving thread, 0 for none. `rate_words_per_s`: what the buffers are judged by.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    gro: bool = True
+    priority: int = 0
+    socket_buffer_bytes: int = 64 << 20
+    rate_words_per_s: float = 1e6
+
+
 class Plan(BaseModel):
-    """One acquisition of one step, as the readout runs it. Times in seconds of host time, sizes in bytes."""
+    """One acquisition as the readout runs it. Times in seconds of host time, sizes in bytes.
+
+    `stop` is the first step's condition; with `single_step` its end is the acquisition's. Without `start_at_once` the
+    readout is armed and waits to be told. Without an `order` rows stay as they came.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,7 +99,10 @@ class Plan(BaseModel):
     connect_s: float = 10.0
     stall_s: float = 10.0
     buffer_bytes: int = 256 << 20
-    socket_buffer_bytes: int = 64 << 20
+    receive: Receive = Receive()
+    order: OrderRule | None = None
+    start_at_once: bool = True
+    single_step: bool = True
     control: str
     """Path of the control socket."""
     hash_segments: bool = True

@@ -1,61 +1,90 @@
-"""The readout: receive -> write raw | decode -> write rows. No asyncio, no business, three threads.
+"""The readout: receive -> account and write raw -> decode, order, write rows. No asyncio, no business.
 
-The main thread processes, one thread receives, the writer has its own. A stop, whatever its cause, ends the receiving;
-what is buffered is processed and the directory is sealed.
+The main thread processes, one thread receives, the writer has its own, the control socket too. A stop, whatever its
+cause, ends the receiving; what is buffered is processed and the directory is sealed.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import os
+import sys
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from daq.errors import ScandaqError, UnexpectedError
-from daq.model.packets import Packets
-from daq.readout.buffer import PacketBuffer
+from daq.errors import RefusedError, ScandaqError, UnexpectedError
+from daq.model.ledger import Ledger
+from daq.model.stop import StopCondition
+from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
+from daq.readout.exchange import Exchanges
+from daq.readout.filling import Filler
+from daq.readout.hosttime import HostTime
+from daq.readout.live import Live
+from daq.readout.lookdeclaration import declare
 from daq.readout.plan import LAST_STATUS, Plan
-from daq.readout.sources import WAIT_S, Source, open_source
+from daq.readout.requests import Requests
+from daq.readout.ring import Empty, Ring, Slice
+from daq.readout.sources import DatagramSource, StreamSource, open_source
+from daq.readout.watch import Watch
 from daq.storage.kernels import load_decoder
 from daq.storage.recording import Recording
 
 _LOG = logging.getLogger(__name__)
-_LOSSLESS_AHEAD_BYTES = 8 << 20
-_JOIN_S = 2.0
+_LOSSLESS_AHEAD_BYTES = 32 << 20
+_WAIT_S = 0.05
+_JOIN_S = 1.0
+_SWITCH_S = 0.0005
+_STOPS_THAT_ABANDON = 2
+_TOO_BUSY_TO_LOOK = 0.25
+_PRESSED = 0.5
+"""Looks are skipped, and rows shed, when so much of the ring is in use."""
 
 
 class Readout:
-    """Runs one plan from start to seal. `status()` may be asked from any thread."""
+    """Runs one plan from arming to sealing. `status()` may be asked from any thread."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._state = "arming"
         self._error: ScandaqError | None = None
         self._stop_reason: str | None = None
-        self._marks: list[str] = []
         self._lock = threading.Lock()
-        self._buffer = PacketBuffer(_buffer_bytes(plan))
-        self._last_packet_s = 0.0
-        self._stopping_since_s: float | None = None
-        self._any_packet = False
+        self.commands = Commands()
+        self.exchanges = Exchanges()
+        self._started = threading.Event()
         self._finished = threading.Event()
+        self._stopping_since_s: float | None = None
         self._recording: Recording | None = None
-        self._source: Source | None = None
+        self._live: Live | None = None
+        self.source: DatagramSource | StreamSource | None = None
+        self._ring: Ring | None = None
+        self._watch = Watch(plan)
+        self.host_time = HostTime()
         self._health: dict[str, int] = {}
+        self._cpu_s: dict[str, float] = {}
+        self._steps = 1
+        self._stops_asked = 0
+        self._ledger: Ledger | None = None
+        if plan.start_at_once:
+            self._started.set()
 
     def run(self) -> int:
         """Record until something ends it; return the exit code. The reason is in the status and in the manifest."""
         control = Path(self._plan.control)
+        sys.setswitchinterval(_SWITCH_S)
         try:
-            with closing(ControlServer(control, self._handle)):
+            with closing(ControlServer(control, Requests(self).handle)):
                 self._run()
         except Exception as why:  # noqa: BLE001 - nobody is above a process: the status says what ended it
             self._fail(why)
             self._state = "failed"
+        self._finish_live()
         last = control.with_name(LAST_STATUS)
         try:
             last.write_text(json.dumps(self.status()), encoding="utf-8")
@@ -65,21 +94,32 @@ class Readout:
 
     def status(self) -> dict[str, Any]:
         """Return the state as plain data; keys carry their units."""
-        recording = self._recording
+        recording, ring = self._recording, self._ring
         return {
             "state": self._state,
             "error": str(self._error) if self._error else None,
             "exit_code": self._exit_code(),
             "ended_by": self._stop_reason,
             "directory": self._plan.directory,
-            "buffer_high_water_bytes": self._buffer.high_water_bytes,
+            "acquisition_id": self._plan.manifest.acquisition_id,
+            "pid": os.getpid(),
+            "buffer_bytes": ring.limit_bytes if ring else 0,
+            "buffer_used": round(ring.used, 3) if ring else 0.0,
+            "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
+            "step": self._steps,
+            "step_ended_by": recording.stopped_by if recording else None,
+            "warnings": self._watch.warnings,
+            **self._watch.figures(self._state),
             **(recording.figures() if recording else {}),
             **self._health,
+            "cpu_s": self._cpu_s,
         }
 
     def request_stop(self) -> None:
-        """Stop in order, as an operator would. Safe in a signal handler's thread."""
+        """Stop in order, as an operator would. Takes no lock: it may run in a signal handler."""
+        self._stops_asked += 1
         self._stop_reason = self._stop_reason or "operator"
+        self._started.set()
 
     def _exit_code(self) -> int:
         return self._error.exit_code if self._error else 0
@@ -93,49 +133,95 @@ class Readout:
             self._error = self._error or why
             self._stop_reason = self._stop_reason or "fault"
 
-    def _handle(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request["do"] == "stop":
-            self._stop("operator")
-        elif request["do"] == "mark":
-            with self._lock:
-                if self._state != "recording":
-                    return {"error": f"the readout is {self._state}: there is nothing to put a mark in"}
-                self._marks.append(str(request.get("text", "")).encode("utf-8", "replace").decode())
-        return self.status()
+    def start(self) -> None:
+        """Begin to record, when armed."""
+        if self._state not in ("arming", "armed"):
+            raise RefusedError(f"the readout is {self._state}: it has started already")
+        self._started.set()
 
-    def _stop(self, reason: str) -> None:
+    def stop_by(self, reason: str, *, asked: bool = False) -> None:
+        """Stop in order. The first reason counts; somebody who has `asked` twice wants no rows rebuilt."""
         with self._lock:
+            self._stops_asked += asked
             self._stop_reason = self._stop_reason or reason
+        self._started.set()
+
+    def step_begun(self, condition: StopCondition) -> None:
+        """Note that another step has begun."""
+        self._watch.step(condition.host_s)
+        self._steps += 1
+
+    @property
+    def recording(self) -> Recording:
+        """Return the recording; raise `RefusedError` while there is none."""
+        if self._recording is None:
+            raise RefusedError(f"the readout is {self._state}: nothing is being recorded")
+        return self._recording
+
+    @property
+    def live(self) -> Live:
+        """Return the live figures; raise `RefusedError` before they are there."""
+        if self._live is None:
+            raise RefusedError(f"the readout is {self._state}: there is nothing to show yet")
+        return self._live
 
     def _run(self) -> None:
         plan = self._plan
-        load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds the first time
+        decoder = load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds
+        self._ring = Ring(_buffer_bytes(plan))
+        about = {"acquisition_id": plan.manifest.acquisition_id, "directory": plan.directory}
+        self._live = Live(declare(decoder.columns, decoder.counters, plan.layout), about=about)
         with closing(open_source(plan)) as source:
-            self._source = source
+            self.source = source
             plan.manifest.time["source_health"] = source.health()
+            self._watch.armed(source)
+            gc.collect()
+            gc.freeze()
+            self._state = "armed"
+            self._started.wait()
+            if isinstance(source, DatagramSource) and not plan.start_at_once:
+                self._watch.drained = source.drain()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
-                stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows,
+                stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
             ) as recording:  # fmt: skip
                 self._recording = recording
-                self._record(recording, source)
+                self._record(recording, source, self._ring)
+                self._complete(recording)
                 kernel_drops = self._health.get("kernel_drops", 0)
                 manifest = recording.seal(self._stop_reason or "end", kernel_drops=kernel_drops)
-                self._stop_reason = manifest.ended_by
+                self._stop_reason, self._ledger = manifest.ended_by, manifest.ledger
         self._error = self._error or recording.failure
         self._state = "sealed"
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
 
-    def _record(self, recording: Recording, source: Source) -> None:
+    def _publish(self, recording: Recording) -> None:
+        """Publish the live figures that are due."""
+        drops = self._health.get("kernel_drops", 0)
+        self.live.tick(
+            time.monotonic_ns(), self.status, lambda: recording.derivation.ledger(kernel_drops=drops).model_dump_json()
+        )
+
+    def _finish_live(self) -> None:
+        """Publish the last figures; a reader keeps them."""
+        if self._live is not None:
+            ledger = self._ledger or (self._recording.derivation.ledger() if self._recording else None)
+            self._live.finish(self.status(), ledger.model_dump_json() if ledger else "null")
+
+    def _record(self, recording: Recording, source: DatagramSource | StreamSource, ring: Ring) -> None:
         """Receive and process until the end or a stop. Whatever goes wrong, the recording can be sealed afterwards."""
-        receiver = threading.Thread(target=self._receive, args=(source,), name="receive", daemon=True)
+        filler = Filler(ring, self._reading, self._idle)
+        self._watch.started(filler, time.monotonic())
+        receiver = threading.Thread(target=self._receive, args=(filler, source), name="receive", daemon=True)
+        if isinstance(source, DatagramSource):
+            recording.shed_when(lambda: ring.used > _PRESSED)
         self._state = "recording"
-        self._last_packet_s = time.monotonic()
+        self.commands.open()
         receiver.start()
         try:
-            self._process(recording)
+            self._process(recording, source, ring)
         except Exception as why:  # noqa: BLE001 - what is written already is to be sealed
             self._fail(why)
         finally:
@@ -144,25 +230,77 @@ class Readout:
         self._health = source.health()
         with self._lock:
             self._state = "sealing"
-        self._write_marks(recording)
+        self.commands.close("the readout is sealing: nothing can be noted any more")
 
-    def _process(self, recording: Recording) -> None:
-        started = time.monotonic()
-        next_health = started
-        while not self._buffer.drained:
-            packets = self._buffer.get(WAIT_S)
-            if packets is not None:
-                recording.feed(packets)
-            self._write_marks(recording)
-            if recording.stopped_by is not None:
-                self._stop(recording.stopped_by)
-            if time.monotonic() >= next_health and self._source is not None:
-                self._health = self._source.health()
-                next_health = time.monotonic() + 1.0
-            self._watch(recording, started)
-            if packets is None and self._overdue():
-                _LOG.error("the receiving thread hangs: sealing without it")
-                break
+    def _process(self, recording: Recording, source: DatagramSource | StreamSource, ring: Ring) -> None:
+        while True:
+            try:
+                part = ring.get(_WAIT_S)
+            except Empty:
+                part = None
+                if self._overdue():
+                    _LOG.error("the receiving thread hangs: sealing without it")
+                    break
+            else:
+                if part is None:
+                    break
+                self._take(recording, part, ring)
+            self.commands.serve()
+            self._between(recording, source)
+
+    def _take(self, recording: Recording, part: Slice, ring: Ring) -> None:
+        if part.end > part.begin:
+            self.exchanges.look_at(part.slab.view(part.begin, part.end))
+            packets = recording.take(part.slab, part.begin, part.end)
+            self._watch.saw(packets)
+            derivation = recording.derivation
+            look = self.live.skip if ring.used > _TOO_BUSY_TO_LOOK else self.live.see
+            look(derivation.decoded, derivation.carry.counts, derivation.latest_ps)
+            self.host_time.saw(int(packets.arrival_ns[-1]), recording.derivation.latest_ps)
+        if part.closed:
+            recording.close(part.slab, ring.give)
+
+    def _between(self, recording: Recording, source: DatagramSource | StreamSource) -> None:
+        """Do what the time asks for: stop, flush, look at the health."""
+        if recording.stopped_by is not None and self._plan.single_step:
+            self.stop_by(recording.stopped_by)
+        if recording.failure is not None:
+            self.stop_by("disk")
+        if recording.stopped_by is None and self._watch.host_limit_reached():
+            recording.note(recording.derivation.stop_now("host"))
+        if self._watch.flush_due(recording.derivation.held_rows):
+            recording.flush()
+        if self._watch.health_due():
+            self._health = source.health()
+            self._cpu_s = self._watch.cpu_s()
+        self._publish(recording)
+
+    def _complete(self, recording: Recording) -> None:
+        """Derive what was shed. A second stop leaves it to a replay."""
+        if not recording.to_rebuild:
+            return
+        self._state = "completing"
+        if not recording.rebuild(lambda: self._stops_asked < _STOPS_THAT_ABANDON):
+            _LOG.warning("rows that were shed are left to `daq listmode replay`")
+        self._state = "sealing"
+
+    def _receive(self, filler: Filler, source: DatagramSource | StreamSource) -> None:
+        """Receive: the thread, from beginning to end."""
+        try:
+            _raise_priority(self._plan.receive.priority)
+            filler.run(source)
+        except Exception as why:  # noqa: BLE001 - a thread has nobody above it, and its end must not pass for the stream's
+            self._fail(why)
+
+    def _idle(self) -> bool:
+        """Look at a read in vain: stop when nothing has come for too long; return True when all have ended."""
+        why = self._watch.silence()
+        if why is not None:
+            self.stop_by(why)
+        return self._recording is not None and self._plan.single_step and self._recording.all_sources_ended()
+
+    def _reading(self) -> bool:
+        return self._stop_reason is None and not self._finished.is_set()
 
     def _overdue(self) -> bool:
         """Return True when a stop was asked for so long ago that the receiving thread should have ended."""
@@ -171,54 +309,17 @@ class Readout:
         self._stopping_since_s = self._stopping_since_s or time.monotonic()
         return time.monotonic() - self._stopping_since_s > _JOIN_S
 
-    def _write_marks(self, recording: Recording) -> None:
-        with self._lock:
-            texts, self._marks = self._marks, []
-        for text in texts:
-            recording.operator_mark(text)
-
-    def _watch(self, recording: Recording, started: float) -> None:
-        """Stop where the host's clock or the disk says so."""
-        if recording.failure is not None:
-            self._stop("disk")
-        if self._plan.stop.host_s is not None and time.monotonic() - started >= self._plan.stop.host_s:
-            self._stop("host")
-
-    def _receive(self, source: Source) -> None:
-        """Read until the end or a stop. Never waits for the processing where the sender would lose data."""
-        try:
-            while self._reading():
-                packets = source.read()
-                if packets is None:
-                    break
-                if len(packets):
-                    self._hand_over(source, packets)
-                    self._last_packet_s = time.monotonic()
-                    self._any_packet = True
-                elif self._recording is not None and self._recording.all_sources_ended():
-                    break
-                else:
-                    self._watch_silence()
-        except Exception as why:  # noqa: BLE001 - a thread has nobody above it, and its end must not pass for the stream's
-            self._fail(why)
-        finally:
-            self._buffer.close()
-
-    def _watch_silence(self) -> None:
-        """Stop when nothing has come for too long. Asked after a read in vain: what waits to be read is no silence."""
-        silent_s = time.monotonic() - self._last_packet_s
-        if silent_s > (self._plan.stall_s if self._any_packet else self._plan.connect_s):
-            self._stop("stalled" if self._any_packet else "silent")
-
-    def _hand_over(self, source: Source, packets: Packets) -> None:
-        put = self._buffer.put_if_room if source.lossless else self._buffer.put_or_drop
-        while not put(packets, wait_s=WAIT_S) and not self._finished.is_set():
-            pass
-
-    def _reading(self) -> bool:
-        return self._stop_reason is None and not self._finished.is_set()
-
 
 def _buffer_bytes(plan: Plan) -> int:
     """Return how far reading may run ahead: a lossless sender waits for us, and a stop then stops it at once."""
     return plan.buffer_bytes if plan.source.kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)
+
+
+def _raise_priority(priority: int) -> None:
+    """Let the calling thread go before others, if asked to and allowed."""
+    if priority <= 0:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except OSError as why:
+        _LOG.warning("no real-time priority %d for the receiving thread: %s", priority, why.strerror)

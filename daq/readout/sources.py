@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import struct
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from daq.errors import MismatchError, MissingError, RefusedError, UnreachableError
 from daq.model.layout import Layout
 from daq.model.packets import Packets
 from daq.readout.plan import Plan, SourceAddress
-from daq.storage.accounting import Framing, unnumbered
+from daq.readout.receive import Receiver
+from daq.storage.accounts import Framing, unnumbered
 from daq.wire import native
-from daq.wire.native_batch import packets_of, unframed_packets_of
 from daq.wire.stream import StreamFramer
 
 _LOG = logging.getLogger(__name__)
@@ -27,61 +25,56 @@ WAIT_S = 0.05
 READ_BYTES = 1 << 20
 _REQUEST_PERIOD_S = 0.5
 _SO_RCVBUFFORCE = 33
+_SO_MEMINFO = 55
+_MEMINFO_FIGURES = 9
+_MOST_DRAINED = 1 << 20
 
 
-class Source(Protocol):
-    """A source of packets. `lossless`: the sender waits when we do; `silent_ok`: nothing need come (a file)."""
-
-    framing: Framing
-    lossless: bool
-
-    def read(self) -> Packets | None:
-        """Return packets (perhaps none after a wait of 50 ms), or None at the end of the stream."""
-        ...
-
-    def health(self) -> dict[str, int]:
-        """Return figures of the socket: buffer bytes asked and granted, kernel drops."""
-        ...
-
-    def close(self) -> None:
-        """Close it; reading is over."""
-        ...
-
-
-def open_source(plan: Plan) -> Source:
+def open_source(plan: Plan) -> DatagramSource | StreamSource:
     """Open the source of the plan, or raise `UnreachableError` or `MissingError` in words."""
     if plan.source.kind == "udp":
-        return UdpSource(plan)
+        return DatagramSource(plan)
     return (TcpSource if plan.source.kind == "tcp" else FileSource)(plan)
 
 
-class _Stream:
-    """What TCP and file have in common: a framer that cuts bytes into rows."""
+class StreamSource:
+    """A TCP connection or a file: the sender waits when we do. A framer cuts the bytes into rows."""
 
     framing: Framing = "stream"
-    lossless = True
 
     def __init__(self, layout: Layout) -> None:
         self._framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
         self._finished = False
 
+    def read(self) -> Packets | None:
+        """Return packets (perhaps none after a wait of 50 ms), or None at the end of the stream."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close it; reading is over."""
+        raise NotImplementedError
+
+    def health(self) -> dict[str, int]:
+        """Return nothing: no buffer of a stream can overflow."""
+        return {}
+
     def rows(self, chunk: bytes) -> Packets:
+        """Return the rows that `chunk` completes."""
         return unnumbered(self._framer.feed(chunk), source=0, arrival_ns=time.monotonic_ns())
 
     def last_rows(self) -> Packets | None:
+        """Return what is left at the end of the stream, then None."""
         if self._finished:
             return None
         self._finished = True
         return self.left_over()
 
     def left_over(self) -> Packets:
+        """Return what is left of a word that was cut."""
         return unnumbered(self._framer.finish(), source=0, arrival_ns=time.monotonic_ns())
 
-    def health(self) -> dict[str, int]:
-        return {}
 
-
-class FileSource(_Stream):
+class FileSource(StreamSource):
     """A file in the front end's wire format, read to its end."""
 
     def __init__(self, plan: Plan) -> None:
@@ -110,7 +103,7 @@ class FileSource(_Stream):
         self._file.close()
 
 
-class TcpSource(_Stream):
+class TcpSource(StreamSource):
     """A TCP connection to a front end. A slow reader slows the sender: nothing is lost here."""
 
     def __init__(self, plan: Plan) -> None:
@@ -144,82 +137,68 @@ class TcpSource(_Stream):
         self._socket.close()
 
 
-class UdpSource:
+class DatagramSource:
     """Datagrams of one front end, which is asked for them, or of whoever pushes to our port.
 
     Datagrams of any other sender than the front end that was asked are dropped by the kernel: the socket is connected.
     """
 
-    lossless = False
-    _MOST_DATAGRAMS = 512
-    _BUFFER_BYTES = 1 << 20
-    _MOST_DATAGRAM_BYTES = 1 << 16
-
     def __init__(self, plan: Plan) -> None:
         self.framing: Framing = "native" if plan.datagram_framing == "native" else "none"
-        self._word_bytes = plan.layout.word_bytes
-        self._parse = packets_of if self.framing == "native" else unframed_packets_of
-        self._buffer = bytearray(self._BUFFER_BYTES)
-        self._asking = not plan.source.listen
+        self._asks = not plan.source.listen
         self._next_request_s = 0.0
         self._where = f"udp://{'@' if plan.source.listen else ''}{plan.source.host}:{plan.source.port}"
         self._socket = _open_udp(plan.source, self._where)
-        self._asked_bytes = plan.socket_buffer_bytes
-        self._granted_bytes = _enlarge(self._socket, plan.socket_buffer_bytes)
-        self._inode = os.fstat(self._socket.fileno()).st_ino
+        self._asked_bytes = plan.receive.socket_buffer_bytes
+        self._granted_bytes = _enlarge(self._socket, self._asked_bytes)
+        self.receiver = Receiver(
+            self._socket, "native" if self.framing == "native" else "none", plan.layout.word_bytes, gro=plan.receive.gro
+        )
 
-    def read(self) -> Packets | None:
-        """Return the datagrams that are there, up to 512 or a MiB; wait up to 50 ms for the first one."""
-        self._ask()
-        lengths, arrivals = self._receive()
-        if lengths:
-            self._asking = False
-        length = np.array(lengths, np.int64)
-        offset = np.cumsum(length) - length
-        data = np.frombuffer(self._buffer, np.uint8, int(length.sum())).copy()
-        return self._parse(data, offset, length, np.array(arrivals, np.int64), self._word_bytes)
+    def ask(self, *, heard: bool) -> None:
+        """Ask the front end for its data, every half second until it is heard."""
+        if not self._asks or heard or time.monotonic() < self._next_request_s:
+            return
+        self._next_request_s = time.monotonic() + _REQUEST_PERIOD_S
+        self.send(native.request())
 
-    def _receive(self) -> tuple[list[int], list[int]]:
-        """Fill the buffer, one datagram behind the other; return their lengths and arrival times."""
-        view = memoryview(self._buffer)
-        lengths: list[int] = []
-        arrivals: list[int] = []
-        at = 0
-        self._socket.settimeout(WAIT_S)
+    def send(self, datagram: bytes) -> None:
+        """Send a datagram to the front end. An error of the network is not ours to decide on: the deadlines do."""
         try:
-            while len(lengths) < self._MOST_DATAGRAMS and at + self._MOST_DATAGRAM_BYTES <= len(view):
-                size = self._socket.recv_into(view[at:])
-                arrivals.append(time.monotonic_ns())
-                lengths.append(size)
-                at += size
-                if len(lengths) == 1:
-                    self._socket.settimeout(0.0)
-        except (TimeoutError, BlockingIOError):
-            pass
-        except OSError as why:  # the network's answer to a request of ours: nobody there just now; the deadlines decide
+            self._socket.send(datagram)
+        except OSError as why:
             _LOG.info("%s: %s", self._where, why.strerror)
-        return lengths, arrivals
+
+    def clear_error(self) -> None:
+        """Take the network's answer to something we sent: nobody there just now."""
+        why = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if why:
+            _LOG.info("%s: %s", self._where, os.strerror(why))
+
+    def drain(self) -> int:
+        """Throw away what came before the start; return how many datagrams."""
+        thrown = 0
+        self._socket.settimeout(0.0)
+        with suppress(OSError):
+            while thrown < _MOST_DRAINED:
+                self._socket.recv(1)
+                thrown += 1
+        self._socket.settimeout(None)
+        return thrown
 
     def health(self) -> dict[str, int]:
         """Return the socket buffer asked for and granted, in bytes, and the datagrams the kernel dropped."""
         return {
             "socket_buffer_asked_bytes": self._asked_bytes,
             "socket_buffer_bytes": self._granted_bytes,
-            "kernel_drops": _kernel_drops(self._inode),
+            "kernel_drops": _kernel_drops(self._socket),
+            "datagrams": self.receiver.datagrams,
+            "receive_calls": self.receiver.calls,
         }
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def _ask(self) -> None:
-        if not self._asking or time.monotonic() < self._next_request_s:
-            return
-        self._next_request_s = time.monotonic() + _REQUEST_PERIOD_S
-        try:
-            self._socket.send(native.request())
-        except OSError as why:  # as above: asked again in half a second, until the connect deadline
-            _LOG.info("%s: %s", self._where, why.strerror)
 
 
 def _open_udp(address: SourceAddress, where: str) -> socket.socket:
@@ -245,13 +224,7 @@ def _enlarge(udp: socket.socket, wanted_bytes: int) -> int:
     return udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel reports twice what it was asked for
 
 
-def _kernel_drops(inode: int) -> int:
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
-        try:
-            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for fields in (line.split() for line in lines):
-            if int(fields[9]) == inode:
-                return int(fields[12])
-    return 0
+def _kernel_drops(udp: socket.socket) -> int:
+    """Return the datagrams that found the socket's buffer full: the ninth figure of `SO_MEMINFO`."""
+    figures = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _MEMINFO_FIGURES)
+    return struct.unpack(f"{len(figures) // 4}I", figures)[-1] if len(figures) == 4 * _MEMINFO_FIGURES else 0

@@ -39,6 +39,11 @@ class Accounted:
     starts: Int64s
     ends: Int64s
 
+    def runs(self) -> list[tuple[int, int, int]]:
+        """Return (packet, byte offset, bytes) of each run of new words."""
+        columns = (self.run_packet, self.run_offset, self.run_length)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
 
 class Accounts:
     """The accounts of all sources of one acquisition.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from daq.listmode.blocks import BatchPlan
 from daq.listmode.crc import checksum
-from daq.storage.flow import Body, BufferPool, Counts, Rows, total
+from daq.storage.flow import Body, BufferPool, Counts, Rows, Whole, total
 from daq.storage.schemas import row_bits
 
 if TYPE_CHECKING:
@@ -91,7 +92,15 @@ class Assembler:
         body = buffer[HEADROOM : HEADROOM + plan.body_bytes]
         plan.copy_body(body)
         crc, time_ps = checksum(body), _time_range(batch.chunks)
-        return Body(stream, plan.without_sources(), buffer, crc, time_ps, batch.counts, batch.losses)
+        release = partial(self._pool.give, buffer)
+        return Body(stream, plan.without_sources(), buffer, crc, time_ps, batch.counts, batch.losses, release)
+
+    def whole(self, batch: Whole) -> Iterator[Body]:
+        """Yield a batch that lies ready, after what of its stream came before."""
+        if batch.stream in self._open:
+            yield self._close(batch.stream)
+        crc = checksum(batch.buffer[HEADROOM : HEADROOM + batch.plan.body_bytes])
+        yield Body(batch.stream, batch.plan, batch.buffer, crc, None, batch.counts, {}, batch.release)
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int, bits: int | None) -> tuple[int, int]:

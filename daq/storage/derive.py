@@ -1,25 +1,32 @@
 """From packets to rows: the one path that readout, import and replay share.
 
-account -> decode -> stages, with the host's marks put between the rows. What comes out is a function of the packets and
-their arrival times alone, never of how the packets were cut into calls; only UTC is asked of the caller.
+account -> decode -> calibrate -> window -> order -> pair, with the host's marks put between the rows. What comes out is
+a function of the packets, their arrival times and the host's commands alone, never of how the packets were cut into
+calls; only UTC is asked of the caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from daq.listmode.decoder import Decoder
-from daq.model.events import MARKS, NO_SOURCE, StreamName
+from daq.listmode.columns import NUMPY_TYPES
+from daq.listmode.decoder import Carry, Decoded, Decoder
+from daq.model.events import MARKS, NO_SOURCE, STREAMS, StreamName
 from daq.model.ledger import Ledger
+from daq.model.order import OrderRule
 from daq.model.packets import Packets
 from daq.model.stop import StopCondition
+from daq.pipeline.order import Order
 from daq.pipeline.stages import Stages, Streams
-from daq.pipeline.stopping import StopCounter
-from daq.storage.accounting import Accounted, Accounts
+from daq.pipeline.stopping import Hit, StopCounter
+from daq.storage.accounts import Accounted, Accounts
+from daq.storage.hostmarks import HostMarks, collected, merged, one_mark, times_of
 
 CLOCK_PERIOD_NS = 1_000_000_000
 
@@ -36,7 +43,7 @@ class Stopped:
 
 
 class Derivation:
-    """One acquisition's path from packets to rows."""
+    """One acquisition's path from packets to rows, step after step."""
 
     def __init__(
         self,
@@ -46,25 +53,31 @@ class Derivation:
         imported: bool = False,
         stop: StopCondition | None = None,
         stages: Stages | None = None,
+        order: OrderRule | None = None,
         utc_of: Callable[[int], int] = lambda _: 0,
     ) -> None:
-        """Start before the first packet. `utc_of` gives UTC ns for a host monotonic time in ns, for `clock` marks."""
+        """Start before the first packet, in the first step.
+
+        Without an order rule rows stay as they came. `utc_of` gives UTC ns for a host monotonic time in ns.
+        """
         self._decoder = decoder
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
-        self._condition = stop or StopCondition()
-        self._counter = StopCounter(self._condition)
+        self._counter = StopCounter(stop or StopCondition())
         self._stages = stages or Stages()
+        self._order = Order(order, dtypes_of(decoder)) if order else None
         self._utc_of = utc_of
         self._imported = imported
         self._next_clock_ns: int | None = None
+        self._paused_at_ps: int | None = None
         self.packets_seen = 0
-        self._first_index = 0
         self.stopped: Stopped | None = None
+        self.decoded: Streams = {}
+        """The last call's rows as they came, calibrated and windowed: for those who only look."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the live counters a stop condition can name."""
+        """Return the live counters a stop condition can name, of the present step."""
         return dict(self._counter.counts)
 
     @property
@@ -72,6 +85,26 @@ class Derivation:
         """Return decoded words per kind, over all sources, and undecodable ones per cause."""
         total = self._carry.counts.sum(axis=0)
         return {name: int(count) for name, count in zip(self._decoder.counters, total, strict=True)}
+
+    @property
+    def carry(self) -> Carry:
+        """Return what decoding carries: counts per source and kind, times. To be looked at only."""
+        return self._carry
+
+    @property
+    def held_rows(self) -> int:
+        """Return the rows that wait for their turn in time."""
+        return self._order.held_rows if self._order else 0
+
+    @property
+    def newest_ps(self) -> int:
+        """Return the newest time among the rows pushed into the order; those not yet released are no newer."""
+        return self._order.newest_ps if self._order else 0
+
+    @property
+    def released_ps(self) -> int | None:
+        """Return the time before which every row has been released, None when there is none that waits."""
+        return self._order.released_ps if self._order and self._order.held_rows else None
 
     @property
     def latest_ps(self) -> int:
@@ -85,39 +118,80 @@ class Derivation:
 
     def ledger(self, *, durable: dict[int, int] | None = None, kernel_drops: int = 0) -> Ledger:
         """Return the ledger so far; `durable` words per source as in `Accounts.ledger`."""
-        return self.accounts.ledger(
+        ledger = self.accounts.ledger(
             self._carry.counts, self._decoder.counters, durable=durable, kernel_drops=kernel_drops
         )
+        if self._order is not None:
+            late = self._order.late + self._order.set_aside
+            for entry in ledger.sources:
+                entry.beside.late = int(late[entry.source]) if entry.source < len(late) else 0
+        return ledger
 
     def account(self, packets: Packets) -> Accounted:
         """Account for the packets; write `.packets` as raw rows, then hand the result to `rows`."""
         return self.accounts.account(packets)
 
-    def rows(self, accounted: Accounted) -> Rows:
-        """Return the rows of accounted packets, host marks between them."""
+    def rows(self, accounted: Accounted, *, shed: bool = False) -> Rows:
+        """Return the rows of accounted packets, host marks between them.
+
+        `shed`: decode for the counters, the marks and the stop alone; the events give no rows.
+        """
+        words = _words(accounted)
+        latest_before = self._carry.state[:, 2].copy()
+        decoded = self._decoder.decode(words, self._carry)
+        streams = self.decoded = self._stages.window(self._stages.calibrate(decoded.streams))
+        hit = self._decide(streams, decoded)
         rows: Rows = {}
-        runs, done, before = accounted.decode, 0, self.packets_seen
-        self._first_index = before
-        for index, marks in sorted(self._marks_between(accounted).items()):
-            end = done
-            while end < len(runs) and runs[end][0] < index:
-                end += 1
-            self._decode(accounted.packets, runs[done:end], rows)
-            done = end
-            self.packets_seen = before + index
-            for kind, source, value, value2 in marks:
-                time_ps = self.latest_ps if source == NO_SOURCE else self._latest_of(source)
-                _append_mark(rows, kind, time_ps, source, value, value2, "")
-        self._decode(accounted.packets, runs[done:], rows)
-        self.packets_seen = before + len(accounted.packets)
+        if not shed:
+            _append(rows, self._ordered(streams, decoded, words))
+        marks = self._host_marks(accounted, hit)
+        if len(marks) or decoded.rows("marks"):
+            times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
+            columns = merged(streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
+            rows["marks"] = [self._stop_noted(columns, hit)]
+        self.packets_seen += len(accounted.packets)
         return rows
 
-    def mark(
-        self, kind: str, *, value: int = 0, value2: float = np.nan, text: str = "", source: int = NO_SOURCE
-    ) -> Rows:
-        """Return a mark of the host at the present time, as rows."""
-        rows: Rows = {}
-        _append_mark(rows, kind, self.latest_ps, source, value, value2, text)
+    def skip(self, accounted: Accounted) -> None:
+        """Pass over packets that are neither decoded nor counted."""
+        self.packets_seen += len(accounted.packets)
+
+    def mark(self, kind: str, *, time_ps: int | None = None, value: int | None = None, text: str = "") -> Rows:
+        """Return a mark of the host, at the present time unless given; its value is the packets seen unless given."""
+        seen = self.packets_seen if value is None else value
+        return {"marks": [one_mark(kind, self.latest_ps if time_ps is None else time_ps, value=seen, text=text)]}
+
+    def step(self, condition: StopCondition, text: str = "") -> Rows:
+        """Begin another step: its counts begin at zero, its time now."""
+        self._counter = StopCounter(condition, since_ps=self.latest_ps)
+        self.stopped = None
+        self._paused_at_ps = None
+        return self.mark("step", text=text)
+
+    def pause(self) -> Rows:
+        """Stop counting towards the limits; everything is recorded all the same. Twice is once."""
+        if self._paused_at_ps is not None:
+            return {}
+        self._paused_at_ps = self.latest_ps
+        return self.mark("pause")
+
+    def resume(self) -> Rows:
+        """Count again; the detector time of the pause is not the step's."""
+        if self._paused_at_ps is None:
+            return {}
+        self._counter.pause(self.latest_ps - self._paused_at_ps)
+        self._paused_at_ps = None
+        return self.mark("resume")
+
+    @property
+    def paused(self) -> bool:
+        """True between `pause` and `resume`."""
+        return self._paused_at_ps is not None
+
+    def flush(self) -> Rows:
+        """Release what waits for its turn because every source is silent; the mark lets a replay do the same."""
+        rows = self._released()
+        rows["marks"] = self.mark("flush")["marks"]
         return rows
 
     def stop_now(self, by: str) -> Rows:
@@ -125,89 +199,124 @@ class Derivation:
         if self.stopped is not None:
             return {}
         self.stopped = Stopped(by, self.latest_ps)
-        return self.mark("stop", value=self.packets_seen, text=by)
+        return self.mark("stop", text=by)
 
-    def _marks_between(self, accounted: Accounted) -> dict[int, list[_Mark]]:
-        """Return the host's marks by the packet before which they belong."""
-        marks: dict[int, list[_Mark]] = {}
+    def finish(self, by: str) -> Rows:
+        """Release all that waits and stop, if nothing did; nothing comes after."""
+        rows = self._released()
+        rows.update(self.stop_now(by))
+        return rows
+
+    def fork(self) -> Derivation:
+        """Return a twin that goes on from here with the events; this one is left with counters and marks."""
+        twin = copy(self)
+        twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
+        self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
+        return twin
+
+    def join(self, twin: Derivation) -> None:
+        """Take the order back from a twin that has caught up."""
+        self._order = twin._order
+
+    def _released(self) -> Rows:
+        rows: Rows = {}
+        if self._order is not None:
+            _append(rows, self._stages.frame(self._stages.pair(self._order.flush())))
+        return rows
+
+    def _ordered(self, streams: Streams, decoded: Decoded, words: Packets) -> Streams:
+        events: Any = {stream: columns for stream, columns in streams.items() if stream != "marks"}
+        if self._order is not None:
+            ends: dict[StreamName, Any] = {"singles": decoded.ends[:, 0], "coincidences": decoded.ends[:, 1]}
+            events = self._order.push(events, ends, words.source)
+        return self._stages.frame(self._stages.pair(events))
+
+    def _decide(self, streams: Streams, decoded: Decoded) -> Hit | None:
+        """Count, and return the limit that these rows reach."""
+        if self._paused_at_ps is not None:
+            return None
+        hit = self._counter.seen(streams, decoded.ends)
+        if hit is None or self.stopped is not None:
+            return None
+        self.stopped = Stopped(hit.limit, hit.time_ps)
+        return hit
+
+    def _host_marks(self, accounted: Accounted, hit: Hit | None) -> HostMarks:
         packets = accounted.packets
-        for index in self._new_seconds(packets):
-            arrival = int(packets.arrival_ns[index])
-            marks.setdefault(index, []).append(("clock", NO_SOURCE, self._utc_of(arrival), float(arrival)))
-        for kind, found in (("source_start", accounted.starts), ("source_end", accounted.ends)):
-            for index in found:
-                marks.setdefault(index, []).append((kind, int(packets.source[index]), 0, np.nan))
-        for index, words in accounted.gaps.items():
-            marks.setdefault(index, []).append(("gap", int(packets.source[index]), words, np.nan))
-        return marks
+        stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
+        seconds = self._new_seconds(packets)
+        jumps = self._order.take_jumps() if self._order else []
+        jumped = np.array([accounted.run_packet[jump.packet] + 1 for jump in jumps], np.int64)
+        arrivals = packets.arrival_ns[seconds]
+        utc = np.array([self._utc_of(int(arrival)) for arrival in arrivals], np.int64)
+        return collected(
+            [
+                ("stop", stop, _nowhere(stop), self.packets_seen + stop, _nan(stop)),
+                (
+                    "jump", jumped, np.array([jump.source for jump in jumps], np.uint16),
+                    np.array([jump.step_ps for jump in jumps], np.int64), _nan(jumped),
+                ),
+                ("clock", seconds, _nowhere(seconds), utc, arrivals.astype(np.float64)),
+                *(
+                    (kind, found, packets.source[found], np.zeros(len(found), np.int64), _nan(found))
+                    for kind, found in (("source_start", accounted.starts), ("source_end", accounted.ends))
+                ),
+                (
+                    "gap", accounted.gap_packet, packets.source[accounted.gap_packet],
+                    accounted.gap_words, _nan(accounted.gap_packet),
+                ),
+            ]
+        )  # fmt: skip
 
-    def _new_seconds(self, packets: Packets) -> list[int]:
+    def _stop_noted(self, columns: dict[str, Any], hit: Hit | None) -> dict[str, Any]:
+        if hit is not None:
+            at = int(np.flatnonzero(columns["kind"] == MARKS.index("stop"))[0])
+            columns["text"][at] = hit.limit
+            columns["time_ps"] = np.array(columns["time_ps"])
+            columns["time_ps"][at] = hit.time_ps
+        return columns
+
+    def _new_seconds(self, packets: Packets) -> npt.NDArray[np.int64]:
         """Return the packets that arrived first in a new second of host time, the very first one included."""
-        if self._imported:
-            return []
         found: list[int] = []
         arrival = packets.arrival_ns
-        while len(arrival):
+        while len(arrival) and not self._imported:
             due = int(arrival[0]) if self._next_clock_ns is None else self._next_clock_ns
             late = np.flatnonzero(arrival >= due)
             if not len(late):
                 break
             found.append(int(late[0]))
             self._next_clock_ns = int(arrival[late[0]]) + CLOCK_PERIOD_NS
-        return found
-
-    def _decode(self, packets: Packets, runs: list[tuple[int, int, int]], rows: Rows) -> None:
-        """Decode runs of words into `rows`; where a stop condition is met, find its packet and mark it."""
-        if not runs:
-            return
-        watching = self.stopped is None and bool(self._condition.counts or self._condition.duration_ps is not None)
-        saved = (self._carry.copy(), self._counter.copy()) if watching and len(runs) > 1 else None
-        streams = self._stages(self._decoder.decode(_part(packets, runs), self._carry).streams)
-        hit = self._counter.seen(streams)
-        if watching and hit is not None and saved is not None:
-            self._carry, self._counter = saved
-            half = len(runs) // 2
-            self._decode(packets, runs[:half], rows)
-            self._decode(packets, runs[half:], rows)
-            return
-        _append(rows, streams)
-        if watching and hit is not None:
-            self.stopped = Stopped(*hit)
-            seen = self._first_index + runs[-1][0] + 1
-            _append_mark(rows, "stop", hit[1], NO_SOURCE, seen, np.nan, hit[0])
-
-    def _latest_of(self, source: int) -> int:
-        return int(self._carry.state[source, 2]) if source < len(self._carry.state) else 0
+        return np.array(found, np.int64)
 
 
-_Mark = tuple[str, int, int, float]
-"""Kind, source, value, value2."""
+def dtypes_of(decoder: Decoder) -> dict[StreamName, dict[str, np.dtype[Any]]]:
+    """Return the NumPy types of the event columns that `decoder` fills, `late` not among them."""
+    return {
+        stream: {name: np.dtype(NUMPY_TYPES[STREAMS[stream][name].type]) for name in names if name != "late"}
+        for stream, names in decoder.columns.items()
+        if stream != "marks"
+    }
 
 
-def _part(packets: Packets, runs: list[tuple[int, int, int]]) -> Packets:
-    """Return the words that `runs` (packet, byte offset, bytes) select, as packets."""
-    index, offset, length = (np.array(column, np.int64) for column in zip(*runs, strict=True))
+def _words(accounted: Accounted) -> Packets:
+    """Return the runs of new words as packets."""
+    packets, index = accounted.packets, accounted.run_packet
     return Packets(
-        packets.data, offset, length, packets.source[index], packets.sequence[index],
+        packets.data, accounted.run_offset, accounted.run_length, packets.source[index], packets.sequence[index],
         packets.arrival_ns[index], np.zeros(len(index), np.uint8), packets.header[index],
     )  # fmt: skip
 
 
+def _nan(like: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.full(len(like), np.nan)
+
+
+def _nowhere(like: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    return np.full(len(like), NO_SOURCE, np.uint16)
+
+
 def _append(rows: Rows, streams: Streams) -> None:
     for stream, columns in streams.items():
-        count = len(columns["time_ps"])
-        if count:
-            text = {"text": [""] * count} if stream == "marks" else {}
-            rows.setdefault(stream, []).append({**columns, **text})
-
-
-def _append_mark(rows: Rows, kind: str, time_ps: int, source: int, value: int, value2: float, text: str) -> None:
-    mark: dict[str, Any] = {
-        "time_ps": np.array([time_ps], np.int64),
-        "kind": np.array([MARKS.index(kind)], np.uint8),
-        "source": np.array([source], np.uint16),
-        "value": np.array([value], np.int64),
-        "value2": np.array([value2], np.float64),
-        "text": [text],
-    }
-    rows.setdefault("marks", []).append(mark)
+        if len(columns["time_ps"]):
+            rows.setdefault(stream, []).append(columns)

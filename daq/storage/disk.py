@@ -68,22 +68,20 @@ class Disk:
         *,
         sync_period_s: float,
         segment_bytes: int,
-        release: Callable[[memoryview], None],
         on_acknowledged: Callable[[dict[StreamName, Acknowledged]], None] | None,
     ) -> None:
-        """`release` takes back the buffer of a block once it is written or given up."""
         self._directory = directory
         self._manifest = manifest.model_copy(update={"state": "open"})
         self._files = files
         self._sync_period_s = sync_period_s
         self._segment_bytes = segment_bytes
-        self._release = release
         self._on_acknowledged = on_acknowledged
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="listmode-write")
         self._flying: deque[tuple[SegmentFile, Block, Future[None]]] = deque()
         self._segments: dict[StreamName, list[SegmentFile]] = {}
         self._last_sync_s = time.monotonic()
         self._reserved = False
+        self.sync_last_s = self.sync_max_s = 0.0
         self.failure: ScandaqError | None = None
         self.acknowledged: dict[StreamName, Acknowledged] = {}
         self.counts: dict[StreamName, Counts] = {}
@@ -121,7 +119,7 @@ class Disk:
         try:
             write = self._writers.submit(segment.place(block))
         except OSError:
-            self._release(block.buffer)
+            block.release()
             raise
         self._flying.append((segment, block, write))
         while len(self._flying) > _WRITERS:
@@ -135,7 +133,7 @@ class Disk:
 
     def sync(self) -> None:
         """Make durable what was written and acknowledge it."""
-        self._last_sync_s = time.monotonic()
+        begun_s = self._last_sync_s = time.monotonic()
         while self._flying:
             self._settle()
         synced: list[StreamName] = []
@@ -146,6 +144,8 @@ class Disk:
                     synced.append(stream)
         finally:
             self._publish(synced)
+            self.sync_last_s = time.monotonic() - begun_s
+            self.sync_max_s = max(self.sync_max_s, self.sync_last_s)
 
     def _settle(self) -> None:
         """Wait for the oldest write; only the unbroken row of finished ones counts as complete."""
@@ -156,7 +156,7 @@ class Disk:
             self._give_up_flying()
             raise
         finally:
-            self._release(block.buffer)
+            block.release()
         segment.completed(block)
 
     def _give_up_flying(self) -> None:
@@ -164,7 +164,7 @@ class Disk:
         while self._flying:
             _, block, write = self._flying.popleft()
             write.exception()
-            self._release(block.buffer)
+            block.release()
 
     def fail(self, why: OSError) -> None:
         """Keep `why` in words as the failure, and give the reserve back so that the end can be written."""

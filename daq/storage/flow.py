@@ -13,7 +13,7 @@ from daq.listmode.blocks import PAGE
 from daq.storage.files import aligned_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pyarrow as pa
 
@@ -51,6 +51,17 @@ class Rows:
 
 
 @dataclass(slots=True)
+class Whole:
+    """A batch whose body lies ready in `buffer` from byte `HEADROOM` on; `release` is called when it is written."""
+
+    stream: StreamName
+    plan: BatchPlan
+    buffer: memoryview
+    counts: Counts
+    release: Callable[[], None]
+
+
+@dataclass(slots=True)
 class Body:
     """A closed batch whose body lies in `buffer` from byte `HEADROOM` on, summed; the header is still to come."""
 
@@ -61,6 +72,7 @@ class Body:
     time_ps: tuple[int, int] | None
     counts: Counts
     losses: Counts
+    release: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -73,7 +85,8 @@ class Block:
     crc32: int
     rows: int
     counts: Counts
-    buffer: memoryview
+    release: Callable[[], None]
+    """Gives the memory back, once written or given up."""
 
 
 @dataclass(slots=True)
@@ -109,10 +122,13 @@ class BoundedQueue(Generic[Item]):
         return self._held
 
     def put(self, item: Item, size: int, *, within_s: float) -> bool:
-        """Append `item` and return True, or False when there was no room within `within_s` or the queue is closed."""
+        """Append `item` and return True, or False when there was no room within `within_s` or the queue is closed.
+
+        There is always room for what has no size: something else bounds it.
+        """
         end = time.monotonic() + within_s
         with self._changed:
-            while self._held and self._held + size > self._limit and not self._closed:
+            while size and self._held and self._held + size > self._limit and not self._closed:
                 left = end - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     return False

@@ -10,8 +10,9 @@ from typing import BinaryIO
 from daq.errors import MismatchError, MissingError, RefusedError
 from daq.listmode.codegen import CAUSES
 from daq.model.layout import Clock, Layout
+from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.recording import Recording, stream_schemas
@@ -30,7 +31,7 @@ _FORCE = "--force imports all the same"
 def import_file(
     path: Path, out: Path, manifest: Manifest, layout: Layout, clock: Clock, *,
     stop: StopCondition | None = None, store_raw: bool = True, force: bool = False,
-    foreign: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    foreign: Mapping[str, Sequence[str]] = MappingProxyType({}), order: OrderRule | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:  # fmt: skip
     """Write the words of `path` to the list-mode directory `out`; return its sealed manifest.
@@ -44,10 +45,19 @@ def import_file(
         _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, foreign, force=force)
         file.seek(0)
         words = total // layout.word_bytes
-        schemas = stream_schemas(load_decoder(layout, clock), store_raw=store_raw)
+        schemas = stream_schemas(load_decoder(layout, clock), store_raw=store_raw, late=order is not None)
         require_space(out, estimate_bytes(words, word_bytes=layout.word_bytes, schemas=schemas))
         with Recording.start(
-            out, manifest, layout, clock, "word", "stream", stop=stop, store_raw=store_raw, imported=True
+            out,
+            manifest,
+            layout,
+            clock,
+            "word",
+            "stream",
+            stop=stop,
+            store_raw=store_raw,
+            imported=True,
+            order=order,
         ) as recording:
             framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
             for rows, done in _rows(file, framer):

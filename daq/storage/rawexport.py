@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast, get_args
 import numpy as np
 
 from daq.model.packets import Flag, Packets
-from daq.storage.accounting import Accounts, Framing
+from daq.storage.accounts import Accounts, Framing
+from daq.storage.rawpackets import packets_from_raw
 from daq.storage.recordedlayout import recorded_layout
-from daq.storage.replaying import packets_from_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,4 +123,4 @@ def _rows(packets: Packets) -> list[tuple[int, int, int]]:
 
 def _new_words(packets: Packets, accounts: Accounts) -> list[tuple[int, int, int]]:
     """Return the runs of whole words that had not come before."""
-    return [found for found in accounts.account(packets).decode if found[2]]
+    return [found for found in accounts.account(packets).runs() if found[2]]

@@ -4,49 +4,68 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from daq.errors import RefusedError, ScandaqError
 from daq.listmode.decoder import Decoder
-from daq.model.events import STREAMS, StreamName
+from daq.model.events import PROMPT, STREAMS, StreamName
 from daq.model.layout import Clock, Layout
+from daq.model.ledger import Ledger
+from daq.model.order import OrderRule
 from daq.model.packets import Packets
 from daq.model.stop import StopCondition
-from daq.storage.accounting import Accounts, Framing
+from daq.storage.accounts import Accounted, Accounts, Framing
 from daq.storage.derive import Derivation, Rows
 from daq.storage.files import StorageFiles
+from daq.storage.flow import Counts
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
+from daq.storage.owed import Owed
+from daq.storage.rebuild import Rebuild
 from daq.storage.schemas import arrow_schema
+from daq.storage.slab import Slab
 from daq.storage.writer import ListModeWriter
+
+_NAP_S = 0.005
 
 
 class Recording:
     """Accounts for packets, writes them, derives their rows and writes those. Call from one thread."""
 
-    def __init__(self, writer: ListModeWriter, derivation: Derivation, *, store_raw: bool, store_rows: bool) -> None:
+    def __init__(
+        self, writer: ListModeWriter, derivation: Derivation, *, store_raw: bool, store_rows: bool, directory: Path
+    ) -> None:
         self._writer = writer
-        self._derivation = derivation
+        self.derivation = derivation
         self._store_raw = store_raw
         self._store_rows = store_rows
-        self._directory = Path()
+        self._directory = directory
         self._sealing = False
         self._failure: ScandaqError | None = None
         self._handed: dict[StreamName, int] = {}
-        self._owed: deque[tuple[dict[StreamName, int], dict[int, int]]] = deque()
-        self._durable: dict[int, int] = {}
+        self._owed = Owed()
+        self._waiting: deque[tuple[StreamName, Any, Counts]] = deque()
+        self._pressed: Callable[[], bool] | None = None
+        self._rebuild: Rebuild | None = None
+        self._shed: dict[int, int] = {}
+        self._shedding = False
 
     @classmethod
     def start(
         cls, directory: str | Path, manifest: Manifest, layout: Layout, clock: Clock,
         unit: Literal["word", "event", "frame"], framing: Framing, *,
         stop: StopCondition | None = None, store_raw: bool = True, store_rows: bool = True, imported: bool = False,
+        order: OrderRule | None = None,
     ) -> Self:  # fmt: skip
         """Compile the decoder, open the directory and return the recording, ready for packets.
 
@@ -55,20 +74,21 @@ class Recording:
         return_large_blocks()
         decoder = load_decoder(layout, clock)
         derivation = Derivation(
-            decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop,
+            decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop, order=order,
             utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
         )  # fmt: skip
         manifest.time.update(
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
             start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(), host_clock=clock_health(),
+            order=order.model_dump(mode="json") if order else None,
         )  # fmt: skip
         make_parents(Path(directory))
-        writer = ListModeWriter(
-            Path(directory), manifest, stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows)
+        schemas = stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows, late=order is not None)
+        writer = ListModeWriter(Path(directory), manifest, schemas)
+        recording = cls(
+            writer.open(), derivation, store_raw=store_raw, store_rows=store_rows, directory=Path(directory)
         )
-        recording = cls(writer.open(), derivation, store_raw=store_raw, store_rows=store_rows)
-        recording._directory = Path(directory)
-        recording._write_rows(derivation.mark("start"), {})
+        recording.note(derivation.mark("start", value=0))
         return recording
 
     @property
@@ -79,42 +99,111 @@ class Recording:
     @property
     def stopped_by(self) -> str | None:
         """Return the limit that was reached, None before."""
-        return self._derivation.stopped.by if self._derivation.stopped else None
+        return self.derivation.stopped.by if self.derivation.stopped else None
 
     def all_sources_ended(self) -> bool:
         """Return True when every source that came has said that it ended."""
-        return self._derivation.accounts.all_ended()
+        return self.derivation.accounts.all_ended()
 
     def feed(self, packets: Packets) -> None:
         """Account for, write and derive a run of packets."""
         if not len(packets):
             return
-        before = self._written_words()
-        accounted = self._derivation.account(packets)
-        after = self._written_words().items()
-        words = {source: count - before.get(source, 0) for source, count in after if count != before.get(source, 0)}
+        accounted, words = self._account(packets)
         counts = {f"source:{source}": count for source, count in words.items()}
         if self._store_raw:
             self._write("raw", accounted.packets, counts)
-            self._owe(words)
-        self._write_rows(self._derivation.rows(accounted), {} if self._store_raw else counts)
-        if not self._store_raw:
-            self._owe(words)
+            self._owed.owe(words, {"raw": self._handed["raw"]})
+        self._derive(accounted, words, {} if self._store_raw else counts)
 
-    def operator_mark(self, text: str) -> None:
-        """Write a mark of the operator at the present time."""
-        seen = self._derivation.packets_seen
-        self._write_rows(self._derivation.mark("operator", value=seen, text=text), {})
+    def take(self, slab: Slab, begin: int, end: int) -> Packets:
+        """Account for packets of a slab and derive their rows; the slab itself is written by `close`.
+
+        Return the packets with their final flags.
+        """
+        accounted, words = self._account(slab.view(begin, end))
+        slab.flags[begin:end] = accounted.packets.flags
+        for source, count in words.items():
+            name = f"source:{source}"
+            slab.counts[name] = slab.counts.get(name, 0) + count
+            slab.words[source] = slab.words.get(source, 0) + count
+        counts = {f"source:{source}": count for source, count in words.items()}
+        self._derive(accounted, words, {} if self._store_raw else counts)
+        return accounted.packets
+
+    def close(self, slab: Slab, release: Callable[[Slab], None]) -> None:
+        """Hand a full slab to the writer, which gives it back by `release`, when its last packets were taken."""
+        give = partial(release, slab)
+        if self._store_raw and slab.packets:
+            self._handed["raw"] = self._handed.get("raw", 0) + slab.packets
+            self._owed.owe(slab.words, {"raw": self._handed["raw"]})
+        if not self._store_raw or not slab.packets or self.failure is not None:
+            give()
+            return
+        try:
+            self._writer.write_whole("raw", slab.close(), slab.memory, slab.counts, give)
+        except ScandaqError as failure:
+            self._failure = failure
+            give()
+
+    def note(self, rows: Rows) -> None:
+        """Write rows that the derivation gave of its own: a host's mark, what a flush released."""
+        self._write_rows(rows, {})
+
+    def flush(self) -> None:
+        """Release what waits for its turn in time, because every source is silent."""
+        if self._rebuild is not None:
+            self._rebuild.flushed(self.derivation.packets_seen)
+        self.note(self.derivation.flush())
+
+    def shed_when(self, pressed: Callable[[], bool]) -> None:
+        """Shed rows rather than wait for the disk while `pressed()`; without this, wait."""
+        self._pressed = pressed
+
+    @property
+    def to_rebuild(self) -> bool:
+        """True when rows were shed that the raw stream still has."""
+        return self._rebuild is not None
+
+    def rebuild(self, goes_on: Callable[[], bool]) -> bool:
+        """Derive after all what was shed, as long as `goes_on()`; return True when nothing is missing any more.
+
+        To be called after the last packet. Rows left out are in the raw stream still, and `replay` derives them.
+        """
+        if self._rebuild is None:
+            return True
+        self._pressed = None
+        try:
+            self._drain()
+            self._writer.flush()
+            for rows in self._rebuild.rows(self._directory, self.derivation.packets_seen):
+                if not goes_on() or self.failure is not None:
+                    return False
+                self._write_rows(rows, {})
+        except ScandaqError as failure:
+            self._failure = self._failure or failure
+            return False
+        self._rebuild.hand_back(self.derivation)
+        self._rebuild = None
+        return True
 
     def figures(self) -> dict[str, Any]:
         """Return live figures as plain data: counts live and recorded, words, time."""
-        derivation = self._derivation
+        derivation = self.derivation
+        accounts = derivation.accounts
         return {
             "counts_live": derivation.counts,
+            "counts_recorded": self._counts_recorded(),
             "rows_recorded": {str(stream): rows for stream, rows in self._writer.acknowledged.items()},
-            "words_received": sum(a.received for a in derivation.accounts.sources.values()),
-            "words_missing": sum(a.tracker.gap for a in derivation.accounts.sources.values() if a.tracker),
+            "words_received": int(accounts.received.sum()),
+            "words_missing": int(accounts.gap.sum()),
+            "words_recorded": self._owed.durable_words,
+            "rows_held": derivation.held_rows,
+            "rows_shed_to_rebuild": self.to_rebuild,
+            "disk_sync_last_ms": round(1e3 * self._writer.sync_last_s, 3),
+            "disk_sync_max_ms": round(1e3 * self._writer.sync_max_s, 3),
             "duration_ps": derivation.latest_ps,
+            "paused": derivation.paused,
         }
 
     def seal(self, ended_by: str, *, kernel_drops: int = 0) -> Manifest:
@@ -123,14 +212,16 @@ class Recording:
         Raise the failure when the disk does not even take that, `DeadlineError` when it takes too long.
         """
         self._sealing = True
-        self._write_rows(self._derivation.stop_now(ended_by), {})
-        stopped = self._derivation.stopped
+        self._pressed = None
+        self._write_rows(self.derivation.finish(ended_by), {})
+        self._owed.released(self._handed, None)
+        stopped = self.derivation.stopped
         return self._writer.seal(
             ended_by=stopped.by if stopped else ended_by,
-            ledger=lambda: self._derivation.ledger(durable=self._durable_words(), kernel_drops=kernel_drops),
-            words_by_kind=self._derivation.words_by_kind,
-            duration_ps=self._derivation.latest_ps,
-            time={"zero_ticks": self._derivation.zero_ticks, "host_clock_at_end": clock_health()},
+            ledger=lambda: self._ledger(kernel_drops),
+            words_by_kind=self.derivation.words_by_kind,
+            duration_ps=self.derivation.latest_ps,
+            time={"zero_ticks": self.derivation.zero_ticks, "host_clock_at_end": clock_health()},
         )
 
     def hash(self) -> None:
@@ -147,10 +238,47 @@ class Recording:
             with suppress(ScandaqError):  # there is a first error already, or an interruption, and it is on its way up
                 self.seal("operator" if kind is KeyboardInterrupt else "fault")
 
-    def _written_words(self) -> dict[int, int]:
-        """Return the words per source that came and were not dropped."""
-        accounts = self._derivation.accounts.sources
-        return {source: account.received - account.dropped for source, account in accounts.items()}
+    def _account(self, packets: Packets) -> tuple[Accounted, dict[int, int]]:
+        """Return the accounted packets and the words per source that came with them and were not dropped."""
+        self._decide_to_shed()  # before these packets are in the accounts: what is rebuilt begins with them
+        accounts = self.derivation.accounts
+        before = accounts.received - accounts.dropped
+        accounted = self.derivation.account(packets)
+        after = accounts.received - accounts.dropped
+        after[: len(before)] -= before
+        changed = np.flatnonzero(after)
+        numbers = accounts.source_numbers[changed].tolist()
+        return accounted, dict(zip(numbers, after[changed].tolist(), strict=True))
+
+    def _derive(self, accounted: Accounted, words: dict[int, int], counts: dict[str, int]) -> None:
+        if self._shedding and not self._store_raw:
+            self._leave_out(accounted, words)
+            return
+        self._write_rows(self.derivation.rows(accounted, shed=self._shedding or not self._store_rows), counts)
+        if not self._store_raw:
+            self._owed.hold(words, self.derivation.newest_ps)
+            self._owed.released(self._handed, self.derivation.released_ps)
+        self._owed.settle(self._writer.acknowledged)
+
+    def _ledger(self, kernel_drops: int) -> Ledger:
+        """Return the ledger of what is durable. The disk thread asks while the recording waits for its seal."""
+        self._owed.settle(self._writer.acknowledged)
+        ledger = self.derivation.ledger(durable=self._owed.durable, kernel_drops=kernel_drops)
+        for entry in ledger.sources:
+            shed = self._shed.get(entry.source, 0)
+            entry.shed += shed
+            entry.disk -= shed
+        return ledger
+
+    def _counts_recorded(self) -> dict[str, int]:
+        """Return the durable events, by the names that a stop condition knows."""
+        rows = self._writer.acknowledged
+        prompts = self._writer.acknowledged_counts.get("coincidences", {}).get("prompts", 0)
+        singles, pairs = rows.get("singles", 0), rows.get("coincidences", 0)
+        return {
+            "events": singles + pairs, "singles": singles, "prompts": prompts, "delayeds": pairs - prompts,
+            "coincidences": pairs,
+        }  # fmt: skip
 
     def _write_rows(self, rows: Rows, counts: dict[str, int]) -> None:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
@@ -158,33 +286,47 @@ class Recording:
             return
         runs = [(stream, run) for stream, columns in rows.items() for run in columns]
         for index, (stream, run) in enumerate(runs):
-            self._write(stream, run, counts if index == len(runs) - 1 else {})
+            with_last = counts if index == len(runs) - 1 else {}
+            prompts = {"prompts": int(np.count_nonzero(run["kind"] == PROMPT))} if stream == "coincidences" else {}
+            self._write(stream, run, {**with_last, **prompts})
 
-    def _write(self, stream: StreamName, rows: Any, counts: dict[str, int]) -> None:
+    def _write(self, stream: StreamName, rows: Any, counts: Counts) -> None:
         self._handed[stream] = self._handed.get(stream, 0) + _rows_of(rows)
-        if self.failure is None:
-            try:
-                self._writer.write(stream, rows, counts=counts)
-            except ScandaqError as failure:
-                self._failure = failure
+        self._waiting.append((stream, rows, counts))
+        self._drain()
 
-    def _owe(self, words: dict[int, int]) -> None:
-        """Remember that `words` are durable when all rows handed over so far are, in raw alone where there is one."""
-        if words:
-            streams: list[StreamName] = ["raw"] if self._store_raw else list(self._handed)
-            self._owed.append(({stream: self._handed[stream] for stream in streams}, words))
-        self._settle()
+    def _drain(self) -> None:
+        """Hand rows to the writer, in order; where it has no room and waiting would cost data, keep them for later."""
+        try:
+            while self._waiting and self.failure is None:
+                stream, rows, counts = self._waiting[0]
+                if self._pressed is None:
+                    self._writer.write(stream, rows, counts=counts)
+                elif not self._writer.try_write(stream, rows, counts=counts):
+                    if self._pressed():
+                        return
+                    time.sleep(_NAP_S)
+                    continue
+                self._waiting.popleft()
+        except ScandaqError as failure:
+            self._failure = failure
 
-    def _settle(self) -> None:
-        acknowledged = self._writer.acknowledged
-        while self._owed and all(acknowledged.get(stream, 0) >= rows for stream, rows in self._owed[0][0].items()):
-            for source, words in self._owed.popleft()[1].items():
-                self._durable[source] = self._durable.get(source, 0) + words
+    def _decide_to_shed(self) -> None:
+        """Begin to shed under pressure; where raw is not stored, end it as soon as that has gone."""
+        pressed = self._pressed is not None and self._store_rows and self._pressed()
+        if pressed and not self._shedding:
+            self._shedding = True
+            self._write_rows(self.derivation.mark("shed", text="begin"), {})
+            self._rebuild = Rebuild(self.derivation) if self._store_raw else None
+        elif self._shedding and not pressed and not self._store_raw:
+            self._shedding = False
+            self._write_rows(self.derivation.mark("shed", text="end"), {})
 
-    def _durable_words(self) -> dict[int, int]:
-        """Return the words per source that are durable. The disk thread asks while the recording waits for its seal."""
-        self._settle()
-        return dict(self._durable)
+    def _leave_out(self, accounted: Accounted, words: dict[int, int]) -> None:
+        """Count words that are lost because they could be neither stored raw nor decoded in time."""
+        self.derivation.skip(accounted)
+        for source, count in words.items():
+            self._shed[source] = self._shed.get(source, 0) + count
 
 
 def make_parents(directory: Path) -> None:
@@ -203,13 +345,16 @@ def _rows_of(rows: Any) -> int:
     return len(rows) if isinstance(rows, Packets) else len(rows["time_ps"])
 
 
-def stream_schemas(decoder: Decoder, *, store_raw: bool = True, store_rows: bool = True) -> dict[StreamName, Any]:
-    """Return the Arrow schema of each stream that a recording with `decoder` writes."""
+def stream_schemas(
+    decoder: Decoder, *, store_raw: bool = True, store_rows: bool = True, late: bool = False
+) -> dict[StreamName, Any]:
+    """Return the Arrow schema of each stream that a recording with `decoder` writes; `late`: rows are put in order."""
     schemas: dict[StreamName, Any] = {}
     if store_raw:
         schemas["raw"] = arrow_schema("raw", list(STREAMS["raw"]))
     if store_rows:
         for stream, columns in decoder.columns.items():
             required = [name for name, column in STREAMS[stream].items() if column.required]
-            schemas[stream] = arrow_schema(stream, [n for n in STREAMS[stream] if n in {*columns, *required}])
+            wanted = {*columns, *required, *(["late"] if late and stream == "singles" else [])}
+            schemas[stream] = arrow_schema(stream, [name for name in STREAMS[stream] if name in wanted])
     return schemas

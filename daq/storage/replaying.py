@@ -11,27 +11,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pyarrow as pa
+from pydantic import ValidationError
 
 from daq.errors import FormatError, RefusedError, UsageError
 from daq.listmode.decoder import Decoder
 from daq.model.layout import Clock, Layout
-from daq.model.packets import NO_SEQUENCE, Packets
+from daq.model.order import OrderRule
+from daq.model.packets import Packets
 from daq.model.stop import StopCondition, parse_stop
-from daq.storage.accounting import Accounts, Framing
+from daq.storage.accounts import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
 from daq.storage.hashing import hash_segments
+from daq.storage.hostcommands import HostCommands
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
+from daq.storage.rawpackets import cut_packets, raw_packets
 from daq.storage.reader import ListMode
 from daq.storage.recordedlayout import recorded_layout
 from daq.storage.recording import make_parents, stream_schemas
 from daq.storage.schemas import record_batch
 from daq.storage.writer import ListModeWriter
-
-_BYTES_AT_ONCE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -54,21 +55,22 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
     manifest = recording.manifest
     facts = recorded_facts(recording)
     return_large_blocks()
-    host = _HostMarks.of(recording)
+    host = HostCommands.of(recording)
     derivation = Derivation(
         load_decoder(facts.layout, facts.clock),
         Accounts(facts.framing, facts.layout.word_bytes, "word"),
         imported=facts.imported,
         stop=facts.stop,
+        order=facts.order,
         utc_of=host.next_utc,
     )
-    yield derivation.mark("start"), derivation
-    for packets in _packets(recording):
+    yield derivation.mark("start", value=0), derivation
+    for packets in raw_packets(recording):
         for part in _cut(packets, derivation.packets_seen, host):
             yield host.due(derivation), derivation
             yield derivation.rows(derivation.account(part)), derivation
     yield host.due(derivation), derivation
-    yield derivation.stop_now(manifest.ended_by or "end"), derivation
+    yield derivation.finish(manifest.ended_by or "end"), derivation
 
 
 def compare(recording: ListMode) -> Comparison:
@@ -76,7 +78,8 @@ def compare(recording: ListMode) -> Comparison:
     result = Comparison()
     readers: dict[str, _Stored] = {}
     decoder = decoder_of(recording)
-    schemas = stream_schemas(decoder, store_raw=False)
+    ordered = _recorded_order(recording) is not None
+    schemas = stream_schemas(decoder, store_raw=False, late=ordered)
     for rows, _ in replayed(recording):
         for stream, runs in rows.items():
             reader = readers.setdefault(stream, _Stored(recording, stream))
@@ -98,7 +101,10 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     manifest.software = {**old.software, "replayed_from": old.acquisition_id}
     # Rows of events are back; marks of the host and words lost from raw are not.
     manifest.losses = [loss for loss in old.losses if loss.get("stream") not in ("singles", "coincidences")]
-    schemas = {"raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False)}
+    ordered = _recorded_order(recording) is not None
+    schemas = {
+        "raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False, late=ordered),
+    }  # fmt: skip
     words: dict[str, int] = {}
     make_parents(out)
     with ListModeWriter(out, manifest, schemas) as writer:
@@ -124,6 +130,7 @@ class RecordedFacts:
     framing: Framing
     imported: bool
     stop: StopCondition
+    order: OrderRule | None
 
 
 def recorded_facts(recording: ListMode) -> RecordedFacts:
@@ -134,52 +141,26 @@ def recorded_facts(recording: ListMode) -> RecordedFacts:
         if framing not in get_args(Framing) or not isinstance(imported, bool):
             raise FormatError(f"{recording.directory}: the manifest says framing {framing!r}, imported {imported!r}")
         layout, clock = recorded_layout(manifest, recording.directory)
-        return RecordedFacts(layout, clock, framing, imported, parse_stop([manifest.stop]))
+        return RecordedFacts(layout, clock, framing, imported, parse_stop([manifest.stop]), _recorded_order(recording))
     except KeyError as why:
         raise FormatError(f"{recording.directory}: the manifest lacks {why}; nothing can be derived again") from None
     except UsageError as why:
         raise FormatError(f"{recording.directory}: the manifest's stop condition: {why}") from None
 
 
+def _recorded_order(recording: ListMode) -> OrderRule | None:
+    """Return the rule by which rows were put in order; None for recordings that were not."""
+    rule = recording.manifest.time.get("order")
+    try:
+        return None if rule is None else OrderRule.model_validate(rule)
+    except ValidationError as why:
+        raise FormatError(f"{recording.directory}: the manifest's order: {why.errors()[0]['msg']}") from None
+
+
 def decoder_of(recording: ListMode) -> Decoder:
     """Return the decoder of the profile that the manifest holds."""
     facts = recorded_facts(recording)
     return load_decoder(facts.layout, facts.clock)
-
-
-@dataclass(slots=True)
-class _HostMarks:
-    """What the host wrote into the recording: UTC of clock marks, and operator's marks by packet."""
-
-    utc_ns: list[int]
-    operator: list[tuple[int, str]]
-
-    @classmethod
-    def of(cls, recording: ListMode) -> _HostMarks:
-        utc: list[int] = []
-        operator: list[tuple[int, str]] = []
-        if "marks" in recording.streams:
-            for batch in recording.batches("marks", ["kind", "value", "text"]):
-                for kind, value, text in zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True):
-                    if kind == "clock":
-                        utc.append(value)
-                    elif kind == "operator":
-                        operator.append((value, text))
-        return cls(utc[::-1], operator[::-1])
-
-    def next_utc(self, _: int) -> int:
-        return self.utc_ns.pop() if self.utc_ns else 0
-
-    def next_break(self) -> int | None:
-        return self.operator[-1][0] if self.operator else None
-
-    def due(self, derivation: Derivation) -> Rows:
-        rows: Rows = {}
-        while self.operator and self.operator[-1][0] <= derivation.packets_seen:
-            seen, text = self.operator.pop()
-            for stream, runs in derivation.mark("operator", value=seen, text=text).items():
-                rows.setdefault(stream, []).extend(runs)
-        return rows
 
 
 class _Stored:
@@ -224,36 +205,7 @@ class _Stored:
         return head
 
 
-def _packets(recording: ListMode) -> Iterator[Packets]:
-    for batch in recording.batches("raw"):
-        rows = max(1, batch.num_rows * _BYTES_AT_ONCE // max(batch.nbytes, 1))
-        for start in range(0, batch.num_rows, rows):
-            yield packets_from_raw(batch.slice(start, rows))
-
-
-def packets_from_raw(batch: pa.RecordBatch) -> Packets:
-    """Return raw rows as packets, the data a view on the batch."""
-    data = batch.column("data")
-    starts = np.frombuffer(data.buffers()[1], np.int64)[data.offset : data.offset + len(data) + 1]
-    header = batch.column("header")
-    width = header.type.byte_width
-    headers = np.frombuffer(header.buffers()[1], np.uint8)[
-        header.offset * width : (header.offset + len(header)) * width
-    ]
-    values = data.buffers()[2]
-    return Packets(
-        data=np.frombuffer(values, np.uint8) if values is not None and values.size else np.empty(0, np.uint8),
-        offset=starts[:-1],
-        length=np.diff(starts),
-        source=batch.column("source").to_numpy(),
-        sequence=batch.column("sequence").fill_null(pa.scalar(NO_SEQUENCE, pa.uint64())).to_numpy(),
-        arrival_ns=batch.column("arrival_ns").to_numpy(),
-        flags=batch.column("flags").to_numpy(),
-        header=headers.reshape(-1, width),
-    )
-
-
-def _cut(packets: Packets, seen: int, host: _HostMarks) -> Iterator[Packets]:
+def _cut(packets: Packets, seen: int, host: HostCommands) -> Iterator[Packets]:
     """Cut the packets where the host marked something."""
     start = 0
     while start < len(packets):
@@ -261,13 +213,5 @@ def _cut(packets: Packets, seen: int, host: _HostMarks) -> Iterator[Packets]:
         stop = len(packets) if at is None else min(max(at - seen, start), len(packets))
         if stop == start:
             stop = len(packets) if at is None or at - seen > start else start + 1
-        yield _slice(packets, start, stop)
+        yield cut_packets(packets, start, stop)
         start = stop
-
-
-def _slice(packets: Packets, start: int, stop: int) -> Packets:
-    part = slice(start, stop)
-    return Packets(
-        packets.data, packets.offset[part], packets.length[part], packets.source[part],
-        packets.sequence[part], packets.arrival_ns[part], packets.flags[part], packets.header[part],
-    )  # fmt: skip

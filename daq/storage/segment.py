@@ -90,7 +90,7 @@ class SegmentPlanner:
         self._sequence += 1
         self._position += len(message)
         self._first_row += plan.rows
-        yield Block(self._stream, self._index, message, crc, plan.rows, body.counts, body.buffer)
+        yield Block(self._stream, self._index, message, crc, plan.rows, body.counts, body.release)
 
 
 def _joined(header: bytes, buffer: memoryview, body_bytes: int) -> memoryview:

@@ -24,7 +24,7 @@ from daq.errors import DeadlineError, RefusedError, ScandaqError, StorageFailedE
 from daq.storage.batches import HEADROOM, Assembler
 from daq.storage.disk import Acknowledged, Closing, Disk
 from daq.storage.files import StorageFiles
-from daq.storage.flow import Block, Body, BoundedQueue, BufferPool, Counts, Ended, Flush, Rows, Start
+from daq.storage.flow import Block, Body, BoundedQueue, BufferPool, Counts, Ended, Flush, Rows, Start, Whole
 from daq.storage.schemas import BatchBuilder
 from daq.storage.segment import SegmentPlanner
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from daq.listmode.blocks import BatchPlan
     from daq.model.events import StreamName
     from daq.model.ledger import Ledger
     from daq.model.packets import Packets
@@ -119,13 +120,12 @@ class ListModeWriter:
             self._files,
             sync_period_s=self._limits.sync_period_s,
             segment_bytes=self._limits.segment_bytes,
-            release=self._pool.give,
             on_acknowledged=on_acknowledged,
         )
         self._assembler = Assembler(
             self._pool, batch_bytes=self._limits.batch_bytes, batch_age_s=self._limits.batch_age_s
         )
-        self._input: BoundedQueue[Rows | Flush] = BoundedQueue(self._limits.queue_bytes)
+        self._input: BoundedQueue[Rows | Whole | Flush] = BoundedQueue(self._limits.queue_bytes)
         self._blocks: BoundedQueue[Start | Block | Flush] = BoundedQueue(self._limits.buffers)
         self._crash: ScandaqError | None = None
         self._closing: Closing | None = None
@@ -150,6 +150,16 @@ class ListModeWriter:
     def acknowledged_counts(self) -> dict[StreamName, Counts]:
         """Sums per stream of the `counts` of all writes whose rows are durable."""
         return self._disk.counts
+
+    @property
+    def sync_last_s(self) -> float:
+        """Seconds that the last sync took, the writes it waited for included."""
+        return self._disk.sync_last_s
+
+    @property
+    def sync_max_s(self) -> float:
+        """Seconds that the longest sync took."""
+        return self._disk.sync_max_s
 
     @property
     def queued_bytes(self) -> int:
@@ -217,6 +227,18 @@ class ListModeWriter:
     ) -> bool:
         """Do as `write` without waiting: return False, with nothing taken, when the queue is full."""
         return self._put(stream, rows, counts, losses, 0.0)
+
+    def write_whole(
+        self, stream: StreamName, plan: BatchPlan, buffer: memoryview, counts: Counts, release: Callable[[], None]
+    ) -> None:
+        """Hand over a batch that lies ready in page-aligned `buffer` from byte `HEADROOM` on; never waits.
+
+        The memory is the writer's until `release` is called, by one of its threads, and so it is the caller's supply of
+        such memory that bounds what waits. Called also when the batch could not be written. Raise the failure once
+        there is one, with nothing taken.
+        """
+        self._refuse_unless_open()
+        self._input.put(Whole(stream, plan, buffer, counts, release), 0, within_s=0.0)
 
     def flush(self) -> None:
         """Close every batch and return once all is durable. Raise the failure, or `DeadlineError` after `stall_s`."""
@@ -310,17 +332,21 @@ class ListModeWriter:
             item = self._input.get(wait)
             if not self.failure:
                 self._guarded(self._assemble_one, item)
+            elif isinstance(item, Whole):
+                item.release()
             if isinstance(item, Flush):
                 self._blocks.put(item, 1, within_s=_NO_DEADLINE_S)
             if item is Ended.CLOSED:
                 break
         self._blocks.close()
 
-    def _assemble_one(self, item: Rows | Flush | Ended) -> None:
+    def _assemble_one(self, item: Rows | Whole | Flush | Ended) -> None:
         now_s = time.monotonic()
         more: Iterable[Body] = ()
         if isinstance(item, Rows):
             more = self._assembler.add(item, now_s)
+        elif isinstance(item, Whole):
+            more = self._assembler.whole(item)
         elif item is Ended.CLOSED or isinstance(item, Flush):
             more = self._assembler.close_all()
         for body in chain(self._assembler.close_due(now_s), more):
@@ -332,7 +358,7 @@ class ListModeWriter:
             if not self.failure:
                 self._guarded(self._write_one, item)
             elif isinstance(item, Block):
-                self._pool.give(item.buffer)
+                item.release()
             if isinstance(item, Flush):
                 item.done.set()
         self._guarded(self._end)

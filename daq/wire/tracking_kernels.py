@@ -182,6 +182,8 @@ def _unnumbered(rows: Any, packet: Any, word_bytes: Any, table: Any, at: Any, fo
 @spliced
 def _account(rows: Any, packet: Any, word_bytes: Any, numbered: Any, tracks: Any, found: Any) -> None:
     """Account for any packet."""
+    if numbered and rows.flags[packet] & (_PREAMBLE | _MALFORMED) == _PREAMBLE:  # a reply of the front end: no words
+        return
     progress = found.progress
     at = np.int64(-1)
     if not _is_foreign(rows, packet, word_bytes, numbered):

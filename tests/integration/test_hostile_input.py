@@ -23,7 +23,7 @@ from support_cli import Done, call, petlink_file, started
 from support_cli import done as ended
 from support_readout import free_port, until
 
-from daq.storage.accounting import MAX_SOURCES
+from daq.storage.accounts import MAX_SOURCES
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST
 from daq.storage.verify import verify
@@ -159,7 +159,7 @@ def unread(port: int) -> int:
 def test_a_flood_of_source_numbers_is_bounded(tmp_path: Path) -> None:
     datagrams = [encode(Header(source, 0, 1, 0), b"\1\0\0\x40") for source in range(65_535)]
 
-    with listening(tmp_path, "--stop", f"prompts={MAX_SOURCES}") as (sender, result, pid):
+    with listening(tmp_path, "--stop", f"prompts={MAX_SOURCES + 1}") as (sender, result, pid):
         send(sender, datagrams[: MAX_SOURCES - 1])
         send(sender, datagrams[MAX_SOURCES:])
         until(lambda: not unread(sender.getpeername()[1]), "all read")

@@ -219,7 +219,7 @@ def test_a_readout_killed_hard_is_told_as_gone_and_what_it_wrote_recovers(
         readout.result()
     recovered = call("listmode", "recover", tmp_path / "run", "--out", tmp_path / "recovered", "--json")
     assert recovered.code == 0, recovered.err
-    assert recovered.json["rows"]["coincidences"] > 0
+    assert recovered.json["rows"]["raw"] > 0
 
     assert (left.runtime / "readout.log").exists()
     assert sweep(3600.0) == []

@@ -120,7 +120,7 @@ def test_the_example_words_of_the_format_page_decode_to_its_values(own: Reader) 
     photons = pl.read_ipc_stream(own.folder / "example" / "singles-00000.arrows")
     marks = pl.read_ipc_stream(own.folder / "example" / "marks-00000.arrows")
 
-    assert photons.rows() == [(1000 * 12_500, 3 * 20 + 7, 511.0)]
+    assert photons.rows() == [(1000 * 12_500, 3 * 20 + 7, 511.0, False)]
     triggers = marks.filter(pl.col("kind") == "respiratory_trigger")
     assert triggers.select("time_ps", "value").rows() == [(80_000 * 12_500, 12)]
 

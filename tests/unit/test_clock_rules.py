@@ -16,7 +16,7 @@ from daq.listmode.decoder import LayoutDecoder
 from daq.listmode.encoder import Encoder
 from daq.model.layout import Clock, Layout
 from daq.model.layout_rules import findings
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 
 OWN: dict[str, Any] = {
     "word_bits": 64,

@@ -15,7 +15,7 @@ from daq.model.events import MARKS, NO_SOURCE
 from daq.model.layout import Clock
 from daq.model.packets import Packets
 from daq.model.stop import StopCondition, parse_stop
-from daq.storage.accounting import Accounts, Framing, unnumbered
+from daq.storage.accounts import Accounts, Framing, unnumbered
 from daq.storage.derive import CLOCK_PERIOD_NS, Derivation
 from daq.storage.kernels import load_decoder
 from daq.wire.native import Header, NativeFlag, encode

@@ -12,7 +12,7 @@ import pytest
 
 from daq.model.kernel import cache_directory
 from daq.model.layout import Clock, Layout
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 
 LAYOUT = Layout.model_validate_json("""{

@@ -17,7 +17,7 @@ from daq.listmode.decoder import LayoutDecoder
 from daq.listmode.encoder import Encoder, event_columns
 from daq.model.layout import Clock, Layout
 from daq.model.packets import Flag, Packets
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 from device_profiles.load import load_profile, shipped_profiles
 

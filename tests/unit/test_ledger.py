@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support_sequence import SequenceTracker
 
 from daq.model.ledger import Beside, Ledger, Socket, SourceLedger
-from daq.wire.sequence import SequenceTracker
 
 counts = st.integers(0, 2**63)
 CAUSES = ("malformed", "ring_full", "shed", "disk")

@@ -25,7 +25,7 @@ from daq.listmode.encoder import Encoder, event_columns
 from daq.model.finding import errors
 from daq.model.layout import Clock, Layout
 from daq.model.layout_rules import findings
-from daq.storage.accounting import unnumbered
+from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 from simulators.events import draw_values
 

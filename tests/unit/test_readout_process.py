@@ -3,80 +3,48 @@
 from __future__ import annotations
 
 import errno
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support_readout import Running, free_port, plan_of, running, until
+from support_readout import (
+    FrontEnd,
+    Running,
+    free_port,
+    manifest_of,
+    plan_of,
+    pushing,
+    received,
+    rows_recorded,
+    running,
+    until,
+)
 
+from daq.errors import RefusedError
 from daq.model.packets import Flag, Packets
+from daq.readout import filling as filling_module
 from daq.readout import process as process_module
 from daq.readout.control import ask
 from daq.readout.plan import CONTROL
 from daq.readout.process import Readout
+from daq.readout.ring import MIN_SLABS
+from daq.readout.sources import DatagramSource
 from daq.storage import recording as recording_module
+from daq.storage import slab as slab_module
 from daq.storage.files import Buffer, Handle, StorageFiles
 from daq.storage.listing import load_manifest
-from daq.storage.manifest import Manifest
 from daq.storage.reader import open_listmode
 from daq.storage.recording import Recording
 from daq.storage.recover import recover
 from daq.storage.replaying import compare
+from daq.storage.slab import SLAB_BYTES, Slab
 from daq.storage.verify import verify
 from daq.storage.writer import ListModeWriter, WriterLimits
-from daq.wire.native import Header, NativeFlag, encode
-
-
-class FrontEnd:
-    """Pushes datagrams of prompts to a readout that listens."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._to = ("127.0.0.1", port)
-        self.sent = 0
-
-    def start(self) -> None:
-        self._socket.sendto(encode(Header(0, NativeFlag.START, 0, 0)), self._to)
-
-    def words(self, *, packets: int = 1, each: int = 50) -> None:
-        for _ in range(packets):
-            payload = b"".join((0x4000_0000 | n).to_bytes(4, "little") for n in range(self.sent, self.sent + each))
-            self._socket.sendto(encode(Header(0, 0, each, self.sent), payload), self._to)
-            self.sent += each
-
-    def end(self) -> None:
-        self._socket.sendto(encode(Header(0, NativeFlag.END, 0, self.sent)), self._to)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@contextmanager
-def pushing(folder: Path, **changes: Any) -> Iterator[tuple[Running, FrontEnd]]:
-    """Yield a readout that has heard the start of a front end, and the front end."""
-    port = free_port()
-    with running(plan_of(folder, f"udp://@127.0.0.1:{port}", **changes)) as run:
-        until(lambda: run.readout.status()["state"] == "recording" or bool(run.code), "recording")
-        front_end = FrontEnd(port)
-        front_end.start()
-        try:
-            yield run, front_end
-        finally:
-            front_end.close()
-
-
-def manifest_of(run: Running) -> Manifest:
-    return load_manifest(run.folder / "run")
-
-
-def received(run: Running, words: int) -> None:
-    until(lambda: run.readout.status()["words_received"] >= words, f"{words} words received")
+from daq.wire.native import Header, encode
 
 
 def test_a_recording_from_start_to_end_packet_is_whole(tmp_path: Path) -> None:
@@ -101,7 +69,7 @@ def test_words_that_give_no_row_are_recorded_all_the_same_without_raw(tmp_path: 
     with pushing(tmp_path, store_raw=False) as (run, front_end):
         front_end.words(packets=2, each=3)
         payload = (0xDFFF_FFFF).to_bytes(4, "little") * 5  # a kind that yields nothing
-        front_end._socket.sendto(encode(Header(0, 0, 5, 6), payload), front_end._to)
+        front_end.send(encode(Header(0, 0, 5, 6), payload))
         front_end.sent += 5
         front_end.end()
         run.finish()
@@ -118,28 +86,39 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
-        self.fed: list[Packets] = []
-        feed = Recording.feed
+        take = Recording.take
 
-        def slow(recording: Recording, packets: Packets) -> None:
+        def slow(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
             assert self.open.wait(20.0)
-            self.fed.append(packets)
-            feed(recording, packets)
+            return take(recording, slab, begin, end)
 
-        monkeypatch.setattr(Recording, "feed", slow)
+        monkeypatch.setattr(Recording, "take", slow)
+
+
+def small_slabs(monkeypatch: pytest.MonkeyPatch, packets: int) -> None:
+    """Make every slab full after a few packets, and never too old."""
+    monkeypatch.setattr(slab_module, "MAX_PACKETS", packets)
+    monkeypatch.setattr(filling_module, "MOST_AGE_NS", 60 * 10**9)
+
+
+def fill(run: Running, front_end: FrontEnd, datagrams: int, *, each: int = 300) -> None:
+    """Send datagrams and wait until the ring is full and all are in it or among the headers kept beside it."""
+    front_end.words(packets=datagrams, each=each)
+    until(lambda: run.readout.status()["buffer_used"] == 1.0, "a full ring")
+    source = run.readout.source
+    assert isinstance(source, DatagramSource)
+    until(lambda: source.receiver.datagrams == datagrams + 1, "all datagrams taken from the socket")
 
 
 def test_what_finds_no_room_is_counted_kept_as_headers_and_replayed_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(monkeypatch)
-    with pushing(tmp_path, buffer_bytes=40_000) as (run, front_end):
-        for _ in range(60):
-            front_end.words(packets=5, each=300)
-            time.sleep(0.002)
-        until(lambda: run.readout.status()["buffer_high_water_bytes"] > 30_000, "a full buffer")
+    small_slabs(monkeypatch, 64)
+    with pushing(tmp_path) as (run, front_end):
+        fill(run, front_end, 320)
         gate.open.set()
-        received(run, 30 * 1500)
+        received(run, 320 * 300)
         front_end.words(packets=3)
         front_end.end()
         code = run.finish()
@@ -153,7 +132,7 @@ def test_what_finds_no_room_is_counted_kept_as_headers_and_replayed_alike(
     assert source.recorded > 0
     assert source.received == source.recorded + source.ring_full
     assert source.balanced is True
-    assert run.readout._buffer.high_water_bytes <= 60_000
+    assert run.last_status["buffer_high_water_bytes"] == run.last_status["buffer_bytes"] == MIN_SLABS * SLAB_BYTES
     with open_listmode(run.folder / "run") as recorded:
         raw = [row for batch in recorded.batches("raw") for row in batch.to_pylist()]
         bare = [row for row in raw if row["flags"] & Flag.DROPPED]
@@ -164,21 +143,77 @@ def test_what_finds_no_room_is_counted_kept_as_headers_and_replayed_alike(
     assert comparison.rows["coincidences"] == source.recorded
 
 
+def test_rows_shed_by_a_full_ring_are_there_when_the_recording_is_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    small_slabs(monkeypatch, 64)
+    with pushing(tmp_path) as (run, front_end):
+        fill(run, front_end, 200)  # 201 datagrams: three slabs full, the fourth not
+        gate.open.set()
+        received(run, 200 * 300)
+        front_end.end()
+        run.finish()
+
+    manifest = manifest_of(run)
+    assert manifest.ledger is not None
+    (source,) = manifest.ledger.sources
+    with open_listmode(run.folder / "run") as recorded:
+        marks = [row for batch in recorded.batches("marks") for row in batch.to_pylist()]
+        comparison = compare(recorded)
+    assert [(row["value"], row["text"]) for row in marks if row["kind"] == "shed"] == [(0, "begin")]
+    assert (source.recorded, source.shed, source.ring_full) == (60_000, 0, 0)
+    assert comparison.differences == []
+    assert comparison.rows["coincidences"] == 60_000
+
+
+def test_what_is_neither_decoded_nor_kept_raw_under_overload_is_counted_as_shed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    small_slabs(monkeypatch, 64)
+    with pushing(tmp_path, store_raw=False) as (run, front_end):
+        fill(run, front_end, 200)
+        gate.open.set()
+        received(run, 200 * 300)
+        until(lambda: run.readout.status()["buffer_used"] == 0.25, "an empty ring")
+        front_end.words(packets=2)
+        front_end.end()
+        run.finish()
+
+    manifest = manifest_of(run)
+    assert manifest.ledger is not None
+    (source,) = manifest.ledger.sources
+    with open_listmode(run.folder / "run") as recorded:
+        marks = [row for batch in recorded.batches("marks") for row in batch.to_pylist()]
+        rows = recorded.rows("coincidences")
+    assert [row["text"] for row in marks if row["kind"] == "shed"] == ["begin", "end"]
+    assert source.shed > 0
+    assert source.recorded == rows > 0
+    assert (source.shed + source.recorded, source.ring_full, source.disk) == (60_100, 0, 0)
+    assert source.balanced is True
+
+
 def test_a_lossless_source_waits_for_room_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch)
+    small_slabs(monkeypatch, 4)
     path = tmp_path / "words.l"
     path.write_bytes((0x4000_0001).to_bytes(4, "little") * 1_000_000)
 
-    with running(plan_of(tmp_path, path.as_uri(), buffer_bytes=1_100_000)) as run:
-        until(lambda: run.readout.status()["buffer_high_water_bytes"] > 1_000_000, "a full buffer")
+    with running(plan_of(tmp_path, path.as_uri())) as run:
+        until(lambda: run.readout.status()["buffer_used"] == 1.0, "a full ring")
+        time.sleep(0.2)
+        waiting = run.readout.status()["words_received"]
         gate.open.set()
         code = run.finish()
 
     manifest = manifest_of(run)
     assert manifest.ledger is not None
-    assert code == 0
-    assert manifest.ledger.sources[0].recorded == 1_000_000
-    assert run.readout._buffer.high_water_bytes <= 1_100_000
+    (source,) = manifest.ledger.sources
+    assert (code, waiting) == (0, 0)
+    assert (source.recorded, source.ring_full, source.balanced) == (1_000_000, 0, True)
+    with open_listmode(run.folder / "run") as recorded:
+        assert compare(recorded).differences == []
 
 
 class FailingFiles(StorageFiles):
@@ -222,7 +257,7 @@ def test_a_disk_that_fails_is_said_within_a_second_and_what_was_durable_is_seale
     files = failing(FailingFiles(code))
     with pushing(tmp_path, store_raw=store_raw) as (run, front_end):
         front_end.words(packets=20)
-        until(lambda: run.readout.status().get("rows_recorded", {}).get("coincidences", 0) == 1000, "durable rows")
+        until(lambda: rows_recorded(run, raw=21 if store_raw else 0, coincidences=1000), "durable rows")
         files.broken.set()
         front_end.words(packets=10)
         began = time.monotonic()
@@ -248,7 +283,7 @@ def test_a_disk_that_takes_nothing_more_leaves_a_directory_that_recovers(
     files = failing(FailingFiles(errno.EIO, everything=True))
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=20)
-        until(lambda: run.readout.status().get("rows_recorded", {}).get("coincidences", 0) == 1000, "durable rows")
+        until(lambda: rows_recorded(run, raw=21, coincidences=1000), "durable rows")
         files.broken.set()
         front_end.words(packets=10)
         returned = run.finish()
@@ -265,17 +300,17 @@ def test_a_disk_that_takes_nothing_more_leaves_a_directory_that_recovers(
 def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed = Recording.feed
+    take = Recording.take
 
-    def faulty(recording: Recording, packets: Packets) -> None:
+    def faulty(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
         if recording.figures()["words_received"] >= 500:
             raise ZeroDivisionError("made up by a test")
-        feed(recording, packets)
+        return take(recording, slab, begin, end)
 
-    monkeypatch.setattr(Recording, "feed", faulty)
+    monkeypatch.setattr(Recording, "take", faulty)
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
-        received(run, 500)
+        until(lambda: rows_recorded(run, raw=11), "raw rows durable")
         front_end.words(packets=1)
         code = run.finish()
 
@@ -294,7 +329,8 @@ def test_a_fault_in_the_receiving_does_not_pass_for_the_end_of_the_stream(
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
         received(run, 500)
-        monkeypatch.setattr(run.readout._source, "read", lambda: 1 / 0)
+        assert isinstance(run.readout.source, DatagramSource)
+        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: 1 / 0)
         code = run.finish()
 
     assert code == 1
@@ -320,7 +356,8 @@ def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
         received(run, 500)
-        monkeypatch.setattr(run.readout._source, "read", lambda: hang.wait(60.0))
+        assert isinstance(run.readout.source, DatagramSource)
+        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
         time.sleep(0.1)
         began = time.monotonic()
         run.readout.request_stop()
@@ -339,7 +376,6 @@ def test_marks_of_the_operator_are_in_the_file_and_replayed_alike(tmp_path: Path
         received(run, 200)
         ask(control, {"do": "mark", "text": "patient moved"})
         ask(control, {"do": "mark", "text": "\ud800 no text"})
-        until(lambda: not run.readout._marks, "the marks taken")
         front_end.words(packets=4)
         received(run, 400)
         status = ask(control, {"do": "stop"})
@@ -356,9 +392,12 @@ def test_marks_of_the_operator_are_in_the_file_and_replayed_alike(tmp_path: Path
 
 
 def test_a_mark_without_a_recording_is_refused(tmp_path: Path) -> None:
-    readout = Readout(plan_of(tmp_path, "udp://@127.0.0.1:9"))
+    plan = plan_of(tmp_path, f"udp://@127.0.0.1:{free_port()}", start_at_once=False)
+    with running(plan) as run:
+        until(lambda: run.readout.status()["state"] == "armed", "armed")
 
-    assert "nothing to put a mark in" in readout._handle({"do": "mark", "text": "x"})["error"]
+        with pytest.raises(RefusedError, match="not recording yet"):
+            ask(run.folder / CONTROL, {"do": "mark", "text": "x"})
 
 
 @pytest.mark.parametrize(

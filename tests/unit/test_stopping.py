@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.model.stop import StopCondition, parse_stop
 from daq.pipeline.stages import Stage, Stages, Streams
-from daq.pipeline.stopping import StopCounter
+from daq.pipeline.stopping import Hit, StopCounter
 
 kinds = st.lists(st.integers(0, 1), max_size=12)
+
+
+def after(singles: int = 0, coincidences: int = 0, marks: int = 0) -> npt.NDArray[np.int64]:
+    """Return the rows of each stream after the one run of a call."""
+    return np.array([[singles, coincidences, marks, 0]], np.int64)
 
 
 def coincidences(codes: list[int], start: int = 0) -> Streams:
@@ -34,10 +40,10 @@ def test_the_deciding_event_is_the_kth_of_its_family(calls: list[list[int]], lim
 
     hits, seen = [], 0
     for call in calls:
-        hits.append(counter.seen(coincidences(call, seen)))
+        hits.append(counter.seen(coincidences(call, seen), after(coincidences=len(call))))
         seen += len(call)
 
-    expected = [(f"{family}={limit}", places[limit - 1])] if len(places) >= limit else []
+    expected = [Hit(0, places[limit - 1], f"{family}={limit}")] if len(places) >= limit else []
     assert [hit for hit in hits if hit is not None] == expected
     assert counter.counts[family] == len(places)
 
@@ -46,25 +52,67 @@ def test_singles_and_coincidences_are_counted_apart_and_together() -> None:
     streams = {"singles": {"time_ps": np.array([1, 2, 3], np.int64)}, **coincidences([0, 1])}
     counter = StopCounter(StopCondition())
 
-    assert counter.seen(streams) is None
+    assert counter.seen(streams, after(3, 2)) is None
     assert counter.counts == {"events": 5, "singles": 3, "prompts": 1, "delayeds": 1, "coincidences": 2}
 
 
 def test_detector_time_may_be_reached_by_a_mark_alone() -> None:
     counter = StopCounter(parse_stop(["time=5ps"]))
 
-    assert counter.seen({"marks": {"time_ps": np.array([4], np.int64)}}) is None
-    assert counter.seen({"marks": {"time_ps": np.array([9, 2], np.int64)}}) == ("time", 5)
+    assert counter.seen({"marks": {"time_ps": np.array([4], np.int64)}}, after(marks=1)) is None
+    hit = counter.seen({"marks": {"time_ps": np.array([9, 2], np.int64)}}, after(marks=2))
+    assert hit == Hit(0, 5, "time")
 
 
-def test_a_copy_counts_by_itself() -> None:
-    counter = StopCounter(parse_stop(["prompts=2"]))
-    counter.seen(coincidences([0]))
-    twin = counter.copy()
+events_of_runs = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 1), max_size=3)), max_size=8)
 
-    assert twin.seen(coincidences([0], 1)) == ("prompts=2", 1)
-    assert counter.counts["prompts"] == 1
-    assert counter.seen(coincidences([1, 0], 1)) == ("prompts=2", 2)
+
+@settings(max_examples=200, deadline=None)
+@given(
+    events_of_runs, st.integers(1, 12),
+    st.sampled_from(["events", "singles", "prompts", "delayeds", "coincidences", "time"]),
+)  # fmt: skip
+def test_the_run_of_the_deciding_event_is_found_wherever_runs_are_put_into_calls(
+    runs: list[tuple[int, list[int]]], limit: int, family: str
+) -> None:
+    text = f"time={limit}ps" if family == "time" else f"{family}={limit}"
+    together, ends, clock = StopCounter(parse_stop([text])), [], 0
+    singles: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    one_by_one = []
+    each = StopCounter(parse_stop([text]))
+    for number, (count, codes) in enumerate(runs):
+        own = list(range(clock, clock + count))
+        own_pairs = [(clock + count + place, code) for place, code in enumerate(codes)]
+        clock += count + len(codes)
+        singles += own
+        pairs += own_pairs
+        ends.append([len(singles), len(pairs), 0, 0])
+        hit = each.seen(_streams(own, own_pairs), after(len(own), len(own_pairs)))
+        one_by_one += [] if hit is None else [hit._replace(run=number)]
+
+    hit = together.seen(_streams(singles, pairs), np.array(ends or [[0, 0, 0, 0]], np.int64))
+
+    assert [hit] == one_by_one[:1] or (hit is None and not one_by_one)
+    assert together.counts == each.counts
+
+
+def _streams(singles: list[int], pairs: list[tuple[int, int]]) -> Streams:
+    return {
+        "singles": {"time_ps": np.array(singles, np.int64)},
+        "coincidences": {
+            "time_ps": np.array([time for time, _ in pairs], np.int64),
+            "kind": np.array([code for _, code in pairs], np.uint8),
+        },
+    }
+
+
+def test_the_detector_time_of_a_pause_is_not_the_steps() -> None:
+    counter = StopCounter(parse_stop(["time=5ps"]), since_ps=100)
+    counter.pause(10)
+
+    assert counter.seen({"singles": {"time_ps": np.array([114], np.int64)}}, after(1)) is None
+    assert counter.seen({"singles": {"time_ps": np.array([115], np.int64)}}, after(1)) == Hit(0, 115, "time")
 
 
 def test_stages_run_in_their_order_and_default_to_identity() -> None:

@@ -1,0 +1,76 @@
+"""What each request of the control socket does to a readout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from daq.errors import RefusedError
+from daq.model.stop import parse_stop
+from daq.readout.exchange import Match
+from daq.readout.sources import DatagramSource
+
+if TYPE_CHECKING:
+    from daq.readout.process import Readout
+    from daq.storage.recording import Recording
+
+
+class Requests:
+    """Answers requests, in the threads of the control socket; what changes the recording waits for its thread."""
+
+    def __init__(self, readout: Readout) -> None:
+        self._readout = readout
+        self._do: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+            "status": lambda _: None,
+            "start": lambda _: readout.start(),
+            "stop": lambda request: readout.stop_by(str(request.get("by") or "operator"), asked=True),
+            "mark": self._mark,
+            "step": self._step,
+            "pause": lambda _: self._in_turn(lambda recording: recording.note(recording.derivation.pause())),
+            "resume": lambda _: self._in_turn(lambda recording: recording.note(recording.derivation.resume())),
+            "exchange": self._exchange,
+            "snapshot": self._snapshot,
+        }
+
+    def handle(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer: the status, unless the request has one of its own. Raises what it is refused with."""
+        answer = self._do[request["do"]](request)
+        return self._readout.status() if answer is None else answer
+
+    def _in_turn(self, run: Callable[[Recording], None]) -> None:
+        self._readout.commands.do(lambda: run(self._readout.recording))
+
+    def _mark(self, request: dict[str, Any]) -> None:
+        text = str(request.get("text", "")).encode("utf-8", "replace").decode()
+        monotonic_ns = request.get("monotonic_ns")
+
+        def note(recording: Recording) -> None:
+            time_ps = None if monotonic_ns is None else self._readout.host_time.time_ps(int(monotonic_ns))
+            recording.note(recording.derivation.mark("operator", text=text, time_ps=time_ps))
+
+        self._in_turn(note)
+
+    def _step(self, request: dict[str, Any]) -> None:
+        condition = parse_stop([str(limit) for limit in request.get("stop", [])])
+        name = str(request.get("name") or "")
+        text = f"{name}: {condition}" if name else str(condition)
+
+        def begin(recording: Recording) -> None:
+            recording.note(recording.derivation.step(condition, text))
+            self._readout.step_begun(condition)
+
+        self._in_turn(begin)
+
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        source = self._readout.source
+        if not isinstance(source, DatagramSource):
+            raise RefusedError("an exchange needs datagrams: in a stream a reply cannot be told from data")
+        rule = request["match"]
+        match = Match(int(rule["offset"]), bytes.fromhex(rule["mask"]), bytes.fromhex(rule["value"]))
+        pending = self._readout.exchanges.expect(match)
+        source.send(bytes.fromhex(request["bytes"]))
+        return {"bytes": self._readout.exchanges.reply(pending, float(request.get("deadline_s", 1.0))).hex()}
+
+    def _snapshot(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Lend the memory of the live figures; the control socket closes the descriptor once it is sent."""
+        return {"fd": self._readout.live.snapshot.duplicate()}

@@ -1,0 +1,109 @@
+"""Watches the clock for the readout: silence, stall, the host's limit, when to flush, when to ask for health."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from daq.model.events import NO_SOURCE
+from daq.model.packets import Packets
+from daq.readout.filling import Filler
+from daq.readout.hostlimits import socket_buffer_verdict
+from daq.readout.plan import Plan
+from daq.readout.sources import DatagramSource, StreamSource
+
+STALLED_S = 1.5
+"""A source that has said nothing for so long is called stalled; heartbeats come every 100 ms."""
+FLUSH_S = 0.5
+_HEALTH_PERIOD_S = 0.5
+_SOURCES = 1 << 16
+
+
+class Watch:
+    """What host time decides. Asked by the receiving and the processing thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._filler: Filler | None = None
+        self._started_s = 0.0
+        self._next_health_s = 0.0
+        self._words_at_s = 0.0
+        self._flushed = True
+        self._heard_ns = np.zeros(_SOURCES, np.int64)
+        self.warnings: list[str] = []
+        self.drained = 0
+        self._host_s = plan.stop.host_s
+
+    def armed(self, source: DatagramSource | StreamSource) -> None:
+        """Compare the socket's buffer with what the profile's rate needs; what does not suffice becomes a warning."""
+        granted = source.health().get("socket_buffer_bytes")
+        if granted is None:
+            return
+        verdict = socket_buffer_verdict(granted, self._plan.receive.rate_words_per_s, self._plan.layout.word_bytes)
+        if verdict.verdict != "good":
+            self.warnings.append(str(verdict))
+
+    def started(self, filler: Filler, now_s: float) -> None:
+        """Begin to watch."""
+        self._filler = filler
+        self._started_s = self._next_health_s = self._words_at_s = now_s
+        filler.last_packet_s = now_s
+
+    def saw(self, packets: Packets) -> None:
+        """Note who was heard."""
+        self._heard_ns[packets.source] = packets.arrival_ns
+        if packets.length.any():
+            self._words_at_s = time.monotonic()
+            self._flushed = False
+
+    def silence(self) -> str | None:
+        """Return why to stop when nothing has come for too long. Ask after a read in vain only."""
+        if self._filler is None:
+            return None
+        silent_s = time.monotonic() - self._filler.last_packet_s
+        heard = self._filler.any_packet
+        if silent_s > (self._plan.stall_s if heard else self._plan.connect_s):
+            return "stalled" if heard else "silent"
+        return None
+
+    def flush_due(self, held_rows: int) -> bool:
+        """Tell, once per silence, that no words have come for half a second while rows wait for their turn."""
+        if not held_rows or self._flushed or time.monotonic() - self._words_at_s < FLUSH_S:
+            return False
+        self._flushed = True
+        return True
+
+    @staticmethod
+    def cpu_s() -> dict[str, float]:
+        """Return the CPU seconds of each thread that runs, by name."""
+        clocks = {t.name: time.pthread_getcpuclockid(t.ident) for t in threading.enumerate() if t.ident is not None}
+        return {name: round(time.clock_gettime(clock), 3) for name, clock in clocks.items()}
+
+    def health_due(self) -> bool:
+        """Tell twice a second."""
+        now_s = time.monotonic()
+        if now_s < self._next_health_s:
+            return False
+        self._next_health_s = now_s + _HEALTH_PERIOD_S
+        return True
+
+    def host_limit_reached(self) -> bool:
+        """Tell whether the host's clock ends the step."""
+        return self._host_s is not None and time.monotonic() - self._started_s >= self._host_s
+
+    def step(self, host_s: float | None) -> None:
+        """Begin another step, with another limit."""
+        self._started_s, self._host_s = time.monotonic(), host_s
+
+    def figures(self, state: str) -> dict[str, Any]:
+        """Return what the status says: silent for how long, stalled or not, and which sources."""
+        if self._filler is None or state != "recording":
+            return {"stalled": False, "silent_s": 0.0, "silent_sources": []}
+        silent_s = time.monotonic() - self._filler.last_packet_s
+        heard = self._heard_ns[:NO_SOURCE]
+        late_ns = time.monotonic_ns() - int(STALLED_S * 1e9)
+        silent = np.flatnonzero((heard > 0) & (heard < late_ns))[:64].tolist()
+        return {"stalled": silent_s > STALLED_S, "silent_s": round(silent_s, 3), "silent_sources": silent}
