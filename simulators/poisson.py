@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.errors import RefusedError, UsageError
-from daq.listmode.encoder import Encoder, TimeWords
+from daq.listmode.encoder import TimeWords
 from daq.model.clock_rules import TIME_LIMIT_PS
 from daq.model.layout import BitField, Layout
-from simulators.events import Drawer, parse_mix, preamble_of
+from simulators.events import parse_mix, preamble_of
 from simulators.options import MAX_SOURCE, instrument, positive, positive_float, service, source_number
 from simulators.options import add_options as add_shared_options
 from simulators.serve import Server
@@ -95,7 +95,6 @@ class PoissonSupply:
         self.sources = tuple(range(first_source, first_source + sources))
         self._rate_cps, self._seconds, self._events, self._seed = rate_cps, seconds, events, seed
         self._mix = parse_mix(mix, self.layout)
-        self._drawer = Drawer(self.layout, self._mix)
         self._events_per_tick = rate_cps * float(self.clock.tick) / 1e12
         if self._events_per_tick > SLICE_EVENTS:
             raise UsageError(f"--rate {rate_cps:g}: {self._events_per_tick:g} events per tick; at most {SLICE_EVENTS}")
@@ -112,7 +111,11 @@ class PoissonSupply:
     def slices(self) -> Iterator[list[Chunk]]:
         """Yield the words of all sources, a stretch of time after the other."""
         rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(self._seed).spawn(len(self.sources))]
-        encoders = [Encoder(self.layout, self.clock, time_words=self._time_words) for _ in self.sources]
+        from simulators.wordmaker import Tables, WordMaker  # compiled loops, which options and refusals do without
+
+        tables = Tables(self.layout)
+        makers = [WordMaker(self.layout, self.clock, tables, self._mix, self._time_words) for _ in self.sources]
+        start = self.clock.start_ticks or 0
         end = math.inf if self._seconds is None else self._seconds * 1e12 / float(self.clock.tick)
         step = max(SLICE_EVENTS / self._events_per_tick, 1.0)
         begin, left = 0.0, self._events
@@ -123,7 +126,10 @@ class PoissonSupply:
             if left is not None:
                 ticks = first_events(ticks, left)
                 left -= sum(len(t) for t in ticks)
-            yield [self._chunk(i, rngs[i], encoders[i], t) for i, t in enumerate(ticks)]
+            yield [
+                Chunk(source, maker.make(rng, t + start))
+                for source, maker, rng, t in zip(self.sources, makers, rngs, ticks, strict=True)
+            ]
             begin = stop
 
     def described(self) -> dict[str, Any]:
@@ -135,10 +141,6 @@ class PoissonSupply:
             "events_wanted": self._events,
             "mix": self._mix,
         }
-
-    def _chunk(self, index: int, rng: np.random.Generator, encoder: Encoder, ticks: Ints) -> Chunk:
-        kinds, values = self._drawer.draw(rng, len(ticks))
-        return Chunk(self.sources[index], encoder.encode(kinds, ticks + (self.clock.start_ticks or 0), values))
 
     def _timed_share(self) -> float:
         """Return the share of the events that bear a time, their own or in a time word before them."""
@@ -161,15 +163,18 @@ def poisson_ticks(rng: np.random.Generator, rate: float, begin: float, stop: flo
 
     The process has no memory, so every stretch of time begins anew.
     """
+    from simulators.poissonkernels import arrivals
+
     expected = rate * (stop - begin)
-    gaps = rng.exponential(1 / rate, math.ceil(expected + 6 * math.sqrt(expected) + 6))
-    times = np.cumsum(gaps)
-    while times[-1] < stop - begin:
-        more = times[-1] + np.cumsum(rng.exponential(1 / rate, len(gaps)))
-        times = np.concatenate([times, more])
     whole = math.floor(begin)
-    inside = times[: int(np.searchsorted(times, stop - begin))]
-    return whole + np.floor(inside + (begin - whole)).astype(np.int64)
+    room = math.ceil(expected + 6 * math.sqrt(expected) + 6)
+    seed = rng.integers(0, 1 << 64, dtype=np.uint64)
+    while True:
+        ticks = np.empty(room, np.int64)
+        count = arrivals(seed, rate, stop - begin, begin - whole, whole, ticks)
+        if count >= 0:
+            return ticks[:count]
+        room *= 2
 
 
 def first_events(ticks: list[Ints], count: int) -> list[Ints]:

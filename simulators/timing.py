@@ -33,6 +33,16 @@ def words_as_integers(data: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArra
     return wide.view(f"{order}u8").reshape(-1)
 
 
+def integers_as_words(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> npt.NDArray[np.uint8]:
+    """Return unsigned integers as whole words (uint8): what `words_as_integers` undoes."""
+    size = layout.word_bytes
+    order = "<" if layout.byte_order == "little" else ">"
+    if size in (1, 2, 4, 8):
+        return np.ascontiguousarray(words.astype(f"{order}u{size}", copy=False)).view(np.uint8)
+    wide = words.astype(f"{order}u8").view(np.uint8).reshape(-1, 8)
+    return np.ascontiguousarray(wide[:, :size] if order == "<" else wide[:, 8 - size :]).reshape(-1)
+
+
 class KindFinder:
     """Finds the index of a word's kind in `layout.kinds`, -1 where none fits; the first kind that fits wins.
 

@@ -77,7 +77,19 @@ class Decoder(Protocol):
         ...
 
     def decode(self, packets: Packets, carry: Carry) -> Decoded:
-        """Return the rows of `packets`, in order, and bring `carry` up to date."""
+        """Return the rows of `packets`, in order, as fresh arrays, and bring `carry` up to date."""
+        ...
+
+    def buffers(self, words: int) -> dict[StreamName, Columns]:
+        """Return arrays that hold the rows of `words` words, whatever their kinds."""
+        ...
+
+    def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
+        """Do as `decode`, the rows being views on `buffers`, which are large enough."""
+        ...
+
+    def words_of(self, packets: Packets) -> int:
+        """Return how many words `packets` may hold, at most."""
         ...
 
 
@@ -111,8 +123,11 @@ class LayoutDecoder:
 
     def decode(self, packets: Packets, carry: Carry) -> Decoded:
         """Return the rows of `packets` as fresh arrays and bring `carry` up to date."""
-        words = int(packets.length.sum()) // self.layout.word_bytes
-        return self.decode_into(packets, carry, self.buffers(words))
+        return self.decode_into(packets, carry, self.buffers(self.words_of(packets)))
+
+    def words_of(self, packets: Packets) -> int:
+        """Return how many words `packets` hold."""
+        return int(packets.length.sum()) // self.layout.word_bytes
 
     def buffers(self, words: int) -> dict[StreamName, Columns]:
         """Return arrays that hold the rows of `words` words, whatever their kinds."""

@@ -72,8 +72,10 @@ class Derivation:
         self._paused_at_ps: int | None = None
         self.packets_seen = 0
         self.stopped: Stopped | None = None
+        self._room = 0
+        self._buffers: dict[StreamName, Any] = {}
         self.decoded: Streams = {}
-        """The last call's rows as they came, calibrated and windowed: for those who only look."""
+        """The last call's rows as they came, calibrated and windowed: to be looked at before the next call."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -138,7 +140,7 @@ class Derivation:
         """
         words = _words(accounted)
         latest_before = self._carry.state[:, 2].copy()
-        decoded = self._decoder.decode(words, self._carry)
+        decoded = self._decode(words, keep=self._order is None and not shed)
         streams = self.decoded = self._stages.window(self._stages.calibrate(decoded.streams))
         hit = self._decide(streams, decoded)
         rows: Rows = {}
@@ -210,6 +212,7 @@ class Derivation:
     def fork(self) -> Derivation:
         """Return a twin that goes on from here with the events; this one is left with counters and marks."""
         twin = copy(self)
+        twin._room, twin._buffers = 0, {}  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
         self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
         return twin
@@ -217,6 +220,16 @@ class Derivation:
     def join(self, twin: Derivation) -> None:
         """Take the order back from a twin that has caught up."""
         self._order = twin._order
+
+    def _decode(self, words: Packets, *, keep: bool) -> Decoded:
+        """Decode, into the same memory again and again where the rows are not to be kept as they are."""
+        if keep:
+            return self._decoder.decode(words, self._carry)
+        count = self._decoder.words_of(words)
+        if count > self._room:
+            self._room = max(count, 2 * self._room)
+            self._buffers = self._decoder.buffers(self._room)
+        return self._decoder.decode_into(words, self._carry, self._buffers)
 
     def _released(self) -> Rows:
         rows: Rows = {}

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.layout import BitField, Clock, DetectorNumber, Kind, Layout
-from simulators.faults.clock import integers_as_words
-from simulators.timing import EVENTS, KindFinder, words_as_integers
+from simulators.timing import EVENTS, KindFinder, integers_as_words, words_as_integers
 
 Words = npt.NDArray[np.unsignedinteger]
 Mask = npt.NDArray[np.bool_]

@@ -12,7 +12,7 @@ from daq.errors import UsageError
 from daq.model.clock_rules import TIME_LIMIT_PS
 from daq.model.layout import BitField, Clock, Layout
 from simulators.supply import Chunk, Supply
-from simulators.timing import KindFinder, words_as_integers
+from simulators.timing import KindFinder, integers_as_words, words_as_integers
 
 Bytes = npt.NDArray[np.uint8]
 MAX_TURN_PS = TIME_LIMIT_PS // 64
@@ -78,16 +78,6 @@ def _turned(words: npt.NDArray[np.uint64], field: BitField, counts: int) -> npt.
         later = np.where(raw < np.uint64(wrap), (raw + step) % np.uint64(wrap), raw)
     cleared: npt.NDArray[np.uint64] = words & ~(mask << low)
     return cleared | (later << low)
-
-
-def integers_as_words(words: npt.NDArray[np.unsignedinteger], layout: Layout) -> Bytes:
-    """Return the bytes of what `words_as_integers` gave."""
-    size = layout.word_bytes
-    if words.dtype.itemsize == size:
-        return np.ascontiguousarray(words).view(np.uint8)
-    little = layout.byte_order == "little"
-    wide = words.astype("<u8" if little else ">u8").view(np.uint8).reshape(-1, 8)
-    return np.ascontiguousarray(wide[:, :size] if little else wide[:, 8 - size :]).reshape(-1)
 
 
 class TurnedSupply:

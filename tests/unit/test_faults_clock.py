@@ -12,10 +12,10 @@ from daq.model.layout import BitField, Clock, DetectorNumber, Kind, Layout
 from daq.model.packets import Packets
 from daq.storage.kernels import load_decoder
 from simulators.faults.badwords import BadWords
-from simulators.faults.clock import ClockTurner, TurnedSupply, integers_as_words
+from simulators.faults.clock import ClockTurner, TurnedSupply
 from simulators.options import instrument
 from simulators.poisson import PoissonSupply
-from simulators.timing import WordClock, words_as_integers
+from simulators.timing import WordClock, integers_as_words, words_as_integers
 
 CLOCK = Clock(tick_ps="1000", precision_ps=1, reset_at_start=True, start_ticks=0)
 
