@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from device_profiles.schema import InstrumentProfile
 
 _STORAGE_DEFAULT = "recordings"
+_HIGHEST_PRIORITY = 99
 _WORDS_PER_COUNT = 2.0
 """Words to allow for one counted event where a limit on counts is all that bounds a recording."""
 
@@ -81,6 +82,7 @@ def identity_of(out: str | None) -> str:
 def plan_recording(
     profile: InstrumentProfile, *, source_url: str, source: SourceAddress, stop_texts: list[str],
     out: str | None, storage: str | None, store_raw: bool, stall_s: float, simulated: bool,
+    store_rows: bool = True, gro: bool = True, priority: int = 0,
 ) -> tuple[Plan, Path]:  # fmt: skip
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
     from daq.model.stop import parse_stop
@@ -91,6 +93,10 @@ def plan_recording(
         raise MismatchError(
             f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}"
         )
+    if not (store_raw or store_rows):
+        raise UsageError("--no-raw and --no-rows exclude each other: nothing would be recorded")
+    if not 0 <= priority <= _HIGHEST_PRIORITY:
+        raise UsageError(f"--priority {priority}: from 0 (none) to {_HIGHEST_PRIORITY}")
     if not 0 < stall_s < float("inf"):
         raise UsageError(f"--stall {stall_s:g}: must be a number of seconds above zero")
     stop = parse_stop(stop_texts)
@@ -109,8 +115,9 @@ def plan_recording(
         datagram_framing=profile.transport.datagram_framing or "none",
         stop=stop,
         order=profile.order,
-        receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
+        receive=Receive(gro=gro, priority=priority, rate_words_per_s=profile.transport.rate_max_words_per_s),
         store_raw=store_raw,
+        store_rows=store_rows,
         connect_s=stall_s,
         stall_s=stall_s,
         control=str(runtime / CONTROL),

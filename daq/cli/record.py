@@ -31,6 +31,17 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
+    parser.add_argument("--no-rows", action="store_true", help="keep raw only; `replay` derives the rows later")
+    parser.add_argument(
+        "--no-gro", action="store_true", help="take datagrams one by one, not put together by the kernel"
+    )
+    parser.add_argument(
+        "--priority",
+        type=int,
+        default=0,
+        metavar="N",
+        help="real-time priority 1 to 99 of the receiving thread (default 0: none; needs the right to it)",
+    )
     parser.add_argument(
         "--stall",
         type=float,
@@ -56,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     plan, runtime = composition.plan_recording(
         profile, source_url=options.source, source=parse_source(options.source), stop_texts=options.stop,
         out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
-        simulated=options.simulated,
+        simulated=options.simulated, store_rows=not options.no_rows, gro=not options.no_gro, priority=options.priority,
     )  # fmt: skip
     status = follow(plan, runtime, quiet=options.json)
     manifest = load_manifest(Path(plan.directory))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -29,6 +30,17 @@ def cache_directory() -> Path:
     return Path(base) / "scandaq" / "kernels"
 
 
+def writable_cache() -> Path | None:
+    """Return `cache_directory` or, where nothing can be written there, a folder of ours among the temporary files.
+
+    None where neither can be had: code is then compiled at every start, which takes some 20 seconds.
+    """
+    if _writable(cache_directory()):
+        return cache_directory()
+    own = Path(tempfile.gettempdir()) / f"scandaq-kernels-{os.geteuid()}"
+    return own if _ours(own) and _writable(own) else None
+
+
 def kernel(*signatures: Any) -> Callable[[Function], Function]:
     """Return a decorator that compiles a function for `signatures` (numba types), to run without the GIL.
 
@@ -36,9 +48,10 @@ def kernel(*signatures: Any) -> Callable[[Function], Function]:
     """
 
     def compiled(function: Function) -> Function:
-        if _writable(cache_directory()):
+        folder = writable_cache()
+        if folder is not None:
             try:
-                return _cached(function, list(signatures))
+                return _cached(function, list(signatures), folder)
             except NumbaError:
                 raise
             except Exception:  # noqa: BLE001, S110 - numba unpickles what it finds: a damaged file can raise anything
@@ -48,11 +61,11 @@ def kernel(*signatures: Any) -> Callable[[Function], Function]:
     return compiled
 
 
-def _cached(function: Function, signatures: list[Any]) -> Function:
+def _cached(function: Function, signatures: list[Any], folder: Path) -> Function:
     """Compile with numba's cache in our folder, not beside the sources, which may not be ours to write."""
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_directory() / _fingerprint())
+    settings.CACHE_DIR = str(folder / _fingerprint())
     try:
         return cast("Function", numba.njit(signatures, nogil=True, cache=True)(function))
     finally:
@@ -81,6 +94,16 @@ def _fingerprint() -> str:
     """
     texts = (path.read_bytes() for path in sorted(Path(__file__).parents[1].glob("*/*.py")))
     return hashlib.sha256(b"".join(text for text in texts if _MADE_OF in text)).hexdigest()[:16]
+
+
+def _ours(folder: Path) -> bool:
+    """Make `folder` for us alone; return False for one that others can reach: code is loaded from it."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
 
 
 def _writable(folder: Path) -> bool:

@@ -41,6 +41,7 @@ _WAIT_S = 0.05
 _JOIN_S = 1.0
 _SWITCH_S = 0.0005
 _STOPS_THAT_ABANDON = 2
+_MOST_RESERVED_ROWS = 1 << 22
 _TOO_BUSY_TO_LOOK = 0.25
 _PRESSED = 0.5
 """Looks are skipped, and rows shed, when so much of the ring is in use."""
@@ -185,6 +186,7 @@ class Readout:
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
             ) as recording:  # fmt: skip
+                recording.derivation.reserve(_rows_waiting(plan))
                 self._recording = recording
                 self._record(recording, source, self._ring)
                 self._complete(recording)
@@ -313,6 +315,13 @@ class Readout:
 def _buffer_bytes(plan: Plan) -> int:
     """Return how far reading may run ahead: a lossless sender waits for us, and a stop then stops it at once."""
     return plan.buffer_bytes if plan.source.kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)
+
+
+def _rows_waiting(plan: Plan) -> int:
+    """Return about how many rows wait for their turn in time at the rate that the plan expects."""
+    if plan.order is None or not plan.store_rows:
+        return 0
+    return min(int(plan.receive.rate_words_per_s * plan.order.max_disorder_ps * 1e-12), _MOST_RESERVED_ROWS)
 
 
 def _raise_priority(priority: int) -> None:

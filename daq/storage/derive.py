@@ -154,6 +154,11 @@ class Derivation:
         self.packets_seen += len(accounted.packets)
         return rows
 
+    def reserve(self, rows: int) -> None:
+        """Make room for as many rows that wait for their turn, so that none has to be made while data flow."""
+        if self._order is not None:
+            self._order.reserve(rows)
+
     def skip(self, accounted: Accounted) -> None:
         """Pass over packets that are neither decoded nor counted."""
         self.packets_seen += len(accounted.packets)

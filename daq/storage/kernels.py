@@ -17,7 +17,7 @@ from types import ModuleType
 
 from daq.listmode.codegen import VERSION, decoder_source
 from daq.listmode.decoder import LayoutDecoder
-from daq.model.kernel import cache_directory
+from daq.model.kernel import cache_directory, writable_cache
 from daq.model.layout import Clock, Layout
 
 _LOG = logging.getLogger(__name__)
@@ -34,9 +34,12 @@ def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder:
 def _cached(name: str, text: str) -> ModuleType | None:
     """Return the module from the cache folder, writing it first where needed; None when the folder refuses."""
     source = text.replace("cache=CACHE", "cache=True").encode()
-    path = cache_directory() / f"{name}.py"
+    folder = writable_cache()
+    if folder is None:
+        _LOG.warning("no kernel cache in %s: the decoder is compiled anew at every start", cache_directory())
+        return None
+    path = folder / f"{name}.py"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists() or path.read_bytes() != source:
             _write_by_rename(path, source)
         try:

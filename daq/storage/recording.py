@@ -283,7 +283,7 @@ class Recording:
     def _write_rows(self, rows: Rows, counts: dict[str, int]) -> None:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
         if not self._store_rows:
-            return
+            rows = {stream: columns for stream, columns in rows.items() if stream == "marks"}
         runs = [(stream, run) for stream, columns in rows.items() for run in columns]
         for index, (stream, run) in enumerate(runs):
             with_last = counts if index == len(runs) - 1 else {}
@@ -348,12 +348,15 @@ def _rows_of(rows: Any) -> int:
 def stream_schemas(
     decoder: Decoder, *, store_raw: bool = True, store_rows: bool = True, late: bool = False
 ) -> dict[StreamName, Any]:
-    """Return the Arrow schema of each stream that a recording with `decoder` writes; `late`: rows are put in order."""
+    """Return the Arrow schema of each stream that a recording with `decoder` writes; `late`: rows are put in order.
+
+    Marks are stored in any case: what the host noted is nowhere else.
+    """
     schemas: dict[StreamName, Any] = {}
     if store_raw:
         schemas["raw"] = arrow_schema("raw", list(STREAMS["raw"]))
-    if store_rows:
-        for stream, columns in decoder.columns.items():
+    for stream, columns in decoder.columns.items():
+        if store_rows or stream == "marks":
             required = [name for name, column in STREAMS[stream].items() if column.required]
             wanted = {*columns, *required, *(["late"] if late and stream == "singles" else [])}
             schemas[stream] = arrow_schema(stream, [name for name in STREAMS[stream] if name in wanted])

@@ -80,8 +80,12 @@ def compare(recording: ListMode) -> Comparison:
     decoder = decoder_of(recording)
     ordered = _recorded_order(recording) is not None
     schemas = stream_schemas(decoder, store_raw=False, late=ordered)
+    recorded = {segment.stream for segment in recording.manifest.segments}
+    schemas = {stream: schema for stream, schema in schemas.items() if stream in recorded}
     for rows, _ in replayed(recording):
         for stream, runs in rows.items():
+            if stream not in schemas:
+                continue
             reader = readers.setdefault(stream, _Stored(recording, stream))
             for run in runs:
                 fresh = record_batch(stream, run, schemas[stream])

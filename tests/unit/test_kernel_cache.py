@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from daq.model.kernel import cache_directory
+from daq.model.kernel import cache_directory, writable_cache
 from daq.model.layout import Clock, Layout
 from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
@@ -26,6 +28,7 @@ WORDS = bytes([1, 10, 3, 30, 2, 20])
 
 PROGRAM = """
 import sys
+import tempfile
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_kernel_cache as cache
@@ -101,11 +104,44 @@ def test_without_a_folder_that_can_be_written_it_is_compiled_in_memory(
 ) -> None:
     (tmp_path / "file").write_text("in the way, for root too")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
 
     with caplog.at_level(logging.WARNING):
         assert energies() == EXPECTED
 
     assert "compiled anew at every start" in caplog.text
+
+
+def test_where_the_home_refuses_a_folder_among_the_temporary_files_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way, for root too")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    with caplog.at_level(logging.WARNING):
+        assert energies() == EXPECTED
+
+    (own,) = tmp_path.glob("scandaq-kernels-*")
+    assert own.stat().st_mode & 0o777 == 0o700
+    assert list(own.rglob("*.nbc"))
+    assert caplog.text == ""
+
+
+def test_a_folder_that_others_can_write_is_not_trusted_with_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way, for root too")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = tmp_path / f"scandaq-kernels-{os.geteuid()}"
+    own.mkdir(mode=0o777)
+    own.chmod(0o777)
+
+    assert writable_cache() is None
+    own.rmdir()
+    own.symlink_to(tmp_path)
+    assert writable_cache() is None
 
 
 def test_machine_code_that_cannot_be_kept_is_no_obstacle(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
