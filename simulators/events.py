@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,48 @@ def preamble_of(layout: Layout) -> bytes:
     return begin.ljust(layout.preamble_bytes, b"\0")
 
 
+class Drawer:
+    """Draws kinds and values of events."""
+
+    def __init__(self, layout: Layout, mix: Mapping[str, float]) -> None:
+        names = list(layout.kinds)
+        self._codes = np.array([names.index(name) for name in mix], np.int64)
+        self._edges = np.cumsum(list(mix.values()))[:-1]
+        self._groups: list[tuple[Kind, list[int]]] = []
+        for name in mix:
+            kind = layout.kinds[name]
+            for model, codes in self._groups:
+                if _same_values(model, kind):
+                    codes.append(names.index(name))
+                    break
+            else:
+                self._groups.append((kind, [names.index(name)]))
+
+    def draw(self, rng: Rng, count: int) -> tuple[Ints, dict[str, npt.NDArray[Any]]]:
+        """Return kind codes [count] and the values that `daq.listmode.encoder.Encoder.encode` takes."""
+        kinds = self._draw_kinds(rng, count)
+        if len(self._groups) == 1:
+            return kinds, draw_values(rng, self._groups[0][0], count)
+        values: dict[str, npt.NDArray[Any]] = {}
+        for kind, codes in self._groups:
+            rows = np.flatnonzero(np.isin(kinds, codes))
+            for name, drawn in draw_values(rng, kind, len(rows)).items():
+                column = values.get(name, np.zeros(count, drawn.dtype))
+                values[name] = column.astype(np.result_type(column, drawn), copy=False)
+                values[name][rows] = drawn
+        return kinds, values
+
+    def _draw_kinds(self, rng: Rng, count: int) -> Ints:
+        if len(self._codes) == 1:
+            return np.full(count, self._codes[0])
+        chances = rng.random(count, np.float32)
+        if len(self._codes) == 2:  # noqa: PLR2004 - prompts and delayeds: four times quicker than a search
+            two: Ints = np.where(chances < self._edges[0], self._codes[0], self._codes[1])
+            return two
+        kinds: Ints = self._codes[np.searchsorted(self._edges, chances, "right")]
+        return kinds
+
+
 def draw_values(rng: Rng, kind: Kind, count: int) -> dict[str, npt.NDArray[Any]]:
     """Return `count` values of every column that the kind's words can express, time apart."""
     values: dict[str, npt.NDArray[Any]] = {
@@ -90,3 +133,7 @@ def _part_pairs(rng: Rng, number: DetectorNumber, values: dict[str, npt.NDArray[
     while len(same):
         values["detector_b"][same] = _draw_detector(rng, number, len(same))
         same = same[values["detector_a"][same] == values["detector_b"][same]]
+
+
+def _same_values(kind: Kind, other: Kind) -> bool:
+    return kind.fields == other.fields and all(getattr(kind, name) == getattr(other, name) for name in _DETECTORS)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import RefusedError, UsageError
-from daq.listmode.encoder import TimeWords
+from daq.listmode.encoder import Encoder, TimeWords
 from daq.model.clock_rules import TIME_LIMIT_PS
-from daq.model.layout import BitField, Layout
-from simulators.events import parse_mix, preamble_of
+from daq.model.layout import BitField, Clock, Layout
+from simulators.events import Drawer, parse_mix, preamble_of
 from simulators.options import MAX_SOURCE, instrument, positive, positive_float, service, source_number
 from simulators.options import add_options as add_shared_options
 from simulators.serve import Server
@@ -22,6 +22,8 @@ from simulators.supply import Chunk, Instrument
 
 Ints = npt.NDArray[np.int64]
 SLICE_EVENTS = 1 << 17
+COMPILED_BYTES = 16 << 20
+"""Runs from this size on are made by compiled loops, with other random numbers than smaller ones."""
 DENSE_TIME_WORDS_PS = 100_000_000
 """A time word for every count where counts are this far apart or more, as front ends do; else where it changes."""
 FAILURE_CHANCE = 1e-6
@@ -69,6 +71,35 @@ def run(arguments: argparse.Namespace) -> int:
     return Server(device, supply, service("poisson", arguments)).serve()
 
 
+class Maker(Protocol):
+    """Makes the times and the words of one source, stretch after stretch."""
+
+    def ticks(self, rng: np.random.Generator, rate: float, begin: float, stop: float) -> Ints:
+        """Return the ticks of a Poisson process of `rate` events per tick from `begin` to `stop`, ascending."""
+        ...
+
+    def make(self, rng: np.random.Generator, ticks: Ints) -> npt.NDArray[np.uint8]:
+        """Return the words (uint8) of events at `ticks`; raise `EncodeError` if the clock cannot follow."""
+        ...
+
+
+class NumpyMaker:
+    """Values by NumPy, words by the product's encoder: quick to begin, four times slower than compiled loops."""
+
+    def __init__(self, layout: Layout, clock: Clock, mix: Mapping[str, float], mode: TimeWords) -> None:
+        self._drawer = Drawer(layout, mix)
+        self._encoder = Encoder(layout, clock, time_words=mode)
+
+    def ticks(self, rng: np.random.Generator, rate: float, begin: float, stop: float) -> Ints:
+        """Return the ticks of a Poisson process."""
+        return poisson_ticks(rng, rate, begin, stop)
+
+    def make(self, rng: np.random.Generator, ticks: Ints) -> npt.NDArray[np.uint8]:
+        """Return the words of events at `ticks`."""
+        kinds, values = self._drawer.draw(rng, len(ticks))
+        return self._encoder.encode(kinds, ticks, values)
+
+
 class PoissonSupply:
     """Random words, the same ones for the same seed, made slice by slice."""
 
@@ -111,10 +142,7 @@ class PoissonSupply:
     def slices(self) -> Iterator[list[Chunk]]:
         """Yield the words of all sources, a stretch of time after the other."""
         rngs = [np.random.default_rng(s) for s in np.random.SeedSequence(self._seed).spawn(len(self.sources))]
-        from simulators.wordmaker import Tables, WordMaker  # compiled loops, which options and refusals do without
-
-        tables = Tables(self.layout)
-        makers = [WordMaker(self.layout, self.clock, tables, self._mix, self._time_words) for _ in self.sources]
+        makers = self._makers()
         start = self.clock.start_ticks or 0
         end = math.inf if self._seconds is None else self._seconds * 1e12 / float(self.clock.tick)
         step = max(SLICE_EVENTS / self._events_per_tick, 1.0)
@@ -122,7 +150,7 @@ class PoissonSupply:
         while begin < end and left != 0:
             stop = min(begin + step, end)
             rate = self._events_per_tick / len(self.sources)
-            ticks = [poisson_ticks(rng, rate, begin, stop) for rng in rngs]
+            ticks = [maker.ticks(rng, rate, begin, stop) for maker, rng in zip(makers, rngs, strict=True)]
             if left is not None:
                 ticks = first_events(ticks, left)
                 left -= sum(len(t) for t in ticks)
@@ -141,6 +169,15 @@ class PoissonSupply:
             "events_wanted": self._events,
             "mix": self._mix,
         }
+
+    def _makers(self) -> Sequence[Maker]:
+        """Return what makes the words of each source: compiled loops where it is worth half a second to load them."""
+        if self.size_bytes < COMPILED_BYTES:
+            return [NumpyMaker(self.layout, self.clock, self._mix, self._time_words) for _ in self.sources]
+        from simulators.wordmaker import CompiledMaker, Tables
+
+        tables = Tables(self.layout)
+        return [CompiledMaker(self.layout, self.clock, tables, self._mix, self._time_words) for _ in self.sources]
 
     def _timed_share(self) -> float:
         """Return the share of the events that bear a time, their own or in a time word before them."""
@@ -163,18 +200,15 @@ def poisson_ticks(rng: np.random.Generator, rate: float, begin: float, stop: flo
 
     The process has no memory, so every stretch of time begins anew.
     """
-    from simulators.poissonkernels import arrivals
-
     expected = rate * (stop - begin)
+    gaps = rng.exponential(1 / rate, math.ceil(expected + 6 * math.sqrt(expected) + 6))
+    times = np.cumsum(gaps)
+    while times[-1] < stop - begin:
+        more = times[-1] + np.cumsum(rng.exponential(1 / rate, len(gaps)))
+        times = np.concatenate([times, more])
     whole = math.floor(begin)
-    room = math.ceil(expected + 6 * math.sqrt(expected) + 6)
-    seed = rng.integers(0, 1 << 64, dtype=np.uint64)
-    while True:
-        ticks = np.empty(room, np.int64)
-        count = arrivals(seed, rate, stop - begin, begin - whole, whole, ticks)
-        if count >= 0:
-            return ticks[:count]
-        room *= 2
+    inside = times[: int(np.searchsorted(times, stop - begin))]
+    return whole + np.floor(inside + (begin - whole)).astype(np.int64)
 
 
 def first_events(ticks: list[Ints], count: int) -> list[Ints]:

@@ -48,8 +48,10 @@ class Tally:
         """Add words: their bytes, the index of their kinds (-1: none), their times, whether these are known."""
         self._digest.update(data.data)
         self.words += len(codes)
-        self._by_code += np.bincount(codes.astype(np.intp) + 1, minlength=len(self._by_code))
-        events = ticks[self._is_event[codes] & timed]
+        counts = np.bincount(codes.astype(np.intp) + 1, minlength=len(self._by_code))
+        self._by_code += counts
+        only_events = int(counts[1:][self._is_event[:-1]].sum()) == len(codes)
+        events = ticks if only_events and timed.all() else ticks[self._is_event[codes] & timed]
         if len(events):
             first, last = int(events.min()), int(events.max())
             self.first_ticks = first if self.first_ticks is None else min(first, self.first_ticks)
