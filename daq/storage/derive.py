@@ -72,7 +72,7 @@ class Derivation:
         self._paused_at_ps: int | None = None
         self.packets_seen = 0
         self.stopped: Stopped | None = None
-        self._room = 0
+        self._room = -1
         self._buffers: dict[StreamName, Any] = {}
         self.decoded: Streams = {}
         """The last call's rows as they came, calibrated and windowed: to be looked at before the next call."""
@@ -217,7 +217,7 @@ class Derivation:
     def fork(self) -> Derivation:
         """Return a twin that goes on from here with the events; this one is left with counters and marks."""
         twin = copy(self)
-        twin._room, twin._buffers = 0, {}  # noqa: SLF001 - another of our kind
+        twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
         self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
         return twin
@@ -231,7 +231,7 @@ class Derivation:
         if keep:
             return self._decoder.decode(words, self._carry)
         count = self._decoder.words_of(words)
-        if count > self._room:
+        if count > self._room or not self._buffers:
             self._room = max(count, 2 * self._room)
             self._buffers = self._decoder.buffers(self._room)
         return self._decoder.decode_into(words, self._carry, self._buffers)
