@@ -4,7 +4,9 @@ The text is plain Python for numba's subset, so it can be read, diffed and singl
 it in the user's cache, named by its hash. Sans-IO: a layout in, text out.
 
 The kernel walks packets and words once. Its running state per source is int64 `state[source]` =
-(time known?, carried or last ticks, latest time_ps); time zero per clock domain is `zero[domain]` = (known?, ticks).
+(time known?, carried or last ticks, latest time_ps), known being 1 where it is assumed and 2 where it was read. Per clock
+domain `zero[domain]` = (zero known?, its ticks, any ticks read?, the newest). The first time of a source is unfolded
+next to the newest of its domain, which may have wrapped many times before the source spoke.
 For each packet it notes in `ends` how many rows of each stream there are after it, and its source's latest time.
 """
 
@@ -19,7 +21,7 @@ from daq.model.layout import Clock, Layout
 from daq.model.layout_rules import CAUSES
 from daq.model.packets import NOT_DECODED
 
-VERSION = 2
+VERSION = 3
 """Raise it when the meaning or the signature of generated code changes: modules of other versions are not used."""
 
 _NUMBA = {"i8": "int64", "u4": "uint32", "i4": "int32", "u2": "uint16", "u1": "uint8", "f4": "float32", "f8": "float64"}
@@ -103,6 +105,9 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
         f"    d = {'0' if clock.shared else 's'}",
         "    known, ref, latest = state[s, 0], state[s, 1], state[s, 2]",
         "    zeroed, origin = zero[d, 0], zero[d, 1]",
+        "    near = known != 0",
+        "    if known < 2 and zero[d, 2] != 0:",
+        "        ref, near = zero[d, 3], True",
         "    timed = known != 0 and zeroed != 0",
         *indent(compiler.now()),
         f"    {' = '.join(locals_)} = 0",
@@ -119,6 +124,8 @@ def _body(layout: Layout, clock: Clock) -> list[str]:
         f"            {compiler.cause('unknown')} += 1",
         "    state[s, 0], state[s, 1], state[s, 2] = known, ref, latest",
         "    zero[d, 0], zero[d, 1] = zeroed, origin",
+        "    if known == 2 and (zero[d, 2] == 0 or ref > zero[d, 3]):",
+        "        zero[d, 2], zero[d, 3] = 1, ref",
         *(f"    counts[s, {i}] += {name}" for i, name in enumerate(locals_)),
         "    ends[p, 0], ends[p, 1], ends[p, 2], ends[p, 3] = ns, nc, nm, latest",
         "return int64(ns), int64(nc), int64(nm)",

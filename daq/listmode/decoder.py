@@ -28,8 +28,8 @@ Kernel = Callable[..., tuple[int, int, int]]
 class Carry:
     """What decoding carries from call to call. All arrays grow with the highest source number seen.
 
-    `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 2]: known?, ticks
-    of time zero. `counts` int64 [sources, kinds + causes]: words so far. `zero_is_tick_0`: known before any word came.
+    `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 4]: known?, ticks
+    of time zero, any ticks read?, the newest of them. `counts` int64 [sources, kinds + causes]: words so far. `zero_is_tick_0`: known before any word came.
     """
 
     state: npt.NDArray[np.int64]
@@ -113,7 +113,7 @@ class LayoutDecoder:
         """Return the carry before the first packet."""
         carry = Carry(
             np.zeros((0, 3), np.int64),
-            np.zeros((1, 2), np.int64),
+            np.zeros((1, 4), np.int64),
             np.zeros((0, len(self.counters)), np.int64),
             imported or self.clock.reset_at_start,
         )
@@ -162,6 +162,6 @@ class LayoutDecoder:
         carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
         domains = sources - len(carry.zero)
         if not self.clock.shared and domains > 0:
-            zero = np.zeros((domains, 2), np.int64)
+            zero = np.zeros((domains, 4), np.int64)
             zero[:, 0] = carry.zero_is_tick_0
             carry.zero = np.concatenate([carry.zero, zero])

@@ -132,7 +132,7 @@ class Statements:
         lines = []
         if field.wrap and field.wrap < 1 << field.width:
             lines += [f"if {raw(field)} >= {field.wrap}:", f"    {self.cause('out_of_range')} += 1", "    continue"]
-        lines += [f"v = {raw(field)} * {field.ticks}", f"stepped = ref + {step} if known else v"]
+        lines += [f"v = {raw(field)} * {field.ticks}", f"stepped = ref + {step} if near else v"]
         limit = int(TIME_LIMIT_PS / max(self._tick, Fraction(1)))
         if wrap * max(self._tick, Fraction(1)) > 1 << 40:
             lines += [
@@ -140,7 +140,7 @@ class Statements:
                 f"    {self.cause('out_of_range')} += 1",
                 "    continue",
             ]
-        return [*lines, "ref = stepped", "known = int64(1)"]
+        return [*lines, "ref = stepped", "known = int64(2)", "near = True"]
 
     def now(self) -> list[str]:
         """Return the statements that give `now`, the carried time in ps, at the start of a packet."""

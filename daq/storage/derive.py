@@ -116,7 +116,7 @@ class Derivation:
     @property
     def zero_ticks(self) -> list[int | None]:
         """Return the tick of time zero per clock domain; None where no timed word came."""
-        return [int(ticks) if known else None for known, ticks in self._carry.zero.tolist()]
+        return [int(ticks) if known else None for known, ticks, *_ in self._carry.zero.tolist()]
 
     def ledger(self, *, durable: dict[int, int] | None = None, kernel_drops: int = 0) -> Ledger:
         """Return the ledger so far; `durable` words per source as in `Accounts.ledger`."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daq.listmode.decoder import LayoutDecoder
 from daq.model.events import MARKS, NO_SOURCE
-from daq.model.layout import Clock
+from daq.model.layout import Clock, Layout
 from daq.model.packets import Packets
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.accounts import Accounts, Framing, unnumbered
@@ -29,7 +29,17 @@ _DECODERS: dict[str, LayoutDecoder] = {}
 Row = dict[str, Any]
 
 
+SHORT_CLOCK = Layout.model_validate_json("""{
+ "word_bits": 16, "byte_order": "little",
+ "kinds": {"single": {"yields": "single", "fields": {
+   "time": {"bits": "15:8", "unit": "tick", "to": "time"},
+   "energy": {"bits": "7:0", "unit": "adc", "to": "energy_adc"}}}}
+}""")
+
+
 def decoder_of(name: str) -> LayoutDecoder:
+    if name == "short shared clock":
+        return load_decoder(SHORT_CLOCK, Clock(tick_ps="1", precision_ps=1, reset_at_start=True, shared=True))
     if name not in _DECODERS:
         profile = load_profile(name.removesuffix(" with clocks of their own"))
         clock = profile.clock
@@ -321,3 +331,15 @@ def test_limits_count_each_family() -> None:
     rows_of(derived, received([packet(0, [time_word(0), prompt(1), prompt(2), 7])], [0]), [])
 
     assert derived.counts == {"events": 3, "singles": 0, "prompts": 2, "delayeds": 1, "coincidences": 3}
+
+
+def test_a_source_that_speaks_after_the_clock_has_wrapped_is_put_beside_the_others() -> None:
+    derived = derivation("short shared clock")
+    first = packet(0, [tick << 8 for tick in range(0, 250, 50)] * 9, size=2)
+    second = packet(0, [(210 << 8) | 1, (20 << 8) | 2], source=1, size=2)
+
+    rows = rows_of(derived, received([first, second], [0, 0], 2), [1])
+
+    times = [row["time_ps"] for row in rows["singles"]]
+    assert times[44] == 8 * 256 + 200
+    assert times[45:] == [8 * 256 + 210, 9 * 256 + 20]

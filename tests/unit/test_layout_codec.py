@@ -254,7 +254,7 @@ def test_packets_that_are_no_words_are_never_decoded(flag: Flag) -> None:
     assert (decoded.rows("coincidences"), int(carry.counts.sum())) == (0, 0)
 
 
-def test_sources_keep_their_own_time() -> None:
+def test_a_source_without_a_time_word_yet_goes_by_the_newest_of_the_shared_clock() -> None:
     decoder = decoder_of("siemens-petlink32")
     carry = decoder.start(imported=True)
     one = unnumbered([(0, (0x80000005).to_bytes(4, "little"))], source=3, arrival_ns=0)
@@ -263,7 +263,7 @@ def test_sources_keep_their_own_time() -> None:
     decoder.decode(one, carry)
     row = decoder.decode(other, carry).streams["coincidences"]
 
-    assert row["time_ps"].tolist() == [0]
+    assert row["time_ps"].tolist() == [5 * 10**9]
     assert carry.state[3, 2] == 5 * 10**9
 
 
