@@ -4,7 +4,7 @@ The text is plain Python for numba's subset, so it can be read, diffed and singl
 it in the user's cache, named by its hash. Sans-IO: a layout in, text out.
 
 The kernel walks packets and words once. Its running state per source is int64 `state[source]` =
-(time known?, carried or last ticks, latest time_ps), known being 1 where it is assumed and 2 where it was read. Per clock
+(time known?, carried or last ticks, latest time_ps), known being 1 where it is assumed, 2 where it was read. Per clock
 domain `zero[domain]` = (zero known?, its ticks, any ticks read?, the newest). The first time of a source is unfolded
 next to the newest of its domain, which may have wrapped many times before the source spoke.
 For each packet it notes in `ends` how many rows of each stream there are after it, and its source's latest time.

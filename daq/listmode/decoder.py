@@ -29,7 +29,8 @@ class Carry:
     """What decoding carries from call to call. All arrays grow with the highest source number seen.
 
     `state` int64 [sources, 3]: time known?, carried ticks, latest `time_ps`. `zero` int64 [domains, 4]: known?, ticks
-    of time zero, any ticks read?, the newest of them. `counts` int64 [sources, kinds + causes]: words so far. `zero_is_tick_0`: known before any word came.
+    of time zero, any ticks read?, the newest of them. `counts` int64 [sources, kinds + causes]: words so far.
+    `zero_is_tick_0`: known before any word came.
     """
 
     state: npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from daq.errors import RefusedError, ScandaqError, UnexpectedError
+from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
 from daq.model.ledger import Ledger
 from daq.model.stop import StopCondition
 from daq.readout.commands import Commands
@@ -193,6 +193,8 @@ class Readout:
                 kernel_drops = self._health.get("kernel_drops", 0)
                 manifest = recording.seal(self._stop_reason or "end", kernel_drops=kernel_drops)
                 self._stop_reason, self._ledger = manifest.ended_by, manifest.ledger
+                if manifest.ledger is not None and manifest.ledger.balanced is False:
+                    self._fail(VerificationError(f"{plan.directory}: the ledger does not balance; see `listmode info`"))
         self._error = self._error or recording.failure
         self._state = "sealed"
         if plan.hash_segments:

@@ -100,7 +100,7 @@ class Assembler:
         if batch.stream in self._open:
             yield self._close(batch.stream)
         crc = checksum(batch.buffer[HEADROOM : HEADROOM + batch.plan.body_bytes])
-        yield Body(batch.stream, batch.plan, batch.buffer, crc, None, batch.counts, {}, batch.release)
+        yield Body(batch.stream, batch.plan, batch.buffer, crc, None, batch.counts, batch.losses, batch.release)
 
 
 def _rows_that_fit(batch: pa.RecordBatch, room: int, bits: int | None) -> tuple[int, int]:

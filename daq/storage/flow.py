@@ -58,6 +58,7 @@ class Whole:
     plan: BatchPlan
     buffer: memoryview
     counts: Counts
+    losses: Counts
     release: Callable[[], None]
 
 

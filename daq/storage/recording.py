@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from daq.errors import RefusedError, ScandaqError
 from daq.listmode.decoder import Decoder
@@ -24,7 +25,7 @@ from daq.model.stop import StopCondition
 from daq.storage.accounts import Accounted, Accounts, Framing
 from daq.storage.derive import Derivation, Rows
 from daq.storage.files import StorageFiles
-from daq.storage.flow import Counts
+from daq.storage.flow import Counts, total
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
@@ -109,8 +110,8 @@ class Recording:
         """Account for, write and derive a run of packets."""
         if not len(packets):
             return
-        accounted, words = self._account(packets)
-        counts = {f"source:{source}": count for source, count in words.items()}
+        accounted, words, _ = self._account(packets)
+        counts = _named("source", words)
         if self._store_raw:
             self._write("raw", accounted.packets, counts)
             self._owed.owe(words, {"raw": self._handed["raw"]})
@@ -121,13 +122,13 @@ class Recording:
 
         Return the packets with their final flags.
         """
-        accounted, words = self._account(slab.view(begin, end))
+        accounted, words, losses = self._account(slab.view(begin, end))
         slab.flags[begin:end] = accounted.packets.flags
+        counts = _named("source", words)
         for source, count in words.items():
-            name = f"source:{source}"
-            slab.counts[name] = slab.counts.get(name, 0) + count
             slab.words[source] = slab.words.get(source, 0) + count
-        counts = {f"source:{source}": count for source, count in words.items()}
+        slab.counts = total([slab.counts, counts])
+        slab.losses = total([slab.losses, losses])
         self._derive(accounted, words, {} if self._store_raw else counts)
         return accounted.packets
 
@@ -141,7 +142,7 @@ class Recording:
             give()
             return
         try:
-            self._writer.write_whole("raw", slab.close(), slab.memory, slab.counts, give)
+            self._writer.write_whole("raw", slab.close(), slab.memory, give, counts=slab.counts, losses=slab.losses)
         except ScandaqError as failure:
             self._failure = failure
             give()
@@ -238,17 +239,20 @@ class Recording:
             with suppress(ScandaqError):  # there is a first error already, or an interruption, and it is on its way up
                 self.seal("operator" if kind is KeyboardInterrupt else "fault")
 
-    def _account(self, packets: Packets) -> tuple[Accounted, dict[int, int]]:
-        """Return the accounted packets and the words per source that came with them and were not dropped."""
+    def _account(self, packets: Packets) -> tuple[Accounted, dict[int, int], Counts]:
+        """Return the accounted packets, the words per source that came with them and were not dropped, and the losses.
+
+        A gap that is filled late counts against the gaps found with the same packets.
+        """
         self._decide_to_shed()  # before these packets are in the accounts: what is rebuilt begins with them
         accounts = self.derivation.accounts
-        before = accounts.received - accounts.dropped
+        before = accounts.figures
         accounted = self.derivation.account(packets)
-        after = accounts.received - accounts.dropped
-        after[: len(before)] -= before
-        changed = np.flatnonzero(after)
-        numbers = accounts.source_numbers[changed].tolist()
-        return accounted, dict(zip(numbers, after[changed].tolist(), strict=True))
+        after = accounts.figures
+        numbers = after.source
+        words = _grown(numbers, before.received - before.dropped, after.received - after.dropped)
+        gaps, dropped = _grown(numbers, before.gap, after.gap), _grown(numbers, before.dropped, after.dropped)
+        return accounted, words, {**_named("gap", gaps), **_named("ring_full", dropped)}
 
     def _derive(self, accounted: Accounted, words: dict[int, int], counts: dict[str, int]) -> None:
         if self._shedding and not self._store_raw:
@@ -338,6 +342,20 @@ def make_parents(directory: Path) -> None:
                 files.make_directory(path)
     except OSError as why:
         raise RefusedError(f"{directory} cannot be made: {why.strerror}") from None
+
+
+def _grown(
+    numbers: npt.NDArray[np.uint16], before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
+) -> dict[int, int]:
+    """Return by source number what has changed; sources that are new come last."""
+    change = after.copy()
+    change[: len(before)] -= before
+    changed = np.flatnonzero(change)
+    return dict(zip(numbers[changed].tolist(), change[changed].tolist(), strict=True))
+
+
+def _named(name: str, by_source: dict[int, int]) -> Counts:
+    return {f"{name}:{source}": count for source, count in by_source.items()}
 
 
 def _rows_of(rows: Any) -> int:

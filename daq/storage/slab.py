@@ -47,6 +47,8 @@ class Slab:
         """Words per source that the accounts found in these packets."""
         self.counts: Counts = {}
         """The same by name, for the facts of the batch."""
+        self.losses: Counts = {}
+        """What the accounts found missing (`gap`) or without room (`ring_full`) with these packets, by source."""
         self.keeps_data = True
 
     def clear(self) -> None:
@@ -54,6 +56,7 @@ class Slab:
         self.packets = 0
         self.words = {}
         self.counts = {}
+        self.losses = {}
         self.keeps_data = True
 
     def view(self, begin: int, end: int) -> Packets:

@@ -229,8 +229,9 @@ class ListModeWriter:
         return self._put(stream, rows, counts, losses, 0.0)
 
     def write_whole(
-        self, stream: StreamName, plan: BatchPlan, buffer: memoryview, counts: Counts, release: Callable[[], None]
-    ) -> None:
+        self, stream: StreamName, plan: BatchPlan, buffer: memoryview, release: Callable[[], None], *,
+        counts: Counts, losses: Counts,
+    ) -> None:  # fmt: skip
         """Hand over a batch that lies ready in page-aligned `buffer` from byte `HEADROOM` on; never waits.
 
         The memory is the writer's until `release` is called, by one of its threads, and so it is the caller's supply of
@@ -238,7 +239,7 @@ class ListModeWriter:
         there is one, with nothing taken.
         """
         self._refuse_unless_open()
-        self._input.put(Whole(stream, plan, buffer, counts, release), 0, within_s=0.0)
+        self._input.put(Whole(stream, plan, buffer, counts, losses, release), 0, within_s=0.0)
 
     def flush(self) -> None:
         """Close every batch and return once all is durable. Raise the failure, or `DeadlineError` after `stall_s`."""

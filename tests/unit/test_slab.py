@@ -207,7 +207,7 @@ def writer(tmp_path: Path, files: SlowFiles) -> Iterator[ListModeWriter]:
 
 def whole(writer: ListModeWriter, slab: Slab, given_back: list[Slab]) -> None:
     counts = {"source:7": 3}
-    writer.write_whole("raw", slab.close(), slab.memory, counts, lambda: given_back.append(slab))
+    writer.write_whole("raw", slab.close(), slab.memory, lambda: given_back.append(slab), counts=counts, losses={})
 
 
 def test_the_projects_reader_finds_slabs_and_rows_in_the_order_in_which_they_were_written(
