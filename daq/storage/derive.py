@@ -72,6 +72,7 @@ class Derivation:
         self._paused_at_ps: int | None = None
         self.packets_seen = 0
         self.stopped: Stopped | None = None
+        self._withheld: list[Any] | None = None
         self._room = -1
         self._buffers: dict[StreamName, Any] = {}
         self.decoded: Streams = {}
@@ -150,7 +151,7 @@ class Derivation:
         if len(marks) or decoded.rows("marks"):
             times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
             columns = merged(streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
-            rows["marks"] = [self._stop_noted(columns, hit)]
+            rows["marks"] = [self._without_withheld(self._stop_noted(columns, hit))]
         self.packets_seen += len(accounted.packets)
         return rows
 
@@ -211,19 +212,36 @@ class Derivation:
     def finish(self, by: str) -> Rows:
         """Release all that waits and stop, if nothing did; nothing comes after."""
         rows = self._released()
-        rows.update(self.stop_now(by))
-        return rows
+        marks = [*self.stop_now(by).get("marks", []), *(self._withheld or [])]
+        self._withheld = None
+        return {**rows, "marks": marks}
+
+    def withhold_jumps(self) -> None:
+        """Keep the marks of jumping clocks until the end from here on: while rows are shed nobody sees them live."""
+        if self._withheld is None:
+            self._withheld = []
+
+    def _without_withheld(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Return the marks without those to be kept, which go to the others of their kind."""
+        if self._withheld is None:
+            return columns
+        jumps = columns["kind"] == MARKS.index("jump")
+        if jumps.any():
+            self._withheld.append(_chosen(columns, jumps))
+        return _chosen(columns, ~jumps)
 
     def fork(self) -> Derivation:
         """Return a twin that goes on from here with the events; this one is left with counters and marks."""
         twin = copy(self)
+        twin.withhold_jumps()
         twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
         self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
         return twin
 
     def join(self, twin: Derivation) -> None:
-        """Take the order back from a twin that has caught up."""
+        """Take the order, and the marks it gave, back from a twin that has caught up."""
+        self._withheld = twin._withheld  # noqa: SLF001 - another of our kind
         self._order = twin._order
 
     def _decode(self, words: Packets, *, keep: bool) -> Decoded:
@@ -315,6 +333,12 @@ def dtypes_of(decoder: Decoder) -> dict[StreamName, dict[str, np.dtype[Any]]]:
         for stream, names in decoder.columns.items()
         if stream != "marks"
     }
+
+
+def _chosen(columns: dict[str, Any], wanted: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the rows that are wanted of columns, of which `text` is a list."""
+    text = [text for text, want in zip(columns["text"], wanted.tolist(), strict=True) if want]
+    return {**{name: values[wanted] for name, values in columns.items() if name != "text"}, "text": text}
 
 
 def _words(accounted: Accounted) -> Packets:

@@ -72,6 +72,8 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
     if command.kind in ("pause", "resume", "flush"):
         again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
         return again[command.kind]()
+    if command.kind == "shed":
+        derivation.withhold_jumps()
     return derivation.mark(command.kind, time_ps=command.time_ps, text=command.text)
 
 

@@ -204,7 +204,6 @@ def test_events_of_clocks_that_jump_are_rebuilt_alike(
     assert other.ledger == one.ledger
 
 
-@pytest.mark.xfail(strict=True, reason="while rows are shed nobody looks for jumps of a clock, so their marks are lost")
 @pytest.mark.parametrize("shed_at", [0, 3])
 def test_clocks_that_jump_while_rows_are_shed_are_marked_all_the_same(tmp_path: Path, shed_at: int) -> None:
     jumped = packet(1, 0, single(9000 * MS, 99))
