@@ -241,7 +241,7 @@ class Derivation:
 
     def join(self, twin: Derivation) -> None:
         """Take the order, and the marks it gave, back from a twin that has caught up."""
-        self._withheld = twin._withheld  # noqa: SLF001 - another of our kind
+        self._withheld = twin._withheld
         self._order = twin._order
 
     def _decode(self, words: Packets, *, keep: bool) -> Decoded:
