@@ -104,6 +104,11 @@ class FrontEnd:
     def start(self) -> None:
         self.send(encode(Header(0, NativeFlag.START, 0, 0)))
 
+    def time(self, ms: int) -> None:
+        """Send the detector's time, which goes on with it."""
+        self.send(encode(Header(0, 0, 1, self.sent), (0x8000_0000 | ms).to_bytes(4, "little")))
+        self.sent += 1
+
     def words(self, *, packets: int = 1, each: int = 50) -> None:
         for _ in range(packets):
             payload = b"".join((0x4000_0000 | n).to_bytes(4, "little") for n in range(self.sent, self.sent + each))
@@ -136,7 +141,7 @@ def manifest_of(run: Running) -> Manifest:
 
 
 def received(run: Running, words: int) -> None:
-    until(lambda: run.readout.status()["words_received"] >= words, f"{words} words received")
+    until(lambda: run.readout.status().get("words_received", 0) >= words, f"{words} words received")
 
 
 def rows_recorded(run: Running, **least: int) -> bool:
