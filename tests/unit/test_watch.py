@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -256,3 +257,29 @@ def test_a_source_that_stops_speaking_is_in_the_status_until_it_speaks_again(tmp
 
     assert after_s > 1.0
     assert silent == [0]
+
+
+def test_threads_that_come_and_go_are_no_obstacle_to_counting_their_time() -> None:
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            passing = threading.Thread(target=time.sleep, args=(0.0005,))
+            passing.start()
+            sum(range(1000))
+
+    threads = [threading.Thread(target=busy, name=f"busy {n}") for n in range(3)]
+    for thread in threads:
+        thread.start()
+    seen, ends = [], time.monotonic() + 0.5
+    try:
+        while time.monotonic() < ends:
+            seen.append(Watch.cpu_s())
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    assert all({"busy 0", "busy 1", "busy 2", "MainThread"} <= each.keys() for each in seen)
+    assert seen[-1]["busy 0"] > seen[0]["busy 0"]
+    assert all(spent_s >= 0.0 for each in seen for spent_s in each.values())
