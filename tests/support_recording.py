@@ -38,7 +38,7 @@ PETLINK = load_profile("siemens-petlink32")
 MS = 10**9
 TICKS_PER_MS = 40_960_000
 EPOCH_TICKS = 1 << 24
-RULE = OrderRule(max_disorder_ps=3 * MS, max_step_ps=500 * MS)
+RULE = OrderRule(max_disorder_ps=3 * MS, max_step_ps=10_000 * MS)
 LIMITS = WriterLimits(batch_bytes=1 << 16, buffers=4, batch_age_s=0.05, sync_period_s=0.01)
 _RINGS: list[Ring] = []
 
@@ -209,7 +209,7 @@ def streams(draw: st.DrawFn, *, jumps: bool = False) -> tuple[list[bytes], list[
         for _ in range(draw(st.integers(0, 4)) if flags not in (2, 4) else 0):
             energy = (energy + 1) % 4000
             behind = draw(st.sampled_from([0, 0, 1, 2, 4]))
-            ahead = draw(st.sampled_from([0] * 9 + [5000])) if jumps else 0
+            ahead = draw(st.sampled_from([0] * 9 + [50_000])) if jumps else 0
             words += single(max(0, now_ms - behind + ahead) * MS, energy)
         first = 0 if flags == NativeFlag.START else position[source] + draw(st.sampled_from([0, 0, 0, 0, 3]))
         position[source] = first + len(words)

@@ -206,7 +206,7 @@ def test_events_of_clocks_that_jump_are_rebuilt_alike(
 
 @pytest.mark.parametrize("shed_at", [0, 3])
 def test_clocks_that_jump_while_rows_are_shed_are_marked_all_the_same(tmp_path: Path, shed_at: int) -> None:
-    jumped = packet(1, 0, single(9000 * MS, 99))
+    jumped = packet(1, 0, single(50_000 * MS, 99))
     script = Script([*burst(5), jumped, *burst(5, start=5)], list(range(11)))
 
     record(tmp_path / "run", script, shed_at=[shed_at])
