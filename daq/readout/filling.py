@@ -9,7 +9,7 @@ from daq.model.packets import Packets
 from daq.readout.receive import ERROR, FULL
 from daq.readout.ring import Ring, Slice
 from daq.readout.sources import DatagramSource, StreamSource
-from daq.storage.slab import Slab
+from daq.storage.slab import DATA_BYTES, Slab
 
 MOST_AGE_NS = 250_000_000
 """A slab is closed, which sends it to the disk, when its first packet is so old."""
@@ -81,6 +81,8 @@ class Filler:
         for index in range(len(packets)):
             if self._slab is not None and not self._slab.room_for(int(packets.length[index])):
                 self._hand_over(closed=True)
+            if int(packets.length[index]) > DATA_BYTES:
+                self._slab, self._begin = Slab(data_bytes=int(packets.length[index])), 0
             while self._slab is None:
                 self._slab, self._begin = self._ring.take(_WAIT_S), 0
                 if self._slab is None and not self._reading():

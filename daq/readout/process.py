@@ -34,6 +34,7 @@ from daq.readout.sources import DatagramSource, StreamSource, open_source
 from daq.readout.watch import Watch
 from daq.storage.kernels import load_decoder
 from daq.storage.recording import Recording
+from daq.storage.slab import Slab
 
 _LOG = logging.getLogger(__name__)
 _LOSSLESS_AHEAD_BYTES = 32 << 20
@@ -72,6 +73,7 @@ class Readout:
         self._steps = 1
         self._stops_asked = 0
         self._ledger: Ledger | None = None
+        self._unwritten: tuple[Slab, int] | None = None
         if plan.start_at_once:
             self._started.set()
 
@@ -231,6 +233,8 @@ class Readout:
         finally:
             self._finished.set()
             receiver.join(_JOIN_S)
+            if self._unwritten is not None:
+                recording.save(*self._unwritten)
         self._health = source.health()
         with self._lock:
             self._state = "sealing"
@@ -261,6 +265,7 @@ class Readout:
             look = self.live.skip if ring.used > _TOO_BUSY_TO_LOOK else self.live.see
             look(derivation.decoded, derivation.carry.counts, derivation.latest_ps)
             self.host_time.saw(int(packets.arrival_ns[-1]), recording.derivation.latest_ps)
+        self._unwritten = None if part.closed else (part.slab, part.end)
         if part.closed:
             recording.close(part.slab, ring.give)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from daq.storage.files import aligned_buffer
-from daq.storage.slab import SLAB_BYTES, Slab
+from daq.storage.slab import DATA_BYTES, SLAB_BYTES, Slab
 
 MIN_SLABS = 4
 RESERVE_SLABS = 2
@@ -85,7 +85,9 @@ class Ring:
         return bool(self._free)
 
     def give(self, slab: Slab) -> None:
-        """Give a slab back; nobody may look at it any more."""
+        """Give a slab back; nobody may look at it any more. One that was made for a single large row is let go."""
+        if len(slab.data) > DATA_BYTES:
+            return
         with self._changed:
             (self._reserve if id(slab) in self._reserved else self._free).append(slab)
             self._changed.notify_all()

@@ -147,6 +147,12 @@ class Recording:
             self._failure = failure
             give()
 
+    def save(self, slab: Slab, end: int) -> None:
+        """Write a copy of the packets of a slab that were taken, when something keeps it from being closed."""
+        if self._store_raw and end:
+            self._write("raw", slab.kept(end), slab.counts)
+            self._owed.owe(slab.words, {"raw": self._handed["raw"]})
+
     def note(self, rows: Rows) -> None:
         """Write rows that the derivation gave of its own: a host's mark, what a flush released."""
         self._write_rows(rows, {})

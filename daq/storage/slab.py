@@ -6,6 +6,8 @@ behind the bytes when the slab is closed. So a raw byte is copied once on its wa
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +20,8 @@ from daq.storage.schemas import HEADER_BYTES
 
 BODY_BYTES = 4 << 20
 MAX_PACKETS = 4096
-DATA_BYTES = BODY_BYTES - (192 << 10)
+COLUMNS_BYTES = 192 << 10
+DATA_BYTES = BODY_BYTES - COLUMNS_BYTES
 """What a slab holds of packets' bytes; the rest of the body is for the columns of `MAX_PACKETS` packets."""
 SLAB_BYTES = HEADROOM + BODY_BYTES
 _ALIGNMENT = 64
@@ -31,10 +34,12 @@ class Slab:
     which is more than what is kept of one that was dropped.
     """
 
-    def __init__(self, memory: memoryview | None = None) -> None:
-        """Lie in `memory` of `SLAB_BYTES` page-aligned bytes, or in memory of its own."""
-        self.memory = aligned_buffer(SLAB_BYTES) if memory is None else memory
-        self.data = np.frombuffer(self.memory, np.uint8, DATA_BYTES, HEADROOM)
+    def __init__(self, memory: memoryview | None = None, *, data_bytes: int | None = None) -> None:
+        """Lie in `memory` of `SLAB_BYTES` page-aligned bytes, or in memory of its own for `data_bytes`."""
+        data_bytes = data_bytes or DATA_BYTES
+        whole = HEADROOM + data_bytes + COLUMNS_BYTES
+        self.memory = aligned_buffer(whole) if memory is None else memory
+        self.data = np.frombuffer(self.memory, np.uint8, data_bytes, HEADROOM)
         self.starts = np.zeros(MAX_PACKETS + 1, np.int64)
         self.length = np.zeros(MAX_PACKETS, np.int64)
         self.source = np.zeros(MAX_PACKETS, np.uint16)
@@ -67,9 +72,14 @@ class Slab:
             self.arrival_ns[part], self.flags[part], self.header[part],
         )  # fmt: skip
 
+    def kept(self, end: int) -> Packets:
+        """Return the packets before `end` with the bytes that are kept, as views on this memory."""
+        view = self.view(0, end)
+        return replace(view, length=np.diff(self.starts[: end + 1]))
+
     def room_for(self, size: int) -> bool:
         """Tell whether a packet of `size` bytes still fits."""
-        return self.packets < MAX_PACKETS and int(self.starts[self.packets]) + size <= DATA_BYTES
+        return self.packets < MAX_PACKETS and int(self.starts[self.packets]) + size <= len(self.data)
 
     def append(self, packets: Packets, index: int) -> None:
         """Copy one packet, for which there is room."""
@@ -86,7 +96,7 @@ class Slab:
     def close(self) -> BatchPlan:
         """Put the columns behind the bytes and return the plan of the batch, the columns in the schema's order."""
         rows = self.packets
-        body = np.frombuffer(self.memory, np.uint8, BODY_BYTES, HEADROOM)
+        body = np.frombuffer(self.memory, np.uint8, len(self.data) + COLUMNS_BYTES, HEADROOM)
         end = int(self.starts[rows])
         data, at = (0, end), self._padded(body, end)
         known = self.sequence[:rows] != NO_SEQUENCE

@@ -324,10 +324,6 @@ def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
     assert verify(run.folder / "run").verdict == "ok"
 
 
-UNCLOSED = "a slab that was not yet handed to the writer when reading or processing broke off is not written at all"
-
-
-@pytest.mark.xfail(strict=True, reason=UNCLOSED)
 def test_a_fault_in_the_processing_costs_nothing_that_was_processed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,7 +394,6 @@ def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     assert manifest_of(run).ended_by == "operator"
 
 
-@pytest.mark.xfail(strict=True, reason=UNCLOSED)
 def test_a_source_that_hangs_costs_nothing_that_was_processed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,7 +416,6 @@ def test_a_source_that_hangs_costs_nothing_that_was_processed_before(
         assert compare(recorded).differences == []
 
 
-@pytest.mark.xfail(strict=True, reason="a row of a stream that is larger than a slab is an unexpected ValueError")
 def test_a_preamble_larger_than_a_slab_is_recorded_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "words.l"
     preamble = bytes(range(256)) * ((5 << 20) // 256)
