@@ -158,10 +158,13 @@ class Taken:
 class Consumer:
     """Takes slices as the processing thread does; gives slabs back when `returning`."""
 
-    def __init__(self, ring: Ring, filler: Filler, source: DatagramSource | StreamSource) -> None:
+    def __init__(
+        self, ring: Ring, filler: Filler, source: DatagramSource | StreamSource, *, returning: bool = True
+    ) -> None:
         self.taken = Taken()
         self.returning = threading.Event()
-        self.returning.set()
+        if returning:
+            self.returning.set()
         self._ring = ring
         self._open: Slab | None = None
         self._threads = [
@@ -417,9 +420,10 @@ class Scripted(StreamSource):
         """Close nothing."""
 
 
-def stream(ring: Ring, source: Scripted, stop: threading.Event | None = None) -> Consumer:
+def stream(ring: Ring, source: Scripted, stop: threading.Event | None = None, *, returning: bool = True) -> Consumer:
     stop = stop or threading.Event()
-    return Consumer(ring, Filler(ring, lambda: not stop.is_set(), lambda: False), source)
+    filler = Filler(ring, lambda: not stop.is_set(), lambda: False)
+    return Consumer(ring, filler, source, returning=returning)
 
 
 def test_rows_of_a_stream_go_round_the_ring_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -440,8 +444,7 @@ def test_rows_of_a_stream_go_round_the_ring_in_order(monkeypatch: pytest.MonkeyP
 def test_a_stream_waits_for_room_without_dropping_anything() -> None:
     ring = Ring(0)
     source = Scripted([[bytes(4)] * 10 for _ in range(20)])
-    consumer = stream(ring, source)
-    consumer.returning.clear()
+    consumer = stream(ring, source, returning=False)
     until(lambda: ring.used == 1.0, "a full ring")
     time.sleep(0.1)
     left = len(source.reads)
@@ -457,8 +460,7 @@ def test_a_stream_waits_for_room_without_dropping_anything() -> None:
 @pytest.mark.usefixtures("small")
 def test_a_stream_that_waits_for_room_can_be_stopped() -> None:
     ring, stop = Ring(0), threading.Event()
-    consumer = stream(ring, Scripted([[bytes(4)] * 100]), stop)
-    consumer.returning.clear()
+    consumer = stream(ring, Scripted([[bytes(4)] * 100]), stop, returning=False)
     until(lambda: ring.used == 1.0, "a full ring")
     stop.set()
     consumer._threads[0].join(WAIT_S)
