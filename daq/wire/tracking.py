@@ -16,7 +16,9 @@ as duplicates until they pass the old end. Front ends therefore send the start p
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +133,17 @@ class Tracker:
         self._known = np.zeros(2, np.int64)
         self.figures = Figures(self._numbers[:0], self._table[:0], 0)
         """As of the last call of `walk`."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracker:
+        """Return a tracker that goes on from here by itself; only what is missing is copied of the large table."""
+        twin = copy(self)
+        twin._index_of, twin._numbers = self._index_of.copy(), self._numbers.copy()
+        twin._table, twin._known = self._table.copy(), self._known.copy()
+        twin._missing = np.empty_like(self._missing)
+        for row in np.flatnonzero(self._table[:, columns.COUNT]).tolist():
+            low, count = int(self._table[row, columns.LOW]), int(self._table[row, columns.COUNT])
+            twin._missing[row, low : low + count] = self._missing[row, low : low + count]
+        return twin
 
     def walk(self, packets: Packets) -> Walked:
         """Account for the packets, in their order, and return what they turned out to be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -371,3 +372,17 @@ def test_whatever_comes_no_count_is_negative(intervals: int, arrivals: list[tupl
 
     _, received, _, duplicates = line.account
     assert received + duplicates == sum(words for _, words, _ in arrivals)
+
+
+def test_a_copy_goes_on_by_itself_with_what_was_missing() -> None:
+    one, twin = Line(), Line()
+    one.seen(0, 5)
+    one.seen(9, 3)
+    twin.tracker = deepcopy(one.tracker)
+
+    filled = twin.seen(5, 4)
+
+    assert filled.new == [(0, 4)]
+    assert (twin.account[2], one.account[2]) == (0, 4)
+    assert one.seen(6, 1).new == [(0, 1)]
+    assert twin.seen(6, 1).duplicate
