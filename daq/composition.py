@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import secrets
@@ -68,9 +69,19 @@ def output_directory(out: str | None, storage: str | None, identity: str) -> Pat
         parent = next(parent for parent in path.absolute().parents if parent.exists())
         if not parent.is_dir():
             raise RefusedError(f"{path} cannot be written: {parent} is not a directory")
+        _require_writable(path, path if path.exists() else parent)
     except OSError as why:
         raise RefusedError(f"{path} cannot be written: {why.strerror}") from None
     return path
+
+
+def _require_writable(path: Path, folder: Path) -> None:
+    """Refuse a folder that this user cannot make files in, before any front end is asked for data."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    why = "is on a read-only file system" if read_only else "is not this user's to write"
+    raise RefusedError(f"{path} cannot be written: {folder} {why}")
 
 
 def identity_of(out: str | None) -> str:

@@ -10,6 +10,7 @@ accepted, yet `seal` still makes what is whole a sealed directory.
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 import time
@@ -44,6 +45,7 @@ _IDLE_S = 0.5
 _SLACK_BYTES = 1 << 16
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NO_DEADLINE_S = threading.TIMEOUT_MAX
+_NOT_OURS_TO_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,8 @@ class ListModeWriter:
     def open(self) -> Self:
         """Make the directory and its first files durably, then start to accept rows.
 
-        Raise `RefusedError` when the directory holds something or another writer is at it, `StorageFullError` or
-        `StorageFailedError`.
+        Raise `RefusedError` when the directory holds something, cannot be written by us or another writer is at it,
+        `StorageFullError` or `StorageFailedError`.
         """
         try:
             self._refuse_occupied()
@@ -188,6 +190,8 @@ class ListModeWriter:
         except OSError as why:
             self._disk.fail(why)
             self._disk.close()
+            if why.errno in _NOT_OURS_TO_WRITE:
+                raise RefusedError(f"{self._directory} cannot be written: {why.strerror}") from None
             raise self._disk.failure or why from why
         except BaseException:
             self._disk.close()
