@@ -89,9 +89,10 @@ def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
     with _interruptions() as interruptions, progress(quiet=quiet) as display:
         task = display.add_task("starting", total=None, figures="")
         readout = composition.start_readout(plan, runtime)
-        stopping = False
+        stopping, warned = False, set[str]()
         while readout.running():
             status = readout.status()
+            _warn(status, warned)
             figures = f"{grouped(_events(status))} events  {status.get('duration_ps', 0) / 1e12:.1f} s"
             display.update(task, description=status["state"], figures=figures)
             if interruptions and not stopping:
@@ -106,11 +107,23 @@ def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
                 readout.close()
                 raise KeyboardInterrupt
             time.sleep(_POLL_S)
-        return readout.result()
+        status = readout.result()
+        _warn(status, warned)
+        return status
 
 
 def _events(status: dict[str, Any]) -> int:
     return int(status.get("counts_live", {}).get("events", 0))
+
+
+def _warn(status: dict[str, Any], warned: set[str]) -> None:
+    """Say what the readout warns of, each thing once."""
+    from daq.cli.output import say
+
+    for warning in status.get("warnings", []):
+        if warning not in warned:
+            warned.add(warning)
+            say(f"daq: warning: {warning}")
 
 
 @contextmanager

@@ -61,6 +61,11 @@ def nonzero(words_by_kind: dict[str, int]) -> dict[str, int]:
     return {kind: count for kind, count in words_by_kind.items() if count}
 
 
+def unexpected(errors: str) -> list[str]:
+    """Return the lines on stderr but for what a stock kernel gives reason to: its socket buffer is small."""
+    return [line for line in errors.splitlines() if not line.startswith("daq: warning: socket buffer")]
+
+
 INFO_KEYS = {
     "directory", "ended_by", "acquisition_id", "format", "state", "profile", "source", "simulated", "started", "sealed",
     "stop", "duration_ps", "size_bytes", "rows", "words_by_kind", "ledger", "segments", "hashed", "continues",
@@ -73,7 +78,7 @@ def test_made_up_words_are_recorded_whole(words: Path, tmp_path: Path, temporary
     with simulator("replay", words, "--profile", PROFILE, "--speed", speed) as front_end:
         made = record(front_end.ready[wire], tmp_path / "run", temporary, "--json", "--simulated")
 
-    assert (made.code, made.err) == (0, "")
+    assert (made.code, unexpected(made.err)) == (0, [])
     info = made.json
     assert set(info) == INFO_KEYS
     assert info["directory"] == str(tmp_path / "run")
