@@ -193,7 +193,7 @@ class Readout:
                 self._record(recording, source, self._ring)
                 self._complete(recording)
                 kernel_drops = self._health.get("kernel_drops", 0)
-                manifest = recording.seal(self._stop_reason or "end", kernel_drops=kernel_drops)
+                manifest = recording.seal(self._reason(recording), kernel_drops=kernel_drops)
                 self._stop_reason, self._ledger = manifest.ended_by, manifest.ledger
                 if manifest.ledger is not None and manifest.ledger.balanced is False:
                     self._fail(VerificationError(f"{plan.directory}: the ledger does not balance; see `listmode info`"))
@@ -202,6 +202,12 @@ class Readout:
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
+
+    def _reason(self, recording: Recording) -> str:
+        """Return what ended the acquisition: of a single step, what ended that."""
+        if self._plan.single_step and recording.stopped_by is not None:
+            return recording.stopped_by
+        return self._stop_reason or "end"
 
     def _publish(self, recording: Recording) -> None:
         """Publish the live figures that are due."""

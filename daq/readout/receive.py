@@ -34,6 +34,7 @@ _GRO_CONTROL_BYTES = 20
 _NAP_US = 300
 _CLOCK_MONOTONIC = 1
 _MSG_DONTWAIT = 0x40
+_TROUBLE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 def _external(name: str, *arguments: Any) -> Any:
@@ -143,7 +144,7 @@ def _receive(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915, C901 - o
             ready = _poll(np.uint64(poll_fd.ctypes.data), np.uint64(1), np.int32(idle_ms))
             if ready == 0:
                 return IDLE
-            if (poll_fd[0] >> 48) & 0x8:
+            if (poll_fd[0] >> 48) & _TROUBLE:
                 return ERROR
 
 

@@ -216,6 +216,7 @@ class Recording:
     def seal(self, ended_by: str, *, kernel_drops: int = 0) -> Manifest:
         """Write the stop mark if the data brought none, seal the directory and return its manifest.
 
+        A limit that the last step reached is why it ended where nothing but the `end` of the data is named.
         Raise the failure when the disk does not even take that, `DeadlineError` when it takes too long.
         """
         self._sealing = True
@@ -224,7 +225,7 @@ class Recording:
         self._owed.released(self._handed, None)
         stopped = self.derivation.stopped
         return self._writer.seal(
-            ended_by=stopped.by if stopped else ended_by,
+            ended_by=stopped.by if stopped and ended_by == "end" else ended_by,
             ledger=lambda: self._ledger(kernel_drops),
             words_by_kind=self.derivation.words_by_kind,
             duration_ps=self.derivation.latest_ps,
