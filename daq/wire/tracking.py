@@ -136,13 +136,13 @@ class Tracker:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracker:
         """Return a tracker that goes on from here by itself; only what is missing is copied of the large table."""
-        twin = copy(self)
-        twin._index_of, twin._numbers = self._index_of.copy(), self._numbers.copy()
-        twin._table, twin._known = self._table.copy(), self._known.copy()
-        twin._missing = np.empty_like(self._missing)
+        missing = np.empty_like(self._missing)
         for row in np.flatnonzero(self._table[:, columns.COUNT]).tolist():
             low, count = int(self._table[row, columns.LOW]), int(self._table[row, columns.COUNT])
-            twin._missing[row, low : low + count] = self._missing[row, low : low + count]
+            missing[row, low : low + count] = self._missing[row, low : low + count]
+        twin = copy(self)
+        small = ("_index_of", "_numbers", "_table", "_known")
+        twin.__dict__.update(_missing=missing, **{name: getattr(self, name).copy() for name in small})
         return twin
 
     def walk(self, packets: Packets) -> Walked:
