@@ -57,7 +57,14 @@ def some_rows(count: int, size: int) -> list[Row]:
     """Rows that differ in everything, every third without a number."""
     noise = np.random.default_rng(count).integers(0, 256, count * size, np.uint8).tobytes()
     return [
-        Row(n % 4096, n * 364 if n % 3 else None, 10**12 + n, n % 256, n.to_bytes(16, "big"), noise[n * size :][:size])
+        Row(
+            n % 4096,
+            n * 364 if n % 3 else None,
+            10**12 + n,
+            n % 256,
+            n.to_bytes(16, "big"),
+            noise[n * size : (n + 1) * size],
+        )
         for n in range(count)
     ]
 
