@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daq.wire.native import Datagram, NativeFlag, decode, request
 from support_sequence import SequenceTracker
+
+from daq.wire.native import Datagram, NativeFlag, decode, request
 from simulators.__main__ import main
 
 ROOT = Path(__file__).parent.parent
