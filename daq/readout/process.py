@@ -119,10 +119,9 @@ class Readout:
         }
 
     def request_stop(self) -> None:
-        """Stop in order, as an operator would. Takes no lock: it may run in a signal handler."""
+        """Stop in order, as an operator would. Takes no lock, not even an event's: it may run in a signal handler."""
         self._stops_asked += 1
         self._stop_reason = self._stop_reason or "operator"
-        self._started.set()
 
     def _exit_code(self) -> int:
         return self._error.exit_code if self._error else 0
@@ -181,7 +180,8 @@ class Readout:
             gc.collect()
             gc.freeze()
             self._state = "armed"
-            self._started.wait()
+            while not self._started.wait(_WAIT_S) and self._stop_reason is None:
+                pass
             if isinstance(source, DatagramSource) and not plan.start_at_once:
                 self._watch.drained = source.drain()
             with Recording.start(
