@@ -238,7 +238,7 @@ def test_missing_camera_facts_and_a_wrong_count_of_detectors_are_warnings(tmp_pa
         ("max_disorder_ps = 999_999", "below clock.precision_ps = 1000000: whatever comes after another source's step"),
         (
             "max_disorder_ps = 9_000_000_000_000",
-            "holds 18000000 events at rate_max_words_per_s; beyond 16777215 the oldest go before their time",
+            "holds 18000000 events at rate_max_words_per_s; beyond 6291456 the oldest go before their time",
         ),
     ],
 )
