@@ -1,7 +1,7 @@
 """The control socket of a readout: requests of `daq.readout.protocol`, one JSON object per line, one answer per line.
 
-A connection may send many requests. Eight are served at once, each in a thread of its own, so that one that waits for a
-front end keeps nobody from asking for the status or a stop. Who asks or listens too slowly is hung up on.
+A connection may send many requests. Sixteen are served at once, each in a thread of its own, so that one that waits for
+a front end keeps nobody from asking for the status or a stop. Who asks or listens too slowly is hung up on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from daq.errors import DeadlineError, RefusedError, ScandaqError, UnexpectedErro
 from daq.readout.protocol import MAX_LINE_BYTES, error_of, parse_request, refusal, refused
 
 _LOG = logging.getLogger(__name__)
-MOST_CLIENTS = 8
+MOST_CLIENTS = 16
+"""More than can wait for a front end at once (`exchange.py`), so that there is always a place left for a stop."""
 _IDLE_S = 30.0
 _CLIENT_DEADLINE_S = 2.0
 _POLL_S = 0.2

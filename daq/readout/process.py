@@ -73,7 +73,7 @@ class Readout:
         self._steps = 1
         self._stops_asked = 0
         self._ledger: Ledger | None = None
-        self._unwritten: tuple[Slab, int] | None = None
+        self._unwritten: Slab | None = None
         if plan.start_at_once:
             self._started.set()
 
@@ -240,7 +240,7 @@ class Readout:
             self._finished.set()
             receiver.join(_JOIN_S)
             if self._unwritten is not None:
-                recording.save(*self._unwritten)
+                recording.save(self._unwritten)
         self._health = source.health()
         with self._lock:
             self._state = "sealing"
@@ -263,6 +263,7 @@ class Readout:
             self._between(recording, source)
 
     def _take(self, recording: Recording, part: Slice, ring: Ring) -> None:
+        self._unwritten = part.slab
         if part.end > part.begin:
             self.exchanges.look_at(part.slab.view(part.begin, part.end))
             packets = recording.take(part.slab, part.begin, part.end)
@@ -271,8 +272,8 @@ class Readout:
             look = self.live.skip if ring.used > _TOO_BUSY_TO_LOOK else self.live.see
             look(derivation.decoded, derivation.carry.counts, derivation.latest_ps)
             self.host_time.saw(int(packets.arrival_ns[-1]), recording.derivation.latest_ps)
-        self._unwritten = None if part.closed else (part.slab, part.end)
         if part.closed:
+            self._unwritten = None
             recording.close(part.slab, ring.give)
 
     def _between(self, recording: Recording, source: DatagramSource | StreamSource) -> None:

@@ -65,6 +65,8 @@ class Requests:
         source = self._readout.source
         if not isinstance(source, DatagramSource):
             raise RefusedError("an exchange needs datagrams: in a stream a reply cannot be told from data")
+        if source.framing == "none":
+            raise RefusedError("an exchange needs framed datagrams: without framing a reply cannot be told from data")
         rule = request["match"]
         match = Match(int(rule["offset"]), bytes.fromhex(rule["mask"]), bytes.fromhex(rule["value"]))
         pending = self._readout.exchanges.expect(match)

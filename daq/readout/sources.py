@@ -151,6 +151,8 @@ class DatagramSource:
         self._socket = _open_udp(plan.source, self._where)
         self._asked_bytes = plan.receive.socket_buffer_bytes
         self._granted_bytes = _enlarge(self._socket, self._asked_bytes)
+        self._drops_before = 0
+        self._drops_at_end: int | None = None
         self.receiver = Receiver(
             self._socket, "native" if self.framing == "native" else "none", plan.layout.word_bytes, gro=plan.receive.gro
         )
@@ -176,22 +178,32 @@ class DatagramSource:
             _LOG.info("%s: %s", self._where, os.strerror(why))
 
     def drain(self) -> int:
-        """Throw away what came before the start; return how many datagrams."""
+        """Throw away what came before the start, drops of the kernel included; return how many datagrams."""
         thrown = 0
         self._socket.settimeout(0.0)
-        with suppress(OSError):
-            while thrown < _MOST_DRAINED:
+        for _ in range(_MOST_DRAINED):
+            try:
                 self._socket.recv(1)
                 thrown += 1
+            except BlockingIOError:
+                break
+            except OSError as why:  # the network's answer to something we sent; data may lie behind it
+                _LOG.info("%s: %s", self._where, why.strerror)
         self._socket.settimeout(None)
+        self._drops_before = _kernel_drops(self._socket)
         return thrown
 
+    def ended(self) -> None:
+        """Note that nothing will be read any more: what the kernel drops from here on is nobody's loss."""
+        self._drops_at_end = _kernel_drops(self._socket)
+
     def health(self) -> dict[str, int]:
-        """Return the socket buffer asked for and granted, in bytes, and the datagrams the kernel dropped."""
+        """Return the socket buffer asked for and granted, in bytes, and the datagrams the kernel dropped meanwhile."""
+        dropped = _kernel_drops(self._socket) if self._drops_at_end is None else self._drops_at_end
         return {
             "socket_buffer_asked_bytes": self._asked_bytes,
             "socket_buffer_bytes": self._granted_bytes,
-            "kernel_drops": _kernel_drops(self._socket),
+            "kernel_drops": dropped - self._drops_before,
             "datagrams": self.receiver.datagrams,
             "receive_calls": self.receiver.calls,
         }

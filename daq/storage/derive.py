@@ -97,7 +97,8 @@ class Derivation:
     @property
     def held_rows(self) -> int:
         """Return the rows that wait for their turn in time."""
-        return self._order.held_rows if self._order else 0
+        order = self._order  # once: another thread may ask while shedding begins
+        return order.held_rows if order else 0
 
     @property
     def newest_ps(self) -> int:
@@ -161,7 +162,12 @@ class Derivation:
             self._order.reserve(rows)
 
     def skip(self, accounted: Accounted) -> None:
-        """Pass over packets that are neither decoded nor counted."""
+        """Pass over packets whose words count nowhere: all they do is to tell the time to those that follow."""
+        counts = self._carry.counts.copy()
+        self._decode(_words(accounted), keep=False)
+        self._carry.counts[: len(counts)] = counts
+        self._carry.counts[len(counts) :] = 0
+        self.decoded = {}
         self.packets_seen += len(accounted.packets)
 
     def mark(self, kind: str, *, time_ps: int | None = None, value: int | None = None, text: str = "") -> Rows:

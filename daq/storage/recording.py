@@ -100,7 +100,8 @@ class Recording:
     @property
     def stopped_by(self) -> str | None:
         """Return the limit that was reached, None before."""
-        return self.derivation.stopped.by if self.derivation.stopped else None
+        stopped = self.derivation.stopped  # once: another thread may ask while the next step begins
+        return stopped.by if stopped else None
 
     def all_sources_ended(self) -> bool:
         """Return True when every source that came has said that it ended."""
@@ -129,6 +130,7 @@ class Recording:
             slab.words[source] = slab.words.get(source, 0) + count
         slab.counts = total([slab.counts, counts])
         slab.losses = total([slab.losses, losses])
+        slab.taken = end
         self._derive(accounted, words, {} if self._store_raw else counts)
         return accounted.packets
 
@@ -147,10 +149,10 @@ class Recording:
             self._failure = failure
             give()
 
-    def save(self, slab: Slab, end: int) -> None:
+    def save(self, slab: Slab) -> None:
         """Write a copy of the packets of a slab that were taken, when something keeps it from being closed."""
-        if self._store_raw and end:
-            self._write("raw", slab.kept(end), slab.counts)
+        if self._store_raw and slab.taken:
+            self._write("raw", slab.kept(slab.taken), slab.counts)
             self._owed.owe(slab.words, {"raw": self._handed["raw"]})
 
     def note(self, rows: Rows) -> None:
@@ -321,6 +323,8 @@ class Recording:
                 self._waiting.popleft()
         except ScandaqError as failure:
             self._failure = failure
+        if self.failure is not None:  # nobody takes them any more
+            self._waiting.clear()
 
     def _decide_to_shed(self) -> None:
         """Begin to shed under pressure; where raw is not stored, end it as soon as that has gone."""

@@ -54,6 +54,8 @@ class Slab:
         """The same by name, for the facts of the batch."""
         self.losses: Counts = {}
         """What the accounts found missing (`gap`) or without room (`ring_full`) with these packets, by source."""
+        self.taken = 0
+        """Packets that are in the accounts, and in `words`, `counts` and `losses`."""
         self.keeps_data = True
 
     def clear(self) -> None:
@@ -62,6 +64,7 @@ class Slab:
         self.words = {}
         self.counts = {}
         self.losses = {}
+        self.taken = 0
         self.keeps_data = True
 
     def view(self, begin: int, end: int) -> Packets:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support_readout import manifest_of, pushing, received
-from support_recording import replayed_alike
+from support_readout import FrontEnd, Running, free_port, manifest_of, plan_of, pushing, received, running, until
+from support_recording import MS, Script, content, packet, record, recorder, replayed_alike, single
 
-from daq.errors import RefusedError
-from daq.readout.control import ask
-from daq.readout.plan import CONTROL
+from daq.errors import RefusedError, ScandaqError
+from daq.model.packets import Packets
+from daq.readout.control import MOST_CLIENTS, ask
+from daq.readout.plan import CONTROL, Receive
+from daq.storage.derive import Derivation
+from daq.storage.files import StorageFiles
+from daq.storage.rawpackets import cut_packets
+from daq.storage.reader import open_listmode
+from daq.storage.recording import Recording
+from daq.storage.slab import Slab
 from daq.storage.verify import verify
 
 
@@ -63,3 +76,166 @@ def test_a_signal_that_comes_while_the_readout_stops_by_itself_does_not_hang_it(
     )
 
     assert (ended.stdout, ended.stderr) == ("through\n", "")
+
+
+@pytest.fixture
+def small_socket(tmp_path: Path) -> Iterator[tuple[Running, FrontEnd]]:
+    """Yield a readout of a small socket buffer, armed, and a front end."""
+    port = free_port()
+    plan = plan_of(
+        tmp_path, f"udp://@127.0.0.1:{port}", start_at_once=False, receive=Receive(socket_buffer_bytes=16 << 10)
+    )  # fmt: skip
+    with running(plan) as run:
+        until(lambda: run.readout.status()["state"] == "armed", "armed")
+        front_end = FrontEnd(port)
+        try:
+            yield run, front_end
+        finally:
+            front_end.close()
+
+
+def begin(run: Running, front_end: FrontEnd) -> None:
+    ask(run.folder / CONTROL, {"do": "start"})
+    until(lambda: run.readout.status()["state"] == "recording", "recording")
+    front_end.sent = 0
+    front_end.start()
+
+
+def drops(run: Running) -> int:
+    ledger = manifest_of(run).ledger
+    assert ledger is not None
+    return ledger.socket.kernel_drops
+
+
+def test_what_the_kernel_dropped_before_the_start_is_no_loss_of_the_recording(
+    small_socket: tuple[Running, FrontEnd],
+) -> None:
+    run, front_end = small_socket
+    front_end.words(packets=500)
+    begin(run, front_end)
+    front_end.words(packets=2)
+    front_end.end()
+    run.finish()
+
+    assert drops(run) == 0
+
+
+def test_what_the_kernel_drops_after_the_stop_is_no_loss_of_the_recording(
+    small_socket: tuple[Running, FrontEnd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, front_end = small_socket
+    slowly, go_on = Recording.take, threading.Event()
+
+    def take(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
+        assert go_on.wait(20.0)
+        return slowly(recording, slab, begin, end)
+
+    monkeypatch.setattr(Recording, "take", take)
+    begin(run, front_end)
+    until(lambda: "receive" in names(), "the receiving thread")
+    front_end.words(packets=2)
+    time.sleep(0.2)
+    ask(run.folder / CONTROL, {"do": "stop"})
+    until(lambda: "receive" not in names(), "the end of the receiving")
+    front_end.words(packets=500)
+    go_on.set()
+    run.finish()
+
+    assert drops(run) == 0
+
+
+def names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def test_words_shed_without_raw_still_tell_the_time_to_those_that_follow(tmp_path: Path) -> None:
+    early, later = single(1 * MS, 1), single(5000 * MS, 2)
+    datagrams = [packet(0, 0, early), packet(0, 2, later), packet(0, 4, later[1:])]
+    script = Script(datagrams, [10**15, 10**15 + 1, 10**15 + 2], store_raw=False, order=None)
+
+    manifest = record(tmp_path / "run", script, shed_at=[1, 2])
+
+    first, second = (row["time_ps"] for row in content(tmp_path / "run")["singles"])
+    assert second - first == pytest.approx(4999 * MS, rel=1e-6)
+    assert manifest.ledger is not None
+    (source,) = manifest.ledger.sources
+    assert (source.received, source.recorded, source.shed, source.balanced) == (5, 3, 2, True)
+    assert manifest.words_by_kind["single"] == 2
+
+
+def test_words_whose_rows_could_not_be_derived_are_recorded_only_if_they_are_in_raw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Derivation.rows
+
+    def failing(derivation: Derivation, *arguments: Any, **more: Any) -> Any:
+        if derivation.packets_seen > 1:
+            raise ValueError("a fault")
+        return rows(derivation, *arguments, **more)
+
+    with pushing(tmp_path) as (run, front_end):
+        received(run, 0)
+        front_end.words(packets=1)
+        received(run, 50)
+        monkeypatch.setattr(Derivation, "rows", failing)
+        front_end.words(packets=1)
+        run.finish()
+
+    with open_listmode(run.folder / "run") as recorded:
+        stored = sum(len(row["data"]) // 4 for batch in recorded.batches("raw") for row in batch.to_pylist())
+    ledger = manifest_of(run).ledger
+    assert ledger is not None
+    assert ledger.sources[0].recorded == stored
+
+
+def test_an_exchange_over_datagrams_without_framing_is_refused(tmp_path: Path) -> None:
+    match = {"offset": 0, "mask": "ff", "value": "aa"}
+    with pushing(tmp_path, datagram_framing="none") as (run, _), pytest.raises(RefusedError, match="framing"):
+        ask(run.folder / CONTROL, {"do": "exchange", "bytes": "00", "match": match, "deadline_s": 1.0})
+
+
+def test_exchanges_without_an_answer_keep_nobody_from_stopping(tmp_path: Path) -> None:
+    def wait() -> None:
+        match = {"offset": 0, "mask": "ff", "value": "aa"}
+        with suppress(ScandaqError):
+            ask(
+                run.folder / CONTROL,
+                {"do": "exchange", "bytes": "00", "match": match, "deadline_s": 3.0},
+                deadline_s=8.0,
+            )
+
+    with pushing(tmp_path) as (run, _):
+        waiting = [threading.Thread(target=wait) for _ in range(MOST_CLIENTS + 4)]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        ask(run.folder / CONTROL, {"do": "stop"})
+        run.thread.join(20.0)
+        took_s = time.monotonic() - began
+        for thread in waiting:
+            thread.join()
+
+    assert took_s < 5.0
+
+
+def test_rows_do_not_pile_up_in_memory_once_the_disk_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    script = Script([packet(0, n * 180, single(n * MS, 1) * 90) for n in range(300)], list(range(300)), order=None)
+    packets = script.packets()
+    with recorder(tmp_path / "run", script) as recording:
+        monkeypatch.setattr(StorageFiles, "write_at", full)
+        recording.feed(cut_packets(packets, 0, 1))
+        until(lambda: recording.failure is not None, "the failure")
+        tracemalloc.start()
+        for n in range(1, len(packets)):
+            recording.feed(cut_packets(packets, n, n + 1))
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        monkeypatch.undo()
+
+    assert grown < 300_000

@@ -332,7 +332,7 @@ def test_the_client_beyond_the_limit_is_told_so_and_a_place_that_is_left_is_free
         with connected(server) as last:
             last.sendall(b'{"do": "status"}\n')
             assert last.makefile("rb").readline().startswith(b'{"state"')
-            with pytest.raises(RefusedError, match="8 clients are connected, which is the limit"):
+            with pytest.raises(RefusedError, match=f"{MOST_CLIENTS} clients are connected, which is the limit"):
                 ask(server, {"do": "status"})
 
         wait_until(lambda: answers(server))
