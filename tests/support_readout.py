@@ -24,6 +24,8 @@ from device_profiles.schema import InstrumentProfile
 
 PETLINK = load_profile("siemens-petlink32")
 WAIT_S = 20.0
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
 
 
 def plan_of(folder: Path, url: str, *, stop: str = "end", profile: InstrumentProfile = PETLINK, **changes: Any) -> Plan:
@@ -93,30 +95,41 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
 class FrontEnd:
     """Pushes datagrams of prompts to a readout that listens."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, source: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._to = ("127.0.0.1", port)
+        self._source = source
+        self.port = port
         self.sent = 0
 
     def send(self, datagram: bytes) -> None:
         self._socket.sendto(datagram, self._to)
 
+    def bundle(self, datagrams: list[bytes]) -> None:
+        """Send datagrams of one size, the last perhaps shorter, in one call: the kernel cuts them or passes them on."""
+        self._socket.setsockopt(_SOL_UDP, _UDP_SEGMENT, len(datagrams[0]))
+        self.send(b"".join(datagrams))
+        self._socket.setsockopt(_SOL_UDP, _UDP_SEGMENT, 0)
+
     def start(self) -> None:
-        self.send(encode(Header(0, NativeFlag.START, 0, 0)))
+        self.send(encode(Header(self._source, NativeFlag.START, 0, 0)))
+
+    def heartbeat(self) -> None:
+        self.send(encode(Header(self._source, NativeFlag.HEARTBEAT, 0, self.sent)))
 
     def time(self, ms: int) -> None:
         """Send the detector's time, which goes on with it."""
-        self.send(encode(Header(0, 0, 1, self.sent), (0x8000_0000 | ms).to_bytes(4, "little")))
+        self.send(encode(Header(self._source, 0, 1, self.sent), (0x8000_0000 | ms).to_bytes(4, "little")))
         self.sent += 1
 
     def words(self, *, packets: int = 1, each: int = 50) -> None:
         for _ in range(packets):
             payload = b"".join((0x4000_0000 | n).to_bytes(4, "little") for n in range(self.sent, self.sent + each))
-            self.send(encode(Header(0, 0, each, self.sent), payload))
+            self.send(encode(Header(self._source, 0, each, self.sent), payload))
             self.sent += each
 
     def end(self) -> None:
-        self.send(encode(Header(0, NativeFlag.END, 0, self.sent)))
+        self.send(encode(Header(self._source, NativeFlag.END, 0, self.sent)))
 
     def close(self) -> None:
         self._socket.close()

@@ -26,7 +26,6 @@ from daq.model.ledger import Ledger, SourceLedger
 from daq.model.order import OrderRule
 from daq.storage.listing import load_manifest
 from daq.storage.reader import open_listmode
-from daq.wire.native import Header, NativeFlag, encode
 
 MS = 10**9
 STALLED_S = 2.0
@@ -214,7 +213,7 @@ def test_a_front_end_without_events_is_not_stalled_while_its_heart_beats(tmp_pat
         end_s = time.monotonic() + 1.8
         said = []
         while time.monotonic() < end_s:
-            front_end.send(encode(Header(0, NativeFlag.HEARTBEAT, 0, front_end.sent)))
+            front_end.heartbeat()
             said.append(run.readout.status()["stalled"])
             time.sleep(0.1)
         front_end.words()
