@@ -72,7 +72,7 @@ def run() -> list[Row]:
         else:
             rows.append(Row(what, f"not judged: {MOST_VOID + 1} runs void, the sender was late or short of its rate"))
     over = perform(OVERLOAD if not unsupported(OVERLOAD) else replace(OVERLOAD, gso=False), storage_folder())
-    accounted = not over.trouble and over.unaccounted == 0
+    accounted = not over.trouble and over.unaccounted == 0 and over.endless < over.case.sources
     rows.append(Row("overload: every word accounted for (1: yes)", line(over), float(accounted), 1.0, 1.0))
     good = [run for run in [*done, over] if not run.trouble]
     if good:

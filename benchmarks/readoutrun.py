@@ -68,7 +68,7 @@ class Run:
     cpu: dict[str, float] = field(default_factory=dict)
     ticker: dict[str, float] = field(default_factory=dict)
     unaccounted: int = 0
-    """Words of sources whose end came, sent and in no column of the ledger; below zero: counted twice."""
+    """Words of sources whose end came, sent and in no column of the ledger, or counted twice."""
     endless: int = 0
     """Sources whose end packets were all lost: what they sent after the last packet that came nobody can know."""
     ready_cpu_s: float = 0.0
@@ -165,7 +165,7 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
     ended_sources = [source for source in ledger["sources"] if source["basis"] == "counter"]
     run.endless = case.sources - len(ended_sources)
     offered = run.sender["words_per_source"]
-    run.unaccounted = sum(offered[s["source"]] - s["received"] - s["gap"] for s in ended_sources)
+    run.unaccounted = sum(abs(offered[s["source"]] - s["received"] - s["gap"]) for s in ended_sources)
     run.ledger["kernel_drops"] = ledger["socket"]["kernel_drops"]
 
 

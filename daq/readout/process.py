@@ -41,7 +41,6 @@ _LOSSLESS_AHEAD_BYTES = 32 << 20
 _WAIT_S = 0.05
 _JOIN_S = 1.0
 _SWITCH_S = 0.0005
-_STOPS_THAT_ABANDON = 2
 _MOST_RESERVED_ROWS = 1 << 22
 _TOO_BUSY_TO_LOOK = 0.25
 _PRESSED = 0.5
@@ -142,7 +141,7 @@ class Readout:
         self._started.set()
 
     def stop_by(self, reason: str, *, asked: bool = False) -> None:
-        """Stop in order. The first reason counts; somebody who has `asked` twice wants no rows rebuilt."""
+        """Stop in order. The first reason counts; who has `asked` while rows are rebuilt wants it sealed."""
         with self._lock:
             self._stops_asked += asked
             self._stop_reason = self._stop_reason or reason
@@ -292,11 +291,12 @@ class Readout:
         self._publish(recording)
 
     def _complete(self, recording: Recording) -> None:
-        """Derive what was shed. A second stop leaves it to a replay."""
+        """Derive what was shed. A stop that is asked for meanwhile leaves it to a replay."""
         if not recording.to_rebuild:
             return
+        before = self._stops_asked
         self._state = "completing"
-        if not recording.rebuild(lambda: self._stops_asked < _STOPS_THAT_ABANDON):
+        if not recording.rebuild(lambda: self._stops_asked == before):
             _LOG.warning("rows that were shed are left to `daq listmode replay`")
         self._state = "sealing"
 

@@ -18,12 +18,14 @@ from support_readout import FrontEnd, Running, free_port, manifest_of, plan_of, 
 from support_recording import MS, Script, content, packet, record, recorder, replayed_alike, single
 
 from daq.errors import RefusedError, ScandaqError
+from daq.model.order import OrderRule
 from daq.model.packets import Packets
 from daq.readout.control import MOST_CLIENTS, ask
 from daq.readout.plan import CONTROL, Receive
+from daq.storage import rebuild as rebuild_module
 from daq.storage.derive import Derivation
 from daq.storage.files import StorageFiles
-from daq.storage.rawpackets import cut_packets
+from daq.storage.rawpackets import cut_packets, raw_packets
 from daq.storage.reader import open_listmode
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
@@ -239,3 +241,52 @@ def test_rows_do_not_pile_up_in_memory_once_the_disk_has_failed(
         monkeypatch.undo()
 
     assert grown < 300_000
+
+
+@pytest.fixture
+def shedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, FrontEnd]]:
+    """Yield a readout that sheds from the first packet on and rebuilds slowly, up to 10000 prompts, and a front end."""
+    shed_when = Recording.shed_when
+
+    def slowly(*arguments: Any) -> Iterator[Packets]:
+        for packets in raw_packets(*arguments):
+            for n in range(len(packets)):
+                time.sleep(0.01)
+                yield cut_packets(packets, n, n + 1)
+
+    monkeypatch.setattr(Recording, "shed_when", lambda recording, _: shed_when(recording, lambda: True))
+    monkeypatch.setattr(rebuild_module, "raw_packets", slowly)
+    with pushing(tmp_path, order=OrderRule(), stop="prompts=10000") as started:
+        yield started
+
+
+def completing(run: Running) -> None:
+    until(lambda: run.readout.status()["state"] == "completing", "rows to be rebuilt")
+
+
+def test_who_stops_a_readout_that_rebuilds_rows_has_it_sealed_though_it_ended_by_itself(
+    shedding: tuple[Running, FrontEnd],
+) -> None:
+    run, front_end = shedding
+    front_end.words(packets=400)
+    completing(run)
+    began = time.monotonic()
+    ask(run.folder / CONTROL, {"do": "stop"})
+    run.finish()
+    took_s = time.monotonic() - began
+
+    assert took_s < 2.0
+    assert (manifest_of(run).state, manifest_of(run).ended_by) == ("sealed", "prompts=10000")
+
+
+def test_who_stops_twice_before_anything_is_rebuilt_does_not_give_the_rows_up(
+    shedding: tuple[Running, FrontEnd],
+) -> None:
+    run, front_end = shedding
+    front_end.words(packets=100)
+    received(run, 5000)
+    run.readout.request_stop()
+    run.readout.request_stop()
+    run.finish()
+
+    assert len(content(run.folder / "run")["coincidences"]) == 5000
