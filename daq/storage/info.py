@@ -49,6 +49,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "hashed": manifest.hashed,
         "continues": manifest.continues,
         "recovered_from": manifest.recovered_from,
+        "rows_left_to_replay": bool(manifest.time.get("rows_left_to_replay")),
         "losses": manifest.losses,
     }
 
@@ -115,6 +116,8 @@ def _head(info: dict[str, Any]) -> str:
     }
     if info["simulated"]:
         lines["data"] = "simulated"
+    if info["rows_left_to_replay"]:
+        lines["rows"] = "not complete: `daq listmode replay --out` derives what overload left undone from the raw stream"
     if info["recovered_from"]:
         lines["recovered from"] = info["recovered_from"]
     if info["continues"]:

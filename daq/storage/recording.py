@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import RefusedError, ScandaqError
+from daq.errors import DeadlineError, RefusedError, ScandaqError
 from daq.listmode.decoder import Decoder
 from daq.model.events import PROMPT, STREAMS, StreamName
 from daq.model.layout import Clock, Layout
@@ -184,7 +184,8 @@ class Recording:
         self._pressed = None
         try:
             self._drain()
-            self._writer.flush()
+            if not self._flushed(goes_on):
+                return False
             for rows in self._rebuild.rows(self._directory, self.derivation.packets_seen):
                 if not goes_on() or self.failure is not None:
                     return False
@@ -195,6 +196,16 @@ class Recording:
         self._rebuild.hand_back(self.derivation)
         self._rebuild = None
         return True
+
+    def _flushed(self, goes_on: Callable[[], bool]) -> bool:
+        """Wait until all that was handed over is durable, as long as `goes_on()`: a slow disk only takes longer."""
+        while goes_on() and self.failure is None:
+            try:
+                self._writer.flush()
+            except DeadlineError:
+                continue
+            return True
+        return False
 
     def figures(self) -> dict[str, Any]:
         """Return live figures as plain data: counts live and recorded, words, time."""
@@ -231,7 +242,11 @@ class Recording:
             ledger=lambda: self._ledger(kernel_drops),
             words_by_kind=self.derivation.words_by_kind,
             duration_ps=self.derivation.latest_ps,
-            time={"zero_ticks": self.derivation.zero_ticks, "host_clock_at_end": clock_health()},
+            time={
+                "zero_ticks": self.derivation.zero_ticks,
+                "host_clock_at_end": clock_health(),
+                "rows_left_to_replay": self.to_rebuild,
+            },
         )
 
     def hash(self) -> None:
