@@ -2,7 +2,8 @@
 
 What comes out, and in which order, is a function of the events and of the packets they came in; how packets are cut
 into calls changes nothing but when it comes out. Rows released are in the order of time, equal times in the order of
-arrival, except those flagged `late`, which are never paired. Between two flushes, that is: each begins anew.
+arrival, except those flagged `late`, which are never paired. So it is until order begins anew: at a flush, and where
+the clock of the detector has gone back, which the events themselves tell.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.events import StreamName
-from daq.model.order import MOST_HELD_ROWS, OrderRule
-from daq.pipeline import order_kernels as k
+from daq.model.order import MOST_HELD_ROWS, Moment, OrderRule
+from daq.pipeline import order_judge as k
+from daq.pipeline.order_kernels import arrive
 from daq.pipeline.order_sort import MOST_BUCKETS, gather, release, store
 from daq.pipeline.stages import Streams
 
@@ -34,7 +36,10 @@ _NO_TIMES = np.empty(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A source's clock that jumped: `packet` within its call, how far ahead of the latest event its event lies."""
+    """A source's clock that jumped: `packet` within its call, how far ahead of the latest event its event lies.
+
+    Below zero: the clock of the detector went back to this event, and order began anew with it.
+    """
 
     packet: int
     source: int
@@ -44,10 +49,20 @@ class Jump:
 class Order:
     """Holds events until nothing within the disorder can precede them, then releases them sorted.
 
-    An event is late when its time is below M - `max_disorder_ps`, M being the latest time before it. A source whose
-    event lies above M + `max_step_ps` while another source is live (had an event at or above M - `max_disorder_ps`)
-    is set aside: its events are flagged late and do not move M, until one of them lies within both limits again, or no
-    other source is live. Events that come too late for their slice, or are set aside, follow what is released.
+    An event is late when its time is below M - `max_disorder_ps`, M being the latest time before it. A source is live
+    when it had an event at or above that, and has neither been set aside nor fallen far behind since. Far is more than
+    `max_step_ps` above or below M, and no less below than M - `max_disorder_ps` less a slice.
+
+    - An event far above M sets its source aside while another one is live: its events are flagged late and do not move
+      M, until one of them lies within both limits. An event far below M is late while another source is live.
+    - Where no other source is live, or a source has gone on for `max_step_ps` far from M while no event was in order,
+      the clock as a whole has moved: M follows, and none is set aside any more. Back, it is as after a flush: all that
+      is held is released, and the event is the first one.
+    - The same for an event that is not far below M, if M had gone ahead all at once, by more than `max_disorder_ps` and
+      a slice, and then by no more than `max_disorder_ps`, no other source is live, and the event is no further behind
+      where M had been than `max_disorder_ps`.
+
+    Events that come too late for their slice, or are set aside, follow what is released.
     """
 
     def __init__(
@@ -69,10 +84,16 @@ class Order:
         self._lane_of = {stream: _lanes(columns) for stream, columns in self._columns.items()}
         bits = rule.slice_bits
         slots = (rule.max_disorder_ps >> bits) + 3
+        near = rule.max_disorder_ps + (1 << bits)
         self._rule = np.array(
-            [rule.max_disorder_ps, rule.max_step_ps, bits, 1 << bits, slots, min(most_held, MOST_HELD_ROWS)], np.int64
-        )
-        self._clock = np.zeros(15, np.int64)
+            [
+                rule.max_disorder_ps, rule.max_step_ps, bits, 1 << bits, slots, min(most_held, MOST_HELD_ROWS),
+                near, max(near, rule.max_step_ps),
+            ],
+            np.int64,
+        )  # fmt: skip
+        self._clock = np.zeros(k.CLOCK_FIELDS, np.int64)
+        self._clock[k.LATEST] = k.NEVER_PS
         self._slots = np.zeros((2, slots + 1, 3), np.int64)
         self._plan = np.empty((_PLAN_ROWS, 4), np.int64)
         self._queue = np.empty((_QUEUE_ROWS, 5), np.int64)
@@ -91,14 +112,14 @@ class Order:
         return int(self._clock[k.HELD])
 
     @property
-    def newest_ps(self) -> int:
-        """Return the latest time so far, of sources whose clock has not jumped."""
-        return int(self._clock[k.LATEST])
+    def newest(self) -> Moment:
+        """Return the latest moment so far, of sources whose clock has not jumped: what is held is no later."""
+        return int(self._clock[k.BEGINNINGS]), int(self._clock[k.LATEST])
 
     @property
-    def released_ps(self) -> int:
-        """Return the time before which nothing is held."""
-        return int(self._clock[k.EDGE])
+    def released(self) -> Moment:
+        """Return the moment before which nothing is held."""
+        return int(self._clock[k.BEGINNINGS]), int(self._clock[k.EDGE])
 
     @property
     def forced(self) -> int:
@@ -138,7 +159,7 @@ class Order:
         while not done:
             if self._clock[k.FREE] == 0:
                 self._grow(self._pool.shape[1])
-            done = k.arrive(
+            done = arrive(
                 times, until, sources, self._rule, self._clock, self._slots, self._pool, self._keys, self._sources,
                 self._plan, self._queue, jumps,
             )  # fmt: skip
@@ -165,6 +186,8 @@ class Order:
             self._queue_slot((first + number) % slots, base=edge + number * width, is_sorted=True)
         self._release(released)
         self._clock[[k.KNOWN, k.HELD, k.ASIDE]] = 0
+        self._clock[k.LATEST] = k.NEVER_PS
+        self._clock[k.BEGINNINGS] += 1
         self._sources[:, k.LAST] = k.NEVER_PS
         self._sources[:, k.IS_ASIDE] = 0
         return released.rows()
@@ -326,8 +349,9 @@ def _rows(streams: Streams, stream: StreamName, ordered: Mapping[StreamName, obj
 
 
 def _fresh_sources(count: int) -> Counts:
-    sources = np.zeros((count, 4), np.int64)
+    sources = np.zeros((count, k.SOURCE_FIELDS), np.int64)
     sources[:, k.LAST] = k.NEVER_PS
+    sources[:, k.WALK_BEGAN] = -1
     return sources
 
 

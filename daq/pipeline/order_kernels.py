@@ -1,10 +1,9 @@
-"""Judge events as they arrive and put each into the slice of its time: a calendar of chunks.
+"""Put each event into the slice of its time: a calendar of chunks.
 
-All state lies in arrays, so that it stays between calls. `clock` is the clock that all streams share and the counts of
-what is in use; `slots` int64 [streams, slots + 1, 3] says what each slice holds: its first chunk, its last chunk, its
-rows. Slices are used in turn, as on a dial; the last slot takes what is set aside: events so late that their slice is
-released, and those of sources whose clock jumped. A chunk is `CHUNK` rows of `keys` and of every column; `pool` int32
-[2, chunks] says which chunk follows and which are free.
+`clock` is the clock that all streams share and the counts of what is in use; `slots` int64 [streams, slots + 1, 3] says
+what each slice holds: its first chunk, its last chunk, its rows. Slices are used in turn, as on a dial; the last slot
+takes what is set aside: events so late that their slice is released, and those of sources whose clock jumped. A chunk
+is `CHUNK` rows of `keys` and of every column; `pool` int32 [2, chunks] says which chunk follows and which are free.
 
 A key holds, from the top, the time since the beginning of its slice, the place within the slice (24 bits), whether it
 is late (1 bit). So whole keys are all different, and their order is the order of time, stable.
@@ -17,45 +16,57 @@ from typing import Any
 from numba import boolean, int32, int64, types, uint16, uint64
 
 from daq.model.kernel import kernel, spliced
-
-KNOWN, LATEST, LEADER, EDGE, HELD, ASIDE, FORCED, FREE, PLANNED, QUEUED, JUMPS, PACKET, SINGLE, COINCIDENCE, SLOT = (
-    range(15)
+from daq.pipeline.order_judge import (
+    AFTER,
+    BITS,
+    CHUNK,
+    CHUNK_ROW,
+    COINCIDENCE,
+    COUNT,
+    DISORDER,
+    EDGE,
+    FAR,
+    FARTHEST_PS,
+    FORCED,
+    FREE,
+    HAS_NO_TIME,
+    HEAD,
+    HELD,
+    IN_ORDER,
+    IS_ASIDE,
+    IS_STRAY,
+    LAST,
+    LATE,
+    LATEST,
+    MOST,
+    MOST_QUEUED,
+    NEVER_PS,
+    NO_ROOM,
+    PACKET,
+    PLACE_BITS,
+    PLANNED,
+    PRESENT,
+    QUEUED,
+    ROWS,
+    SET_ASIDE,
+    SINGLE,
+    SLOT,
+    SLOTS,
+    SOURCE_ROW,
+    STEP,
+    STREAM,
+    TAIL,
+    WALK_FROM,
+    WALK_TOP,
+    WIDTH,
+    WITNESS,
+    close,
+    is_astray,
+    judge,
+    other_is_live,
 )
-"""Fields of `clock`. LATEST: the latest time, of source LEADER. EDGE: up to here slices are released, SLOT: slot of
-the slice that begins there. HELD: rows in
-slices. ASIDE: sources set aside. FORCED: rows released before their time. FREE: free chunks. PLANNED, QUEUED, JUMPS:
-rows in use of `plan`, `queue`, `jumps`. PACKET, SINGLE, COINCIDENCE: the next packet, and of each stream the next row.
-"""
-
-DISORDER, STEP, BITS, WIDTH, SLOTS, MOST = range(6)
-"""Fields of `rule`: the rule's two times, the length of a slice, 2 to the BITS, how many there are at a time, rows held
-at most."""
-
-HEAD, TAIL, ROWS = range(3)
-"""Fields of a slot."""
-
-LAST, IS_ASIDE, LATE, SET_ASIDE = range(4)
-"""Fields of a source: its latest time, whether its clock jumped, events late, events set aside."""
-
-STREAM, SOURCE_ROW, CHUNK_ROW, COUNT = range(4)
-"""Fields of `plan`, runs of rows to be copied into chunks; a source row counts the rows of both streams."""
-
-Q_STREAM, Q_HEAD, Q_ROWS, Q_BASE, Q_SORTED = range(5)
-"""Fields of `queue`, what is to be released, in order. Rows set aside have no base; their keys are whole times."""
-
-CHUNK_BITS = 11
-CHUNK = 1 << CHUNK_BITS
-PLACE_BITS = 24
-FARTHEST_PS = 1 << 62
-"""Times from here on, and those below its negative, are none of the present, whatever the present is: so no sum or
-difference of times overflows."""
-
-NEVER_PS = -(1 << 63)
-MOST_QUEUED = 4
-"""Entries of `queue` that closing one slice may need."""
 
 _FOREVER = (1 << 63) - 1
-_NOT_NOW = -1
 
 
 @spliced
@@ -74,40 +85,6 @@ def _attach(clock: Any, slots: Any, pool: Any, stream: int, slot: int) -> bool:
 
 
 @spliced
-def _hand_over(clock: Any, slots: Any, queue: Any, slot: int, base: int, sorts: int) -> Any:
-    """Queue what a slot holds and empty it; return its rows."""
-    rows = int64(0)
-    for stream in range(2):
-        count = slots[stream, slot, ROWS]
-        if count:
-            entry = clock[QUEUED]
-            queue[entry, Q_STREAM], queue[entry, Q_HEAD], queue[entry, Q_ROWS] = (
-                stream,
-                slots[stream, slot, HEAD],
-                count,
-            )
-            queue[entry, Q_BASE], queue[entry, Q_SORTED] = base, sorts
-            clock[QUEUED] = entry + 1
-            slots[stream, slot, ROWS] = 0
-            rows += count
-    return rows
-
-
-@spliced
-def _close(rule: Any, clock: Any, slots: Any, queue: Any) -> Any:
-    """Release the slice at the edge, what was set aside before it; return its rows."""
-    slot = clock[SLOT]
-    rows = int64(0)
-    if slots[0, slot, ROWS] + slots[1, slot, ROWS]:
-        _hand_over(clock, slots, queue, rule[SLOTS], 0, 0)
-        rows = _hand_over(clock, slots, queue, slot, clock[EDGE], 1)
-        clock[HELD] -= rows
-    clock[EDGE] += rule[WIDTH]
-    clock[SLOT] = slot + 1 if slot + 1 < rule[SLOTS] else 0
-    return rows
-
-
-@spliced
 def _advance(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
     """Release all slices below the watermark; return False when the queue is full before."""
     watermark = clock[LATEST] - rule[DISORDER]
@@ -117,7 +94,7 @@ def _advance(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
         elif clock[QUEUED] + MOST_QUEUED > len(queue):
             return False
         else:
-            _close(rule, clock, slots, queue)
+            close(rule, clock, slots, queue)
     return True
 
 
@@ -127,78 +104,8 @@ def _make_room(rule: Any, clock: Any, slots: Any, queue: Any) -> bool:
     while clock[HELD] >= rule[MOST]:
         if clock[QUEUED] + MOST_QUEUED > len(queue):
             return False
-        clock[FORCED] += _close(rule, clock, slots, queue)
+        clock[FORCED] += close(rule, clock, slots, queue)
     return True
-
-
-@spliced
-def _other_is_live(source: int, floor: int, clock: Any, per_source: Any) -> bool:
-    """Return whether a source other than `source` and than those set aside had an event at or after `floor`."""
-    leader = clock[LEADER]
-    if leader != source and per_source[leader, IS_ASIDE] == 0:
-        return True
-    for other in range(len(per_source)):
-        if other != source and per_source[other, IS_ASIDE] == 0 and per_source[other, LAST] >= floor:
-            return True
-    return False
-
-
-@spliced
-def _note_jump(packet: int, source: int, step: int, clock: Any, jumps: Any) -> None:
-    """Keep the first jump of each packet."""
-    count = clock[JUMPS]
-    if count and jumps[count - 1, 0] == packet:
-        return
-    jumps[count, 0], jumps[count, 1], jumps[count, 2] = packet, source, step
-    clock[JUMPS] += 1
-
-
-@spliced
-def _jumped(time: int, source: int, packet: int, rule: Any, clock: Any, per_source: Any, jumps: Any) -> bool:
-    """Judge a step too far forward: True when the source is set aside, False when the clock as a whole has moved."""
-    if _other_is_live(source, clock[LATEST] - rule[DISORDER], clock, per_source):
-        per_source[source, IS_ASIDE] = 1
-        clock[ASIDE] += 1
-        _note_jump(packet, source, time - clock[LATEST], clock, jumps)
-        return True
-    if clock[ASIDE]:
-        for other in range(len(per_source)):
-            per_source[other, IS_ASIDE] = 0
-        clock[ASIDE] = 0
-    return False
-
-
-@spliced
-def _stays_aside(time: int, source: int, rule: Any, clock: Any, per_source: Any) -> bool:
-    """Return whether a source set aside stays so: its time is still not one of the present."""
-    if clock[LATEST] - rule[DISORDER] <= time <= clock[LATEST] + rule[STEP]:
-        per_source[source, IS_ASIDE] = 0
-        clock[ASIDE] -= 1
-        return False
-    return True
-
-
-@spliced
-def _begin(time: int, source: int, rule: Any, clock: Any) -> None:
-    """Take an event as the first one."""
-    clock[KNOWN], clock[LATEST], clock[LEADER] = 1, time, source
-    clock[EDGE] = ((time - rule[DISORDER]) >> rule[BITS]) << rule[BITS]
-
-
-@spliced
-def _is_set_aside(time: int, source: int, packet: int, rule: Any, clock: Any, per_source: Any, jumps: Any) -> bool:
-    """Return whether an event has no time of the present; where it has, the clock has followed it."""
-    if time >= FARTHEST_PS or time < -FARTHEST_PS:
-        return True
-    if clock[KNOWN] == 0:
-        _begin(time, source, rule, clock)
-    if per_source[source, IS_ASIDE] and _stays_aside(time, source, rule, clock, per_source):
-        return True
-    if time > clock[LATEST] + rule[STEP] and _jumped(time, source, packet, rule, clock, per_source, jumps):
-        return True
-    if time > clock[LATEST]:
-        clock[LATEST], clock[LEADER] = time, source
-    return False
 
 
 @spliced
@@ -228,25 +135,43 @@ def _place(times: Any, row: int, end: int, high: int, low: int, latest: int, dis
 
 
 @spliced
-def _lay_aside(times: Any, row: int, end: int, high: int, keys: Any, at: int) -> Any:
-    """Write whole times of rows with `time < high`; return the row after them and the latest time."""
+def _lay_aside(times: Any, row: int, end: int, low: int, high: int, keys: Any, at: int) -> Any:
+    """Write whole times of a row and of those after it with `low <= time < high`; return the row after, the latest."""
     top = int64(NEVER_PS)
-    while row < end:
+    while True:
         time = times[uint64(row)]
-        if time >= high or time < -FARTHEST_PS:
-            break
         keys[uint64(at)] = uint64(time)
         top = max(top, time)
         row, at = row + 1, at + 1
-    return row, top
+        if row >= end or times[uint64(row)] < low or times[uint64(row)] >= high:
+            return row, top
+
+
+@spliced
+def _alike(time: int, source: int, rule: Any, clock: Any, per_source: Any) -> Any:
+    """Return from which time to below which one events are what this one is, which is late or of a source set aside.
+
+    Those of its source that follow at once, that is.
+    """
+    latest, far = clock[LATEST], clock[LATEST] - rule[FAR]
+    if is_astray(time, rule, clock):
+        begin, end = per_source[source, WALK_FROM], per_source[source, WALK_FROM] + rule[STEP] + 1
+        if time < far:
+            return begin, min(end, far)
+        return max(begin, latest + rule[STEP] + 1), end
+    if per_source[source, IS_ASIDE]:
+        return max(far, -FARTHEST_PS), latest - rule[DISORDER]
+    if latest - clock[AFTER] <= rule[DISORDER] and not other_is_live(source, rule, clock, per_source):
+        return time, time
+    return max(far, -FARTHEST_PS), min(clock[EDGE], latest + 1)
 
 
 @spliced
 def _follow(top: int, source: int, clock: Any, per_source: Any) -> None:
-    """Let the clock follow events that were put into a slice, or came too late for theirs."""
+    """Let the clock follow events that were put into a slice."""
     per_source[source, LAST] = max(per_source[source, LAST], top)
     if top > clock[LATEST]:
-        clock[LATEST], clock[LEADER] = top, source
+        clock[LATEST], clock[WITNESS] = top, source
 
 
 @spliced
@@ -267,12 +192,12 @@ def _segment(stream: int, times: Any, row: int, end: int, high: int, source: int
     Rows are taken below `end` and while their time is below `high`, but one in any case.
     """
     time = times[row]
-    is_aside = _is_set_aside(time, source, packet, rule, clock, per_source, jumps)
-    if not is_aside and not _settle(time, rule, clock, slots, queue):
+    found = judge(time, source, packet, rule, clock, slots, per_source, queue, jumps)
+    if found == NO_ROOM or (found == PRESENT and not _settle(time, rule, clock, slots, queue)):
         return row
     slot, offset = rule[SLOTS], time - clock[EDGE]
-    is_late = offset < 0
-    if not is_aside and not is_late:
+    has_slice = found == PRESENT and offset >= 0
+    if has_slice:
         slot = clock[SLOT] + (offset >> rule[BITS])
         slot -= rule[SLOTS] if slot >= rule[SLOTS] else 0
     held = slots[stream, slot, ROWS]
@@ -281,22 +206,28 @@ def _segment(stream: int, times: Any, row: int, end: int, high: int, source: int
         return row
     at = slots[stream, slot, TAIL] * CHUNK + used
     end = min(end, row + CHUNK - used)
-    high = min(high, clock[LATEST] + rule[STEP] + 1, FARTHEST_PS)
-    if is_aside:
-        keys[at] = uint64(time)
+    high = min(high, FARTHEST_PS)
+    if found == HAS_NO_TIME:
+        after, _ = _lay_aside(times, row, row + 1, time, time, keys, at)
         per_source[source, SET_ASIDE] += 1
-        after = row + 1
-    elif is_late:
-        after, top = _lay_aside(times, row, end, min(high, clock[EDGE]), keys, at)
-        per_source[source, LATE] += after - row
-        _follow(top, source, clock, per_source)
+    elif not has_slice:
+        begin, after_them = _alike(time, source, rule, clock, per_source)
+        after, top = _lay_aside(times, row, end, begin, min(high, after_them), keys, at)
+        if is_astray(time, rule, clock):
+            per_source[source, WALK_TOP] = max(per_source[source, WALK_TOP], top)
+        if found == IS_STRAY:
+            per_source[source, SET_ASIDE] += after - row
+        else:
+            per_source[source, LATE] += after - row
+            per_source[source, LAST] = max(per_source[source, LAST], top)
     else:
         low = (time >> rule[BITS]) << rule[BITS]
-        high = min(high, min(low, clock[EDGE] + rule[DISORDER]) + rule[WIDTH])
+        high = min(high, clock[LATEST] + rule[STEP] + 1, min(low, clock[EDGE] + rule[DISORDER]) + rule[WIDTH])
         end = min(end, row + rule[MOST] - clock[HELD])
         after, late, top = _place(times, row, end, high, low, clock[LATEST], rule[DISORDER], keys, at, held)
         per_source[source, LATE] += late
         clock[HELD] += after - row
+        clock[IN_ORDER] += after - row - late
         _follow(top, source, clock, per_source)
     _plan(stream, row, after, at, clock, plan)
     slots[stream, slot, ROWS] = held + after - row

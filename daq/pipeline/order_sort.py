@@ -11,7 +11,7 @@ from typing import Any
 from numba import int32, int64, types, uint8, uint16, uint32, uint64, void
 
 from daq.model.kernel import kernel, spliced
-from daq.pipeline.order_kernels import (
+from daq.pipeline.order_judge import (
     CHUNK,
     CHUNK_BITS,
     CHUNK_ROW,

@@ -19,7 +19,7 @@ from daq.listmode.columns import NUMPY_TYPES
 from daq.listmode.decoder import Carry, Decoded, Decoder
 from daq.model.events import MARKS, NO_SOURCE, STREAMS, StreamName
 from daq.model.ledger import Ledger
-from daq.model.order import OrderRule
+from daq.model.order import Moment, OrderRule
 from daq.model.packets import Packets
 from daq.model.stop import StopCondition
 from daq.pipeline.order import Order
@@ -101,14 +101,14 @@ class Derivation:
         return order.held_rows if order else 0
 
     @property
-    def newest_ps(self) -> int:
-        """Return the newest time among the rows pushed into the order; those not yet released are no newer."""
-        return self._order.newest_ps if self._order else 0
+    def newest(self) -> Moment:
+        """Return the newest moment among the rows pushed into the order; those not yet released are no newer."""
+        return self._order.newest if self._order else (0, 0)
 
     @property
-    def released_ps(self) -> int | None:
-        """Return the time before which every row has been released, None when there is none that waits."""
-        return self._order.released_ps if self._order and self._order.held_rows else None
+    def released(self) -> Moment | None:
+        """Return the moment before which every row has been released, None when there is none that waits."""
+        return self._order.released if self._order and self._order.held_rows else None
 
     @property
     def latest_ps(self) -> int:

@@ -117,7 +117,9 @@ def _head(info: dict[str, Any]) -> str:
     if info["simulated"]:
         lines["data"] = "simulated"
     if info["rows_left_to_replay"]:
-        lines["rows"] = "not complete: `daq listmode replay --out` derives what overload left undone from the raw stream"
+        lines["rows"] = (
+            "not complete: `daq listmode replay --out` derives what overload left undone from the raw stream"
+        )
     if info["recovered_from"]:
         lines["recovered from"] = info["recovered_from"]
     if info["continues"]:

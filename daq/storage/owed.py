@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from daq.model.events import StreamName
+from daq.model.order import Moment
 
 Words = dict[int, int]
 """Words per source."""
@@ -18,17 +19,17 @@ class Owed:
     """
 
     def __init__(self) -> None:
-        self._held: deque[tuple[int, Words]] = deque()
+        self._held: deque[tuple[Moment, Words]] = deque()
         self._owed: deque[tuple[dict[StreamName, int], Words]] = deque()
         self._durable: Words = {}
 
-    def hold(self, words: Words, newest_ps: int) -> None:
-        """Remember `words` whose rows wait for their turn in time, none of them later than `newest_ps`."""
-        self._held.append((newest_ps, words))
+    def hold(self, words: Words, newest: Moment) -> None:
+        """Remember `words` whose rows wait for their turn in time, none of them later than `newest`."""
+        self._held.append((newest, words))
 
-    def released(self, handed: dict[StreamName, int], until_ps: int | None) -> None:
-        """Note that all rows before `until_ps` (None: all there are) are among the rows `handed` to the writer."""
-        while self._held and (until_ps is None or self._held[0][0] < until_ps):
+    def released(self, handed: dict[StreamName, int], until: Moment | None) -> None:
+        """Note that all rows before `until` (None: all there are) are among the rows `handed` to the writer."""
+        while self._held and (until is None or self._held[0][0] < until):
             self.owe(self._held.popleft()[1], handed)
 
     def owe(self, words: Words, handed: dict[StreamName, int]) -> None:

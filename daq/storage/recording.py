@@ -284,8 +284,8 @@ class Recording:
             return
         self._write_rows(self.derivation.rows(accounted, shed=self._shedding or not self._store_rows), counts)
         if not self._store_raw:
-            self._owed.hold(words, self.derivation.newest_ps)
-            self._owed.released(self._handed, self.derivation.released_ps)
+            self._owed.hold(words, self.derivation.newest)
+            self._owed.released(self._handed, self.derivation.released)
         self._owed.settle(self._writer.acknowledged)
 
     def _ledger(self, kernel_drops: int) -> Ledger:

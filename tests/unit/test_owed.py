@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.model.events import StreamName
+from daq.model.order import Moment
 from daq.storage.owed import Owed, Words
 
 
@@ -46,21 +47,32 @@ def test_words_that_give_no_row_are_durable_with_the_rows_before_them() -> None:
 
 def test_held_words_are_owed_once_their_time_has_been_released() -> None:
     owed = Owed()
-    owed.hold({0: 1}, newest_ps=100)
-    owed.hold({0: 10}, newest_ps=200)
+    owed.hold({0: 1}, newest=(0, 100))
+    owed.hold({0: 10}, newest=(0, 200))
 
-    owed.released({"singles": 1}, until_ps=100)
+    owed.released({"singles": 1}, until=(0, 100))
     owed.settle({"singles": 50})
     at_the_edge = owed.durable_words
-    owed.released({"singles": 1}, until_ps=101)
+    owed.released({"singles": 1}, until=(0, 101))
     owed.settle({"singles": 50})
     one_released = owed.durable_words
-    owed.released({"singles": 9}, until_ps=None)
+    owed.released({"singles": 9}, until=None)
     owed.settle({"singles": 8})
     not_yet = owed.durable_words
     owed.settle({"singles": 9})
 
     assert (at_the_edge, one_released, not_yet, owed.durable_words) == (0, 1, 1, 11)
+
+
+def test_words_held_are_owed_when_the_clock_went_back_behind_them() -> None:
+    owed = Owed()
+    owed.hold({0: 1}, newest=(0, 9000))
+    owed.hold({0: 10}, newest=(1, 100))
+
+    owed.released({"singles": 1}, until=(1, 50))
+    owed.settle({"singles": 1})
+
+    assert owed.durable == {0: 1}
 
 
 def test_what_was_given_out_does_not_change() -> None:
@@ -82,13 +94,13 @@ def test_what_was_given_out_does_not_change() -> None:
 class Reference:
     """Words with what they wait for, looked through from the beginning each time."""
 
-    held: list[tuple[int, Words]] = field(default_factory=list)
+    held: list[tuple[Moment, Words]] = field(default_factory=list)
     owed: list[tuple[dict[StreamName, int], Words]] = field(default_factory=list)
     acknowledged: dict[StreamName, int] = field(default_factory=dict)
     durable: Words = field(default_factory=dict)
 
-    def released(self, handed: dict[StreamName, int], until_ps: int | None) -> None:
-        while self.held and (until_ps is None or self.held[0][0] < until_ps):
+    def released(self, handed: dict[StreamName, int], until: Moment | None) -> None:
+        while self.held and (until is None or self.held[0][0] < until):
             self.owed.append((dict(handed), self.held.pop(0)[1]))
 
     def settle(self) -> None:
@@ -99,7 +111,7 @@ class Reference:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["rows", "hold", "release", "owe", "disk", "disk"]),
+        st.sampled_from(["rows", "hold", "release", "anew", "owe", "disk", "disk"]),
         st.integers(0, 3),
         st.integers(1, 9),
         st.integers(0, 20),
@@ -113,20 +125,24 @@ steps = st.lists(
 def test_words_are_durable_in_the_order_in_which_they_came(drawn: list[tuple[str, int, int, int]]) -> None:
     owed, reference = Owed(), Reference()
     handed: dict[StreamName, int] = {}
-    newest = edge = total = 0
+    newest: Moment = (0, 0)
+    edge: Moment = (0, 0)
+    total = 0
     for what, source, words, number in drawn:
         stream: StreamName = "singles" if source % 2 else "coincidences"
         if what == "rows":
             handed[stream] = handed.get(stream, 0) + words
         elif what == "hold":
-            newest, total = newest + number, total + words
+            newest, total = (newest[0], newest[1] + number), total + words
             owed.hold({source: words}, newest)
             reference.held.append((newest, {source: words}))
         elif what == "release":
-            edge += number
+            edge = edge[0], edge[1] + number
             until = None if number == 0 else edge
             owed.released(handed, until)
             reference.released(handed, until)
+        elif what == "anew":
+            newest = edge = newest[0] + 1, 0
         elif what == "owe":
             total += words
             owed.owe({source: words}, handed)
