@@ -86,6 +86,7 @@ class Readout:
         except Exception as why:  # noqa: BLE001 - nobody is above a process: the status says what ended it
             self._fail(why)
             self._state = "failed"
+        gc.unfreeze()
         self._finish_live()
         last = control.with_name(LAST_STATUS)
         try:
