@@ -11,6 +11,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -44,18 +45,18 @@ def writable_cache() -> Path | None:
 def kernel(*signatures: Any) -> Callable[[Function], Function]:
     """Return a decorator that compiles a function for `signatures` (numba types), to run without the GIL.
 
-    Without a folder that can be written, or with a damaged one, it is compiled in memory: seconds at every start.
+    Without a folder that can be written it is compiled in memory: seconds at every start. Damaged files are replaced.
     """
 
     def compiled(function: Function) -> Function:
-        folder = writable_cache()
-        if folder is not None:
+        base = writable_cache()
+        for folder in [base / _fingerprint()] * 2 if base else []:
             try:
                 return _cached(function, list(signatures), folder)
             except NumbaError:
                 raise
-            except Exception:  # noqa: BLE001, S110 - numba unpickles what it finds: a damaged file can raise anything
-                pass
+            except Exception:  # noqa: BLE001 - numba unpickles what it finds: a damaged file can raise anything
+                _forget(function, folder)
         return cast("Function", numba.njit(list(signatures), nogil=True)(function))
 
     return compiled
@@ -65,11 +66,19 @@ def _cached(function: Function, signatures: list[Any], folder: Path) -> Function
     """Compile with numba's cache in our folder, not beside the sources, which may not be ours to write."""
     settings: Any = config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder / _fingerprint())
+    settings.CACHE_DIR = str(folder)
     try:
         return cast("Function", numba.njit(signatures, nogil=True, cache=True)(function))
     finally:
         settings.CACHE_DIR = before
+
+
+def _forget(function: Callable[..., Any], folder: Path) -> None:
+    """Remove what numba keeps of a function: `<module>.<name>-<line>.<python>.nbi` and `.nbc`."""
+    code = function.__code__
+    with suppress(OSError):  # not ours to remove: the function is compiled in memory then
+        for file in folder.rglob(f"*.{function.__qualname__}-{code.co_firstlineno}.*"):
+            file.unlink(missing_ok=True)
 
 
 def inlined(function: Function) -> Function:

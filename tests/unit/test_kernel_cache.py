@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daq.model.kernel import cache_directory, writable_cache
+from daq.model.kernel import cache_directory, kernel, writable_cache
 from daq.model.layout import Clock, Layout
 from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
@@ -168,3 +168,21 @@ def test_another_layout_is_another_module(cache: Path) -> None:
 
     assert len(list(cache.glob("scandaq_layout_*.py"))) == 2
     assert np.array(energies())[:, 0].tolist() == [7, 21, 14]
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("kind", ["nbc", "nbi"])
+@pytest.mark.parametrize("damage", [b"", bytes(100), b"not a pickle"])
+def test_a_damaged_kernel_is_compiled_anew_and_kept(cache: Path, kind: str, damage: bytes) -> None:
+    kernel("int64(int64)")(doubled)
+    (file,) = cache.rglob(f"*.{kind}")
+    whole = file.stat().st_size
+    file.write_bytes(damage)
+
+    assert kernel("int64(int64)")(doubled)(21) == 42
+
+    (file,) = cache.rglob(f"*.{kind}")
+    assert file.stat().st_size == pytest.approx(whole, rel=0.2)
