@@ -158,14 +158,14 @@ def pushed(order: Order, packets: list[tuple[Packet, tuple[list[int], list[int]]
 
 def arguments(packets: list[tuple[Packet, tuple[list[int], list[int]]]]) -> Any:
     """Return packets as the arguments of one call, with columns made from their serial numbers."""
-    times = [[t for packet, _ in packets for t in packet[1 + i]] for i in (0, 1)]
+    times = [[t for packet, _ in packets for t in packet[1:][i]] for i in (0, 1)]
     serials = [[n for _, numbers in packets for n in numbers[i]] for i in (0, 1)]
     streams: Any = {
         "singles": columns(SINGLES, times[0], serials[0]),
         "coincidences": columns(PAIRS, times[1], serials[1]),
     }
     ends: Any = {
-        stream: np.cumsum([len(packet[1 + i]) for packet, _ in packets], dtype=np.int64)
+        stream: np.cumsum([len(packet[1:][i]) for packet, _ in packets], dtype=np.int64)
         for i, stream in enumerate(("singles", "coincidences"))
     }
     return streams, ends, np.array([packet[0] for packet, _ in packets], np.uint16)

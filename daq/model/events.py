@@ -77,8 +77,8 @@ HOST_MARKS = (
     "step", "pause", "resume", "jump",
 )  # fmt: skip
 """Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
-`jump`: `value` = the step of a source's clock, ps. All others: `value` = packets seen up to then, that of the deciding
-event of a `stop` included."""
+`jump`: `value` = the step of a source's clock, ps; below zero the clock of all went back, and order began anew. All
+others: `value` = packets seen up to then, that of the deciding event of a `stop` included."""
 
 MARKS: tuple[str, ...] = DECODED_MARKS + HOST_MARKS
 """The closed list; its order is the code used inside the decoder."""

@@ -32,13 +32,14 @@ class OrderRule(Strict):
     """How far events may arrive behind the latest one, and what step forward no clock takes.
 
     With M the latest time of all sources: an event is *late* when its time is below M - `max_disorder_ps`; a source
-    whose event lies above M + `max_step_ps` while other sources are live has a clock that jumped.
+    whose event lies above M + `max_step_ps` while other sources are live has a clock that jumped; when all lie below
+    M - `max_step_ps` the clock of the detector has gone back.
     """
 
     max_disorder_ps: Annotated[int, Field(ge=0, le=MAX_DISORDER_PS)] = 100 * 10**9
     """How far behind the latest event of any source an event may arrive and still be put in order."""
     max_step_ps: Annotated[int, Field(ge=1, le=MAX_STEP_PS)] = 10 * 10**12
-    """How far ahead of the latest event of any source an event may lie."""
+    """How far ahead of the latest event of any source an event may lie, or how far behind it without being astray."""
 
     @property
     def slice_bits(self) -> int:
