@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from daq.storage.accounts import Accounts, unnumbered
 
 from daq.model.ledger import Ledger
 from daq.model.packets import Packets
+from daq.storage.accounts import Accounts, unnumbered
 from daq.storage.derive import Derivation
 from daq.storage.kernels import load_decoder
 from daq.wire.native_batch import packets_of, unframed_packets_of
