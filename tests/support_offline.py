@@ -6,6 +6,7 @@ where it belongs, and everything sorted at once. No kernel, no slab, no accounts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,8 +124,13 @@ class OfflineOrder:
 
     rule: OrderRule
     latest: int | None = None
-    last: dict[int, int] = field(default_factory=dict)
+    live: dict[int, int] = field(default_factory=dict)
+    """Latest times of sources; those of sources that went astray below since are gone."""
     aside: set[int] = field(default_factory=set)
+    excursion: tuple[float, int] = (0.0, 0)
+    """Where the latest time was before and after one event took it far."""
+    astray: dict[int, list[int]] = field(default_factory=dict)
+    """Times of each source's astray events since the last event in order, since it last began again."""
     placed: list[tuple[tuple[int, int, int, int, int], str, Row]] = field(default_factory=list)
     beginning: int = 0
 
@@ -133,13 +139,16 @@ class OfflineOrder:
         time, source, row = event
         width, disorder = 1 << self.rule.slice_bits, self.rule.max_disorder_ps
         is_aside = self._is_set_aside(time, source)
-        before = latest = self.latest if self.latest is not None else time
+        latest = before = self.latest if self.latest is not None else time
         if not is_aside:
-            self.latest = latest = max(before, time)
-            self.last[source] = max(self.last.get(source, time), time)
-        edge = (latest - disorder) // width
-        number = len(self.placed)
+            if time - before > disorder + width:
+                self.excursion = before, time
+            latest = self.latest = max(before, time)
+            self.live[source] = max(self.live.get(source, time), time)
         late = is_aside or time < before - disorder
+        if not late:
+            self.astray.clear()
+        number, edge = len(self.placed), (latest - disorder) // width
         if is_aside or time // width < edge:
             place = (self.beginning, edge, 0, 0, number)
         else:
@@ -149,8 +158,9 @@ class OfflineOrder:
     def begin_anew(self) -> None:
         """Forget the clock, as at a flush: what comes next follows all that came before."""
         self.latest = None
-        self.last.clear()
+        self.live.clear()
         self.aside.clear()
+        self.astray.clear()
         self.beginning += 1
 
     def rows(self) -> list[tuple[str, Row]]:
@@ -158,21 +168,51 @@ class OfflineOrder:
         return [(stream, row) for _, stream, row in sorted(self.placed, key=lambda found: found[0])]
 
     def _is_set_aside(self, time: int, source: int) -> bool:
-        """Tell whether an event's clock has jumped ahead of all others."""
+        """Judge an event, and move the clock of the detector as a whole where the event shows that it has moved."""
         if self.latest is None:
-            self.latest = time
-        floor, ceiling = self.latest - self.rule.max_disorder_ps, self.latest + self.rule.max_step_ps
-        if source in self.aside and floor <= time <= ceiling:
-            self.aside.remove(source)
-        if source not in self.aside and time <= ceiling:
+            self.latest, self.excursion = time, (-math.inf, time)
+        below = self.latest - self.rule.max_disorder_ps
+        if below <= time <= self.latest + self.rule.max_step_ps:
+            self.aside.discard(source)
             return False
-        if source in self.aside and time < floor:
-            return True
-        if any(last >= floor for other, last in self.last.items() if other != source and other not in self.aside):
+        above, is_astray = time > self.latest, self._is_astray(time)
+        if self._has_moved(time, source, is_astray=is_astray):
+            self.aside.clear()
+            if not above:
+                self.begin_anew()
+                self.latest, self.excursion = time, (-math.inf, time)
+            return False
+        if is_astray and above:
             self.aside.add(source)
-            return True
-        self.aside.clear()
-        return False
+        elif is_astray and source not in self.aside:
+            self.live.pop(source, None)
+        return source in self.aside
+
+    def _is_astray(self, time: int) -> bool:
+        assert self.latest is not None
+        step, far = time - self.latest, self.rule.max_disorder_ps + (1 << self.rule.slice_bits)
+        return step > self.rule.max_step_ps or step < -max(self.rule.max_step_ps, far)
+
+    def _has_moved(self, time: int, source: int, *, is_astray: bool) -> bool:
+        assert self.latest is not None
+        disorder, far = self.rule.max_disorder_ps, self.rule.max_disorder_ps + (1 << self.rule.slice_bits)
+        alone = not any(
+            last >= self.latest - disorder
+            for other, last in self.live.items()
+            if other != source and other not in self.aside
+        )
+        if is_astray:
+            return alone or self._went_on(time, source)
+        before, after = self.excursion
+        return alone and time < self.latest - far and self.latest <= after + disorder and time >= before - disorder
+
+    def _went_on(self, time: int, source: int) -> bool:
+        """Tell whether a source that is astray has gone on for more than a step."""
+        walk = self.astray.setdefault(source, [])
+        if walk and (time < walk[0] or time > max(walk) + self.rule.max_step_ps):
+            walk.clear()
+        walk.append(time)
+        return time - walk[0] > self.rule.max_step_ps
 
 
 def _stored(row: Row) -> Row:

@@ -58,6 +58,8 @@ class Weather:
     junk: float = 0.0
     restarts: int = 0
     bad_words: float = 0.0
+    wild: float = 0.0
+    """Share of packets with a wild time, from a few ms to a minute off."""
     lag_ms: float = 0.0
     """Delay of one source against the others."""
 
@@ -78,9 +80,10 @@ class FrontEnd:
         self._coarse = None
         while now_ms < end_ms:
             words: list[int] = []
+            off_ms = rng.choice([5.0, 30.0, 60_000.0, -30.0]) if rng.random() < self._weather.wild else 0.0
             for _ in range(rng.choice([1, 1, 2, 5])):
                 now_ms += rng.expovariate(2.0)
-                words += self._event(base_ms + now_ms - begin_ms)
+                words += self._event(max(0.0, base_ms + now_ms - begin_ms + off_ms))
             pieces.append(Piece(_ns(now_ms), self._source, number, first, tuple(words)))
             first += len(words)
             if rng.random() < 0.1:

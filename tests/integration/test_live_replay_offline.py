@@ -35,16 +35,20 @@ from daq.storage.slab import Slab
 from daq.wire.stream import StreamFramer
 
 RULE = OrderRule(max_disorder_ps=3 * MS, max_step_ps=2000 * MS)
+STRICT = OrderRule(max_disorder_ps=3 * MS, max_step_ps=10 * MS)
+"""By which clocks that begin again, lag or are wild have jumped."""
 BAD = Weather(
-    loss=0.1, twice=0.1, overtaken=0.5, late=0.1, cut=0.05, junk=0.05, restarts=1, bad_words=0.05, lag_ms=6.0
+    loss=0.1, twice=0.1, overtaken=0.5, late=0.1, cut=0.05, junk=0.05, restarts=1, bad_words=0.05, wild=0.01, lag_ms=6.0
 )  # fmt: skip
 
 names = st.sampled_from(sorted(PROFILES))
 seeds = st.integers(0, 10**9)
+rules = st.sampled_from([RULE, STRICT])
 shares = st.sampled_from([0.0, 0.05, 0.2])
 weathers = st.builds(
     Weather, loss=shares, twice=shares, overtaken=st.sampled_from([0.0, 0.5]), late=shares, cut=shares, junk=shares,
-    restarts=st.integers(0, 2), bad_words=shares, lag_ms=st.sampled_from([0.0, 2.0, 8.0]),
+    restarts=st.integers(0, 2), bad_words=shares, wild=st.sampled_from([0.0, 0.03]),
+    lag_ms=st.sampled_from([0.0, 2.0, 8.0]),
 )  # fmt: skip
 
 
@@ -142,38 +146,37 @@ def drawn_cuts(seed: int, count: int) -> frozenset[int]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(names, seeds, st.integers(1, 4), st.sampled_from([5.0, 40.0]), weathers, st.booleans())
+@given(names, seeds, st.integers(1, 4), st.sampled_from([5.0, 40.0]), weathers, rules | st.none())
 def test_live_rows_are_those_worked_out_offline(
-    name: str, seed: int, sources: int, length_ms: float, weather: Weather, ordered: bool
+    name: str, seed: int, sources: int, length_ms: float, weather: Weather, rule: OrderRule | None
 ) -> None:
-    rule = RULE if ordered else None
     pieces = traffic(name, seed, sources, length_ms, weather)
 
     assert live(name, pieces, drawn_cuts(seed, len(pieces)), order=rule) == offline_rows(pieces, PROFILES[name], rule)
 
 
 @settings(max_examples=60, deadline=None)
-@given(names, seeds, st.integers(1, 3), weathers)
+@given(names, seeds, st.integers(1, 3), weathers, rules)
 def test_the_same_words_in_other_packets_and_calls_give_the_same_rows(
-    name: str, seed: int, sources: int, weather: Weather
+    name: str, seed: int, sources: int, weather: Weather, rule: OrderRule
 ) -> None:
     pieces = traffic(name, seed, sources, 30.0, weather)
     others = recut(pieces, seed)
 
-    assert live(name, others, drawn_cuts(seed, len(others))) == live(name, pieces)
+    assert live(name, others, drawn_cuts(seed, len(others)), order=rule) == live(name, pieces, order=rule)
 
 
 @settings(max_examples=60, deadline=None)
-@given(names, seeds, st.integers(1, 3), weathers, st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@given(names, seeds, st.integers(1, 3), weathers, rules, st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_order_begins_anew_where_the_host_flushed(
-    name: str, seed: int, sources: int, weather: Weather, places: list[float]
+    name: str, seed: int, sources: int, weather: Weather, rule: OrderRule, places: list[float]
 ) -> None:
     pieces = traffic(name, seed, sources, 30.0, weather)
     flushes = sorted({int(place * (len(pieces) - 1)) for place in places})
 
-    rows = live(name, pieces, drawn_cuts(seed, len(pieces)), flushes=flushes)
+    rows = live(name, pieces, drawn_cuts(seed, len(pieces)), order=rule, flushes=flushes)
 
-    assert rows == offline_rows(pieces, PROFILES[name], RULE, flushes)
+    assert rows == offline_rows(pieces, PROFILES[name], rule, flushes)
 
 
 @settings(max_examples=40, deadline=None)
@@ -198,11 +201,10 @@ def test_one_source_gives_the_same_rows_over_a_connection_cut_at_any_byte(name: 
 
 
 @settings(max_examples=25, deadline=None)
-@given(names, seeds, st.integers(1, 4), weathers, st.booleans())
+@given(names, seeds, st.integers(1, 4), weathers, rules | st.none())
 def test_recorded_rows_are_those_worked_out_offline_and_those_replayed(
-    name: str, seed: int, sources: int, weather: Weather, ordered: bool
+    name: str, seed: int, sources: int, weather: Weather, rule: OrderRule | None
 ) -> None:
-    rule = RULE if ordered else None
     pieces = traffic(name, seed, sources, 30.0, weather)
     with fresh_folder() as folder:
         record(folder / "run", script(name, pieces, cuts=drawn_cuts(seed, len(pieces)), order=rule))
@@ -212,17 +214,17 @@ def test_recorded_rows_are_those_worked_out_offline_and_those_replayed(
 
 
 @settings(max_examples=15, deadline=None)
-@given(names, seeds, st.integers(1, 4), weathers, st.floats(0, 1))
+@given(names, seeds, st.integers(1, 4), weathers, rules, st.floats(0, 1))
 def test_rows_that_were_shed_and_rebuilt_are_those_worked_out_offline_and_those_replayed(
-    name: str, seed: int, sources: int, weather: Weather, shed_at: float
+    name: str, seed: int, sources: int, weather: Weather, rule: OrderRule, shed_at: float
 ) -> None:
     pieces = traffic(name, seed, sources, 30.0, weather)
     at = int(shed_at * len(pieces))
     with fresh_folder() as folder:
-        record(folder / "run", script(name, pieces, cuts=drawn_cuts(seed, len(pieces))), shed_at=[at])
+        record(folder / "run", script(name, pieces, cuts=drawn_cuts(seed, len(pieces)), order=rule), shed_at=[at])
         replayed_alike(folder / "run")
 
-        assert stored(folder / "run") == offline_rows(pieces, PROFILES[name], RULE)
+        assert stored(folder / "run") == offline_rows(pieces, PROFILES[name], rule)
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
