@@ -63,7 +63,7 @@ class Derivation:
         self._decoder = decoder
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
-        self._counter = StopCounter(stop or StopCondition())
+        self._counter = StopCounter(stop or StopCondition(), rule=order)
         self._stages = stages or Stages()
         self._order = Order(order, dtypes_of(decoder)) if order else None
         self._utc_of = utc_of
@@ -144,7 +144,7 @@ class Derivation:
         latest_before = self._carry.state[:, 2].copy()
         decoded = self._decode(words, keep=self._order is None and not shed)
         streams = self.decoded = self._stages.window(self._stages.calibrate(decoded.streams))
-        hit = self._decide(streams, decoded)
+        hit = self._decide(streams, decoded, words.source)
         rows: Rows = {}
         if not shed:
             _append(rows, self._ordered(streams, decoded, words))
@@ -177,7 +177,7 @@ class Derivation:
 
     def step(self, condition: StopCondition, text: str = "") -> Rows:
         """Begin another step: its counts begin at zero, its time now."""
-        self._counter = StopCounter(condition, since_ps=self.latest_ps)
+        self._counter = self._counter.following(condition, since_ps=self.latest_ps)
         self.stopped = None
         self._paused_at_ps = None
         return self.mark("step", text=text)
@@ -273,11 +273,11 @@ class Derivation:
             events = self._order.push(events, ends, words.source)
         return self._stages.frame(self._stages.pair(events))
 
-    def _decide(self, streams: Streams, decoded: Decoded) -> Hit | None:
+    def _decide(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
         """Count, and return the limit that these rows reach."""
         if self._paused_at_ps is not None:
             return None
-        hit = self._counter.seen(streams, decoded.ends)
+        hit = self._counter.seen(streams, decoded.ends, sources)
         if hit is None or self.stopped is not None:
             return None
         self.stopped = Stopped(hit.limit, hit.time_ps)

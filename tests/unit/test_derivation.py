@@ -428,3 +428,23 @@ def test_every_jump_of_a_call_is_marked_after_the_packet_that_showed_it(cut: lis
         1, 90_000, 2, 2 - 90_000, 3, 90_001, 4, 4 - 90_001, 50_000, 60_500, 20_000, 20_000 - 60_500,
     ]  # fmt: skip
     assert {row["source"] for row in marks if row["kind"] == "jump"} == {0}
+
+
+def test_a_source_whose_clock_jumped_does_not_end_a_step_by_time() -> None:
+    decoder = decoder_of("singles64")
+    rule = OrderRule(max_disorder_ps=10**6, max_step_ps=10**9)
+    derived = Derivation(
+        decoder, Accounts("native", 8, "word"), imported=True, stop=parse_stop(["time=1s"]), order=rule
+    )  # fmt: skip
+    near = [single(k, 5) for k in range(3)]
+    datagrams = [
+        packet(0, [epoch(0), *near], size=8),
+        packet(0, [epoch(0), *near], source=1, size=8),
+        packet(4, [epoch(10**6), *near], source=1, size=8),
+        packet(4, [single(4, 1)], size=8),
+    ]
+
+    rows_of(derived, received(datagrams, [0] * 4, 8), [2])
+
+    assert derived.latest_ps > 10**12
+    assert derived.stopped is None

@@ -50,7 +50,6 @@ def test_whatever_the_host_did_a_replay_does_again(
 
     assert derivation.stopped is not None
     assert manifest.ended_by == "operator"  # who sealed it; the last step may have ended before
-    assert derivation.stopped.by in ("operator", "time", *stop.split(","))
     assert derivation.words_by_kind == manifest.words_by_kind
     assert derivation.latest_ps == manifest.duration_ps
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daq.model.order import OrderRule
 from daq.model.stop import StopCondition, parse_stop
 from daq.pipeline.stages import Stage, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
@@ -113,6 +114,28 @@ def test_the_detector_time_of_a_pause_is_not_the_steps() -> None:
 
     assert counter.seen({"singles": {"time_ps": np.array([114], np.int64)}}, after(1)) is None
     assert counter.seen({"singles": {"time_ps": np.array([115], np.int64)}}, after(1)) == Hit(0, 115, "time")
+
+
+def test_a_source_whose_clock_jumped_does_not_end_a_step_while_others_go_on() -> None:
+    rule = OrderRule(max_disorder_ps=10, max_step_ps=100)
+    times = np.array([1, 2, 5000, 3, 5001, 4, 30], np.int64)
+    sources = np.array([0, 1, 1, 0, 1, 0, 0], np.uint16)
+    ends = np.array([[k + 1, 0, 0, 0] for k in range(7)], np.int64)
+
+    together = StopCounter(parse_stop(["time=20ps"]), rule=rule).seen({"singles": {"time_ps": times}}, ends, sources)
+    one_by_one = StopCounter(parse_stop(["time=20ps"]), rule=rule)
+    hits = [one_by_one.seen({"singles": {"time_ps": times[k : k + 1]}}, after(1), sources[k : k + 1]) for k in range(7)]
+
+    assert together == Hit(6, 20, "time")
+    assert hits == [None] * 6 + [Hit(0, 20, "time")]
+
+
+def test_a_lone_source_that_jumps_tells_the_time() -> None:
+    rule = OrderRule(max_disorder_ps=10, max_step_ps=100)
+    counter = StopCounter(parse_stop(["time=20ps"]), rule=rule)
+
+    assert counter.seen({"singles": {"time_ps": np.array([1, 2], np.int64)}}, after(2)) is None
+    assert counter.seen({"singles": {"time_ps": np.array([5000], np.int64)}}, after(1)) == Hit(0, 20, "time")
 
 
 def test_stages_run_in_their_order_and_default_to_identity() -> None:
