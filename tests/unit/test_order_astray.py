@@ -165,6 +165,27 @@ def test_a_wild_time_makes_the_way_of_a_source_set_aside_begin_anew(wild: int) -
     assert late_ms(order_of(RULE), every_ms(1, 0, 1) + every_ms(0, 1, 2) + astray)[-1] == 10_900
 
 
+def test_late_events_of_others_do_not_keep_a_source_set_aside() -> None:
+    order = order_of(RULE)
+    late_in_its_slice: Packet = (2, [900 * MS - MS // 10], [])
+    astray = [packet for time in range(9000, 10_500) for packet in [*every_ms(0, time, time + 1), late_in_its_slice]]
+
+    late = late_ms(order, [*every_ms(0, 999, 1000), *every_ms(1, 1000, 1001), *astray])
+
+    assert order.late.tolist()[2] == 1500
+    assert [time for time in late if time > 1000] == list(range(9000, 10_001))
+
+
+def test_what_holds_for_an_event_astray_does_not_for_those_after_it_that_are_not() -> None:
+    before = every_ms(1, 4999, 5000) + every_ms(0, 5000, 5001)
+    jumps: Packet = (0, [9000 * MS], [])
+    comes_back: Packet = (0, [4880 * MS, 4950 * MS], [])
+    goes_back_and_comes_back: Packet = (1, [3990 * MS, 4500 * MS, 4950 * MS], [])
+
+    assert late_ms(order_of(RULE), [*before, jumps, comes_back]) == [9000, 4880]
+    assert late_ms(order_of(RULE), [*before, goes_back_and_comes_back]) == [3990, 4500]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     periods=st.lists(st.sampled_from([1, 2, 7, 50, 130, 400]), min_size=1, max_size=4), seed=st.integers(0, 99),
