@@ -31,9 +31,9 @@ from simulators.options import instrument
 
 COMBINATIONS = int(os.environ.get("SCANDAQ_FAULT_COMBINATIONS", "100"))
 IN_ONE_TEST = 50
-OVER_SOCKETS = int(os.environ.get("SCANDAQ_FAULT_SOCKETS", "12"))
-OVER_PROCESSES = {"native": 1022, "none": 1033, "stream": 1034}
-"""A combination of each framing that is recorded by a process of its own."""
+OVER_SOCKETS = int(os.environ.get("SCANDAQ_FAULT_SOCKETS", "8"))
+OVER_PROCESSES = {"native": 1022, "stream": 1034}
+"""A combination over each wire that is recorded by a process of its own."""
 
 
 def told(drawn: Drawn, ledger: dict[str, Any], truth: dict[str, Any]) -> str:
