@@ -62,6 +62,12 @@ def test_the_ledger_is_the_truth_for_faults_in_random_combinations(first: int) -
     assert "".join(map(differing, numbers)) == ""
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(COMBINATIONS, 1000, IN_ONE_TEST))
+def test_the_ledger_is_the_truth_for_a_thousand_combinations(first: int) -> None:
+    assert "".join(map(differing, range(first, first + IN_ONE_TEST))) == ""
+
+
 class Wire:
     """A front end's end of the wire, over which a combination goes to a readout: a port it listens at, or a server."""
 
