@@ -164,8 +164,8 @@ def _require_space(
 ) -> None:
     """Refuse a recording whose estimate does not fit the storage."""
     from daq.storage.kernels import load_decoder
-    from daq.storage.recording import stream_schemas
     from daq.storage.space import estimate_bytes, require_space
+    from daq.storage.streams import stream_schemas
 
     duration_s, words = 0.0, 0.0
     if source.kind == "file":
@@ -176,7 +176,7 @@ def _require_space(
         words = duration_s * profile.transport.rate_max_words_per_s
     if stop.counts:
         words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
-    schemas = stream_schemas(load_decoder(profile.layout, profile.clock), store_raw=store_raw)
+    schemas = stream_schemas(load_decoder(profile.layout, profile.clock), store_raw=store_raw, late=True)
     require_space(
         directory,
         estimate_bytes(words, word_bytes=profile.layout.word_bytes, schemas=schemas, duration_s=duration_s),

@@ -211,3 +211,14 @@ def _fallocate(fd: int, mode: int, offset: int, length: int) -> None:
     if _libc_fallocate(fd, mode, offset, length):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def make_parents(directory: Path) -> None:
+    """Make the folders above `directory` durably, or raise `RefusedError`."""
+    files = StorageFiles()
+    try:
+        for path in reversed([path for path in directory.absolute().parents if not path.exists()]):
+            with suppress(FileExistsError):  # another recording made it just now
+                files.make_directory(path)
+    except OSError as why:
+        raise RefusedError(f"{directory} cannot be made: {why.strerror}") from None

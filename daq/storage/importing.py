@@ -15,8 +15,9 @@ from daq.model.stop import StopCondition
 from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
 from daq.storage.manifest import Manifest
-from daq.storage.recording import Recording, stream_schemas
+from daq.storage.recording import Recording
 from daq.storage.space import estimate_bytes, require_space
+from daq.storage.streams import stream_schemas
 from daq.wire.stream import StreamFramer
 
 READ_BYTES = 1 << 20

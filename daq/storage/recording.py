@@ -14,9 +14,8 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import DeadlineError, RefusedError, ScandaqError
-from daq.listmode.decoder import Decoder
-from daq.model.events import PROMPT, STREAMS, StreamName
+from daq.errors import DeadlineError, ScandaqError
+from daq.model.events import PROMPT, StreamName
 from daq.model.layout import Clock, Layout
 from daq.model.ledger import Ledger
 from daq.model.order import OrderRule
@@ -24,7 +23,7 @@ from daq.model.packets import Packets
 from daq.model.stop import StopCondition
 from daq.storage.accounts import Accounted, Accounts, Framing
 from daq.storage.derive import Derivation, Rows
-from daq.storage.files import StorageFiles
+from daq.storage.files import make_parents
 from daq.storage.flow import Counts, total
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
@@ -33,11 +32,12 @@ from daq.storage.manifest import Manifest
 from daq.storage.memory import return_large_blocks
 from daq.storage.owed import Owed
 from daq.storage.rebuild import Rebuild
-from daq.storage.schemas import arrow_schema
 from daq.storage.slab import Slab
+from daq.storage.streams import stream_schemas
 from daq.storage.writer import ListModeWriter
 
 _NAP_S = 0.005
+_STALL_S = 10.0
 
 
 class Recording:
@@ -324,7 +324,11 @@ class Recording:
         self._drain()
 
     def _drain(self) -> None:
-        """Hand rows to the writer, in order; where it has no room and waiting would cost data, keep them for later."""
+        """Hand rows to the writer, in order; where it has no room and waiting would cost data, keep them for later.
+
+        A disk that takes nothing for 10 s is a failure, as it is to the writer.
+        """
+        give_up_s = time.monotonic() + _STALL_S
         try:
             while self._waiting and self.failure is None:
                 stream, rows, counts = self._waiting[0]
@@ -333,6 +337,8 @@ class Recording:
                 elif not self._writer.try_write(stream, rows, counts=counts):
                     if self._pressed():
                         return
+                    if time.monotonic() > give_up_s:
+                        raise DeadlineError(f"{self._directory}: the disk took nothing for {_STALL_S:g} s")
                     time.sleep(_NAP_S)
                     continue
                 self._waiting.popleft()
@@ -359,17 +365,6 @@ class Recording:
             self._shed[source] = self._shed.get(source, 0) + count
 
 
-def make_parents(directory: Path) -> None:
-    """Make the folders above `directory` durably, or raise `RefusedError`."""
-    files = StorageFiles()
-    try:
-        for path in reversed([path for path in directory.absolute().parents if not path.exists()]):
-            with suppress(FileExistsError):  # another recording made it just now
-                files.make_directory(path)
-    except OSError as why:
-        raise RefusedError(f"{directory} cannot be made: {why.strerror}") from None
-
-
 def _grown(
     numbers: npt.NDArray[np.uint16], before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
 ) -> dict[int, int]:
@@ -387,21 +382,3 @@ def _named(name: str, by_source: dict[int, int]) -> Counts:
 def _rows_of(rows: Any) -> int:
     """Return the number of rows in packets or in columns."""
     return len(rows) if isinstance(rows, Packets) else len(rows["time_ps"])
-
-
-def stream_schemas(
-    decoder: Decoder, *, store_raw: bool = True, store_rows: bool = True, late: bool = False
-) -> dict[StreamName, Any]:
-    """Return the Arrow schema of each stream that a recording with `decoder` writes; `late`: rows are put in order.
-
-    Marks are stored in any case: what the host noted is nowhere else.
-    """
-    schemas: dict[StreamName, Any] = {}
-    if store_raw:
-        schemas["raw"] = arrow_schema("raw", list(STREAMS["raw"]))
-    for stream, columns in decoder.columns.items():
-        if store_rows or stream == "marks":
-            required = [name for name, column in STREAMS[stream].items() if column.required]
-            wanted = {*columns, *required, *(["late"] if late and stream == "singles" else [])}
-            schemas[stream] = arrow_schema(stream, [name for name in STREAMS[stream] if name in wanted])
-    return schemas

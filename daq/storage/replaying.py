@@ -22,6 +22,7 @@ from daq.model.packets import Packets
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.accounts import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
+from daq.storage.files import make_parents
 from daq.storage.hashing import hash_segments
 from daq.storage.hostcommands import HostCommands
 from daq.storage.kernels import load_decoder
@@ -30,8 +31,8 @@ from daq.storage.memory import return_large_blocks
 from daq.storage.rawpackets import cut_packets, raw_packets
 from daq.storage.reader import ListMode
 from daq.storage.recordedlayout import recorded_layout
-from daq.storage.recording import make_parents, stream_schemas
 from daq.storage.schemas import record_batch
+from daq.storage.streams import stream_schemas
 from daq.storage.writer import ListModeWriter
 
 

@@ -11,11 +11,9 @@ accepted, yet `seal` still makes what is whole a sealed directory.
 from __future__ import annotations
 
 import errno
-import re
 import threading
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
 _IDLE_S = 0.5
 _SLACK_BYTES = 1 << 16
-_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NO_DEADLINE_S = threading.TIMEOUT_MAX
 _NOT_OURS_TO_WRITE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -60,29 +57,6 @@ class WriterLimits:
     buffers: int = 12
     stall_s: float = 10.0
     seal_s: float = 30.0
-
-
-def new_directory(
-    storage: Path, acquisition_id: str, *, day: date | None = None, files: StorageFiles | None = None
-) -> Path:
-    """Make `<storage>/<day>/<acquisition_id>` durably and return it; `day` is today (UTC) unless given.
-
-    Raise `UsageError` for an id that is no plain file name, `RefusedError` when the directory exists or cannot be made.
-    """
-    if not _IDENTITY.fullmatch(acquisition_id):
-        raise UsageError(f"acquisition id {acquisition_id!r}: letters, digits, '.', '_' and '-', at most 100")
-    files = files or StorageFiles()
-    path = storage / (day or datetime.now(UTC).date()).isoformat() / acquisition_id
-    try:
-        for parent in (storage, path.parent):
-            if not parent.is_dir():
-                files.make_directory(parent)
-        files.make_directory(path)
-    except FileExistsError:
-        raise RefusedError(f"{path} exists: a recording is never written over another") from None
-    except OSError as why:
-        raise RefusedError(f"{path} cannot be made: {why.strerror}") from None
-    return path
 
 
 class ListModeWriter:

@@ -23,7 +23,7 @@ from daq.storage.hashing import hash_segments
 from daq.storage.manifest import MANIFEST, Manifest, parse_manifest
 from daq.storage.schemas import arrow_schema
 from daq.storage.space import estimate_bytes, require_space
-from daq.storage.writer import ListModeWriter, WriterLimits, new_directory
+from daq.storage.writer import ListModeWriter, WriterLimits
 
 pytestmark = pytest.mark.system
 
@@ -115,7 +115,7 @@ def test_a_recording_that_does_not_fit_is_refused_before_it_starts(small_disk: P
 
 def test_a_disk_that_fills_up_is_said_within_a_second_and_keeps_what_was_acknowledged(small_disk: Path) -> None:
     files = WatchedFiles()
-    directory = new_directory(small_disk, "full")
+    directory = small_disk / "full"
 
     with ListModeWriter(directory, manifest(), SCHEMAS, files=files, limits=LIMITS) as writer:
         offered, why = fill(writer)
@@ -138,7 +138,7 @@ def test_a_disk_that_fills_up_is_said_within_a_second_and_keeps_what_was_acknowl
 
 
 def test_a_full_disk_recording_is_unmounted_and_read_again_as_it_was(small_disk: Path, tmp_path: Path) -> None:
-    directory = new_directory(small_disk, "full")
+    directory = small_disk / "full"
     with ListModeWriter(directory, manifest(), SCHEMAS, limits=LIMITS) as writer:
         fill(writer)
         sealed = writer.seal()

@@ -18,7 +18,7 @@ from daq.model.ledger import Ledger
 from daq.storage.files import Handle, StorageFiles
 from daq.storage.manifest import MANIFEST, Manifest, parse_manifest
 from daq.storage.schemas import arrow_schema
-from daq.storage.writer import ListModeWriter, WriterLimits, new_directory
+from daq.storage.writer import ListModeWriter, WriterLimits
 
 SINGLES = arrow_schema("singles", ["time_ps", "detector", "energy_kev", "late"])
 MARK_ROWS = arrow_schema("marks", ["time_ps", "kind", "source", "value", "value2", "text"])
@@ -220,20 +220,6 @@ def test_an_existing_recording_is_never_written_over(tmp_path: Path) -> None:
         ListModeWriter(tmp_path / "run", manifest(), {"singles": SINGLES}).open()
 
     assert (tmp_path / "run" / MANIFEST).read_bytes() == before
-
-
-def test_the_directory_is_named_by_day_and_id_and_made_once(tmp_path: Path) -> None:
-    made = new_directory(tmp_path / "store", "run-7")
-
-    assert made.parent.name == time.strftime("%Y-%m-%d", time.gmtime())
-    with pytest.raises(RefusedError, match="never written over"):
-        new_directory(tmp_path / "store", "run-7")
-
-
-@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", ".hidden", "x" * 101, "é"])
-def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="acquisition id"):
-        new_directory(tmp_path, name)
 
 
 def test_a_failing_body_still_seals_and_says_fault(tmp_path: Path) -> None:
