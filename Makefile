@@ -61,10 +61,14 @@ lock: $(VENV)/.dev
 
 COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
 
-# What the tests of disks need from Debian; a user without root runs the rest.
+# What the tests of disks and of system servers need from Debian; a user without root runs the rest.
+SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub openssl npm
 system-packages:
-	@if [ "$$(id -u)" = 0 ] && ! (command -v mkfs.ext4 && command -v losetup && command -v mount) > /dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends e2fsprogs mount util-linux; \
+	@if [ "$$(id -u)" = 0 ] && ! ( [ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2> /dev/null)" ] && \
+		for command in $(SYSTEM_COMMANDS); do command -v $$command || exit 1; done ) > /dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			e2fsprogs mount util-linux mosquitto mosquitto-clients openssl postgresql \
+			$$(command -v npm > /dev/null || echo npm); \
 	fi
 
 $(VENV)/bin/python:
