@@ -7,11 +7,17 @@
     │   ├── MismatchError             a profile and a file or stream do not fit each other
     │   ├── FormatError               not a list-mode directory, or a version this build does not know
     │   ├── EncodeError               values that the layout cannot express
+    │   ├── TransitionRefusedError    not possible in the state the acquisition is in
+    │   ├── InterlockError            an interlock is open, stale or unknown, or motion is not enabled
+    │   ├── LimitError                a value outside of a device's or a protocol's limits
+    │   ├── AccessError               this user may not
     │   └── StorageFullError          no room, found before the start or while writing
     ├── StorageFailedError            the disk does not do what it should: an input/output error while writing
     ├── MissingError          4       no such file, profile, directory
     ├── UnreachableError      5       a peer does not answer or hung up
     ├── VerificationError     6       ran, and the verdict is FAILED
+    │   ├── ReadbackError             a device does not hold what it was told
+    │   └── MotionError               an axis did not arrive, or moved when it should not
     ├── DeadlineError         7       a wait reached its deadline
     ├── UnexpectedError       1       a fault of this program, not of its input
     └── WireError             3       bytes from a peer break their protocol
@@ -61,6 +67,22 @@ class StorageFullError(RefusedError):
     """The storage has no room, found before the start or while writing."""
 
 
+class TransitionRefusedError(RefusedError):
+    """Not possible in this state; the text says what is."""
+
+
+class InterlockError(RefusedError):
+    """An interlock is open, stale or unknown, or motion is not enabled."""
+
+
+class LimitError(RefusedError):
+    """A value is outside of a limit of a device or a protocol."""
+
+
+class AccessError(RefusedError):
+    """The user who asks may not do it."""
+
+
 class StorageFailedError(ScandaqError):
     """The disk failed while writing, for another reason than lack of room."""
 
@@ -81,6 +103,14 @@ class VerificationError(ScandaqError):
     """The command ran and its verdict is FAILED."""
 
     exit_code = 6
+
+
+class ReadbackError(VerificationError):
+    """A device does not hold the value it was told to."""
+
+
+class MotionError(VerificationError):
+    """An axis did not arrive, or moved when it should not."""
 
 
 class DeadlineError(ScandaqError):

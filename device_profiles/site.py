@@ -20,6 +20,7 @@ from daq.model.layout import Name
 from device_profiles.load import load_profile
 from device_profiles.reading import from_pydantic, known_keys, read_toml, refusal
 from device_profiles.scanners import beside, load_scanner
+from device_profiles.services import Access, Device, Metrics, Mqtt
 
 SITE_SCHEMA = "site/0"
 ENV_PREFIX = "SCANDAQ_"
@@ -62,6 +63,20 @@ class Site(BaseSettings):
     scanner: str | None = None
     """Id of a shipped scanner profile, or a path relative to the site file."""
     instruments: dict[Name, Plug] = {}
+    devices: dict[Name, Device] = {}
+    state: Path | None = None
+    """Folder of journal, audit log and catalogue; default `station` in the storage folder."""
+    socket: Path | None = None
+    """Path of the local socket; default `control` in the state folder."""
+    protocols: Path | None = None
+    """Folder of the site's own acquisition protocols."""
+    catalogue: str | None = None
+    """SQLAlchemy URL of the catalogue of acquisitions; default an SQLite file in the state folder."""
+    simulated: bool = False
+    """What is recorded here is simulated: every manifest and message says so."""
+    mqtt: Mqtt = Mqtt()
+    metrics: Metrics = Metrics()
+    access: Access = Access()
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,75 @@
+"""What a site file says about the services of a station: broker, metrics, catalogue, users, devices."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Verb = Literal["prepare", "start", "pause", "resume", "stop", "abort", "acknowledge", "stop-motion", "lower-voltage"]
+RoleName = Literal["viewer", "technologist", "qc", "physicist", "service"]
+Ability = Literal["axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator"]
+_BROKER = re.compile(r"^(own|none|mqtts?://[A-Za-z0-9.\-\[\]:]+)$")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mqtt(_Table):
+    """The broker that status goes to. Secrets are named by file, never written here.
+
+    `broker`: `own` (one on loopback, its own process), `none`, `mqtt://HOST:PORT` or `mqtts://HOST:PORT`.
+    """
+
+    broker: Annotated[str, Field(pattern=_BROKER.pattern)] = "own"
+    own_port: Port = 1883
+    """Port of the own broker; 0 takes a free one."""
+    protocol: Literal["5", "3.1.1"] = "5"
+    client_id: str | None = None
+    """Fixed; default `scandaq-<station>`."""
+    keepalive_s: Annotated[int, Field(ge=1, le=60)] = 5
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    commands: tuple[Verb, ...] = ()
+    """Verbs that are taken from MQTT; none by default."""
+    home_assistant: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.password_file is not None and self.user is None:
+            raise ValueError("password_file needs user")
+        if self.ca_file is not None and not self.broker.startswith("mqtts:"):
+            raise ValueError("ca_file needs a broker of mqtts://")
+        return self
+
+
+class Metrics(_Table):
+    """Prometheus metrics on loopback. Without a port there are none; 0 takes a free one."""
+
+    port: Port | None = None
+
+
+class Device(_Table):
+    """A device of the station. `kind = "simulated"` is one within the daemon, with the scanner profile's limits."""
+
+    ability: Ability
+    kind: Literal["simulated"] = "simulated"
+    axis: str | None = None
+    """For `axis` and `bed`: the name in the scanner profile's `axes`; default the device's own name."""
+
+
+class Access(_Table):
+    """Who may do what, by user name of this host or of the broker. The daemon's own user and root may do everything."""
+
+    users: dict[str, RoleName] = {}
+    socket_group: str | None = None
+    """Group that may open the local socket; default none."""
