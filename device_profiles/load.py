@@ -7,8 +7,9 @@ from pathlib import Path
 
 from daq.errors import MissingError
 from daq.model.finding import Finding
+from daq.model.tables import check, close_names
 from device_profiles import rules
-from device_profiles.reading import check, close_names, load, read_toml
+from device_profiles.reading import load, read_toml
 from device_profiles.schema import InstrumentProfile
 
 FOLDER = Path(__file__).parent

@@ -10,8 +10,9 @@ from daq.errors import ScandaqError
 from daq.model import scanner_rules
 from daq.model.finding import Finding, error
 from daq.model.scanner import ScannerProfile
+from daq.model.tables import check
 from device_profiles.load import SCANNER_FOLDER, load_profile, resolve
-from device_profiles.reading import check, load, read_toml
+from device_profiles.reading import load, read_toml
 
 
 def load_scanner(name_or_path: str | Path) -> ScannerProfile:

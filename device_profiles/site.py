@@ -17,8 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from daq.errors import MissingError, ProfileError, ScandaqError
 from daq.model.finding import ABSENT, Finding, Said, error, errors
 from daq.model.layout import Name
+from daq.model.tables import from_pydantic, known_keys, refusal
 from device_profiles.load import load_profile
-from device_profiles.reading import from_pydantic, known_keys, read_toml, refusal
+from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
 from device_profiles.services import Access, Device, Metrics, Mqtt
 

@@ -1,4 +1,4 @@
-"""The units that profiles may use: a small exact table, no free-form unit algebra.
+"""The units that profiles and protocols may use: a small exact table, no free-form unit algebra.
 
 `UNITS[name] = (dimension, factor to the base unit of that dimension)`. Every factor is an exact fraction: there is no
 radian (its factor to the degree is irrational) and no joule. A temperature in degC never becomes one in K here, for
@@ -36,10 +36,17 @@ UNITS: dict[str, Unit] = {
     "s": Unit("time", Fraction(10**12)),
     "min": Unit("time", Fraction(60 * 10**12)),
     "h": Unit("time", Fraction(3600 * 10**12)),
+    "d": Unit("time", Fraction(86400 * 10**12)),
     "Hz": Unit("rate", _ONE),
     "kHz": Unit("rate", Fraction(10**3)),
     "MHz": Unit("rate", Fraction(10**6)),
     "1/s": Unit("rate", _ONE),
+    "cps": Unit("rate", _ONE),
+    "kcps": Unit("rate", Fraction(10**3)),
+    "Mcps": Unit("rate", Fraction(10**6)),
+    "counts": Unit("counts", _ONE),
+    "kcounts": Unit("counts", Fraction(10**3)),
+    "Mcounts": Unit("counts", Fraction(10**6)),
     "eV": Unit("energy", Fraction(1, 1000)),
     "keV": Unit("energy", _ONE),
     "MeV": Unit("energy", Fraction(1000)),
@@ -49,16 +56,29 @@ UNITS: dict[str, Unit] = {
     "m": Unit("length", Fraction(1000)),
     "deg": Unit("angle", _ONE),
     "turn": Unit("angle", Fraction(360)),
+    "mm/s": Unit("speed", _ONE),
+    "cm/s": Unit("speed", Fraction(10)),
+    "mm/min": Unit("speed", Fraction(1, 60)),
+    "cm/min": Unit("speed", Fraction(1, 6)),
+    "m/min": Unit("speed", Fraction(1000, 60)),
+    "deg/s": Unit("angular speed", _ONE),
+    "deg/min": Unit("angular speed", Fraction(1, 60)),
     "mV": Unit("voltage", Fraction(1, 1000)),
     "V": Unit("voltage", _ONE),
     "kV": Unit("voltage", Fraction(1000)),
     "nA": Unit("current", Fraction(1, 1000)),
     "uA": Unit("current", _ONE),
     "mA": Unit("current", Fraction(1000)),
+    "kBq": Unit("activity", Fraction(1, 1000)),
+    "MBq": Unit("activity", _ONE),
+    "GBq": Unit("activity", Fraction(1000)),
     "K": Unit("temperature difference", _ONE),
     "degC": Unit("temperature", _ONE),
 }
-"""Every unit a profile may name. Base units: 1, ps, 1/s, keV, mm, deg, V, uA, K, degC."""
+"""Every unit a profile or protocol may name.
+
+Base units: 1, ps, 1/s, counts, keV, mm, deg, mm/s, deg/s, V, uA, MBq, K, degC.
+"""
 
 ENERGY_COLUMN_UNIT = "keV"
 LENGTH_COLUMN_UNIT = "mm"

@@ -8,8 +8,8 @@ import pytest
 from daq.model.column_rules import COUNT_COLUMNS, TARGETS
 from daq.model.events import DECODED_MARKS
 from daq.model.scanner import ScannerProfile
+from daq.model.tables import known_keys
 from device_profiles.load import check_profile
-from device_profiles.reading import known_keys
 from device_profiles.scanners import shipped_scanners
 from device_profiles.schema import InstrumentProfile
 from device_profiles.site import Site, load_site
