@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import DeadlineError, RefusedError, ScandaqError, UnexpectedError, UnreachableError, UsageError
-from daq.readout.protocol import MAX_LINE_BYTES, error_of, parse_request, refusal, refused
+from daq.model.refusal import error_of, refusal
+from daq.readout.protocol import MAX_LINE_BYTES, parse_request, refused
 
 _LOG = logging.getLogger(__name__)
 MOST_CLIENTS = 16

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from daq.errors import DeadlineError, RefusedError, UnreachableError
-from daq.readout.protocol import error_of, refused
+from daq.model.refusal import error_of
+from daq.readout.protocol import refused
 from daq.readout.snapshotreader import SnapshotReader
 
 REQUEST = b'{"do": "snapshot"}\n'

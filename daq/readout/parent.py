@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from daq.errors import DeadlineError, MissingError, RefusedError, UnexpectedError, UnreachableError
+from daq.model.refusal import error_of
 from daq.readout import registry
 from daq.readout.control import ask
 from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
-from daq.readout.protocol import error_of
 
 if TYPE_CHECKING:
     from daq.readout.snapshotreader import SnapshotReader

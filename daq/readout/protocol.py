@@ -1,7 +1,6 @@
 """What may be asked of a readout, and how it refuses: one JSON object per line, in both directions.
 
-`REQUESTS` is the table of requests. An answer with `error` and without `state` is a refusal; its `kind` and `exit_code`
-tell the class of the error in `daq.errors`, so that whoever asked raises the same one.
+`REQUESTS` is the table of requests. An answer with `error` and without `state` is a refusal (`daq.model.refusal`).
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from daq import errors
 from daq.errors import ScandaqError, UsageError
 from daq.model.stop import parse_stop
 
@@ -21,14 +19,6 @@ MAX_LINE_BYTES = 64 * 1024
 LONGEST_EXCHANGE_S = 60.0
 MOST_EXCHANGE_BYTES = 16 * 1024
 _MOST_MATCH_BYTES = 64
-_BY_EXIT_CODE: dict[int, type[ScandaqError]] = {
-    2: errors.UsageError,
-    3: errors.RefusedError,
-    4: errors.MissingError,
-    5: errors.UnreachableError,
-    6: errors.VerificationError,
-    7: errors.DeadlineError,
-}
 
 
 def _encodable(value: object) -> object:
@@ -159,23 +149,9 @@ def parse_request(line: bytes) -> dict[str, Any]:
         raise UsageError(f"request {what}: {why}") from None
 
 
-def refusal(why: ScandaqError) -> dict[str, Any]:
-    """Return the answer that makes whoever asked raise `why` again."""
-    return {"error": str(why), "exit_code": why.exit_code, "kind": type(why).__name__}
-
-
 def refused(answer: Mapping[str, Any]) -> bool:
     """Return True when the answer is a refusal. A status may hold an error, too: that of the recording."""
     return bool(answer.get("error")) and "state" not in answer
-
-
-def error_of(answer: Mapping[str, Any]) -> ScandaqError:
-    """Return the error that a refusal, or the status of a readout that failed, speaks of."""
-    code = answer.get("exit_code")
-    known = getattr(errors, str(answer.get("kind")), None)
-    if not (isinstance(known, type) and issubclass(known, ScandaqError)):
-        known = _BY_EXIT_CODE.get(code if isinstance(code, int) else 1, errors.UnexpectedError)
-    return known(str(answer["error"]))
 
 
 def _in_words(why: ValidationError) -> str:

@@ -27,7 +27,7 @@ class Bus:
 
     def announce(self, announcement: Announcement) -> None:
         """Tell everybody."""
-        subject = _subject(announcement)
+        subject = subject_of(announcement)
         if subject is not None:
             if isinstance(announcement, Alarm) and not announcement.shown:
                 self._newest.pop(subject, None)
@@ -57,8 +57,8 @@ class Bus:
         return list(self._newest.values())
 
 
-def _subject(announcement: Announcement) -> tuple[str, ...] | None:
-    """Return what an announcement is about where only the newest counts; None for a document."""
+def subject_of(announcement: Announcement) -> tuple[str, ...] | None:
+    """Return what an announcement is about, where only the newest counts; None for a document, of which each does."""
     match announcement:
         case Reading(device=device, name=name):
             return "reading", device, name

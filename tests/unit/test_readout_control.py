@@ -22,9 +22,10 @@ from support_pages import blocks
 
 from daq import errors
 from daq.errors import DeadlineError, MissingError, RefusedError, UnexpectedError, UnreachableError, UsageError
+from daq.model.refusal import error_of, refusal
 from daq.readout import control as control_module
 from daq.readout.control import MOST_CLIENTS, ControlServer, ask
-from daq.readout.protocol import MAX_LINE_BYTES, REQUESTS, error_of, parse_request, refusal
+from daq.readout.protocol import MAX_LINE_BYTES, REQUESTS, parse_request
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "readout-control.md"
 EXCHANGE = {"do": "exchange", "bytes": "00ff", "match": {"offset": 0, "mask": "ff", "value": "0a"}, "deadline_s": 1.0}
