@@ -6,7 +6,9 @@ A variable is the key path in capitals with `__` for each dot: `SCANDAQ_STORAGE`
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
@@ -117,8 +119,28 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
         return None, [_with_variable(finding) for finding in from_pydantic(why, known_keys(Site))]
     except SettingsError as why:
         return None, [error("environment", Said(f"{ENV_PREFIX}..."), f"{why} ({why.__cause__})")]
-    made = site.model_copy(update={"storage": (path.parent / site.storage).absolute()})
-    return made, list(_named_profiles(made, path.parent))
+    made = _with_places(site, path.parent)
+    return made, [*_named_profiles(made, path.parent), *_wrong_devices(made, path.parent)]
+
+
+def _with_places(site: Site, folder: Path) -> Site:
+    """Return the site with every path absolute: relative ones start at the site file, absent ones have their default."""
+    storage = (folder / site.storage).absolute()
+    state = (folder / site.state).absolute() if site.state else storage / "station"
+    secrets = {
+        name: (folder / given).absolute()
+        for name in ("password_file", "ca_file", "cert_file", "key_file")
+        if (given := getattr(site.mqtt, name)) is not None
+    }
+    places = {
+        "storage": storage,
+        "state": state,
+        "socket": (folder / site.socket).absolute() if site.socket else state / "control",
+        "protocols": (folder / site.protocols).absolute() if site.protocols else None,
+        "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
+        "mqtt": site.mqtt.model_copy(update=secrets),
+    }
+    return site.model_copy(update=places)
 
 
 def find_site(given: str | Path | None, environment: Mapping[str, str] = os.environ) -> Path:
@@ -179,6 +201,20 @@ def _named_profiles(site: Site, folder: Path) -> Iterator[Finding]:
             yield error("scanner", site.scanner, str(why))
 
 
+def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:
+    """Demand that simulated axes have limits in the scanner profile."""
+    axes: set[str] = set()
+    if site.scanner is not None:
+        with suppress(ScandaqError):  # said elsewhere
+            profile = load_scanner(beside(site.scanner, folder))
+            axes = {*profile.axes.rotary, *profile.axes.linear}
+    for name, device in site.devices.items():
+        wanted = device.axis or name
+        if device.ability in ("axis", "bed") and wanted not in axes:
+            known = ", ".join(sorted(axes)) or "none"
+            yield error(f"devices.{name}.axis", wanted, f"is no axis of the scanner profile; it has {known}")
+
+
 def _with_variable(finding: Finding) -> Finding:
     """Name the environment variable a wrong value came from."""
     variable = ENV_PREFIX + finding.key.upper().replace(".", "__")
@@ -188,5 +224,8 @@ def _with_variable(finding: Finding) -> Finding:
 
 
 def as_json(site: Site) -> dict[str, Any]:
-    """Return the site as plain data."""
-    return {"schema": SITE_SCHEMA, **site.model_dump(mode="json")}
+    """Return the site as plain data, without the password that the catalogue's URL may hold."""
+    told = {"schema": SITE_SCHEMA, **site.model_dump(mode="json")}
+    if site.catalogue:
+        told["catalogue"] = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", site.catalogue)
+    return told
