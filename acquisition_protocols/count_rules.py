@@ -1,0 +1,65 @@
+"""What makes the counts of a step possible: their counter, window and head, and whether they can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daq.model.finding import Finding, Said, error, warning
+from daq.model.protocol import ALL, ProtocolKind
+from daq.model.protocol_file import Counts, ProtocolFile, StepFile
+from daq.model.protocol_steps import kind_of, step_duration_ps
+
+SINGLES_ONLY = ("singles", "events")
+"""What a gamma camera or a probe can count."""
+_PS_PER_S = 10**12
+DAILY_FLOOD_COUNTS = 10_000_000
+"""A daily flood has 10 to 20 million counts a head: with fewer, noise alone comes near the limit of uniformity."""
+
+
+def counts(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
+    """Demand counts that there can be, in windows that there are."""
+    stop, least = step.stop.counts, step.minimum_counts
+    if stop is not None:
+        yield from _counted(file, stop, f"{key}.stop.counts")
+        yield from _flood(file, step, stop, f"{key}.stop.counts")
+    if least is not None:
+        yield from _counted(file, least, f"{key}.minimum_counts")
+        yield from _reachable(step, least, f"{key}.minimum_counts")
+
+
+def _counted(file: ProtocolFile, said: Counts, key: str) -> Iterator[Finding]:
+    if file.modality != "pet" and said.counter not in SINGLES_ONLY:
+        reason = f"a {file.modality} has no coincidences; it counts {' or '.join(SINGLES_ONLY)}"
+        yield error(f"{key}.counter", said.counter, reason)
+    if said.window != ALL and said.window not in file.windows:
+        known = ", ".join(["all", *file.windows])
+        yield error(f"{key}.window", said.window, f"no such energy window; there are {known}")
+    if said.head != "sum" and file.modality != "gamma_camera":
+        yield error(f"{key}.head", said.head, f'a {file.modality} has no heads to tell apart: "sum"')
+    if said.head != "sum" and file.instrument.heads == 1:
+        yield error(f"{key}.head", said.head, 'instrument.heads = 1: with one head it is "sum"')
+
+
+def _reachable(step: StepFile, least: Counts, key: str) -> Iterator[Finding]:
+    """Demand a minimum that the stop condition and the expected rate let come about."""
+    stop, limit = step.stop.counts, int(least.limit.value)
+    same = stop is not None and (stop.counter, stop.window, stop.head) == (least.counter, least.window, least.head)
+    if stop is not None and same and limit > int(stop.limit.value):
+        yield error(f"{key}.limit", Said(least.limit.text), f"the step ends at {stop.limit}: never reached")
+    duration_ps = step_duration_ps(step)
+    if least.expected_rate is None or duration_ps is None:
+        return
+    expected = float(least.expected_rate.value) * duration_ps / _PS_PER_S
+    if expected < limit:
+        reason = f"at {least.expected_rate}, {duration_ps / _PS_PER_S:g} s give {expected:,.0f} counts"
+        yield error(f"{key}.limit", Said(least.limit.text), reason)
+
+
+def _flood(file: ProtocolFile, step: StepFile, stop: Counts, key: str) -> Iterator[Finding]:
+    if kind_of(file, step) is not ProtocolKind.QC_FLOOD or file.modality != "gamma_camera":
+        return
+    heads = (file.instrument.heads or 1) if stop.head == "sum" else 1
+    if int(stop.limit.value) < DAILY_FLOOD_COUNTS * heads:
+        about = "" if heads == 1 else f", {DAILY_FLOOD_COUNTS * heads:,} for {heads} heads together"
+        reason = f"a daily flood has 10 to 20 Mcounts a head{about}: with fewer, noise alone comes near the limit"
+        yield warning(f"{key}.limit", Said(stop.limit.text), reason)

@@ -1,0 +1,279 @@
+"""What an acquisition is to do: a protocol with its steps, in base units, repetitions expanded.
+
+The TOML file is described in `daq.model.protocol_file`; `daq.model.protocol_steps` makes these values of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from daq.errors import RefusedError
+from daq.model.geometry import Laterality, View
+from daq.model.windows import EnergyWindow, WindowSet
+
+if TYPE_CHECKING:
+    from daq.model.protocol_file import ProtocolFile
+
+_PS_PER_S = 10**12
+
+Head = Literal["either", "both", "sum"]
+Unit = Literal["mm", "deg"]
+ALL = "all"
+"""In place of a window's name: every event that is recorded."""
+
+
+class ProtocolKind(StrEnum):
+    """What is acquired; decides what a pause means."""
+
+    STATIC = "static"
+    WHOLE_BODY = "whole_body"
+    DYNAMIC = "dynamic"
+    GATED = "gated"
+    SPECT = "spect"
+    PET = "pet"
+    PROBE = "probe"
+    QC_FLOOD = "qc_flood"
+
+
+class PauseMeaning(StrEnum):
+    """What a pause does to a step."""
+
+    GAP_MARKED = "gap_marked"
+    """What comes is recorded and does not count; the gap is marked."""
+    TIME_RUNS = "time_runs"
+    """Frames go on by the clock, for the tracer does."""
+    FINISH_STEP = "finish_step"
+    """The step is finished, then axes stop; what comes until the next one is outside."""
+    DROP_BEAT = "drop_beat"
+    """The beats that a pause touches are dropped."""
+
+
+PAUSE_BY_KIND: Mapping[ProtocolKind, PauseMeaning] = MappingProxyType({
+    ProtocolKind.STATIC: PauseMeaning.GAP_MARKED,
+    ProtocolKind.WHOLE_BODY: PauseMeaning.FINISH_STEP,
+    ProtocolKind.DYNAMIC: PauseMeaning.TIME_RUNS,
+    ProtocolKind.GATED: PauseMeaning.DROP_BEAT,
+    ProtocolKind.SPECT: PauseMeaning.FINISH_STEP,
+    ProtocolKind.PET: PauseMeaning.GAP_MARKED,
+    ProtocolKind.PROBE: PauseMeaning.GAP_MARKED,
+    ProtocolKind.QC_FLOOD: PauseMeaning.GAP_MARKED,
+})  # fmt: skip
+"""A bed position of PET, a probe's and a flood's measurement are static."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountLimit:
+    """So many counts of one counter, in one energy window (or `all`), of one head, of both, or of their sum."""
+
+    counter: str
+    limit: int
+    window: str
+    head: Head
+    expected_rate_cps: float | None = None
+
+    @property
+    def of_everything(self) -> bool:
+        """Return True when every recorded event counts, whatever its energy and head."""
+        return self.window == ALL and self.head == "sum"
+
+    def __str__(self) -> str:
+        """Return the limit in words."""
+        window = "whatever their energy" if self.window == ALL else f"in window {self.window}"
+        head = {"sum": "all heads together", "either": "either head", "both": "both heads"}[self.head]
+        return f"{self.limit:,} {self.counter} {window}, {head}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What ends a step, whichever comes first. `host_ps`: host time, the backstop. `manual`: a person ends it."""
+
+    counts: CountLimit | None = None
+    duration_ps: int | None = None
+    host_ps: int | None = None
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One axis moves at constant speed while the step records. Positions in `unit`, speed in `unit` per second."""
+
+    axis: str
+    begin: float
+    end: float
+    speed: float
+    unit: Unit
+
+    @property
+    def duration_s(self) -> float:
+        """Return how long it moves, without speeding up and slowing down."""
+        return abs(self.end - self.begin) / self.speed
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Events are sorted by the time since a trigger; beats further from the mean than the tolerance are dropped."""
+
+    trigger: Literal["ecg", "respiration"]
+    bins: int
+    framing: Literal["time", "percent"]
+    direction: Literal["forward", "backward"]
+    tolerance_percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A run of equal frames."""
+
+    frames: int
+    frame_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The picture that is made of a step: columns and rows, zoom."""
+
+    columns: int
+    rows: int
+    zoom: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One element of an acquisition. `key` is its place in the file, e.g. `steps[0]`; those of a repetition share it.
+
+    `positions` are in mm or deg as `units` says, that of a sweep's axis is where it begins.
+    """
+
+    name: str
+    key: str
+    kind: ProtocolKind
+    view: View | None = None
+    """Of the head with the lowest number; `views` has one for each head."""
+    views: tuple[View, ...] = ()
+    laterality: Laterality | None = None
+    region: str | None = None
+    start: Literal["automatic", "manual"] = "automatic"
+    instruction: str = ""
+    """What a person is told before the step begins."""
+    positions: dict[str, float] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    stop: Stop = Stop()
+    gate: Gate | None = None
+    phases: tuple[Phase, ...] = ()
+    windows: tuple[str, ...] = ()
+    """Names of the energy windows it is about; none means all of the protocol's."""
+    image: Image | None = None
+    minimum_counts: CountLimit | None = None
+    """What there must be at the end for the step to be worth reading."""
+    expected_rate_cps: float | None = None
+    """Events of all heads and energies that are recorded in a second."""
+
+    @property
+    def moving(self) -> bool:
+        """Return True when an axis moves while the step records."""
+        return self.sweep is not None
+
+    @property
+    def pause(self) -> PauseMeaning:
+        """Return what a pause does to it."""
+        return PAUSE_BY_KIND[self.kind]
+
+    @property
+    def continuable(self) -> bool:
+        """Return True when it may be continued after an interruption: nothing moves, and a gap does no harm."""
+        return not self.moving and self.pause is PauseMeaning.GAP_MARKED
+
+    def stop_limits(self) -> list[str]:
+        """Return what ends it, as `daq.model.stop.parse_stop` takes it; empty when only an axis or a person does.
+
+        Raises `RefusedError` for counts in one energy window or by head: the readout counts no less than everything.
+        """
+        limits = []
+        if self.stop.counts is not None:
+            if not self.stop.counts.of_everything:
+                raise RefusedError(
+                    f"step {self.name!r} ends at {self.stop.counts}: the readout of this version counts the events of "
+                    'all energies and heads together; possible is window = "all" with head = "sum", or an end by time'
+                )
+            limits.append(f"{self.stop.counts.counter}={self.stop.counts.limit}")
+        if self.stop.duration_ps is not None:
+            limits.append(f"time={self.stop.duration_ps}ps")
+        if self.stop.host_ps is not None:
+            limits.append(f"host={self.stop.host_ps}ps")
+        return limits
+
+    def fraction_done(self, counts: Mapping[str, int], elapsed_s: float) -> float | None:
+        """Return how far the step is, 0 to 1, by the limit that is nearest; None where nothing can say.
+
+        `counts` are the step's own, by counter; `elapsed_s` is detector time since it began. Host time is no progress.
+        """
+        parts = []
+        limit = self.stop.counts
+        if limit is not None and limit.of_everything and limit.counter in counts:
+            parts.append(counts[limit.counter] / limit.limit)
+        if self.stop.duration_ps is not None:
+            parts.append(elapsed_s * _PS_PER_S / self.stop.duration_ps)
+        if self.sweep is not None:
+            parts.append(elapsed_s / self.sweep.duration_s)
+        return min(1.0, max(0.0, *parts)) if parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that must have been done: a QC test or a calibration, at most so long ago."""
+
+    name: str
+    maximum_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What must be true before it may start."""
+
+    collimators: tuple[str, ...] = ()
+    """One of these is mounted."""
+    qc: tuple[Need, ...] = ()
+    calibrations: tuple[Need, ...] = ()
+    administration: Literal["none", "before_start", "may_follow"] = "none"
+    """Whether an administration record is needed, and when; with `may_follow` the injection comes after the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coincidence:
+    """How singles are paired. A delay of None: no delayed window of the software's own."""
+
+    half_window_ps: int
+    delay_ps: int | None = None
+    timing_sigma_ps: float | None = None
+    """Standard deviation of the time difference of two detectors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquisitionProtocol:
+    """One protocol, checked. `sources` are the `[sources]` of the file; `file` is the file's content itself."""
+
+    id: str
+    version: int
+    title: str
+    kind: ProtocolKind
+    modality: Literal["pet", "gamma_camera", "probe"]
+    radionuclide: str | None
+    steps: tuple[Step, ...]
+    requirements: Requirements
+    windows: WindowSet
+    store: Literal["all", "windowed"]
+    recorded: EnergyWindow | None
+    """The range of energies to record, where the protocol wants one."""
+    coincidence: Coincidence | None
+    sources: Mapping[str, str]
+    file: ProtocolFile
+
+    @property
+    def continuable(self) -> bool:
+        """Return True when every step may be continued."""
+        return all(step.continuable for step in self.steps)

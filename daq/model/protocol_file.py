@@ -1,0 +1,212 @@
+"""`acquisition-protocol/1`: the TOML file of an acquisition protocol. Types and unknown keys are refused here.
+
+Every number with a dimension is a text with its unit (`daq.model.quantity`). What the content must obey beyond types
+is in `acquisition_protocols.rules`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
+
+from daq.model.geometry import Laterality, View
+from daq.model.layout import Name, Strict
+from daq.model.protocol import Head, PauseMeaning, ProtocolKind
+from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
+
+PROTOCOL_SCHEMA = "acquisition-protocol/1"
+MAX_STEPS = 100
+MAX_REPEAT = 1000
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+StepName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _/+-]{0,99}$")]
+Counter = Literal["events", "singles", "prompts", "delayeds", "coincidences"]
+
+Region = Literal[
+    "whole_body", "head", "neck", "thorax", "abdomen", "pelvis", "spine", "torso", "kidneys", "heart", "thyroid",
+    "breast", "axilla", "shoulder", "arm", "elbow", "hand", "hip", "leg", "knee", "foot",
+    "breasts", "shoulders", "arms", "elbows", "hands", "hips", "legs", "knees", "feet", "extremities",
+]  # fmt: skip
+"""Body region. Those of one side need a laterality; plurals show both sides."""
+
+
+class Window(Strict):
+    """An energy window: `peak` and full `width` (and `offset`), in per cent of the peak; or `lower` and `upper`."""
+
+    peak: Energy | None = None
+    width: Percent | None = None
+    offset: Offset | None = None
+    lower: LowEnergy | None = None
+    upper: Energy | None = None
+
+
+class RecordedRange(Strict):
+    """The range of energies that is recorded, wider than the windows."""
+
+    lower: LowEnergy
+    upper: Energy
+
+
+class CoincidenceFile(Strict):
+    """How singles are paired. `half_window` is W of 0 <= t2 - t1 <= W: "2.25 ns" is what people call 4.5 ns full."""
+
+    half_window: Time
+    delay: Time | None = None
+    timing_resolution: Time | None = None
+    """Full width at half maximum of the time difference of two detectors."""
+
+
+class Counts(Strict):
+    """So many counts, of which counter, in which window (or `all`), of which head."""
+
+    counter: Counter
+    limit: CountsLimit
+    window: Text
+    head: Head
+    expected_rate: Rate | None = None
+    """The rate at which exactly these counts come."""
+
+
+class StopFile(Strict):
+    """What ends a step, whichever comes first."""
+
+    counts: Counts | None = None
+    time: Time | None = None
+    """Detector time."""
+    host: Time | None = None
+    """Host time, the backstop: ends the step even when the detector is silent."""
+    manual: bool = False
+    """A person ends it."""
+
+
+class SweepFile(Strict):
+    """One axis moves at constant speed while the step records."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    axis: Name
+    begin: Position = Field(alias="from")
+    end: Position = Field(alias="to")
+    speed: Speed
+
+
+class Repeat(Strict):
+    """The step is done `count` times; the axis stands at `from`, then `step` further each time."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    count: Annotated[int, Field(ge=2, le=MAX_REPEAT)]
+    axis: Name
+    begin: Position = Field(alias="from")
+    step: Position
+
+
+class PhaseFile(Strict):
+    """A run of equal frames of a dynamic study."""
+
+    frames: Annotated[int, Field(ge=1, le=10_000)]
+    frame: Time
+    """Duration of one frame."""
+
+
+class GateFile(Strict):
+    """Events are sorted by the time since a trigger."""
+
+    trigger: Literal["ecg", "respiration"]
+    bins: Annotated[int, Field(ge=2, le=256)]
+    framing: Literal["time", "percent"]
+    """Bins of fixed time, or of a share of the interval."""
+    direction: Literal["forward", "backward"] = "forward"
+    tolerance: Percent | None = None
+    """Beats whose interval differs by more than this from the mean are dropped."""
+
+
+class ImageFile(Strict):
+    """The picture that is made of a step."""
+
+    matrix: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+    """Columns, rows."""
+    zoom: PositiveFloat = 1.0
+
+
+class StepFile(Strict):
+    """One element of the acquisition."""
+
+    name: StepName
+    kind: Literal["static", "dynamic", "whole_body", "spect", "gated"] | None = None
+    """Where it differs from the protocol's, e.g. statics after a dynamic."""
+    view: View | None = None
+    views: tuple[View, ...] = ()
+    """In place of `view`: one for each head, in the order of their numbers."""
+    laterality: Laterality | None = None
+    region: Region | None = None
+    start: Literal["automatic", "manual"] = "automatic"
+    """`automatic`: as soon as the one before has ended and axes are in position; the first with the acquisition."""
+    instruction: Text | None = None
+    set: dict[Name, Position] = Field(default_factory=dict)
+    """Axis positions to take before it begins."""
+    sweep: SweepFile | None = None
+    repeat: Repeat | None = None
+    phases: tuple[PhaseFile, ...] = ()
+    gate: GateFile | None = None
+    windows: tuple[Name, ...] = ()
+    image: ImageFile | None = None
+    stop: StopFile = StopFile()
+    minimum_counts: Counts | None = None
+    expected_rate: Rate | None = None
+    pause: PauseMeaning | None = None
+    """Only to say it: what a pause means follows from the kind."""
+
+
+class NeedFile(Strict):
+    """A QC test or a calibration that must have been done."""
+
+    name: Identifier
+    maximum_age: Time | None = None
+
+
+class RequirementsFile(Strict):
+    """What must be true before it may start."""
+
+    collimators: tuple[Text, ...] = ()
+    qc: tuple[NeedFile, ...] = ()
+    calibrations: tuple[NeedFile, ...] = ()
+    administration: Literal["none", "before_start", "may_follow"] = "none"
+
+
+class Instrument(Strict):
+    """What the instrument must be."""
+
+    profiles: tuple[Identifier, ...] = ()
+    """Ids of the instrument profiles it is written for; none: any of its modality."""
+    heads: PositiveInt | None = None
+    """At least so many heads."""
+
+
+class ProtocolFile(Strict):
+    """One acquisition protocol. `model_dump(mode="json")` has the keys of the TOML file and reads back unchanged."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    schema_id: Literal["acquisition-protocol/1"] = Field(alias="schema")
+    id: Identifier
+    version: PositiveInt
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    kind: ProtocolKind
+    modality: Literal["pet", "gamma_camera", "probe"]
+    notes: Text | None = None
+    radionuclide: Text | None = None
+    instrument: Instrument = Instrument()
+    requirements: RequirementsFile = RequirementsFile()
+    store: Literal["all", "windowed"] = "all"
+    """`windowed` stores only events inside a window; windows cannot be moved out of them later."""
+    recorded: RecordedRange | None = None
+    windows: dict[Name, Window] = Field(default_factory=dict)
+    coincidence: CoincidenceFile | None = None
+    expected_rate: Rate | None = None
+    """Events of all heads and energies that are recorded in a second."""
+    steps: Annotated[tuple[StepFile, ...], Field(min_length=1, max_length=MAX_STEPS)]
+    sources: dict[str, Text]
+    """Key path or prefix -> where the number comes from."""

@@ -1,0 +1,171 @@
+"""Make an acquisition protocol of its file: base units, repetitions expanded, pauses derived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from daq.model.protocol import (
+    AcquisitionProtocol,
+    Coincidence,
+    CountLimit,
+    Gate,
+    Image,
+    Need,
+    Phase,
+    ProtocolKind,
+    Requirements,
+    Step,
+    Stop,
+    Sweep,
+    Unit,
+)
+from daq.model.protocol_file import (
+    CoincidenceFile,
+    Counts,
+    GateFile,
+    NeedFile,
+    ProtocolFile,
+    Repeat,
+    StepFile,
+    SweepFile,
+    Window,
+)
+from daq.model.quantity import Quantity
+from daq.model.windows import FWHM_PER_SIGMA, EnergyWindow, WindowSet
+
+_UNITS: dict[str, Unit] = {"length": "mm", "angle": "deg"}
+
+
+def made_of(file: ProtocolFile) -> AcquisitionProtocol:
+    """Return the protocol of a file that the rules have found in order."""
+    recorded = file.recorded
+    return AcquisitionProtocol(
+        id=file.id,
+        version=file.version,
+        title=file.title,
+        kind=file.kind,
+        modality=file.modality,
+        radionuclide=file.radionuclide,
+        steps=tuple(step for index in range(len(file.steps)) for step in expanded(file, index)),
+        requirements=Requirements(
+            collimators=file.requirements.collimators,
+            qc=_needs(file.requirements.qc),
+            calibrations=_needs(file.requirements.calibrations),
+            administration=file.requirements.administration,
+        ),
+        windows=WindowSet(tuple(energy_window(name, window) for name, window in file.windows.items())),
+        store=file.store,
+        recorded=None if recorded is None else _range("recorded", recorded.lower, recorded.upper),
+        coincidence=None if file.coincidence is None else _coincidence(file.coincidence),
+        sources=MappingProxyType(dict(file.sources)),
+        file=file,
+    )
+
+
+def expanded(file: ProtocolFile, index: int) -> Iterator[Step]:
+    """Yield the steps that one entry of `steps` stands for."""
+    said = file.steps[index]
+    if said.repeat is None:
+        yield _step(file, index, said.name, {}, first=True)
+        return
+    for number in range(said.repeat.count):
+        position = _repeated(said.repeat, number)
+        name = f"{said.name} {number + 1}/{said.repeat.count}"
+        yield _step(file, index, name, {said.repeat.axis: position}, first=number == 0)
+
+
+def kind_of(file: ProtocolFile, step: StepFile) -> ProtocolKind:
+    """Return the kind of a step: its own, else the protocol's."""
+    return file.kind if step.kind is None else ProtocolKind(step.kind)
+
+
+def energy_window(name: str, window: Window) -> EnergyWindow:
+    """Return an energy window. Raises `RefusedError` where its bounds make no sense."""
+    if window.peak is not None and window.width is not None:
+        offset = 0.0 if window.offset is None else float(window.offset.to("%"))
+        return EnergyWindow.around(
+            float(window.peak.value), full_width_percent=float(window.width.to("%")), offset_percent=offset, name=name
+        )
+    return _range(name, window.lower, window.upper)
+
+
+def step_duration_ps(step: StepFile) -> int | None:
+    """Return the detector time after which a step ends: as stated, else that of all its frames."""
+    if step.stop.time is not None:
+        return step.stop.time.ps
+    return sum(phase.frames * phase.frame.ps for phase in step.phases) or None
+
+
+def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantity], *, first: bool) -> Step:
+    said = file.steps[index]
+    sweep = None if said.sweep is None else sweep_of(said.sweep)
+    at = {**said.set, **repeated}
+    if said.sweep is not None:
+        at[said.sweep.axis] = said.sweep.begin
+    expected = said.expected_rate or file.expected_rate
+    return Step(
+        name=name,
+        key=f"steps[{index}]",
+        kind=kind_of(file, said),
+        view=said.view or next(iter(said.views), None),
+        views=said.views or (() if said.view is None else (said.view,)),
+        laterality=said.laterality,
+        region=said.region,
+        start=said.start if first else "automatic",
+        instruction=(said.instruction or "") if first else "",
+        positions={axis: float(position.value) for axis, position in at.items()},
+        units={axis: _UNITS[position.dimension] for axis, position in at.items()},
+        sweep=sweep,
+        stop=_stop(said),
+        gate=None if said.gate is None else _gate(said.gate),
+        phases=tuple(Phase(phase.frames, phase.frame.ps) for phase in said.phases),
+        windows=said.windows,
+        image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
+        minimum_counts=None if said.minimum_counts is None else _counts(said.minimum_counts),
+        expected_rate_cps=None if expected is None else float(expected.value),
+    )
+
+
+def sweep_of(said: SweepFile) -> Sweep:
+    """Return a sweep in mm or deg."""
+    begin, end, speed = float(said.begin.value), float(said.end.value), float(said.speed.value)
+    return Sweep(said.axis, begin, end, speed, _UNITS[said.begin.dimension])
+
+
+def _repeated(repeat: Repeat, number: int) -> Quantity:
+    value = repeat.begin.value + number * repeat.step.value
+    return Quantity(f"{float(value):g}", value, repeat.begin.dimension)
+
+
+def _stop(said: StepFile) -> Stop:
+    return Stop(
+        counts=None if said.stop.counts is None else _counts(said.stop.counts),
+        duration_ps=step_duration_ps(said),
+        host_ps=None if said.stop.host is None else said.stop.host.ps,
+        manual=said.stop.manual,
+    )
+
+
+def _counts(said: Counts) -> CountLimit:
+    rate = None if said.expected_rate is None else float(said.expected_rate.value)
+    return CountLimit(said.counter, int(said.limit.value), said.window, said.head, rate)
+
+
+def _gate(said: GateFile) -> Gate:
+    tolerance = None if said.tolerance is None else float(said.tolerance.to("%"))
+    return Gate(said.trigger, said.bins, said.framing, said.direction, tolerance)
+
+
+def _coincidence(said: CoincidenceFile) -> Coincidence:
+    sigma = None if said.timing_resolution is None else said.timing_resolution.ps / FWHM_PER_SIGMA
+    return Coincidence(said.half_window.ps, None if said.delay is None else said.delay.ps, sigma)
+
+
+def _needs(said: tuple[NeedFile, ...]) -> tuple[Need, ...]:
+    return tuple(Need(need.name, None if need.maximum_age is None else need.maximum_age.seconds) for need in said)
+
+
+def _range(name: str, lower: Quantity | None, upper: Quantity | None) -> EnergyWindow:
+    low = 0.0 if lower is None else float(lower.value)
+    return EnergyWindow(low, float("inf") if upper is None else float(upper.value), name)
