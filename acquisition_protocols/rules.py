@@ -1,6 +1,6 @@
 """What makes a protocol possible and free of contradiction, beyond the types of its keys.
 
-Nothing here knows a scanner or an instrument: whether a protocol fits them says `acquisition_protocols.fit`.
+`findings` knows neither scanner nor instrument; `check` says whether a protocol fits those it is to be used with.
 """
 
 from __future__ import annotations
@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from acquisition_protocols import sources, step_rules
+from acquisition_protocols import fit, fit_instrument, sources, step_rules
+from acquisition_protocols.instrument import Instrument
 from daq.errors import RefusedError
 from daq.model.finding import Finding, Said, error, warning
 from daq.model.nuclide_table import NUCLIDES
 from daq.model.nuclides import Nuclide
-from daq.model.protocol import ProtocolKind
+from daq.model.protocol import AcquisitionProtocol, ProtocolKind
 from daq.model.protocol_file import ProtocolFile, Window
 from daq.model.protocol_steps import energy_window
+from daq.model.scanner import ScannerProfile
 from daq.model.tables import close_names
 from daq.model.windows import EnergyWindow, WindowSet, windows_inside
 
@@ -38,6 +40,20 @@ def findings(file: ProtocolFile, tables: dict[str, Any]) -> list[Finding]:
         *coincidence(file),
         *step_rules.findings(file),
         *sources.findings(tables),
+    ]
+
+
+def check(
+    protocol: AcquisitionProtocol, scanner: ScannerProfile | None = None, instrument: Instrument | None = None
+) -> list[Finding]:
+    """Return what a scanner and an instrument cannot do of a protocol, and as warnings what this version cannot.
+
+    `instrument` is an instrument profile. An error forbids the use of the protocol there, not of its file.
+    """
+    return [
+        *([] if scanner is None else fit.findings(protocol, scanner)),
+        *([] if instrument is None else fit_instrument.findings(protocol, instrument)),
+        *fit_instrument.beyond_this_version(protocol),
     ]
 
 
