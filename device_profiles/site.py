@@ -124,7 +124,7 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
 
 
 def _with_places(site: Site, folder: Path) -> Site:
-    """Return the site with every path absolute: relative ones start at the site file, absent ones have their default."""
+    """Return the site with every path absolute; relative ones start at the site file, absent ones have defaults."""
     storage = (folder / site.storage).absolute()
     state = (folder / site.state).absolute() if site.state else storage / "station"
     secrets = {

@@ -1,0 +1,115 @@
+"""What may be asked of the daemon, whoever asks: verbs, their arguments, and who may."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from daq.errors import AccessError, UsageError
+from daq.model.station import Actor, Role
+
+Text = Annotated[str, Field(max_length=500)]
+Named = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Arguments(BaseModel):
+    """Arguments of a verb; unknown ones are refused. By default a verb has none but the reason."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    reason: Text = ""
+
+
+class Prepare(Arguments):
+    """Check everything, set devices, position for the first step, arm the readout.
+
+    `draft_reason`: why a protocol that nobody has signed is used. `overrides`: requirement to reason, for requirements
+    that cannot be shown to hold. `patient` and `administration` go into files of the recording's directory alone.
+    """
+
+    protocol: Named
+    draft_reason: Text = ""
+    overrides: dict[Named, Named] = {}
+    continues: Named | None = None
+    """Acquisition that this one continues or repeats."""
+    administration: dict[str, Any] | None = None
+    patient: dict[str, Any] | None = Field(default=None, repr=False)
+
+
+class AcknowledgeAlarm(Arguments):
+    """Say that an alarm was seen."""
+
+    device: Named
+    name: Named
+
+
+class Mark(Arguments):
+    """Put a text into the recording."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class LowerVoltage(Arguments):
+    """Switch the high voltage of one channel, or of all, down to zero."""
+
+    device: Named | None = None
+
+
+class Confirm(Arguments):
+    """State, after motion was lost, that identity and position of the patient were confirmed."""
+
+    identity: bool
+    position: bool
+
+
+class Simulate(Arguments):
+    """Do to a simulated device what a person would do to the real one: press, release, open, close ..."""
+
+    device: Named
+    action: Named
+    value: float | str | bool | None = None
+
+
+VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
+    "status": (Arguments, Role.VIEWER, "what the station is doing, and what is possible now"),
+    "describe": (Arguments, Role.VIEWER, "what there is: devices, readings, versions"),
+    "alarms": (Arguments, Role.VIEWER, "the alarms that are shown"),
+    "prepare": (Prepare, Role.TECHNOLOGIST, "check, set, position and arm for a protocol"),
+    "start": (Arguments, Role.TECHNOLOGIST, "begin the first step, or the one that waits"),
+    "pause": (Arguments, Role.TECHNOLOGIST, "pause, as the kind of acquisition does"),
+    "resume": (Arguments, Role.TECHNOLOGIST, "go on after a pause"),
+    "stop": (Arguments, Role.VIEWER, "end in order; what was recorded is kept"),
+    "abort": (Arguments, Role.VIEWER, "give up; what was recorded is kept"),
+    "acknowledge": (Arguments, Role.TECHNOLOGIST, "return to ready after an end or a fault"),
+    "acknowledge-alarm": (AcknowledgeAlarm, Role.TECHNOLOGIST, "say that an alarm was seen"),
+    "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
+    "injected-now": (Arguments, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
+    "confirm": (Confirm, Role.TECHNOLOGIST, "after motion was lost: identity and position are confirmed"),
+    "mark": (Mark, Role.TECHNOLOGIST, "put a text into the recording"),
+    "stop-motion": (Arguments, Role.VIEWER, "stop every axis; always possible, for everybody"),
+    "lower-voltage": (LowerVoltage, Role.VIEWER, "take high voltage down; always possible, for everybody"),
+    "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
+}
+"""Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
+
+ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
+"""Verbs that never wait for others, and for no entry in the audit log."""
+ASKING = frozenset({"status", "describe", "alarms"})
+"""Verbs that change nothing and leave no trace."""
+
+
+def checked(verb: str, args: dict[str, object], actor: Actor) -> Arguments:
+    """Return the arguments of a verb, typed; raise `UsageError` or `AccessError`."""
+    if verb not in VERBS:
+        raise UsageError(f"verb {verb!r} is none of {', '.join(VERBS)}")
+    model, role, _ = VERBS[verb]
+    if actor.role < role:
+        raise AccessError(f"{actor.user} ({actor.role.name.lower()}) may not {verb}: that needs {role.name.lower()}")
+    try:
+        return model.model_validate(args)
+    except ValidationError as why:
+        first = why.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        keys = ", ".join(model.model_fields)
+        raise UsageError(f"{verb}: {place + ': ' if place else ''}{first['msg']}; its arguments are {keys}") from None

@@ -1,0 +1,81 @@
+"""After a restart: what has become of the acquisition that the journal speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from daq.errors import ScandaqError
+from daq.services.acquisition.journal import Entry
+from daq.state.acquisition import ACTIVE, State, Trigger
+from daq.storage.listing import load_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found. `alive`: the readout runs. Else `trigger` and `detail` say how it ended."""
+
+    alive: bool = False
+    trigger: Trigger | None = None
+    detail: str = ""
+    unsealed: bool = False
+
+
+def look(entry: Entry, *, steps: int) -> Found | None:
+    """Return what became of an entry whose run had `steps` steps; None where nothing was under way.
+
+    Looks at the lock of the readout's runtime directory and at the manifest; waits for nothing.
+    """
+    if entry.state not in ACTIVE:
+        return None
+    from daq.readout import registry
+
+    if entry.runtime and registry.held(Path(entry.runtime)):
+        return Found(alive=True, detail="found again after a restart of the daemon")
+    return _ended(entry, steps)
+
+
+def _ended(entry: Entry, steps: int) -> Found:
+    restart = "the daemon was restarted"
+    if entry.directory is None or not (Path(entry.directory) / "manifest.json").exists():
+        return Found(trigger=Trigger.FOUND_NOTHING, detail=f"{restart}: nothing had been recorded")
+    try:
+        manifest = load_manifest(Path(entry.directory))
+    except ScandaqError as why:
+        return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=str(why), unsealed=True)
+    if manifest.state == "open":
+        return Found(
+            trigger=Trigger.READOUT_LOST,
+            detail=f"{restart}, and the readout had gone without sealing",
+            unsealed=True,
+        )
+    done = sum(step.completed for step in manifest.steps or ())
+    how = f"the readout had sealed alone (ended by: {manifest.ended_by}); {done} of {steps} steps are completed"
+    if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in ("motion lost", "unattended")):
+        return Found(trigger=Trigger.FOUND_COMPLETED, detail=f"{restart}: {how}")
+    return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=f"{restart}: {how}")
+
+
+def reconciled(entry: Entry, status: dict[str, object]) -> dict[str, object]:
+    """Return what the journal must be changed to where the daemon fell between doing and noting.
+
+    `status` is that of the readout, which is alive. It decides: it has the photons.
+    """
+    told = status.get("step")
+    step = told if isinstance(told, int) else entry.step
+    paused = bool(status.get("paused"))
+    state = entry.state
+    if status.get("state") != "recording":
+        return {}
+    if state in (State.PREPARING, State.ARMED):
+        state = State.ACQUIRING
+    if state in (State.ACQUIRING, State.POSITIONING, State.WAITING) and step > entry.step:
+        state = State.ACQUIRING
+    if state in (State.ACQUIRING, State.PAUSED):
+        state = State.PAUSED if paused else state
+    changes: dict[str, object] = {}
+    if state is not entry.state:
+        changes["state"] = state
+    if step != entry.step:
+        changes["step"] = step
+    return changes

@@ -1,0 +1,116 @@
+"""What is under way, on disk: the daemon that comes after this one begins with it.
+
+The file is replaced whole at every change, before anybody is told of the change. That outlives a kill at any moment;
+for a power cut it is synced a moment later, in a thread, since a busy disk takes long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from daq.errors import StorageFailedError
+from daq.model.station import utc_now
+from daq.state.acquisition import State
+
+_LOG = logging.getLogger(__name__)
+_SYNC_S = 5.0
+JOURNAL = "journal.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the daemon knows. `runtime` is the runtime directory of the readout, `step` counts from 1.
+
+    `protocol` is the text of the protocol as it was when the run began, so that no later edit changes a run under way.
+    """
+
+    state: State = State.READY
+    since_utc: str = ""
+    boot: str = ""
+    run: str | None = None
+    directory: str | None = None
+    runtime: str | None = None
+    protocol_id: str | None = None
+    protocol: str | None = None
+    protocol_folder: str | None = None
+    step: int = 0
+    detail: str = ""
+    rehome: bool = False
+    """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""
+
+
+class Journal:
+    """Keeps the newest entry on disk. `entry` is what holds now."""
+
+    def __init__(self, folder: Path, *, boot: str, on_failure: Callable[[str], None]) -> None:
+        """Read what the last daemon left; a file that cannot be read is kept aside, and `on_failure` told."""
+        self._path = folder / JOURNAL
+        self._on_failure = on_failure
+        self.boot = boot
+        self._dirty, self._closing = threading.Event(), threading.Event()
+        self.entry = self._read()
+        self._thread = threading.Thread(target=self._sync, name="journal", daemon=True)
+        self._thread.start()
+
+    def write(self, **changes: Any) -> Entry:
+        """Change the entry, on disk first; return it. A disk that refuses is told to `on_failure`: the run goes on."""
+        before = self.entry
+        if changes.get("state", before.state) is not before.state:
+            changes.setdefault("since_utc", utc_now())
+        self.entry = replace(before, boot=self.boot, **changes)
+        try:
+            beside = self._path.with_suffix(".new")
+            beside.write_text(json.dumps(asdict(self.entry)), encoding="utf-8")
+            beside.replace(self._path)
+            self._dirty.set()
+        except OSError as why:
+            self._on_failure(f"{self._path}: {why.strerror}; a daemon that is started again would not know of this")
+        return self.entry
+
+    def close(self) -> None:
+        """Sync what was written, within 5 s."""
+        self._closing.set()
+        self._dirty.set()
+        self._thread.join(_SYNC_S)
+
+    def _read(self) -> Entry:
+        try:
+            told = json.loads(self._path.read_text(encoding="utf-8"))
+            known = {field.name for field in fields(Entry)}
+            return Entry(**{**{k: v for k, v in told.items() if k in known}, "state": State(told["state"])})
+        except FileNotFoundError:
+            return Entry(since_utc=utc_now())
+        except OSError as why:
+            raise StorageFailedError(f"{self._path}: {why.strerror}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as why:
+            aside = self._path.with_suffix(".damaged")
+            with contextlib.suppress(OSError):
+                self._path.replace(aside)
+            self._on_failure(
+                f"{self._path} was damaged ({why}) and is kept as {aside.name}; a run may be without a daemon"
+            )
+            return Entry(since_utc=utc_now())
+
+    def _sync(self) -> None:
+        while not self._closing.is_set() or self._dirty.is_set():
+            self._dirty.wait()
+            self._dirty.clear()
+            try:
+                for path, flags in ((self._path, os.O_RDONLY), (self._path.parent, os.O_RDONLY | os.O_DIRECTORY)):
+                    descriptor = os.open(path, flags)
+                    try:
+                        os.fsync(descriptor)
+                    finally:
+                        os.close(descriptor)
+            except FileNotFoundError:
+                continue  # nothing written yet
+            except OSError as why:
+                _LOG.warning("%s cannot be synced: %s", self._path, why.strerror)

@@ -1,0 +1,130 @@
+"""A readout as the daemon's loop sees it: every call runs in a thread of its own pool, under a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from daq.errors import DeadlineError, ScandaqError
+
+if TYPE_CHECKING:
+    from daq.readout.parent import ReadoutProcess
+    from daq.readout.plan import Plan
+
+_T = TypeVar("_T")
+_COMMAND_S = 10.0
+_LAUNCH_S = 30.0
+_THREADS = 4
+"""One waits for a command's turn, one asks for the status, one attends, one is left for a stop."""
+
+ATTEND_S = 2.0
+_ATTEND_EVERY_S = 0.5
+
+
+class Link:
+    """Asks one readout. A call that takes too long raises `DeadlineError`; its thread ends by its own deadline."""
+
+    def __init__(self, readout: ReadoutProcess, pool: ThreadPoolExecutor) -> None:
+        """Use `launched` or `adopted`."""
+        self._readout = readout
+        self._pool = pool
+
+    @classmethod
+    async def launched(cls, plan: Plan, runtime: Path) -> Link:
+        """Start the readout of a plan."""
+        from daq.readout.parent import ReadoutProcess
+
+        pool = _pool()
+        try:
+            return cls(await _within(pool, _LAUNCH_S, lambda: ReadoutProcess.launch(plan, runtime)), pool)
+        except BaseException:
+            pool.shutdown(wait=False)
+            raise
+
+    @classmethod
+    async def adopted(cls, runtime: Path) -> Link:
+        """Follow a readout that was started before; raise `MissingError` when it left nothing."""
+        from daq.readout.parent import ReadoutProcess
+
+        pool = _pool()
+        try:
+            return cls(await _within(pool, _COMMAND_S, lambda: ReadoutProcess.adopt(runtime)), pool)
+        except BaseException:
+            pool.shutdown(wait=False)
+            raise
+
+    @property
+    def readout(self) -> ReadoutProcess:
+        """Return the readout itself, for what does not wait."""
+        return self._readout
+
+    async def status(self) -> dict[str, Any]:
+        """Return its status; the last one it gave when it does not answer just now."""
+        return await self._call(self._readout.status)
+
+    async def start(self) -> None:
+        """Begin to record."""
+        await self._call(self._readout.start)
+
+    async def step(self, limits: list[str], *, name: str, moving: bool) -> None:
+        """Begin the next step."""
+        await self._call(lambda: self._readout.step(*limits, name=name, moving=moving))
+
+    async def pause(self) -> None:
+        """Mark the beginning of a pause."""
+        await self._call(self._readout.pause)
+
+    async def resume(self) -> None:
+        """Mark the end of a pause."""
+        await self._call(self._readout.resume)
+
+    async def mark(self, text: str) -> None:
+        """Put a text into the recording."""
+        await self._call(lambda: self._readout.mark(text))
+
+    async def motion_lost(self, text: str) -> None:
+        """Say that the step has lost its motion: what comes from now on does not count, and the recording ends."""
+        await self._call(lambda: self._readout.motion_lost(text))
+
+    async def stop(self, by: str) -> None:
+        """Ask for an orderly end, whatever it is doing."""
+        await self._call(lambda: self._readout.stop(by=by))
+
+    async def running(self) -> bool:
+        """Return whether the process lives."""
+        return await self._call(self._readout.running)
+
+    async def result(self, deadline_s: float) -> dict[str, Any]:
+        """Wait for its end and return the last status; raise what it failed with."""
+        return await _within(self._pool, deadline_s + _COMMAND_S, lambda: self._readout.result(deadline_s=deadline_s))
+
+    async def attend(self) -> None:
+        """Say twice a second that somebody watches, until cancelled or until it has ended."""
+        while True:
+            with contextlib.suppress(ScandaqError):  # it does not answer: who follows its status says so
+                await self._call(lambda: self._readout.attend(ATTEND_S))
+            await asyncio.sleep(_ATTEND_EVERY_S)
+
+    async def close(self) -> None:
+        """Follow it no longer. It goes on."""
+        await self._call(self._readout.close)
+        self._pool.shutdown(wait=False)
+
+    async def _call(self, ask: Callable[[], _T]) -> _T:
+        return await _within(self._pool, _COMMAND_S, ask)
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="readout-link")
+
+
+async def _within(pool: ThreadPoolExecutor, deadline_s: float, ask: Callable[[], _T]) -> _T:
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await asyncio.get_running_loop().run_in_executor(pool, ask)
+    except TimeoutError:
+        raise DeadlineError(f"the readout was not done within {deadline_s:g} s") from None

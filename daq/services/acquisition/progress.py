@@ -1,0 +1,121 @@
+"""What a readout's status says about a run: how far it is, what a person should know, whether it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from daq.model.protocol import AcquisitionProtocol
+from daq.model.station import Progress
+from daq.services.alarms import Alarms
+from daq.services.bus import Bus
+
+GOOD_ENDS = frozenset({"sealed", "hashed"})
+ENDS = GOOD_ENDS | {"failed", "gone"}
+DEVICE = "acquisition"
+"""What alarms of a run are filed under."""
+_PS = 1e12
+_EVERY_S = 0.5
+
+
+class Speaker:
+    """Says how a run is: progress twice a second, and alarms as long as their causes last."""
+
+    def __init__(self, bus: Bus, alarms: Alarms, run: str, protocol: AcquisitionProtocol) -> None:
+        self._bus, self._alarms = bus, alarms
+        self._pace = Pace(run, protocol)
+        self._said_s = 0.0
+        self._raised: set[str] = set()
+
+    def say(self, status: dict[str, Any], *, step: int) -> None:
+        """Announce what is new in a status of the readout."""
+        now_s = time.monotonic()
+        if now_s - self._said_s < _EVERY_S:
+            return
+        self._said_s = now_s
+        self._bus.announce(self._pace.progress(status, now_s=now_s, step=step))
+        found = {name: (text, guidance) for name, text, guidance in troubles(status)}
+        for name, (text, guidance) in found.items():
+            lasting = name == "words-missing"
+            self._alarms.raise_(DEVICE, name, priority="medium", text=text, guidance=guidance, latched=lasting)
+        self._clear(self._raised - set(found))
+        self._raised = set(found)
+
+    def close(self) -> None:
+        """End what was only true as long as the run lasted."""
+        self._clear(self._raised)
+
+    def _clear(self, names: set[str]) -> None:
+        for name in names:
+            self._alarms.clear(DEVICE, name)
+
+
+class Pace:
+    """Turns statuses into `Progress`: rates between two of them, the time left at that rate."""
+
+    def __init__(self, run: str, protocol: AcquisitionProtocol) -> None:
+        self._run, self._protocol = run, protocol
+        self._before: tuple[float, int] | None = None
+        self._step, self._step_since_ps = 0, 0
+        self._rate_cps = 0.0
+
+    def progress(self, status: dict[str, Any], *, now_s: float, step: int) -> Progress:
+        """Return how far the run is at `now_s` of a monotonic clock; counts and fraction are those of the step."""
+        counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
+        duration_ps = int(status.get("duration_ps", 0))
+        if step != self._step:
+            self._step, self._step_since_ps, self._before = step, duration_ps, None
+        self._measure(counts.get("events", 0), now_s)
+        elapsed_s = (duration_ps - self._step_since_ps) / _PS
+        fraction = self._protocol.steps[step - 1].fraction_done(counts, elapsed_s) if step else None
+        return Progress(
+            run=self._run,
+            elapsed_s=round(duration_ps / _PS, 3),
+            step=step,
+            steps=len(self._protocol.steps),
+            counts=counts,
+            recorded_events=int(status.get("counts_recorded", {}).get("events", 0)),
+            rate_cps=round(self._rate_cps, 1),
+            missing_words=int(status.get("words_missing", 0)),
+            dropped=int(status.get("kernel_drops", 0) or 0),
+            file_bytes=int(status.get("file_bytes", 0)),
+            fraction=fraction,
+            remaining_s=_remaining_s(fraction, elapsed_s),
+        )
+
+    def _measure(self, events: int, now_s: float) -> None:
+        if self._before is not None and now_s > self._before[0] and events >= self._before[1]:
+            self._rate_cps = (events - self._before[1]) / (now_s - self._before[0])
+        self._before = (now_s, events)
+
+
+def _remaining_s(fraction: float | None, elapsed_s: float) -> float | None:
+    """Return how long the step still takes if it goes on as it did."""
+    if not fraction or elapsed_s <= 0:
+        return None
+    return round(max(elapsed_s * (1 / min(fraction, 1.0) - 1), 0.0), 1)
+
+
+def troubles(status: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what a person should know of a status: name of the alarm, text, what to do."""
+    if status.get("stalled") and status["state"] == "recording":
+        yield (
+            "front-end-silent",
+            f"the front end has sent nothing for {status.get('silent_s', 0):.1f} s",
+            "check that the front end runs and its cable; the run ends by itself when it stays silent",
+        )
+    if status.get("words_missing"):
+        yield (
+            "words-missing",
+            f"{status['words_missing']} words of the front end did not arrive; they are listed in the ledger",
+            "see the page 'Find out why words were lost' of the manual; the counts that arrived are safe",
+        )
+    if status.get("rows_shed_to_rebuild"):
+        yield (
+            "rows-rebuilt-later",
+            "rows were left out under load; they are derived from the raw data before the run is complete",
+            "nothing needs to be done; completing takes longer",
+        )
+    for number, warning in enumerate(status.get("warnings", [])):
+        yield f"readout-warning-{number + 1}", str(warning), "the text says what mends it; the recording goes on"

@@ -1,0 +1,269 @@
+"""The one place that knows what the station is doing, and the one function by which anybody asks for something.
+
+Every request is checked (verb, arguments, who may), put into the audit log, carried out, and its result is logged, too.
+Requests that change something are carried out one after the other; stopping never waits for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from daq.errors import RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
+from daq.model.station import Actor, payload
+from daq.model.verbs import (
+    ALWAYS,
+    ASKING,
+    AcknowledgeAlarm,
+    Arguments,
+    Confirm,
+    LowerVoltage,
+    Mark,
+    Prepare,
+    Simulate,
+    checked,
+)
+from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.run import Run
+from daq.services.alarms import Alarms
+from daq.services.audit import Audit, Result
+from daq.services.bus import Bus
+from daq.services.motion import MotionEngine
+from daq.state.acquisition import IDLE, Trigger, possible
+
+_LOG = logging.getLogger(__name__)
+_TURN_S = 30.0
+
+
+class Runs(Protocol):
+    """Makes runs: checks a request, plans the recording. Raises what speaks against it."""
+
+    async def planned(self, request: Prepare, actor: Actor) -> Run:
+        """Return a run that is ready to be driven, its journal entry written."""
+        ...
+
+    async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
+        """Note the time of injection; return the administration record without identity."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a station is made of."""
+
+    machine: Machine
+    bus: Bus
+    alarms: Alarms
+    audit: Audit
+    motion: MotionEngine
+    runs: Runs
+    lower_voltage: Callable[[str | None], Awaitable[dict[str, Any]]]
+    simulate: Callable[[str, str, Any], Awaitable[dict[str, Any]]] | None = None
+
+
+class Station:
+    """Carries out requests."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._machine = parts.machine
+        self._turn = asyncio.Lock()
+        self.run: Run | None = None
+        self._driving: dict[str, asyncio.Task[None]] = {}
+        self._do: dict[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = {
+            "status": self._status, "describe": self._describe, "alarms": self._alarms, "prepare": self._prepare,
+            "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
+            "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
+            "renew-arming": self._renew, "injected-now": self._injected, "confirm": self._confirm, "mark": self._mark,
+            "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
+        }  # fmt: skip
+
+    async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
+        """Do what `actor` asks for and return the answer; raise a `ScandaqError` where it is refused or fails."""
+        if verb in ASKING:
+            return await self._do[verb](checked(verb, args, actor), actor)
+        line = self._line(verb, args, actor)
+        try:
+            request = checked(verb, args, actor)
+            if verb == "prepare":
+                await line("asked", wait=True)  # who asked for it stands there before anything moves
+            else:
+                await line("asked")
+            answer = await self._in_turn(verb, request, actor)
+        except ScandaqError as why:
+            refused = isinstance(why, (RefusedError, UsageError))
+            await line("refused" if refused else "failed", str(why), wait=verb not in ALWAYS)
+            raise
+        except Exception as why:
+            _LOG.exception("unexpected in %s", verb)
+            await line("failed", f"unexpected {type(why).__name__}")
+            raise UnexpectedError(f"{verb}: unexpected {type(why).__name__} in the daemon; its log tells more") from why
+        await line("done", wait=verb not in ALWAYS)
+        return answer
+
+    async def take_over(self, run: Run) -> None:
+        """Drive a run that was found under way when the daemon started."""
+        await run.adopt()
+        self._drive(run)
+
+    async def close(self) -> None:
+        """Let go of every run. Readouts go on by themselves."""
+        tasks = list(self._driving.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5.0)
+
+    # How a request is carried out
+
+    async def _in_turn(self, verb: str, request: Arguments, actor: Actor) -> dict[str, Any]:
+        if verb in ALWAYS:
+            return await self._do[verb](request, actor)
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise RefusedError(f"{verb}: another request has been under way for {_TURN_S:g} s") from None
+        try:
+            return await self._do[verb](request, actor)
+        finally:
+            self._turn.release()
+
+    def _line(self, verb: str, args: dict[str, object], actor: Actor) -> Callable[..., Awaitable[None]]:
+        """Return what puts a line of this request into the audit log, with the state before it and after."""
+        audit, before = self._parts.audit, str(self._machine.state)
+        what = str(args.get("protocol") or args.get("device") or "")
+        reason = str(args.get("reason") or args.get("draft_reason") or "")
+
+        async def line(result: Result, error: str = "", *, wait: bool = False) -> None:
+            entry = self._machine.entry
+            about = " ".join(filter(None, (entry.run, what)))
+            told: dict[str, Any] = {"result": result, "old": before, "new": str(entry.state), "reason": reason}
+            if wait:
+                await audit.write(actor, verb, about, error=error, **told)
+            else:
+                audit.note(actor, verb, about, error=error, **told)
+
+        return line
+
+    def _drive(self, run: Run) -> None:
+        self.run = run
+        task = asyncio.create_task(run.drive(), name=f"run-{run.identity}")
+        self._driving[run.identity] = task
+        task.add_done_callback(lambda done: self._driven(run, done))
+
+    def _driven(self, run: Run, task: asyncio.Task[None]) -> None:
+        self._driving.pop(run.identity, None)
+        if task.cancelled() or task.exception() is None:
+            return
+        why = task.exception()
+        _LOG.error("the run %s ended unexpectedly", run.identity, exc_info=why)
+        self._parts.alarms.raise_(
+            "acquisition",
+            "daemon-fault",
+            priority="high",
+            text=f"the daemon lost hold of {run.identity}: {type(why).__name__}",
+            guidance="stop the acquisition, restart the daemon; the readout ends its step and seals by itself",
+        )  # fmt: skip
+        self._machine.fire_if_possible(Trigger.FAULT_FOUND, f"unexpected {type(why).__name__} in the daemon")
+
+    def _current(self) -> Run:
+        if self.run is None or self._machine.state in IDLE:
+            legal = ", ".join(possible(self._machine.state))
+            raise TransitionRefusedError(
+                f"no acquisition is under way; the state is {self._machine.state}; possible: {legal}"
+            )
+        return self.run
+
+    # Verbs
+
+    async def _status(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        return {
+            **payload(self._machine.status()),
+            "directory": self._machine.entry.directory,
+            "alarms": [payload(alarm) for alarm in self._parts.alarms.active()],
+            "motion": self._parts.motion.figures(),
+        }
+
+    async def _describe(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        return {"announced": [{"kind": type(said).__name__, **payload(said)} for said in self._parts.bus.newest()]}
+
+    async def _alarms(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        return {"alarms": [payload(alarm) for alarm in self._parts.alarms.active()]}
+
+    async def _prepare(self, request: Prepare, actor: Actor) -> dict[str, Any]:
+        if not self._machine.allows(Trigger.PREPARE):
+            legal = ", ".join(possible(self._machine.state))
+            raise TransitionRefusedError(f"cannot prepare while {self._machine.state}; possible: {legal}")
+        run = await self._parts.runs.planned(request, actor)
+        self._drive(run)
+        return {"run": run.identity, "directory": str(run.directory), "state": str(self._machine.state)}
+
+    async def _start(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        await self._current().start()
+        return self._said()
+
+    async def _pause(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        return {"meaning": await self._current().pause(), **self._said()}
+
+    async def _resume(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        await self._current().resume()
+        return self._said()
+
+    async def _stop(self, request: Arguments, actor: Actor) -> dict[str, Any]:
+        await self._current().stop(Trigger.STOP, _by("stopped", request, actor))
+        return self._said()
+
+    async def _abort(self, request: Arguments, actor: Actor) -> dict[str, Any]:
+        await self._current().stop(Trigger.ABORT, _by("aborted", request, actor))
+        return self._said()
+
+    async def _acknowledge(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        self._machine.fire(
+            Trigger.ACKNOWLEDGE, "", run=None, directory=None, runtime=None, protocol_id=None, protocol=None, step=0
+        )
+        return self._said()
+
+    async def _acknowledge_alarm(self, request: AcknowledgeAlarm, actor: Actor) -> dict[str, Any]:
+        self._parts.alarms.acknowledge(request.device, request.name, actor)
+        return await self._alarms(request, actor)
+
+    async def _renew(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        self._current().renew_arming()
+        return self._said()
+
+    async def _injected(self, _: Arguments, actor: Actor) -> dict[str, Any]:
+        return await self._parts.runs.injected_now(self._current(), actor)
+
+    async def _confirm(self, request: Confirm, actor: Actor) -> dict[str, Any]:
+        self._parts.motion.confirm(identity=request.identity, position=request.position)
+        self._machine.note(rehome=False)
+        return {"motion": self._parts.motion.figures()}
+
+    async def _mark(self, request: Mark, actor: Actor) -> dict[str, Any]:
+        await self._current().mark(f"{actor.user}: {request.text}")
+        return self._said()
+
+    async def _stop_motion(self, _: Arguments, actor: Actor) -> dict[str, Any]:
+        report = await self._parts.motion.stop_motion()
+        return {"stopped": asdict(report)}
+
+    async def _lower_voltage(self, request: LowerVoltage, _: Actor) -> dict[str, Any]:
+        return await self._parts.lower_voltage(request.device)
+
+    async def _simulate(self, request: Simulate, _: Actor) -> dict[str, Any]:
+        if self._parts.simulate is None:
+            raise RefusedError("this station is not simulated: its devices are worked by hand, in the room")
+        return await self._parts.simulate(request.device, request.action, request.value)
+
+    def _said(self) -> dict[str, Any]:
+        return payload(self._machine.status())
+
+
+def _by(what: str, request: Arguments, actor: Actor) -> str:
+    """Return who stopped it and why, as the manifest will name it."""
+    text = f"{what} by {actor.user}"
+    return (f"{text}: {request.reason}" if request.reason else text)[:100]

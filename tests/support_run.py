@@ -1,0 +1,271 @@
+"""A readout that exists in memory alone, for tests of what the daemon does with one.
+
+It keeps the rules of the real one: it is armed, started, told of steps; ends a step at a limit that the test reaches;
+seals when stopped; and goes on when nobody follows it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from daq.errors import InterlockError, RefusedError, UnreachableError
+from daq.model.protocol import AcquisitionProtocol, ProtocolKind, Requirements, Step, Stop
+from daq.model.station import Announcement, StationStatus
+from daq.model.windows import WindowSet
+from daq.services.acquisition.journal import Journal
+from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.run import Around, Run
+from daq.services.alarms import Alarms
+from daq.services.bus import Bus
+from daq.state.acquisition import State, Trigger
+
+UNDER_WAY = ("armed", "recording")
+
+
+@dataclass
+class Readout:
+    """The process. It outlives whoever follows it."""
+
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    state: str = "armed"
+    paused: bool = False
+    ended_by: str | None = None
+    error: str | None = None
+    events: int = 0
+    asked: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
+
+    def begin(self, name: str, *, moving: bool = False) -> None:
+        self.end_step("next step", completed=False)
+        self.steps.append({"name": name, "moving": moving, "ended_by": None, "completed": False})
+        self.paused = False
+
+    def end_step(self, by: str, *, completed: bool) -> None:
+        if self.steps and self.steps[-1]["ended_by"] is None:
+            self.steps[-1].update(ended_by=by, completed=completed)
+
+    def reach_limit(self) -> None:
+        """Let the step that runs reach its limit."""
+        if self.state == "recording":
+            self.end_step("time", completed=True)
+
+    def seal(self, by: str) -> None:
+        if self.state in UNDER_WAY:
+            self.end_step(by, completed=False)
+            self.state, self.ended_by = "sealed", by
+
+    def die(self) -> None:
+        """Be killed."""
+        if self.state != "sealed":
+            self.state = "gone"
+
+    def status(self) -> dict[str, Any]:
+        last = self.steps[-1] if self.steps else {}
+        return {
+            "state": self.state, "error": self.error or ("killed" if self.state == "gone" else None),
+            "ended_by": self.ended_by, "step": max(len(self.steps), 1), "step_ended_by": last.get("ended_by"),
+            "paused": self.paused, "counts_live": {"events": self.events}, "duration_ps": 10**12, "warnings": [],
+        }  # fmt: skip
+
+
+class Link:
+    """What `daq.services.acquisition.link.Link` is to the daemon."""
+
+    def __init__(self, readout: Readout) -> None:
+        self.readout = readout
+        self.closed = False
+
+    async def status(self) -> dict[str, Any]:
+        return self.readout.status()
+
+    async def start(self) -> None:
+        self._do("start", "armed")
+        self.readout.state = "recording"
+        self.readout.begin("first")
+
+    async def step(self, limits: list[str], *, name: str, moving: bool) -> None:
+        self._do(f"step {name} {','.join(limits)}", "recording")
+        self.readout.begin(name, moving=moving)
+
+    async def pause(self) -> None:
+        self._do("pause", "recording")
+        self.readout.paused = True
+
+    async def resume(self) -> None:
+        self._do("resume", "recording")
+        self.readout.paused = False
+
+    async def mark(self, text: str) -> None:
+        self._do("mark", "recording")
+        self.readout.marks.append(text)
+
+    async def motion_lost(self, text: str) -> None:
+        self._do("motion_lost", "recording")
+        self.readout.marks.append(text)
+        self.readout.seal("motion lost")
+
+    async def stop(self, by: str) -> None:
+        self.readout.asked.append(f"stop {by}")
+        if self.readout.state == "recording" and by == "all steps done":
+            self.readout.end_step(by, completed=True)
+        self.readout.seal(by)
+
+    async def running(self) -> bool:
+        return self.readout.state in UNDER_WAY
+
+    async def result(self, deadline_s: float) -> dict[str, Any]:
+        del deadline_s
+        if self.readout.state == "gone":
+            raise UnreachableError("the readout is gone")
+        return self.readout.status()
+
+    async def attend(self) -> None:
+        """Attending costs a fake nothing; the lease is tried with real readouts."""
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _do(self, what: str, *states: str) -> None:
+        self.readout.asked.append(what)
+        if self.readout.state not in states:
+            raise RefusedError(f"the readout is {self.readout.state}")
+
+
+class Axes:
+    """A motion engine whose axes arrive at once; a test may close the enable, or let a move wait."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, float] = {}
+        self.enabled = True
+        self.moving = False
+        self.asked: list[str] = []
+        self.gate: asyncio.Event | None = None
+        self.failure: Exception | None = None
+
+    async def is_at(self, targets: Mapping[str, float]) -> bool:
+        return all(self.at.get(axis, 0.0) == target for axis, target in targets.items())
+
+    async def position(self, targets: Mapping[str, float]) -> None:
+        if not self.enabled:
+            raise InterlockError("the motion enable is not given")
+        await self._move(f"position {dict(targets)}")
+        self.at.update(targets)
+
+    async def sweep(self, axis: str, begin: float, end: float, speed: float) -> None:
+        await self._move(f"sweep {axis} {begin} to {end} at {speed}")
+        self.at[axis] = end
+
+    async def _move(self, what: str) -> None:
+        self.asked.append(what)
+        self.moving = True
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.failure is not None:
+                raise self.failure
+        finally:
+            self.moving = False
+
+
+def protocol(*steps: Step, kind: ProtocolKind = ProtocolKind.STATIC) -> AcquisitionProtocol:
+    """Return a protocol of these steps, as if it had been read from a file."""
+    return AcquisitionProtocol(
+        id="test", version=1, title="Test", kind=kind, modality="gamma_camera", radionuclide=None, steps=steps,
+        requirements=Requirements(), windows=WindowSet(windows=()), store="all", recorded=None, coincidence=None,
+        sources={}, file=None,  # type: ignore[arg-type] - nothing asks for it
+    )  # fmt: skip
+
+
+def step(name: str, kind: ProtocolKind = ProtocolKind.STATIC, **more: Any) -> Step:
+    """Return a step of two seconds."""
+    return Step(**{"name": name, "key": name, "kind": kind, "stop": Stop(duration_ps=2 * 10**12), **more})
+
+
+class Daemon:
+    """What a run needs around it, on a folder; made again on the same folder it is the daemon that comes next."""
+
+    def __init__(self, folder: Path, *, boot: str = "boot", motion: Axes | None = None, arming_s: float = 60.0) -> None:
+        self.bus = Bus()
+        self.said: list[StationStatus] = []
+        self._listening = ExitStack()
+        self._listening.enter_context(self.bus.listening(self._hear))
+        self.troubles: list[str] = []
+        self.journal = Journal(folder, boot=boot, on_failure=self.troubles.append)
+        self.machine = Machine(self.journal, self.bus, simulated=True)
+        self.alarms = Alarms(self.bus)
+        self.motion = motion or Axes()
+        self.ended: list[Run] = []
+        self.around = Around(
+            self.machine, self.bus, self.alarms, self.motion, self._on_ended, arming_s  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    @property
+    def state(self) -> State:
+        return self.machine.state
+
+    @property
+    def states(self) -> list[str]:
+        """Return the states that were announced, each once where it stayed."""
+        return [state for state, _ in groupby(status.state for status in self.said)]
+
+    def run(self, wanted: AcquisitionProtocol, readout: Readout) -> Run:
+        """Return a run, prepared for as the planner does."""
+
+        async def launch() -> Link:
+            return Link(readout)
+
+        self.machine.fire(Trigger.PREPARE, run="run-1", directory="/nowhere", runtime="/nowhere", step=0, protocol="x")
+        return self.again(wanted, launch)
+
+    def again(self, wanted: AcquisitionProtocol, launch: Callable[[], Awaitable[Link]]) -> Run:
+        """Return a run that goes on with what the journal says."""
+        return Run(self.around, wanted, identity="run-1", directory=Path("/nowhere"), launch=launch)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._listening.close()
+        self.journal.close()
+
+    async def until(self, *states: State) -> None:
+        """Wait for one of these states."""
+        async with asyncio.timeout(10):
+            while self.state not in states:  # noqa: ASYNC110 - the machine tells the bus, not an event
+                await asyncio.sleep(0.005)
+
+    async def _on_ended(self, run: Run) -> None:
+        self.ended.append(run)
+
+    def _hear(self, said: Announcement) -> None:
+        if isinstance(said, StationStatus):
+            self.said.append(said)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock goes on only when everybody waits, and then at once: tests are fast and repeatable."""
+
+    def __init__(self) -> None:
+        super().__init__(_NoWaiting(self._pass))
+        self._now_s = 0.0
+
+    def time(self) -> float:
+        return self._now_s
+
+    def _pass(self, seconds: float) -> None:
+        self._now_s += seconds
+
+
+class _NoWaiting(selectors.DefaultSelector):
+    def __init__(self, passing: Callable[[float], None]) -> None:
+        super().__init__()
+        self._passing = passing
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout > 0:
+            self._passing(timeout)
+        return super().select(0)
