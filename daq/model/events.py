@@ -74,11 +74,12 @@ DECODED_MARKS = (
 
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
-    "step", "pause", "resume", "jump",
+    "step", "pause", "resume", "jump", "motion_lost",
 )  # fmt: skip
 """Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
 `jump`: `value` = the step of a source's clock, ps; below zero the clock of all went back, and order began anew. All
-others: `value` = packets seen up to then, that of the deciding event of a `stop` included."""
+others: `value` = packets seen up to then, that of the deciding event of a `stop` included. `start` and `step`: `value2`
+= 1 where axes move during the step; `stop`: 1 where who ended the step said that it is whole."""
 
 MARKS: tuple[str, ...] = DECODED_MARKS + HOST_MARKS
 """The closed list; its order is the code used inside the decoder."""

@@ -14,6 +14,7 @@ COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
 _TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = re.compile(r"^([0-9]{1,40}(?:\.[0-9]{1,40})?)([A-Za-z]*)$")
+_REACHED = re.compile(f"time|host|(?:{'|'.join(COUNTERS)})=[0-9]+")
 _LARGEST = 2**63 - 1
 
 
@@ -57,6 +58,11 @@ def parse_stop(texts: list[str]) -> StopCondition:
             msg = f"--stop {text}: possible are end, time=, host=, {', '.join(f'{c}=' for c in COUNTERS)}"
             raise UsageError(msg)
     return StopCondition(counts, duration_ps, host_s)
+
+
+def is_limit(by: str) -> bool:
+    """Return True when what ended a step is the name of a limit: `time`, `host`, `prompts=500`."""
+    return _REACHED.fullmatch(by) is not None
 
 
 def _scaled(text: str, value: str, units: dict[str, int], wanted: str) -> int:

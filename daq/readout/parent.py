@@ -101,9 +101,28 @@ class ReadoutProcess:
         """Begin to record what the front end sends; return the status."""
         return ask(self.control, {"do": "start"})
 
-    def step(self, *stop: str, name: str = "") -> dict[str, Any]:
-        """Begin the next step, up to the first limit reached of `stop`, e.g. `"time=20s"`; return the status."""
-        return ask(self.control, {"do": "step", "stop": list(stop), "name": name})
+    def attend(self, within_s: float) -> dict[str, Any]:
+        """Say that the readout is watched over, and will be told so again within 0.1 to 60 s.
+
+        To be called several times in that time. Once this was said, its absence means that who watched is gone: see
+        `docs/reference/readout-control.md`. Return `state`, `error`, `ended_by`, `step`, `step_ended_by`, `attended`.
+        """
+        return ask(self.control, {"do": "attend", "within_s": within_s}, deadline_s=_ANSWER_S)
+
+    def step(self, *stop: str, name: str = "", moving: bool = False, last: bool = False) -> dict[str, Any]:
+        """Begin the next step, up to the first limit reached of `stop`, e.g. `"time=20s"`; return the status.
+
+        `moving`: axes move during it; refused when nobody attends. `last`: what ends it ends the recording.
+        """
+        return ask(self.control, {"do": "step", "stop": list(stop), "name": name, "moving": moving, "last": last})
+
+    def end_step(self, *, by: str = "operator", completed: bool = False) -> dict[str, Any]:
+        """End the step and record on; return the status. `completed`: it is whole, though no limit was reached."""
+        return ask(self.control, {"do": "end_step", "by": by, "completed": completed})
+
+    def motion_lost(self, text: str = "") -> dict[str, Any]:
+        """Say that an axis does not do what it should: the step ends interrupted, the recording within a second."""
+        return ask(self.control, {"do": "motion_lost", "text": text})
 
     def pause(self) -> dict[str, Any]:
         """Mark the beginning of a pause; return the status."""

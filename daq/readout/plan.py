@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from daq.errors import UsageError
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
+from daq.readout.protocol import LEAST_LEASE_S, MOST_LEASE_S, MOST_NAME_CHARACTERS
 from daq.storage.manifest import Manifest
 
 PLAN = "plan.json"
@@ -82,6 +83,11 @@ class Plan(BaseModel):
 
     `stop` is the first step's condition; with `single_step` its end is the acquisition's. Without `start_at_once` the
     readout is armed and waits to be told. Without an `order` rows stay as they came.
+
+    `step_name` and `moving` are the first step's: its name, and whether axes move during it. With `attend_s` the
+    readout is watched over from the beginning for so long, as if whoever started it had said so. `unattended_s` is how
+    long one that nobody watches any more waits to be found; `unattended_step_s` how long it goes on with a stationary
+    step that no clock is sure to end.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -103,6 +109,11 @@ class Plan(BaseModel):
     order: OrderRule | None = None
     start_at_once: bool = True
     single_step: bool = True
+    step_name: Annotated[str, Field(max_length=MOST_NAME_CHARACTERS)] = ""
+    moving: bool = False
+    attend_s: Annotated[float, Field(ge=LEAST_LEASE_S, le=MOST_LEASE_S)] | None = None
+    unattended_s: Annotated[float, Field(ge=0.0)] = 30.0
+    unattended_step_s: Annotated[float, Field(ge=0.0)] = 3600.0
     control: str
     """Path of the control socket."""
     hash_segments: bool = True

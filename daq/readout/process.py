@@ -19,7 +19,6 @@ from typing import Any
 
 from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
 from daq.model.ledger import Ledger
-from daq.model.stop import StopCondition
 from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
 from daq.readout.exchange import Exchanges
@@ -31,10 +30,12 @@ from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
 from daq.readout.sources import DatagramSource, StreamSource, open_source
+from daq.readout.stepping import Stepping
 from daq.readout.watch import Watch
 from daq.storage.kernels import load_decoder
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
+from daq.storage.steps import MOTION_LOST, UNATTENDED
 
 _LOG = logging.getLogger(__name__)
 _LOSSLESS_AHEAD_BYTES = 32 << 20
@@ -66,10 +67,10 @@ class Readout:
         self.source: DatagramSource | StreamSource | None = None
         self._ring: Ring | None = None
         self._watch = Watch(plan)
+        self.stepping = Stepping(plan, lambda condition: self._watch.step(condition.host_s))
         self.host_time = HostTime()
         self._health: dict[str, int] = {}
         self._cpu_s: dict[str, float] = {}
-        self._steps = 1
         self._stops_asked = 0
         self._ledger: Ledger | None = None
         self._unwritten: Slab | None = None
@@ -80,6 +81,8 @@ class Readout:
         """Record until something ends it; return the exit code. The reason is in the status and in the manifest."""
         control = Path(self._plan.control)
         sys.setswitchinterval(_SWITCH_S)
+        if self._plan.attend_s is not None:
+            self.stepping.attendance.attend(self._plan.attend_s)
         try:
             with closing(ControlServer(control, Requests(self).handle)):
                 self._run()
@@ -87,6 +90,7 @@ class Readout:
             self._fail(why)
             self._state = "failed"
         gc.unfreeze()
+        self.stepping.attendance.close()
         self._finish_live()
         last = control.with_name(LAST_STATUS)
         try:
@@ -95,22 +99,33 @@ class Readout:
             _LOG.error("%s: %s", last, why.strerror)
         return self._exit_code()
 
-    def status(self) -> dict[str, Any]:
-        """Return the state as plain data; keys carry their units."""
-        recording, ring = self._recording, self._ring
+    def in_short(self) -> dict[str, Any]:
+        """Return of the status what tells whether all is well, and where it is."""
         return {
             "state": self._state,
             "error": str(self._error) if self._error else None,
             "exit_code": self._exit_code(),
             "ended_by": self._stop_reason,
+            **self.stepping.figures(self._recording),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return the state as plain data; keys carry their units."""
+        recording = self._recording
+        steps = recording.steps.entries if recording else ()
+        return {**self._status(), "steps": [step.model_dump() for step in steps]}
+
+    def _status(self) -> dict[str, Any]:
+        """Return the status but for the steps, of which there may be many."""
+        recording, ring = self._recording, self._ring
+        return {
+            **self.in_short(),
             "directory": self._plan.directory,
             "acquisition_id": self._plan.manifest.acquisition_id,
             "pid": os.getpid(),
             "buffer_bytes": ring.limit_bytes if ring else 0,
             "buffer_used": round(ring.used, 3) if ring else 0.0,
             "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
-            "step": self._steps,
-            "step_ended_by": recording.stopped_by if recording else None,
             "warnings": self._watch.warnings,
             **self._watch.figures(self._state),
             **(recording.figures() if recording else {}),
@@ -139,6 +154,7 @@ class Readout:
         """Begin to record, when armed."""
         if self._state not in ("arming", "armed"):
             raise RefusedError(f"the readout is {self._state}: it has started already")
+        self.stepping.require_watched()
         self._started.set()
 
     def stop_by(self, reason: str, *, asked: bool = False) -> None:
@@ -147,11 +163,6 @@ class Readout:
             self._stops_asked += asked
             self._stop_reason = self._stop_reason or reason
         self._started.set()
-
-    def step_begun(self, condition: StopCondition) -> None:
-        """Note that another step has begun."""
-        self._watch.step(condition.host_s)
-        self._steps += 1
 
     @property
     def recording(self) -> Recording:
@@ -181,12 +192,14 @@ class Readout:
             gc.freeze()
             self._state = "armed"
             while not self._started.wait(_WAIT_S) and self._stop_reason is None:
-                pass
+                if self.stepping.unattended_armed():
+                    self.stop_by(UNATTENDED)
             if isinstance(source, DatagramSource) and not plan.start_at_once:
                 self._watch.drained = source.drain()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
+                step_name=plan.step_name, moving=plan.moving,
             ) as recording:  # fmt: skip
                 recording.derivation.reserve(_rows_waiting(plan))
                 self._recording = recording
@@ -204,23 +217,24 @@ class Readout:
             self._state = "hashed"
 
     def _reason(self, recording: Recording) -> str:
-        """Return what ended the acquisition: of a single step, what ended that."""
-        if self._plan.single_step and recording.stopped_by is not None:
-            return recording.stopped_by
+        """Return what ended the acquisition: lost motion before all, then what ended the last step."""
+        lost = recording.derivation.motion_was_lost and self._stop_reason != "fault"
+        if lost or (self.stepping.ends_with_step and recording.stopped_by is not None):
+            return MOTION_LOST if lost else str(recording.stopped_by)
         return self._stop_reason or "end"
 
     def _publish(self, recording: Recording) -> None:
         """Publish the live figures that are due."""
         drops = self._health.get("kernel_drops", 0)
         self.live.tick(
-            time.monotonic_ns(), self.status, lambda: recording.derivation.ledger(kernel_drops=drops).model_dump_json()
+            time.monotonic_ns(), self._status, lambda: recording.derivation.ledger(kernel_drops=drops).model_dump_json()
         )
 
     def _finish_live(self) -> None:
         """Publish the last figures; a reader keeps them."""
         if self._live is not None:
             ledger = self._ledger or (self._recording.derivation.ledger() if self._recording else None)
-            self._live.finish(self.status(), ledger.model_dump_json() if ledger else "null")
+            self._live.finish(self._status(), ledger.model_dump_json() if ledger else "null")
 
     def _record(self, recording: Recording, source: DatagramSource | StreamSource, ring: Ring) -> None:
         """Receive and process until the end or a stop. Whatever goes wrong, the recording can be sealed afterwards."""
@@ -278,8 +292,9 @@ class Readout:
 
     def _between(self, recording: Recording, source: DatagramSource | StreamSource) -> None:
         """Do what the time asks for: stop, flush, look at the health."""
-        if recording.stopped_by is not None and self._plan.single_step:
-            self.stop_by(recording.stopped_by)
+        why = self.stepping.why_to_stop(recording) if self._stop_reason is None else None
+        if why is not None:
+            self.stop_by(why)
         if recording.failure is not None:
             self.stop_by("disk")
         if recording.stopped_by is None and self._watch.host_limit_reached():
@@ -314,7 +329,7 @@ class Readout:
         why = self._watch.silence()
         if why is not None:
             self.stop_by(why)
-        return self._recording is not None and self._plan.single_step and self._recording.all_sources_ended()
+        return self._recording is not None and self.stepping.ends_with_step and self._recording.all_sources_ended()
 
     def _reading(self) -> bool:
         return self._stop_reason is None and not self._finished.is_set()

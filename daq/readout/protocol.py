@@ -12,11 +12,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from daq.errors import ScandaqError, UsageError
-from daq.model.stop import parse_stop
+from daq.model.stop import is_limit, parse_stop
 
 MAX_LINE_BYTES = 64 * 1024
 """Of a request, its newline included."""
 LONGEST_EXCHANGE_S = 60.0
+MOST_NAME_CHARACTERS = 200
+"""Of a step."""
+LEAST_LEASE_S = 0.1
+MOST_LEASE_S = 60.0
+"""For how long somebody may promise to say again that the readout is watched."""
 MOST_EXCHANGE_BYTES = 16 * 1024
 _MOST_MATCH_BYTES = 64
 
@@ -31,7 +36,14 @@ def _stop_limits(texts: list[str]) -> list[str]:
     return texts
 
 
+def _no_limit(by: str) -> str:
+    if is_limit(by):
+        raise ValueError(f"{by} is what a limit is called; who asks for an end says why")
+    return by
+
+
 _AnyText = BeforeValidator(_encodable)
+_Reason = Annotated[str, Field(min_length=1, max_length=100), _AnyText, AfterValidator(_no_limit)]
 _Hex = Annotated[str, Field(pattern="^([0-9a-fA-F]{2})+$")]
 
 
@@ -51,12 +63,39 @@ class Start(_Request):
     do: Literal["start"]
 
 
+class Attend(_Request):
+    """Say: I watch over you; if I do not say so again within `within_s`, I am gone."""
+
+    do: Literal["attend"]
+    within_s: Annotated[float, Field(ge=LEAST_LEASE_S, le=MOST_LEASE_S)]
+
+
 class Step(_Request):
-    """Begin the next step, which lasts until a limit of `stop` is reached; without one, until another request."""
+    """Begin the next step, which lasts until a limit of `stop` is reached; without one, until another request.
+
+    `moving`: axes move during it. `last`: what ends it ends the recording.
+    """
 
     do: Literal["step"]
     stop: Annotated[list[Annotated[str, _AnyText]], Field(max_length=20), AfterValidator(_stop_limits)] = []
-    name: Annotated[str, Field(max_length=200), _AnyText] = ""
+    name: Annotated[str, Field(max_length=MOST_NAME_CHARACTERS), _AnyText] = ""
+    moving: bool = False
+    last: bool = False
+
+
+class EndStep(_Request):
+    """End the step and record on, outside of it. `completed`: nothing is missing, although no limit was reached."""
+
+    do: Literal["end_step"]
+    by: _Reason = "operator"
+    completed: bool = False
+
+
+class MotionLost(_Request):
+    """Say that an axis does not do what it should: the step ends at once, the recording within a second."""
+
+    do: Literal["motion_lost"]
+    text: Annotated[str, Field(max_length=4000), _AnyText] = ""
 
 
 class Pause(_Request):
@@ -83,7 +122,7 @@ class Stop(_Request):
     """End in order: what is buffered is written, the recording is sealed. `by` is the reason it is given."""
 
     do: Literal["stop"]
-    by: Annotated[str, Field(min_length=1, max_length=100), _AnyText] = "operator"
+    by: _Reason = "operator"
 
 
 class Match(_Request):
@@ -120,8 +159,11 @@ class Snapshot(_Request):
 
 REQUESTS: dict[str, type[_Request]] = {
     "status": Status,
+    "attend": Attend,
     "start": Start,
     "step": Step,
+    "end_step": EndStep,
+    "motion_lost": MotionLost,
     "pause": Pause,
     "resume": Resume,
     "mark": Mark,

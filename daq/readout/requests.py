@@ -9,6 +9,7 @@ from daq.errors import RefusedError
 from daq.model.stop import parse_stop
 from daq.readout.exchange import Match
 from daq.readout.sources import DatagramSource
+from daq.readout.stepping import Step
 
 if TYPE_CHECKING:
     from daq.readout.process import Readout
@@ -22,12 +23,15 @@ class Requests:
         self._readout = readout
         self._do: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
             "status": lambda _: None,
+            "attend": self._attend,
             "start": lambda _: readout.start(),
             "stop": lambda request: readout.stop_by(str(request.get("by") or "operator"), asked=True),
             "mark": self._mark,
             "step": self._step,
-            "pause": lambda _: self._in_turn(lambda recording: recording.note(recording.derivation.pause())),
-            "resume": lambda _: self._in_turn(lambda recording: recording.note(recording.derivation.resume())),
+            "end_step": self._end_step,
+            "motion_lost": self._motion_lost,
+            "pause": lambda _: self._in_turn(readout.stepping.pause),
+            "resume": lambda _: self._in_turn(readout.stepping.resume),
             "exchange": self._exchange,
             "snapshot": self._snapshot,
         }
@@ -51,15 +55,21 @@ class Requests:
         self._in_turn(note)
 
     def _step(self, request: dict[str, Any]) -> None:
-        condition = parse_stop([str(limit) for limit in request.get("stop", [])])
-        name = str(request.get("name") or "")
-        text = f"{name}: {condition}" if name else str(condition)
+        condition = parse_stop([str(limit) for limit in request["stop"]])
+        step = Step(condition, str(request["name"]), moving=request["moving"], last=request["last"])
+        self._in_turn(lambda recording: self._readout.stepping.begin(recording, step))
 
-        def begin(recording: Recording) -> None:
-            recording.note(recording.derivation.step(condition, text))
-            self._readout.step_begun(condition)
+    def _end_step(self, request: dict[str, Any]) -> None:
+        by, completed = str(request["by"]), bool(request["completed"])
+        self._in_turn(lambda recording: self._readout.stepping.end(recording, by, completed=completed))
 
-        self._in_turn(begin)
+    def _motion_lost(self, request: dict[str, Any]) -> None:
+        self._in_turn(lambda recording: self._readout.stepping.lose_motion(recording, str(request["text"])))
+
+    def _attend(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer with what whoever watches needs to know each time, which costs next to nothing to tell."""
+        self._readout.stepping.attendance.attend(float(request["within_s"]))
+        return self._readout.in_short()
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         source = self._readout.source

@@ -27,6 +27,7 @@ from daq.pipeline.stages import Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
 from daq.storage.hostmarks import HostMarks, collected, merged, one_mark, times_of
+from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 
 CLOCK_PERIOD_NS = 1_000_000_000
 
@@ -70,6 +71,7 @@ class Derivation:
         self._imported = imported
         self._next_clock_ns: int | None = None
         self._paused_at_ps: int | None = None
+        self.motion_was_lost = False
         self.packets_seen = 0
         self.stopped: Stopped | None = None
         self._withheld: list[Any] | None = None
@@ -170,17 +172,25 @@ class Derivation:
         self.decoded = {}
         self.packets_seen += len(accounted.packets)
 
-    def mark(self, kind: str, *, time_ps: int | None = None, value: int | None = None, text: str = "") -> Rows:
+    def mark(
+        self, kind: str, *, time_ps: int | None = None, value: int | None = None, value2: float = np.nan, text: str = ""
+    ) -> Rows:
         """Return a mark of the host, at the present time unless given; its value is the packets seen unless given."""
         seen = self.packets_seen if value is None else value
-        return {"marks": [one_mark(kind, self.latest_ps if time_ps is None else time_ps, value=seen, text=text)]}
+        now_ps = self.latest_ps if time_ps is None else time_ps
+        return {"marks": [one_mark(kind, now_ps, value=seen, value2=value2, text=text)]}
 
-    def step(self, condition: StopCondition, text: str = "") -> Rows:
+    def start(self, name: str = "", *, moving: bool = False) -> Rows:
+        """Return the mark of the beginning, which is that of the first step, too."""
+        return self.mark("start", value=0, value2=MOVING if moving else np.nan, text=name)
+
+    def step(self, condition: StopCondition, text: str = "", *, moving: bool = False) -> Rows:
         """Begin another step: its counts begin at zero, its time now."""
         self._counter = self._counter.following(condition, since_ps=self.latest_ps)
         self.stopped = None
         self._paused_at_ps = None
-        return self.mark("step", text=text)
+        self.motion_was_lost = False
+        return self.mark("step", value2=MOVING if moving else np.nan, text=text)
 
     def pause(self) -> Rows:
         """Stop counting towards the limits; everything is recorded all the same. Twice is once."""
@@ -197,6 +207,14 @@ class Derivation:
         self._paused_at_ps = None
         return self.mark("resume")
 
+    def motion_lost(self, text: str = "") -> Rows:
+        """End the step, if it lasts: nothing counts any more. Twice is once."""
+        if self.motion_was_lost:
+            return {}
+        self.motion_was_lost = True
+        lost = self.mark("motion_lost", text=text)["marks"]
+        return {"marks": [*lost, *self.stop_now(MOTION_LOST).get("marks", [])]}
+
     @property
     def paused(self) -> bool:
         """True between `pause` and `resume`."""
@@ -208,12 +226,15 @@ class Derivation:
         rows["marks"] = self.mark("flush")["marks"]
         return rows
 
-    def stop_now(self, by: str) -> Rows:
-        """Stop by something that is not in the data (operator, host time, stall, end) and return the mark."""
+    def stop_now(self, by: str, *, whole: bool = False) -> Rows:
+        """End the step by something that is not in the data (operator, host time, stall, end) and return the mark.
+
+        `whole`: by the word of who ended it, nothing is missing.
+        """
         if self.stopped is not None:
             return {}
         self.stopped = Stopped(by, self.latest_ps)
-        return self.mark("stop", text=by)
+        return self.mark("stop", value2=WHOLE if whole else np.nan, text=by)
 
     def finish(self, by: str) -> Rows:
         """Release all that waits and stop, if nothing did; nothing comes after."""
@@ -275,7 +296,7 @@ class Derivation:
 
     def _decide(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
         """Count, and return the limit that these rows reach."""
-        if self._paused_at_ps is not None:
+        if self._paused_at_ps is not None or self.motion_was_lost:
             return None
         hit = self._counter.seen(streams, decoded.ends, sources)
         if hit is None or self.stopped is not None:

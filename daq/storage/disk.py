@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from daq.model.ledger import Ledger
     from daq.storage.files import StorageFiles
     from daq.storage.flow import Block, Counts, Start
-    from daq.storage.manifest import Segment
+    from daq.storage.manifest import RecordedStep, Segment
 
 RESERVE = ".reserve"
 RESERVE_BYTES = 1 << 20
@@ -48,13 +48,14 @@ class Acknowledged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What the manifest says at sealing. A callable ledger is asked once all rows are durable or lost."""
+    """What the manifest says at sealing. Callables are asked once all rows are durable or lost."""
 
     ended_by: str
     ledger: Ledger | Callable[[], Ledger] | None = None
     words_by_kind: Mapping[str, int] = field(default_factory=dict)
     duration_ps: int | None = None
     time: Mapping[str, Any] | None = None
+    steps: Callable[[], list[RecordedStep]] | None = None
 
 
 class Disk:
@@ -195,6 +196,7 @@ class Disk:
             "ledger": ledger,
             "words_by_kind": dict(closing.words_by_kind),
             "duration_ps": closing.duration_ps,
+            "steps": closing.steps() if closing.steps else None,
             "time": {**self._manifest.time, **(closing.time or {})},
         }
         self._manifest = self._manifest.model_copy(update=sealed)

@@ -13,14 +13,16 @@ from daq.errors import FormatError, UsageError
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.derive import Derivation, Rows
 from daq.storage.reader import ListMode
+from daq.storage.steps import MOVING, WHOLE
 
-_COMMANDS = ("operator", "shed", "step", "pause", "resume", "flush", "stop")
+_COMMANDS = ("operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost")
 
 
 class _Command(NamedTuple):
     kind: str
     time_ps: int
     seen: int
+    value2: float
     text: str
 
 
@@ -30,21 +32,31 @@ class HostCommands:
 
     utc_ns: deque[int]
     commands: deque[_Command]
+    start: _Command | None = None
 
     @classmethod
     def of(cls, recording: ListMode) -> Self:
         """Read the marks of `recording`."""
         utc: deque[int] = deque()
         commands: deque[_Command] = deque()
-        if "marks" in recording.streams:
-            for batch in recording.batches("marks", ["time_ps", "kind", "value", "text"]):
-                columns = (batch.column(name).to_pylist() for name in ("time_ps", "kind", "value", "text"))
-                for time_ps, kind, value, text in zip(*columns, strict=True):
-                    if kind == "clock":
-                        utc.append(value)
-                    elif kind in _COMMANDS:
-                        commands.append(_Command(kind, time_ps, value, text))
-        return cls(utc, commands)
+        start: _Command | None = None
+        names = ["kind", "time_ps", "value", "value2", "text"]
+        for batch in recording.batches("marks", names) if "marks" in recording.streams else ():
+            for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                mark = _Command(*row)
+                if mark.kind == "clock":
+                    utc.append(mark.seen)
+                elif mark.kind in _COMMANDS:
+                    commands.append(mark)
+                elif mark.kind == "start":
+                    start = start or mark
+        return cls(utc, commands, start)
+
+    def begin(self, derivation: Derivation) -> Rows:
+        """Return the mark of the beginning."""
+        if self.start is None:
+            return derivation.start()
+        return derivation.start(self.start.text, moving=self.start.value2 == MOVING)
 
     def next_utc(self, _: int) -> int:
         """Return UTC of the next `clock` mark, ns."""
@@ -66,9 +78,11 @@ class HostCommands:
 def _again(derivation: Derivation, command: _Command) -> Rows:
     """Do to `derivation` what was done live. A stop that the data decided is decided by them again."""
     if command.kind == "step":
-        return derivation.step(_condition(command.text), command.text)
+        return derivation.step(_condition(command.text), command.text, moving=command.value2 == MOVING)
     if command.kind == "stop":
-        return derivation.stop_now(command.text)
+        return derivation.stop_now(command.text, whole=command.value2 == WHOLE)
+    if command.kind == "motion_lost":
+        return derivation.motion_lost(command.text)
     if command.kind in ("pause", "resume", "flush"):
         again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
         return again[command.kind]()

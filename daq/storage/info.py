@@ -40,6 +40,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "sealed": manifest.sealed_utc,
         "stop": manifest.stop or None,
         "ended_by": manifest.ended_by,
+        "steps": _steps(directory, manifest),
         "duration_ps": manifest.duration_ps,
         "size_bytes": sum(_size(file) for file in files),
         "rows": _whole_rows(directory) if manifest.state == "open" else _rows(manifest),
@@ -61,14 +62,26 @@ def print_info(directory: Path) -> None:
 
 def info_text(info: dict[str, Any]) -> str:
     """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
-    blocks = [_head(info), _counts("stored rows", info["rows"]), _words(info["words_by_kind"])]
-    blocks.append(ledger_text(info["ledger"]))
+    blocks = [_head(info), _step_lines(info["steps"]), _counts("stored rows", info["rows"])]
+    blocks += [_words(info["words_by_kind"]), ledger_text(info["ledger"])]
     blocks.append(_losses(info["losses"]))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _size(file: SegmentFile) -> int:
     return file.path.stat().st_size if file.path.is_file() else 0
+
+
+def _steps(directory: Path, manifest: Manifest) -> list[dict[str, Any]] | None:
+    """Return the manifest's steps; of a directory in state `open` those that the marks in whole batches tell."""
+    steps = manifest.steps
+    if manifest.state == "open":
+        from daq.storage.reader import open_listmode
+        from daq.storage.steps import steps_of
+
+        with open_listmode(directory, allow_damaged=True) as run:
+            steps = steps_of(run)
+    return None if steps is None else [step.model_dump(mode="json") for step in steps]
 
 
 def _rows(manifest: Manifest) -> dict[str, int]:
@@ -131,6 +144,23 @@ def _head(info: dict[str, Any]) -> str:
             *(f"  {key:<{wide}}  {_known(value)}" for key, value in lines.items()),
         ]
     )
+
+
+def _step_lines(steps: list[dict[str, Any]] | None) -> str:
+    """Return a line for each step; nothing where the only one has no name and does not move."""
+    if not steps or (len(steps) == 1 and not steps[0]["name"] and not steps[0]["moving"]):
+        return ""
+    wide = max(len(step["name"]) for step in steps)
+    return "\n".join(["steps", *(_step_line(step, wide) for step in steps)])
+
+
+def _step_line(step: dict[str, Any], wide: int) -> str:
+    begin_s = step["begin_ps"] / _PS_PER_S
+    until = NOT_KNOWN if step["end_ps"] is None else f"{step['end_ps'] / _PS_PER_S:,.3f} s"
+    fate = f"{'completed' if step['completed'] else 'not completed'}: {step['ended_by']}"
+    moves = ", moving" if step["moving"] else ""
+    what = "no end" if step["ended_by"] is None else fate
+    return f"  {step['number']:>4}  {step['name']:<{wide}}  {begin_s:,.3f} s to {until}{moves}, {what}"
 
 
 def _counts(title: str, counts: dict[str, int]) -> str:

@@ -33,6 +33,25 @@ class Segment(BaseModel):
     sha256: str | None = None
 
 
+class RecordedStep(BaseModel):
+    """One step, as its marks tell it. Times are ps from time zero; `stop` are its limits, None where not known.
+
+    A step that lasts, or of which no end is left, has neither `end_ps` nor `ended_by`. `completed`: it reached a limit,
+    or was ended as meant (`daq.storage.steps`), and all of it is recorded.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    number: int
+    name: str = ""
+    moving: bool = False
+    stop: str | None = None
+    begin_ps: int
+    end_ps: int | None = None
+    ended_by: str | None = None
+    completed: bool = False
+
+
 class Manifest(BaseModel):
     """The manifest. Unknown keys of a later minor version are kept and ignored.
 
@@ -60,7 +79,16 @@ class Manifest(BaseModel):
     """The stop condition that was asked for."""
     ended_by: str | None = None
     """What ended the recording: `end`, a counter's name, `time`, `host`, `operator`, `stalled`, `silent`, `disk`,
-    `fault`."""
+    `fault`, `motion lost`, `unattended`."""
+    steps: list[RecordedStep] | None = None
+    """The steps in order; None while open, and where they are not known."""
+    station: str | None = None
+    protocol: dict[str, Any] | None = None
+    """The protocol as used: `id`, `version`, `title`, `sha256`, `state` (draft, signed), `steps`, `toml`."""
+    operator: str | None = None
+    """User name of who prepared it."""
+    overrides: dict[str, str] = {}
+    """Requirements that were overridden, each with the reason that was given."""
     calibrations: dict[str, Any] = {}
     administration_reference: str | None = None
     patient_reference: str | None = None

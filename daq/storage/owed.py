@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
+
 from daq.model.events import StreamName
 from daq.model.order import Moment
 
@@ -52,3 +55,13 @@ class Owed:
     def durable_words(self) -> int:
         """Return the durable words of all sources."""
         return sum(self._durable.values())
+
+
+def grown(
+    numbers: npt.NDArray[np.uint16], before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
+) -> dict[int, int]:
+    """Return by source number what has changed; sources that are new come last."""
+    change = after.copy()
+    change[: len(before)] -= before
+    changed = np.flatnonzero(change)
+    return dict(zip(numbers[changed].tolist(), change[changed].tolist(), strict=True))

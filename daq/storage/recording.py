@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from daq.errors import DeadlineError, ScandaqError
 from daq.model.events import PROMPT, StreamName
@@ -28,11 +27,12 @@ from daq.storage.flow import Counts, total
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
-from daq.storage.manifest import Manifest
+from daq.storage.manifest import Manifest, RecordedStep
 from daq.storage.memory import return_large_blocks
-from daq.storage.owed import Owed
+from daq.storage.owed import Owed, grown
 from daq.storage.rebuild import Rebuild
 from daq.storage.slab import Slab
+from daq.storage.steps import StepList
 from daq.storage.streams import stream_schemas
 from daq.storage.writer import ListModeWriter
 
@@ -44,10 +44,14 @@ class Recording:
     """Accounts for packets, writes them, derives their rows and writes those. Call from one thread."""
 
     def __init__(
-        self, writer: ListModeWriter, derivation: Derivation, *, store_raw: bool, store_rows: bool, directory: Path
-    ) -> None:
+        self, writer: ListModeWriter, derivation: Derivation, *, store_raw: bool, store_rows: bool, directory: Path,
+        stop: str = "",
+    ) -> None:  # fmt: skip
+        """Use `start`."""
         self._writer = writer
         self.derivation = derivation
+        self.steps = StepList(stop)
+        self._words = 0
         self._store_raw = store_raw
         self._store_rows = store_rows
         self._directory = directory
@@ -66,11 +70,12 @@ class Recording:
         cls, directory: str | Path, manifest: Manifest, layout: Layout, clock: Clock,
         unit: Literal["word", "event", "frame"], framing: Framing, *,
         stop: StopCondition | None = None, store_raw: bool = True, store_rows: bool = True, imported: bool = False,
-        order: OrderRule | None = None,
+        order: OrderRule | None = None, step_name: str = "", moving: bool = False,
     ) -> Self:  # fmt: skip
-        """Compile the decoder, open the directory and return the recording, ready for packets.
+        """Compile the decoder, open the directory and return the recording, ready for packets of its first step.
 
-        `imported`: the data are a file's; time zero is tick 0 and the host's clock has no say.
+        `imported`: the data are a file's; time zero is tick 0 and the host's clock has no say. `moving`: axes move
+        during the first step.
         """
         return_large_blocks()
         decoder = load_decoder(layout, clock)
@@ -87,9 +92,10 @@ class Recording:
         schemas = stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows, late=order is not None)
         writer = ListModeWriter(Path(directory), manifest, schemas)
         recording = cls(
-            writer.open(), derivation, store_raw=store_raw, store_rows=store_rows, directory=Path(directory)
-        )
-        recording.note(derivation.mark("start", value=0))
+            writer.open(), derivation, store_raw=store_raw, store_rows=store_rows, directory=Path(directory),
+            stop=manifest.stop,
+        )  # fmt: skip
+        recording.note(derivation.start(step_name, moving=moving))
         return recording
 
     @property
@@ -247,6 +253,7 @@ class Recording:
                 "host_clock_at_end": clock_health(),
                 "rows_left_to_replay": self.to_rebuild,
             },
+            steps=self._steps_at_end,
         )
 
     def hash(self) -> None:
@@ -274,8 +281,9 @@ class Recording:
         accounted = self.derivation.account(packets)
         after = accounts.figures
         numbers = after.source
-        words = _grown(numbers, before.received - before.dropped, after.received - after.dropped)
-        gaps, dropped = _grown(numbers, before.gap, after.gap), _grown(numbers, before.dropped, after.dropped)
+        words = grown(numbers, before.received - before.dropped, after.received - after.dropped)
+        self._words += sum(words.values())
+        gaps, dropped = grown(numbers, before.gap, after.gap), grown(numbers, before.dropped, after.dropped)
         return accounted, words, {**_named("gap", gaps), **_named("ring_full", dropped)}
 
     def _derive(self, accounted: Accounted, words: dict[int, int], counts: dict[str, int]) -> None:
@@ -298,6 +306,13 @@ class Recording:
             entry.disk -= shed
         return ledger
 
+    def _steps_at_end(self) -> list[RecordedStep]:
+        """Return the steps; of a recording that the disk ended, those alone are completed that it has all of."""
+        if self.failure is None:
+            return list(self.steps.entries)
+        self._owed.settle(self._writer.acknowledged)
+        return self.steps.durable(self._owed.durable_words)
+
     def _counts_recorded(self) -> dict[str, int]:
         """Return the durable events, by the names that a stop condition knows."""
         rows = self._writer.acknowledged
@@ -310,6 +325,8 @@ class Recording:
 
     def _write_rows(self, rows: Rows, counts: dict[str, int]) -> None:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
+        for marks in rows.get("marks", ()):
+            self.steps.see_columns(marks, words=self._words)
         if not self._store_rows:
             rows = {stream: columns for stream, columns in rows.items() if stream == "marks"}
         runs = [(stream, run) for stream, columns in rows.items() for run in columns]
@@ -361,18 +378,9 @@ class Recording:
     def _leave_out(self, accounted: Accounted, words: dict[int, int]) -> None:
         """Count words that are lost because they could be neither stored raw nor decoded in time."""
         self.derivation.skip(accounted)
+        self._words -= sum(words.values())
         for source, count in words.items():
             self._shed[source] = self._shed.get(source, 0) + count
-
-
-def _grown(
-    numbers: npt.NDArray[np.uint16], before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
-) -> dict[int, int]:
-    """Return by source number what has changed; sources that are new come last."""
-    change = after.copy()
-    change[: len(before)] -= before
-    changed = np.flatnonzero(change)
-    return dict(zip(numbers[changed].tolist(), change[changed].tolist(), strict=True))
 
 
 def _named(name: str, by_source: dict[int, int]) -> Counts:

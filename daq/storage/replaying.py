@@ -32,6 +32,7 @@ from daq.storage.rawpackets import cut_packets, raw_packets
 from daq.storage.reader import ListMode
 from daq.storage.recordedlayout import recorded_layout
 from daq.storage.schemas import record_batch
+from daq.storage.steps import StepList
 from daq.storage.streams import stream_schemas
 from daq.storage.writer import ListModeWriter
 
@@ -65,7 +66,7 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
         order=facts.order,
         utc_of=host.next_utc,
     )
-    yield derivation.mark("start", value=0), derivation
+    yield host.begin(derivation), derivation
     for packets in raw_packets(recording):
         for part in _cut(packets, derivation.packets_seen, host):
             yield host.due(derivation), derivation
@@ -111,17 +112,21 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
         "raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False, late=ordered),
     }  # fmt: skip
     words: dict[str, int] = {}
+    steps = StepList(old.stop)
     make_parents(out)
     with ListModeWriter(out, manifest, schemas) as writer:
         for rows, derivation in replayed(recording):
             for stream, runs in rows.items():
                 for run in runs:
                     writer.write(stream, run)
+                    if stream == "marks":
+                        steps.see_columns(run)
             words = derivation.words_by_kind
         for batch in recording.batches("raw"):
             writer.write("raw", batch)
         sealed = writer.seal(ended_by=old.ended_by or "end", ledger=old.ledger, words_by_kind=words,
-                             duration_ps=old.duration_ps, time=old.time)  # fmt: skip
+                             duration_ps=old.duration_ps, time=old.time,
+                             steps=lambda: list(steps.entries) if old.steps is None else old.steps)  # fmt: skip
     hash_segments(out)
     return sealed
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from daq.model.events import StreamName
     from daq.model.ledger import Ledger
     from daq.model.packets import Packets
-    from daq.storage.manifest import Manifest
+    from daq.storage.manifest import Manifest, RecordedStep
     from daq.storage.schemas import Columns
 
 _IDLE_S = 0.5
@@ -236,15 +236,16 @@ class ListModeWriter:
         words_by_kind: Mapping[str, int] | None = None,
         duration_ps: int | None = None,
         time: Mapping[str, Any] | None = None,
+        steps: Callable[[], list[RecordedStep]] | None = None,
     ) -> Manifest:
         """Write all that waits, end and sync each segment, write the sealed manifest durably and return it.
 
-        A ledger given as a function is asked once the fate of every row is known. After a failure the whole batches
-        are sealed all the same, `ended_by` says `disk` (or `fault`) and `failure` stays. Raise the failure when the
-        disk does not even take that, `DeadlineError` after `seal_s`.
+        A ledger given as a function, and `steps`, are asked once the fate of every row is known. After a failure the
+        whole batches are sealed all the same, `ended_by` says `disk` (or `fault`) and `failure` stays. Raise the
+        failure when the disk does not even take that, `DeadlineError` after `seal_s`.
         """
         self._refuse_unless_open(or_failed=True)
-        self._closing = Closing(ended_by, ledger, words_by_kind or {}, duration_ps, time)
+        self._closing = Closing(ended_by, ledger, words_by_kind or {}, duration_ps, time, steps)
         self._stop()
         if self._sealed is None:
             raise self.failure or StorageFailedError(f"{self._directory}: not sealed")

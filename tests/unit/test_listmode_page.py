@@ -9,7 +9,7 @@ from daq.listmode.blocks import MAX_BODY, MAX_HEADER, PAGE, read_message
 from daq.model.events import DECODED_MARKS, HOST_MARKS, STREAMS, StreamName
 from daq.model.packets import Flag
 from daq.storage.listing import SegmentFile
-from daq.storage.manifest import Manifest, Segment
+from daq.storage.manifest import Manifest, RecordedStep, Segment
 from daq.storage.recover import _loss
 from daq.storage.walk import Damage
 
@@ -54,6 +54,7 @@ def test_marks() -> None:
 def test_manifest_keys() -> None:
     assert [row[0] for row in table(section("## The manifest"))] == [*Manifest.model_fields, "crc32"]
     assert [row[0] for row in table(section("## The manifest"), 1)] == list(Segment.model_fields)
+    assert [row[0] for row in table(section("## The manifest"), 2)] == list(RecordedStep.model_fields)
     losses = next(row[1] for row in table(section("## The manifest")) if row[0] == "losses")
     loss = _loss(SegmentFile(Path("marks-00000.arrows"), "marks", 0, None), Damage(0, 0, ""))
     assert re.findall(r"`(\w+)`", losses) == list(loss)

@@ -91,7 +91,7 @@ def test_one_connection_may_ask_many_things(server: Path) -> None:
     status, refused_, mark, stop = say(server, lines)
 
     assert status["request"] == {"do": "status"}
-    assert "one of status, start" in refused_["error"]
+    assert "one of status, attend, start" in refused_["error"]
     assert mark["request"] == {"do": "mark", "text": "a"}
     assert stop["request"] == {"do": "stop", "by": "interlock"}
 
@@ -183,8 +183,13 @@ def test_a_status_that_tells_of_an_error_is_no_refusal(tmp_path: Path) -> None:
 VALID: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"do": "status"}, {}),
     ({"do": "start"}, {}),
-    ({"do": "step", "stop": ["prompts=1000", "time=20s"], "name": "angle 12"}, {}),
-    ({"do": "step"}, {"stop": [], "name": ""}),
+    ({"do": "attend", "within_s": 2}, {"within_s": 2.0}),
+    ({"do": "step", "stop": ["prompts=1000", "time=20s"], "name": "angle 12", "moving": True, "last": True}, {}),
+    ({"do": "step"}, {"stop": [], "name": "", "moving": False, "last": False}),
+    ({"do": "end_step"}, {"by": "operator", "completed": False}),
+    ({"do": "end_step", "by": "the bed has arrived", "completed": True}, {}),
+    ({"do": "motion_lost"}, {"text": ""}),
+    ({"do": "motion_lost", "text": "the bed stands still"}, {}),
     ({"do": "pause"}, {}),
     ({"do": "resume"}, {}),
     ({"do": "mark", "text": "patient moved", "monotonic_ns": 123}, {}),
@@ -215,6 +220,14 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"do": "mark", "text": "x", "monotonic_ns": 2**63}, "monotonic_ns: Input should be less than"),
     ({"do": "mark", "text": "x", "monotonic_ns": -1}, "monotonic_ns: Input should be greater"),
     ({"do": "stop", "by": ""}, "by: String should have at least 1"),
+    ({"do": "stop", "by": "time"}, "by: Value error, time is what a limit is called"),
+    ({"do": "end_step", "by": "prompts=500"}, "by: Value error, prompts=500 is what a limit is called"),
+    ({"do": "attend"}, "within_s: Field required"),
+    ({"do": "attend", "within_s": 0.05}, "within_s: Input should be greater than or equal to 0.1"),
+    ({"do": "attend", "within_s": 61}, "within_s: Input should be less than or equal to 60"),
+    ({"do": "attend", "within_s": True}, "within_s: Input should be a valid number"),
+    ({"do": "step", "moving": 1}, "moving: Input should be a valid boolean"),
+    ({"do": "motion_lost", "text": "x" * 4001}, "text: String should have at most 4000"),
     ({**EXCHANGE, "bytes": "0"}, "bytes: String should match pattern"),
     ({**EXCHANGE, "bytes": "0 0"}, "bytes: String should match pattern"),
     ({**EXCHANGE, "bytes": "00\n"}, "bytes: String should match pattern"),
@@ -247,7 +260,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-KEYS = ("stop", "name", "text", "monotonic_ns", "by", "bytes", "match", "deadline_s")
+KEYS = (
+    "stop", "name", "text", "monotonic_ns", "by", "bytes", "match", "deadline_s", "moving", "last", "completed",
+    "within_s",
+)  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)

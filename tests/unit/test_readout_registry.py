@@ -465,7 +465,11 @@ def test_every_command_goes_out_as_the_request_it_is(held: tuple[Path, BinaryIO]
 
     with closing(ControlServer(runtime / CONTROL, handle)), closing(ReadoutProcess.adopt(runtime)) as readout:
         assert readout.start() == {"state": "recording"}
+        readout.attend(2.0)
         readout.step("prompts=1000", "time=20s", name="angle 12")
+        readout.step(name="sweep", moving=True, last=True)
+        readout.end_step(by="the bed has arrived", completed=True)
+        readout.motion_lost("the bed stands still")
         with pytest.raises(MissingError, match="nothing to pause"):
             readout.pause()
         readout.resume()
@@ -480,7 +484,11 @@ def test_every_command_goes_out_as_the_request_it_is(held: tuple[Path, BinaryIO]
     assert reply == b"\x0a\x0b"
     assert heard == [
         {"do": "start"},
-        {"do": "step", "stop": ["prompts=1000", "time=20s"], "name": "angle 12"},
+        {"do": "attend", "within_s": 2.0},
+        {"do": "step", "stop": ["prompts=1000", "time=20s"], "name": "angle 12", "moving": False, "last": False},
+        {"do": "step", "stop": [], "name": "sweep", "moving": True, "last": True},
+        {"do": "end_step", "by": "the bed has arrived", "completed": True},
+        {"do": "motion_lost", "text": "the bed stands still"},
         {"do": "pause"},
         {"do": "resume"},
         {"do": "mark", "text": "patient moved"},

@@ -1,0 +1,96 @@
+"""The steps of a recording, told by its marks alone: live, at recovery and at replay by the same function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from daq.model.events import MARKS
+from daq.model.stop import is_limit
+from daq.storage.manifest import RecordedStep
+
+if TYPE_CHECKING:
+    from daq.storage.reader import ListMode
+
+MOTION_LOST = "motion lost"
+"""An axis moved, and whoever watched over it has gone or lost it."""
+UNATTENDED = "unattended"
+"""Whoever watched over the readout has gone and did not come back."""
+NEXT_STEP = "next step"
+"""Another step was begun."""
+WHOLE = 1.0
+"""`value2` of a `stop` mark where who ended the step said that it is whole."""
+MOVING = 1.0
+"""`value2` of a `start` or `step` mark where axes move during the step."""
+
+_NO_LIMIT = "end"
+_AS_MEANT = (NEXT_STEP, "operator", "end")
+"""What ends a step without limits as it was meant to be ended."""
+_KINDS = ("start", "step", "stop", "motion_lost")
+_TELLS = np.zeros(256, np.bool_)
+_TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
+
+
+class StepList:
+    """The steps so far. One thread shows it marks; any may ask for `entries`."""
+
+    def __init__(self, stop: str | None) -> None:
+        """`stop` are the limits of the first step, None where they are not known: no mark bears them."""
+        self._stop = stop or None
+        self._words: dict[int, int] = {}
+        self.entries: tuple[RecordedStep, ...] = ()
+
+    def see(self, kind: str, time_ps: int, value2: float, text: str, *, words: int = 0) -> None:
+        """Take in the next mark; `words` have been handed over up to then, to become durable."""
+        if kind == "start" and not self.entries:
+            self._begin(text, self._stop, time_ps, moving=value2 == MOVING)
+        elif kind == "step":
+            name, _, limits = text.rpartition(": ")
+            self._end(NEXT_STEP, time_ps, words, whole=False)
+            self._begin(name, limits, time_ps, moving=value2 == MOVING)
+        elif kind == "stop":
+            self._end(text, time_ps, words, whole=value2 == WHOLE)
+        elif kind == "motion_lost":
+            self._end(MOTION_LOST, time_ps, words, whole=False)
+
+    def see_columns(self, columns: Mapping[str, Any], *, words: int = 0) -> None:
+        """Take in marks as columns, their kind as the index in `MARKS`."""
+        for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():
+            kind, time_ps, value2 = (columns[name][row].item() for name in ("kind", "time_ps", "value2"))
+            self.see(MARKS[kind], time_ps, value2, columns["text"][row], words=words)
+
+    def durable(self, words: int) -> list[RecordedStep]:
+        """Return the steps when `words` are durable and no more will be: one that has lost some is not completed."""
+        return [
+            step.model_copy(update={"completed": step.completed and self._words[step.number] <= words})
+            for step in self.entries
+        ]
+
+    def _begin(self, name: str, stop: str | None, time_ps: int, *, moving: bool) -> None:
+        step = RecordedStep(number=len(self.entries) + 1, name=name, stop=stop, begin_ps=time_ps, moving=moving)
+        self.entries = (*self.entries, step)
+
+    def _end(self, by: str, time_ps: int, words: int, *, whole: bool) -> None:
+        """End the last step, unless it has ended."""
+        if not self.entries or self.entries[-1].ended_by is not None:
+            return
+        *before, step = self.entries
+        as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
+        ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant})
+        self._words[step.number] = words
+        self.entries = (*before, ended)
+
+
+def steps_of(recording: ListMode) -> list[RecordedStep]:
+    """Return the steps that the marks of a recording tell, sealed or not. Raise what reading the marks raises."""
+    steps = StepList(recording.manifest.stop)
+    if "marks" in recording.streams:
+        wanted = pa.array(_KINDS)
+        for batch in recording.batches("marks", ["kind", "time_ps", "value2", "text"]):
+            for row in batch.filter(pc.is_in(batch.column("kind"), value_set=wanted)).to_pylist():
+                steps.see(**row)
+    return list(steps.entries)
