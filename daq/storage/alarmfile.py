@@ -46,8 +46,9 @@ def _alarm(entry: Any) -> Alarm | None:
     """Return the alarm of an entry, None where it is not one."""
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _TEXTS):
         return None
-    priority, who = entry.get("priority"), entry.get("acknowledged_by")
-    if priority not in get_args(Priority) or not (who is None or isinstance(who, str)):
+    who = entry.get("acknowledged_by")
+    priority: Priority | None = next((known for known in get_args(Priority) if known == entry.get("priority")), None)
+    if priority is None or not (who is None or isinstance(who, str)):
         return None
     if not all(isinstance(entry.get(key), bool) for key in ("active", "latched")):
         return None
