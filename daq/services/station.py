@@ -203,14 +203,14 @@ class Station:
         return {"run": run.identity, "directory": str(run.directory), "state": str(self._machine.state)}
 
     async def _start(self, _: Arguments, __: Actor) -> dict[str, Any]:
-        await self._current().start()
+        await self._current().steps.start()
         return self._said()
 
     async def _pause(self, _: Arguments, __: Actor) -> dict[str, Any]:
-        return {"meaning": await self._current().pause(), **self._said()}
+        return {"meaning": await self._current().steps.pause(), **self._said()}
 
     async def _resume(self, _: Arguments, __: Actor) -> dict[str, Any]:
-        await self._current().resume()
+        await self._current().steps.resume()
         return self._said()
 
     async def _stop(self, request: Arguments, actor: Actor) -> dict[str, Any]:

@@ -193,7 +193,7 @@ class World(RuleBasedStateMachine):
             if verb in ("stop", "abort"):
                 await run.stop(Trigger(verb), "by a test")
             else:
-                await getattr(run, verb)()
+                await getattr(run.steps, verb)()
 
     async def _ticks(self, ticks: int) -> None:
         for _ in range(ticks):

@@ -38,7 +38,7 @@ async def test_two_steps_go_from_preparing_to_completed(tmp_path: Path) -> None:
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
+        await run.steps.start()
         readout.reach_limit()
         async with asyncio.timeout(5):
             while len(readout.steps) < 2:
@@ -57,11 +57,11 @@ async def test_a_step_that_a_person_starts_waits_for_one(tmp_path: Path) -> None
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
+        await run.steps.start()
         readout.reach_limit()
         await daemon.until(State.WAITING)
         assert daemon.said[-1].detail == "next: b"
-        await run.start()
+        await run.steps.start()
         assert daemon.state is State.ACQUIRING
         await run.stop(Trigger.STOP, "stopped by operator")
 
@@ -85,11 +85,11 @@ async def test_a_pause_holds_up_what_can_be_held_up(
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
-        said = await run.pause()
+        await run.steps.start()
+        said = await run.steps.pause()
         held = readout.paused
         assert daemon.state is State.PAUSED
-        await run.resume()
+        await run.steps.resume()
         assert daemon.state is State.ACQUIRING
         readout.reach_limit()
 
@@ -105,13 +105,13 @@ async def test_a_pause_of_spect_finishes_the_step_first(tmp_path: Path) -> None:
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
-        assert "end of this step" in await run.pause()
+        await run.steps.start()
+        assert "end of this step" in await run.steps.pause()
         assert daemon.state is State.ACQUIRING
         readout.reach_limit()
         await daemon.until(State.PAUSED)
         assert readout.paused
-        await run.resume()
+        await run.steps.resume()
         assert daemon.state is State.ACQUIRING
         readout.reach_limit()
 
@@ -126,7 +126,7 @@ async def test_axes_move_between_steps_and_the_step_begins_when_they_stand(tmp_p
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
         motion.gate = asyncio.Event()
-        await run.start()
+        await run.steps.start()
         readout.reach_limit()
         await daemon.until(State.POSITIONING)
         assert len(readout.steps) == 1
@@ -166,7 +166,7 @@ async def test_a_sweep_records_while_the_axis_moves_and_ends_with_it(tmp_path: P
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
         motion.gate = asyncio.Event()
-        await run.start()
+        await run.steps.start()
         async with asyncio.timeout(5):
             while not motion.moving:
                 await asyncio.sleep(0.01)
@@ -186,7 +186,7 @@ async def test_an_axis_that_fails_in_a_sweep_interrupts_the_view(tmp_path: Path)
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
         motion.gate, motion.failure = asyncio.Event(), MotionError("bed stands at 312 mm, 1000 mm was wanted")
-        await run.start()
+        await run.steps.start()
         motion.gate.set()
 
     assert daemon.state is State.INTERRUPTED
@@ -215,9 +215,9 @@ async def test_a_stop_comes_through_from_every_state_and_nothing_moves_afterward
             await daemon.until(State.ARMED)
         if place not in (State.PREPARING, State.ARMED):
             motion.gate = asyncio.Event()
-            await run.start()
+            await run.steps.start()
         if place is State.PAUSED:
-            await run.pause()
+            await run.steps.pause()
         if place in (State.POSITIONING, State.WAITING):
             readout.reach_limit()
         await daemon.until(place)
@@ -236,7 +236,7 @@ async def test_a_readout_that_dies_is_said_with_what_to_do(tmp_path: Path) -> No
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
+        await run.steps.start()
         readout.die()
 
     assert daemon.state is State.INTERRUPTED
@@ -251,7 +251,7 @@ async def test_a_recording_that_ends_by_itself_is_interrupted_and_says_why(tmp_p
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        await run.start()
+        await run.steps.start()
         readout.seal("stalled")
 
     assert daemon.state is State.INTERRUPTED
@@ -276,9 +276,9 @@ async def test_what_the_state_does_not_allow_is_refused_and_changes_nothing(tmp_
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
         with pytest.raises(TransitionRefusedError, match="cannot pause while armed; possible: start, stop, abort"):
-            await run.pause()
+            await run.steps.pause()
         with pytest.raises(TransitionRefusedError, match="cannot resume while armed"):
-            await run.resume()
+            await run.steps.resume()
         assert (daemon.state, readout.asked) == (State.ARMED, [])
         await run.stop(Trigger.ABORT, "enough")
 
@@ -288,7 +288,7 @@ async def test_a_daemon_that_ends_leaves_the_readout_to_itself(tmp_path: Path) -
     run = daemon.run(TWO, readout)
     task = asyncio.create_task(run.drive())
     await daemon.until(State.ARMED)
-    await run.start()
+    await run.steps.start()
 
     task.cancel()
     await asyncio.wait([task], timeout=5)

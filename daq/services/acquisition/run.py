@@ -1,4 +1,4 @@
-"""One acquisition, from preparing to its end: follows the readout, goes from step to step, does what a person asks.
+"""One acquisition, from preparing to its end: follows the readout, and ends with it, whatever ends it.
 
 A tenth of a second at a time `drive` asks the readout how it is and acts on it. What takes long (preparing, moving
 axes) is one background task at a time, `_work`; a stop cancels it, and the motion engine stops the axes on that way
@@ -16,17 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import DeadlineError, InterlockError, ScandaqError, TransitionRefusedError
-from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
+from daq.errors import DeadlineError, ScandaqError, TransitionRefusedError
+from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.arming import Arming
 from daq.services.acquisition.found import reconciled
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.progress import DEVICE, ENDS, GOOD_ENDS, Speaker
+from daq.services.acquisition.steps import Steps, Way
 from daq.services.acquisition.work import Work
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
-from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger, next_state
+from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger
 
 if TYPE_CHECKING:
     from daq.services.motion import MotionEngine
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
 _READY_S = 60.0
-_ENABLE_POLL_S = 0.25
 _HASH_S = 3600.0
 
 
@@ -65,23 +65,17 @@ class Run:
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
         self._link: Link | None = None
         self._work = Work(identity)
-        self._turn = asyncio.Lock()
-        """Held by whoever goes from step to step or holds a step up; never by a stop."""
+        self.steps = Steps(
+            protocol,
+            Way(
+                around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, around.arming_s
+            ),
+        )
         self._attending: asyncio.Task[None] | None = None
-        self._between = False
-        """The step has reached its end and the next one has not begun."""
-        self._pause_wanted = False
-        self._swept = False
         self._over = False
         """It has come to its end; the state may be that of another run by now."""
         self._arming = Arming(around.alarms, around.arming_s)
         self.last_status: dict[str, Any] = {}
-
-    @property
-    def step(self) -> Step | None:
-        """Return the step that runs or ran last; None before the first."""
-        number = self._machine.entry.step
-        return self.protocol.steps[number - 1] if number else None
 
     async def drive(self) -> None:
         """Run to the end. Cancelled, it leaves the readout to itself, which is what a daemon that ends does."""
@@ -105,70 +99,21 @@ class Run:
         changes = reconciled(self._machine.entry, status)
         self._machine.note("found again after a restart of the daemon", **changes)
         self._attend()
-        self._show(self.step)
+        self.steps.show(self.steps.current)
         self._arming.renew()
-        state, step = self._machine.state, self.step
-        self._between = state in RECORDING and bool(status.get("step_ended_by"))
+        state, step = self._machine.state, self.steps.current
+        self.steps.between = state in RECORDING and bool(status.get("step_ended_by"))
         if state is State.PREPARING:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
             await self._end_readout("could not be prepared")
         elif state is State.POSITIONING or (
-            state in RECORDING and step is not None and step.moving and not self._between
+            state in RECORDING and step is not None and step.moving and not self.steps.between
         ):
             await self.motion_lost("the daemon was restarted while axes moved")
         elif state in ENDING:
             await self._end_readout(self._machine.entry.detail[:100] or str(state))
 
     # What a person asks for
-
-    async def start(self) -> None:
-        """Begin the first step, or the one that waits for a person."""
-        async with self._turn:
-            self._require(Trigger.START)
-            if self._machine.state is State.WAITING:
-                await self._go(Trigger.START)
-                return
-            await self._readout().start()
-            self._machine.fire(Trigger.START, step=1)
-            self._sweep_if_any(self.protocol.steps[0])
-
-    async def pause(self) -> str:
-        """Pause as the kind of acquisition does; return what that means, in words."""
-        async with self._turn:
-            self._require(Trigger.PAUSE)
-            if self._machine.state is State.POSITIONING:
-                self._machine.fire(Trigger.PAUSE, "axes stopped between two steps")
-                await self._work.cancel()
-                return "the axes are stopped; resume goes on to the next step"
-            step = self.step
-            return await self._hold(step.pause if step is not None else PauseMeaning.GAP_MARKED)
-
-    async def _hold(self, meaning: PauseMeaning) -> str:
-        if meaning is PauseMeaning.FINISH_STEP:
-            self._pause_wanted = True
-            self._machine.note("pauses at the end of this step")
-            return "pauses at the end of this step"
-        if meaning is PauseMeaning.TIME_RUNS:
-            await self._readout().mark("pause asked for; time runs on")
-            self._machine.fire(Trigger.PAUSE, "time runs on")
-            return "time runs on: this kind cannot be held"
-        await self._readout().pause()
-        self._machine.fire(Trigger.PAUSE, "")
-        return "what comes now is kept and does not count"
-
-    async def resume(self) -> None:
-        """Go on: with the step, or with the next one where it had ended."""
-        async with self._turn:
-            self._require(Trigger.RESUME)
-            self._pause_wanted = False
-            if self._between:
-                await self._go(Trigger.RESUME)
-                return
-            if self.step is not None and self.step.pause is PauseMeaning.TIME_RUNS:
-                await self._readout().mark("resumed")
-            else:
-                await self._readout().resume()
-            self._machine.fire(Trigger.RESUME, "")
 
     async def stop(self, trigger: Trigger, by: str) -> None:
         """End in order by `stop` or `abort`, whatever is under way."""
@@ -228,7 +173,7 @@ class Run:
         if state in RECORDING | ENDING:
             self._speaker.say(status, step=self._machine.entry.step)
         if state in RECORDING:
-            await self._look_at_step(status)
+            await self.steps.look(status)
         elif state is State.ARMED and self._arming.expired():
             self._machine.fire(Trigger.ARMING_EXPIRED, f"armed for {self._arming.lasts_s:g} s without a start")
             await self._end_readout("arming expired")
@@ -254,86 +199,21 @@ class Run:
         self._machine.fire(Trigger.ABORT, why)
         await self._end_readout("could not be prepared")
 
-    async def _look_at_step(self, status: dict[str, Any]) -> None:
-        """Go on where a step has reached its end."""
-        async with self._turn:
-            entry = self._machine.entry
-            over = self._swept or (status.get("step") == entry.step and status.get("step_ended_by"))
-            if self._between or not over or entry.state not in (State.ACQUIRING, State.PAUSED):
-                return
-            self._between = True
-            try:
-                if not self._swept:
-                    await self._work.cancel()  # its limit was reached before the end of its sweep
-                await self._after_step()
-            except ScandaqError as why:
-                if self._machine.state in RECORDING:  # not for a stop that came in between
-                    await self.fault(f"after step {entry.step}: {why}")
-
-    async def _after_step(self) -> None:
-        if self._machine.entry.step == len(self.protocol.steps):
-            self._machine.fire(Trigger.ALL_STEPS_DONE, "")
-            await self._end_readout("all steps done")
-        elif self._machine.state is State.PAUSED:
-            return
-        elif self._pause_wanted:
-            await self._readout().pause()
-            self._machine.fire(Trigger.PAUSE, "paused between two steps")
-        elif self._following().start == "manual":
-            self._show(self._following())
-            self._machine.fire(Trigger.STEP_WAITS, f"next: {self._following().name}")
-        else:
-            await self._go(Trigger.NEXT_STEP)
-
-    async def _go(self, trigger: Trigger) -> None:
-        """Begin the next step, from where `trigger` leads out of; move axes first where it stands elsewhere."""
-        following = self._following()
-        self._show(following)
-        if following.positions and not await self._around.motion.is_at(following.positions):
-            self._machine.fire(Trigger.STEP_MOVES, f"to {following.name}")
-            self._work.begin(self._move_and_begin(following), "position")
-            return
-        await self._begin_step(following)
-        self._machine.fire(trigger, "", step=self._machine.entry.step + 1)
-        self._sweep_if_any(following)
-
-    async def _move_and_begin(self, following: Step) -> None:
-        await self._reach(following)
-        await self._begin_step(following)
-        self._machine.fire(Trigger.POSITIONED, "", step=self._machine.entry.step + 1)
-        self._sweep_if_any(following)
-
-    async def _begin_step(self, step: Step) -> None:
-        await self._readout().step(step.stop_limits(), name=step.name, moving=step.moving)
-        self._between = self._swept = False
-
-    def _sweep_if_any(self, step: Step) -> None:
-        if step.sweep is not None:
-            self._work.begin(self._sweep(step), "sweep")
-
-    async def _sweep(self, step: Step) -> None:
-        if step.sweep is None:
-            return
-        sweep = step.sweep
-        await self._around.motion.sweep(sweep.axis, sweep.begin, sweep.end, sweep.speed)
-        self._swept = True
-
-    def _following(self) -> Step:
-        return self.protocol.steps[self._machine.entry.step]
-
     # Before the first step
 
     async def _prepare(self) -> None:
         first = self.protocol.steps[0]
-        self._show(first)
-        await self._reach(first)
+        self.steps.show(first)
+        await self.steps.reach(first)
         await self._launched()
         self._attend()
-        async with asyncio.timeout(_READY_S):
-            while (status := await self._link.status())["state"] != "armed":
-                if status["state"] in ENDS:
-                    return  # the tick says what ended it
-                await asyncio.sleep(_TICK_S / 2)
+        until_s = time.monotonic() + _READY_S
+        while (status := await self._readout().status())["state"] != "armed":
+            if status["state"] in ENDS:
+                return  # the tick says what ended it
+            if time.monotonic() > until_s:
+                raise DeadlineError(f"the readout is not armed after {_READY_S:g} s; it is {status['state']}")
+            await asyncio.sleep(_TICK_S / 2)
         self._arming.renew()
         self._machine.fire(Trigger.PREPARED, "")
 
@@ -346,28 +226,9 @@ class Run:
             self._link = await launching
             raise
 
-    async def _reach(self, step: Step) -> None:
-        """Move to where the step begins; wait for the motion enable, which a person gives in the room."""
-        targets = dict(step.positions)
-        if step.sweep is not None:
-            targets.setdefault(step.sweep.axis, step.sweep.begin)
-        said = False
-        deadline_s = time.monotonic() + self._around.arming_s
-        while targets and not await self._around.motion.is_at(targets):
-            try:
-                await self._around.motion.position(targets)
-            except InterlockError as why:
-                if time.monotonic() > deadline_s:
-                    raise
-                if not said:
-                    self._machine.note(str(why))
-                    said = True
-                await asyncio.sleep(_ENABLE_POLL_S)
-
     # The end
 
     async def _ended(self, status: dict[str, Any]) -> None:
-        self._pause_wanted = False
         await self._work.cancel()
         if status["state"] not in GOOD_ENDS:
             await self._lost(str(status.get("error") or "the readout is gone"))
@@ -422,11 +283,6 @@ class Run:
 
     # Small things
 
-    def _show(self, step: Step | None) -> None:
-        self._machine.show_step(
-            steps=len(self.protocol.steps), name=step.name if step else "", moving=step.moving if step else False
-        )
-
     def _attend(self) -> None:
         if self._link is not None:
             self._attending = asyncio.create_task(self._link.attend(), name=f"attend-{self.identity}")
@@ -435,7 +291,3 @@ class Run:
         if self._link is None:
             raise TransitionRefusedError("there is no readout yet")
         return self._link
-
-    def _require(self, trigger: Trigger) -> None:
-        """Refuse at once what the table does not allow, before anything is done."""
-        next_state(self._machine.state, trigger)
