@@ -62,7 +62,7 @@ def signature_path(protocol: Path) -> Path:
 def judged(protocol: Path, identity: str, sha256: str, *, shipped: bool) -> tuple[Signature | None, str]:
     """Return the signature that is of exactly these bytes, or None, and what there is to say in words."""
     if shipped:
-        return None, "comes with scandaq: a draft until a physicist of the site signs a copy"
+        return None, "draft: it comes with scandaq; a physicist of the site signs a copy of it"
     try:
         found = read_signature(protocol)
     except RefusedError as why:

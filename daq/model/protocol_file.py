@@ -6,7 +6,7 @@ is in `acquisition_protocols.rules`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 
@@ -210,3 +210,8 @@ class ProtocolFile(Strict):
     steps: Annotated[tuple[StepFile, ...], Field(min_length=1, max_length=MAX_STEPS)]
     sources: dict[str, Text]
     """Key path or prefix -> where the number comes from."""
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the file, for editors that know TOML."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ProtocolFile.model_json_schema(by_alias=True)}

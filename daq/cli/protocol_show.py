@@ -1,0 +1,175 @@
+"""What `daq protocol show` prints: facts, windows, steps, and estimates with what they assume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daq.cli.output import grouped, print_line, print_table
+from daq.model.protocol import AcquisitionProtocol, Need, Step
+from daq.model.protocol_estimate import Estimate, Figure, estimate
+
+if TYPE_CHECKING:
+    from acquisition_protocols.load import LoadedProtocol
+    from daq.model.scanner import ScannerProfile
+    from device_profiles.schema import InstrumentProfile
+
+_PS_PER_S = 10**12
+_MINUTE_S = 60
+_MANY_WORDS = 1e6
+
+
+def as_json(
+    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
+) -> dict[str, Any]:
+    """Return the protocol with its file's keys, where it came from, its steps as they are run and its estimate."""
+    figures = estimated(loaded.protocol, scanner, instrument)
+    return {
+        "file": str(loaded.path), "sha256": loaded.sha256, "state": loaded.state, "state_reason": loaded.state_reason,
+        "protocol": loaded.protocol.file.model_dump(mode="json", exclude_unset=True),
+        "steps": [_step_json(step) for step in loaded.protocol.steps],
+        "estimate": {
+            "duration_s": figures.duration_s.value, "duration_assumes": list(figures.duration_s.assumes),
+            "counts": figures.counts.value, "counts_assume": list(figures.counts.assumes),
+            "bytes": figures.bytes.value, "bytes_assume": list(figures.bytes.assumes),
+        },
+    }  # fmt: skip
+
+
+def print_protocol(
+    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
+) -> None:
+    """Print a protocol for people."""
+    protocol = loaded.protocol
+    print_table(protocol.title, ["what", "value"], facts(loaded))
+    if protocol.windows.windows:
+        rows = [[w.name, f"{w.lower_kev:g} to {w.upper_kev:g} keV"] for w in protocol.windows.windows]
+        print_table("Energy windows", ["name", "range"], rows)
+    columns = ["step", "kind", "view", "positions", "ends at", "starts", "pause"]
+    print_table("Steps", columns, [_row(protocol, group) for group in _groups(protocol)])
+    _print_estimate(estimated(protocol, scanner, instrument))
+    print_table("Sources", ["of", "source"], [[key, text] for key, text in protocol.sources.items()])
+
+
+def estimated(
+    protocol: AcquisitionProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
+) -> Estimate:
+    """Return the estimate; bytes where an instrument is known: raw words and rows are both stored."""
+    if instrument is None:
+        return estimate(protocol, scanner=scanner)
+    from daq.listmode.columns import decoded_columns
+    from daq.storage.space import estimate_bytes
+    from daq.storage.streams import stream_schemas
+
+    schemas = stream_schemas(decoded_columns(instrument.layout), store_raw=False, late=True)
+    row = estimate_bytes(_MANY_WORDS, word_bytes=0, schemas=schemas) / _MANY_WORDS
+    return estimate(protocol, word_bytes=instrument.layout.word_bytes, row_bytes=round(row), scanner=scanner)
+
+
+def facts(loaded: LoadedProtocol) -> list[list[str]]:
+    """Return the facts of a protocol as rows of two texts."""
+    protocol, needs = loaded.protocol, loaded.protocol.requirements
+    pairs = protocol.coincidence
+    rows = [
+        ["id", f"{protocol.id}, version {protocol.version}"],
+        ["file", str(loaded.path)],
+        ["state", loaded.state_reason],
+        ["kind", f"{protocol.kind}, {protocol.modality}"],
+        ["radionuclide", protocol.radionuclide or ""],
+        ["collimator", " or ".join(needs.collimators)],
+        ["QC needed", _needs(needs.qc)],
+        ["calibrations needed", _needs(needs.calibrations)],
+        ["administration", "" if needs.administration == "none" else needs.administration.replace("_", " ")],
+        ["recorded", "" if protocol.recorded is None else str(protocol.recorded).removeprefix("recorded ")],
+        ["coincidence", "" if pairs is None else _pairs(pairs.half_window_ps, pairs.delay_ps)],
+        ["notes", protocol.file.notes or ""],
+    ]
+    return [row for row in rows if row[1]]
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 45 s, 12 min 30 s."""
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:g} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    return f"{minutes} min" + (f" {rest} s" if rest else "")
+
+
+def _pairs(half_ps: int, delay_ps: int | None) -> str:
+    delayed = "" if delay_ps is None else f", delayed by {delay_ps / 1000:g} ns"
+    return f"±{half_ps / 1000:g} ns ({2 * half_ps / 1000:g} ns full){delayed}"
+
+
+def _needs(needs: tuple[Need, ...]) -> str:
+    ages = ("" if need.maximum_age_s is None else f" of the last {need.maximum_age_s / 3600:g} h" for need in needs)
+    return ", ".join(need.name + age for need, age in zip(needs, ages, strict=True))
+
+
+def _groups(protocol: AcquisitionProtocol) -> list[list[Step]]:
+    """Return the steps, those of one repetition together."""
+    groups: dict[str, list[Step]] = {}
+    for step in protocol.steps:
+        groups.setdefault(step.key, []).append(step)
+    return list(groups.values())
+
+
+def _row(protocol: AcquisitionProtocol, group: list[Step]) -> list[str]:
+    first, last = group[0], group[-1]
+    said = protocol.file.steps[int(first.key.removeprefix("steps[").removesuffix("]"))]
+    name = said.name if len(group) == 1 else f"{said.name}, {len(group)} times"
+    view = "+".join(first.views) + (f" {first.laterality}" if first.laterality else "")
+    return [name, str(first.kind), view, _positions(first, last), ends(first), first.start, str(first.pause)]
+
+
+def _positions(first: Step, last: Step) -> str:
+    texts = []
+    for axis, at in first.positions.items():
+        to = first.sweep.end if first.sweep is not None and first.sweep.axis == axis else last.positions[axis]
+        texts.append(f"{axis} {at:g}" + (f" to {to:g}" if to != at else "") + f" {first.units[axis]}")
+    if first.sweep is not None:
+        texts.append(f"at {first.sweep.speed:.4g} {first.sweep.unit}/s")
+    return ", ".join(texts)
+
+
+def ends(step: Step) -> str:
+    """Return what ends a step, in words."""
+    parts = []
+    if step.stop.counts is not None:
+        parts.append(f"at {step.stop.counts}")
+    if step.stop.duration_ps is not None:
+        parts.append("after " + duration(step.stop.duration_ps / _PS_PER_S))
+    if step.sweep is not None:
+        parts.append(f"where the sweep ends, after {duration(round(step.sweep.duration_s, 1))}")
+    if step.stop.manual:
+        parts.append("by hand")
+    if step.stop.host_ps is not None:
+        parts.append(f"at the latest {duration(step.stop.host_ps / _PS_PER_S)}")
+    return "; ".join(parts)
+
+
+def _print_estimate(figures: Estimate) -> None:
+    print_line("Estimate")
+    _print_figure("duration", figures.duration_s, duration)
+    _print_figure("events recorded", figures.counts, grouped)
+    _print_figure("bytes", figures.bytes, grouped)
+
+
+def _print_figure(name: str, figure: Figure, text: Any) -> None:
+    value = "unknown" if figure.value is None else f"about {text(figure.value)}"
+    print_line(f"  {name}: {value}")
+    for assumed in figure.assumes:
+        print_line(f"    {assumed}")
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    counts = step.stop.counts
+    return {
+        "name": step.name, "kind": str(step.kind), "views": [view.value for view in step.views],
+        "laterality": None if step.laterality is None else step.laterality.value, "start": step.start,
+        "positions": {axis: {"value": at, "unit": step.units[axis]} for axis, at in step.positions.items()},
+        "moving": step.moving, "pause": str(step.pause), "continuable": step.continuable,
+        "stop": {
+            "counts": None if counts is None else counts.limit, "counter": None if counts is None else counts.counter,
+            "window": None if counts is None else counts.window, "head": None if counts is None else counts.head,
+            "duration_ps": step.stop.duration_ps, "host_ps": step.stop.host_ps, "manual": step.stop.manual,
+        },
+    }  # fmt: skip
