@@ -1,0 +1,171 @@
+"""The status on MQTT: one connection after the other, whatever the broker does. Nothing of the daemon waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import aiomqtt
+
+from daq.errors import AccessError, ScandaqError
+from daq.model.topics import OFFLINE, ONLINE, Topics
+from daq.services.broker import OwnBroker
+from daq.services.bus import Bus
+from daq.services.status_mqtt.announcer import Announcer
+from daq.services.status_mqtt.outbox import Lane, Outbox
+from daq.services.status_mqtt.session import Session
+from daq.services.status_mqtt.settings import Figures, MqttSettings
+from daq.services.status_mqtt.suspects import Suspects
+from daq.services.status_mqtt.troubles import DROPPED, LOST, REFUSED, TAKEN_OVER, TOO_LARGE, AlarmBoard, Troubles
+from daq.transports.mqtt import Heard, MqttConnection, TakenOverError
+from daq.transports.mqtt_address import BrokerAddress
+
+_LOG = logging.getLogger(__name__)
+_FIRST_BACK_OFF_S = 0.2
+_LONGEST_BACK_OFF_S = 15.0
+_LONG_ENOUGH_S = 10.0
+"""A connection that lasted this long was a good one: the next attempt comes soon."""
+_LOST_ALARM_S = 10.0
+_TICK_S = 1.0
+
+
+class StatusMqtt:
+    """Publishes what the bus announces until cancelled, then says `offline`. `figures` counts what happened."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        scanner: str,
+        bus: Bus,
+        *,
+        own_broker: Callable[[], OwnBroker] | None = None,
+        alarms: AlarmBoard | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        """`own_broker` finds or starts the station's own broker; it may block, a thread calls it."""
+        self.figures = Figures()
+        self._settings = settings
+        self._bus = bus
+        self._own_broker = own_broker
+        self._announcer = Announcer(Topics(scanner), bus, self.figures, outbox)
+        self._troubles = Troubles(alarms)
+        self._suspects = Suspects()
+        self._connected_s: float | None = None
+        self._lost_s = time.monotonic()
+        self._why_not = "not yet connected"
+
+    @property
+    def boot(self) -> str:
+        """Return what every message of this start of the daemon bears."""
+        return self._announcer.boot
+
+    async def run(self) -> None:
+        """Publish until cancelled. Cancelled once, say goodbye, for at most 3 s; cancelled again, end at once."""
+        async with asyncio.TaskGroup() as tasks:
+            with self._bus.listening(self._announcer.hear):
+                tasks.create_task(self._look_after(), name="mqtt figures")
+                await self._stay_connected()
+
+    async def _stay_connected(self) -> None:
+        attempts = 0
+        while True:
+            try:
+                await self._be_connected()
+            except TakenOverError as why:
+                self.figures.taken_over += 1
+                self._troubles.come(TAKEN_OVER, str(why))
+                self._why_not = str(why)
+            except ScandaqError as why:
+                self._say_lost(why)
+            lasted_s = 0.0 if self._connected_s is None else time.monotonic() - self._connected_s
+            attempts = 0 if lasted_s > _LONG_ENOUGH_S else attempts + 1
+            self._connected_s = None
+            await asyncio.sleep(back_off_s(attempts))
+
+    def _say_lost(self, why: ScandaqError) -> None:
+        """Log it once for each reason."""
+        if str(why) != self._why_not:
+            _LOG.warning("MQTT: %s", why)
+        self._why_not = str(why)
+        if isinstance(why, AccessError):
+            self._troubles.come(REFUSED, str(why))
+
+    async def _be_connected(self) -> None:
+        """Connect and publish until the connection is lost; raise why, or why there was none."""
+        try:
+            connection = await self._connect()
+        except ScandaqError:
+            self.figures.failed_connects += 1
+            raise
+        session = Session(
+            connection, self._announcer, self.figures, self._troubles, self._suspects,
+            most_bytes=self._settings.most_message_bytes,
+        )  # fmt: skip
+        self._born(connection)
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            await session.farewell()
+            raise
+        finally:
+            self._lost()
+            await connection.close(politely=False)
+
+    async def _connect(self) -> MqttConnection:
+        will = aiomqtt.Will(self._announcer.topics.availability, OFFLINE, qos=1, retain=True)
+        connection = MqttConnection(await self._address(), self._settings.login(), will=will, on_message=self._heard)
+        await connection.connect()
+        with contextlib.suppress(AccessError):  # said by `publish`, in words of its own
+            await connection.listen(self._announcer.topics.availability)
+        return connection
+
+    async def _address(self) -> BrokerAddress:
+        if self._own_broker is None:
+            return self._settings.address()
+        own = await asyncio.to_thread(self._own_broker)
+        return BrokerAddress(own.host, own.port, tls=False, protocol=own.protocol)
+
+    def _born(self, connection: MqttConnection) -> None:
+        _LOG.info("MQTT: connected to %s, protocol %s", connection.address, connection.address.protocol)
+        self.figures.reconnects += self.figures.published > 0
+        self.figures.connected = True
+        self._connected_s = time.monotonic()
+        self._why_not = ""
+        self._troubles.gone(LOST, REFUSED, TOO_LARGE)
+        self._announcer.birth()
+
+    def _lost(self) -> None:
+        self.figures.connected = False
+        self._lost_s = time.monotonic()
+
+    def _heard(self, heard: Heard) -> None:
+        """Hear what others publish where we listen."""
+        if self._announcer.leaving:
+            return
+        if heard.topic == self._announcer.topics.availability and heard.payload != ONLINE.encode():
+            self.figures.offline_contradicted += self.figures.connected
+            self._announcer.online()
+
+    async def _look_after(self) -> None:
+        """Bring the figures up to date once a second, and say what has gone wrong for long enough."""
+        outbox, figures = self._announcer.outbox, self.figures
+        while True:
+            figures.outbox, figures.superseded = len(outbox), outbox.superseded
+            figures.dropped_replies = outbox.dropped[Lane.REPLY]
+            figures.dropped_messages = outbox.dropped[Lane.NORMAL] + outbox.dropped[Lane.URGENT]
+            if outbox.dropped[Lane.DOCUMENT] > figures.dropped_documents:
+                figures.dropped_documents = outbox.dropped[Lane.DOCUMENT]
+                self._troubles.come(DROPPED, f"{figures.dropped_documents} run documents found no room to wait")
+            if not figures.connected and time.monotonic() - self._lost_s > _LOST_ALARM_S:
+                self._troubles.come(LOST, f"no broker for {_LOST_ALARM_S:g} s: {self._why_not}")
+            await asyncio.sleep(_TICK_S)
+
+
+def back_off_s(attempts: int) -> float:
+    """Return how long to wait before the next attempt: longer each time, and never the same for two stations."""
+    longest = min(_LONGEST_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** min(attempts, 10))
+    return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

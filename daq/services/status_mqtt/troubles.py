@@ -1,0 +1,64 @@
+"""What goes wrong with the status itself: said once in the log, shown as an alarm, taken back when it is over."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from daq.model.station import Alarm, Priority
+
+_LOG = logging.getLogger(__name__)
+DEVICE = "mqtt"
+
+LOST = "broker-lost"
+REFUSED = "refused"
+TAKEN_OVER = "taken-over"
+TOO_LARGE = "message-too-large"
+DROPPED = "documents-dropped"
+
+_GUIDANCE = {
+    LOST: "acquisitions go on and are recorded; look after the broker, its address and the network",
+    REFUSED: "the broker's access list must let this user write nm/v1/<scanner>/# and read its commands",
+    TAKEN_OVER: "two stations use the same mqtt.client_id: give each its own",
+    TOO_LARGE: "raise max_packet_size of the broker; the whole document is in the recording's directory",
+    DROPPED: "nothing is lost: every document of the run is in run.jsonl in the recording's directory",
+}
+
+
+class AlarmBoard(Protocol):
+    """Where alarms are raised; `daq.services.alarms.Alarms` is one."""
+
+    def raise_(
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
+    ) -> Alarm:
+        """Say that there is cause for an alarm."""
+        ...
+
+    def clear(self, device: str, name: str) -> None:
+        """Say that the cause is gone."""
+        ...
+
+
+class Troubles:
+    """Says each trouble once while it lasts. Without alarms it is in the log only."""
+
+    def __init__(self, alarms: AlarmBoard | None = None) -> None:
+        self._alarms = alarms
+        self._present: set[str] = set()
+
+    def come(self, name: str, text: str) -> None:
+        """Say that something is wrong; again only after it was over."""
+        if name in self._present:
+            return
+        self._present.add(name)
+        _LOG.warning("MQTT: %s", text)
+        if self._alarms is not None:
+            self._alarms.raise_(DEVICE, name, priority="low", text=text, guidance=_GUIDANCE[name], latched=False)
+
+    def gone(self, *names: str) -> None:
+        """Say that it is over."""
+        for name in self._present & set(names):
+            self._present.discard(name)
+            _LOG.info("MQTT: %s is over", name)
+            if self._alarms is not None:
+                self._alarms.clear(DEVICE, name)

@@ -1,0 +1,291 @@
+"""One connection to a broker: opened, used, lost or closed, and never opened again.
+
+aiomqtt does the work; this adds what a daemon needs. Every connection is a new client, because one that is opened
+again sends what it had given up. Refusals of the broker (no right to publish, packet too large, quota) are handed to
+who published. Nothing waits without a deadline, and nothing waits in `asyncio.wait_for`, which loses cancellations
+before Python 3.12. Messages are handed over where they arrive: there is no queue that could overflow unseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt import client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from daq.errors import AccessError, DeadlineError, RefusedError, ScandaqError, UnreachableError
+from daq.transports.mqtt_address import BrokerAddress, Login
+
+_CONNECT_S = 3.0
+"""Name, TCP and TLS handshake, each; they happen in a thread that nothing can interrupt."""
+_ANSWER_S = 5.0
+_CLOSE_S = 1.0
+_MOST_UNDER_WAY = 16
+"""Messages sent and not yet acknowledged. Brokers allow 20 unless told otherwise."""
+_MOST_INCOMING_BYTES = 65_536
+_NOT_ALLOWED = frozenset({4, 5, 134, 135, 138})
+"""Reason codes for: bad user name or password, not authorized, banned."""
+_TAKEN_OVER = 142
+_FAILURE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that arrived. `retained`: the broker had kept it from before the subscription."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the broker said it takes. Without a statement (always so in 3.1.1), what the standard allows."""
+
+    packet_bytes: int = 268_435_455
+    under_way: int = _MOST_UNDER_WAY
+
+
+class TakenOverError(UnreachableError):
+    """Another client connected under our name; the broker hung up on this one."""
+
+
+Listener = Callable[[Heard], None]
+Answered = Callable[[str | None], None]
+"""Called with None once the broker has taken a message, or with its reason for refusing."""
+
+
+class MqttConnection(aiomqtt.Client):
+    """A connection. `connect` makes it or raises why it cannot: unreachable, too slow, refused."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        login: Login,
+        *,
+        will: aiomqtt.Will | None = None,
+        on_message: Listener | None = None,
+    ) -> None:
+        """Prepare it; raise `MissingError` or `RefusedError` for files of the login. Needs a running loop."""
+        self.address = address
+        self.limits = Limits()
+        self._five = address.protocol == "5"
+        self._hear = on_message
+        self._answers: dict[int, Answered] = {}
+        self._sent_s: dict[int, float] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        super().__init__(
+            address.host,
+            address.port,
+            username=login.user,
+            password=login.password(),
+            identifier=login.client_id,
+            protocol=aiomqtt.ProtocolVersion.V5 if self._five else aiomqtt.ProtocolVersion.V311,
+            will=will,
+            clean_session=None if self._five else True,
+            timeout=math.inf,
+            keepalive=login.keepalive_s,
+            properties=_connect_properties() if self._five else None,
+            max_inflight_messages=_MOST_UNDER_WAY,
+            tls_context=login.tls() if address.tls else None,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        self._client.connect_timeout = _CONNECT_S
+
+    async def connect(self) -> None:
+        """Connect and log in, or raise what stood in the way; leave nothing open then."""
+        entering = asyncio.create_task(self.__aenter__(), name=f"connect to {self.address}")
+        try:
+            async with asyncio.timeout(_CONNECT_S + _ANSWER_S):
+                await asyncio.shield(entering)
+        except TimeoutError:
+            self._abandon(entering)
+            raise DeadlineError(f"{self.address} did not answer within {_CONNECT_S + _ANSWER_S:g} s") from None
+        except (aiomqtt.MqttError, ValueError) as why:
+            self._abandon(entering)
+            raise self._explained(why) from None
+        except BaseException:
+            self._abandon(entering)
+            raise
+
+    def send(
+        self, topic: str, payload: bytes, answered: Answered, *, retain: bool = False, correlation: bytes | None = None
+    ) -> None:
+        """Publish with QoS 1 and return at once; `answered` is called later unless the connection is lost before.
+
+        Raise `UnreachableError` when it is lost already.
+        """
+        properties = _publish_properties(correlation, text=retain or correlation is None) if self._five else None
+        info = self._client.publish(topic, payload, 1, retain, properties)
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            raise UnreachableError(f"{self.address}: {paho.error_string(info.rc)}")
+        self._answers[info.mid] = answered
+        self._sent_s[info.mid] = time.monotonic()
+        if len(self._answers) >= self.limits.under_way:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until another message may be sent. Its deadline is that of `watch`."""
+        await self._room.wait()
+
+    async def publish_surely(
+        self, topic: str, payload: bytes, *, retain: bool = False, within_s: float = _ANSWER_S
+    ) -> None:
+        """Publish with QoS 1 and wait for the broker; raise `AccessError`, `DeadlineError` or `UnreachableError`."""
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def answered(refusal: str | None) -> None:
+            if not answer.done():
+                answer.set_result(refusal)
+
+        self.send(topic, payload, answered, retain=retain)
+        try:
+            async with asyncio.timeout(within_s):
+                refusal = await answer
+        except TimeoutError:
+            raise DeadlineError(f"{self.address} did not acknowledge {topic} within {within_s:g} s") from None
+        if refusal is not None:
+            raise AccessError(f"{self.address} refuses {topic}: {refusal}")
+
+    async def listen(self, pattern: str) -> None:
+        """Subscribe with QoS 1; raise `AccessError`, `DeadlineError` or `UnreachableError`."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                codes = await self.subscribe(pattern, qos=1)
+        except TimeoutError:
+            raise DeadlineError(f"{self.address} did not answer a subscription within {_ANSWER_S:g} s") from None
+        except aiomqtt.MqttError as why:
+            raise self._explained(why) from None
+        code = codes[0]
+        number = code.value if isinstance(code, ReasonCode) else code
+        if number >= _FAILURE:
+            raise AccessError(f"{self.address} refuses to let us hear {pattern}: {code}")
+
+    async def stop_listening(self, pattern: str) -> None:
+        """Unsubscribe; raise `DeadlineError` or `UnreachableError`."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await self.unsubscribe(pattern)
+        except TimeoutError:
+            raise DeadlineError(f"{self.address} did not answer within {_ANSWER_S:g} s") from None
+        except aiomqtt.MqttError as why:
+            raise self._explained(why) from None
+
+    async def watch(self) -> None:
+        """Wait until the connection is lost, or the broker acknowledges nothing for 5 s; raise what happened."""
+        while not self._disconnected.done():
+            await asyncio.wait([self._disconnected], timeout=_CLOSE_S)
+            oldest_s = min(self._sent_s.values(), default=math.inf)
+            if time.monotonic() - oldest_s > _ANSWER_S:
+                raise DeadlineError(f"{self.address} has acknowledged nothing for {_ANSWER_S:g} s")
+        why = self._disconnected.exception()
+        raise self._explained(why) if why is not None else UnreachableError(f"{self.address} closed the connection")
+
+    async def close(self, *, politely: bool) -> None:
+        """End the connection. Only a polite end says goodbye: without, the broker publishes the last will."""
+        if politely and not self._disconnected.done():
+            with contextlib.suppress(TimeoutError, aiomqtt.MqttError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self.__aexit__(None, None, None)
+        self._cut()
+
+    @property
+    def lost(self) -> bool:
+        """Return True when nothing can be sent any more."""
+        return self._disconnected.done() or self._client.socket() is None
+
+    def _abandon(self, entering: asyncio.Task[Any]) -> None:
+        """Give up connecting. The thread that connects may go on for seconds: what it then opens is closed."""
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("given up"))
+        entering.add_done_callback(self._abandoned)
+
+    def _abandoned(self, entering: asyncio.Task[Any]) -> None:
+        if not entering.cancelled():
+            entering.exception()
+        self._cut()
+
+    def _cut(self) -> None:
+        """Shut the socket, which makes paho close it and let go of the loop."""
+        wire = self._client.socket()
+        if isinstance(wire, socket.socket):
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def _explained(self, why: BaseException) -> ScandaqError:
+        """Return our error for one of aiomqtt's."""
+        code = getattr(why, "rc", None)
+        number = code.value if isinstance(code, ReasonCode) else code
+        if isinstance(why, MqttConnectError):
+            if number in _NOT_ALLOWED:
+                return AccessError(f"{self.address} refuses us: {why}")
+            return RefusedError(f"{self.address} refuses the connection: {why}")
+        if number == _TAKEN_OVER:
+            return TakenOverError(f"{self.address}: another client has connected as {self.identifier!r}")
+        return UnreachableError(f"{self.address}: {why}")
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if self._five and properties is not None:
+            self.limits = _limits(properties)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        del client, userdata, properties
+        self._sent_s.pop(mid, None)
+        answered = self._answers.pop(mid, None)
+        if len(self._answers) < self.limits.under_way:
+            self._room.set()
+        if answered is not None:
+            answered(str(reason_code) if reason_code.is_failure else None)
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
+        del client, userdata
+        if self._hear is not None:
+            said = getattr(message, "properties", None)
+            response = getattr(said, "ResponseTopic", None)
+            correlation = getattr(said, "CorrelationData", None)
+            self._hear(Heard(message.topic, bytes(message.payload), bool(message.retain), response, correlation))
+
+
+def _connect_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = _MOST_INCOMING_BYTES
+    return properties
+
+
+def _publish_properties(correlation: bytes | None, *, text: bool) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if text:
+        properties.PayloadFormatIndicator = 1
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return properties
+
+
+def _limits(said: Properties) -> Limits:
+    """Return what a broker of MQTT 5 said when it took us."""
+    packet_bytes = getattr(said, "MaximumPacketSize", Limits().packet_bytes)
+    return Limits(packet_bytes, min(_MOST_UNDER_WAY, getattr(said, "ReceiveMaximum", _MOST_UNDER_WAY)))
