@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from daq.model.stop import parse_stop
 from daq.readout.ring import Ring
 from daq.storage import recording as recording_module
 from daq.storage.accounts import Accounts
+from daq.storage.derive import Derivation, Rows
 from daq.storage.manifest import Manifest
 from daq.storage.reader import open_listmode
 from daq.storage.recording import Recording
@@ -141,12 +142,22 @@ def act(recording: Recording, actions: Iterable[Action]) -> None:
         elif name == "mark":
             text, time_ps = what
             recording.note(derivation.mark("operator", text=text, time_ps=time_ps))
-        elif name == "step":
-            recording.note(derivation.step(parse_stop([what]), f"a step: {parse_stop([what])}"))
-        elif name == "stop":
-            recording.note(derivation.stop_now(what))
+        elif name in ("step", "moving step"):
+            recording.note(_stepped(derivation, what, moving=name != "step"))
         else:
-            recording.note(derivation.pause() if name == "pause" else derivation.resume())
+            others: dict[str, Callable[[], Rows]] = {
+                "stop": lambda: derivation.stop_now(what),  # noqa: B023 - called at once
+                "whole": lambda: derivation.stop_now("arrived", whole=True),
+                "lose": lambda: derivation.motion_lost("the bed stands still"),
+                "pause": derivation.pause,
+                "resume": derivation.resume,
+            }
+            recording.note(others[name]())
+
+
+def _stepped(derivation: Derivation, what: str, *, moving: bool) -> Rows:
+    condition = parse_stop([what])
+    return derivation.step(condition, f"{'a sweep' if moving else 'a step'}: {condition}", moving=moving)
 
 
 def content(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -231,7 +242,7 @@ def actions(draw: st.DrawFn, *names: str) -> dict[int, list[Action]]:
         what: Any = None
         if name == "mark":
             what = (draw(st.sampled_from(["", "patient moved", "a: b"])), draw(st.none() | st.integers(0, 10**12)))
-        elif name == "step":
+        elif name in ("step", "moving step"):
             what = draw(st.sampled_from(["end", "singles=3", "time=5ms", "events=2,host=9s"]))
         elif name == "stop":
             what = draw(st.sampled_from(["host", "operator"]))

@@ -326,7 +326,7 @@ class Recording:
     def _write_rows(self, rows: Rows, counts: dict[str, int]) -> None:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
         for marks in rows.get("marks", ()):
-            self.steps.see_columns(marks, words=self._words)
+            self.steps.see_columns(marks, due=self._words)
         if not self._store_rows:
             rows = {stream: columns for stream, columns in rows.items() if stream == "marks"}
         runs = [(stream, run) for stream, columns in rows.items() for run in columns]

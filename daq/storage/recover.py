@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from daq.errors import RefusedError, StorageFailedError, StorageFullError
 from daq.storage.files import StorageFiles, partial_path
-from daq.storage.manifest import MANIFEST, Manifest, dump_manifest
+from daq.storage.manifest import MANIFEST, Manifest, RecordedStep, dump_manifest
 from daq.storage.reader import open_listmode
 from daq.storage.recoverymanifest import Loss, recovered_manifest
 from daq.storage.steps import steps_of
@@ -75,20 +75,28 @@ def _write(found: Examined, partial: Path, out: Path) -> Manifest:
         elif path.is_dir():
             shutil.copytree(path, partial / path.name)
     files.rename_durably(dump_manifest(manifest), partial / MANIFEST)
-    if manifest.steps is None and not _holed(streams, losses):
-        with open_listmode(partial) as saved:
-            manifest = manifest.model_copy(update={"steps": steps_of(saved)})
+    if manifest.steps is None and (steps := _steps(partial, streams, losses)) is not None:
+        manifest = manifest.model_copy(update={"steps": steps})
         files.rename_durably(dump_manifest(manifest), partial / MANIFEST)
     partial.rename(out)
     files.sync_directory(out.parent)
     return manifest
 
 
-def _holed(streams: list[StreamCopy], losses: list[Loss]) -> bool:
-    """Return True when marks are missing before others that are left: what steps there were cannot be told then."""
-    kept = sum(stream.rows for stream in streams if stream.name == "marks")
-    lost = [loss["first_row"] for loss in losses if loss.get("stream") == "marks" and loss.get("rows_lost")]
-    return any(kept and (first is None or first < kept) for first in lost)
+def _steps(partial: Path, streams: list[StreamCopy], losses: list[Loss]) -> list[RecordedStep] | None:
+    """Return the steps that the saved marks tell; None where marks are missing before others that are left."""
+    marks, packets = (_unbroken(stream, streams, losses) for stream in ("marks", "raw"))
+    if marks < sum(stream.rows for stream in streams if stream.name == "marks"):
+        return None
+    with open_listmode(partial) as saved:
+        return steps_of(saved, packets=packets)
+
+
+def _unbroken(name: str, streams: list[StreamCopy], losses: list[Loss]) -> int:
+    """Return how many rows of a stream were saved before the first that is lost."""
+    saved = sum(stream.rows for stream in streams if stream.name == name)
+    lost = [loss["first_row"] or 0 for loss in losses if loss.get("stream") == name and loss.get("rows_lost")]
+    return min([saved, *lost])
 
 
 def _copy_streams(found: Examined, partial: Path) -> tuple[list[StreamCopy], list[Loss]]:

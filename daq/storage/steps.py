@@ -30,6 +30,8 @@ MOVING = 1.0
 _NO_LIMIT = "end"
 _AS_MEANT = (NEXT_STEP, "operator", "end")
 """What ends a step without limits as it was meant to be ended."""
+_NEVER_PS = -(1 << 63)
+_COLUMNS = ("kind", "time_ps", "value", "value2", "text")
 _KINDS = ("start", "step", "stop", "motion_lost")
 _TELLS = np.zeros(256, np.bool_)
 _TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
@@ -41,32 +43,32 @@ class StepList:
     def __init__(self, stop: str | None) -> None:
         """`stop` are the limits of the first step, None where they are not known: no mark bears them."""
         self._stop = stop or None
-        self._words: dict[int, int] = {}
+        self._due: dict[int, int] = {}
         self.entries: tuple[RecordedStep, ...] = ()
 
-    def see(self, kind: str, time_ps: int, value2: float, text: str, *, words: int = 0) -> None:
-        """Take in the next mark; `words` have been handed over up to then, to become durable."""
+    def see(self, kind: str, time_ps: int, value2: float, text: str, *, due: int = 0) -> None:
+        """Take in the next mark; a step that it ends is all there once `due` is durable, whatever that counts."""
         if kind == "start" and not self.entries:
             self._begin(text, self._stop, time_ps, moving=value2 == MOVING)
         elif kind == "step":
             name, _, limits = text.rpartition(": ")
-            self._end(NEXT_STEP, time_ps, words, whole=False)
+            self._end(NEXT_STEP, time_ps, due, whole=False)
             self._begin(name, limits, time_ps, moving=value2 == MOVING)
         elif kind == "stop":
-            self._end(text, time_ps, words, whole=value2 == WHOLE)
+            self._end(text, time_ps, due, whole=value2 == WHOLE)
         elif kind == "motion_lost":
-            self._end(MOTION_LOST, time_ps, words, whole=False)
+            self._end(MOTION_LOST, time_ps, due, whole=False)
 
-    def see_columns(self, columns: Mapping[str, Any], *, words: int = 0) -> None:
+    def see_columns(self, columns: Mapping[str, Any], *, due: int = 0) -> None:
         """Take in marks as columns, their kind as the index in `MARKS`."""
         for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():
             kind, time_ps, value2 = (columns[name][row].item() for name in ("kind", "time_ps", "value2"))
-            self.see(MARKS[kind], time_ps, value2, columns["text"][row], words=words)
+            self.see(MARKS[kind], time_ps, value2, columns["text"][row], due=due)
 
-    def durable(self, words: int) -> list[RecordedStep]:
-        """Return the steps when `words` are durable and no more will be: one that has lost some is not completed."""
+    def durable(self, much: int) -> list[RecordedStep]:
+        """Return the steps when `much` is durable and no more will be: one that has lost some is not completed."""
         return [
-            step.model_copy(update={"completed": step.completed and self._words[step.number] <= words})
+            step.model_copy(update={"completed": step.completed and self._due[step.number] <= much})
             for step in self.entries
         ]
 
@@ -74,23 +76,43 @@ class StepList:
         step = RecordedStep(number=len(self.entries) + 1, name=name, stop=stop, begin_ps=time_ps, moving=moving)
         self.entries = (*self.entries, step)
 
-    def _end(self, by: str, time_ps: int, words: int, *, whole: bool) -> None:
+    def _end(self, by: str, time_ps: int, due: int, *, whole: bool) -> None:
         """End the last step, unless it has ended."""
         if not self.entries or self.entries[-1].ended_by is not None:
             return
         *before, step = self.entries
         as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
         ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant})
-        self._words[step.number] = words
+        self._due[step.number] = due
         self.entries = (*before, ended)
 
 
-def steps_of(recording: ListMode) -> list[RecordedStep]:
-    """Return the steps that the marks of a recording tell, sealed or not. Raise what reading the marks raises."""
+def steps_of(recording: ListMode, *, packets: int | None = None) -> list[RecordedStep] | None:
+    """Return the steps of a recording that nobody sealed, as far as its marks tell; None where marks are damaged.
+
+    A step is completed only if all of it is there: its packets among the first `packets`, by default all rows of raw
+    where none is damaged; without raw, all events up to its end. Raise what reading the marks raises.
+    """
     steps = StepList(recording.manifest.stop)
-    if "marks" in recording.streams:
-        wanted = pa.array(_KINDS)
-        for batch in recording.batches("marks", ["kind", "time_ps", "value2", "text"]):
-            for row in batch.filter(pc.is_in(batch.column("kind"), value_set=wanted)).to_pylist():
-                steps.see(**row)
-    return list(steps.entries)
+    raw = "raw" in recording.streams
+    much = (recording.rows("raw") if packets is None else packets) if raw else _reach_ps(recording)
+    for batch in recording.batches("marks", _COLUMNS) if "marks" in recording.streams else ():
+        for mark in batch.filter(pc.is_in(batch.column("kind"), value_set=pa.array(_KINDS))).to_pylist():
+            value = mark.pop("value")
+            steps.see(**mark, due=value if raw else mark["time_ps"])
+    damaged = {name.partition("-")[0] for name in recording.damages}
+    if "marks" in damaged:
+        return None
+    return steps.durable(0 if packets is None and "raw" in damaged else much)
+
+
+def _reach_ps(recording: ListMode) -> int:
+    """Return the time of the last event, or the earlier one of two streams; before all times where there is none."""
+    streams = [stream for stream in ("singles", "coincidences") if stream in recording.streams]
+    reach = [
+        int(batch.column("time_ps")[-1].as_py())
+        for stream in streams
+        if (rows := recording.rows(stream))
+        for batch in recording.batches(stream, ["time_ps"], start_row=rows - 1)
+    ]
+    return min(reach, default=_NEVER_PS)
