@@ -5,16 +5,13 @@ Without root the tests are skipped with the reason, except in CI, where a missin
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from support_disk import run
 
 from daq.errors import StorageFullError
 from daq.storage.disk import RESERVE
@@ -27,48 +24,11 @@ from daq.storage.writer import ListModeWriter, WriterLimits
 
 pytestmark = pytest.mark.system
 
-SIZE_BYTES = 24 << 20
 SCHEMAS = {
     "singles": arrow_schema("singles", ["time_ps", "detector"]),
     "coincidences": arrow_schema("coincidences", ["time_ps", "kind"]),
 }
 LIMITS = WriterLimits(batch_bytes=256 << 10, batch_age_s=0.02, sync_period_s=0.05)
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-
-
-def unavailable() -> str:
-    """Return why no file system can be mounted here, or nothing."""
-    if os.geteuid() != 0:
-        return "mounting needs root"
-    missing = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Yield a freshly mounted file system of 24 MiB; nothing stays mounted."""
-    why = unavailable()
-    if why and os.environ.get("CI"):
-        pytest.fail(why)
-    if why:
-        pytest.skip(why)
-    image, place = tmp_path / "disk.img", tmp_path / "disk"
-    with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
-    place.mkdir()
-    run("mkfs.ext4", "-q", "-m", "0", str(image))
-    command = (str(shutil.which("mount")), "-o", "loop", str(image), str(place))
-    mount = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
-    if mount.returncode and not os.environ.get("CI"):
-        pytest.skip(f"mount is not allowed here: {mount.stderr.strip()}")
-    assert mount.returncode == 0, mount.stderr
-    try:
-        yield place
-    finally:
-        run("umount", str(place))
 
 
 class WatchedFiles(StorageFiles):
