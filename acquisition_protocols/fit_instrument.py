@@ -42,8 +42,9 @@ def findings(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[
 def beyond_this_version(protocol: AcquisitionProtocol) -> Iterator[Finding]:
     """Yield, as warnings, what the protocol asks for and the readout of this version does not do."""
     for key, limit in count_limits(protocol):
-        if key.endswith(".stop.counts") and not limit.of_everything:
-            reason = "the readout of this version counts all energies and heads together: it will not be started"
+        if not limit.of_everything:
+            what = "it will not be started" if key.endswith(".stop.counts") else "it will not be judged at the end"
+            reason = f"the readout of this version counts all energies and heads together: {what}"
             yield warning(key, Said(str(limit)), reason)
     if protocol.store == "windowed":
         reason = "the readout of this version stores every event; outside of the windows nothing is left out"
@@ -76,7 +77,7 @@ def _energies(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator
     if protocol.windows.windows and not _has_energies(instrument):
         reason = f"instrument {instrument.id} sends no energies: its own energy window decides"
         say = error if protocol.store == "windowed" else warning
-        yield say("windows", Said(f"{len(protocol.windows.windows)} windows"), reason)
+        yield say("windows", Said(", ".join(map(str, protocol.windows.windows))), reason)
         return
     ranges = [(f"windows.{window.name}", window) for window in protocol.windows.windows]
     if protocol.recorded is not None:

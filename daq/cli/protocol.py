@@ -27,7 +27,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _equipment(show)
 
     validate = _verb(verbs, "validate", "check protocols: file: key = value: reason", run_validate)
-    validate.add_argument("protocols", metavar="NAME|FILE", nargs="+", help="id of a protocol, or a TOML file")
+    validate.add_argument("names", metavar="NAME|FILE", nargs="+", help="id of a protocol, or a TOML file")
     _equipment(validate)
 
     sign = _verb(verbs, "sign", "sign a protocol of the site, so that it is no draft any more", run_sign)
@@ -98,7 +98,7 @@ def run_validate(args: argparse.Namespace) -> int:
     where = folders(args)
     files: list[dict[str, Any]] = []
     missing: list[str] = []
-    for name in args.protocols:
+    for name in args.names:
         try:
             files.append(_validated(protocol_path(name, where), scanner, instrument))
         except MissingError as why:

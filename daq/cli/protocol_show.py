@@ -10,6 +10,7 @@ from daq.model.protocol_estimate import Estimate, Figure, estimate
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
+    from daq.model.protocol_file import StepFile
     from daq.model.scanner import ScannerProfile
     from device_profiles.schema import InstrumentProfile
 
@@ -117,16 +118,16 @@ def _row(protocol: AcquisitionProtocol, group: list[Step]) -> list[str]:
     said = protocol.file.steps[int(first.key.removeprefix("steps[").removesuffix("]"))]
     name = said.name if len(group) == 1 else f"{said.name}, {len(group)} times"
     view = "+".join(first.views) + (f" {first.laterality}" if first.laterality else "")
-    return [name, str(first.kind), view, _positions(first, last), ends(first), first.start, str(first.pause)]
+    return [name, str(first.kind), view, _positions(said, first, last), ends(first), first.start, str(first.pause)]
 
 
-def _positions(first: Step, last: Step) -> str:
+def _positions(said: StepFile, first: Step, last: Step) -> str:
     texts = []
     for axis, at in first.positions.items():
         to = first.sweep.end if first.sweep is not None and first.sweep.axis == axis else last.positions[axis]
         texts.append(f"{axis} {at:g}" + (f" to {to:g}" if to != at else "") + f" {first.units[axis]}")
-    if first.sweep is not None:
-        texts.append(f"at {first.sweep.speed:.4g} {first.sweep.unit}/s")
+    if said.sweep is not None:
+        texts.append(f"at {said.sweep.speed}")
     return ", ".join(texts)
 
 
