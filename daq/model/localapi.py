@@ -13,10 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from daq.errors import UsageError
 from daq.model.station import Alarm, Announcement, Description, Progress, Reading, RunDocument, RunLedger, StationStatus
+from daq.model.verbs import ALWAYS
 
 WATCH = "watch"
-URGENT = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
-"""Verbs that are served even where every other place is taken."""
 Kind = Literal["status", "progress", "reading", "alarm", "ledger", "document", "description"]
 
 _KINDS: dict[type[Any], Kind] = {
@@ -48,8 +47,8 @@ class Request(_Strict):
 
     @property
     def urgent(self) -> bool:
-        """Return True for what stops something."""
-        return self.do in URGENT
+        """Return True for what stops something: it is served even where every other place is taken."""
+        return self.do in ALWAYS
 
 
 class WatchArgs(_Strict):

@@ -119,6 +119,7 @@ class LocalApi:
             if not serving.done():
                 await self._server.part(_PARTING_S)
         finally:
+            self.users.close()
             serving.cancel()
             await asyncio.wait({serving})
 

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
 import pwd
+import time
+
+from daq.errors import DeadlineError, RefusedError
+from daq.services.worker import Worker
 
 _REMEMBERED_S = 300.0
 _MOST = 1000
 
 
 class Users:
-    """Names by number. One that is late is there for whoever asks next."""
+    """Names by number."""
 
     def __init__(self) -> None:
-        self._names: dict[int, str] = {}
-        self._until_s: dict[int, float] = {}
-        self._asking: dict[int, asyncio.Task[None]] = {}
+        self._worker = Worker("users", threads=2)
+        self._known: dict[int, tuple[str, float]] = {}
 
     async def name_of(self, uid: int, *, within_s: float) -> str:
-        """Return the user's name; `uid-<number>` where there is none, or none is found within the deadline."""
-        if asyncio.get_running_loop().time() >= self._until_s.get(uid, 0.0):
-            await asyncio.wait({self._ask(uid)}, timeout=within_s)
-        return self._names.get(uid, f"uid-{uid}")
+        """Return the user's name; `uid-<number>` where there is none, or none is found within the deadline.
 
-    def _ask(self, uid: int) -> asyncio.Task[None]:
-        """Return the one look-up of this user that is under way: threads are not many."""
-        if uid not in self._asking:
-            self._asking[uid] = asyncio.create_task(self._look_up(uid), name=f"user-{uid}")
-            self._asking[uid].add_done_callback(lambda _: self._asking.pop(uid))
-        return self._asking[uid]
+        One that is found too late is there for whoever asks next.
+        """
+        name, until_s = self._known.get(uid, (f"uid-{uid}", 0.0))
+        if time.monotonic() < until_s:
+            return name
+        try:
+            return await self._worker.call_within(within_s, self._look_up, uid)
+        except (DeadlineError, RefusedError):  # the directory server hangs, perhaps for all who wait
+            return name
 
-    async def _look_up(self, uid: int) -> None:
-        name = await asyncio.to_thread(_name_of, uid)
-        if len(self._names) >= _MOST:
-            self._names.clear()
-            self._until_s.clear()
-        self._names[uid] = name
-        self._until_s[uid] = asyncio.get_running_loop().time() + _REMEMBERED_S
+    def close(self) -> None:
+        """Look up nothing more."""
+        self._worker.close()
 
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid-{uid}"
+    def _look_up(self, uid: int) -> str:
+        name, until_s = self._known.get(uid, ("", 0.0))
+        if time.monotonic() < until_s:  # somebody who asked at the same time was first
+            return name
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = f"uid-{uid}"
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[uid] = name, time.monotonic() + _REMEMBERED_S
+        return name
