@@ -45,6 +45,7 @@ JANE: dict[str, Any] = {
     "name": "Doe^Jane Q", "patient_id": "MRN-4711", "issuer": "example.org", "birth_date": date(1970, 5, 17),
     "sex": "female", "other_ids": ("X-99",),
 }  # fmt: skip
+REF = PatientRef("p-" + "a" * 26)
 LETTERS = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=2, max_size=20)
 NAMES = st.builds(lambda family, given_name: f"{family}^{given_name}", LETTERS, LETTERS)
 NUMBERS = st.from_regex(r"[A-Z]{2}[0-9]{4,8}", fullmatch=True)
@@ -109,8 +110,8 @@ WAYS: dict[str, Callable[[PatientIdentity], str]] = {
     "percent": lambda identity: "%s %r" % (identity, identity),  # noqa: UP031 - what loggers do
     "json default": lambda identity: json.dumps({"patient": identity}, default=str),
     "list": lambda identity: repr([identity, {"a": identity}, (identity,)]),
-    "patient": lambda identity: repr(Patient.new(identity, ANNA)),
-    "asdict": lambda identity: repr(asdict(Patient.new(identity, ANNA))),
+    "patient": lambda identity: repr(Patient.new(identity, ANNA, REF)),
+    "asdict": lambda identity: repr(asdict(Patient.new(identity, ANNA, REF))),
     "copy": lambda identity: repr([copy.copy(identity), copy.deepcopy(identity)]),
     "dir": lambda identity: repr(dir(identity)),
     "payload": lambda identity: repr(payload(RunDocument("run", "start", {"patient": identity}))),
