@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,19 +16,17 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from daq.errors import MissingError, ProfileError, ScandaqError
+from daq.errors import ProfileError, ScandaqError
 from daq.model.finding import ABSENT, Finding, Said, error, errors
 from daq.model.layout import Name
 from daq.model.tables import from_pydantic, known_keys, refusal
 from device_profiles.load import load_profile
+from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
 from device_profiles.services import Access, Device, Metrics, Mqtt
 
 SITE_SCHEMA = "site/0"
-ENV_PREFIX = "SCANDAQ_"
-ENV_SITE = "SCANDAQ_SITE"
-"""Names the site file itself."""
 
 _PORTS = range(1, 65536)
 
@@ -141,21 +139,6 @@ def _with_places(site: Site, folder: Path) -> Site:
         "mqtt": site.mqtt.model_copy(update=secrets),
     }
     return site.model_copy(update=places)
-
-
-def find_site(given: str | Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return `given`, else what `$SCANDAQ_SITE` names, else the user's, else the machine's. Raises `MissingError`."""
-    if given is not None:
-        return Path(given)
-    if environment.get(ENV_SITE):
-        return Path(environment[ENV_SITE])
-    config = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    places = (config / "scandaq" / "site.toml", Path("/etc/scandaq/site.toml"))
-    for place in places:
-        if place.is_file():
-            return place
-    looked = ", ".join(map(str, places))
-    raise MissingError(f"no site file: give --site FILE or set {ENV_SITE}; looked for {looked}")
 
 
 def why_no_endpoint(text: str) -> str | None:

@@ -18,7 +18,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run_show(args: argparse.Namespace) -> int:
     """Print the site: station, storage, scanner and what is plugged in."""
     from daq.cli.output import print_json, print_table
-    from device_profiles.site import as_json, find_site, load_site
+    from device_profiles.places import find_site
+    from device_profiles.site import as_json, load_site
 
     path = find_site(args.site)
     site = load_site(path)

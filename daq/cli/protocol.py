@@ -157,7 +157,8 @@ def folders(args: argparse.Namespace) -> list[Path]:
         if not folder.is_dir():
             raise MissingError(f"--protocols {folder}: no such folder")
         return [folder]
-    from device_profiles.site import find_site, load_site
+    from device_profiles.places import find_site
+    from device_profiles.site import load_site
 
     try:
         path = find_site(args.site)

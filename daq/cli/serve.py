@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     import sys
 
     from daq.composition.daemon import serve
-    from device_profiles.site import find_site
+    from device_profiles.places import find_site
 
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"

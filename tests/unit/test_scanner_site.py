@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daq.errors import MissingError, ProfileError
-from device_profiles.site import ENV_SITE, as_json, find_site, load_site, why_no_endpoint
+from device_profiles.places import ENV_SITE, find_site
+from device_profiles.site import as_json, load_site, why_no_endpoint
 
 SITE = """
 schema = "site/0"
