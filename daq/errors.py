@@ -11,6 +11,7 @@
     │   ├── InterlockError            an interlock is open, stale or unknown, or motion is not enabled
     │   ├── LimitError                a value outside of a device's or a protocol's limits
     │   ├── AccessError               this user may not
+    │   ├── BusyError                 too many are served already; it may be tried again at once
     │   └── StorageFullError          no room, found before the start or while writing
     ├── StorageFailedError            the disk does not do what it should: an input/output error while writing
     ├── MissingError          4       no such file, profile, directory
@@ -81,6 +82,10 @@ class LimitError(RefusedError):
 
 class AccessError(RefusedError):
     """The user who asks may not do it."""
+
+
+class BusyError(RefusedError):
+    """Too many are served already; the same request may be taken a moment later."""
 
 
 class StorageFailedError(ScandaqError):

@@ -15,7 +15,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from daq.errors import DeadlineError, RefusedError, ScandaqError, UnexpectedError, UnreachableError, UsageError
+from daq.errors import (
+    BusyError,
+    DeadlineError,
+    RefusedError,
+    ScandaqError,
+    UnexpectedError,
+    UnreachableError,
+    UsageError,
+)
 from daq.model.localapi import WATCH, Request, check_request, check_watch, id_of
 from daq.model.refusal import refusal
 from daq.model.station import Actor, Role, utc_now
@@ -202,11 +210,11 @@ class _Session:
 
     def _check_places(self, request: Request) -> None:
         if self._client.urgent_only and not request.urgent:
-            why = RefusedError("too many clients are connected: only what stops something is served now; try again")
+            why = BusyError("too many clients are connected: only what stops something is served now; try again")
             self._client.hang_up(why)
             raise why
         if self._under_way[request.urgent] >= _MOST_UNDER_WAY:
-            raise RefusedError(f"{_MOST_UNDER_WAY} requests of this connection are under way, which is the limit")
+            raise BusyError(f"{_MOST_UNDER_WAY} requests of this connection are under way, which is the limit")
 
     def _begin_to_watch(self, request: Request) -> None:
         kinds = check_watch(request.args).kinds

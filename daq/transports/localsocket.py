@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from daq.errors import RefusedError, ScandaqError, UsageError
+from daq.errors import BusyError, ScandaqError, UsageError
 from daq.model.refusal import refusal
 from daq.transports.socketfile import SocketFile
 from daq.wire.jsonlines import MOST_REQUEST_BYTES, Lines, encode
@@ -152,7 +152,7 @@ class Client(asyncio.Protocol):
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         try:
             self._server.admit(self)
-        except RefusedError as why:
+        except BusyError as why:
             self.hang_up(why)
             return
         self._session = self._server.converse(self)
@@ -311,7 +311,7 @@ class LocalServer:
                     await asyncio.sleep(0.01)
 
     def admit(self, client: Client) -> None:
-        """Give the client a place; raise `RefusedError` when there is none."""
+        """Give the client a place; raise `BusyError` when there is none."""
         ordinary = [other for other in self._clients if not other.urgent_only]
         same_user = sum(1 for other in ordinary if other.peer.uid == client.peer.uid)
         if len(ordinary) >= self.limits.most_clients or same_user >= self.limits.most_per_user:
@@ -330,11 +330,11 @@ class LocalServer:
         for other in urgent:
             if not other.spared():
                 self.hung_up += 1
-                other.evict(RefusedError("the place is needed by others who have something urgent"))
+                other.evict(BusyError("the place is needed by others who have something urgent"))
                 self.forget(other)
                 return
         self.turned_away += 1
-        raise RefusedError(f"{len(self._clients)} clients are connected, which is the limit; try again")
+        raise BusyError(f"{len(self._clients)} clients are connected, which is the limit; try again")
 
 
 def _longer(since_s: float | None, now_s: float, most_s: float) -> bool:
