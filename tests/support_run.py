@@ -25,6 +25,7 @@ from daq.services.acquisition.run import Around, Run
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.state.acquisition import State, Trigger
+from daq.state.enable import Button, Enable, Motion
 
 UNDER_WAY = ("armed", "recording")
 
@@ -94,6 +95,10 @@ class Link:
         self._do(f"step {name} {','.join(limits)}", "recording")
         self.readout.begin(name, moving=moving)
 
+    async def end_step(self, by: str) -> None:
+        self._do(f"end_step {by}", "recording")
+        self.readout.end_step(by, completed=True)
+
     async def pause(self) -> None:
         self._do("pause", "recording")
         self.readout.paused = True
@@ -152,7 +157,12 @@ class Axes:
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         return all(self.at.get(axis, 0.0) == target for axis, target in targets.items())
 
-    async def position(self, targets: Mapping[str, float]) -> None:
+    @property
+    def enable(self) -> Enable:
+        return Enable(Button.LATCHED if self.enabled else Button.OFF)
+
+    async def position(self, targets: Mapping[str, float], *, motion: Motion) -> None:
+        assert motion in (Motion.POSITIONING, Motion.STEP)
         if not self.enabled:
             raise InterlockError("the motion enable is not given")
         await self._move(f"position {dict(targets)}")
@@ -201,9 +211,10 @@ class Daemon:
         self.machine = Machine(self.journal, self.bus, simulated=True)
         self.alarms = Alarms(self.bus)
         self.motion = motion or Axes()
-        self.ended: list[Run] = []
+        self.ended: list[tuple[str, State, str]] = []
+        self.hashed: list[str] = []
         self.around = Around(
-            self.machine, self.bus, self.alarms, self.motion, self._on_ended, arming_s  # type: ignore[arg-type]
+            self.machine, self.bus, self.alarms, self.motion, self._on_ended, self._on_hashed, arming_s  # type: ignore[arg-type]
         )  # fmt: skip
 
     @property
@@ -235,11 +246,14 @@ class Daemon:
     async def until(self, *states: State) -> None:
         """Wait for one of these states."""
         async with asyncio.timeout(10):
-            while self.state not in states:  # noqa: ASYNC110 - the machine tells the bus, not an event
+            while self.state not in states:
                 await asyncio.sleep(0.005)
 
-    async def _on_ended(self, run: Run) -> None:
-        self.ended.append(run)
+    async def _on_ended(self, run: Run, outcome: State, detail: str) -> None:
+        self.ended.append((run.identity, outcome, detail))
+
+    async def _on_hashed(self, run: Run) -> None:
+        self.hashed.append(run.identity)
 
     def _hear(self, said: Announcement) -> None:
         if isinstance(said, StationStatus):

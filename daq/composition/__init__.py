@@ -114,7 +114,7 @@ def plan_recording(
     identity = identity_of(out)
     directory = output_directory(out, storage, identity)
     manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
-    _require_space(profile, directory, source, stop, store_raw=store_raw)
+    require_space(profile, directory, source, stop, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(directory.resolve()),
@@ -159,12 +159,12 @@ def host_findings(
     ]
 
 
-def _require_space(
+def require_space(
     profile: InstrumentProfile, directory: Path, source: SourceAddress, stop: StopCondition, *, store_raw: bool
 ) -> None:
     """Refuse a recording whose estimate does not fit the storage."""
-    from daq.storage.kernels import load_decoder
-    from daq.storage.space import estimate_bytes, require_space
+    from daq.listmode.columns import decoded_columns
+    from daq.storage import space
     from daq.storage.streams import stream_schemas
 
     duration_s, words = 0.0, 0.0
@@ -176,8 +176,8 @@ def _require_space(
         words = duration_s * profile.transport.rate_max_words_per_s
     if stop.counts:
         words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
-    schemas = stream_schemas(load_decoder(profile.layout, profile.clock), store_raw=store_raw, late=True)
-    require_space(
+    schemas = stream_schemas(decoded_columns(profile.layout), store_raw=store_raw, late=True)
+    space.require_space(
         directory,
-        estimate_bytes(words, word_bytes=profile.layout.word_bytes, schemas=schemas, duration_s=duration_s),
+        space.estimate_bytes(words, word_bytes=profile.layout.word_bytes, schemas=schemas, duration_s=duration_s),
     )

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from daq.errors import MismatchError, MissingError, RefusedError
 from daq.listmode.codegen import CAUSES
+from daq.listmode.columns import decoded_columns
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
@@ -46,7 +47,7 @@ def import_file(
         _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, foreign, force=force)
         file.seek(0)
         words = total // layout.word_bytes
-        schemas = stream_schemas(load_decoder(layout, clock), store_raw=store_raw, late=order is not None)
+        schemas = stream_schemas(decoded_columns(layout), store_raw=store_raw, late=order is not None)
         require_space(out, estimate_bytes(words, word_bytes=layout.word_bytes, schemas=schemas))
         with Recording.start(
             out,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support_run import Axes, Daemon, Readout, protocol, step
 
-from daq.errors import MotionError, TransitionRefusedError
+from daq.errors import InterlockError, MotionError, TransitionRefusedError
 from daq.model.protocol import ProtocolKind, Sweep
 from daq.services.acquisition.run import Run
 from daq.state.acquisition import State, Trigger
@@ -174,6 +174,7 @@ async def test_a_sweep_records_while_the_axis_moves_and_ends_with_it(tmp_path: P
         motion.gate.set()
 
     assert motion.asked == ["sweep bed 0.0 to 1000.0 at 2.0"]
+    assert readout.asked == ["start", "end_step end of the sweep", "stop all steps done"]
     assert daemon.state is State.COMPLETED
 
 
@@ -297,3 +298,18 @@ async def test_a_daemon_that_ends_leaves_the_readout_to_itself(tmp_path: Path) -
     assert task.cancelled()
     assert readout.state == "recording"
     assert Daemon(tmp_path).state is State.ACQUIRING
+
+
+async def test_a_sweep_that_nobody_enabled_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    motion = Axes()
+    sweep = Sweep("bed", 0.0, 1000.0, 2.0, "mm")
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+    run = daemon.run(protocol(step("body", ProtocolKind.WHOLE_BODY, sweep=sweep)), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        motion.enabled = False
+        with pytest.raises(InterlockError, match="'body' cannot begin: sweep needs the enable latched, it is off"):
+            await run.steps.start()
+        assert (daemon.state, readout.asked) == (State.ARMED, [])
+        await run.stop(Trigger.ABORT, "enough")

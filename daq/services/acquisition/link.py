@@ -74,6 +74,10 @@ class Link:
         """Begin the next step."""
         await self._call(lambda: self._readout.step(*limits, name=name, moving=moving))
 
+    async def end_step(self, by: str) -> None:
+        """End the step, which is whole, and record on."""
+        await self._call(lambda: self._readout.end_step(by=by, completed=True))
+
     async def pause(self) -> None:
         """Mark the beginning of a pause."""
         await self._call(self._readout.pause)

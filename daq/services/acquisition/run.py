@@ -27,7 +27,8 @@ from daq.services.acquisition.steps import Steps, Way
 from daq.services.acquisition.work import Work
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
-from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger
+from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger, next_state
+from daq.state.enable import Motion
 
 if TYPE_CHECKING:
     from daq.services.motion import MotionEngine
@@ -46,8 +47,10 @@ class Around:
     bus: Bus
     alarms: Alarms
     motion: MotionEngine
-    on_ended: Callable[[Run], Awaitable[None]]
-    """Awaited when the recording is sealed or lost, before a person can begin the next one."""
+    on_ended: Callable[[Run, State, str], Awaitable[None]]
+    """Awaited when the recording is sealed or lost, before anybody hears of it: the run, its outcome, why."""
+    on_hashed: Callable[[Run], Awaitable[None]]
+    """Awaited when the readout has ended for good."""
     arming_s: float = 1800.0
     """How long an armed acquisition waits for its start."""
 
@@ -155,8 +158,7 @@ class Run:
         await self._look_at_work()
         if self._link is None:
             if self._machine.state in ENDING and not self._work.under_way:
-                self._over = True
-                self._machine.fire(Trigger.SEALED, self._machine.entry.detail)  # there is nothing to be sealed
+                await self._finished(Trigger.SEALED, self._machine.entry.detail)  # there is nothing to be sealed
             return
         try:
             self.last_status = await self._link.status()
@@ -193,8 +195,7 @@ class Run:
 
     async def _cannot_prepare(self, why: str) -> None:
         if self._link is None:
-            self._over = True
-            self._machine.fire(Trigger.CANNOT_PREPARE, why)
+            await self._finished(Trigger.CANNOT_PREPARE, why)
             return
         self._machine.fire(Trigger.ABORT, why)
         await self._end_readout("could not be prepared")
@@ -204,7 +205,7 @@ class Run:
     async def _prepare(self) -> None:
         first = self.protocol.steps[0]
         self.steps.show(first)
-        await self.steps.reach(first)
+        await self.steps.reach(first, Motion.POSITIONING)
         await self._launched()
         self._attend()
         until_s = time.monotonic() + _READY_S
@@ -236,18 +237,20 @@ class Run:
         detail = self._machine.entry.detail
         if self._machine.state not in ENDING or status.get("error"):
             detail = str(status.get("error") or f"the recording ended by itself: {status.get('ended_by')}")
-        await self._around.on_ended(self)
-        self._over = True
-        self._machine.fire(Trigger.SEALED, detail)
+        await self._finished(Trigger.SEALED, detail)
 
     async def _lost(self, why: str) -> None:
         self._around.alarms.raise_(
             DEVICE, "readout-lost", priority="high", text=why,
             guidance=f"what was acknowledged is safe: daq listmode recover {self.directory} --out NEW",
         )  # fmt: skip
-        await self._around.on_ended(self)
+        await self._finished(Trigger.READOUT_LOST, why)
+
+    async def _finished(self, trigger: Trigger, detail: str) -> None:
+        """Leave the acquisition behind: records first, then the state, which lets the next one begin."""
+        await self._around.on_ended(self, next_state(self._machine.state, trigger), detail)
         self._over = True
-        self._machine.fire_if_possible(Trigger.READOUT_LOST, why)
+        self._machine.fire(trigger, detail)
 
     async def _follow_to_the_end(self) -> None:
         """Wait for the readout to end after sealing: it works out the checksums of the files."""
@@ -257,7 +260,7 @@ class Run:
             self.last_status = await self._link.result(_HASH_S)
         except ScandaqError as why:
             _LOG.warning("the readout of %s ended with: %s", self.identity, why)
-        await self._around.on_ended(self)
+        await self._around.on_hashed(self)
 
     async def _leave(self) -> None:
         self._speaker.close()

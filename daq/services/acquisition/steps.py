@@ -14,6 +14,7 @@ from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.work import Work
 from daq.state.acquisition import RECORDING, State, Trigger, next_state
+from daq.state.enable import Motion
 
 if TYPE_CHECKING:
     from daq.services.motion import MotionEngine
@@ -69,6 +70,7 @@ class Steps:
             first = self._protocol.steps[0]
             if not await self._way.motion.is_at(_targets(first)):
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
+            self._require_enable(first)
             await self._way.readout().start()
             self._machine.fire(Trigger.START, step=1)
             self._sweep_if_any(first)
@@ -120,7 +122,9 @@ class Steps:
                 return
             self.between = True
             try:
-                if not self._swept:
+                if self._swept:
+                    await self._way.readout().end_step("end of the sweep")
+                else:
                     await self._work.cancel()  # its limit was reached before the end of its sweep
                 await self._after_step()
             except ScandaqError as why:
@@ -136,9 +140,9 @@ class Steps:
         elif self._pause_wanted:
             await self._way.readout().pause()
             self._machine.fire(Trigger.PAUSE, "paused between two steps")
-        elif self._following().start == "manual":
+        elif (why := self._why_wait(self._following())) is not None:
             self.show(self._following())
-            self._machine.fire(Trigger.STEP_WAITS, f"next: {self._following().name}")
+            self._machine.fire(Trigger.STEP_WAITS, f"next: {self._following().name}{why}")
         else:
             await self._go(Trigger.NEXT_STEP)
 
@@ -155,12 +159,13 @@ class Steps:
         self._sweep_if_any(following)
 
     async def _move_and_begin(self, following: Step) -> None:
-        await self.reach(following)
+        await self.reach(following, Motion.STEP if following.start == "automatic" else Motion.POSITIONING)
         await self._begin_step(following)
         self._machine.fire(Trigger.POSITIONED, "", step=self._machine.entry.step + 1)
         self._sweep_if_any(following)
 
     async def _begin_step(self, step: Step) -> None:
+        self._require_enable(step)
         await self._way.readout().step(step.stop_limits(), name=step.name, moving=step.moving)
         self.between = self._swept = False
 
@@ -178,14 +183,14 @@ class Steps:
     def _following(self) -> Step:
         return self._protocol.steps[self._machine.entry.step]
 
-    async def reach(self, step: Step) -> None:
+    async def reach(self, step: Step, motion: Motion) -> None:
         """Move to where the step begins; wait for the motion enable, which a person gives in the room."""
         targets = _targets(step)
         said = False
         deadline_s = time.monotonic() + self._way.patience_s
         while targets and not await self._way.motion.is_at(targets):
             try:
-                await self._way.motion.position(targets)
+                await self._way.motion.position(targets, motion=motion)
             except InterlockError as why:
                 if time.monotonic() > deadline_s:
                     raise
@@ -193,6 +198,22 @@ class Steps:
                     self._machine.note(str(why))
                     said = True
                 await asyncio.sleep(_ENABLE_POLL_S)
+
+    def _why_wait(self, step: Step) -> str | None:
+        """Return why a person has to start this step, None where it follows by itself."""
+        if step.start == "manual":
+            return f"; {step.instruction}" if step.instruction else ""
+        why = self._why_not_sweep(step)
+        return None if why is None else f"; {why}"
+
+    def _why_not_sweep(self, step: Step) -> str | None:
+        return self._way.motion.enable.why_not(Motion.SWEEP) if step.sweep is not None else None
+
+    def _require_enable(self, step: Step) -> None:
+        """Refuse a sweep that nobody has enabled, before anything is recorded of it."""
+        why = self._why_not_sweep(step)
+        if why is not None:
+            raise InterlockError(f"{step.name!r} cannot begin: {why}")
 
     def _require(self, trigger: Trigger) -> None:
         """Refuse at once what the table does not allow, before anything is done."""

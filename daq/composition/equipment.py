@@ -1,0 +1,89 @@
+"""What a site file names, loaded: instruments with their profiles, the scanner, who may do what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pwd
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from daq.model.station import Role
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daq.model.scanner import ScannerProfile
+    from device_profiles.schema import InstrumentProfile
+    from device_profiles.services import Access
+    from device_profiles.site import Plug, Site
+
+
+def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentProfile]]:
+    """Return the instruments of a site by name, each with its profile; `folder` is that of the site file."""
+    from device_profiles.load import load_profile
+    from device_profiles.scanners import beside
+
+    return {name: (plug, load_profile(beside(plug.profile, folder))) for name, plug in site.instruments.items()}
+
+
+def scanner(site: Site, folder: Path) -> ScannerProfile | None:
+    """Return the scanner profile of a site, where it names one."""
+    from device_profiles.scanners import beside, load_scanner
+
+    return load_scanner(beside(site.scanner, folder)) if site.scanner is not None else None
+
+
+def config_sha256(site: Site) -> str:
+    """Return what tells one configuration from another, for the audit log."""
+    from device_profiles.site import as_json
+
+    return hashlib.sha256(json.dumps(as_json(site), sort_keys=True).encode()).hexdigest()
+
+
+def roles(access: Access) -> Callable[[str, int | None], Role]:
+    """Return who may do what: users of the site file by name; root and the daemon's own user may do everything.
+
+    A user of MQTT has no number, and only what the site file gives him.
+    """
+    own = os.geteuid()
+
+    def role_of(user: str, uid: int | None) -> Role:
+        if uid is not None and uid in (0, own):
+            return Role.SERVICE
+        named = access.users.get(user)
+        return Role[named.upper()] if named is not None else Role.VIEWER
+
+    return role_of
+
+
+def own_user() -> str:
+    """Return the name of the user the daemon runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid-{os.geteuid()}"
+
+
+def versions() -> dict[str, str]:
+    """Return what software the daemon is made of."""
+    import platform
+    from importlib.metadata import version
+
+    import daq
+
+    names = ("aiomqtt", "pyarrow", "pydantic", "sqlalchemy")
+    return {"scandaq": daq.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def described(site: Site, found: dict[str, tuple[Plug, InstrumentProfile]], devices: dict[str, Any]) -> dict[str, Any]:
+    """Return instruments and devices as `Description` has them."""
+    return {
+        "instruments": {
+            name: {"profile": profile.id, "modality": profile.modality, "url": plug.url}
+            for name, (plug, profile) in found.items()
+        },
+        "devices": {name: {"ability": device.ability, "kind": device.kind} for name, device in site.devices.items()}
+        | {name: facts for name, facts in devices.items() if name not in site.devices},
+    }

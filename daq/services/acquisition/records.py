@@ -1,0 +1,115 @@
+"""What is kept of a run beside its list mode: the run documents, the ledger on the bus, the line in the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from daq.errors import ScandaqError
+from daq.model.station import DAEMON, Announcement, RunLedger, StationStatus
+from daq.services.acquisition.progress import DEVICE
+from daq.services.alarms import Alarms
+from daq.services.audit import Audit
+from daq.services.bus import Bus
+from daq.services.rundocuments import RunDocuments
+from daq.state.acquisition import State
+from daq.storage.listing import load_manifest
+
+if TYPE_CHECKING:
+    from daq.storage.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+_EXIT: dict[State, Literal["success", "abort", "fail"]] = {
+    State.COMPLETED: "success",
+    State.ABORTED: "abort",
+    State.INTERRUPTED: "fail",
+    State.FAULT: "fail",
+}
+
+
+class Records:
+    """Keeps the records of one run. `begin` or `resume` first, `end` when the recording is sealed or lost."""
+
+    def __init__(
+        self, bus: Bus, alarms: Alarms, audit: Audit, *, identity: str, directory: Path, fields: Mapping[str, Any]
+    ) -> None:
+        """`fields` go into the start document."""
+        self._bus, self._alarms, self._audit = bus, alarms, audit
+        self._identity, self._directory = identity, directory
+        self._documents = RunDocuments(directory, bus, identity, fields, trouble=self._trouble)
+        self._listening = ExitStack()
+        self._step = 0
+        self._name = ""
+
+    def begin(self) -> None:
+        """Begin the documents; their file appears when the recording does."""
+        self._documents.open()
+        self._listen()
+
+    async def resume(self, step: int) -> None:
+        """Go on with the documents after a restart, in step `step`."""
+        self._step = step
+        try:
+            await self._documents.resume()
+        except ScandaqError as why:
+            self._trouble(str(why))
+        self._listen()
+
+    async def end(self, outcome: State, detail: str) -> Manifest | None:
+        """Say the ledger, name the files, end the documents; return the manifest where there is one."""
+        self._listening.close()
+        manifest = await self.manifest()
+        if manifest is not None:
+            if manifest.ledger is not None:
+                self._bus.announce(RunLedger(self._identity, manifest.ledger.model_dump(mode="json")))
+            self._documents.files(manifest)
+        try:
+            if self._step:
+                self._documents.step(self._step, self._name, "end", ended_by=str(outcome))
+            sha256 = await self._documents.close(_EXIT.get(outcome, "fail"), detail or str(outcome))
+        except ScandaqError as why:
+            self._trouble(str(why))
+            return manifest
+        self._audit.note(DAEMON, "run-documents", self._identity, result="done", new=sha256)
+        return manifest
+
+    async def detach(self) -> None:
+        """Leave the run as it is: the next daemon resumes it."""
+        self._listening.close()
+        try:
+            await self._documents.detach()
+        except ScandaqError as why:
+            _LOG.warning("%s: %s", self._identity, why)
+
+    async def manifest(self) -> Manifest | None:
+        """Return the manifest as it is on disk now; None where nothing was recorded, or it cannot be read."""
+        try:
+            return await asyncio.to_thread(load_manifest, self._directory)
+        except ScandaqError as why:
+            _LOG.info("%s: %s", self._identity, why)
+            return None
+
+    def _listen(self) -> None:
+        self._listening.enter_context(self._bus.listening(self._heard))
+
+    def _heard(self, said: Announcement) -> None:
+        self._documents.heard(said)
+        if isinstance(said, StationStatus) and said.run == self._identity and said.step > self._step:
+            if self._step:
+                self._documents.step(self._step, self._name, "end", ended_by="next step")
+            self._step, self._name = said.step, said.step_name
+            self._documents.step(said.step, said.step_name, "begin")
+
+    def _trouble(self, text: str | None) -> None:
+        if text is None:
+            self._alarms.clear(DEVICE, "run-documents")
+            return
+        self._alarms.raise_(
+            DEVICE, "run-documents", priority="low", text=text,
+            guidance="the photons are safe; run.jsonl, which tells what happened beside them, is not written",
+            latched=False,
+        )  # fmt: skip
