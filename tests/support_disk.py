@@ -47,7 +47,7 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        run("umount", str(place))
+        run("umount", "--lazy", str(place))  # also where a test that failed still has a file open
 
 
 def fill(place: Path) -> Path:

@@ -28,6 +28,7 @@ from daq.model.runevents import (
 from daq.model.station import Alarm, Announcement, Progress, Reading, RunDocument, StationStatus
 from daq.services.bus import Bus
 from daq.services.runfile import RunFile
+from daq.services.worker import Worker
 from daq.storage.manifest import Manifest
 from daq.storage.runrecord import RUN_FILE, RunRecord, dump_line, read_run
 
@@ -159,13 +160,13 @@ class RunDocuments:
         return self.file.sha256
 
     async def _read_back(self) -> RunRecord:
+        reader = Worker("run-documents-reader")
         try:
-            async with asyncio.timeout(_READ_BACK_S):
-                return await asyncio.to_thread(read_run, self.file.path)
+            return await reader.call_within(_READ_BACK_S, read_run, self.file.path)
         except MissingError:
             return RunRecord()
-        except TimeoutError:
-            raise DeadlineError(f"{self.file.path}: the disk did not give it back within {_READ_BACK_S:g} s") from None
+        finally:
+            reader.close()
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
