@@ -89,7 +89,7 @@ class Recording:
             order=order.model_dump(mode="json") if order else None,
         )  # fmt: skip
         make_parents(Path(directory))
-        schemas = stream_schemas(decoder, store_raw=store_raw, store_rows=store_rows, late=order is not None)
+        schemas = stream_schemas(decoder.columns, store_raw=store_raw, store_rows=store_rows, late=order is not None)
         writer = ListModeWriter(Path(directory), manifest, schemas)
         recording = cls(
             writer.open(), derivation, store_raw=store_raw, store_rows=store_rows, directory=Path(directory),

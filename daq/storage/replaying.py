@@ -81,7 +81,7 @@ def compare(recording: ListMode) -> Comparison:
     readers: dict[str, _Stored] = {}
     decoder = decoder_of(recording)
     ordered = _recorded_order(recording) is not None
-    schemas = stream_schemas(decoder, store_raw=False, late=ordered)
+    schemas = stream_schemas(decoder.columns, store_raw=False, late=ordered)
     recorded = {segment.stream for segment in recording.manifest.segments}
     schemas = {stream: schema for stream, schema in schemas.items() if stream in recorded}
     for rows, _ in replayed(recording):
@@ -109,7 +109,7 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     manifest.losses = [loss for loss in old.losses if loss.get("stream") not in ("singles", "coincidences")]
     ordered = _recorded_order(recording) is not None
     schemas = {
-        "raw": recording.schema("raw"), **stream_schemas(decoder_of(recording), store_raw=False, late=ordered),
+        "raw": recording.schema("raw"), **stream_schemas(decoder_of(recording).columns, store_raw=False, late=ordered),
     }  # fmt: skip
     words: dict[str, int] = {}
     steps = StepList(old.stop)
