@@ -1,0 +1,412 @@
+"""An axis over any drive. A driver implements `Drive`, five calls; the rules of motion are here, once for all.
+
+- Nothing begins outside of the limits, without a reference, or while an earlier command is unanswered.
+- A movement that ends in any other way than arrival stops the axis before it raises, whoever cancels, and as often as
+  they do. That the axis stands is proven by two read-backs, within a second of the stop.
+- A start that the drive answers after its deadline is followed by a stop, for it may have begun to move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daq.devices.abilities import Direction, Halt, Identity, Quantity, Sample, Sampled, Value
+from daq.devices.calls import Calls, cancel_requests, see_through
+from daq.devices.limits import AxisLimits, Unit
+from daq.devices.pace import Pace
+from daq.errors import DeadlineError, MotionError, RefusedError, ScandaqError, UnreachableError
+
+_LOG = logging.getLogger(__name__)
+_MOST_STOPS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class DriveStatus:
+    """What a controller says: `position` and signed `velocity` in the axis's unit; `fault` in words, or empty."""
+
+    position: float
+    velocity: float
+    moving: bool
+    homed: bool
+    fault: str = ""
+
+
+class Drive(Protocol):
+    """A motor with its controller, as little as an axis needs. The controller stops by itself when nobody asks it."""
+
+    async def identify(self) -> Identity:
+        """Return who it says it is."""
+
+    async def status(self) -> DriveStatus:
+        """Return what it says now. This also keeps a movement alive."""
+
+    async def start(self, target: float, speed: float) -> None:
+        """Begin to move to `target`, and return."""
+
+    async def jog(self, velocity: float) -> None:
+        """Begin to move at a signed velocity until a limit switch, and return."""
+
+    async def start_homing(self) -> None:
+        """Begin to look for the reference, and return."""
+
+    async def halt(self) -> None:
+        """Stop now, also while another call is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long an axis waits, in seconds. The defaults keep the rules: 0.25 s to the wire, 1 s to a confirmed halt."""
+
+    poll_s: float = 0.05
+    reply_s: float = 0.25
+    silent_s: float = 0.75
+    """Without any answer for so long, motion is lost."""
+    begin_s: float = 0.5
+    """By then a controller that was told to move says that it does, or is there."""
+    wire_s: float = 0.25
+    halt_s: float = 1.0
+
+
+class DrivenAxis:
+    """An `Axis` over a `Drive`. One movement at a time; `stop` at any."""
+
+    def __init__(
+        self,
+        name: str,
+        limits: AxisLimits,
+        drive: Drive,
+        *,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._limits = limits
+        self._drive = drive
+        self._timing = timing or Timing()
+        self._clock = clock
+        self._asking = Calls(name)
+        self._starting = Calls(name, most=1, late_ended=self._began_late)
+        self._halting = Calls(name, most=_MOST_STOPS)
+        self._last: Sample | None = None
+        self._last_halt: Halt | None = None
+        self._doubtful = False
+        self._doing = ""
+        self._told_s = 0.0
+        self._stops = 0
+        self._kept: set[asyncio.Task[Any]] = set()
+
+    @property
+    def name(self) -> str:
+        """Return the name in the site file."""
+        return self._name
+
+    @property
+    def unit(self) -> Unit:
+        """Return `mm` or `deg`."""
+        return self._limits.unit
+
+    @property
+    def limits(self) -> AxisLimits:
+        """Return where it may go and how fast."""
+        return self._limits
+
+    @property
+    def last(self) -> Sample | None:
+        """Return the newest sample; None before the first."""
+        return self._last
+
+    @property
+    def homed(self) -> bool:
+        """Return whether the newest sample had a reference."""
+        return self._last is not None and self._last.homed
+
+    @property
+    def last_halt(self) -> Halt | None:
+        """Return how it came to rest after its last stop; None where that was not confirmed, or before the first."""
+        return self._last_halt
+
+    @property
+    def doubtful(self) -> bool:
+        """Return True after a stop that was not confirmed, until one is: it may still move."""
+        return self._doubtful
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Return position, in the axis's unit with its limits."""
+        limits = {"minimum": self._limits.minimum, "maximum": self._limits.maximum}
+        return (Quantity("position", self.unit, 0.5, 2.0, limits, self._limits.in_position),)
+
+    async def identify(self) -> Identity:
+        """Return who its controller says it is; raise `DeadlineError` where it does not answer."""
+        return await self._asking.within(self._drive.identify(), self._timing.reply_s, "identify")
+
+    async def read(self, quantity: str) -> Value:
+        """Return its position; raise `RefusedError` for another quantity."""
+        if quantity != "position":
+            raise RefusedError(f"{self._name} has a position, no {quantity}")
+        return await self.position()
+
+    async def sample(self) -> Sample:
+        """Return where it is now; raise `DeadlineError` without an answer, `MotionError` where that is no number."""
+        status = await self._asking.within(self._drive.status(), self._timing.reply_s, "where are you")
+        if not math.isfinite(status.position):
+            raise MotionError(f"{self._name} says it is at {status.position} {self.unit}")
+        now_s = self._clock()
+        self._last = Sample(status.position, status.velocity, status.moving, status.homed, now_s, status.fault)
+        return self._last
+
+    async def position(self) -> float:
+        """Return where it is now, in its unit."""
+        return (await self.sample()).position
+
+    async def move_to(
+        self,
+        target: float,
+        *,
+        speed: float | None = None,
+        within_s: float | None = None,
+        sampled: Sampled | None = None,
+    ) -> None:
+        """Return once it stands at `target`. `LimitError`, `RefusedError` before it moves; `MotionError` afterwards."""
+        speed = self._limits.max_speed if speed is None else speed
+        self._limits.check_target(self._name, target)
+        self._limits.check_speed(self._name, speed)
+        here = await self._ready_to_move()
+        pace = Pace(self._limits, here.position, target, speed, self._clock())
+        await self._go(pace, within_s, sampled)
+
+    async def sweep(
+        self, begin: float, end: float, *, speed: float, within_s: float | None = None, sampled: Sampled | None = None
+    ) -> None:
+        """Go from `begin`, where it must stand, to `end` at a steady speed; too slow and too fast are errors."""
+        self._limits.check_target(self._name, begin)
+        self._limits.check_target(self._name, end)
+        self._limits.check_speed(self._name, speed)
+        here = await self._ready_to_move()
+        if abs(here.position - begin) > 2 * self._limits.in_position:
+            raise RefusedError(
+                f"{self._name} is at {here.position:g} {self.unit}, a sweep from {begin:g} needs it there first"
+            )
+        pace = Pace(self._limits, here.position, end, speed, self._clock(), steady=True)
+        await self._go(pace, within_s, sampled)
+
+    async def jog(self, towards: Direction, *, speed: float, within_s: float, sampled: Sampled | None = None) -> float:
+        """Go in one direction, with or without a reference, until a limit; return the position."""
+        self._limits.check_speed(self._name, speed)
+        velocity = speed if towards == "maximum" else -speed
+
+        async def until_it_stands() -> None:
+            await self._begin(self._drive.jog(velocity), f"jog to its {towards}")
+            await self._until(self._rests, lambda _: None, sampled)
+
+        await self._settled()
+        await self._attended(f"jog to its {towards}", until_it_stands, within_s)
+        return await self.position()
+
+    async def home(self, *, within_s: float) -> None:
+        """Find the reference; raise `MotionError` where it is not found in time."""
+
+        async def until_found() -> None:
+            await self._begin(self._drive.start_homing(), "home")
+            await self._until(lambda sample: sample.homed and self._rests(sample), self._wrong_without_pace)
+
+        await self._settled()
+        self._refuse_if_doubtful()
+        await self._attended("home", until_found, within_s)
+
+    async def stop(self) -> Halt:
+        """Stop, and return when two read-backs agree that it stands; else raise `MotionError`. Always allowed.
+
+        Several may be under way: each sends its own halt at once.
+        """
+        requests = cancel_requests()
+        halt = await self._halted()
+        if cancel_requests() > requests:
+            raise asyncio.CancelledError
+        return halt
+
+    async def _halted(self) -> Halt:
+        """Stop though this task is cancelled meanwhile."""
+        self._stops += 1
+        return await see_through(self._halt, f"{self._name}: stop", self._kept)
+
+    async def _settled(self) -> None:
+        """Wait for stops that are under way; each has a deadline of its own."""
+        if self._kept:
+            await asyncio.wait(set(self._kept))
+
+    async def _ready_to_move(self) -> Sample:
+        """Return where it is, or raise why it cannot begin to move."""
+        await self._settled()
+        self._refuse_if_doubtful()
+        self._refuse_if_busy()
+        here = await self.sample()
+        if not here.homed:
+            raise RefusedError(f"{self._name} has no reference: home it first")
+        if here.fault:
+            raise RefusedError(f"{self._name} cannot move: {here.fault}")
+        return here
+
+    def _refuse_if_doubtful(self) -> None:
+        if self._doubtful:
+            raise RefusedError(f"{self._name} was not confirmed to stand after its last stop: stop it again first")
+
+    def _refuse_if_busy(self) -> None:
+        if self._doing:
+            raise RefusedError(f"{self._name} is still busy, told to {self._doing}")
+        if self._starting.late:
+            raise UnreachableError(f"{self._name} has not answered an earlier command to move")
+
+    async def _go(self, pace: Pace, within_s: float | None, sampled: Sampled | None) -> None:
+        """Move as `pace` says and return once there."""
+        distance = pace.target - pace.start
+        within_s = self._limits.travel_s(distance, pace.speed) if within_s is None else within_s
+
+        async def until_there() -> None:
+            await self._begin(self._drive.start(pace.target, pace.speed), f"go to {pace.target:g}")
+            pace.began_s = self._clock()
+            await self._until(pace.there, lambda sample: self._wrong_on_the_way(sample, pace), sampled)
+
+        await self._attended(f"go to {pace.target:g} {self.unit}", until_there, within_s)
+
+    async def _begin(self, command: Coroutine[Any, Any, None], what: str) -> None:
+        await self._starting.within(command, self._timing.reply_s, what)
+
+    async def _attended(self, what: str, movement: Callable[[], Coroutine[Any, Any, None]], within_s: float) -> None:
+        """Run a movement under its deadline. Leaving it in any other way than its end stops the axis first."""
+        self._refuse_if_busy()
+        self._doing, self._told_s, requests = what, self._clock(), cancel_requests()
+        try:
+            async with asyncio.timeout(within_s) as deadline:
+                await movement()
+        except BaseException as why:  # also a cancelled task: never leave half a ton in motion
+            halt = await self._stop_after(what, why)
+            if cancel_requests() > requests:
+                raise asyncio.CancelledError from why
+            if isinstance(why, TimeoutError) and deadline.expired():
+                raise MotionError(
+                    f"{self._name} did not {what} in {within_s:g} s; stopped at {halt.position:g} {self.unit}"
+                ) from None
+            raise
+        finally:
+            self._doing = ""
+
+    async def _stop_after(self, what: str, why: BaseException) -> Halt:
+        """Stop; raise `MotionError` where that cannot be confirmed, whatever it was that ended the movement."""
+        try:
+            return await self._halted()
+        except ScandaqError as failure:
+            _LOG.critical("%s: %s", self._name, failure)
+            raise MotionError(f"{failure}, after it did not {what}: {type(why).__name__}") from why
+
+    async def _until(
+        self, ended: Callable[[Sample], bool], wrong: Callable[[Sample], str | None], sampled: Sampled | None = None
+    ) -> None:
+        """Read back until `ended`; raise `MotionError` where it was stopped, or for what is `wrong` on the way."""
+        stops, requests = self._stops, cancel_requests()
+        while True:
+            sample = await self._patient_sample()
+            if self._stops != stops:
+                raise MotionError(f"{self._name} was stopped at {sample.position:g} {self.unit}")
+            if cancel_requests() > requests:  # somebody swallowed the cancellation
+                raise asyncio.CancelledError
+            if sampled is not None:
+                sampled(self._name, sample)
+            if ended(sample):
+                return
+            if (why := wrong(sample)) is not None:
+                raise MotionError(f"{self._name} {why}")
+            await asyncio.sleep(self._timing.poll_s)
+
+    def _wrong_on_the_way(self, sample: Sample, pace: Pace) -> str | None:
+        return pace.why_wrong(sample) or self._wrong_without_pace(sample)
+
+    def _wrong_without_pace(self, sample: Sample) -> str | None:
+        if sample.fault:
+            return f"stopped at {sample.position:g} {self.unit}: {sample.fault}"
+        if self._rests(sample):
+            return f"came to rest at {sample.position:g} {self.unit} by itself, not where it should"
+        return None
+
+    def _rests(self, sample: Sample) -> bool:
+        """Return True where it stands though it had time to begin."""
+        return not sample.moving and sample.monotonic_s - self._told_s > self._timing.begin_s
+
+    async def _patient_sample(self) -> Sample:
+        """Return a sample, asking again where an answer is lost; raise `MotionError` where all are."""
+        began_s = self._clock()
+        while True:
+            try:
+                return await self.sample()
+            except (DeadlineError, UnreachableError) as why:
+                silent_s = self._clock() - began_s
+                if silent_s >= self._timing.silent_s:
+                    raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves: {why}") from None
+            await asyncio.sleep(0)
+
+    async def _halt(self) -> Halt:
+        """Send halts and read back until it stands."""
+        began_s = self._clock()
+        at_command = self._expected(began_s)
+        self._last_halt, self._doubtful = None, True
+        wire_s: float | None = None
+        before: Sample | None = None
+        why = "it still moves"
+        while (left_s := began_s + self._timing.halt_s - self._clock()) > 0:
+            try:
+                if wire_s is None or (before is not None and before.moving):
+                    await self._halting.within(self._drive.halt(), min(self._timing.wire_s, left_s), "halt")
+                    wire_s = self._clock() - began_s if wire_s is None else wire_s
+                sample = await self._sample_within(left_s)
+            except Exception as trouble:  # noqa: BLE001 - whatever a driver raises, the stop goes on
+                why = str(trouble) or type(trouble).__name__
+                await asyncio.sleep(0)
+                continue
+            if before is not None and self._stands(before, sample):
+                return self._report(sample, began_s, wire_s, at_command)
+            at_command = sample.position if at_command is None else at_command
+            before, why = sample, f"it still moves at {sample.position:g} {self.unit}"
+            await asyncio.sleep(min(self._timing.poll_s, left_s))
+        raise MotionError(f"{self._name} is not confirmed to stand {self._timing.halt_s:g} s after a stop: {why}")
+
+    async def _sample_within(self, left_s: float) -> Sample:
+        async with asyncio.timeout(left_s):
+            return await self.sample()
+
+    def _stands(self, before: Sample, now: Sample) -> bool:
+        return not now.moving and abs(now.position - before.position) <= self._limits.in_position / 4
+
+    def _report(self, sample: Sample, began_s: float, wire_s: float | None, at_command: float | None) -> Halt:
+        overtravel = 0.0 if at_command is None else abs(sample.position - at_command)
+        halted_s = self._clock() - began_s
+        self._doubtful = False
+        self._last_halt = Halt(
+            self._name, self.unit, wire_s, halted_s, sample.position, overtravel, self._limits.max_overtravel
+        )
+        return self._last_halt
+
+    def _expected(self, now_s: float) -> float | None:
+        """Return where it should be now by its last sample; None where that is too long ago to tell."""
+        last = self._last
+        if last is None or now_s - last.monotonic_s > self._timing.silent_s:
+            return None
+        return last.position + (last.velocity * (now_s - last.monotonic_s) if last.moving else 0.0)
+
+    def _began_late(self, what: str) -> None:
+        """Stop an axis whose start was answered when nobody waited for it any more."""
+        _LOG.warning("%s was answered after its deadline: stopping", what)
+        task = asyncio.get_running_loop().create_task(self._stop_late(), name=f"{self._name}: stop after a late start")
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def _stop_late(self) -> None:
+        try:
+            await self.stop()
+        except ScandaqError as why:
+            _LOG.critical("%s", why)

@@ -1,0 +1,44 @@
+"""Axis and bed as they come from the builder: driven by a simulated motor, with its contacts as interlocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from daq.devices.axis import DrivenAxis, Timing
+from daq.devices.bed import DrivenBed
+from daq.devices.limits import AxisLimits
+from daq.devices.simulated.drive import SimulatedDrive
+from daq.devices.simulated.safety import SafetyChain
+from daq.state.interlock import Kind
+
+
+class SimulatedAxis(DrivenAxis):
+    """An `Axis` and an `InterlockSource`; `drive` is what faults are done to."""
+
+    def __init__(
+        self,
+        name: str,
+        limits: AxisLimits,
+        chain: SafetyChain | None = None,
+        *,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        at: float | None = None,
+    ) -> None:
+        self.drive = SimulatedDrive(name, limits, chain, at=at, clock=clock)
+        super().__init__(name, limits, self.drive, timing=timing, clock=clock)
+
+    @property
+    def interlock_kinds(self) -> frozenset[Kind]:
+        """Return which contacts the controller reads."""
+        return frozenset({Kind.EMERGENCY_STOP, Kind.COLLISION_PAD, Kind.DRIVE_POWER})
+
+    async def interlocks(self) -> Mapping[Kind, bool]:
+        """Return emergency stop, pad and drive power, as the controller reports them."""
+        await self._asking.within(self.drive.line.answer(), self._timing.reply_s, "interlocks")
+        return self.drive.interlocks()
+
+
+class SimulatedBed(SimulatedAxis, DrivenBed):
+    """A `Bed` and an `InterlockSource`."""

@@ -1,0 +1,140 @@
+"""Axes in virtual time: a loop whose clock jumps to the next timer, so that minutes of movement take milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from daq.devices.abilities import Axis
+from daq.devices.limits import AxisLimits
+from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
+from daq.devices.simulated.safety import SafetyChain
+from daq.model.station import Alarm, Priority, utc_now
+from daq.services.bus import Bus
+from daq.services.motion import InterlockWatch, MotionEngine, MotionLoss
+from daq.state.enable import Enable
+
+T = TypeVar("T")
+BED = AxisLimits("mm", 0.0, 2000.0, 20.0, max_overtravel=2.0, away="minimum")
+GANTRY = AxisLimits("deg", -10.0, 370.0, 3.0, max_overtravel=1.0)
+
+
+class _Jumping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+    """A selector that does not wait: it moves the clock on instead."""
+
+    now_s = 1000.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise AssertionError("everything waits for something that never comes")
+            self.now_s += max(timeout, 0.0)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop that lives in virtual time."""
+
+    def __init__(self) -> None:
+        self.jumping = _Jumping()
+        super().__init__(self.jumping)
+
+    def time(self) -> float:
+        return self.jumping.now_s
+
+    def end(self) -> None:
+        """Cancel what is left, as often as it takes, and close."""
+        for _ in range(5):
+            left = asyncio.all_tasks(self)
+            for task in left:
+                task.cancel()
+            if left:
+                self.run_until_complete(asyncio.wait(left, timeout=10.0))
+        self.run_until_complete(self.shutdown_asyncgens())
+        assert not asyncio.all_tasks(self)
+        self.close()
+
+
+def virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine function in virtual time and return its result."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(main(loop))
+    finally:
+        loop.end()
+
+
+class AlarmList:
+    """Alarms as they were raised and cleared."""
+
+    def __init__(self) -> None:
+        self.raised: list[Alarm] = []
+        self.cleared: list[tuple[str, str]] = []
+
+    def raise_(
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
+    ) -> Alarm:
+        self.raised.append(Alarm(device, name, priority, text, guidance, utc_now(), latched=latched))
+        return self.raised[-1]
+
+    def clear(self, device: str, name: str) -> None:
+        self.cleared.append((device, name))
+
+    def names(self) -> list[str]:
+        return [alarm.name for alarm in self.raised]
+
+
+@dataclass
+class Gantry:
+    """A bed and a gantry with one safety chain, their engine, and who listens to it. `keep` runs its interlocks."""
+
+    loop: VirtualLoop
+    chain: SafetyChain = field(default_factory=SafetyChain)
+    enable: Enable = field(default_factory=Enable)
+    envelope: Any = None
+
+    def __post_init__(self) -> None:
+        self.bus = Bus()
+        self.alarms = AlarmList()
+        self.losses: list[MotionLoss] = []
+        self.heard: list[tuple[str, float, int]] = []
+        clock = self.loop.time
+        self.bed = SimulatedBed("bed", BED, self.chain, clock=clock, at=100.0)
+        self.head = SimulatedAxis("gantry", GANTRY, self.chain, clock=clock, at=0.0)
+        self.axes: dict[str, Axis] = {"bed": self.bed, "gantry": self.head}
+        self.watch = InterlockWatch({"bed": self.bed, "gantry": self.head}, self.bus, clock=clock)
+        self.engine = MotionEngine(
+            self.axes, self.watch, self.enable, self.bus, self.alarms, envelope=self.envelope,
+            heard=lambda *sample: self.heard.append(sample), clock=clock,
+        )  # fmt: skip
+        self.engine.on_lost = self.losses.append
+        self._tasks: list[asyncio.Task[None]] = []
+        self._holding: asyncio.Task[None] | None = None
+
+    async def ready(self) -> None:
+        """Let interlocks be watched from now on."""
+        await self.watch.refresh()
+        self._tasks.append(asyncio.create_task(self.watch.run(), name="watch"))
+
+    def keep_holding(self) -> None:
+        """Press the hold-to-run button and keep it pressed."""
+        self.engine.hold()
+        self._holding = asyncio.create_task(self._hold(), name="thumb")
+
+    def let_go(self) -> None:
+        """Take the thumb away without a word: the hold runs out."""
+        if self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    async def _hold(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            self.engine.hold()
+
+    def anything_moves(self) -> bool:
+        return self.bed.drive.is_moving() or self.head.drive.is_moving()
