@@ -13,6 +13,8 @@ from daq.model.protocol_steps import kind_of, step_duration_ps, sweep_of
 
 ONE_SIDED = frozenset({"breast", "axilla", "shoulder", "arm", "elbow", "hand", "hip", "leg", "knee", "foot"})
 """Regions that need a laterality."""
+MOST_STEPS = 2000
+"""With all repetitions."""
 _BREAST_VIEWS = (View.CC, View.MLO)
 _PS_PER_S = 10**12
 Rule = Callable[[ProtocolFile, StepFile, str], Iterator[Finding]]
@@ -20,6 +22,9 @@ Rule = Callable[[ProtocolFile, StepFile, str], Iterator[Finding]]
 
 def findings(file: ProtocolFile) -> Iterator[Finding]:
     """Yield everything there is to say about the steps."""
+    total = sum(1 if step.repeat is None else step.repeat.count for step in file.steps)
+    if total > MOST_STEPS:
+        yield error("steps", Said(f"{total} steps with all repetitions"), f"at most {MOST_STEPS}")
     names: list[str] = []
     for index, step in enumerate(file.steps):
         key = f"steps[{index}]"

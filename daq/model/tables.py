@@ -60,8 +60,9 @@ def refusal(where: str, found: list[Finding]) -> str:
 
 
 def from_pydantic(why: ValidationError, known: tuple[str, ...]) -> list[Finding]:
-    """Return pydantic's errors as findings."""
-    return [_finding(dict(item), known) for item in why.errors(include_url=False, include_context=False)]
+    """Return pydantic's errors as findings. An array is not short of what was left out for being wrong itself."""
+    items = [dict(item) for item in why.errors(include_url=False, include_context=False)]
+    return [_finding(item, known) for item in items if not (item["type"] == "too_short" and _has_below(item, items))]
 
 
 def known_keys(model: type[BaseModel]) -> tuple[str, ...]:
@@ -85,6 +86,11 @@ def close_names(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str
     """Return `did you mean a, b?` for the names nearest to `name`, or all names when none is near."""
     close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}."
+
+
+def _has_below(item: dict[str, Any], items: list[dict[str, Any]]) -> bool:
+    depth = len(item["loc"])
+    return any(len(other["loc"]) > depth and other["loc"][:depth] == item["loc"] for other in items)
 
 
 def _finding(item: dict[str, Any], known: tuple[str, ...]) -> Finding:

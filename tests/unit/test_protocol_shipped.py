@@ -1,0 +1,139 @@
+"""Every protocol that comes with scandaq is valid, fully sourced, a draft, and can be found."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from acquisition_protocols import sources
+from acquisition_protocols.load import MAX_BYTES, available, checked, load_protocol, read, shipped
+from daq.errors import MissingError, ProfileError, RefusedError
+from daq.model.tables import parse_toml
+
+NAMES = sorted(shipped())
+WANTED = {
+    "bone-spots", "bone-whole-body", "bone-blood-flow", "bone-spect", "lymphoscintigraphy", "fdg-static", "daily-flood",
+    "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps",
+}  # fmt: skip
+
+
+def test_the_usual_studies_are_there() -> None:
+    assert set(NAMES) >= WANTED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_said_against_a_shipped_protocol(name: str) -> None:
+    path = shipped()[name]
+    protocol, found = checked(read(path), path)
+
+    assert found == []
+    assert protocol is not None
+    assert protocol.id == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_protocol_is_a_draft(name: str) -> None:
+    loaded = load_protocol(name)
+
+    assert (loaded.state, loaded.signature) == ("draft", None)
+    assert "comes with scandaq" in loaded.state_reason
+    assert len(loaded.sha256) == 64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_of_a_shipped_protocol_names_its_own_source(name: str) -> None:
+    path = shipped()[name]
+    tables = parse_toml(read(path), str(path))
+    stated = [
+        (".".join(where), sources.source_of(where, tables["sources"])) for where, _, _ in sources.parameters(tables)
+    ]
+
+    assert len(stated) > 3
+    assert [where for where, key in stated if key is None or key == "*"] == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("demo")])
+def test_a_clinical_source_says_whether_it_was_read(name: str) -> None:
+    texts = load_protocol(name).protocol.sources.values()
+    known = re.compile(r"read\)|not read|unverified|^scandaq|^60 stops over|^what FDG is|^measured", re.MULTILINE)
+
+    assert [text for text in texts if not known.search(text)] == []
+
+
+def test_no_clinical_step_runs_without_a_backstop_of_the_host() -> None:
+    steps = [step for name in NAMES for step in load_protocol(name).protocol.steps]
+
+    assert [step.name for step in steps if step.stop.host_ps is None] == []
+
+
+def test_the_whole_body_sweep_is_ten_centimetres_a_minute() -> None:
+    (step,) = load_protocol("bone-whole-body").protocol.steps
+
+    assert step.sweep is not None
+    assert step.sweep.speed * 60 == pytest.approx(100.0)
+    assert step.sweep.duration_s == pytest.approx(1170)
+
+
+def test_bone_spect_has_sixty_stops_over_a_full_turn() -> None:
+    steps = load_protocol("bone-spect").protocol.steps
+
+    assert len(steps) == 60
+    assert [steps[0].positions["gantry"], steps[-1].positions["gantry"]] == [0, 354]
+
+
+def test_demonstrations_can_be_run_by_this_readout_and_last_seconds() -> None:
+    for name in ("demo-two-steps", "demo-pet-two-steps"):
+        steps = load_protocol(name).protocol.steps
+        assert [bool(step.stop_limits()) for step in steps] == [True, True]
+        assert max(step.stop.host_ps or 0 for step in steps) <= 20 * 10**12
+
+
+def test_an_unknown_name_is_told_close_ones() -> None:
+    with pytest.raises(MissingError, match="no acquisition protocol 'bone-spekt'; did you mean bone-spect"):
+        load_protocol("bone-spekt")
+
+
+def test_a_site_s_own_protocol_hides_the_shipped_one(tmp_path: Path) -> None:
+    own = tmp_path / "demo-two-steps.toml"
+    own.write_bytes(read(shipped()["demo-two-steps"]).replace(b"version = 1", b"version = 7"))
+
+    assert load_protocol("demo-two-steps", [tmp_path]).protocol.version == 7
+    assert available([tmp_path])["demo-two-steps"] == own
+    assert load_protocol("demo-two-steps").protocol.version == 1
+
+
+def test_of_two_folders_the_first_one_counts(tmp_path: Path) -> None:
+    for number, folder in enumerate(("first", "second"), start=2):
+        (tmp_path / folder).mkdir()
+        text = read(shipped()["demo-two-steps"]).replace(b"version = 1", b"version = %d" % number)
+        (tmp_path / folder / "demo-two-steps.toml").write_bytes(text)
+
+    assert load_protocol("demo-two-steps", [tmp_path / "first", tmp_path / "second"]).protocol.version == 2
+
+
+def test_a_folder_that_is_not_there_has_no_protocols(tmp_path: Path) -> None:
+    assert available([tmp_path / "none"]) == available()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"a = [", "not TOML"),
+        (b"\xff", "not UTF-8 text"),
+        (b"", "3|problems"),
+        (b"# " + b"x" * MAX_BYTES, "at most 1048576 bytes"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_words(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+
+    with pytest.raises(ProfileError, match=why):
+        load_protocol(path)
+
+
+def test_a_folder_or_a_device_is_no_protocol(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="cannot be read"):
+        load_protocol(tmp_path)
+    with pytest.raises(ProfileError, match="at most"):
+        load_protocol(Path("/dev/zero"))
