@@ -60,6 +60,8 @@ class Lease:
         self._forgiven = False
         self.ran_out_s: float | None = None
         """Since when nobody watches; None while somebody does, or never did."""
+        self.lapses = 0
+        """How often it has run out."""
 
     @property
     def attended(self) -> bool | None:
@@ -89,6 +91,7 @@ class Lease:
                 self._until_s += late_s
             if now_s >= self._until_s:
                 self.ran_out_s = now_s
+                self.lapses += 1
 
 
 class Attendance:

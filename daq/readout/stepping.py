@@ -55,6 +55,7 @@ class Stepping:
         self._clock = clock
         self._step = Step(plan.stop, plan.step_name, moving=plan.moving, last=plan.single_step)
         self._lost_s: float | None = None
+        self._lapses = 0
         self.number = 1
         self.attendance = Attendance(grace_s=plan.unattended_s, step_s=plan.unattended_step_s, clock=clock)
 
@@ -75,7 +76,7 @@ class Stepping:
         if self.number >= MOST_STEPS:
             raise RefusedError(f"step {self.number + 1}: a recording has at most {MOST_STEPS}")
         recording.note(recording.derivation.step(step.condition, str(step), moving=step.moving))
-        self._step = step
+        self._step, self._lapses = step, self.attendance.lease.lapses
         self.number += 1
         self._begun(step.condition)
 
@@ -89,8 +90,10 @@ class Stepping:
         recording.note(recording.derivation.pause())
 
     def resume(self, recording: Recording) -> None:
-        """Count again; raise `RefusedError` when motion was lost: then nothing goes on by itself."""
+        """Count again; raise `RefusedError` when motion was lost, or nobody watched over axes during the pause."""
         self._require_motion()
+        if self._step.moving and self.attendance.lease.lapses != self._lapses:
+            raise RefusedError("nobody watched while this moving step was paused: it is not continued")
         recording.note(recording.derivation.resume())
 
     def lose_motion(self, recording: Recording, text: str) -> None:

@@ -248,3 +248,28 @@ def test_a_recording_has_a_bounded_number_of_steps(tmp_path: Path, monkeypatch: 
         run.finish()
 
     assert [step.number for step in manifest_of(run).steps or ()] == [1, 2, 3]
+
+
+def test_a_moving_step_that_was_paused_is_not_resumed_when_nobody_watched_meanwhile(tmp_path: Path) -> None:
+    with armed(tmp_path) as (run, front_end):
+        do(run, "attend", within_s=60.0)
+        start(run, front_end)
+        do(run, "step", name="sweep", moving=True)
+        do(run, "pause")
+        do(run, "resume")
+        do(run, "pause")
+        do(run, "attend", within_s=0.1)
+        until(lambda: run.readout.status()["attended"] is False, "that nobody watches")
+        do(run, "attend", within_s=60.0)
+        with pytest.raises(RefusedError, match="it is not continued"):
+            do(run, "resume")
+        do(run, "step", name="again", moving=True)
+        do(run, "pause")
+        do(run, "resume")
+        do(run, "stop")
+        run.finish()
+
+    assert told(run, "pause", "resume") == [
+        ("pause", ""), ("resume", ""), ("pause", ""), ("pause", ""), ("resume", ""),
+    ]  # fmt: skip
+    whole(run)
