@@ -13,15 +13,15 @@ from importlib import import_module
 import daq
 from daq.errors import ScandaqError
 
-NOUNS = ("demo", "record", "listmode", "profile", "protocol", "config", "doctor")
-"""Modules of `daq.cli` that add the command of the same name."""
+NOUNS = ("demo", "record", "acquire", "stop-motion", "listmode", "profile", "protocol", "config", "doctor")
+"""Modules of `daq.cli`, with `_` for `-`, that add the command of the same name."""
 
 EXIT_CODES = """exit codes: 0 done · 1 unexpected · 2 usage · 3 refused · 4 not found · 5 unreachable ·
 6 ran, and the verdict is FAILED · 7 timed out · 130 interrupted"""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build_parser(nouns_wanted: Sequence[str] = NOUNS) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, or of some nouns."""
     parser = argparse.ArgumentParser(
         prog="daq",
         description="Acquire, check and export list-mode data of nuclear-medicine detectors. Not a medical device.",
@@ -29,9 +29,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scandaq {daq.__version__}")
     nouns = parser.add_subparsers(metavar="COMMAND", required=True)
-    for noun in NOUNS:
-        import_module(f"daq.cli.{noun}").add_parser(nouns)
+    for noun in nouns_wanted:
+        import_module(f"daq.cli.{noun.replace('-', '_')}").add_parser(nouns)
     return parser
+
+
+def _parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the noun that is wanted: `daq stop-motion` does not wait for the others to be imported."""
+    noun = arguments[0] if arguments else ""
+    return build_parser([noun]) if noun in NOUNS else build_parser()
 
 
 def _writable_streams() -> None:
@@ -48,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     _writable_streams()
     try:
-        options = build_parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        options = _parser_for(given).parse_args(given)
         code = int(options.run(options))
         sys.stdout.flush()
     except ScandaqError as error:

@@ -159,6 +159,8 @@ class _Session:
                 return
         except ScandaqError as why:
             self._send({"id": id_of(message), **refusal(why)})
+            if self._client.urgent_only:
+                self._client.hang_up()
             return
         self._under_way[request.urgent] += 1
         self._api.take(self, request)
@@ -210,9 +212,7 @@ class _Session:
 
     def _check_places(self, request: Request) -> None:
         if self._client.urgent_only and not request.urgent:
-            why = BusyError("too many clients are connected: only what stops something is served now; try again")
-            self._client.hang_up(why)
-            raise why
+            raise BusyError("too many clients are connected: only what stops something is served now; try again")
         if self._under_way[request.urgent] >= _MOST_UNDER_WAY:
             raise BusyError(f"{_MOST_UNDER_WAY} requests of this connection are under way, which is the limit")
 
