@@ -207,6 +207,17 @@ class Step:
             limits.append(f"host={self.stop.host_ps}ps")
         return limits
 
+    def shortfall(self, counts: Mapping[str, int]) -> str | None:
+        """Return in words what is missing to `minimum_counts` at the end of the step, None when nothing is.
+
+        None also where the readout's counts, which are of all energies and heads, cannot say.
+        """
+        least = self.minimum_counts
+        if least is None or not least.of_everything or counts.get(least.counter, 0) >= least.limit:
+            return None
+        there = counts.get(least.counter, 0)
+        return f"step {self.name!r} has {there:,} {least.counter}; below {least.limit:,} it is not worth reading"
+
     def fraction_done(self, counts: Mapping[str, int], elapsed_s: float) -> float | None:
         """Return how far the step is, 0 to 1, by the limit that is nearest; None where nothing can say.
 

@@ -179,3 +179,20 @@ def test_the_file_reads_back_unchanged() -> None:
 
 def test_a_step_without_anything_has_no_progress() -> None:
     assert Step(name="a", key="steps[0]", kind=ProtocolKind.STATIC, stop=Stop()).fraction_done({}, 1.0) is None
+
+
+MINIMUM = 'minimum_counts = {{ counter = "singles", limit = "200 counts", window = "{0}", head = "sum" }}'
+
+
+def test_too_few_counts_at_the_end_are_said_with_the_minimum() -> None:
+    (step,) = made(planar(MINIMUM.format("all"))).steps
+
+    assert step.shortfall({"singles": 200}) is None
+    assert step.shortfall({"singles": 199}) == "step 'a' has 199 singles; below 200 it is not worth reading"
+    assert step.shortfall({}) == "step 'a' has 0 singles; below 200 it is not worth reading"
+
+
+def test_a_minimum_in_a_window_is_not_judged_by_other_counts() -> None:
+    (step,) = made(planar(MINIMUM.format("peak"))).steps
+
+    assert step.shortfall({"singles": 0}) is None
