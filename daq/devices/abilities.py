@@ -6,13 +6,13 @@ Every call has a deadline, either an argument in seconds or one of the driver's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from daq.devices.limits import AxisLimits, Unit, VoltageLimits
 from daq.model.station import Actor
-from daq.state.interlock import Kind
+from daq.state.interlock import Interlock, Kind
 
 Value = float | int | str | bool | None
 Direction = Literal["minimum", "maximum"]
@@ -222,8 +222,14 @@ class HighVoltage(Device, Protocol):
     def limits(self) -> VoltageLimits:
         """Return what it may be asked for."""
 
+    def guard_by(self, interlocks: Callable[[], Iterable[Interlock]]) -> None:
+        """Ask these interlocks from now on; before, none are known and nothing is raised."""
+
     async def arm(self, actor: Actor, *, protocol_max_v: float | None = None, valid_s: float = 60.0) -> Permit:
         """Return leave to raise, after identity and the supply's own limits were verified."""
+
+    def disarm(self) -> None:
+        """Take the permit back; what is raised stays as it is."""
 
     async def read_v(self) -> float:
         """Return the voltage at the output now."""

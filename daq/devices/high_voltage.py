@@ -1,0 +1,346 @@
+"""High voltage over any supply. A driver implements `Supply`; the rules are here, once for all.
+
+Lowering and switching off need nobody's leave. Raising needs all of this: a permit that has not expired, asked for by
+its owner; the identity of the supply verified on the connection that is used; the supply's own limits written and read
+back; the service cover and the temperature known, good and fresh; a voltage within the profile's limits and the
+protocol's. It goes up in steps, each read back. What does not arrive is taken back: to where it came from, or to
+nothing where the supply does not do what it was told, tripped, or an interlock opened.
+
+Nothing here acts when the program ends: a detector that is on stays on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from daq.devices.abilities import Identity, Permit, Quantity, Value
+from daq.devices.calls import Calls, cancel_requests, see_through
+from daq.devices.limits import VoltageLimits
+from daq.devices.permits import Permits
+from daq.devices.supply import Protection, Supply, SupplyStatus
+from daq.errors import DeadlineError, InterlockError, ReadbackError, RefusedError, ScandaqError
+from daq.model.station import Actor
+from daq.state.interlock import Command, Interlock, permitted
+
+_LOG = logging.getLogger(__name__)
+_REPLY_S = 0.5
+_POLL_S = 0.1
+_TAKE_BACK_S = 3.0
+_MOST_CALLS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Ascent:
+    """A raise: from where to where, by whose permit, and what had happened before it."""
+
+    start_v: float
+    volts: float
+    permit: Permit
+    lowered: int
+    requests: int
+
+
+class GuardedHighVoltage:
+    """A `HighVoltage` over a `Supply`. One raise at a time; lowering at any, also in the midst of a raise."""
+
+    def __init__(
+        self,
+        name: str,
+        limits: VoltageLimits,
+        supply: Supply,
+        *,
+        expected: Identity | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._limits = limits
+        self._supply = supply
+        self._clock = clock
+        self._asking = Calls(name)
+        self._setting = Calls(name, most=_MOST_CALLS, late_ended=self._set_late)
+        self._permits = Permits(name, expected, clock)
+        self._interlocks: Callable[[], Iterable[Interlock]] = tuple
+        self._goal_v: float | None = None
+        self._lowered = 0
+        self._raising = False
+        self._kept: set[asyncio.Task[Any]] = set()
+
+    @property
+    def name(self) -> str:
+        """Return the name in the site file."""
+        return self._name
+
+    @property
+    def limits(self) -> VoltageLimits:
+        """Return what it may be asked for."""
+        return self._limits
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Return voltage in V and current in A."""
+        most = {"minimum": 0.0, "maximum": self._limits.max_v}
+        return (
+            Quantity("voltage", "V", 1.0, 5.0, most, self._limits.tolerance_v / 10),
+            Quantity("current", "A", 1.0, 5.0, {"maximum": self._limits.trip_a}),
+            Quantity("trouble", "", 1.0, 5.0),
+        )
+
+    def guard_by(self, interlocks: Callable[[], Iterable[Interlock]]) -> None:
+        """Ask these interlocks from now on; before, none are known and nothing is raised."""
+        self._interlocks = interlocks
+
+    async def identify(self) -> Identity:
+        """Return who it says it is."""
+        return await self._asking.within(self._supply.identify(), _REPLY_S, "identify")
+
+    async def read(self, quantity: str) -> Value:
+        """Return voltage, current or trouble; raise `RefusedError` for another quantity."""
+        status = await self._status()
+        known: dict[str, Value] = {
+            "voltage": status.output_v,
+            "current": status.current_a,
+            "trouble": status.trouble,
+        }
+        if quantity not in known:
+            raise RefusedError(f"{self._name} has {', '.join(known)}, no {quantity}")
+        return known[quantity]
+
+    async def read_v(self) -> float:
+        """Return the voltage at the output now."""
+        return (await self._status()).output_v
+
+    async def arm(self, actor: Actor, *, protocol_max_v: float | None = None, valid_s: float = 60.0) -> Permit:
+        """Return leave to raise, after identity and the supply's own limits were verified.
+
+        Raise `AccessError` for who may not, `RefusedError` while it is another's or a raise runs, `MismatchError` for
+        another supply than before, `ReadbackError` where its limits are not what was written.
+        """
+        self._permits.require_access(actor, protocol_max_v)
+        if self._raising:
+            raise RefusedError(f"{self._name} is being raised")
+        if protocol_max_v is not None:
+            self._limits.check(self._name, protocol_max_v)
+        connection = self._supply.connection
+        self._permits.verify(await self.identify())
+        await self._protect()
+        most = self._limits.max_v if protocol_max_v is None else protocol_max_v
+        return self._permits.give(actor, most, valid_s, connection)
+
+    def disarm(self) -> None:
+        """Take the permit back; what is raised stays as it is."""
+        self._permits.take_back()
+
+    async def ramp_to(self, volts: float, *, within_s: float, actor: Actor | None = None) -> None:
+        """Return once the output is at `volts`, read back. To lower, no `actor` is needed.
+
+        Raise `LimitError`, `AccessError`, `InterlockError` or `RefusedError` before anything is raised; later
+        `ReadbackError`, `InterlockError` or `DeadlineError`, after the voltage was taken back.
+        """
+        self._limits.check(self._name, volts)
+        if volts == 0:
+            await self.off(within_s=within_s)
+            return
+        status = await self._status()
+        if status.on and volts <= min(status.set_v, status.output_v + self._limits.tolerance_v):
+            await self._lower(volts, within_s)
+            return
+        await self._raise(self._ascent(status, volts, actor), within_s)
+
+    async def off(self, *, within_s: float = 60.0) -> None:
+        """Lower to nothing and switch off; return once the output is below the tolerance. Takes the permit back."""
+        self._permits.take_back()
+        await self._lower(0.0, within_s)
+
+    # Lowering
+
+    async def _lower(self, volts: float, within_s: float) -> None:
+        """Set and set again until it is read back; then wait for the output. Raise `DeadlineError`."""
+        self._lowered += 1
+        self._goal_v = volts
+        began_s = self._clock()
+        last = "it was never read"
+        while self._clock() - began_s < within_s:
+            try:
+                status = await self._told(volts)
+            except Exception as why:  # noqa: BLE001 - whatever a driver raises, lowering goes on
+                last = str(why) or type(why).__name__
+            else:
+                if self._is_down(status, volts) and not self._raising:
+                    return
+                last = f"the output is at {status.output_v:g} V, {status.set_v:g} V is set"
+            await asyncio.sleep(_POLL_S)
+        raise DeadlineError(f"{self._name} is not verified to be at {volts:g} V or below after {within_s:g} s: {last}")
+
+    async def _told(self, volts: float) -> SupplyStatus:
+        """Return what it says, after it was told again what it does not hold."""
+        try:
+            status = await self._status()
+        except Exception:
+            await self._tell_down(volts)
+            raise
+        if status.set_v > volts + self._fine_v or (volts == 0 and status.on):
+            await self._tell_down(volts)
+        return status
+
+    async def _tell_down(self, volts: float) -> None:
+        await self._set(volts)
+        if volts == 0:
+            await self._setting.within(self._supply.switch_off(), _REPLY_S, "switch off")
+
+    def _is_down(self, status: SupplyStatus, volts: float) -> bool:
+        held = status.set_v <= volts + self._fine_v and not (volts == 0 and status.on)
+        return held and status.output_v <= volts + self._limits.tolerance_v
+
+    # Raising
+
+    def _ascent(self, status: SupplyStatus, volts: float, actor: Actor | None) -> _Ascent:
+        """Return how it will be raised, or raise what speaks against it."""
+        permit = self._permits.require(actor, self._supply.connection)
+        self._limits.check(self._name, volts, permit.max_v)
+        start_v = status.set_v if status.on else 0.0
+        ascent = _Ascent(start_v, volts, permit, self._lowered, cancel_requests())
+        self._go_on(ascent)
+        if self._raising:
+            raise RefusedError(f"{self._name} is being raised already")
+        if status.output_v > start_v + self._limits.tolerance_v:
+            raise RefusedError(f"{self._name} still comes down: {status.output_v:g} V, {start_v:g} V is set")
+        return ascent
+
+    def _go_on(self, ascent: _Ascent) -> None:
+        """Raise what speaks against going on."""
+        if self._lowered != ascent.lowered:
+            raise RefusedError(f"{self._name} was lowered meanwhile")
+        if cancel_requests() > ascent.requests:  # somebody swallowed the cancellation
+            raise asyncio.CancelledError
+        self._permits.require_present(ascent.permit, self._supply.connection)
+        why = permitted(Command.RAISE_VOLTAGE, self._interlocks(), self._clock())
+        if why is not None:
+            raise InterlockError(f"{self._name} must not be raised: {why}")
+
+    async def _raise(self, ascent: _Ascent, within_s: float) -> None:
+        self._raising = True
+        try:
+            async with asyncio.timeout(within_s) as deadline:
+                await self._climb(ascent)
+        except BaseException as why:
+            if self._lowered == ascent.lowered:
+                await self._take_back(0.0 if isinstance(why, ReadbackError | InterlockError) else ascent.start_v)
+            if cancel_requests() > ascent.requests:
+                raise asyncio.CancelledError from why
+            if isinstance(why, TimeoutError) and deadline.expired():
+                raise DeadlineError(
+                    f"{self._name} did not reach {ascent.volts:g} V in {within_s:g} s; "
+                    f"it was told to go back to {ascent.start_v:g} V"
+                ) from None
+            raise
+        finally:
+            self._raising = False
+
+    async def _climb(self, ascent: _Ascent) -> None:
+        """Raise step by step; before each, everything that speaks against it is looked at again."""
+        if not (await self._status()).on:
+            self._go_on(ascent)
+            await self._set(0.0)
+            await self._setting.within(self._supply.switch_on(), _REPLY_S, "switch on")
+        level_v = ascent.start_v
+        while level_v < ascent.volts:
+            level_v = min(level_v + self._limits.max_step_v, ascent.volts)
+            self._go_on(ascent)
+            self._goal_v = level_v
+            await self._set(level_v)
+            await self._arrive(level_v, ascent)
+
+    async def _arrive(self, level_v: float, ascent: _Ascent) -> None:
+        """Return once the output is at this step; raise `ReadbackError` where it does something else."""
+        tolerance_v = self._limits.tolerance_v
+        by_s = self._clock() + 2.0 + 2.0 * self._limits.max_step_v / self._limits.max_slope_v_per_s
+        while True:
+            status = await self._status()
+            self._go_on(ascent)
+            wrong = self._wrong(status, level_v)
+            if wrong is None and abs(status.output_v - level_v) <= tolerance_v:
+                return
+            if wrong is None and self._clock() > by_s:
+                wrong = f"stays at {status.output_v:g} V"
+            if wrong is not None:
+                raise ReadbackError(f"{self._name} {wrong}, told to go to {level_v:g} V, tolerance {tolerance_v:g} V")
+            await asyncio.sleep(_POLL_S)
+
+    def _wrong(self, status: SupplyStatus, level_v: float) -> str | None:
+        if status.trouble:
+            return f"reports {status.trouble}"
+        if not status.on:
+            return "is off"
+        if abs(status.set_v - level_v) > self._fine_v:
+            return f"holds {status.set_v:g} V"
+        if status.output_v > level_v + self._limits.tolerance_v:
+            return f"is at {status.output_v:g} V"
+        return None
+
+    async def _take_back(self, volts: float) -> None:
+        """Command a lower voltage and read back that it is held; the output follows at the supply's own slope."""
+        self._goal_v = volts
+        try:
+            await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
+        except Exception as why:  # noqa: BLE001 - what ended the raise is what is raised
+            _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
+
+    async def _command_down(self, volts: float) -> None:
+        until_s = self._clock() + _TAKE_BACK_S
+        while True:
+            try:
+                await self._tell_down(volts)
+                status = await self._status()
+            except Exception:
+                if self._clock() > until_s:
+                    raise
+            else:
+                if status.set_v <= volts + self._fine_v and not (volts == 0 and status.on):
+                    return
+                if self._clock() > until_s:
+                    raise ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
+            await asyncio.sleep(_POLL_S)
+
+    # The wire
+
+    @property
+    def _fine_v(self) -> float:
+        """Return how far a set value that is read back may be off: settings are exact, outputs are not."""
+        return self._limits.tolerance_v / 10
+
+    async def _set(self, volts: float) -> None:
+        await self._setting.within(self._supply.set_v(volts), _REPLY_S, f"set {volts:g} V")
+
+    async def _status(self) -> SupplyStatus:
+        return await self._asking.within(self._supply.status(), _REPLY_S, "status")
+
+    async def _protect(self) -> None:
+        wanted = Protection(
+            self._limits.max_v, self._limits.max_slope_v_per_s, self._limits.trip_a, self._limits.trip_s
+        )
+        await self._setting.within(self._supply.protect(wanted), _REPLY_S, "protect")
+        held = await self._asking.within(self._supply.protection(), _REPLY_S, "protection")
+        if held != wanted:
+            raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")
+
+    def _set_late(self, what: str) -> None:
+        """Set again what is wanted after a command was answered when nobody waited for it any more."""
+        goal_v = self._goal_v
+        if goal_v is None or self._raising:
+            return
+        _LOG.warning("%s was answered after its deadline: setting %g V again", what, goal_v)
+        task = asyncio.get_running_loop().create_task(self._correct(goal_v), name=f"{self._name}: correct")
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def _correct(self, volts: float) -> None:
+        try:
+            if (await self._status()).set_v > volts + self._fine_v:
+                await self._command_down(volts)
+        except ScandaqError as why:
+            _LOG.critical("%s is not verified to be at %g V: %s", self._name, volts, why)

@@ -1,0 +1,58 @@
+"""What a driver of a high voltage supply implements: one channel, as little as the rules of raising need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from daq.devices.abilities import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyStatus:
+    """What a supply says: voltages as magnitudes, current in A, `trouble` in words or empty."""
+
+    output_v: float
+    set_v: float
+    current_a: float
+    on: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The limits a supply keeps by itself."""
+
+    max_v: float
+    slope_v_per_s: float
+    trip_a: float
+    trip_s: float
+
+
+class Supply(Protocol):
+    """One channel of a supply, as little as its rules need. Its output follows what is set at its own slope."""
+
+    @property
+    def connection(self) -> int:
+        """Return a number that changes whenever the connection was made anew."""
+
+    async def identify(self) -> Identity:
+        """Return who it says it is."""
+
+    async def status(self) -> SupplyStatus:
+        """Return what it says now."""
+
+    async def set_v(self, volts: float) -> None:
+        """Set the voltage that the output goes to while it is on."""
+
+    async def switch_on(self) -> None:
+        """Let the output go to what is set."""
+
+    async def switch_off(self) -> None:
+        """Let the output go to nothing."""
+
+    async def protect(self, protection: Protection) -> None:
+        """Write its own limits."""
+
+    async def protection(self) -> Protection:
+        """Read its own limits back."""
