@@ -15,16 +15,16 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def run(options: argparse.Namespace) -> int:
     """Run until SIGTERM or Ctrl-C; return 0 after an orderly end, even while an acquisition goes on without us."""
-    import asyncio
     import logging
     import sys
+    from functools import partial
 
     from daq.composition.daemon import serve
+    from daq.services.mainloop import run as run_until_told
     from device_profiles.places import find_site
 
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     logging.captureWarnings(capture=True)
-    asyncio.run(serve(find_site(options.site)))
-    return 0
+    return run_until_told(partial(serve, find_site(options.site)))

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daq.model.station import Role
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from device_profiles.schema import InstrumentProfile
     from device_profiles.services import Access
     from device_profiles.site import Plug, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a station has to acquire with. `collimator` tells what is sensed, None where nothing senses it."""
+
+    site: Site
+    scanner: ScannerProfile | None
+    instruments: dict[str, tuple[Plug, InstrumentProfile]]
+    collimator: Callable[[], Awaitable[str | None]]
 
 
 def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentProfile]]:

@@ -1,68 +1,119 @@
-"""From a request to a run: the protocol is judged, the recording planned, the launch of the readout made ready."""
+"""Makes runs: of a request, or of what a journal speaks of; and keeps their records until they have ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.composition import acquisition_id, new_manifest, output_directory, require_space
-from daq.errors import MismatchError, MissingError, RefusedError
-from daq.model.finding import errors
+from daq.composition import acquisition_id, output_directory
+from daq.composition.judging import judged
+from daq.composition.protocolplan import Wanted, protocol_plan
+from daq.errors import RefusedError, UnexpectedError
+from daq.model.rundocument import run_fields
 from daq.model.station import Actor
-from daq.model.stop import parse_stop
 from daq.model.verbs import Prepare
+from daq.services.acquisition.found import Found
+from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
-from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.papers import Papers
+from daq.services.acquisition.progress import DEVICE
+from daq.services.acquisition.records import Records
 from daq.services.acquisition.run import Around, Run
-from daq.state.acquisition import Trigger
+from daq.services.audit import Audit
+from daq.state.acquisition import State, Trigger, next_state
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
+    from daq.composition.equipment import Equipment
     from daq.model.protocol import AcquisitionProtocol
-    from daq.model.scanner import ScannerProfile
-    from daq.readout.plan import Plan
-    from device_profiles.schema import InstrumentProfile
-    from device_profiles.site import Plug, Site
-
-_FIRST_LEASE_S = 30.0
-"""The readout loads its kernels before it answers for the first time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Equipment:
-    """What a station has to acquire with."""
-
-    site: Site
-    scanner: ScannerProfile | None
-    instruments: dict[str, tuple[Plug, InstrumentProfile]]
-    collimator: Callable[[], Awaitable[str | None]]
-    """What is mounted, as sensed; None where nothing senses it."""
+    from daq.storage.manifest import Manifest
 
 
 class Planner:
-    """Makes runs for a station."""
+    """Makes the runs of a station."""
 
-    def __init__(self, equipment: Equipment, machine: Machine, around: Around) -> None:
-        self._equipment, self._machine, self._around = equipment, machine, around
+    def __init__(self, equipment: Equipment, around: Around, audit: Audit, boot: str) -> None:
+        self._equipment, self._around, self._machine = equipment, around, around.machine
+        self._audit, self._boot = audit, boot
+        self._records: dict[str, Records] = {}
 
     async def planned(self, request: Prepare, actor: Actor) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it."""
         loaded = await asyncio.to_thread(self.load, request.protocol)
-        flags = await self._judge(loaded, request)
-        plan, runtime = await asyncio.to_thread(self._plan, loaded, request, actor, flags)
-        identity = plan.manifest.acquisition_id
+        overrides = await judged(self._equipment, loaded, request)
+        site = self._equipment.site
+        identity = acquisition_id()
+        directory = output_directory(None, str(site.storage), identity)
+        papers = Papers(site.state_folder, identity, directory)
+        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers)
+        try:
+            await asyncio.to_thread(papers.take, request.patient, request.administration, actor)
+            plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
+        except BaseException:
+            await asyncio.to_thread(papers.drop)
+            raise
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(),
         )  # fmt: skip
-        return Run(
-            self._around, loaded.protocol, identity=identity, directory=Path(plan.directory),
-            launch=partial(Link.launched, plan, runtime),
-        )  # fmt: skip
+        about = {"sha256": loaded.sha256, "state": loaded.state}
+        records = self._new_records(papers, loaded.protocol, about, identity, directory, plan.manifest)
+        records.begin()
+        return self._run(loaded.protocol, identity, directory, partial(Link.launched, plan, runtime))
+
+    async def found(self, entry: Entry) -> Run:
+        """Return the run that a journal speaks of, with its protocol as it was when it began; records are resumed."""
+        from acquisition_protocols.load import checked
+
+        if entry.run is None or entry.directory is None or entry.runtime is None or entry.protocol is None:
+            raise UnexpectedError(f"the journal says {entry.state} and not what is under way")
+        text, directory = entry.protocol.encode(), Path(entry.directory)
+        protocol, wrong = checked(text, Path(f"{entry.protocol_id}.toml"))
+        if protocol is None:
+            raise UnexpectedError(f"the protocol in the journal: {'; '.join(map(str, wrong))}")
+        about = {"sha256": hashlib.sha256(text).hexdigest(), "state": "as it was when the run began"}
+        papers = Papers(self._equipment.site.state_folder, entry.run, directory)
+        await asyncio.to_thread(papers.load)
+        records = self._new_records(papers, protocol, about, entry.run, directory, None)
+        await records.resume(entry.step)
+        return self._run(protocol, entry.run, directory, partial(Link.adopted, Path(entry.runtime)))
+
+    async def found_ended(self, run: Run, found: Found) -> None:
+        """Take note of a run that ended while no daemon was there."""
+        trigger = found.trigger or Trigger.FOUND_NOTHING
+        if found.unsealed:
+            self._around.alarms.raise_(
+                DEVICE, "readout-lost", priority="high", text=found.detail,
+                guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
+            )  # fmt: skip
+        await self.ended(run, next_state(self._machine.state, trigger), found.detail)
+        self._machine.fire(trigger, found.detail)
+
+    async def ended(self, run: Run, outcome: State, detail: str) -> None:
+        """Close the records of a run that is sealed, or lost."""
+        records = self._records.pop(run.identity, None)
+        if records is not None:
+            await records.end(outcome, detail)
+
+    async def hashed(self, run: Run) -> None:
+        """Take note that the checksums of a run's files are known."""
+
+    async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
+        """Note the present as the time of injection; return it. Raise `RefusedError` without a record."""
+        records = self._records.get(run.identity)
+        if records is None:
+            raise RefusedError(f"{run.identity} has ended: its administration record is in its directory")
+        at = await asyncio.to_thread(records.papers.injected_now)
+        self._audit.note(actor, "injected-now", run.identity, result="done", new=at.isoformat())
+        return {"injected_at": at.isoformat()}
+
+    async def close(self) -> None:
+        """Leave the records of a run under way as they are, for the next daemon."""
+        for records in self._records.values():
+            await records.detach()
 
     def load(self, name: str) -> LoadedProtocol:
         """Return a protocol of the site, or a shipped one. No path: who asks from afar must not name files."""
@@ -73,103 +124,25 @@ class Planner:
         folder = self._equipment.site.protocols
         return load_protocol(name, folders=[folder] if folder else [])
 
-    async def _judge(self, loaded: LoadedProtocol, request: Prepare) -> dict[str, str]:
-        """Return the requirements that were overridden, with reasons; raise for any that is not met."""
-        from acquisition_protocols.rules import check
+    def _run(self, protocol: AcquisitionProtocol, identity: str, directory: Path, launch: Any) -> Run:
+        return Run(self._around, protocol, identity=identity, directory=directory, launch=launch)
 
-        protocol = loaded.protocol
-        found = errors(check(protocol, scanner=self._equipment.scanner))
-        if found:
-            raise RefusedError(f"protocol {protocol.id}: " + "; ".join(map(str, found)))
-        if loaded.state != "signed" and not request.draft_reason:
-            raise RefusedError(
-                f"protocol {protocol.id} version {protocol.version} is a draft: nobody has signed it; "
-                "sign it, or give a reason for using it as a draft"
-            )
-        unmet = dict([entry async for entry in self._unmet(protocol)])
-        left = [f"{name}: {why}" for name, why in unmet.items() if name not in request.overrides]
-        if left:
-            raise RefusedError(
-                f"protocol {protocol.id} cannot be prepared: {'; '.join(left)}; "
-                "each may be overridden by name with a reason, which every file will bear"
-            )
-        flags = {name: request.overrides[name] for name in unmet}
-        return {**flags, **({"draft": request.draft_reason} if loaded.state != "signed" else {})}
-
-    async def _unmet(self, protocol: AcquisitionProtocol) -> Any:
-        """Yield each requirement that does not hold or cannot be shown to: its name, and why."""
-        wanted = protocol.requirements.collimators
-        if wanted:
-            mounted = await self._equipment.collimator()
-            if mounted is None:
-                yield "collimator", f"{' or '.join(wanted)} is needed, and nothing senses what is mounted"
-            elif mounted not in wanted:
-                yield "collimator", f"{' or '.join(wanted)} is needed, {mounted} is mounted"
-        for need in (*protocol.requirements.qc, *protocol.requirements.calibrations):
-            yield need.name, f"{need.name} is needed, and this station has no record of one"
-
-    def _plan(self, loaded: LoadedProtocol, request: Prepare, actor: Actor, flags: dict[str, str]) -> tuple[Plan, Path]:
-        from daq.readout.plan import CONTROL, Plan, Receive, parse_source
-        from daq.readout.registry import runtime_directory
-
-        site, protocol = self._equipment.site, loaded.protocol
-        plug, profile = self._instrument(protocol)
-        source = parse_source(plug.url)
-        if source.kind not in profile.transport.kinds:
-            raise MismatchError(f"profile {profile.id} cannot be reached by {plug.url}")
-        identity = acquisition_id()
-        directory = output_directory(None, str(site.storage), identity)
-        limits = [step.stop_limits() for step in protocol.steps]  # all of them, so that no step is refused later
-        stop = parse_stop(limits[0])
-        manifest = new_manifest(profile, identity=identity, source=plug.url, stop=str(stop), simulated=site.simulated)
-        manifest = manifest.model_copy(update={
-            "continues": request.continues,
-            "station": site.station,
-            "scanner": self._equipment.scanner.model_dump(mode="json") if self._equipment.scanner else None,
-            "protocol": {
-                "id": protocol.id, "version": protocol.version, "title": protocol.title, "sha256": loaded.sha256,
-                "state": loaded.state, "steps": len(protocol.steps), "toml": loaded.text.decode(),
-            },
-            "operator": actor.user,
-            "overrides": flags,
-        })  # fmt: skip
-        for limit in limits:
-            require_space(profile, directory, source, parse_stop(limit), store_raw=True)
-        runtime = runtime_directory()
-        plan = Plan(
-            directory=str(directory.resolve()),
-            manifest=manifest,
-            layout=profile.layout,
-            clock=profile.clock,
-            unit=profile.counting_unit,
-            source=source,
-            datagram_framing=profile.transport.datagram_framing or "none",
-            stop=stop,
-            order=profile.order,
-            receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
-            start_at_once=False,
-            single_step=False,
-            control=str(runtime / CONTROL),
-            step_name=protocol.steps[0].name,
-            moving=protocol.steps[0].moving,
-            attend_s=_FIRST_LEASE_S,
+    def _new_records(
+        self, papers: Papers, protocol: AcquisitionProtocol, about: dict[str, str], identity: str, directory: Path,
+        manifest: Manifest | None,
+    ) -> Records:  # fmt: skip
+        site, around = self._equipment.site, self._around
+        fields = run_fields(
+            acquisition_id=identity, station=site.station, boot=self._boot,
+            protocol={"id": protocol.id, "version": str(protocol.version), **about},
+            profiles={manifest.profile["id"]: manifest.profile_sha256} if manifest else {},
+            software=manifest.software if manifest else {}, operator=(manifest.operator or "") if manifest else "",
+            simulated=site.simulated, scanner=self._equipment.scanner.id if self._equipment.scanner else None,
+            radionuclide=protocol.radionuclide, continues=manifest.continues if manifest else None,
+            administration_reference=papers.administration.key if papers.administration else None,
+        )  # fmt: skip
+        records = Records(
+            around.bus, around.alarms, self._audit, identity=identity, directory=directory, fields=fields, papers=papers
         )
-        return plan, runtime
-
-    def _instrument(self, protocol: AcquisitionProtocol) -> tuple[Plug, InstrumentProfile]:
-        """Return the one instrument of the site that the protocol can be acquired with."""
-        wanted = protocol.file.instrument.profiles
-        fitting = {
-            name: pair
-            for name, pair in self._equipment.instruments.items()
-            if pair[1].modality == protocol.modality and (not wanted or pair[1].id in wanted)
-        }
-        what = f"a {protocol.modality} instrument" + (f" of profile {' or '.join(wanted)}" if wanted else "")
-        if not fitting:
-            has = ", ".join(f"{name} ({pair[1].modality})" for name, pair in self._equipment.instruments.items())
-            raise MissingError(f"protocol {protocol.id} needs {what}; this station has {has or 'no instrument'}")
-        if len(fitting) > 1:
-            raise RefusedError(
-                f"protocol {protocol.id} could be acquired with {', '.join(fitting)}: it must name one profile"
-            )
-        return next(iter(fitting.values()))
+        self._records[identity] = records
+        return records

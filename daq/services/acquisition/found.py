@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daq.errors import ScandaqError
 from daq.services.acquisition.journal import Entry
-from daq.state.acquisition import ACTIVE, State, Trigger
+from daq.state.acquisition import State, Trigger
 from daq.storage.listing import load_manifest
 
 
@@ -21,13 +21,11 @@ class Found:
     unsealed: bool = False
 
 
-def look(entry: Entry, *, steps: int) -> Found | None:
-    """Return what became of an entry whose run had `steps` steps; None where nothing was under way.
+def look(entry: Entry, *, steps: int) -> Found:
+    """Return what became of the run of an entry, which has `steps` steps and was under way.
 
     Looks at the lock of the readout's runtime directory and at the manifest; waits for nothing.
     """
-    if entry.state not in ACTIVE:
-        return None
     from daq.readout import registry
 
     if entry.runtime and registry.held(Path(entry.runtime)):

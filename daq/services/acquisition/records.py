@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,18 +12,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from daq.errors import ScandaqError
 from daq.model.station import DAEMON, Announcement, RunLedger, StationStatus
+from daq.services.acquisition.papers import Papers
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.bus import Bus
 from daq.services.rundocuments import RunDocuments
-from daq.state.acquisition import State
+from daq.state.acquisition import RECORDING, State
 from daq.storage.listing import load_manifest
 
 if TYPE_CHECKING:
     from daq.storage.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
+_APPEARS_S = 30.0
+_LAST_S = 1.0
+_LOOK_S = 0.25
 _EXIT: dict[State, Literal["success", "abort", "fail"]] = {
     State.COMPLETED: "success",
     State.ABORTED: "abort",
@@ -35,9 +40,12 @@ class Records:
     """Keeps the records of one run. `begin` or `resume` first, `end` when the recording is sealed or lost."""
 
     def __init__(
-        self, bus: Bus, alarms: Alarms, audit: Audit, *, identity: str, directory: Path, fields: Mapping[str, Any]
-    ) -> None:
+        self, bus: Bus, alarms: Alarms, audit: Audit, *, identity: str, directory: Path, fields: Mapping[str, Any],
+        papers: Papers,
+    ) -> None:  # fmt: skip
         """`fields` go into the start document."""
+        self.papers = papers
+        self._filing: asyncio.Task[None] | None = None
         self._bus, self._alarms, self._audit = bus, alarms, audit
         self._identity, self._directory = identity, directory
         self._documents = RunDocuments(directory, bus, identity, fields, trouble=self._trouble)
@@ -62,6 +70,9 @@ class Records:
     async def end(self, outcome: State, detail: str) -> Manifest | None:
         """Say the ledger, name the files, end the documents; return the manifest where there is one."""
         self._listening.close()
+        await self._file_papers(_LAST_S)
+        await asyncio.to_thread(self.papers.drop)
+        self._audit.keep_out(None)
         manifest = await self.manifest()
         if manifest is not None:
             if manifest.ledger is not None:
@@ -80,6 +91,8 @@ class Records:
     async def detach(self) -> None:
         """Leave the run as it is: the next daemon resumes it."""
         self._listening.close()
+        if self._filing is not None:
+            self._filing.cancel()
         try:
             await self._documents.detach()
         except ScandaqError as why:
@@ -93,11 +106,31 @@ class Records:
             _LOG.info("%s: %s", self._identity, why)
             return None
 
+    async def _file_papers(self, within_s: float) -> None:
+        """Move patient and administration beside the recording, whose directory appears a moment after its start."""
+        until_s = time.monotonic() + within_s
+        try:
+            while not await asyncio.to_thread(self.papers.file):
+                if time.monotonic() > until_s:
+                    return
+                await asyncio.sleep(_LOOK_S)
+        except (ScandaqError, OSError) as why:
+            _LOG.error("%s: the private files could not be moved: %s", self._identity, type(why).__name__)
+            self._alarms.raise_(
+                DEVICE, "papers", priority="medium", latched=True,
+                text=f"patient and administration of {self._identity} could not be put beside the recording",
+                guidance="they are kept in the state folder; mend the storage and restart the daemon",
+            )  # fmt: skip
+
     def _listen(self) -> None:
+        identity = self.papers.patient.identity if self.papers.patient is not None else None
+        self._audit.keep_out(identity)
         self._listening.enter_context(self._bus.listening(self._heard))
 
     def _heard(self, said: Announcement) -> None:
         self._documents.heard(said)
+        if isinstance(said, StationStatus) and said.state in RECORDING and self._filing is None:
+            self._filing = asyncio.create_task(self._file_papers(_APPEARS_S), name=f"papers-{self._identity}")
         if isinstance(said, StationStatus) and said.run == self._identity and said.step > self._step:
             if self._step:
                 self._documents.step(self._step, self._name, "end", ended_by="next step")

@@ -68,12 +68,11 @@ class Run:
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
         self._link: Link | None = None
         self._work = Work(identity)
-        self.steps = Steps(
-            protocol,
-            Way(
-                around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, around.arming_s
-            ),
-        )
+        way = Way(
+            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, self._short,
+            around.arming_s,
+        )  # fmt: skip
+        self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None
         self._over = False
         """It has come to its end; the state may be that of another run by now."""
@@ -120,7 +119,10 @@ class Run:
 
     async def stop(self, trigger: Trigger, by: str) -> None:
         """End in order by `stop` or `abort`, whatever is under way."""
+        before = self._machine.state
         self._machine.fire(trigger, by)
+        if before in RECORDING and not self.steps.between:
+            self.steps.judge(self.last_status)
         await self._end_readout(by)
 
     async def mark(self, text: str) -> None:
@@ -151,6 +153,13 @@ class Run:
         """End as a fault."""
         if self._machine.fire_if_possible(Trigger.FAULT_FOUND, why):
             await self._end_readout("fault")
+
+    def _short(self, why: str) -> None:
+        """Say that a step has too few counts, as long as somebody may repeat it."""
+        self._around.alarms.raise_(
+            DEVICE, "too-few-counts", priority="medium", text=why,
+            guidance="repeat the view while the patient is there, or note why it is enough",
+        )  # fmt: skip
 
     # The way from step to step
 

@@ -33,6 +33,8 @@ class Way:
     end: Callable[[str], Awaitable[None]]
     """Ends the recording for a reason."""
     fault: Callable[[str], Awaitable[None]]
+    short: Callable[[str], None]
+    """Hears that a step has fewer counts than its protocol wants."""
     patience_s: float
     """How long to wait for the motion enable."""
 
@@ -121,6 +123,7 @@ class Steps:
             if self.between or not over or entry.state not in (State.ACQUIRING, State.PAUSED):
                 return
             self.between = True
+            self.judge(status)
             try:
                 if self._swept:
                     await self._way.readout().end_step("end of the sweep")
@@ -130,6 +133,13 @@ class Steps:
             except ScandaqError as why:
                 if self._machine.state in RECORDING:  # not for a stop that came in between
                     await self._way.fault(f"after step {entry.step}: {why}")
+
+    def judge(self, status: dict[str, Any]) -> None:
+        """Say where a step that has ended is not worth reading."""
+        counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
+        why = self.current.shortfall(counts) if self.current is not None else None
+        if why is not None:
+            self._way.short(why)
 
     async def _after_step(self) -> None:
         if self._machine.entry.step == len(self._protocol.steps):

@@ -1,0 +1,175 @@
+"""The daemon of a station: everything built from the site file, what was left under way taken over, services run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daq.composition import equipment
+from daq.composition.hardware import Hardware
+from daq.composition.publishers import Sayers, publishers
+from daq.composition.restart import take_over
+from daq.composition.runs import Planner
+from daq.model.station import DAEMON, Description
+from daq.services.acquisition.journal import Journal
+from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.run import Around
+from daq.services.alarms import Alarms
+from daq.services.audit import Audit
+from daq.services.bus import Bus
+from daq.services.localapi import LocalApi
+from daq.services.station import Parts, Station
+from daq.services.stationlock import only_daemon
+from daq.services.supervision import Service, Supervisor
+from daq.services.watchdog import LoopTicker, Pulse, Watchdog
+from daq.transports.sdnotify import Notify
+
+if TYPE_CHECKING:
+    from device_profiles.site import Site
+
+_LOG = logging.getLogger(__name__)
+_READY_S = 30.0
+_LOOP_LATE_S = 5.0
+_END_S = 15.0
+
+
+async def serve(site_file: Path, told_to_end: asyncio.Event) -> int:
+    """Run the daemon until it is told to end; return 0. An acquisition under way goes on without it."""
+    from device_profiles.site import load_site
+
+    site = load_site(site_file)
+    with only_daemon(site.state_folder):
+        async with AsyncExitStack() as stack:
+            daemon = Daemon(site, site_file.parent, Notify.from_environment())
+            await daemon.run(stack, told_to_end)
+    return 0
+
+
+class Daemon:
+    """Builds the parts in the order in which they need each other, and ends them in the other order."""
+
+    def __init__(self, site: Site, folder: Path, notify: Notify) -> None:
+        self._site, self._notify = site, notify
+        self._state = site.state_folder
+        self._boot = str(uuid.uuid4())
+        self._scanner = equipment.scanner(site, folder)
+        self._instruments = equipment.instruments(site, folder)
+        self._scanner_name = self._scanner.id if self._scanner else site.station
+        self._role_of = equipment.roles(site.access)
+        self.bus = Bus()
+        self.alarms = Alarms(self.bus, self._state / "alarms.json")
+        self.audit = Audit(self._state / "audit", self._boot, equipment.config_sha256(site), alarms=self.alarms)
+        self.journal = Journal(self._state, boot=self._boot, on_failure=self._journal_fails)
+        self.machine = Machine(self.journal, self.bus, simulated=site.simulated)
+        self.hardware = Hardware(site, self._scanner, self.bus, self.alarms, rehome=self.journal.entry.rehome)
+        self.planner = Planner(self._equipment(), self._around(), self.audit, self._boot)
+        self.station = Station(self._parts())
+        self.supervisor = Supervisor(self._service_failed, end_s=_END_S)
+        self.ticker = LoopTicker()
+
+    async def run(self, stack: AsyncExitStack, told_to_end: asyncio.Event) -> None:
+        """Take over what is under way, serve, and end in order."""
+        self._announce_equipment()
+        stack.push_async_callback(self._close)
+        await take_over(self.planner, self.station, self.machine, self.audit)
+        api = self._add_services()
+        running = asyncio.create_task(self.supervisor.run(), name="services")
+        try:
+            async with asyncio.timeout(_READY_S):
+                await api.serving()
+            self.audit.note(DAEMON, "serve", self._site.station, result="done", new=str(self.machine.state))
+            _LOG.info("station %s serves at %s; state %s", self._site.station, self._site.socket, self.machine.state)
+            self._notify.ready(f"{self.machine.state}")
+            ending = asyncio.create_task(told_to_end.wait(), name="told-to-end")
+            await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+            ending.cancel()
+        finally:
+            self._notify.stopping("ends in order")
+            self.supervisor.stop()
+            await running
+
+    # Parts
+
+    def _equipment(self) -> equipment.Equipment:
+        return equipment.Equipment(self._site, self._scanner, self._instruments, self.hardware.collimator)
+
+    def _around(self) -> Around:
+        return Around(self.machine, self.bus, self.alarms, self.hardware.motion, self._run_ended, self._run_hashed)
+
+    async def _run_ended(self, *told: Any) -> None:
+        await self.planner.ended(*told)
+
+    async def _run_hashed(self, *told: Any) -> None:
+        await self.planner.hashed(*told)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            machine=self.machine, bus=self.bus, alarms=self.alarms, audit=self.audit, motion=self.hardware.motion,
+            runs=self.planner, lower_voltage=self.hardware.lower_voltage,
+            simulate=self.hardware.simulate if self._site.simulated else None,
+        )  # fmt: skip
+
+    def _add_services(self) -> LocalApi:
+        site, add = self._site, self.supervisor.add
+        api = LocalApi(site.socket_path, site.access.socket_group, self.station.command, self.bus, self._role_of)
+        add("alarms", self.alarms.run, essential=True)
+        add("loop", self.ticker.run, essential=True)
+        for name, run in self.hardware.services():
+            add(name, run, essential=False)
+        sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self._role_of)
+        for name, run in publishers(site, self._scanner_name, sayers):
+            add(name, run, essential=False)
+        add("local-api", api.run, essential=True)
+        pulse = Pulse("the loop", _LOOP_LATE_S)
+        add("watchdog", Watchdog(self._notify, {"loop": self._loop_check(pulse)}).run, essential=True)
+        return api
+
+    def _loop_check(self, pulse: Pulse) -> Any:
+        def check() -> str | None:
+            if self.ticker.lag_s < _LOOP_LATE_S:
+                pulse.beat()
+            return pulse()
+
+        return check
+
+    # Small things
+
+    def _announce_equipment(self) -> None:
+        told = equipment.described(self._site, self._instruments, self.hardware.described())
+        self.bus.announce(
+            Description(
+                station=self._site.station, scanner=self._scanner_name,
+                versions=equipment.versions(), simulated=self._site.simulated, **told,
+            )
+        )  # fmt: skip
+
+    def _journal_fails(self, text: str) -> None:
+        _LOG.error("%s", text)
+        self.alarms.raise_(
+            "daemon", "journal", priority="medium", text=text, latched=True,
+            guidance="acquisitions go on; mend the storage of the state folder before the daemon is restarted",
+        )  # fmt: skip
+
+    def _service_failed(self, service: Service) -> None:
+        self.alarms.raise_(
+            "daemon", f"service-{service.name}", priority="high" if service.essential else "medium",
+            text=f"the service {service.name} was given up: {service.why}",
+            guidance="the log tells more; acquisitions go on; restart the daemon when none is under way",
+        )  # fmt: skip
+        if service.essential:
+            self.supervisor.stop()
+
+    async def _close(self) -> None:
+        await self.station.close()
+        await self.planner.close()
+        self.audit.note(DAEMON, "end", self._site.station, result="done", new=str(self.machine.state))
+        await self.audit.close()
+        await self.hardware.close()
+        self.journal.close()
+        self._notify.close()
+        _LOG.info("ended; state %s, process %d", self.machine.state, os.getpid())

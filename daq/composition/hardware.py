@@ -1,0 +1,89 @@
+"""The devices of a station, and what watches over them: interlocks, motion, readings, high voltage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from daq.devices.abilities import Axis, Collimator, HighVoltage, InterlockSource
+from daq.devices.build import build_devices
+from daq.errors import MissingError, RefusedError, ScandaqError
+from daq.services.alarms import Alarms
+from daq.services.bus import Bus
+from daq.services.motion.engine import MotionEngine
+from daq.services.motion.watch import InterlockWatch
+from daq.services.readings import Readings
+from daq.state.enable import Enable, Reference
+
+if TYPE_CHECKING:
+    from daq.model.scanner import ScannerProfile
+    from device_profiles.site import Site
+
+_LOWER_S = 120.0
+
+
+class Hardware:
+    """All devices by name. `rehome`: motion was lost before this daemon came, and nobody has homed since."""
+
+    def __init__(self, site: Site, scanner: ScannerProfile | None, bus: Bus, alarms: Alarms, *, rehome: bool) -> None:
+        self._devices = build_devices(site.devices, scanner)
+        self._interlocks = InterlockWatch(self._of(InterlockSource), bus)
+        enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)
+        self.motion = MotionEngine(self._of(Axis), self._interlocks, enable, bus, alarms)
+        self._readings = Readings(self._devices, bus)
+
+    def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """Return what has to run: name and coroutine function."""
+        return [("interlocks", self._interlocks.run), ("readings", self._readings.run)] if self._devices else []
+
+    async def collimator(self) -> str | None:
+        """Return what is mounted on all heads; None where nothing senses it, or heads differ."""
+        sensed = {await device.sensed() for device in self._of(Collimator).values()}
+        return sensed.pop() if len(sensed) == 1 else None
+
+    async def lower_voltage(self, name: str | None) -> dict[str, Any]:
+        """Lower one supply to nothing, or all of them at once; return what each said. Always allowed."""
+        supplies = self._of(HighVoltage)
+        if name is not None and name not in supplies:
+            raise MissingError(f"there is no high voltage {name!r}; there is {', '.join(supplies) or 'none'}")
+        chosen = [name] if name is not None else list(supplies)
+        results = await asyncio.gather(
+            *(supplies[each].off(within_s=_LOWER_S) for each in chosen), return_exceptions=True
+        )
+        said: dict[str, Any] = {}
+        for each, result in zip(chosen, results, strict=True):
+            if isinstance(result, BaseException) and not isinstance(result, ScandaqError):
+                raise result
+            said[each] = "off" if result is None else str(result)
+        return {"high_voltage": said}
+
+    async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
+        """Do to a simulated device, or to the enable in the room, what a person would do."""
+        if name == "enable":
+            return self._press(action)
+        device = self._devices.get(name)
+        act = getattr(device, "simulate", None)
+        if act is None:
+            raise MissingError(f"there is no simulated device {name!r}; there are enable, {', '.join(self._devices)}")
+        act(action, value)
+        return {"device": name, "action": action}
+
+    def _press(self, action: str) -> dict[str, Any]:
+        presses = {"hold": self.motion.hold, "latch": self.motion.latch, "release": self.motion.release}
+        if action not in presses:
+            raise RefusedError(f"the enable can be pressed: {', '.join(presses)}; not {action!r}")
+        presses[action]()
+        return {"motion": self.motion.figures()}
+
+    def described(self) -> dict[str, Any]:
+        """Return the devices as `Description` has them."""
+        return {name: {"quantities": [q.name for q in device.quantities]} for name, device in self._devices.items()}
+
+    async def close(self) -> None:
+        """Stop what moves. High voltage stays as it is: dropping it costs hours of drift."""
+        if self.motion.moving:
+            await self.motion.stop_motion()
+
+    def _of(self, ability: Any) -> dict[str, Any]:
+        return {name: device for name, device in self._devices.items() if isinstance(device, ability)}

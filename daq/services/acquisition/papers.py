@@ -1,0 +1,108 @@
+"""Patient and administration of a run: kept privately from the moment of preparing, moved to the recording's directory.
+
+Until the recording begins its directory is not there; the files wait in a folder of the state folder that only the
+daemon's user can open. Nothing of them is ever announced, logged or printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from daq.errors import MissingError, RefusedError
+from daq.model.administration import AdministrationRecord
+from daq.model.patient import PatientIdentity
+from daq.model.station import Actor
+from daq.storage.patientfile import (
+    Patient,
+    new_administration_key,
+    read_administration,
+    read_patient,
+    write_administration,
+    write_patient,
+)
+
+_WAITING = "waiting"
+
+
+class Papers:
+    """The private files of one run. Every method that touches files blocks: call it in a thread."""
+
+    def __init__(self, state: Path, run: str, directory: Path) -> None:
+        self._waiting = state / _WAITING / run
+        self._directory = directory
+        self.patient: Patient | None = None
+        self.administration: AdministrationRecord | None = None
+
+    def take(self, patient: dict[str, Any] | None, administration: dict[str, Any] | None, actor: Actor) -> None:
+        """Check what was given and keep it. Raise `RefusedError` naming the field, never its value."""
+        if patient is not None:
+            self.patient = Patient.new(_identity(patient), actor)
+        if administration is not None:
+            self.administration = _record(administration)
+        if self.patient is None and self.administration is None:
+            return
+        self._waiting.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._waiting.parent.chmod(0o700)
+        self._write(self._waiting)
+
+    def file(self) -> bool:
+        """Move what waits into the recording's directory; return False while that is not there."""
+        if not self._directory.is_dir():
+            return False
+        self._write(self._directory)
+        shutil.rmtree(self._waiting, ignore_errors=True)
+        return True
+
+    def load(self) -> None:
+        """Read back what a daemon before this one kept."""
+        for folder in (self._directory, self._waiting):
+            with contextlib.suppress(MissingError):
+                self.patient = self.patient or read_patient(folder)
+            with contextlib.suppress(MissingError):
+                self.administration = self.administration or read_administration(folder)
+
+    def injected_now(self) -> datetime:
+        """Note the present as the time of injection and return it; raise `RefusedError` without a record."""
+        if self.administration is None:
+            raise RefusedError("this run has no administration record in which an injection could be noted")
+        now = datetime.now(UTC)
+        self.administration = self.administration.injected_now(now)
+        self._write(self._directory if self._directory.is_dir() else self._waiting)
+        return now
+
+    def drop(self) -> None:
+        """Remove what waits of a run that never recorded anything."""
+        shutil.rmtree(self._waiting, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        if self.patient is not None:
+            write_patient(folder, self.patient)
+        if self.administration is not None:
+            write_administration(folder, self.administration)
+
+
+def _identity(told: dict[str, Any]) -> PatientIdentity:
+    """Return the identity; an error names what is wrong and shows nothing of it."""
+    born = told.get("birth_date")
+    try:
+        given = {**told, "birth_date": None if born is None else date.fromisoformat(born)}
+        given["other_ids"] = tuple(told.get("other_ids", ()))
+    except (TypeError, ValueError):
+        raise RefusedError("patient: birth_date is written 1950-12-31, other_ids is a list") from None
+    try:
+        return PatientIdentity(**given)
+    except TypeError:
+        raise RefusedError(
+            "patient: its keys are name, patient_id and, where known, issuer, other_ids, birth_date, sex, temporary"
+        ) from None
+
+
+def _record(told: dict[str, Any]) -> AdministrationRecord:
+    try:
+        return AdministrationRecord.from_json({"key": new_administration_key(), **told})
+    except (KeyError, TypeError, ValueError, AttributeError) as why:
+        raise RefusedError(f"administration record: a value of the wrong kind ({type(why).__name__})") from None
