@@ -96,6 +96,10 @@ class RotaryAxis(Strict):
     min_deg: float
     max_deg: float
     max_speed_deg_per_s: PositiveFloat
+    max_overtravel_deg: PositiveFloat | None = None
+    """How far it may go on after a stop; not judged where it is not said."""
+    away: Literal["minimum", "maximum"] | None = None
+    """The end that is away from the patient; without it there is no retreat."""
 
 
 class LinearAxis(Strict):
@@ -104,6 +108,10 @@ class LinearAxis(Strict):
     min_mm: float
     max_mm: float
     max_speed_mm_per_s: PositiveFloat
+    max_overtravel_mm: PositiveFloat | None = None
+    """How far it may go on after a stop; not judged where it is not said."""
+    away: Literal["minimum", "maximum"] | None = None
+    """The end that is away from the patient; without it there is no retreat."""
 
 
 class Axes(Strict):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from daq.devices.axis import DrivenAxis, Timing
 from daq.devices.bed import DrivenBed
 from daq.devices.limits import AxisLimits
+from daq.devices.simulated.actions import Action, Given, act, number, of_line, plain
 from daq.devices.simulated.drive import SimulatedDrive
 from daq.devices.simulated.safety import SafetyChain
 from daq.state.interlock import Kind
@@ -38,6 +39,25 @@ class SimulatedAxis(DrivenAxis):
         """Return emergency stop, pad and drive power, as the controller reports them."""
         await self._asking.within(self.drive.line.answer(), self._timing.reply_s, "interlocks")
         return self.drive.interlocks()
+
+    def simulate(self, action: str, value: Given = None) -> None:
+        """Do to the axis, or to the safety chain of its gantry, what the world would; raise `UsageError`."""
+        act(self.name, self._actions(), action, value)
+
+    def _actions(self) -> dict[str, Action]:
+        chain, drive = self.drive.chain, self.drive
+        return {
+            "press-emergency-stop": plain(chain.press_emergency_stop),
+            "reset-emergency-stop": plain(chain.reset_emergency_stop),
+            "hit-pad": plain(chain.hit_pad),
+            "free-pad": plain(chain.free_pad),
+            "stall": plain(drive.stall),
+            "free": plain(drive.free),
+            "drag": number(drive.drag, least=0.01, most=3.0, unit="times the speed"),
+            "cut-power": plain(drive.cut_power),
+            "restore-power": plain(drive.restore_power),
+            **of_line(drive.line),
+        }
 
 
 class SimulatedBed(SimulatedAxis, DrivenBed):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from daq.devices.abilities import Identity, Quantity, Value
 from daq.devices.calls import Calls
+from daq.devices.simulated.actions import Given, act, of_line, plain, text
 from daq.devices.simulated.wire import Line
 from daq.errors import RefusedError, UsageError
 
@@ -60,3 +61,7 @@ class SimulatedCollimator:
     def remove(self) -> None:
         """Take it away."""
         self._mounted = None
+
+    def simulate(self, action: str, value: Given = None) -> None:
+        """Do what a person does at the head; raise `UsageError`."""
+        act(self._name, {"mount": text(self.mount), "remove": plain(self.remove), **of_line(self.line)}, action, value)

@@ -69,7 +69,7 @@ class SimulatedDrive:
         self.line = Line()
         self._name = name
         self._limits = limits
-        self._chain = chain or SafetyChain()
+        self.chain = chain or SafetyChain()
         self._clock = clock
         self._stop_lag_s = stop_lag_s
         self._watchdog_s = watchdog_s
@@ -81,7 +81,7 @@ class SimulatedDrive:
         self._homed = True
         self._powered = True
         self._slow_down = 1.0
-        self._chain.listen(self._chain_opened)
+        self.chain.listen(self._chain_opened)
 
     async def identify(self) -> Identity:
         """Return who it is."""
@@ -129,8 +129,8 @@ class SimulatedDrive:
     def interlocks(self) -> Mapping[Kind, bool]:
         """Return the contacts of the safety chain and of the drive's power."""
         return {
-            Kind.EMERGENCY_STOP: not self._chain.emergency_stop_pressed,
-            Kind.COLLISION_PAD: not self._chain.pad_pressed,
+            Kind.EMERGENCY_STOP: not self.chain.emergency_stop_pressed,
+            Kind.COLLISION_PAD: not self.chain.pad_pressed,
             Kind.DRIVE_POWER: self._powered,
         }
 
@@ -172,7 +172,7 @@ class SimulatedDrive:
         self._settle()
         run = self._run
         velocity = run.direction * run.speed if run is not None and self._stuck_s is None else 0.0
-        fault = self._chain.trouble or ("" if self._powered else "no drive power")
+        fault = self.chain.trouble or ("" if self._powered else "no drive power")
         return DriveStatus(self._place + self._offset, velocity, run is not None, self._homed, fault)
 
     async def _heard(self) -> None:
@@ -183,7 +183,7 @@ class SimulatedDrive:
         await self.line.answer()
 
     def _refuse_unless_free(self, *, but_pad: bool = False) -> None:
-        trouble = "" if but_pad and not self._chain.emergency_stop_pressed else self._chain.trouble
+        trouble = "" if but_pad and not self.chain.emergency_stop_pressed else self.chain.trouble
         if trouble or not self._powered:
             raise RefusedError(f"{self._name} does not move: {trouble or 'no drive power'}")
 

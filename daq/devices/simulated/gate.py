@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from daq.devices.abilities import Beats, Identity, Quantity, Value
 from daq.devices.calls import Calls
+from daq.devices.simulated.actions import Given, act, number, of_line, plain
 from daq.devices.simulated.wire import Line
 from daq.errors import RefusedError, UsageError
 
@@ -92,6 +93,16 @@ class SimulatedGate:
         """Put the electrode on again; the first beat comes after one interval."""
         if not self._signal:
             self._signal, self._beat_s, self._interval_s = True, self._clock(), None
+
+    def simulate(self, action: str, value: Given = None) -> None:
+        """Do to the heart, or to the electrodes, what the world would; raise `UsageError`."""
+        actions = {
+            "rate": number(self.beat_at, least=1.0, most=_FASTEST_BPM, unit="beats a minute"),
+            "lose-signal": plain(self.lose_signal),
+            "find-signal": plain(self.find_signal),
+            **of_line(self.line),
+        }
+        act(self._name, actions, action, value)
 
     def _settle(self) -> None:
         """Let all beats come that were due by now."""

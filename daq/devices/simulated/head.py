@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from daq.devices.abilities import Identity, Quantity, Value
 from daq.devices.calls import Calls
+from daq.devices.simulated.actions import Given, act, number, of_line, plain
 from daq.devices.simulated.wire import Line
 from daq.errors import RefusedError
 from daq.state.interlock import Kind
@@ -100,6 +101,17 @@ class SimulatedHead:
     def when_opened(self, listener: Callable[[], None]) -> None:
         """Wire something to the cover's contact."""
         self._when_opened.append(listener)
+
+    def simulate(self, action: str, value: Given = None) -> None:
+        """Do to the head what the world would; raise `UsageError`."""
+        actions = {
+            "open-cover": plain(self.open_cover),
+            "close-cover": plain(self.close_cover),
+            "surround": number(self.surround, least=-20.0, most=80.0, unit="degrees Celsius"),
+            "heat": number(lambda celsius: self.surround(celsius, 1.0), least=-20.0, most=80.0, unit="degrees Celsius"),
+            **of_line(self.line),
+        }
+        act(self._name, actions, action, value)
 
     async def _answer(self, what: str) -> None:
         await self._calls.within(self.line.answer(), _REPLY_S, what)

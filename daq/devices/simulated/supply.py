@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from daq.devices.abilities import Identity
 from daq.devices.high_voltage import GuardedHighVoltage
 from daq.devices.limits import VoltageLimits
+from daq.devices.simulated.actions import Given, act, number, of_line, plain
 from daq.devices.simulated.wire import Line
 from daq.devices.supply import Protection, SupplyStatus
 from daq.errors import RefusedError
@@ -187,3 +188,17 @@ class SimulatedHighVoltage(GuardedHighVoltage):
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.supply = SimulatedSupply(name, clock=clock)
         super().__init__(name, NAMEPLATE, self.supply, clock=clock)
+
+    def simulate(self, action: str, value: Given = None) -> None:
+        """Do to the supply what the world would; raise `UsageError`."""
+        supply = self.supply
+        actions = {
+            "trip": plain(supply.trip),
+            "clear": plain(supply.clear),
+            "leak": number(supply.leak, least=1e3, most=1e9, unit="ohm"),
+            "stick": plain(supply.stick),
+            "misread": number(supply.misread, least=-1e3, most=1e3, unit="V"),
+            "reconnect": plain(supply.reconnect),
+            **of_line(supply.line),
+        }
+        act(self.name, actions, action, value)

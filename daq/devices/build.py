@@ -1,0 +1,104 @@
+"""The devices of a station from its site file and scanner profile. Every device that is there can be asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from daq.devices.abilities import Axis, Bed, Collimator, DetectorHead, Device, GateTrigger, HighVoltage
+from daq.devices.limits import AxisLimits
+from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
+from daq.devices.simulated.collimator import SimulatedCollimator
+from daq.devices.simulated.gate import SimulatedGate
+from daq.devices.simulated.head import SimulatedHead
+from daq.devices.simulated.safety import SafetyChain
+from daq.devices.simulated.supply import SimulatedHighVoltage
+from daq.errors import ProfileError
+from daq.model.scanner import LinearAxis, RotaryAxis, ScannerProfile
+from device_profiles.services import Device as Plugged
+
+AnyDevice = Axis | Bed | DetectorHead | HighVoltage | GateTrigger | Collimator
+_IN_POSITION_MM = 0.1
+_IN_POSITION_DEG = 0.05
+
+
+def build_devices(
+    plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, *, clock: Callable[[], float] = time.monotonic
+) -> dict[str, AnyDevice]:
+    """Return the devices of a site file by name; all simulated axes share one safety chain.
+
+    The cover of each simulated head is wired to every simulated supply. Raise `ProfileError` for an axis that the
+    scanner profile does not know, and for two devices on one axis.
+    """
+    _require_one_device_for_each_axis(plugged)
+    chain = SafetyChain()
+    devices = {name: _build(name, device, scanner, chain, clock) for name, device in plugged.items()}
+    for head in devices.values():
+        if isinstance(head, SimulatedHead):
+            _wire(head, devices)
+    return devices
+
+
+def from_site(
+    plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, *, clock: Callable[[], float] = time.monotonic
+) -> dict[str, Device]:
+    """Return the same devices as what they have in common: a name, an identity, quantities."""
+    return dict(build_devices(plugged, scanner, clock=clock))
+
+
+def axis_limits(axis: LinearAxis | RotaryAxis) -> AxisLimits:
+    """Return the limits of an axis of a scanner profile."""
+    if isinstance(axis, RotaryAxis):
+        return AxisLimits(
+            "deg", axis.min_deg, axis.max_deg, axis.max_speed_deg_per_s, _IN_POSITION_DEG, axis.max_overtravel_deg,
+            axis.away,
+        )  # fmt: skip
+    return AxisLimits(
+        "mm", axis.min_mm, axis.max_mm, axis.max_speed_mm_per_s, _IN_POSITION_MM, axis.max_overtravel_mm, axis.away
+    )
+
+
+def _build(
+    name: str, device: Plugged, scanner: ScannerProfile | None, chain: SafetyChain, clock: Callable[[], float]
+) -> AnyDevice:
+    match device.ability:
+        case "axis":
+            return SimulatedAxis(name, _limits(name, device, scanner), chain, clock=clock)
+        case "bed":
+            return SimulatedBed(name, _limits(name, device, scanner), chain, clock=clock)
+        case "detector_head":
+            return SimulatedHead(name, clock=clock)
+        case "high_voltage":
+            return SimulatedHighVoltage(name, clock=clock)
+        case "gate_trigger":
+            return SimulatedGate(name, clock=clock)
+        case "collimator":
+            return SimulatedCollimator(name, clock=clock)
+
+
+def _limits(name: str, device: Plugged, scanner: ScannerProfile | None) -> AxisLimits:
+    axis = device.axis or name
+    if scanner is None:
+        raise ProfileError(f"devices.{name}: an {device.ability} needs a scanner profile, the site names none")
+    found = scanner.axes.linear.get(axis) or scanner.axes.rotary.get(axis)
+    if found is None:
+        known = ", ".join([*scanner.axes.linear, *scanner.axes.rotary]) or "none"
+        raise ProfileError(f"devices.{name}.axis = {axis!r}: scanner {scanner.id} has the axes {known}")
+    return axis_limits(found)
+
+
+def _require_one_device_for_each_axis(plugged: Mapping[str, Plugged]) -> None:
+    moved: dict[str, str] = {}
+    for name, device in plugged.items():
+        if device.ability not in ("axis", "bed"):
+            continue
+        axis = device.axis or name
+        if axis in moved:
+            raise ProfileError(f"devices.{name}.axis = {axis!r}: {moved[axis]} moves this axis already")
+        moved[axis] = name
+
+
+def _wire(head: SimulatedHead, devices: Mapping[str, AnyDevice]) -> None:
+    for device in devices.values():
+        if isinstance(device, SimulatedHighVoltage):
+            head.when_opened(device.supply.interlock_opened)

@@ -1,0 +1,147 @@
+"""Asks devices what they measure, each by a task of its own, and announces it with its quality.
+
+A device that does not answer in time is *stale* as soon as its last value is too old; one that answers with an error,
+or hung up, is *comm_fail* at once, without a value. The last good value is never announced as if it were new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from daq.devices.abilities import Device, Quantity, Value
+from daq.devices.calls import Calls
+from daq.errors import DeadlineError, ScandaqError
+from daq.model.station import Quality, Reading, utc_now
+from daq.services.bus import Bus
+
+_LOG = logging.getLogger(__name__)
+_REPLY_S = 1.0
+_LEAST_S = 0.01
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is known of one quantity: when it is to be read next, what was read last, what was said last."""
+
+    quantity: Quantity
+    due_s: float
+    began_s: float
+    value: Value = None
+    read_s: float | None = None
+    read_utc: str = ""
+    said: Reading | None = None
+    said_s: float = -math.inf
+
+
+class Readings:
+    """Polls every quantity of every device at its own cadence.
+
+    `repeat_s`: after so long a value is announced again though it has not left its deadband. `missed` counts answers
+    that did not come in `reply_s`, `failed` those that were errors.
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        bus: Bus,
+        *,
+        reply_s: float = _REPLY_S,
+        repeat_s: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._devices = dict(devices)
+        self._bus = bus
+        self._reply_s = reply_s
+        self._repeat_s = repeat_s
+        self._clock = clock
+        self.missed = self.failed = 0
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, device in self._devices.items():
+                tasks.create_task(self._poll(name, device), name=f"readings of {name}")
+            if not self._devices:
+                await asyncio.Event().wait()
+
+    async def _poll(self, name: str, device: Device) -> None:
+        """Read what is due, one quantity after the other, for ever."""
+        calls = Calls(name)
+        kept = [_Kept(quantity, self._clock(), self._clock()) for quantity in device.quantities]
+        if not kept:
+            await asyncio.Event().wait()
+        while True:
+            next_one = min(kept, key=lambda each: each.due_s)
+            await asyncio.sleep(max(_LEAST_S, next_one.due_s - self._clock()))
+            next_one.due_s = max(self._clock(), next_one.due_s) + next_one.quantity.poll_s
+            await self._read(name, device, calls, next_one)
+            for each in kept:
+                self._look_at_age(name, each)
+
+    async def _read(self, name: str, device: Device, calls: Calls, kept: _Kept) -> None:
+        what = kept.quantity.name
+        asked_s, asked_utc = self._clock(), utc_now()
+        try:
+            value = await calls.within(device.read(what), min(self._reply_s, kept.quantity.stale_s), f"read {what}")
+        except DeadlineError as why:
+            self.missed += 1
+            _LOG.debug("%s", why)
+        except ScandaqError as why:
+            self._fail(name, kept, str(why))
+        except Exception as why:  # noqa: BLE001 - a fault of one driver is none of the others
+            self._fail(name, kept, f"unexpected {type(why).__name__}: {why}")
+        else:
+            if isinstance(value, float) and not math.isfinite(value):
+                self._fail(name, kept, f"{value} is no number")
+                return
+            kept.value, kept.read_s, kept.read_utc = value, asked_s, asked_utc
+            self._say(name, kept, _judge(value, kept.quantity))
+
+    def _fail(self, name: str, kept: _Kept, why: str) -> None:
+        self.failed += 1
+        if kept.said is None or kept.said.quality != "comm_fail":
+            _LOG.warning("%s, %s: %s", name, kept.quantity.name, why)
+        kept.value, kept.read_s, kept.read_utc = None, None, utc_now()
+        self._say(name, kept, "comm_fail")
+
+    def _look_at_age(self, name: str, kept: _Kept) -> None:
+        """Say that a value has become too old, or never came."""
+        if kept.said is not None and kept.said.quality in ("stale", "comm_fail"):
+            return
+        since_s = kept.began_s if kept.read_s is None else kept.read_s
+        if self._clock() - since_s > kept.quantity.stale_s:
+            kept.read_utc = kept.read_utc or utc_now()
+            self._say(name, kept, "stale")
+
+    def _say(self, name: str, kept: _Kept, quality: Quality) -> None:
+        """Announce what has changed, or was said too long ago."""
+        said, now_s = kept.said, self._clock()
+        same = said is not None and said.quality == quality and _same(said.value, kept.value, kept.quantity.deadband)
+        if same and now_s - kept.said_s < self._repeat_s:
+            return
+        quantity = kept.quantity
+        kept.said = Reading(
+            name, quantity.name, kept.value, quantity.unit, quality, kept.read_utc, dict(quantity.limits)
+        )
+        kept.said_s = now_s
+        self._bus.announce(kept.said)
+
+
+def _judge(value: Value, quantity: Quantity) -> Quality:
+    """Return the quality of a value that was just read; one that is no number has no limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "good"
+    least, most = quantity.limits.get("minimum", -math.inf), quantity.limits.get("maximum", math.inf)
+    return "good" if least <= value <= most else "out_of_limits"
+
+
+def _same(before: Value, now: Value, deadband: float) -> bool:
+    """Return True where the difference is none worth telling; also between values that are no numbers."""
+    if isinstance(before, int | float) and isinstance(now, int | float) and deadband > 0:
+        return abs(before - now) <= deadband
+    return before == now and type(before) is type(now)
