@@ -63,6 +63,18 @@ class Confirm(Arguments):
     position: bool
 
 
+class Home(Arguments):
+    """Find the reference of these axes, or of all; the enable is held meanwhile."""
+
+    axes: Annotated[list[Named], Field(max_length=32)] = []
+
+
+class Retreat(Arguments):
+    """Move one axis away from the patient while the enable is held, whatever else is wrong."""
+
+    axis: Named
+
+
 class Simulate(Arguments):
     """Do to a simulated device what a person would do to the real one: press, release, open, close ..."""
 
@@ -86,6 +98,8 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
     "injected-now": (Arguments, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
     "confirm": (Confirm, Role.TECHNOLOGIST, "after motion was lost: identity and position are confirmed"),
+    "home": (Home, Role.TECHNOLOGIST, "find the reference of axes; the enable is held meanwhile"),
+    "retreat": (Retreat, Role.TECHNOLOGIST, "move an axis away from the patient; the enable is held meanwhile"),
     "mark": (Mark, Role.TECHNOLOGIST, "put a text into the recording"),
     "stop-motion": (Arguments, Role.VIEWER, "stop every axis; always possible, for everybody"),
     "lower-voltage": (LowerVoltage, Role.VIEWER, "take high voltage down; always possible, for everybody"),
@@ -95,6 +109,8 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
 
 ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
+IN_TURN = frozenset({"prepare", "start", "pause", "resume", "acknowledge", "renew-arming"})
+"""Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms"})
 """Verbs that change nothing and leave no trace."""
 

@@ -17,12 +17,15 @@ from daq.model.station import Actor, payload
 from daq.model.verbs import (
     ALWAYS,
     ASKING,
+    IN_TURN,
     AcknowledgeAlarm,
     Arguments,
     Confirm,
+    Home,
     LowerVoltage,
     Mark,
     Prepare,
+    Retreat,
     Simulate,
     checked,
 )
@@ -31,7 +34,8 @@ from daq.services.acquisition.run import Run
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit, Result
 from daq.services.bus import Bus
-from daq.services.motion import MotionEngine
+from daq.services.motion.engine import MotionEngine
+from daq.services.motion.report import MotionLoss
 from daq.state.acquisition import IDLE, Trigger, possible
 
 _LOG = logging.getLogger(__name__)
@@ -73,12 +77,15 @@ class Station:
         self._turn = asyncio.Lock()
         self.run: Run | None = None
         self._driving: dict[str, asyncio.Task[None]] = {}
+        self._losing: set[asyncio.Task[None]] = set()
+        parts.motion.on_lost = self.motion_lost
         self._do: dict[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = {
             "status": self._status, "describe": self._describe, "alarms": self._alarms, "prepare": self._prepare,
             "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
             "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
-            "renew-arming": self._renew, "injected-now": self._injected, "confirm": self._confirm, "mark": self._mark,
-            "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
+            "renew-arming": self._renew, "injected-now": self._injected, "confirm": self._confirm, "home": self._home,
+            "retreat": self._retreat, "mark": self._mark, "stop-motion": self._stop_motion,
+            "lower-voltage": self._lower_voltage, "simulate": self._simulate,
         }  # fmt: skip
 
     async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
@@ -117,10 +124,19 @@ class Station:
         if tasks:
             await asyncio.wait(tasks, timeout=5.0)
 
+    def motion_lost(self, loss: MotionLoss) -> None:
+        """Hear that axes did something else than they were told. A view that moves is interrupted, others go on."""
+        self._machine.note(rehome=True)
+        run = self.run
+        if run is not None and run.moves and self._machine.state not in IDLE:
+            task = asyncio.create_task(run.motion_lost(loss.text), name=f"motion-lost-{run.identity}")
+            self._losing.add(task)
+            task.add_done_callback(self._losing.discard)
+
     # How a request is carried out
 
     async def _in_turn(self, verb: str, request: Arguments, actor: Actor) -> dict[str, Any]:
-        if verb in ALWAYS:
+        if verb not in IN_TURN:
             return await self._do[verb](request, actor)
         try:
             async with asyncio.timeout(_TURN_S):
@@ -242,6 +258,14 @@ class Station:
         self._parts.motion.confirm(identity=request.identity, position=request.position)
         self._machine.note(rehome=False)
         return {"motion": self._parts.motion.figures()}
+
+    async def _home(self, request: Home, _: Actor) -> dict[str, Any]:
+        await self._parts.motion.home(*request.axes)
+        return {"motion": self._parts.motion.figures()}
+
+    async def _retreat(self, request: Retreat, _: Actor) -> dict[str, Any]:
+        position = await self._parts.motion.retreat(request.axis)
+        return {"axis": request.axis, "position": position, "motion": self._parts.motion.figures()}
 
     async def _mark(self, request: Mark, actor: Actor) -> dict[str, Any]:
         await self._current().mark(f"{actor.user}: {request.text}")

@@ -31,7 +31,7 @@ from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger, next_
 from daq.state.enable import Motion
 
 if TYPE_CHECKING:
-    from daq.services.motion import MotionEngine
+    from daq.services.motion.engine import MotionEngine
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
@@ -103,17 +103,22 @@ class Run:
         self._attend()
         self.steps.show(self.steps.current)
         self._arming.renew()
-        state, step = self._machine.state, self.steps.current
+        state = self._machine.state
         self.steps.between = state in RECORDING and bool(status.get("step_ended_by"))
         if state is State.PREPARING:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
             await self._end_readout("could not be prepared")
-        elif state is State.POSITIONING or (
-            state in RECORDING and step is not None and step.moving and not self.steps.between
-        ):
+        elif self.moves:
             await self.motion_lost("the daemon was restarted while axes moved")
         elif state in ENDING:
             await self._end_readout(self._machine.entry.detail[:100] or str(state))
+
+    @property
+    def moves(self) -> bool:
+        """Return True where axes move for it now: between two steps, in a sweep, before the first step."""
+        state, step = self._machine.state, self.steps.current
+        sweeping = state in RECORDING and step is not None and step.moving and not self.steps.between
+        return sweeping or state in (State.PREPARING, State.POSITIONING)
 
     # What a person asks for
 

@@ -17,7 +17,7 @@ from daq.state.acquisition import RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
 
 if TYPE_CHECKING:
-    from daq.services.motion import MotionEngine
+    from daq.services.motion.engine import MotionEngine
 
 _ENABLE_POLL_S = 0.25
 
