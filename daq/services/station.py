@@ -238,9 +238,9 @@ class Station:
         return self._said()
 
     async def _acknowledge(self, _: Arguments, __: Actor) -> dict[str, Any]:
-        self._machine.fire(
-            Trigger.ACKNOWLEDGE, "", run=None, directory=None, runtime=None, protocol_id=None, protocol=None, step=0
-        )
+        self._machine.show_step(steps=0, name="", moving=False)
+        gone = dict.fromkeys(("run", "directory", "runtime", "protocol_id", "protocol"))
+        self._machine.fire(Trigger.ACKNOWLEDGE, "", step=0, **gone)
         return self._said()
 
     async def _acknowledge_alarm(self, request: AcknowledgeAlarm, actor: Actor) -> dict[str, Any]:

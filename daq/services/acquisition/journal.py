@@ -42,6 +42,10 @@ class Entry:
     protocol: str | None = None
     protocol_folder: str | None = None
     step: int = 0
+    steps: int = 0
+    step_name: str = ""
+    moving: bool = False
+    """Axes move while this step records."""
     detail: str = ""
     rehome: bool = False
     """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""

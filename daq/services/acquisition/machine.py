@@ -16,7 +16,7 @@ class Machine:
 
     def __init__(self, journal: Journal, bus: Bus, *, simulated: bool) -> None:
         self._journal, self._bus, self._simulated = journal, bus, simulated
-        self._steps, self._step_name, self._moving = 0, "", False
+        self._shown: dict[str, Any] = {}
 
     @property
     def state(self) -> State:
@@ -34,7 +34,7 @@ class Machine:
         `changes` are other fields of the journal that change at the same moment.
         """
         after = next_state(self.state, trigger)
-        self._journal.write(state=after, detail=detail, **changes)
+        self._journal.write(state=after, detail=detail, **{**self._shown, **changes})
         self.announce()
         return after
 
@@ -60,23 +60,22 @@ class Machine:
 
     def show_step(self, *, steps: int, name: str, moving: bool) -> None:
         """Say which step it is from here on; announced with the next change."""
-        self._steps, self._step_name, self._moving = steps, name, moving
+        self._shown = {"steps": steps, "step_name": name, "moving": moving}
 
     def status(self) -> StationStatus:
         """Return what anybody may know."""
         entry = self._journal.entry
-        active = entry.state in ACTIVE
         return StationStatus(
             state=entry.state,
             since_utc=entry.since_utc,
             run=entry.run,
             protocol=entry.protocol_id,
             step=entry.step,
-            steps=self._steps,
-            step_name=self._step_name,
+            steps=entry.steps,
+            step_name=entry.step_name,
             detail=entry.detail,
             possible=tuple(str(verb) for verb in possible(entry.state)),
-            moving=active and self._moving,
+            moving=entry.state in ACTIVE and entry.moving,
             simulated=self._simulated,
         )
 

@@ -104,11 +104,11 @@ class Run:
         self.steps.show(self.steps.current)
         self._arming.renew()
         state = self._machine.state
-        self.steps.between = state in RECORDING and bool(status.get("step_ended_by"))
+        ended = bool(status.get("step_ended_by"))  # the next tick goes on from there
         if state is State.PREPARING:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
             await self._end_readout("could not be prepared")
-        elif self.moves:
+        elif self.moves and not ended:
             await self.motion_lost("the daemon was restarted while axes moved")
         elif state in ENDING:
             await self._end_readout(self._machine.entry.detail[:100] or str(state))
