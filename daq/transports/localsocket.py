@@ -262,7 +262,8 @@ class LocalServer:
         self._file = file
         self.converse = converse
         self.limits = limits or Limits()
-        self._clients: set[Client] = set()
+        self._clients: dict[Client, None] = {}
+        """A set in the order in which they came."""
         self._serving = asyncio.Event()
         self.hung_up = 0
         self.turned_away = 0
@@ -317,11 +318,11 @@ class LocalServer:
         if len(ordinary) >= self.limits.most_clients or same_user >= self.limits.most_per_user:
             client.urgent_only = True
             self._make_room()
-        self._clients.add(client)
+        self._clients[client] = None
 
     def forget(self, client: Client) -> None:
         """Give its place away."""
-        self._clients.discard(client)
+        self._clients.pop(client, None)
 
     def _make_room(self) -> None:
         urgent = [other for other in self._clients if other.urgent_only]

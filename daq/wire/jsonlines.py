@@ -99,20 +99,16 @@ def _finite(text: str) -> float:
 
 
 def _check(message: dict[str, Any]) -> None:
-    level: list[Any] = [message]
+    level: list[dict[str, Any] | list[Any]] = [message]
     for _ in range(MOST_DEPTH):
         below: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below += value.keys()
-                below += value.values()
-            elif isinstance(value, list):
-                below += value
-            else:
-                _check_scalar(value)
-        if not below:
+        for container in level:
+            below += [*container, *container.values()] if isinstance(container, dict) else container
+        for value in below:
+            _check_scalar(value)
+        level = [value for value in below if isinstance(value, dict | list)]
+        if not level:
             return
-        level = below
     raise UsageError(f"a message has at most {MOST_DEPTH} objects and arrays within each other")
 
 
