@@ -114,7 +114,7 @@ def plan_recording(
     identity = identity_of(out)
     directory = output_directory(out, storage, identity)
     manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
-    require_space(profile, directory, source, stop, store_raw=store_raw)
+    _require_space(profile, directory, source, stop, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(directory.resolve()),
@@ -159,14 +159,10 @@ def host_findings(
     ]
 
 
-def require_space(
+def _require_space(
     profile: InstrumentProfile, directory: Path, source: SourceAddress, stop: StopCondition, *, store_raw: bool
 ) -> None:
     """Refuse a recording whose estimate does not fit the storage."""
-    from daq.listmode.columns import decoded_columns
-    from daq.storage import space
-    from daq.storage.streams import stream_schemas
-
     duration_s, words = 0.0, 0.0
     if source.kind == "file":
         path = Path(source.path)
@@ -176,8 +172,19 @@ def require_space(
         words = duration_s * profile.transport.rate_max_words_per_s
     if stop.counts:
         words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
+    require_space(profile, directory, words=words, duration_s=duration_s, store_raw=store_raw)
+
+
+def require_space(
+    profile: InstrumentProfile, directory: Path, *, words: float, duration_s: float, store_raw: bool = True
+) -> None:
+    """Raise `StorageFullError` where so many words in so many seconds do not fit the storage."""
+    from daq.listmode.columns import decoded_columns
+    from daq.storage import space
+    from daq.storage.streams import stream_schemas
+
     schemas = stream_schemas(decoded_columns(profile.layout), store_raw=store_raw, late=True)
+    word_bytes = profile.layout.word_bytes
     space.require_space(
-        directory,
-        space.estimate_bytes(words, word_bytes=profile.layout.word_bytes, schemas=schemas, duration_s=duration_s),
+        directory, space.estimate_bytes(words, word_bytes=word_bytes, schemas=schemas, duration_s=duration_s)
     )

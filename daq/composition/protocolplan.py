@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daq.composition import new_manifest, require_space
 from daq.errors import MismatchError, MissingError, RefusedError
+from daq.model.protocol_estimate import estimate
 from daq.model.stop import parse_stop
 from daq.model.verbs import Prepare
 from daq.services.acquisition.papers import Papers
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from device_profiles.schema import InstrumentProfile
     from device_profiles.site import Plug
 
+_LEAST_S = 60.0
+_MARGIN = 2.0
+"""Words to allow for one expected count: patients differ, and so do background and other energies."""
 _FIRST_LEASE_S = 30.0
 """The readout loads its kernels before it answers for the first time."""
 
@@ -48,8 +52,7 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
     if source.kind not in profile.transport.kinds:
         raise MismatchError(f"profile {profile.id} cannot be reached by {plug.url}")
     limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
-    for limit in limits:
-        require_space(profile, wanted.directory, source, limit, store_raw=True)
+    _require_space(equipment, protocol, profile, wanted.directory)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(wanted.directory.resolve()),
@@ -70,6 +73,18 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         attend_s=_FIRST_LEASE_S,
     )
     return plan, runtime
+
+
+def _require_space(
+    equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile, directory: Path
+) -> None:
+    """Refuse a protocol that does not fit the storage. Of one that states no rate a minute at the highest must fit."""
+    about = estimate(protocol, scanner=equipment.scanner)
+    duration_s = about.duration_s.value or _LEAST_S
+    words = _MARGIN * about.counts.value if about.counts.value is not None else None
+    if words is None:
+        words = min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s
+    require_space(profile, directory, words=words, duration_s=duration_s)
 
 
 def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, plug: Plug, stop: str) -> Manifest:
