@@ -47,7 +47,7 @@ class RunDocuments:
     `start_fields` go into the start document (`daq.model.rundocument.run_fields`). `describe` names the source of a
     reading, given device and name. `trouble` is called in the event loop with a text when the file cannot be written,
     and with None when it can again; the run goes on all the same. `dropped` counts events that found too much waiting
-    already, or the run ended.
+    already, or no run open.
     """
 
     def __init__(
@@ -85,6 +85,11 @@ class RunDocuments:
         """Return how many events belonged to streams or subjects beyond the most that a run may have."""
         return self._composer.left_out + self._pace.left_out
 
+    @property
+    def _open(self) -> bool:
+        """Return True between the beginning, or a resumption that did not fail, and the stop."""
+        return self._loop is not None and not self._composer.finished
+
     def open(self) -> None:
         """Begin a run; the file appears when the recording does. Raise `RefusedError` where there is one already."""
         if self.file.path.exists():
@@ -108,7 +113,7 @@ class RunDocuments:
 
     def heard(self, announcement: Announcement) -> None:
         """Make events of what the station announces about this run. A listener of the bus."""
-        if self._loop is None or self._composer.finished or isinstance(announcement, RunDocument):
+        if not self._open or isinstance(announcement, RunDocument):
             return
         self._offer(announcement)
         self._emit(self._pace.due(time.monotonic()))
@@ -118,14 +123,12 @@ class RunDocuments:
         self, number: int, name: str, boundary: Literal["begin", "end"], *, ended_by: str = "", recorded_events: int = 0
     ) -> None:
         """Note that a step begins or ends. `number` counts from 1; `ended_by` is the limit or reason that ended it."""
-        if self._loop is None:
-            raise RefusedError(f"{self.file.path}: the run has not begun, step {number} cannot {boundary}")
         self._emit([step_event(number, name, boundary, ended_by, recorded_events)])
 
     def files(self, manifest: Manifest) -> None:
         """Name the segment files of the manifest that have not been named yet; meant for a sealed one."""
         first_row: dict[str, int] = {}
-        for segment in manifest.segments:
+        for segment in manifest.segments if self._open else ():
             first = first_row.get(segment.stream, 0)
             first_row[segment.stream] = first + segment.rows
             parameters = {
@@ -138,11 +141,11 @@ class RunDocuments:
             self._add(self._composer.file(f"listmode_{key_name(segment.stream)}", uri, parameters, self._now()))
 
     async def close(self, exit_status: ExitStatus, reason: str) -> str | None:
-        """End the run; return the SHA-256 of its file, None where nothing was ever recorded. Twice is once.
+        """End the run; return the SHA-256 of its file, None where nothing was ever recorded or begun. Twice is once.
 
         Raise `DeadlineError` where the disk did not take it in time, `StorageFailedError` where it refused.
         """
-        if not self._composer.finished:
+        if self._open:
             self._emit(self._pace.due(float("inf")))
             self._add([self._composer.stop(exit_status, reason, self._now())], sync=True)
         return await self._end()
@@ -188,7 +191,7 @@ class RunDocuments:
 
     def _emit(self, happenings: Iterable[Happening]) -> None:
         for happening in happenings:
-            if self.file.pressed or self._composer.finished:
+            if self.file.pressed or not self._open:
                 self.dropped += 1
                 continue
             now_s = self._now()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support_documents import Recorder, begun, check_run, fields, progress, reading, status
+from support_documents import Recorder, begun, check_run, fields, manifest, progress, reading, status
 
 from daq.errors import DeadlineError, MissingError, StorageFailedError
 from daq.services import rundocuments
@@ -217,6 +217,22 @@ async def test_a_run_that_had_ended_is_only_hashed(tmp_path: Path) -> None:
         assert await again.close("fail", "found after a restart") == sha256
 
     assert (tmp_path / RUN_FILE).read_bytes() == content
+
+
+async def test_a_run_that_cannot_be_read_back_is_left_alone(tmp_path: Path) -> None:
+    (begun(tmp_path) / RUN_FILE).symlink_to(RUN_FILE)
+    recorder = Recorder()
+    with recorder.run(tmp_path) as run:
+        with pytest.raises(StorageFailedError, match="cannot be read"):
+            await run.resume()
+        recorder.say(progress(1.0))
+        run.step(1, "ANT", "begin")
+        run.files(manifest(singles=1))
+
+        assert await run.close("fail", "found after a restart") is None
+
+    assert recorder.documents == []
+    assert run.dropped == 1
 
 
 async def test_a_run_resumed_without_a_file_is_started(tmp_path: Path) -> None:
