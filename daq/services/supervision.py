@@ -191,7 +191,8 @@ class Supervisor:
 
     def _give_up(self, service: Service) -> None:
         service.condition = Condition.FAILED
-        _LOG.error("%s failed %d times and is given up: %s", service.name, len(service.recent_s), service.why)
+        times = len(service.recent_s)
+        _LOG.error("%s failed %d times and is given up: %s", service.name, times, service.why)
         try:
             self._on_failed(service)
         except Exception:  # noqa: BLE001 - whoever hears of it must not end the others
@@ -204,10 +205,13 @@ async def _end(service: Service, within_s: float) -> bool:
         service.keeper.cancel()
         await asyncio.wait({service.keeper})
     task = service.task
-    if task is None or task.done() or await cancel_until_done(task, within_s=within_s, grace_s=service.policy.grace_s):
+    if task is None or task.done():
         if service.condition is not Condition.FAILED:
             service.condition = Condition.ENDED
-        if task is not None and not task.cancelled() and task.exception() is not None:
+        return True
+    if await cancel_until_done(task, within_s=within_s, grace_s=service.policy.grace_s):
+        service.condition = Condition.ENDED
+        if not task.cancelled() and task.exception() is not None:
             service.why = _why(task)
             _LOG.warning("%s ended with an error: %s", service.name, service.why, exc_info=_unexpected(task))
         return True
