@@ -125,7 +125,7 @@ class Records:
     def _listen(self) -> None:
         identity = self.papers.patient.identity if self.papers.patient is not None else None
         self._audit.keep_out(identity)
-        self._listening.enter_context(self._bus.listening(self._heard))
+        self._listening.enter_context(self._bus.listening(self._heard, replay=True))
 
     def _heard(self, said: Announcement) -> None:
         self._documents.heard(said)
