@@ -37,6 +37,8 @@ from daq.services.catalogue.table import (
     version_table,
 )
 
+CATALOGUE_FILE = "catalogue.sqlite"
+"""Name of the default catalogue within the state folder of a station."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -58,13 +60,13 @@ class Stamp(NamedTuple):
 
 
 class Database:
-    """One catalogue. `wait_s` bounds every wait for the file's lock or the server.
+    """One catalogue, by URL or, of SQLite, by path. `wait_s` bounds every wait for the file's lock or the server.
 
     Raise `UsageError` for a URL that is none, or of a database that is not supported.
     """
 
-    def __init__(self, url: str, *, wait_s: float = 5.0) -> None:
-        parsed = _parsed(url)
+    def __init__(self, url: str | Path, *, wait_s: float = 5.0) -> None:
+        parsed = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else _parsed(url)
         self.shown_url = parsed.render_as_string(hide_password=True)
         self.path = Path(parsed.database) if parsed.drivername.startswith("sqlite") and parsed.database else None
         self.is_damaged = False
@@ -104,6 +106,18 @@ class Database:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
             unless_there = self._insert(version_table).on_conflict_do_nothing()
             connection.execute(unless_there, [{"version": CATALOGUE_VERSION}])
+
+    def check(self) -> None:
+        """Look for damage of a catalogue file. Raise `FormatError`, and `is_damaged` is True then."""
+        if self.path is None:
+            return
+        with self._connected(reads=True) as connection:
+            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        if found != "ok":
+            self.is_damaged = True
+            raise FormatError(f"{self.path}: the catalogue is damaged: {found.splitlines()[0][:300]}")
+        if self._version():
+            self._require_version(self._version())
 
     def store(self, rows: Sequence[Acquisition]) -> None:
         """Add the rows, or replace those of the same directory, all or none of them."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from daq.errors import UsageError
 
@@ -125,7 +124,14 @@ def moment_ms(text: object) -> int | None:
         return None
 
 
-def limits_ms(since: str | None, until: str | None) -> Mapping[str, int | None]:
+class Limits(TypedDict):
+    """The two times of a `Filter`."""
+
+    since_ms: int | None
+    until_ms: int | None
+
+
+def limits_ms(since: str | None, until: str | None) -> Limits:
     """Return `since_ms` and `until_ms` of dates (`2026-11-22`, the day of `until` included) or times, in UTC.
 
     Raise `UsageError`.
