@@ -13,7 +13,20 @@ from importlib import import_module
 import daq
 from daq.errors import ScandaqError
 
-NOUNS = ("demo", "serve", "record", "acquire", "stop-motion", "listmode", "profile", "protocol", "config", "doctor")
+NOUNS = (
+    "demo",
+    "serve",
+    "record",
+    "acquire",
+    "stop-motion",
+    "listmode",
+    "profile",
+    "protocol",
+    "catalogue",
+    "audit",
+    "config",
+    "doctor",
+)
 """Modules of `daq.cli`, with `_` for `-`, that add the command of the same name."""
 
 EXIT_CODES = """exit codes: 0 done · 1 unexpected · 2 usage · 3 refused · 4 not found · 5 unreachable ·
