@@ -55,7 +55,7 @@ class LocalClient:
         deadline_s = time.monotonic() + within_s
         asked = self._send(do, args or {}, deadline_s)
         while True:
-            message = self._next(deadline_s, f"{do} was not answered within {within_s:g} s")
+            message = self._next(deadline_s, f"{do} was not answered within {within_s:.2g} s")
             if message.get("id") in (asked, None) and "error" in message:
                 raise error_of(message)
             if message.get("id") == asked and isinstance(message.get("answer"), dict):
