@@ -69,6 +69,8 @@ class Timing:
     """Without any answer for so long, motion is lost."""
     begin_s: float = 0.5
     """By then a controller that was told to move says that it does, or is there."""
+    again_s: float = 0.02
+    """Pause before a call that failed is made again."""
     wire_s: float = 0.25
     halt_s: float = 1.0
 
@@ -348,7 +350,7 @@ class DrivenAxis:
                 silent_s = self._clock() - began_s
                 if silent_s >= self._timing.silent_s:
                     raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves: {why}") from None
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._timing.again_s)
 
     async def _halt(self) -> Halt:
         """Send halts and read back until it stands."""
@@ -366,7 +368,7 @@ class DrivenAxis:
                 sample = await self._sample_within(left_s)
             except Exception as trouble:  # noqa: BLE001 - whatever a driver raises, the stop goes on
                 why = str(trouble) or type(trouble).__name__
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._timing.again_s)
                 continue
             if before is not None and self._stands(before, sample):
                 return self._report(sample, began_s, wire_s, at_command)

@@ -71,7 +71,7 @@ class SimulatedDrive:
         self._limits = limits
         self.chain = chain or SafetyChain()
         self._clock = clock
-        self._stop_lag_s = stop_lag_s
+        self.stop_lag_s = stop_lag_s
         self._watchdog_s = watchdog_s
         self._place = limits.minimum if at is None else at
         self._run: _Run | None = None
@@ -201,7 +201,7 @@ class SimulatedDrive:
         if self._run is not None and self._stuck_s is not None:
             self._run = None
         if self._run is not None:
-            self._halts_by(self._clock() + self._stop_lag_s)
+            self._halts_by(self._clock() + self.stop_lag_s)
 
     def _halts_by(self, at_s: float) -> None:
         run = self._run
@@ -214,7 +214,7 @@ class SimulatedDrive:
         if self._run is None or self._stuck_s is not None:
             return
         if now_s - self._heard_s > self._watchdog_s:
-            self._halts_by(self._heard_s + self._watchdog_s + self._stop_lag_s)
+            self._halts_by(self._heard_s + self._watchdog_s + self.stop_lag_s)
         run = self._run
         self._place = run.place(now_s)
         if run.over(now_s):
