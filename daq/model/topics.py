@@ -17,7 +17,7 @@ written as the broker knows it, because the broker compares it.
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from daq.errors import RefusedError
 
@@ -48,11 +48,6 @@ def level(name: str) -> str:
         limit = f"1 to {_MOST_LEVEL_CHARACTERS} characters, this has {len(text)}"
         raise RefusedError(f"{name[:40]!r} cannot be a level of a topic: {limit}")
     return text
-
-
-def name_of(text: str) -> str:
-    """Return the name that a level stands for."""
-    return unquote(text)
 
 
 def user_level(user: str) -> str:
@@ -115,14 +110,6 @@ class Topics:
         if not topic.startswith(before) or len(levels) != len(("user", "verb")) or not all(levels):
             return None
         return levels[0], levels[1]
-
-    def device_of_reading(self, topic: str) -> str | None:
-        """Return the device whose reading a topic bears; None where it is no reading of this scanner."""
-        before = READING.partition("{device}")[0].format(scanner=self.scanner)
-        levels = topic.removeprefix(before).split("/")
-        if not topic.startswith(before) or len(levels) != len(("device", "name")):
-            return None
-        return name_of(levels[0])
 
 
 def home_assistant(object_id: str) -> str:

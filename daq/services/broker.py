@@ -69,6 +69,13 @@ def ensure_broker(state_folder: Path, port: int) -> OwnBroker:
     """
     folder = _folder(state_folder)
     deadline = time.monotonic() + _START_S
+    try:
+        return _found_or_started(state_folder, folder, port, deadline)
+    except (OSError, subprocess.SubprocessError) as why:
+        raise RefusedError(f"the own broker in {folder} cannot be started: {why}") from None
+
+
+def _found_or_started(state_folder: Path, folder: Path, port: int, deadline: float) -> OwnBroker:
     while time.monotonic() < deadline:
         with _locked(folder) as lock:
             if lock is not None:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import math
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from daq.errors import AccessError, DeadlineError, RefusedError, ScandaqError, UnreachableError
 from daq.transports.mqtt_address import BrokerAddress, Login
@@ -34,8 +36,11 @@ _CLOSE_S = 1.0
 _MOST_UNDER_WAY = 16
 """Messages sent and not yet acknowledged. Brokers allow 20 unless told otherwise."""
 _MOST_INCOMING_BYTES = 65_536
+_MOST_LEFT = 10_000
+"""Packets that are read and thrown away when a connection ends."""
 _NOT_ALLOWED = frozenset({4, 5, 134, 135, 138})
 """Reason codes for: bad user name or password, not authorized, banned."""
+_KEEP_ALIVE_OVER = 141
 _TAKEN_OVER = 142
 _FAILURE = 128
 
@@ -84,6 +89,7 @@ class MqttConnection(aiomqtt.Client):
         self.limits = Limits()
         self._five = address.protocol == "5"
         self._hear = on_message
+        self._loop_thread = threading.get_ident()
         self._answers: dict[int, Answered] = {}
         self._sent_s: dict[int, float] = {}
         self._room = asyncio.Event()
@@ -129,7 +135,7 @@ class MqttConnection(aiomqtt.Client):
 
         Raise `UnreachableError` when it is lost already.
         """
-        properties = _publish_properties(correlation, text=retain or correlation is None) if self._five else None
+        properties = _publish_properties(correlation) if self._five else None
         info = self._client.publish(topic, payload, 1, retain, properties)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             raise UnreachableError(f"{self.address}: {paho.error_string(info.rc)}")
@@ -161,11 +167,15 @@ class MqttConnection(aiomqtt.Client):
         if refusal is not None:
             raise AccessError(f"{self.address} refuses {topic}: {refusal}")
 
-    async def listen(self, pattern: str) -> None:
-        """Subscribe with QoS 1; raise `AccessError`, `DeadlineError` or `UnreachableError`."""
+    async def listen(self, pattern: str, *, to_others: bool = False) -> None:
+        """Subscribe with QoS 1; raise `AccessError`, `DeadlineError` or `UnreachableError`.
+
+        `to_others`: not to what we say ourselves, as far as the version of MQTT knows that.
+        """
+        options = SubscribeOptions(qos=1, noLocal=to_others) if self._five else None
         try:
             async with asyncio.timeout(_ANSWER_S):
-                codes = await self.subscribe(pattern, qos=1)
+                codes = await self.subscribe(pattern, qos=0 if self._five else 1, options=options)
         except TimeoutError:
             raise DeadlineError(f"{self.address} did not answer a subscription within {_ANSWER_S:g} s") from None
         except aiomqtt.MqttError as why:
@@ -187,12 +197,12 @@ class MqttConnection(aiomqtt.Client):
 
     async def watch(self) -> None:
         """Wait until the connection is lost, or the broker acknowledges nothing for 5 s; raise what happened."""
-        while not self._disconnected.done():
+        while not self.lost:
             await asyncio.wait([self._disconnected], timeout=_CLOSE_S)
             oldest_s = min(self._sent_s.values(), default=math.inf)
             if time.monotonic() - oldest_s > _ANSWER_S:
                 raise DeadlineError(f"{self.address} has acknowledged nothing for {_ANSWER_S:g} s")
-        why = self._disconnected.exception()
+        why = self._disconnected.exception() if self._disconnected.done() else None
         raise self._explained(why) if why is not None else UnreachableError(f"{self.address} closed the connection")
 
     async def close(self, *, politely: bool) -> None:
@@ -202,6 +212,8 @@ class MqttConnection(aiomqtt.Client):
                 async with asyncio.timeout(_CLOSE_S):
                     await self.__aexit__(None, None, None)
         self._cut()
+        if self._disconnected.done() and not self._disconnected.cancelled():
+            self._disconnected.exception()  # known to whoever watched
 
     @property
     def lost(self) -> bool:
@@ -210,7 +222,7 @@ class MqttConnection(aiomqtt.Client):
 
     def _abandon(self, entering: asyncio.Task[Any]) -> None:
         """Give up connecting. The thread that connects may go on for seconds: what it then opens is closed."""
-        if not self._connected.done():
+        if not entering.done() and not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError("given up"))
         entering.add_done_callback(self._abandoned)
 
@@ -220,11 +232,17 @@ class MqttConnection(aiomqtt.Client):
         self._cut()
 
     def _cut(self) -> None:
-        """Shut the socket, which makes paho close it and let go of the loop."""
+        """Shut the socket, and let paho read to its end, for then it closes it and lets go of the loop."""
+        self._hear = None
         wire = self._client.socket()
         if isinstance(wire, socket.socket):
             with contextlib.suppress(OSError):
                 wire.shutdown(socket.SHUT_RDWR)
+        for _ in range(_MOST_LEFT):
+            if self._client.socket() is None:
+                return
+            with contextlib.suppress(OSError, ValueError):
+                self._client.loop_read()
 
     def _explained(self, why: BaseException) -> ScandaqError:
         """Return our error for one of aiomqtt's."""
@@ -236,6 +254,8 @@ class MqttConnection(aiomqtt.Client):
             return RefusedError(f"{self.address} refuses the connection: {why}")
         if number == _TAKEN_OVER:
             return TakenOverError(f"{self.address}: another client has connected as {self.identifier!r}")
+        if number == _FAILURE:
+            return UnreachableError(f"{self.address} hung up")
         return UnreachableError(f"{self.address}: {why}")
 
     def _on_connect(
@@ -249,6 +269,40 @@ class MqttConnection(aiomqtt.Client):
         if self._five and properties is not None:
             self.limits = _limits(properties)
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        """Write as soon as the loop can. Done later, for a socket closed meanwhile, it could meet another's number."""
+        del userdata
+        if threading.get_ident() == self._loop_thread:
+            self._write_when_ready(client, sock)
+        else:
+            self._loop.call_soon_threadsafe(self._write_when_ready, client, sock)
+
+    def _write_when_ready(self, client: paho.Client, sock: Any) -> None:
+        number = sock.fileno()
+        if client.socket() is sock and number >= 0:
+            self._loop.add_writer(number, self._write, client)
+
+    def _write(self, client: paho.Client) -> None:
+        try:
+            client.loop_write()
+        except OSError as why:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(why)
+
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if not self._connected.done():
+            silent = reason_code.value == _KEEP_ALIVE_OVER
+            why = "did not answer" if silent else "hung up before it took us: no broker, or one that wants TLS?"
+            self._connected.set_exception(aiomqtt.MqttError(why))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
         self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
@@ -276,10 +330,9 @@ def _connect_properties() -> Properties:
     return properties
 
 
-def _publish_properties(correlation: bytes | None, *, text: bool) -> Properties:
+def _publish_properties(correlation: bytes | None) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if text:
-        properties.PayloadFormatIndicator = 1
+    properties.PayloadFormatIndicator = 1  # text in UTF-8
     if correlation is not None:
         properties.CorrelationData = correlation
     return properties

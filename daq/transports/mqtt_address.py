@@ -79,6 +79,7 @@ class Login:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.sslsocket_class = _TidySocket
             if self.cert_file is not None and self.key_file is not None:
                 _warn_of_readers(self.key_file)
                 context.load_cert_chain(self.cert_file, self.key_file, password=_no_passphrase)
@@ -86,6 +87,19 @@ class Login:
             files = ", ".join(str(file) for file in (self.ca_file, self.cert_file, self.key_file) if file is not None)
             raise RefusedError(f"the certificates of the MQTT connection cannot be used ({files}): {why}") from None
         return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closed where the handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in the standard library
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except BaseException:
+            self.close()
+            raise
 
 
 def _no_passphrase() -> str:

@@ -8,12 +8,14 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 
 from daq.errors import RefusedError
 from daq.model.station import Announcement, Description, RunLedger
 from daq.model.topics import ONLINE, Topics
 from daq.services.bus import Bus
-from daq.services.status_mqtt.messages import encoded, outgoing
+from daq.services.status_mqtt.commands import Reply
+from daq.services.status_mqtt.messages import as_json, encoded, outgoing, stamp
 from daq.services.status_mqtt.outbox import Lane, Outbox, Outgoing
 from daq.services.status_mqtt.settings import Figures
 
@@ -27,7 +29,7 @@ class Announcer:
 
     def __init__(self, topics: Topics, bus: Bus, figures: Figures, outbox: Outbox | None = None) -> None:
         self.topics = topics
-        self.outbox = outbox or Outbox()
+        self.outbox = Outbox() if outbox is None else outbox
         self.boot = str(uuid.uuid4())
         self.wake = asyncio.Event()
         self.described = asyncio.Event()
@@ -57,10 +59,16 @@ class Announcer:
 
     def say(
         self, topic: str, content: bytes | Callable[[], bytes], *, retain: bool = False, lane: Lane = Lane.URGENT,
-        every_s: float = 0.0, correlation: bytes | None = None,
+        every_s: float = 0.0,
     ) -> None:  # fmt: skip
         """Queue a message that is no announcement."""
-        self.put(Outgoing(topic, content, next(self._seq), time.time_ns(), retain, lane, every_s, correlation))
+        self.put(Outgoing(topic, content, next(self._seq), time.time_ns(), retain, lane, every_s))
+
+    def reply(self, topic: str, reply: Reply, correlation: bytes | None) -> None:
+        """Queue the answer to a command."""
+        seq, now_ns = next(self._seq), time.time_ns()
+        content = as_json({**stamp(seq, now_ns, self.boot), **asdict(reply)}, topic)
+        self.put(Outgoing(topic, content, seq, now_ns, lane=Lane.REPLY, correlation=correlation))
 
     def put(self, message: Outgoing) -> None:
         """Queue a message and wake whoever sends."""

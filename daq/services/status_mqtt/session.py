@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NoReturn
 
 from daq.errors import ScandaqError
 from daq.model.topics import OFFLINE
@@ -20,6 +21,8 @@ from daq.transports.mqtt import MqttConnection
 _LOG = logging.getLogger(__name__)
 _FLUSH_S = 1.0
 _FAREWELL_S = 1.0
+_MOMENT_S = 0.2
+_CANCELS = 20
 _HEADER_BYTES = 512
 """Room for everything in a packet that is neither topic nor payload."""
 
@@ -45,22 +48,26 @@ class Session:
         self._most_bytes = min(most_bytes, connection.limits.packet_bytes - _HEADER_BYTES)
         self._unanswered: dict[int, tuple[Outgoing, int]] = {}
 
-    async def run(self, *others: Callable[[], Awaitable[None]]) -> None:
-        """Publish until the connection is lost, and raise why; cancelled, say goodbye first."""
+    async def run(self, *others: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Publish until the connection is lost, and raise why.
+
+        No task group: before Python 3.13 one forgets a cancellation that comes just when a task of it fails.
+        """
+        watch = asyncio.create_task(self._connection.watch(), name="mqtt watch")
+        tasks = [watch, asyncio.create_task(self._publish(), name="mqtt publisher")]
+        tasks += [asyncio.create_task(_run(other), name="mqtt helper") for other in others]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._publish(), name="mqtt publisher")
-                tasks.create_task(self._connection.watch(), name="mqtt watch")
-                for other in others:
-                    tasks.create_task(_run(other), name="mqtt helper")
-        except BaseExceptionGroup as group:
-            self._suspects.lost(next(iter(self._unanswered.values()), None))
-            _end_if_cancelled()
-            raise _only(group) from None
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait([watch], timeout=_MOMENT_S)  # it knows best why
+            raise next(filter(None, map(_failure, tasks)))
         finally:
-            self._announcer.outbox.back(message for message, _ in self._unanswered.values())
-            self._unanswered.clear()
-            self._figures.under_way = 0
+            try:
+                await _ended(tasks)
+            finally:
+                self._suspects.lost(self._unanswered.values())
+                self._announcer.outbox.back(message for message, _ in self._unanswered.values())
+                self._unanswered.clear()
+                self._figures.under_way = 0
 
     async def farewell(self) -> None:
         """Send what waits and `offline`; where the broker does not take it in time, let the last will say so."""
@@ -136,19 +143,19 @@ async def _run(helper: Callable[[], Awaitable[None]]) -> None:
     await helper()
 
 
-def _end_if_cancelled() -> None:
-    """Go on ending where the task was cancelled just when the connection was lost: Python 3.11 forgets it then."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of ours, or the group where it has another."""
-    known, other = group.split(ScandaqError)
-    if known is None or other is not None:
-        return group
-    first: BaseException = known
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: Python 3.11 can lose a cancellation in `asyncio.wait_for` of a library."""
+    for _ in range(_CANCELS):
+        for task in tasks:
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=_MOMENT_S)
+        if not pending:
+            break
+    else:
+        _LOG.error("MQTT: %s did not end", ", ".join(task.get_name() for task in tasks if not task.done()))
+    for task in tasks:
+        _failure(task)

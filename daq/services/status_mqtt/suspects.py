@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from daq.services.status_mqtt.outbox import Outgoing
 
 _TWICE = 2
@@ -10,7 +12,7 @@ _MOST_KEPT = 100
 
 
 class Suspects:
-    """Knows which topics were first in line when a connection was lost, twice in a row, with how many bytes.
+    """Knows which message was the largest under way when a connection was lost, twice in a row.
 
     Such a message is not sent again: else it would end every connection. A smaller one of the topic is.
     """
@@ -18,11 +20,11 @@ class Suspects:
     def __init__(self) -> None:
         self._losses: dict[str, tuple[int, int]] = {}
 
-    def lost(self, first: tuple[Outgoing, int] | None) -> None:
-        """Note what the broker had not acknowledged when the connection was lost: the message and its bytes."""
-        if first is None or first[1] < _SMALLEST_BYTES:
+    def lost(self, unanswered: Iterable[tuple[Outgoing, int]]) -> None:
+        """Note what the broker had not acknowledged when the connection was lost: messages and their bytes."""
+        message, size = max(unanswered, key=lambda pair: pair[1], default=(None, 0))
+        if message is None or size < _SMALLEST_BYTES:
             return
-        message, size = first
         times, smallest = self._losses.pop(message.topic, (0, size))
         self._losses[message.topic] = times + 1, min(size, smallest)
         while len(self._losses) > _MOST_KEPT:

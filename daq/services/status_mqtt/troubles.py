@@ -19,7 +19,7 @@ DROPPED = "documents-dropped"
 _GUIDANCE = {
     LOST: "acquisitions go on and are recorded; look after the broker, its address and the network",
     REFUSED: "the broker's access list must let this user write nm/v1/<scanner>/# and read its commands",
-    TAKEN_OVER: "two stations use the same mqtt.client_id: give each its own",
+    TAKEN_OVER: "two daemons run for one scanner, or two stations have the same client_id: end one, or name it anew",
     TOO_LARGE: "raise max_packet_size of the broker; the whole document is in the recording's directory",
     DROPPED: "nothing is lost: every document of the run is in run.jsonl in the recording's directory",
 }
