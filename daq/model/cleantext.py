@@ -14,5 +14,8 @@ def clean_text(text: str, most: int) -> str:
     White space becomes single spaces, other characters without a shape `?`; what was cut off is marked by `…`.
     """
     head = " ".join(text[: 4 * most].split())
-    line = "".join("?" if unicodedata.category(character) in _INVISIBLE else character for character in head)
+    if head.isprintable():  # the usual case, without a look at each character
+        line = head
+    else:
+        line = "".join("?" if unicodedata.category(character) in _INVISIBLE else character for character in head)
     return line if len(line) <= most and len(text) <= 4 * most else f"{line[: most - 1]}…"
