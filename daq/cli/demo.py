@@ -1,36 +1,48 @@
-"""`daq demo`: a simulated front end, recorded by the readout, verified. Leaves nothing running."""
+"""`daq demo`: a station on simulators: front end, daemon, broker, a protocol of two steps, watched over MQTT, verified.
+
+Leaves nothing running.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_SECONDS = 10
-_READY_S = 60.0
-_END_S = 10.0
+if TYPE_CHECKING:
+    from daq.transports.localclient import LocalClient
+
+_ASK_S = 60.0
+_RUN_S = 120.0
+_REASON = "demonstration on a simulator"
 
 DEMOS = {
     "pet": (
         "siemens-petlink32",
+        "demo-pet-two-steps",
         ["--mix", "prompt=0.8,delayed=0.2"],
         200_000,
         "PET coincidences, PETLINK 32-bit words",
     ),
-    "gamma": ("head-xye64", [], 100_000, "gamma-camera events with position and energy, 64-bit words"),
+    "gamma": (
+        "head-xye64",
+        "demo-two-steps",
+        [],
+        100_000,
+        "gamma-camera events with position and energy, 64-bit words",
+    ),
 }
-"""Per kind: profile, options of the simulator, events per second, what a person is told."""
+"""Per kind: profile, protocol, options of the simulator, events per second, what a person is told."""
 
 
 def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
-    parser = nouns.add_parser("demo", help="record ten seconds of a simulated detector and verify the recording")
+    parser = nouns.add_parser(
+        "demo", help="run a protocol of two steps on a simulated station and verify the recording"
+    )
     parser.add_argument("kind", nargs="?", choices=sorted(DEMOS), default="pet")
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -38,43 +50,104 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Simulate, record, verify; 0 when the recording is whole and the ledger balances."""
+    """Simulate, serve, acquire, verify; 0 when the recording is whole and the ledger balances."""
     from daq import composition
-    from daq.cli.output import grouped, print_json, print_line, print_table, say
-    from daq.cli.record import follow
-    from daq.readout.plan import parse_source
+    from daq.cli.output import grouped, say
     from daq.storage.verify import verify
-    from device_profiles.load import load_profile
 
-    name, simulator_options, rate, story = DEMOS[options.kind]
-    profile = load_profile(name)
-    say(f"simulating {story}: {grouped(rate)} per second for {_SECONDS} s")
-    with simulator(name, rate, simulator_options) as url:
-        plan, runtime = composition.plan_recording(
-            profile, source_url=url, source=parse_source(url), stop_texts=["end"],
-            out=options.out, storage=None, store_raw=True, stall_s=10.0, simulated=True,
-        )  # fmt: skip
-        status = follow(plan, runtime, quiet=options.json)
-    directory = _shown(Path(plan.directory))
-    report = verify(Path(plan.directory))
-    ledger = _ledger(Path(plan.directory))
-    good = report.verdict == "ok" and ledger["balanced"] is True
+    profile, protocol, simulator_options, rate, story = DEMOS[options.kind]
+    out = composition.output_directory(options.out, None, "demo") if options.out else None
+    storage = out.absolute().with_name(f".{out.name}.station") if out else Path("recordings").absolute()
+    say(f"simulating {story}: {grouped(rate)} per second")
+    try:
+        status = _acquire(profile, protocol, rate, simulator_options, storage, say)
+        directory = Path(status["directory"])
+        if out is not None:
+            if out.exists():
+                out.rmdir()
+            directory = directory.rename(out)
+    finally:
+        if out is not None:
+            shutil.rmtree(storage, ignore_errors=True)
+    report = verify(directory)
+    ledger, counts, duration_ps = _told(directory)
+    good = report.verdict == "ok" and ledger["balanced"] is True and status["state"] == "completed"
+    _print(options, _shown(directory), status["state"], report.verdict, counts, duration_ps, ledger, good=good)
+    return 0 if good else 6
+
+
+def _acquire(
+    profile: str, protocol: str, rate: int, options: list[str], storage: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the protocol on a station of its own and return the station's last status."""
+    from daq.cli.demostation import simulator, station, watching
+    from daq.transports.localclient import LocalClient
+
+    with simulator(profile, rate, options) as url, station(profile, url, storage) as demo:
+        say(f"the daemon serves {demo.socket}; its broker is at mqtt://127.0.0.1:{demo.broker_port}")
+        with watching(demo.broker_port, say), LocalClient(demo.socket) as client:
+            client.ask("prepare", {"protocol": protocol, "draft_reason": _REASON}, within_s=_ASK_S)
+            try:
+                _follow(client, "preparing")
+                if client.ask("status", within_s=_ASK_S)["state"] == "armed":
+                    client.ask("start", within_s=_ASK_S)
+                    _follow(client)
+            except KeyboardInterrupt:
+                say("stopping: what is buffered is written and the recording sealed")
+                client.ask("stop", {"reason": "interrupted"}, within_s=_ASK_S)
+                _follow(client)
+            status = client.ask("status", within_s=_ASK_S)
+            _await_checksums(Path(status["directory"]))
+            return status
+
+
+def _await_checksums(directory: Path) -> None:
+    """Return when the readout has written the checksums of the files, its last act."""
+    from daq.errors import DeadlineError
+    from daq.storage.listing import load_manifest
+
+    until_s = time.monotonic() + _RUN_S
+    while not load_manifest(directory).hashed:
+        if time.monotonic() > until_s:
+            raise DeadlineError(f"{directory}: no checksums after {_RUN_S:g} s")
+        time.sleep(0.05)
+
+
+def _follow(client: LocalClient, *only: str) -> None:
+    """Return when the state is none of `only`, or, without any, when no acquisition is under way any more."""
+    from daq.errors import DeadlineError
+    from daq.state.acquisition import ACTIVE
+
+    until_s = time.monotonic() + _RUN_S
+    while (state := client.ask("status", within_s=_ASK_S)["state"]) in (only or ACTIVE):
+        if time.monotonic() > until_s:
+            raise DeadlineError(f"the demonstration is still {state} after {_RUN_S:g} s")
+        time.sleep(0.1)
+
+
+def _print(
+    options: argparse.Namespace, directory: str, state: str, verdict: str, counts: dict[str, int], duration_ps: int,
+    ledger: dict[str, Any], *, good: bool,
+) -> None:  # fmt: skip
+    from daq.cli.output import grouped, print_json, print_line, print_table
+
     if options.json:
-        print_json({"directory": plan.directory, "verdict": report.verdict, "counts": status["counts_live"],
-                    "duration_ps": status["duration_ps"], "ledger": ledger, "good": good})  # fmt: skip
-        return 0 if good else 6
+        print_json({"directory": str(Path(directory).absolute()), "state": state, "verdict": verdict, "counts": counts,
+                    "duration_ps": duration_ps, "ledger": ledger, "good": good})  # fmt: skip
+        return
     sources = ledger["sources"]
     print_table(
         "",
         ["what", "value"],
         [
-            ["events", grouped(status["counts_live"]["events"])],
-            ["detector time", f"{status['duration_ps'] / 1e12:.3f} s"],
+            ["acquisition", state],
+            ["events", grouped(counts["events"])],
+            ["detector time", f"{duration_ps / 1e12:.3f} s"],
             ["words sent, by the front end's counter", grouped(sum(s["sent"] or 0 for s in sources))],
             ["words missing", grouped(sum(s["gap"] for s in sources))],
             ["words durable", grouped(sum(s["recorded"] for s in sources))],
             ["ledger", "balanced" if ledger["balanced"] else "NOT BALANCED"],
-            ["checksums of all batches", report.verdict],
+            ["checksums of all batches", verdict],
         ],
     )
     print_line()
@@ -82,45 +155,22 @@ def run(options: argparse.Namespace) -> int:
     print_line(f"  .venv/bin/daq listmode info {directory}")
     print_line(f"  .venv/bin/daq listmode replay {directory}")
     print_line(f"  .venv/bin/daq listmode export {directory} --to parquet --out events.parquet")
-    return 0 if good else 6
 
 
-@contextmanager
-def simulator(profile: str, rate: int, options: list[str]) -> Iterator[str]:
-    """Run a Poisson simulator as a process of its own and yield its UDP address; end it on every way out."""
-    from daq.errors import DeadlineError, UnreachableError
-
-    command = [
-        *(sys.executable, "-m", "simulators", "poisson", "--profile", profile),
-        *("--rate", str(rate), "--seconds", str(_SECONDS), *options),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    watchdog = threading.Timer(_READY_S, process.kill)
-    watchdog.start()
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not watchdog.is_alive():
-            raise DeadlineError(f"the simulator was not ready within {_READY_S:g} s")
-        watchdog.cancel()
-        if not line:
-            reason = process.stderr.read().strip() if process.stderr else ""
-            raise UnreachableError(f"the simulator did not start: {reason}")
-        yield str(json.loads(line)["udp"])
-    finally:
-        watchdog.cancel()
-        process.terminate()
-        try:
-            process.communicate(timeout=_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def _ledger(directory: Path) -> dict[str, Any]:
+def _told(directory: Path) -> tuple[dict[str, Any], dict[str, int], int]:
+    """Return the ledger, the rows of events and the detector time that the manifest states."""
     from daq.storage.listing import load_manifest
 
-    ledger = load_manifest(directory).ledger
-    return ledger.model_dump(mode="json") if ledger else {"balanced": None, "sources": []}
+    manifest = load_manifest(directory)
+    rows = {"singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
+    for segment in manifest.segments:
+        if segment.stream in ("singles", "coincidences"):
+            rows[segment.stream] += segment.rows
+    for kind, facts in manifest.profile["layout"]["kinds"].items():
+        if facts["yields"] in ("prompt", "delayed"):
+            rows[f"{facts['yields']}s"] += manifest.words_by_kind.get(kind, 0)
+    ledger = manifest.ledger.model_dump(mode="json") if manifest.ledger else {"balanced": None, "sources": []}
+    return ledger, {"events": rows["singles"] + rows["coincidences"], **rows}, manifest.duration_ps or 0
 
 
 def _shown(directory: Path) -> str:

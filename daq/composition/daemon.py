@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.restart import take_over
 from daq.composition.runs import Planner
+from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _READY_S = 30.0
+_LOOK_S = 0.1
+_API = "local-api"
 _LOOP_LATE_S = 5.0
 _END_S = 15.0
 
@@ -80,8 +84,7 @@ class Daemon:
         api = self._add_services()
         running = asyncio.create_task(self.supervisor.run(), name="services")
         try:
-            async with asyncio.timeout(_READY_S):
-                await api.serving()
+            await self._until_served(api)
             self.audit.note(DAEMON, "serve", self._site.station, result="done", new=str(self.machine.state))
             _LOG.info("station %s serves at %s; state %s", self._site.station, self._site.socket, self.machine.state)
             self._notify.ready(f"{self.machine.state}")
@@ -92,6 +95,21 @@ class Daemon:
             self._notify.stopping("ends in order")
             self.supervisor.stop()
             await running
+
+    async def _until_served(self, api: LocalApi) -> None:
+        """Return when requests are taken; raise why they are not."""
+        serving = asyncio.create_task(api.serving(), name="serving")
+        until_s = time.monotonic() + _READY_S
+        try:
+            while not serving.done():
+                await asyncio.wait({serving}, timeout=_LOOK_S)
+                refused = [each for each in self.supervisor.services if each.name == _API and each.why]
+                if refused:
+                    raise RefusedError(f"the daemon cannot serve: {refused[0].why.removeprefix('RefusedError: ')}")
+                if time.monotonic() > until_s:
+                    raise DeadlineError(f"the local socket was not there after {_READY_S:g} s")
+        finally:
+            serving.cancel()
 
     # Parts
 
@@ -124,7 +142,7 @@ class Daemon:
         sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self._role_of)
         for name, run in publishers(site, self._scanner_name, sayers):
             add(name, run, essential=False)
-        add("local-api", api.run, essential=True)
+        add(_API, api.run, essential=True)
         pulse = Pulse("the loop", _LOOP_LATE_S)
         add("watchdog", Watchdog(self._notify, {"loop": self._loop_check(pulse)}).run, essential=True)
         return api

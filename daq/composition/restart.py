@@ -8,7 +8,7 @@ import logging
 from daq.composition.runs import Planner
 from daq.errors import ScandaqError
 from daq.model.station import DAEMON
-from daq.services.acquisition.found import Found, look
+from daq.services.acquisition.found import Found, axes_moved, look
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.audit import Audit
@@ -25,6 +25,8 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
         machine.announce()
         return
     run = await planner.found(machine.entry)
+    if axes_moved(machine.entry, run.protocol):
+        station.lose_motion(f"the daemon of {run.identity} ended while axes moved")
     found = await _look(machine, run)
     if found.alive and await _adopted(station, run):
         _LOG.info("%s found again: %s", run.identity, machine.state)
