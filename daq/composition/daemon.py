@@ -24,6 +24,7 @@ from daq.services.acquisition.run import Around
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.bus import Bus
+from daq.services.catalogue.service import Catalogue
 from daq.services.localapi import LocalApi
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
@@ -71,7 +72,8 @@ class Daemon:
         self.journal = Journal(self._state, boot=self._boot, on_failure=self._journal_fails)
         self.machine = Machine(self.journal, self.bus, simulated=site.simulated)
         self.hardware = Hardware(site, self._scanner, self.bus, self.alarms, rehome=self.journal.entry.rehome)
-        self.planner = Planner(self._equipment(), self._around(), self.audit, self._boot)
+        self.catalogue = Catalogue(site.catalogue or "", storage=site.storage, station=site.station, alarms=self.alarms)
+        self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.station = Station(self._parts())
         self.supervisor = Supervisor(self._service_failed, end_s=_END_S)
         self.ticker = LoopTicker()
@@ -137,9 +139,10 @@ class Daemon:
         api = LocalApi(site.socket_path, site.access.socket_group, self.station.command, self.bus, self._role_of)
         add("alarms", self.alarms.run, essential=True)
         add("loop", self.ticker.run, essential=True)
+        add("catalogue", self.catalogue.run, essential=False)
         for name, run in self.hardware.services():
             add(name, run, essential=False)
-        sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self._role_of)
+        sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of)
         for name, run in publishers(site, self._scanner_name, sayers):
             add(name, run, essential=False)
         add(_API, api.run, essential=True)
@@ -188,6 +191,7 @@ class Daemon:
         self.audit.note(DAEMON, "end", self._site.station, result="done", new=str(self.machine.state))
         await self.audit.close()
         await self.hardware.close()
+        self.catalogue.close()
         self.journal.close()
         self._notify.close()
         _LOG.info("ended; state %s, process %d", self.machine.state, os.getpid())

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from daq.composition.runs import Planner
 from daq.model.station import Actor, Role
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.broker import ensure_broker
 from daq.services.bus import Bus
+from daq.services.metrics import Metrics
+from daq.services.metricsources import document_figures, mqtt_figures, readout_figures
 from daq.services.station import Station
 from daq.services.status_mqtt.service import StatusMqtt
 from daq.services.status_mqtt.settings import MqttSettings
@@ -30,13 +33,30 @@ class Sayers:
     alarms: Alarms
     audit: Audit
     station: Station
+    planner: Planner
     role_of: Callable[[str, int | None], Role]
 
 
 def publishers(site: Site, scanner: str, sayers: Sayers) -> Services:
     """Return who publishes at this site: name and coroutine function."""
+    services: Services = []
     status = mqtt(site, scanner, sayers)
-    return [("mqtt", status.run)] if status is not None else []
+    if status is not None:
+        services.append(("mqtt", status.run))
+    if site.metrics.port is not None:
+        services.append(("metrics", _metrics(site.metrics.port, status, sayers).run))
+    return services
+
+
+def _metrics(port: int, status: StatusMqtt | None, sayers: Sayers) -> Metrics:
+    """Return the metrics of the station, its readout, its run documents and its connection to the broker."""
+
+    def of_readout() -> dict[str, Any] | None:
+        run = sayers.station.run
+        return run.last_status if run is not None and not run.over else None
+
+    asked = [*readout_figures(of_readout), *document_figures(sayers.planner.documents)]
+    return Metrics(sayers.bus, port, asked + (mqtt_figures(status.figures) if status is not None else []))
 
 
 def mqtt(site: Site, scanner: str, sayers: Sayers) -> StatusMqtt | None:

@@ -23,6 +23,8 @@ from daq.services.acquisition.progress import DEVICE
 from daq.services.acquisition.records import Records
 from daq.services.acquisition.run import Around, Run
 from daq.services.audit import Audit
+from daq.services.catalogue.service import Catalogue
+from daq.services.rundocuments import RunDocuments
 from daq.state.acquisition import State, Trigger, next_state
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 class Planner:
     """Makes the runs of a station."""
 
-    def __init__(self, equipment: Equipment, around: Around, audit: Audit, boot: str) -> None:
+    def __init__(self, equipment: Equipment, around: Around, audit: Audit, catalogue: Catalogue, boot: str) -> None:
+        self._catalogue = catalogue
         self._equipment, self._around, self._machine = equipment, around, around.machine
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
@@ -97,9 +100,18 @@ class Planner:
         records = self._records.pop(run.identity, None)
         if records is not None:
             await records.end(outcome, detail)
+        if run.directory.is_dir():
+            self._catalogue.note(run.directory, outcome=str(outcome))
 
     async def hashed(self, run: Run) -> None:
         """Take note that the checksums of a run's files are known."""
+        if run.directory.is_dir():
+            self._catalogue.note(run.directory)
+
+    def documents(self) -> RunDocuments | None:
+        """Return the documents of the run under way, for those who count them."""
+        newest = next(reversed(self._records.values()), None)
+        return newest.documents if newest is not None else None
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
         """Note the present as the time of injection; return it. Raise `RefusedError` without a record."""
@@ -142,7 +154,8 @@ class Planner:
             administration_reference=papers.administration.key if papers.administration else None,
         )  # fmt: skip
         records = Records(
-            around.bus, around.alarms, self._audit, identity=identity, directory=directory, fields=fields, papers=papers
-        )
+            around.bus, around.alarms, self._audit, identity=identity, directory=directory, fields=fields,
+            papers=papers, begun=partial(self._catalogue.note, directory),
+        )  # fmt: skip
         self._records[identity] = records
         return records

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daq.errors import ScandaqError
+from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.journal import Entry
 from daq.state.acquisition import State, Trigger
 from daq.storage.listing import load_manifest
@@ -52,6 +53,15 @@ def _ended(entry: Entry, steps: int) -> Found:
     if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in ("motion lost", "unattended")):
         return Found(trigger=Trigger.FOUND_COMPLETED, detail=f"{restart}: {how}")
     return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=f"{restart}: {how}")
+
+
+def axes_moved(entry: Entry, protocol: AcquisitionProtocol) -> bool:
+    """Return True where axes may have moved when the daemon that wrote the entry ended: nobody saw where they went."""
+    if entry.state is State.PREPARING:
+        return bool(protocol.steps[0].positions)
+    if entry.state in (State.ARMED, State.WAITING, State.PAUSED):
+        return False
+    return entry.moving or entry.state is State.POSITIONING
 
 
 def reconciled(entry: Entry, status: dict[str, object]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,7 +65,11 @@ class Link:
 
     async def status(self) -> dict[str, Any]:
         """Return its status; the last one it gave when it does not answer just now."""
-        return await self._call(self._readout.status)
+        return await self._call(self._status)
+
+    def _status(self) -> dict[str, Any]:
+        status = self._readout.status()
+        return {**status, "file_bytes": _size_bytes(status.get("directory"))}
 
     async def start(self) -> None:
         """Begin to record."""
@@ -120,6 +125,17 @@ class Link:
 
     async def _call(self, ask: Callable[[], _T]) -> _T:
         return await _within(self._pool, _COMMAND_S, ask)
+
+
+def _size_bytes(directory: str | None) -> int:
+    """Return how large the files of a recording are; 0 while there is none."""
+    if directory is None:
+        return 0
+    try:
+        with os.scandir(directory) as entries:
+            return sum(entry.stat().st_size for entry in entries)
+    except OSError:  # not there yet, or a file that is being replaced
+        return 0
 
 
 def _pool() -> ThreadPoolExecutor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,9 +41,10 @@ class Records:
 
     def __init__(
         self, bus: Bus, alarms: Alarms, audit: Audit, *, identity: str, directory: Path, fields: Mapping[str, Any],
-        papers: Papers,
+        papers: Papers, begun: Callable[[], None],
     ) -> None:  # fmt: skip
-        """`fields` go into the start document."""
+        """`fields` go into the start document; `begun` is called once the recording's directory is there."""
+        self._begun = begun
         self.papers = papers
         self._filing: asyncio.Task[None] | None = None
         self._bus, self._alarms, self._audit = bus, alarms, audit
@@ -98,6 +99,11 @@ class Records:
         except ScandaqError as why:
             _LOG.warning("%s: %s", self._identity, why)
 
+    @property
+    def documents(self) -> RunDocuments:
+        """Return the run documents, for those who count them."""
+        return self._documents
+
     async def manifest(self) -> Manifest | None:
         """Return the manifest as it is on disk now; None where nothing was recorded, or it cannot be read."""
         try:
@@ -114,6 +120,7 @@ class Records:
                 if time.monotonic() > until_s:
                     return
                 await asyncio.sleep(_LOOK_S)
+            self._begun()
         except (ScandaqError, OSError) as why:
             _LOG.error("%s: the private files could not be moved: %s", self._identity, type(why).__name__)
             self._alarms.raise_(

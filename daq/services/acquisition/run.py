@@ -74,7 +74,7 @@ class Run:
         )  # fmt: skip
         self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None
-        self._over = False
+        self.over = False
         """It has come to its end; the state may be that of another run by now."""
         self._arming = Arming(around.alarms, around.arming_s)
         self.last_status: dict[str, Any] = {}
@@ -84,9 +84,9 @@ class Run:
         if self._link is None and self._machine.state is State.PREPARING:
             self._work.begin(self._prepare(), "prepare")
         try:
-            while not self._over and self._machine.state not in IDLE:
+            while not self.over and self._machine.state not in IDLE:
                 await self._tick()
-                await asyncio.sleep(0 if self._over else _TICK_S)
+                await asyncio.sleep(0 if self.over else _TICK_S)
             await self._follow_to_the_end()
         finally:
             await self._leave()
@@ -108,7 +108,7 @@ class Run:
         if state is State.PREPARING:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
             await self._end_readout("could not be prepared")
-        elif self.moves and not ended:
+        elif state is State.POSITIONING or (self.moves and not ended):
             await self.motion_lost("the daemon was restarted while axes moved")
         elif state in ENDING:
             await self._end_readout(self._machine.entry.detail[:100] or str(state))
@@ -145,7 +145,7 @@ class Run:
     async def motion_lost(self, why: str) -> None:
         """End as interrupted: an axis did something else than it was told, or nobody watches over it any more."""
         before = self._machine.state
-        if not self._machine.fire_if_possible(Trigger.MOTION_LOST, why, rehome=True):
+        if not self._machine.fire_if_possible(Trigger.MOTION_LOST, why):
             return
         await self._work.cancel()
         with contextlib.suppress(ScandaqError):  # it does not answer, or has ended: the next tick finds that out
@@ -263,7 +263,7 @@ class Run:
     async def _finished(self, trigger: Trigger, detail: str) -> None:
         """Leave the acquisition behind: records first, then the state, which lets the next one begin."""
         await self._around.on_ended(self, next_state(self._machine.state, trigger), detail)
-        self._over = True
+        self.over = True
         self._machine.fire(trigger, detail)
 
     async def _follow_to_the_end(self) -> None:
