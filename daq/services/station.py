@@ -116,6 +116,10 @@ class Station:
         await run.adopt()
         self._drive(run)
 
+    def lose_motion(self, why: str) -> None:
+        """Trust no position any more: axes are homed and a person confirms before anything moves."""
+        self._parts.motion.lose(why)
+
     async def close(self) -> None:
         """Let go of every run. Readouts go on by themselves."""
         tasks = list(self._driving.values())
