@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ _MOST_TEXT = 300
 _MOST_NAME = 80
 _SAVE_WITHIN_S = 10.0
 _SAVE_AGAIN_S = 5.0
+_LAST_SAVE_S = 2.0
 _IDLE_S = 30.0
 _DEVICE = "alarms"
 
@@ -165,7 +167,12 @@ class Alarms:
                     continue
                 self._changed.clear()
         finally:
-            self._worker.close()
+            try:
+                with suppress(TimeoutError):  # a disk that does not answer: the file has the alarms of a moment ago
+                    async with asyncio.timeout(_LAST_SAVE_S):
+                        await self.save_now()
+            finally:
+                self._worker.close()
 
     def flush(self) -> float:
         """Announce what is due, forget what is over, and return the seconds after which to do so again."""

@@ -81,7 +81,7 @@ class Audit:
         files: StorageFiles | None = None,
     ) -> None:
         self.written = self.failures = 0
-        self._boot, self._config_sha256 = boot, config_sha256
+        self._boot, self._config_sha256 = clean_text(boot, _MOST_NAME), clean_text(config_sha256, _MOST_NAME)
         self._alarms = alarms
         self._bounds = bounds or AuditBounds()
         self._file = AuditFile(folder, self._own, files=files, max_bytes=self._bounds.file_bytes)
@@ -233,7 +233,14 @@ class Audit:
 
     def _about_lost(self) -> _Entry:
         lost, self._not_kept = self._not_kept, 0
-        return _Entry(self._own("audit-lost", "lines", new=lost, reason="no room to keep them while the disk refused"))
+        return _Entry(
+            self._own(
+                "audit-lost",
+                "lines",
+                new=lost,
+                reason="they found no room while the disk refused, or could not be put into words",
+            )
+        )
 
     def _work(self) -> None:
         """Write line after line until told to close; what is then left has had one more attempt."""
@@ -246,12 +253,23 @@ class Audit:
                 if self._pause(pause_s):
                     break
                 pause_s = min(2 * pause_s, self._bounds.retry_most_s)
+            except Exception:  # noqa: BLE001 - whatever it is, it is a fault of this one line
+                _LOG.exception("a line that cannot be put into the audit log is left out and counted")
+                self._leave_out()
             else:
                 pause_s = self._bounds.retry_s
                 self._done(entry)
         with suppress(OSError):  # a disk that fails while a file is closed; every line is synced already
             self._file.close()
         self._in_loop(self._ended.set)
+
+    def _leave_out(self) -> None:
+        """Drop the line that waits first: a fault of this program must not keep the others out."""
+        with self._changed:
+            entry = self._waiting.popleft()
+            self._not_kept += 1
+            self._lost += 1
+        self._answer(entry, is_durable=False)
 
     def _next(self) -> _Entry | None:
         """Wait for a line; return None once closed and empty."""

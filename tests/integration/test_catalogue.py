@@ -20,10 +20,10 @@ from daq.errors import DeadlineError, FormatError, MissingError, UnreachableErro
 from daq.model.station import Alarm
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
-from daq.services.catalogue import Acquisition, Catalogue, CatalogueBounds, Filter
 from daq.services.catalogue.database import Database
-from daq.services.catalogue.entry import limits_ms
+from daq.services.catalogue.entry import Acquisition, Filter, limits_ms
 from daq.services.catalogue.rebuild import rebuild
+from daq.services.catalogue.service import Catalogue, CatalogueBounds
 
 DEADLINE_S = 30.0
 QUICK = CatalogueBounds(call_s=5.0, wait_s=2.0, retry_s=0.05, retry_most_s=0.1)
@@ -348,6 +348,16 @@ async def test_it_is_right_by_itself_when_it_starts(url: str, storage: Path) -> 
         assert await catalogue.flush(DEADLINE_S)
 
         assert await catalogue.count() == 250
+
+
+async def test_what_was_noted_last_is_written_when_the_service_ends(url: str, storage: Path) -> None:
+    async with catalogue_at(url, storage) as catalogue:
+        assert await catalogue.flush(DEADLINE_S)
+        catalogue.note(recording(storage, 1), outcome="aborted")
+
+    database = Database(url)
+    assert database.get(identity(1)).outcome == "aborted"
+    database.close()
 
 
 async def test_an_acquisition_without_a_manifest_can_be_added(url: str, tmp_path: Path) -> None:

@@ -347,13 +347,27 @@ async def test_the_service_keeps_the_file_and_says_what_was_deferred(tmp_path: P
         alarms.raise_("x", "y", priority="high", text="one", guidance="g")
         alarms.raise_("x", "y", priority="high", text="two", guidance="g")
         async with asyncio.timeout(DEADLINE_S):
-            while not (file.exists() and b"two" in file.read_bytes() and said[-1].text == "two"):  # noqa: ASYNC110
+            while not (file.exists() and b"two" in file.read_bytes() and said[-1].text == "two"):
                 await asyncio.sleep(0.01)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
     assert [alarm.text for alarm in said] == ["one", "two"]
+
+
+async def test_the_last_change_is_kept_when_the_service_ends(tmp_path: Path) -> None:
+    file = tmp_path / "alarms.json"
+    alarms = Alarms(Bus(), file, bounds=AlarmBounds(save_s=1000.0))
+    alarms._next_save_s += 1000.0
+    task = asyncio.create_task(alarms.run(), name="alarms")
+    await asyncio.sleep(0)
+    alarms.raise_("x", "y", priority="high", text="one", guidance="g")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+    assert [alarm.name for alarm in load_alarms(file, 10)[0]] == ["y"]
 
 
 class Model(RuleBasedStateMachine):

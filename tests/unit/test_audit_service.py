@@ -52,7 +52,7 @@ async def audit_in(folder: Path, **settings: Any) -> AsyncIterator[Audit]:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not is_so():  # noqa: ASYNC110 - a thread is waited for
+        while not is_so():
             await asyncio.sleep(0.005)
 
 
@@ -168,6 +168,16 @@ async def test_lines_that_found_no_room_are_counted_in_the_log(tmp_path: Path) -
         ("audit-lost", 7),
         ("set", 99),
     ]
+
+
+async def test_a_line_that_cannot_be_written_at_all_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    async with audit_in(tmp_path / "audit") as audit:
+        impossible: Any = Actor("anna", "local", uid=object())  # type: ignore[arg-type]
+        assert not await audit.write(impossible, "set", "x", result="done")
+        assert await audit.write(ANNA, "set", "x", result="done")
+
+    assert audit.lost == 1
+    assert [line["verb"] for line in lines(tmp_path / "audit")] == ["audit-lost", "set"]
 
 
 async def test_closing_on_a_dead_disk_ends_and_gives_the_lines_to_the_journal(

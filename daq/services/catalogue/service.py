@@ -27,6 +27,7 @@ from daq.storage.verify import verify
 _LOG = logging.getLogger(__name__)
 _DEVICE = "catalogue"
 _BATCH = 100
+_LAST_WRITE_S = 2.0
 _FROM_THE_DIRECTORY = ("directory", "keeper", "stamp")
 
 P = ParamSpec("P")
@@ -169,7 +170,10 @@ class Catalogue:
                 self._changed.clear()
                 await self._changed.wait()
         finally:
-            self.close()
+            try:
+                await self._write_the_last()
+            finally:
+                self.close()
 
     def close(self) -> None:
         """End the threads after what they are at; wait for nothing."""
@@ -189,6 +193,15 @@ class Catalogue:
                 raise
             _LOG.info("catalogue: %d acquisitions, %d rows renewed", done.directories, done.stored)
         self._clear()
+
+    async def _write_the_last(self) -> None:
+        """Write what still waits, if that is quickly done; what is left comes with the rebuild of the next start."""
+        try:
+            async with asyncio.timeout(_LAST_WRITE_S):
+                while self._pending:
+                    await self._write(dict(list(self._pending.items())[:_BATCH]))
+        except (ScandaqError, TimeoutError) as why:
+            _LOG.warning("catalogue: %d entries are left to the next start: %s", len(self._pending), why)
 
     async def _write(self, batch: dict[str, dict[str, Any]]) -> None:
         await self._writer.call_within(self.bounds.call_s, self._store, batch)
