@@ -172,9 +172,10 @@ class Audit:
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._ended.wait()
-        left = list(self._waiting)
+        with self._changed:
+            left = list(self._waiting)
         for entry in left:
-            _LOG.error("audit line that could not be written: %s", json.dumps(entry.fields))
+            _LOG.error("audit line that could not be written: %s", json.dumps(entry.fields, default=str))
         return len(left) + self._not_kept
 
     def _fields(self, actor: Actor, verb: str, what: str, *, result: Result, **said: Any) -> Fields:
