@@ -5,7 +5,7 @@
         mosquitto.conf  what it was told
         broker.log      what it said
 
-It is ours when the process has our lock open. Nothing else is ever asked or ended, whatever listens on the port.
+It is ours when the process holds our lock. Nothing else is ever asked or ended, whatever listens on the port.
 `python -m daq.services.broker PORT` is the one that serves where mosquitto is not installed.
 """
 
@@ -21,18 +21,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from daq.errors import DeadlineError, MissingError, RefusedError, UnreachableError
 from daq.readout.locks import EXCLUSIVE, open_for_locking, try_lock
+from daq.services.brokerproof import CONFIG, LOCK, MODULE, SHELL, holds, is_ours, listens, search, send
 from daq.transports.mqtt_address import Protocol
 from daq.transports.mqtt_probe import answers, free_port
 
 HOST = "127.0.0.1"
-LOCK = "lock"
-CONFIG = "mosquitto.conf"
 LOG = "broker.log"
 _START_S = 15.0
 _END_S = 5.0
@@ -85,7 +84,7 @@ def _found_or_started(state_folder: Path, folder: Path, port: int, deadline: flo
             raise UnreachableError(f"the own broker ended at once; {_last_words(folder)}")
         if port not in (0, found.port):
             end_broker(state_folder)
-        elif found.pid is not None and answers(found.host, found.port, within_s=_ASK_S):
+        elif _answers(found):
             return found
         time.sleep(_POLL_S)
     raise DeadlineError(f"the own broker in {folder} did not answer within {_START_S:g} s; its log is {folder / LOG}")
@@ -100,10 +99,10 @@ def find_broker(state_folder: Path) -> OwnBroker | None:
         said = json.loads((folder / LOCK).read_bytes())
         broker = OwnBroker(HOST, int(said["port"]), said["protocol"], said["kind"], said["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return OwnBroker(HOST, 0, "3.1.1", "amqtt")
-    if broker.pid is not None and _has_open(broker.pid, folder / LOCK):
-        return broker
-    return OwnBroker(broker.host, broker.port, broker.protocol, broker.kind, _who_has_open(folder / LOCK))
+        broker = OwnBroker(HOST, 0, "3.1.1", "amqtt")
+    if broker.pid is None or not is_ours(broker.pid, folder):
+        broker = replace(broker, pid=search(folder))
+    return broker
 
 
 def end_broker(state_folder: Path) -> bool:
@@ -116,7 +115,7 @@ def end_broker(state_folder: Path) -> bool:
         return False
     while time.monotonic() < deadline:
         if found is not None and found.pid is not None:
-            _send(found.pid, next(signals, signal.SIGKILL), folder / LOCK)
+            send(found.pid, next(signals, signal.SIGKILL), folder)
         until = time.monotonic() + _END_S
         while time.monotonic() < until:
             if not _lives(folder):
@@ -145,9 +144,9 @@ def _launch(folder: Path, lock: BinaryIO, port: int) -> None:
         broker, command = _command(folder, wanted or free_port(HOST))
         _note(lock, broker)
         pid = _spawn(command, folder, lock)
-        broker = OwnBroker(broker.host, broker.port, broker.protocol, broker.kind, pid)
+        broker = replace(broker, pid=pid)
         _note(lock, broker)
-        if _serves(broker):
+        if _serves(broker, folder):
             return
         if port and attempt == 0 and _is_taken(folder):
             taken = (
@@ -161,7 +160,7 @@ def _launch(folder: Path, lock: BinaryIO, port: int) -> None:
 def _command(folder: Path, port: int) -> tuple[OwnBroker, list[str]]:
     mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:{_SBIN}")
     if mosquitto is None:
-        return OwnBroker(HOST, port, "3.1.1", "amqtt"), [sys.executable, "-m", "daq.services.broker", str(port)]
+        return OwnBroker(HOST, port, "3.1.1", "amqtt"), [sys.executable, "-m", MODULE, str(port)]
     (folder / CONFIG).write_text(_mosquitto_conf(port), encoding="utf-8")
     return OwnBroker(HOST, port, "5", "mosquitto"), [mosquitto, "-c", str(folder / CONFIG)]
 
@@ -190,7 +189,7 @@ def _spawn(command: list[str], folder: Path, lock: BinaryIO) -> int:
         if log.stat().st_size > _MOST_LOG_BYTES:
             log.unlink()
     started = subprocess.run(
-        ["/bin/sh", "-c", '"$@" >> "$0" 2>&1 < /dev/null & echo $!', str(log), *command],
+        [SHELL, "-c", '"$@" >> "$0" 2>&1 < /dev/null & echo $!', str(log), *command],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         pass_fds=[lock.fileno()],
@@ -201,17 +200,21 @@ def _spawn(command: list[str], folder: Path, lock: BinaryIO) -> int:
     return int(started.stdout)
 
 
-def _serves(broker: OwnBroker) -> bool:
-    """Wait until it answers; return False when its process has ended, or is not the one that answers."""
+def _serves(broker: OwnBroker, folder: Path) -> bool:
+    """Wait until it answers; return False when its process has ended."""
     deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if broker.pid is None or not Path(f"/proc/{broker.pid}/fd").exists():
+    while time.monotonic() < deadline and broker.pid is not None:
+        if not holds(broker.pid, folder / LOCK):
             return False
-        if answers(broker.host, broker.port, within_s=_ASK_S):
-            time.sleep(_POLL_S)  # one that cannot have the port has ended by now, and somebody else answered
-            return Path(f"/proc/{broker.pid}/fd").exists()
+        if _answers(broker):
+            return True
         time.sleep(_POLL_S)
     return False
+
+
+def _answers(broker: OwnBroker) -> bool:
+    """Return True when the broker answers, and nobody else in its place."""
+    return listens(broker.pid, broker.port) and answers(broker.host, broker.port, within_s=_ASK_S)
 
 
 def _port_of_last_time(lock: BinaryIO) -> int:
@@ -257,35 +260,6 @@ def _lives(folder: Path) -> bool:
             return not try_lock(file, EXCLUSIVE)
     except MissingError:
         return False
-
-
-def _has_open(pid: int, file: Path) -> bool:
-    """Return True when a process has the file open."""
-    try:
-        wanted = file.stat()
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                if os.path.samestat(descriptor.stat(), wanted):
-                    return True
-    except OSError:
-        return False
-    return False
-
-
-def _who_has_open(file: Path) -> int | None:
-    others = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return next((pid for pid in others if pid != os.getpid() and _has_open(pid, file)), None)
-
-
-def _send(pid: int, number: signal.Signals, lock: Path) -> None:
-    """Send a signal to the process if it still is the one that has the lock open."""
-    with suppress(ProcessLookupError):
-        handle = os.pidfd_open(pid)
-        try:
-            if _has_open(pid, lock):
-                signal.pidfd_send_signal(handle, number)
-        finally:
-            os.close(handle)
 
 
 async def _serve_amqtt(port: int) -> None:

@@ -7,7 +7,7 @@ import itertools
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from daq.errors import RefusedError
@@ -92,6 +92,14 @@ class Announcer:
     def keep_ledger(self, topic: str) -> None:
         """Count a run's ledger among those that stay retained; clear the oldest when there are too many."""
         self._ledgers[topic] = self._ledgers.pop(topic, None)
+        self._clear_ledgers()
+
+    def found_ledgers(self, topics: Iterable[str]) -> None:
+        """Count ledgers that the broker still keeps, the oldest first, as older than those announced since."""
+        self._ledgers = dict.fromkeys([*(topic for topic in topics if topic not in self._ledgers), *self._ledgers])
+        self._clear_ledgers()
+
+    def _clear_ledgers(self) -> None:
         while len(self._ledgers) > MOST_LEDGERS:
             oldest = next(iter(self._ledgers))
             del self._ledgers[oldest]

@@ -12,11 +12,10 @@ import logging
 import time
 
 from daq.errors import AccessError
-from daq.model.station import Alarm, Announcement, Description, Reading, RunLedger
+from daq.model.station import Alarm, Announcement, Description, Reading
 from daq.model.topics import level
 from daq.services.bus import Bus
-from daq.services.status_mqtt.announcer import MOST_LEDGERS, Announcer
-from daq.services.status_mqtt.messages import topic_of
+from daq.services.status_mqtt.announcer import Announcer
 from daq.transports.mqtt import Heard, MqttConnection
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +25,12 @@ _MOST_TOPICS = 20_000
 
 
 class Sweep:
-    """Clears retained messages that are about nothing any more. `cleared` counts them."""
+    """Clears retained messages that are about nothing any more; counts readings and alarms of these in `cleared`."""
 
     def __init__(self, announcer: Announcer, bus: Bus, *, settle_s: float, unwanted: str | None) -> None:
         """`settle_s`: how long after a connect; `unwanted`: a topic of ours to clear, if anything is retained there."""
         self.cleared = 0
+        self.done = False
         self._announcer = announcer
         self._bus = bus
         self._settle_s = settle_s
@@ -50,6 +50,7 @@ class Sweep:
             if pattern is not None:
                 await self._collect(connection, pattern)
         self._clear()
+        self.done = True
 
     def heard(self, heard: Heard) -> None:
         """Note a retained message."""
@@ -70,13 +71,8 @@ class Sweep:
 
     def _clear(self) -> None:
         newest = self._bus.newest()
-        ledgers = sorted(topic for topic in self._found if _matches(topic, self._announcer.topics.every_ledger))
-        for topic in ledgers:
-            self._announcer.keep_ledger(topic)
-        for said in newest:  # counted last: the newest of all
-            if isinstance(said, RunLedger):
-                self._announcer.keep_ledger(topic_of(self._announcer.topics, said))
-        self.cleared += max(0, len(ledgers) - MOST_LEDGERS)
+        every_ledger = self._announcer.topics.every_ledger
+        self._announcer.found_ledgers(sorted(topic for topic in self._found if _matches(topic, every_ledger)))
         for topic in self._stale(newest):
             _LOG.info("MQTT: cleared %s, which nothing announces any more", topic)
             self._announcer.clear(topic)
