@@ -48,11 +48,20 @@ async def serve(site_file: Path, told_to_end: asyncio.Event) -> int:
     from device_profiles.site import load_site
 
     site = load_site(site_file)
+    make_storage(site.storage)
     with only_daemon(site.state_folder):
         async with AsyncExitStack() as stack:
             daemon = Daemon(site, site_file.parent, Notify.from_environment())
             await daemon.run(stack, told_to_end)
     return 0
+
+
+def make_storage(storage: Path) -> None:
+    """Make the folder of the recordings where it is missing; raise `RefusedError` where that cannot be."""
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise RefusedError(f"the storage folder {storage} cannot be made: {why.strerror}") from None
 
 
 class Daemon:

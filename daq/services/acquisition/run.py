@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
 _READY_S = 60.0
-_HASH_S = 3600.0
+_LOOK_S = 0.5
+_RESULT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,9 @@ class Run:
         if self._link is None:
             return
         try:
-            self.last_status = await self._link.result(_HASH_S)
+            while await self._link.running():
+                await asyncio.sleep(_LOOK_S)
+            self.last_status = await self._link.result(_RESULT_S)
         except ScandaqError as why:
             _LOG.warning("the readout of %s ended with: %s", self.identity, why)
         await self._around.on_hashed(self)
