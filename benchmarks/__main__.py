@@ -23,7 +23,8 @@ from benchmarks.common import Row, load
 def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
-        "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue, "daemon": bench_daemon,
+        "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
+        "daemon": bench_daemon,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")

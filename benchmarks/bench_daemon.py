@@ -1,4 +1,4 @@
-"""The daemon: a transition, idleness, and how long a command takes to be seen over MQTT while 10 M words/s are recorded.
+"""The daemon: a transition, idleness, how long a command takes to be seen over MQTT while 10 M words/s are recorded.
 
 The blaster, the readout, the daemon and the broker share the cores of one machine, as they would on a small station.
 """
@@ -94,7 +94,7 @@ def _station(folder: Path, url: str) -> list[Row]:
     command = [sys.executable, "-m", "daq", "serve", "--site", str(site), "--log-level", "warning"]
     daemon = subprocess.Popen(command)
     try:
-        _until(lambda: (state / "control").exists(), "the daemon")
+        _until((state / "control").exists, "the daemon")
         with LocalClient(state / "control") as client, _states(broker.port) as heard:
             time.sleep(2.0)
             idle = _cpu_s(daemon.pid)

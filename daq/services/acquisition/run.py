@@ -272,7 +272,7 @@ class Run:
         if self._link is None:
             return
         try:
-            while await self._link.running():
+            while await self._link.running():  # noqa: ASYNC110 - a process of its own, which cannot tell us
                 await asyncio.sleep(_LOOK_S)
             self.last_status = await self._link.result(_RESULT_S)
         except ScandaqError as why:
