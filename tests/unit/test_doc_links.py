@@ -199,7 +199,7 @@ def test_no_page_shows_a_path_of_somebodys_machine() -> None:
 
 
 def test_every_fence_is_closed_and_of_a_known_language() -> None:
-    plain = {"console", "sh", "python", "toml", "json", "sql", "text"}
+    plain = {"console", "sh", "python", "toml", "json", "sql", "text", "mermaid"}
     fenced = [block.language for page in PAGES for block in blocks(page.read_text(encoding="utf-8"))]
     odd = [name_of(page) for page in PAGES if page.read_text(encoding="utf-8").count("\n```") % 2]
 
