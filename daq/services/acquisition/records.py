@@ -82,7 +82,9 @@ class Records:
         try:
             if self._step:
                 self._documents.step(self._step, self._name, "end", ended_by=str(outcome))
-            sha256 = await self._documents.close(_EXIT.get(outcome, "fail"), detail or str(outcome))
+            sha256 = await self._documents.close(
+                _EXIT.get(outcome, "fail"), f"{outcome}: {detail}" if detail else str(outcome)
+            )
         except ScandaqError as why:
             self._trouble(str(why))
             return manifest
