@@ -79,6 +79,16 @@ class Site(BaseSettings):
     metrics: Metrics = Metrics()
     access: Access = Access()
 
+    @property
+    def state_folder(self) -> Path:
+        """Return the folder of journal, audit log and catalogue."""
+        return self.state or self.storage / "station"
+
+    @property
+    def socket_path(self) -> Path:
+        """Return the path of the local socket."""
+        return self.socket or self.state_folder / "control"
+
     @classmethod
     def settings_customise_sources(
         cls,
