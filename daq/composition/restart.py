@@ -22,6 +22,7 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
     """Go on with the run that the journal speaks of, or say how it ended; announce the state in any case."""
     before = machine.state
     if before not in ACTIVE:
+        await planner.say_again(machine.entry)
         machine.announce()
         return
     run = await planner.found(machine.entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from daq.composition import acquisition_id, output_directory
 from daq.composition.judging import judged
 from daq.composition.protocolplan import Wanted, protocol_plan
-from daq.errors import RefusedError, UnexpectedError
+from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.rundocument import run_fields
-from daq.model.station import Actor
+from daq.model.station import Actor, RunLedger
 from daq.model.verbs import Prepare
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
@@ -26,12 +27,15 @@ from daq.services.audit import Audit
 from daq.services.catalogue.service import Catalogue
 from daq.services.rundocuments import RunDocuments
 from daq.state.acquisition import State, Trigger, next_state
+from daq.storage.listing import load_manifest
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
     from daq.composition.equipment import Equipment
     from daq.model.protocol import AcquisitionProtocol
     from daq.storage.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
 
 
 class Planner:
@@ -94,6 +98,19 @@ class Planner:
             )  # fmt: skip
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)
         self._machine.fire(trigger, found.detail)
+
+    async def say_again(self, entry: Entry) -> None:
+        """Say ledger and outcome of a run that had ended before its daemon did, which may have had no time to."""
+        if entry.directory is None or not (directory := Path(entry.directory)).is_dir():
+            return
+        self._catalogue.note(directory, outcome=str(entry.state))
+        try:
+            manifest = await asyncio.to_thread(load_manifest, directory)
+        except ScandaqError as why:
+            _LOG.info("%s: %s", entry.run, why)
+            return
+        if entry.run is not None and manifest.ledger is not None:
+            self._around.bus.announce(RunLedger(entry.run, manifest.ledger.model_dump(mode="json")))
 
     async def ended(self, run: Run, outcome: State, detail: str) -> None:
         """Close the records of a run that is sealed, or lost."""
