@@ -14,7 +14,10 @@ from support_simulators import ROOT
 
 from daq.storage.manifest import RecordedStep
 
-WITHIN_S = 0.6
+WITHIN_S = 2.0
+"""For how long each word is good, as the daemon's."""
+NEVER_S = 60.0
+"""For those who must not be missed by a slow machine."""
 _PROGRAM = """
 import json, sys, threading, time
 from daq import composition
@@ -38,7 +41,7 @@ def attend():
             readout.attend(float(within_s))
         except ScandaqError:
             pass
-        time.sleep(float(within_s) / 6)
+        time.sleep(min(float(within_s) / 10, 0.5))
 
 
 def until(condition):
@@ -71,12 +74,12 @@ time.sleep(60.0)
 
 @contextmanager
 def watching(
-    url: str, out: Path, does: list[list[Any]], *, stop: str = "time=300ms", **plan: Any
+    url: str, out: Path, does: list[list[Any]], *, stop: str = "time=300ms", within_s: float = WITHIN_S, **plan: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """Yield the process once it has done all that is told in `does`; `plan` are changes to the readout's plan."""
     told = {"stop": stop, "does": does, "plan": plan}
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, url, str(out), str(WITHIN_S), json.dumps(told)],
+        [sys.executable, "-c", _PROGRAM, url, str(out), str(within_s), json.dumps(told)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_attendance import WITHIN_S, fates, watching
+from support_attendance import NEVER_S, WITHIN_S, fates, watching
 from support_cli import call, left_in, processes_with
 from support_readout import until
 from support_recording import replayed_alike
@@ -29,7 +29,7 @@ GRACE: dict[str, Any] = {"unattended_s": 0.8, "unattended_step_s": 1.5}
 FIRST: tuple[Any, ...] = ("first", False, "time", True)
 START: list[list[Any]] = [["start"], ["ended"]]
 MOVING: list[list[Any]] = [*START, ["step", [], {"name": "sweep", "moving": True}]]
-TIMED: list[list[Any]] = [*START, ["step", ["time=2500ms"], {"name": "static"}]]
+TIMED: list[list[Any]] = [*START, ["step", ["time=4s"], {"name": "static"}]]
 LAST: list[list[Any]] = [*START, ["step", ["time=1s"], {"name": "static", "last": True}]]
 OPEN: list[list[Any]] = [*START, ["step", [], {"name": "by hand"}]]
 
@@ -171,10 +171,10 @@ def test_a_readout_that_was_stopped_itself_does_not_blame_whoever_watches(
         (found,) = running()
         assert found.pid is not None
         os.kill(found.pid, signal.SIGSTOP)
-        time.sleep(3 * WITHIN_S)
+        time.sleep(1.5 * WITHIN_S)
         os.kill(found.pid, signal.SIGCONT)
         readout = ReadoutProcess.adopt(found.runtime)
-        time.sleep(2 * WITHIN_S)
+        time.sleep(1.5 * WITHIN_S)
         status = readout.status()
         readout.stop(by="operator")
         readout.result()
@@ -198,7 +198,7 @@ def test_the_readout_is_killed_and_what_is_recovered_tells_the_steps(
     front_end: str, tmp_path: Path, place: Path, state: str
 ) -> None:
     out = tmp_path / "run"
-    with watching(front_end, out, KILLED[state][0], step_name="first"):
+    with watching(front_end, out, KILLED[state][0], step_name="first", within_s=NEVER_S):
         (found,) = running()
         readout = ReadoutProcess.adopt(found.runtime)
         recorded = readout.status()["words_recorded"]
