@@ -143,6 +143,13 @@ class Link:
             raise RefusedError(f"the readout is {self.readout.state}")
 
 
+@dataclass
+class Stopped:
+    """What a stop of axes in memory reports."""
+
+    moving: bool = False
+
+
 class Axes:
     """A motion engine whose axes arrive at once; a test may close the enable, or let a move wait."""
 
@@ -171,6 +178,13 @@ class Axes:
     async def sweep(self, axis: str, begin: float, end: float, speed: float) -> None:
         await self._move(f"sweep {axis} {begin} to {end} at {speed}")
         self.at[axis] = end
+
+    async def stop_motion(self) -> Stopped:
+        self.asked.append("stop")
+        return Stopped()
+
+    def figures(self) -> dict[str, Any]:
+        return {"moving": self.moving}
 
     async def _move(self, what: str) -> None:
         self.asked.append(what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ class Planner:
         wanted = Wanted(loaded, request, directory, actor.user, overrides, papers)
         try:
             await asyncio.to_thread(papers.take, request.patient, request.administration, actor)
+            wanted = replace(wanted, overrides={name: papers.redacted(why) for name, why in overrides.items()})
             plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
         except BaseException:
             await asyncio.to_thread(papers.drop)
@@ -129,6 +131,11 @@ class Planner:
         """Return the documents of the run under way, for those who count them."""
         newest = next(reversed(self._records.values()), None)
         return newest.documents if newest is not None else None
+
+    def redacted(self, text: str) -> str:
+        """Return a text without what identifies the patient of the run under way."""
+        newest = next(reversed(self._records.values()), None)
+        return text if newest is None else newest.papers.redacted(text)
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
         """Note the present as the time of injection; return it. Raise `RefusedError` without a record."""

@@ -30,6 +30,7 @@ from daq.model.verbs import (
     checked,
 )
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.papers import identity_of
 from daq.services.acquisition.run import Run
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit, Result
@@ -47,6 +48,10 @@ class Runs(Protocol):
 
     async def planned(self, request: Prepare, actor: Actor) -> Run:
         """Return a run that is ready to be driven, its journal entry written."""
+        ...
+
+    def redacted(self, text: str) -> str:
+        """Return a text without what identifies the patient of the run under way."""
         ...
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
@@ -95,7 +100,8 @@ class Station:
         line = self._line(verb, args, actor)
         try:
             request = checked(verb, args, actor)
-            if verb == "prepare":
+            if isinstance(request, Prepare):
+                self._parts.audit.keep_out(identity_of(request.patient) if request.patient is not None else None)
                 await line("asked", wait=True)  # who asked for it stands there before anything moves
             else:
                 await line("asked")
@@ -234,11 +240,11 @@ class Station:
         return self._said()
 
     async def _stop(self, request: Arguments, actor: Actor) -> dict[str, Any]:
-        await self._current().stop(Trigger.STOP, _by("stopped", request, actor))
+        await self._current().stop(Trigger.STOP, self._by("stopped", request, actor))
         return self._said()
 
     async def _abort(self, request: Arguments, actor: Actor) -> dict[str, Any]:
-        await self._current().stop(Trigger.ABORT, _by("aborted", request, actor))
+        await self._current().stop(Trigger.ABORT, self._by("aborted", request, actor))
         return self._said()
 
     async def _acknowledge(self, _: Arguments, __: Actor) -> dict[str, Any]:
@@ -272,7 +278,7 @@ class Station:
         return {"axis": request.axis, "position": position, "motion": self._parts.motion.figures()}
 
     async def _mark(self, request: Mark, actor: Actor) -> dict[str, Any]:
-        await self._current().mark(f"{actor.user}: {request.text}")
+        await self._current().mark(f"{actor.user}: {self._parts.runs.redacted(request.text)}")
         return self._said()
 
     async def _stop_motion(self, _: Arguments, actor: Actor) -> dict[str, Any]:
@@ -290,8 +296,7 @@ class Station:
     def _said(self) -> dict[str, Any]:
         return payload(self._machine.status())
 
-
-def _by(what: str, request: Arguments, actor: Actor) -> str:
-    """Return who stopped it and why, as the manifest will name it."""
-    text = f"{what} by {actor.user}"
-    return (f"{text}: {request.reason}" if request.reason else text)[:100]
+    def _by(self, what: str, request: Arguments, actor: Actor) -> str:
+        """Return who stopped it and why, as manifest and messages will say."""
+        text = f"{what} by {actor.user}"
+        return self._parts.runs.redacted(f"{text}: {request.reason}" if request.reason else text)[:100]

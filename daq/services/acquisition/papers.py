@@ -40,7 +40,7 @@ class Papers:
     def take(self, patient: dict[str, Any] | None, administration: dict[str, Any] | None, actor: Actor) -> None:
         """Check what was given and keep it. Raise `RefusedError` naming the field, never its value."""
         if patient is not None:
-            self.patient = Patient.new(_identity(patient), actor)
+            self.patient = Patient.new(identity_of(patient), actor)
         if administration is not None:
             self.administration = _record(administration)
         if self.patient is None and self.administration is None:
@@ -74,6 +74,10 @@ class Papers:
         self._write(self._directory if self._directory.is_dir() else self._waiting)
         return now
 
+    def redacted(self, text: str) -> str:
+        """Return a text that somebody wrote without what identifies the patient."""
+        return text if self.patient is None else self.patient.identity.redact(text)
+
     def drop(self) -> None:
         """Remove what waits of a run that never recorded anything."""
         shutil.rmtree(self._waiting, ignore_errors=True)
@@ -85,20 +89,27 @@ class Papers:
             write_administration(folder, self.administration)
 
 
-def _identity(told: dict[str, Any]) -> PatientIdentity:
-    """Return the identity; an error names what is wrong and shows nothing of it."""
+def identity_of(told: dict[str, Any]) -> PatientIdentity:
+    """Return the identity. Raise `RefusedError` that names what is wrong and shows nothing of it, nor its context."""
+    found = _identity(told)
+    if isinstance(found, str):
+        raise RefusedError(found)
+    return found
+
+
+def _identity(told: dict[str, Any]) -> PatientIdentity | str:
     born = told.get("birth_date")
     try:
         given = {**told, "birth_date": None if born is None else date.fromisoformat(born)}
         given["other_ids"] = tuple(told.get("other_ids", ()))
-    except (TypeError, ValueError):
-        raise RefusedError("patient: birth_date is written 1950-12-31, other_ids is a list") from None
-    try:
         return PatientIdentity(**given)
+    except RefusedError as why:
+        return str(why)
+    except ValueError:
+        return "patient: birth_date is written YYYY-MM-DD"
     except TypeError:
-        raise RefusedError(
-            "patient: its keys are name, patient_id and, where known, issuer, other_ids, birth_date, sex, temporary"
-        ) from None
+        known = "name, patient_id, issuer, other_ids (a list), birth_date, sex, temporary"
+        return f"patient: name and patient_id are needed; its keys are {known}"
 
 
 def _record(told: dict[str, Any]) -> AdministrationRecord:

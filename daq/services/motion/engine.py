@@ -115,7 +115,10 @@ class MotionEngine:
     # The enable
 
     def hold(self) -> None:
-        """Press the hold-to-run button, or go on pressing it: it must be renewed within `hold_s`."""
+        """Press the hold-to-run button, or go on pressing it: it must be renewed within `hold_s`.
+
+        One that is pressed since before a stop or a fault enables nothing until it was let go.
+        """
         self._switch.hold()
 
     def latch(self) -> None:

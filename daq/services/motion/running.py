@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from daq.errors import MotionError, ScandaqError
 from daq.state.enable import Event, Motion
 
+_LOG = logging.getLogger(__name__)
 _GUARD_S = 0.05
 _AGAIN_S = 0.5
 _END_S = 5.0
@@ -53,6 +55,7 @@ class Running:
                     await self._see_out(task)
         except asyncio.CancelledError:
             await self._see_out(task)
+            _note(task)
             raise
         finally:
             self._over.set()
@@ -83,6 +86,12 @@ class Running:
             raise why
         if why is not None:
             raise MotionError(f"{self.what}: unexpected {type(why).__name__}: {why}") from why
+
+
+def _note(task: asyncio.Task[None]) -> None:
+    """Write down what a movement ended with whose caller has gone; whether its axes stand is looked at apart."""
+    if not task.cancelled() and (why := task.exception()) is not None:
+        _LOG.warning("%s, after it was cancelled: %s", task.get_name(), why)
 
 
 async def _wait_unmoved(task: asyncio.Task[None], seconds: float) -> None:

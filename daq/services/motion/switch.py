@@ -12,6 +12,7 @@ from daq.state.enable import Button, Enable, Event, Reference
 
 _LOG = logging.getLogger(__name__)
 DEVICE = "motion"
+_PRESSED = frozenset({Button.HELD, Button.SPENT})
 
 
 class EnableSwitch:
@@ -36,7 +37,7 @@ class EnableSwitch:
         return self._enable.reference is Reference.LOST
 
     def hold(self) -> None:
-        """Press, or go on pressing, the hold-to-run button."""
+        """Press, or go on pressing, the hold-to-run button. Pressed since before a stop it enables nothing."""
         self.apply(Event.HOLD)
         self._forget_expiry()
         self._expiry = asyncio.get_running_loop().call_later(self._hold_s, self._expire)
@@ -45,7 +46,7 @@ class EnableSwitch:
         """Let an event act; raise `TransitionRefusedError` where it is refused."""
         before = self._enable
         self._enable = before.after(event)
-        if self._enable.button is not Button.HELD:
+        if self._enable.button not in _PRESSED:
             self._forget_expiry()
         if self._enable != before:
             _LOG.info("motion enable: %s, %s and %s", event, self._enable.button, self._enable.reference)
@@ -54,7 +55,7 @@ class EnableSwitch:
 
     def _expire(self) -> None:
         self._expiry = None
-        if self._enable.button is Button.HELD:
+        if self._enable.button in _PRESSED:
             self.apply(Event.HOLD_EXPIRED)
 
     def _forget_expiry(self) -> None:

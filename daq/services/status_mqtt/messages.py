@@ -94,7 +94,11 @@ def encoded(message: Outgoing, boot: str) -> bytes:
         return content
     if callable(content):
         return content()
-    return as_json({**stamp(message.seq, message.at_ns, boot), **payload(content)}, message.topic)
+    try:
+        said = payload(content)
+    except (TypeError, ValueError, RecursionError) as why:
+        raise RefusedError(f"what goes to {message.topic} cannot be written as JSON: {why}") from None
+    return as_json({**stamp(message.seq, message.at_ns, boot), **said}, message.topic)
 
 
 def stamp(seq: int, at_ns: int, boot: str) -> dict[str, Any]:

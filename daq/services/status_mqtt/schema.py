@@ -25,7 +25,11 @@ _ENVELOPE: dict[str, dict[str, Any]] = {
         "minimum": 1,
         "description": "Counts what this start of the daemon said; a smaller one is older. Gaps are normal.",
     },
-    "ts": {**_TIME, "description": "When it was said: UTC, milliseconds."},
+    "ts": {
+        **_TIME,
+        "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        "description": "When it was said: UTC, milliseconds.",
+    },
     "boot": {"type": "string", "format": "uuid", "description": "Which start of the daemon said it."},
 }
 

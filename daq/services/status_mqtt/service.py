@@ -98,6 +98,7 @@ class StatusMqtt:
 
     async def run(self) -> None:
         """Publish until cancelled. Cancelled once, say goodbye, for at most 3 s; cancelled again, end at once."""
+        self._announcer.leaving = False
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             with self._bus.listening(self._announcer.hear):

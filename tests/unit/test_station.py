@@ -1,0 +1,206 @@
+"""The one function by which anybody asks for something: checked, audited, in turn, and stopping never waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_run import Axes, Daemon, Readout, protocol, step
+
+from daq.errors import AccessError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
+from daq.model.station import Actor, Role
+from daq.model.verbs import ALWAYS, ASKING, VERBS, Prepare
+from daq.services.acquisition.run import Run
+from daq.services.station import Parts, Station
+from daq.state.acquisition import State
+
+TECHNOLOGIST = Actor("tech", "local", Role.TECHNOLOGIST)
+VIEWER = Actor("guest", "mqtt", Role.VIEWER)
+WHO = {"name": "Mustermann^Erika", "patient_id": "PID-4711"}
+
+
+class Lines:
+    """An audit log in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, str, str]] = []
+        self.durable = asyncio.Event()
+        self.durable.set()
+        self.secrets: Any = None
+
+    async def write(self, actor: Actor, verb: str, what: str, **told: Any) -> bool:
+        self.note(actor, verb, what, **told)
+        await self.durable.wait()
+        return True
+
+    def note(self, actor: Actor, verb: str, what: str, **told: Any) -> None:
+        del what
+        reason = told["reason"] if self.secrets is None else self.secrets.redact(told["reason"])
+        self.lines.append((actor.user, verb, told["result"], reason))
+
+    def keep_out(self, identity: Any) -> None:
+        self.secrets = identity
+
+
+class Runs:
+    """Plans whatever it is asked for, on a readout in memory."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self.readout = Readout()
+        self.slow = asyncio.Event()
+        self.slow.set()
+
+    async def planned(self, request: Prepare, actor: Actor) -> Run:
+        del actor
+        await self.slow.wait()
+        if request.protocol == "broken":
+            raise ZeroDivisionError
+        return self._daemon.run(protocol(step("a"), step("b")), self.readout)
+
+    def redacted(self, text: str) -> str:
+        return text.replace("Mustermann", "[patient]")
+
+    async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
+        return {"run": run.identity, "by": actor.user}
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.daemon = Daemon(folder, motion=Axes())
+        self.audit, self.runs = Lines(), Runs(self.daemon)
+        daemon = self.daemon
+        self.station = Station(
+            Parts(daemon.machine, daemon.bus, daemon.alarms, self.audit, daemon.motion, self.runs, _lowered)  # type: ignore[arg-type]
+        )
+
+    async def ask(self, verb: str, actor: Actor = TECHNOLOGIST, **args: object) -> dict[str, object]:
+        return await self.station.command(verb, args, actor)
+
+
+async def _lowered(device: str | None) -> dict[str, Any]:
+    return {"high_voltage": {device or "all": "off"}}
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    made = World(folder)
+    try:
+        yield made
+    finally:
+        await made.station.close()
+        made.daemon.close()
+
+
+async def test_a_morning_through_the_one_function(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        await w.ask("start")
+        await w.ask("pause")
+        await w.ask("resume")
+        answer = await w.ask("stop", reason="enough")
+        await w.daemon.until(State.COMPLETED)
+
+        assert answer["state"] == "completing"
+        assert w.runs.readout.ended_by == "stopped by tech: enough"
+        done = [verb for _, verb, result, _ in w.audit.lines if result == "done"]
+        assert done == ["prepare", "start", "pause", "resume", "stop"]
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+async def test_a_viewer_may_ask_and_stop_and_nothing_else(tmp_path: Path, verb: str) -> None:
+    async with world(tmp_path) as w:
+        if verb in ASKING | ALWAYS:
+            try:
+                await w.ask(verb, VIEWER)
+            except TransitionRefusedError as why:
+                assert "no acquisition is under way" in str(why)  # noqa: PT017 - refused for the state, not for the role
+        else:
+            with pytest.raises(AccessError, match=f"may not {verb}"):
+                await w.ask(verb, VIEWER)
+            assert w.audit.lines == [("guest", verb, "refused", "")]
+
+
+async def test_refusals_and_nonsense_are_audited_with_their_reason(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for verb, args, error in (
+            ("start", {}, TransitionRefusedError),
+            ("fly", {}, UsageError),
+            ("prepare", {"protocol": 7}, UsageError),
+            ("prepare", {"protocol": "x", "colour": "blue"}, UsageError),
+            ("simulate", {"device": "bed", "action": "stall"}, RefusedError),
+            ("prepare", {"protocol": "broken"}, UnexpectedError),
+        ):
+            with pytest.raises(error):
+                await w.ask(verb, **args)
+            assert w.audit.lines[-1][1] == verb
+            assert w.audit.lines[-1][2] in ("refused", "failed")
+
+
+async def test_a_stop_waits_neither_for_a_slow_request_nor_for_the_audit_log(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        w.audit.durable.clear()
+        starting = asyncio.create_task(w.ask("start"))
+        await w.daemon.until(State.ACQUIRING)
+
+        async with asyncio.timeout(2):
+            await w.ask("stop", VIEWER)
+            await w.ask("lower-voltage", VIEWER)
+
+        assert not starting.done()
+        w.audit.durable.set()
+        await starting
+        await w.daemon.until(State.COMPLETED)
+
+
+async def test_two_requests_that_change_something_take_turns(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.runs.slow.clear()
+        first = asyncio.create_task(w.ask("prepare", protocol="x", draft_reason="try"))
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(w.ask("prepare", protocol="x", draft_reason="try"))
+        await asyncio.sleep(0.01)
+        w.runs.slow.set()
+
+        await first
+        with pytest.raises(TransitionRefusedError, match="cannot prepare while preparing"):
+            await second
+
+
+async def test_who_the_patient_is_stands_in_no_line_and_no_state(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="Erika Mustermann asked", patient=WHO)
+        await w.daemon.until(State.ARMED)
+        await w.ask("start")
+        await w.ask("stop", reason="Mustermann moved")
+        await w.daemon.until(State.COMPLETED)
+
+    said = f"{w.audit.lines} {w.daemon.said} {w.runs.readout.ended_by}"
+    assert "Mustermann" not in said
+    assert "Erika" not in said
+    assert "[patient]" in said
+
+
+async def test_a_run_that_is_lost_to_a_fault_is_said(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        run = w.station.run
+        assert run is not None
+        run._tick = None  # type: ignore[assignment, method-assign]
+        await w.daemon.until(State.FAILING, State.FAULT)
+
+        assert [alarm.name for alarm in w.daemon.alarms.active()] == ["daemon-fault"]
+
+
+def test_every_verb_says_what_it_does_and_who_may() -> None:
+    assert all(text and isinstance(role, Role) for _, role, text in VERBS.values())
+    assert all(VERBS[verb][1] is Role.VIEWER for verb in ALWAYS | ASKING)
+    assert issubclass(AccessError, ScandaqError)
