@@ -96,6 +96,8 @@ class Gantry:
     chain: SafetyChain = field(default_factory=SafetyChain)
     enable: Enable = field(default_factory=Enable)
     envelope: Any = None
+    bed_limits: AxisLimits = BED
+    gantry_limits: AxisLimits = GANTRY
 
     def __post_init__(self) -> None:
         self.bus = Bus()
@@ -103,8 +105,8 @@ class Gantry:
         self.losses: list[MotionLoss] = []
         self.heard: list[tuple[str, float, int]] = []
         clock = self.loop.time
-        self.bed = SimulatedBed("bed", BED, self.chain, clock=clock, at=100.0)
-        self.head = SimulatedAxis("gantry", GANTRY, self.chain, clock=clock, at=0.0)
+        self.bed = SimulatedBed("bed", self.bed_limits, self.chain, clock=clock, at=100.0)
+        self.head = SimulatedAxis("gantry", self.gantry_limits, self.chain, clock=clock, at=0.0)
         self.axes: dict[str, Axis] = {"bed": self.bed, "gantry": self.head}
         self.watch = InterlockWatch({"bed": self.bed, "gantry": self.head}, self.bus, clock=clock)
         self.engine = MotionEngine(
@@ -119,6 +121,12 @@ class Gantry:
         """Let interlocks be watched from now on."""
         await self.watch.refresh()
         self._tasks.append(asyncio.create_task(self.watch.run(), name="watch"))
+
+    async def stop_watching(self) -> None:
+        """Let nobody read the interlocks any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
     def keep_holding(self) -> None:
         """Press the hold-to-run button and keep it pressed."""

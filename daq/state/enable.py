@@ -1,7 +1,7 @@
 """The motion enable: what must be pressed for an axis to move, and what must be done after motion was lost. One table.
 
-Two things decide. The *button*: off, held (hold-to-run, for positioning) or latched (pressed once in the room, for the
-sweeps and steps of a protocol). The *reference*: confirmed, homed (axes know where they are, but nobody has confirmed
+Two things decide. The *button*: off, held (hold-to-run, for positioning), spent (held when a stop came: it must be let
+go before it counts again) or latched (pressed once in the room, for the sweeps and steps of a protocol). The *reference*: confirmed, homed (axes know where they are, but nobody has confirmed
 who lies there and how) or lost. Anything that ends a motion against somebody's will takes the button away, and nothing
 resumes by itself: home again, confirm identity and position again, press again.
 """
@@ -19,6 +19,7 @@ class Button(StrEnum):
 
     OFF = "off"
     HELD = "held"
+    SPENT = "spent"
     LATCHED = "latched"
 
 
@@ -63,17 +64,19 @@ class Motion(StrEnum):
 
 _B, _R = Button, Reference
 
+_ENDS = {_B.OFF: _B.OFF, _B.HELD: _B.SPENT, _B.SPENT: _B.SPENT, _B.LATCHED: _B.OFF}
+
 BUTTON: dict[Event, dict[Button, Button]] = {
-    Event.HOLD: {_B.OFF: _B.HELD, _B.HELD: _B.HELD},
+    Event.HOLD: {_B.OFF: _B.HELD, _B.HELD: _B.HELD, _B.SPENT: _B.SPENT},
     Event.RELEASE: dict.fromkeys(Button, _B.OFF),
-    Event.HOLD_EXPIRED: {_B.OFF: _B.OFF, _B.HELD: _B.OFF, _B.LATCHED: _B.LATCHED},
-    Event.LATCH: dict.fromkeys(Button, _B.LATCHED),
-    Event.STOP: dict.fromkeys(Button, _B.OFF),
-    Event.EMERGENCY_STOP: dict.fromkeys(Button, _B.OFF),
-    Event.COLLISION_PAD: dict.fromkeys(Button, _B.OFF),
-    Event.FAULT: dict.fromkeys(Button, _B.OFF),
-    Event.POWER_LOST: dict.fromkeys(Button, _B.OFF),
-    Event.PATIENT_MOVED: dict.fromkeys(Button, _B.OFF),
+    Event.HOLD_EXPIRED: {**dict.fromkeys(Button, _B.OFF), _B.LATCHED: _B.LATCHED},
+    Event.LATCH: {_B.OFF: _B.LATCHED, _B.HELD: _B.LATCHED, _B.LATCHED: _B.LATCHED},
+    Event.STOP: _ENDS,
+    Event.EMERGENCY_STOP: _ENDS,
+    Event.COLLISION_PAD: _ENDS,
+    Event.FAULT: _ENDS,
+    Event.POWER_LOST: _ENDS,
+    Event.PATIENT_MOVED: _ENDS,
     Event.HOMED: {button: button for button in Button},
     Event.CONFIRMED: {button: button for button in Button},
 }
@@ -134,7 +137,8 @@ class Enable:
                 self.reference
             )
         if self.button not in buttons:
-            return f"{motion} needs the enable {_either(buttons)}, it is {self.button}"
+            again = ": let it go and press again" if self.button is Button.SPENT else ""
+            return f"{motion} needs the enable {_either(buttons)}, it is {self.button}{again}"
         return None
 
 

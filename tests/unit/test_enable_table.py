@@ -21,7 +21,7 @@ def refused(enable: Enable, event: Event) -> bool:
     """Say by rule which events cannot happen."""
     return (
         (event is Event.HOLD and enable.button is Button.LATCHED)
-        or (event is Event.LATCH and enable.reference is not Reference.CONFIRMED)
+        or (event is Event.LATCH and (enable.reference is not Reference.CONFIRMED or enable.button is Button.SPENT))
         or (event is Event.CONFIRMED and enable.reference is Reference.LOST)
     )
 
@@ -37,12 +37,26 @@ def test_every_pair_is_either_refused_by_rule_or_leads_somewhere(enable: Enable,
 
 @pytest.mark.parametrize(("enable", "event"), list(product(ENABLES, TAKES_AWAY)), ids=str)
 def test_whatever_ends_a_motion_takes_the_button_away_in_every_state(enable: Enable, event: Event) -> None:
-    assert enable.after(event).button is Button.OFF
+    after = enable.after(event)
+
+    assert after.button in (Button.OFF, Button.SPENT)
+    assert [motion for motion in Motion if after.why_not(motion) is None] == []
 
 
 @pytest.mark.parametrize(("enable", "event"), list(product(ENABLES, FAULTS)), ids=str)
 def test_after_a_fault_positions_are_lost_in_every_state(enable: Enable, event: Event) -> None:
-    assert enable.after(event) == Enable(Button.OFF, Reference.LOST)
+    assert enable.after(event).reference is Reference.LOST
+
+
+@pytest.mark.parametrize("event", [event for event in TAKES_AWAY if event is not Event.RELEASE])
+@pytest.mark.parametrize("reference", Reference)
+def test_a_thumb_that_stays_on_the_button_enables_nothing_after_a_stop(event: Event, reference: Reference) -> None:
+    spent = Enable(Button.HELD, reference).after(event)
+
+    assert spent.after(Event.HOLD) == spent
+    assert "let it go and press again" in (spent.why_not(Motion.HOMING) or "")
+    assert spent.after(Event.HOLD_EXPIRED).button is Button.OFF
+    assert spent.after(Event.RELEASE).after(Event.HOLD).why_not(Motion.HOMING) is None
 
 
 @pytest.mark.parametrize("enable", ENABLES, ids=str)
@@ -68,7 +82,7 @@ def test_only_pressing_presses(enable: Enable, event: Event) -> None:
 
     after = enable.after(event).button
 
-    assert after in (enable.button, Button.OFF) or event in (Event.HOLD, Event.LATCH)
+    assert after in (enable.button, Button.OFF, Button.SPENT) or event in (Event.HOLD, Event.LATCH)
 
 
 @pytest.mark.parametrize("enable", ENABLES, ids=str)
@@ -92,8 +106,8 @@ def test_every_motion_needs_its_button_and_its_trust(enable: Enable, motion: Mot
     assert (enable.why_not(motion) is None) is allowed
 
 
-def test_nothing_is_allowed_with_the_button_off() -> None:
-    assert [motion for motion in Motion if Button.OFF in ALLOWS[motion][0]] == []
+def test_nothing_is_allowed_with_the_button_off_or_spent() -> None:
+    assert [motion for motion in Motion if ALLOWS[motion][0] & {Button.OFF, Button.SPENT}] == []
 
 
 def test_the_reason_says_what_to_do_next() -> None:

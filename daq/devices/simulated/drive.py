@@ -79,7 +79,7 @@ class SimulatedDrive:
         self._heard_s = clock()
         self._offset = 0.0
         self._homed = True
-        self._powered = True
+        self.powered = True
         self._slow_down = 1.0
         self.chain.listen(self._chain_opened)
 
@@ -131,7 +131,7 @@ class SimulatedDrive:
         return {
             Kind.EMERGENCY_STOP: not self.chain.emergency_stop_pressed,
             Kind.COLLISION_PAD: not self.chain.pad_pressed,
-            Kind.DRIVE_POWER: self._powered,
+            Kind.DRIVE_POWER: self.powered,
         }
 
     def true_place(self) -> float:
@@ -161,18 +161,18 @@ class SimulatedDrive:
     def cut_power(self) -> None:
         """Take the drive's power. It stops, and has no reference when power returns."""
         self._cut_short()
-        self._powered, self._homed = False, False
+        self.powered, self._homed = False, False
 
     def restore_power(self) -> None:
         """Give power back: it counts from 0 at the place where it is, and needs homing."""
         self._settle()
-        self._powered, self._offset = True, -self._place
+        self.powered, self._offset = True, -self._place
 
     def _says(self) -> DriveStatus:
         self._settle()
         run = self._run
         velocity = run.direction * run.speed if run is not None and self._stuck_s is None else 0.0
-        fault = self.chain.trouble or ("" if self._powered else "no drive power")
+        fault = self.chain.trouble or ("" if self.powered else "no drive power")
         return DriveStatus(self._place + self._offset, velocity, run is not None, self._homed, fault)
 
     async def _heard(self) -> None:
@@ -184,7 +184,7 @@ class SimulatedDrive:
 
     def _refuse_unless_free(self, *, but_pad: bool = False) -> None:
         trouble = "" if but_pad and not self.chain.emergency_stop_pressed else self.chain.trouble
-        if trouble or not self._powered:
+        if trouble or not self.powered:
             raise RefusedError(f"{self._name} does not move: {trouble or 'no drive power'}")
 
     def _begin(self, target: float, speed: float, *, homes: bool = False) -> None:
