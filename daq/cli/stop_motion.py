@@ -27,7 +27,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run(options: argparse.Namespace) -> int:
     """Return 0 where every axis is confirmed to stand, 6 where one is not; raise where no daemon answers."""
     from daq.cli.localsocket import socket_of
-    from daq.errors import DeadlineError, UnreachableError
+    from daq.errors import AccessError, DeadlineError, UnreachableError
     from daq.transports.localclient import ask_once
 
     path = socket_of(options)
@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
         if options.after_exit:
             return _after_exit(options)
         raise UnreachableError(f"{why}; {_INSTEAD}") from None
+    except AccessError as why:
+        raise AccessError(f"{why}; {_INSTEAD}") from None
     except DeadlineError as why:
         raise DeadlineError(f"{why}; whether anything was stopped is NOT KNOWN: use the emergency stop") from None
     return _show(answer, as_json=options.json)

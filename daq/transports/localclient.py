@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from daq.errors import BusyError, DeadlineError, UnreachableError, UsageError
+from daq.errors import AccessError, BusyError, DeadlineError, UnreachableError, UsageError
 from daq.model.refusal import error_of
 from daq.wire.jsonlines import MOST_ANSWER_BYTES, MOST_REQUEST_BYTES, Lines, encode
 
@@ -24,8 +24,8 @@ _AGAIN_S = 0.05
 class LocalClient:
     """One connection to the daemon at `path`.
 
-    Every method raises `UnreachableError` where nobody answers there (any more), `DeadlineError` where it takes longer
-    than it may, and what the daemon refuses with.
+    Raises `AccessError` where this user may not. Every method raises `UnreachableError` where nobody answers there (any
+    more), `DeadlineError` where it takes longer than it may, and what the daemon refuses with.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,6 +36,12 @@ class LocalClient:
         try:
             self._socket.settimeout(_CONNECT_S)
             self._socket.connect(str(path))
+        except PermissionError:
+            self._socket.close()
+            raise AccessError(
+                f"this user may not open {path}: that is for the daemon's user, and for the group that the site file "
+                "names as access.socket_group"
+            ) from None
         except OSError as why:
             self._socket.close()
             raise self._unreachable(_in_words(why)) from None

@@ -306,6 +306,21 @@ def test_where_no_daemon_answers_it_is_said_which(tmp_path: Path, arguments: tup
     assert ("NOTHING WAS STOPPED" in done.err) == (arguments[0] == "stop-motion")
 
 
+@pytest.mark.parametrize("arguments", [("stop-motion",), ("acquire", "status")])
+def test_who_may_not_open_the_socket_is_told_who_may(
+    tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    done = call(*arguments, "--socket", tmp_path / "control")
+
+    assert (done.code, done.out) == (3, "")
+    assert f"this user may not open {tmp_path / 'control'}" in done.err
+    assert ("NOTHING WAS STOPPED" in done.err) == (arguments[0] == "stop-motion")
+
+
 def test_after_the_daemon_has_ended_it_is_said_what_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site.toml"
     site.write_text(
