@@ -19,6 +19,8 @@ _END_S = 10.0
 _DAEMON_END_S = 25.0
 _POLL_S = 0.05
 _MOST_PLACE = 60
+_SIMULATED_S = "600"
+"""Longer than any demonstration; the simulator is ended with it."""
 STATION = "demo"
 
 
@@ -36,7 +38,19 @@ def simulator(profile: str, rate: int, options: list[str]) -> Iterator[str]:
     """Run a Poisson simulator as a process of its own and yield its UDP address; end it on every way out."""
     from daq.errors import DeadlineError, UnreachableError
 
-    command = [sys.executable, "-m", "simulators", "poisson", "--profile", profile, "--rate", str(rate), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "simulators",
+        "poisson",
+        "--profile",
+        profile,
+        "--rate",
+        str(rate),
+        "--seconds",
+        _SIMULATED_S,
+        *options,
+    ]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -102,7 +102,7 @@ def troubles(status: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     if status.get("stalled") and status["state"] == "recording":
         yield (
             "front-end-silent",
-            f"the front end has sent nothing for {status.get('silent_s', 0):.1f} s",
+            "the front end sends nothing",
             "check that the front end runs and its cable; the run ends by itself when it stays silent",
         )
     if status.get("words_missing"):
