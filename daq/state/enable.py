@@ -1,9 +1,10 @@
 """The motion enable: what must be pressed for an axis to move, and what must be done after motion was lost. One table.
 
 Two things decide. The *button*: off, held (hold-to-run, for positioning), spent (held when a stop came: it must be let
-go before it counts again) or latched (pressed once in the room, for the sweeps and steps of a protocol). The *reference*: confirmed, homed (axes know where they are, but nobody has confirmed
-who lies there and how) or lost. Anything that ends a motion against somebody's will takes the button away, and nothing
-resumes by itself: home again, confirm identity and position again, press again.
+go before it counts again) or latched (pressed once in the room, for the sweeps and steps of a protocol). The
+*reference*: confirmed, homed (axes know where they are, but nobody has confirmed who lies there and how) or lost.
+Anything that ends a motion against somebody's will takes the button away, and nothing resumes by itself: home again,
+confirm identity and position again, press again.
 """
 
 from __future__ import annotations

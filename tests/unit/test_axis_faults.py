@@ -87,6 +87,20 @@ def test_what_should_not_happen_on_the_way_stops_the_axis(says: list[DriveStatus
     assert drive.halts >= 1
 
 
+def test_a_controller_that_says_it_stands_while_its_encoder_runs_is_not_believed() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        drive = Scripted(REST)
+        drive.halt = drive.identify  # type: ignore[method-assign, assignment]
+        drive.says = iter(at(100.0 + step, moving=False) for step in range(1000))
+        axis = DrivenAxis("bed", BED, drive, clock=loop.time)
+        with pytest.raises(MotionError, match="bed is not confirmed to stand"):
+            await axis.stop()
+
+        assert axis.doubtful
+
+    virtually(main)
+
+
 def test_a_fault_before_the_start_is_a_refusal_and_nothing_is_sent() -> None:
     drive = Scripted(at(100.0, moving=False, fault="brake open"))
 

@@ -316,6 +316,22 @@ def test_one_mute_axis_does_not_delay_the_stop_of_the_other_and_raises_an_alarm(
     with_gantry(body)
 
 
+def test_who_gives_up_waiting_for_a_stop_does_not_lose_its_alarm() -> None:
+    async def body(gantry: Gantry) -> None:
+        gantry.head.drive.line.state = Wire.MUTE
+        stop = asyncio.create_task(gantry.engine.stop_motion())
+        await asyncio.sleep(0.1)
+        stop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stop
+
+        assert "not-halted" in gantry.alarms.names()
+        gantry.head.drive.line.state = Wire.GOOD
+        assert (await gantry.engine.stop_motion()).ok
+
+    with_gantry(body)
+
+
 def test_too_long_a_way_to_a_stop_is_told_and_takes_trust_away() -> None:
     async def body(gantry: Gantry) -> None:
         gantry.bed.drive.stop_lag_s = 0.3
