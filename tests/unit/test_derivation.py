@@ -3,130 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support_derivation import cuts, derivation, epoch, marks_of, packet, prompt, received, rows_of, single, time_word
 
-from daq.listmode.decoder import LayoutDecoder
-from daq.model.events import MARKS, NO_SOURCE
-from daq.model.layout import Clock, Layout
-from daq.model.order import OrderRule
-from daq.model.packets import Packets
-from daq.model.stop import StopCondition, parse_stop
-from daq.storage.accounts import Accounts, Framing, unnumbered
-from daq.storage.derive import CLOCK_PERIOD_NS, Derivation
-from daq.storage.kernels import load_decoder
-from daq.wire.native import Header, NativeFlag, encode
-from daq.wire.native_batch import packets_of
+from daq.model.events import NO_SOURCE
+from daq.storage.accounts import unnumbered
+from daq.storage.derive import CLOCK_PERIOD_NS
+from daq.wire.native import NativeFlag
 from device_profiles.load import load_profile
 
 PETLINK = load_profile("siemens-petlink32")
 SINGLES = load_profile("singles64")
-_DECODERS: dict[str, LayoutDecoder] = {}
-
-Row = dict[str, Any]
-MS = 10**9
-
-
-SHORT_CLOCK = Layout.model_validate_json("""{
- "word_bits": 16, "byte_order": "little",
- "kinds": {"single": {"yields": "single", "fields": {
-   "time": {"bits": "15:8", "unit": "tick", "to": "time"},
-   "energy": {"bits": "7:0", "unit": "adc", "to": "energy_adc"}}}}
-}""")
-
-
-def decoder_of(name: str) -> LayoutDecoder:
-    if name == "short shared clock":
-        return load_decoder(SHORT_CLOCK, Clock(tick_ps="1", precision_ps=1, reset_at_start=True, shared=True))
-    if name not in _DECODERS:
-        profile = load_profile(name.removesuffix(" with clocks of their own"))
-        clock = profile.clock
-        if name.endswith("own"):
-            clock = Clock.model_validate({**clock.model_dump(), "shared": False, "start_ticks": None})
-        _DECODERS[name] = load_decoder(profile.layout, clock)
-    return _DECODERS[name]
-
-
-def derivation(
-    name: str = "siemens-petlink32",
-    *stop: str,
-    framing: Framing = "native",
-    imported: bool = False,
-    order: OrderRule | None = None,
-) -> Derivation:
-    decoder = decoder_of(name)
-    condition: StopCondition = parse_stop(list(stop))
-    return Derivation(
-        decoder,
-        Accounts(framing, decoder.layout.word_bytes, "word"),
-        imported=imported,
-        stop=condition,
-        order=order,
-        utc_of=lambda arrival_ns: 10**18 + arrival_ns,
-    )
-
-
-def received(datagrams: list[bytes], arrival_ns: list[int], word_bytes: int = 4) -> Packets:
-    lengths = np.array([len(datagram) for datagram in datagrams], np.int64)
-    data = np.frombuffer(b"".join(datagrams) or b"-", np.uint8)
-    return packets_of(data, np.cumsum(lengths) - lengths, lengths, np.array(arrival_ns, np.int64), word_bytes)
-
-
-def part(packets: Packets, start: int, stop: int) -> Packets:
-    cut = slice(start, stop)
-    return Packets(
-        packets.data, packets.offset[cut], packets.length[cut], packets.source[cut], packets.sequence[cut],
-        packets.arrival_ns[cut], packets.flags[cut], packets.header[cut],
-    )  # fmt: skip
-
-
-def rows_of(derived: Derivation, packets: Packets, cuts: list[int]) -> dict[str, list[Row]]:
-    """Return the rows of each stream when the packets are cut into calls at `cuts`."""
-    found: dict[str, list[Row]] = {}
-    for start, stop in pairwise(sorted({0, len(packets), *(cut for cut in cuts if cut < len(packets))})):
-        for stream, runs in derived.rows(derived.account(part(packets, start, stop))).items():
-            for run in runs:
-                columns = [np.asarray(column).tolist() for column in run.values()]
-                rows = [dict(zip(run, values, strict=True)) for values in zip(*columns, strict=True)]
-                found.setdefault(stream, []).extend(_readable(stream, row) for row in rows)
-    return found
-
-
-def _readable(stream: str, row: Row) -> Row:
-    if stream == "marks":
-        row["kind"] = MARKS[row["kind"]]
-        row["value2"] = None if np.isnan(row["value2"]) else row["value2"]
-    return row
-
-
-def marks_of(rows: dict[str, list[Row]], *kinds: str) -> list[Row]:
-    return [row for row in rows.get("marks", []) if row["kind"] in kinds]
-
-
-def prompt(address: int) -> int:
-    return 0x4000_0000 | address
-
-
-def time_word(ms: int) -> int:
-    return 0x8000_0000 | ms
-
-
-def packet(first: int, words: list[int], *, source: int = 0, flags: int = 0, cut: int = 0, size: int = 4) -> bytes:
-    payload = b"".join(word.to_bytes(size, "little") for word in words)
-    whole = encode(Header(source, flags, len(words), first), payload)
-    return whole[: len(whole) - cut]
-
-
-def single(ticks: int, energy: int) -> int:
-    return ticks % (1 << 24) | energy << 24
-
-
-def epoch(number: int) -> int:
-    return 1 << 63 | number
 
 
 @st.composite
@@ -154,7 +44,6 @@ def petlink_streams(draw: st.DrawFn) -> tuple[list[bytes], list[int]]:
     return datagrams, arrivals
 
 
-cuts = st.lists(st.integers(0, 30), max_size=8)
 stops = st.sampled_from(
     [(), ("prompts=1",), ("prompts=3", "time=20ms"), ("events=6",), ("time=10ms",), ("delayeds=2",)]
 )
@@ -338,113 +227,3 @@ def test_limits_count_each_family() -> None:
     rows_of(derived, received([packet(0, [time_word(0), prompt(1), prompt(2), 7])], [0]), [])
 
     assert derived.counts == {"events": 3, "singles": 0, "prompts": 2, "delayeds": 1, "coincidences": 3}
-
-
-def test_a_source_that_speaks_after_the_clock_has_wrapped_is_put_beside_the_others() -> None:
-    derived = derivation("short shared clock")
-    first = packet(0, [tick << 8 for tick in range(0, 250, 50)] * 9, size=2)
-    second = packet(0, [(210 << 8) | 1, (20 << 8) | 2], source=1, size=2)
-
-    rows = rows_of(derived, received([first, second], [0, 0], 2), [1])
-
-    times = [row["time_ps"] for row in rows["singles"]]
-    assert times[44] == 8 * 256 + 200
-    assert times[45:] == [8 * 256 + 210, 9 * 256 + 20]
-
-
-def read_whole(name: str, words: list[int], *, size: int) -> tuple[dict[str, list[Row]], Derivation]:
-    """Return the rows of a file that is imported, and the derivation at its end."""
-    derived = derivation(name, framing="stream", imported=True, order=OrderRule())
-    data = b"".join(word.to_bytes(size, "little") for word in words)
-    rows = rows_of(derived, unnumbered([(0, data)], source=0, arrival_ns=0), [])
-    for stream, runs in derived.finish("end").items():
-        for run in runs:
-            columns = [np.asarray(column).tolist() for column in run.values()]
-            rows.setdefault(stream, []).extend(dict(zip(run, row, strict=True)) for row in zip(*columns, strict=True))
-    return rows, derived
-
-
-def late_of(derived: Derivation) -> list[int]:
-    return [source.beside.late for source in derived.ledger().sources]
-
-
-@pytest.mark.parametrize("bit", range(29))
-def test_one_damaged_time_word_in_a_file_makes_no_more_than_its_own_events_late(bit: int) -> None:
-    words = [word for ms in range(20_000, 21_000) for word in (time_word(ms), prompt(ms), prompt(1))]
-    words[1500] ^= 1 << bit
-
-    rows, derived = read_whole("siemens-petlink32", words, size=4)
-
-    assert len(rows["coincidences"]) == 2000
-    assert late_of(derived)[0] <= 2
-
-
-@pytest.mark.parametrize("bit", range(8, 34))
-def test_one_damaged_epoch_in_a_file_makes_no_more_than_its_own_singles_late(bit: int) -> None:
-    words = [word for number in range(100_000, 101_000) for word in (epoch(number), single(5, 1), single(9, 2))]
-    words[1500] ^= 1 << bit
-
-    rows, derived = read_whole("singles64", words, size=8)
-    late = [place for place, row in enumerate(rows["singles"]) if row["late"]]
-
-    assert len(rows["singles"]) == 2000
-    assert len(late) == late_of(derived)[0] <= 2
-    in_time = [row["time_ps"] for row in rows["singles"] if not row["late"]]
-    assert sum(later < earlier for earlier, later in pairwise(in_time)) <= 1
-
-
-@settings(max_examples=30, deadline=None)
-@given(cuts)
-def test_rows_of_a_front_end_that_restarts_in_mid_run_are_not_late(cut: list[int]) -> None:
-    lives = [(0, range(60_000, 60_010)), (100, range(10))]
-    datagrams = [
-        packet(first + 2 * place, [time_word(ms), prompt(ms)], flags=0 if place else int(NativeFlag.START))
-        for first, life in lives
-        for place, ms in enumerate(life)
-    ]
-    derived = derivation(order=OrderRule())
-
-    rows = rows_of(derived, received(datagrams, [0] * 20), cut)
-    rest = derived.finish("end")["coincidences"]
-
-    assert late_of(derived) == [0]
-    jumps = [(row["value"], row["time_ps"]) for row in marks_of(rows, "jump")]
-    assert jumps == [(-60_009 * MS, 60_009 * MS)]
-    assert [row["bin"] for row in rows["coincidences"]] == list(range(60_000, 60_010))
-    assert [number for run in rest for number in run["bin"].tolist()] == list(range(10))
-
-
-@settings(max_examples=30, deadline=None)
-@given(cuts)
-def test_every_jump_of_a_call_is_marked_after_the_packet_that_showed_it(cut: list[int]) -> None:
-    ms = [1, 90_000, 2, 3, 90_001, 4, 50_000, 60_500, 20_000]
-    datagrams = [packet(2 * place, [time_word(at), prompt(1)]) for place, at in enumerate(ms)]
-    derived = derivation(order=OrderRule())
-
-    marks = rows_of(derived, received(datagrams, [0] * len(ms)), cut)["marks"]
-
-    found = [row["value"] // (1 if row["kind"] == "time" else MS) for row in marks if row["kind"] in ("time", "jump")]
-    assert found == [
-        1, 90_000, 2, 2 - 90_000, 3, 90_001, 4, 4 - 90_001, 50_000, 60_500, 20_000, 20_000 - 60_500,
-    ]  # fmt: skip
-    assert {row["source"] for row in marks if row["kind"] == "jump"} == {0}
-
-
-def test_a_source_whose_clock_jumped_does_not_end_a_step_by_time() -> None:
-    decoder = decoder_of("singles64")
-    rule = OrderRule(max_disorder_ps=10**6, max_step_ps=10**9)
-    derived = Derivation(
-        decoder, Accounts("native", 8, "word"), imported=True, stop=parse_stop(["time=1s"]), order=rule
-    )  # fmt: skip
-    near = [single(k, 5) for k in range(3)]
-    datagrams = [
-        packet(0, [epoch(0), *near], size=8),
-        packet(0, [epoch(0), *near], source=1, size=8),
-        packet(4, [epoch(10**6), *near], source=1, size=8),
-        packet(4, [single(4, 1)], size=8),
-    ]
-
-    rows_of(derived, received(datagrams, [0] * 4, 8), [2])
-
-    assert derived.latest_ps > 10**12
-    assert derived.stopped is None

@@ -28,7 +28,6 @@ from support_readout import (
 from daq.errors import RefusedError
 from daq.model.packets import Flag, Packets
 from daq.readout import filling as filling_module
-from daq.readout import process as process_module
 from daq.readout.control import ask
 from daq.readout.plan import CONTROL
 from daq.readout.process import Readout
@@ -296,124 +295,6 @@ def test_a_disk_that_takes_nothing_more_leaves_a_directory_that_recovers(
     assert load_manifest(tmp_path / "recovered").state == "recovered"
     with open_listmode(tmp_path / "recovered") as recovered:
         assert recovered.rows("coincidences") == 1000
-
-
-def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take = Recording.take
-
-    def faulty(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
-        if recording.figures()["words_received"] >= 500:
-            raise ZeroDivisionError("made up by a test")
-        return take(recording, slab, begin, end)
-
-    monkeypatch.setattr(Recording, "take", faulty)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        until(lambda: rows_recorded(run, raw=11), "raw rows durable")
-        front_end.words(packets=1)
-        code = run.finish()
-
-    manifest = manifest_of(run)
-    assert manifest.ledger is not None
-    assert code == 1
-    assert run.last_status["error"] == "unexpected ZeroDivisionError in the readout: made up by a test"
-    assert (manifest.state, manifest.ended_by, manifest.ledger.balanced) == ("sealed", "fault", True)
-    assert manifest.ledger.sources[0].recorded == 500
-    assert verify(run.folder / "run").verdict == "ok"
-
-
-def test_a_fault_in_the_processing_costs_nothing_that_was_processed_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take = Recording.take
-
-    def faulty(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
-        if recording.figures()["words_received"] >= 500:
-            raise ZeroDivisionError("made up by a test")
-        return take(recording, slab, begin, end)
-
-    monkeypatch.setattr(Recording, "take", faulty)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        front_end.words(packets=1)
-        run.finish()
-
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert (ledger.sources[0].recorded, ledger.sources[0].disk) == (500, 0)
-    with open_listmode(run.folder / "run") as recorded:
-        assert compare(recorded).differences == []
-
-
-def test_a_fault_in_the_receiving_does_not_pass_for_the_end_of_the_stream(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        assert isinstance(run.readout.source, DatagramSource)
-        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: 1 / 0)
-        code = run.finish()
-
-    assert code == 1
-    assert run.last_status["error"] == "unexpected ZeroDivisionError in the readout: division by zero"
-    assert manifest_of(run).ended_by == "fault"
-
-
-def test_a_fault_before_the_recording_is_an_error_not_a_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Recording, "start", lambda *_, **__: 1 / 0)
-
-    with running(plan_of(tmp_path, f"udp://@127.0.0.1:{free_port()}")) as run:
-        code = run.finish()
-
-    assert code == 1
-    assert (run.last_status["state"], run.last_status["ended_by"]) == ("failed", "fault")
-
-
-def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hang = threading.Event()
-    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        assert isinstance(run.readout.source, DatagramSource)
-        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
-        time.sleep(0.1)
-        began = time.monotonic()
-        run.readout.request_stop()
-        code = run.finish()
-        hang.set()
-
-    assert time.monotonic() - began < 5.0
-    assert code == 0
-    assert manifest_of(run).ended_by == "operator"
-
-
-def test_a_source_that_hangs_costs_nothing_that_was_processed_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hang = threading.Event()
-    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        assert isinstance(run.readout.source, DatagramSource)
-        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
-        time.sleep(0.1)
-        run.readout.request_stop()
-        run.finish()
-        hang.set()
-
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert (ledger.sources[0].recorded, ledger.sources[0].disk) == (500, 0)
-    with open_listmode(run.folder / "run") as recorded:
-        assert compare(recorded).differences == []
 
 
 def test_a_preamble_larger_than_a_slab_is_recorded_as_it_is(tmp_path: Path) -> None:
