@@ -17,6 +17,8 @@ DEVICE = "acquisition"
 """What alarms of a run are filed under."""
 _PS = 1e12
 _EVERY_S = 0.5
+_SILENT_S = 3.0
+"""A front end may take a moment to begin when it is asked to."""
 
 
 class Speaker:
@@ -99,7 +101,7 @@ def _remaining_s(fraction: float | None, elapsed_s: float) -> float | None:
 
 def troubles(status: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what a person should know of a status: name of the alarm, text, what to do."""
-    if status.get("stalled") and status["state"] == "recording":
+    if float(status.get("silent_s", 0.0)) > _SILENT_S and status["state"] == "recording":
         yield (
             "front-end-silent",
             "the front end sends nothing",
