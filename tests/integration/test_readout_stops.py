@@ -46,6 +46,7 @@ from daq.storage.writer import ListModeWriter
 ROOT = Path(__file__).parent.parent.parent
 STOPPED_S = 3.0
 LATE_MS = 300.0
+Blasted = tuple[Running, dict[str, Any]]
 
 
 def stop(run: Running) -> float:
@@ -307,16 +308,11 @@ def account_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     return account
 
 
-@pytest.mark.parametrize(
-    ("rate", "seconds"), [(1e6, 2.5), pytest.param(1e7, 6.0, marks=pytest.mark.soak)], ids=["8 MB/s", "80 MB/s"]
-)
-def test_a_disk_that_is_stalled_for_two_seconds_costs_nothing(
-    tmp_path: Path, files: StallingFiles, rate: float, seconds: float
-) -> None:
+def blasted(folder: Path, files: StallingFiles, *, rate: float, seconds: float) -> Blasted:
+    """Record words at a rate through a stall of the disk; return the ended readout and the sender's account."""
+    folder.mkdir()
     port = free_port()
-    plan = plan_of(
-        tmp_path, f"udp://@127.0.0.1:{port}", profile=SINGLES, order=OrderRule(), buffer_bytes=256 << 20
-    )  # fmt: skip
+    plan = plan_of(folder, f"udp://@127.0.0.1:{port}", profile=SINGLES, order=OrderRule(), buffer_bytes=256 << 20)
     with running(plan) as run:
         until(lambda: run.readout.status()["state"] == "recording", "recording")
         with blasting(port, rate=rate, seconds=seconds) as sender:
@@ -324,9 +320,24 @@ def test_a_disk_that_is_stalled_for_two_seconds_costs_nothing(
             files.stall(2.0)
             account = account_of(sender)
         run.finish()
+    return run, account
 
-    if account["lateness_max_ms"] > LATE_MS:
-        pytest.skip(f"void: the sender itself was {account['lateness_max_ms']:g} ms late, so busy was this machine")
+
+def blasted_in_time(
+    folder: Path, files: StallingFiles, *, rate: float, seconds: float
+) -> tuple[Running, dict[str, Any]]:
+    """Return the first recording whose sender kept its times; fail where a busy machine made it late three times."""
+    late_ms = []
+    for attempt in range(3):
+        run, account = blasted(folder / f"attempt-{attempt}", files, rate=rate, seconds=seconds)
+        if account["lateness_max_ms"] <= LATE_MS:
+            return run, account
+        late_ms.append(account["lateness_max_ms"])
+    pytest.fail(f"the sender was late each time, by {late_ms} ms (limit {LATE_MS:g}): this machine is too busy")
+
+
+def nothing_is_missing(run: Running, files: StallingFiles, account: dict[str, Any]) -> None:
+    """Demand that every word the sender sent is recorded and derived."""
     manifest = manifest_of(run)
     assert files.waited.is_set()
     assert manifest.ledger is not None
@@ -340,3 +351,16 @@ def test_a_disk_that_is_stalled_for_two_seconds_costs_nothing(
     assert verify(run.folder / "run").verdict == "ok"
     singles = sum(count for kind, count in manifest.words_by_kind.items() if kind == "single")
     assert run.last_status["rows_recorded"]["singles"] == singles
+
+
+def test_a_disk_that_is_stalled_for_two_seconds_costs_nothing(tmp_path: Path, files: StallingFiles) -> None:
+    run, account = blasted(tmp_path / "slow", files, rate=1e6, seconds=2.5)
+
+    nothing_is_missing(run, files, account)
+
+
+@pytest.mark.soak
+def test_a_disk_that_is_stalled_for_two_seconds_costs_nothing_at_80_mb_s(tmp_path: Path, files: StallingFiles) -> None:
+    run, account = blasted_in_time(tmp_path, files, rate=1e7, seconds=6.0)
+
+    nothing_is_missing(run, files, account)

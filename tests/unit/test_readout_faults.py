@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support_readout import (
+    Running,
     free_port,
     manifest_of,
     plan_of,
@@ -28,9 +31,9 @@ from daq.storage.slab import Slab
 from daq.storage.verify import verify
 
 
-def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processing fail at the first words after 500."""
     take = Recording.take
 
     def faulty(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
@@ -39,6 +42,36 @@ def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
         return take(recording, slab, begin, end)
 
     monkeypatch.setattr(Recording, "take", faulty)
+
+
+@contextmanager
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """Yield a readout of 500 words whose source then hangs; asked to stop when the context ends, and waited for."""
+    hang = threading.Event()
+    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
+    with pushing(tmp_path) as (run, front_end):
+        front_end.words(packets=10)
+        received(run, 500)
+        assert isinstance(run.readout.source, DatagramSource)
+        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
+        time.sleep(0.1)
+        yield run
+        run.readout.request_stop()
+        run.finish()
+        hang.set()
+
+
+def nothing_processed_is_lost(run: Running) -> None:
+    """Demand that the 500 words are recorded and derived."""
+    ledger = manifest_of(run).ledger
+    assert ledger is not None
+    assert (ledger.sources[0].recorded, ledger.sources[0].disk) == (500, 0)
+    with open_listmode(run.folder / "run") as recorded:
+        assert compare(recorded).differences == []
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(tmp_path: Path) -> None:
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
         until(lambda: rows_recorded(run, raw=11), "raw rows durable")
@@ -54,28 +87,15 @@ def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(
     assert verify(run.folder / "run").verdict == "ok"
 
 
-def test_a_fault_in_the_processing_costs_nothing_that_was_processed_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take = Recording.take
-
-    def faulty(recording: Recording, slab: Slab, begin: int, end: int) -> Packets:
-        if recording.figures()["words_received"] >= 500:
-            raise ZeroDivisionError("made up by a test")
-        return take(recording, slab, begin, end)
-
-    monkeypatch.setattr(Recording, "take", faulty)
+@pytest.mark.usefixtures("faulty")
+def test_a_fault_in_the_processing_costs_nothing_that_was_processed_before(tmp_path: Path) -> None:
     with pushing(tmp_path) as (run, front_end):
         front_end.words(packets=10)
         received(run, 500)
         front_end.words(packets=1)
         run.finish()
 
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert (ledger.sources[0].recorded, ledger.sources[0].disk) == (500, 0)
-    with open_listmode(run.folder / "run") as recorded:
-        assert compare(recorded).differences == []
+    nothing_processed_is_lost(run)
 
 
 def test_a_fault_in_the_receiving_does_not_pass_for_the_end_of_the_stream(
@@ -106,41 +126,18 @@ def test_a_fault_before_the_recording_is_an_error_not_a_hang(tmp_path: Path, mon
 def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hang = threading.Event()
-    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        assert isinstance(run.readout.source, DatagramSource)
-        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
-        time.sleep(0.1)
+    with hanging(tmp_path, monkeypatch) as run:
         began = time.monotonic()
-        run.readout.request_stop()
-        code = run.finish()
-        hang.set()
 
     assert time.monotonic() - began < 5.0
-    assert code == 0
+    assert run.finish() == 0
     assert manifest_of(run).ended_by == "operator"
 
 
 def test_a_source_that_hangs_costs_nothing_that_was_processed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hang = threading.Event()
-    monkeypatch.setattr(process_module, "_JOIN_S", 0.3)
-    with pushing(tmp_path) as (run, front_end):
-        front_end.words(packets=10)
-        received(run, 500)
-        assert isinstance(run.readout.source, DatagramSource)
-        monkeypatch.setattr(run.readout.source.receiver, "receive", lambda *_: hang.wait(60.0))
-        time.sleep(0.1)
-        run.readout.request_stop()
-        run.finish()
-        hang.set()
+    with hanging(tmp_path, monkeypatch) as run:
+        pass
 
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert (ledger.sources[0].recorded, ledger.sources[0].disk) == (500, 0)
-    with open_listmode(run.folder / "run") as recorded:
-        assert compare(recorded).differences == []
+    nothing_processed_is_lost(run)
