@@ -75,7 +75,11 @@ class LocalApi:
         self._sessions: set[_Session] = set()
 
     async def run(self) -> None:
-        """Serve. Raise `RefusedError` where the socket cannot be had: another daemon's, above all."""
+        """Serve. Raise `RefusedError` where the socket cannot be had: another daemon's, above all.
+
+        Raise `UnreachableError` when its name is removed; running it again makes a new one.
+        """
+        self.users = Users()
         serving = asyncio.create_task(self._server.run(), name="local-socket")
         try:
             await asyncio.wait({serving})

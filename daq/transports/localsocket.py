@@ -17,12 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from daq.errors import BusyError, ScandaqError, UsageError
+from daq.errors import BusyError, ScandaqError, UnreachableError, UsageError
 from daq.model.refusal import refusal
 from daq.transports.socketfile import SocketFile
 from daq.wire.jsonlines import MOST_REQUEST_BYTES, Lines, encode
 
 _LOOK_S = 0.25
+_LOOKS_A_NAME = 8
+"""So many times clients are looked at, then the name of the socket is."""
 _LINES_A_TURN = 8
 """Of one client, before others have their turn."""
 _CREDENTIALS = struct.Struct("=iII")
@@ -274,7 +276,10 @@ class LocalServer:
         return len(self._clients)
 
     async def run(self) -> None:
-        """Serve. Raise `RefusedError` where the path cannot be had, another daemon's above all."""
+        """Serve. Raise `RefusedError` where the path cannot be had, another daemon's above all.
+
+        Raise `UnreachableError` when the name is removed or replaced while serving: nobody could come any more.
+        """
         ours = self._file.bind()
         try:
             loop = asyncio.get_running_loop()
@@ -287,9 +292,12 @@ class LocalServer:
             self._file.publish()
             self._serving.set()
             while True:
-                await asyncio.sleep(_LOOK_S)
-                for client in tuple(self._clients):
-                    client.look()
+                for _ in range(_LOOKS_A_NAME):
+                    await asyncio.sleep(_LOOK_S)
+                    for client in tuple(self._clients):
+                        client.look()
+                if not self._file.is_ours():
+                    raise UnreachableError(f"{self._file.path} was removed or replaced: nobody can connect any more")
         finally:
             self._serving.clear()
             self._file.remove()

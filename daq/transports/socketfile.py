@@ -56,12 +56,18 @@ class SocketFile:
         self._inode = self._beside.stat().st_ino
         self._beside.rename(self.path)
 
+    def is_ours(self) -> bool:
+        """Return True as long as the name leads to this socket: somebody may have removed or replaced it."""
+        try:
+            return self._inode is not None and self.path.lstat().st_ino == self._inode
+        except OSError:
+            return False
+
     def remove(self) -> None:
         """Remove the name, unless it is somebody else's by now."""
         with contextlib.suppress(OSError):
             self._beside.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            if self._inode is not None and self.path.lstat().st_ino == self._inode:
+            if self.is_ours():
                 self.path.unlink()
 
     @property

@@ -62,6 +62,8 @@ class SmallDaemon:
                 self.polls = False
             case "never-end":
                 self.hindrance = asyncio.create_task(never_end(), name="never-ending")
+            case "block-thread":
+                self.hindrance = asyncio.create_task(asyncio.to_thread(time.sleep, 30.0), name="blocking")
             case "stop-motion":
                 return {"stopped": {"ok": True, "stands": True, "text": "there are no axes", "axes": []}}
             case _:

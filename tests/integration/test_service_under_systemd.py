@@ -157,14 +157,18 @@ def test_a_daemon_that_is_well_is_not_ended(systemd: PlayedSystemd) -> None:
     assert ended.took_s > 2 * systemd.unit.seconds("WatchdogSec") / systemd.faster
 
 
-def test_a_task_that_never_ends_is_named_and_left_behind(systemd: PlayedSystemd) -> None:
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("never-end", "tasks that do not end: never-ending"), ("block-thread", "threads that do not end: loop_0")],
+)
+def test_what_never_ends_is_named_and_left_behind(systemd: PlayedSystemd, verb: str, said: str) -> None:
     systemd.start()
-    tell(systemd, "never-end")
+    tell(systemd, verb)
 
     ended = systemd.stop()
 
     assert (ended.result, ended.status) == ("success", 0)
-    assert "tasks that do not end: never-ending" in systemd.log
+    assert said in systemd.log
 
 
 def test_a_second_daemon_is_refused_and_not_tried_again(systemd: PlayedSystemd) -> None:

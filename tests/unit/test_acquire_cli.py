@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import threading
 import time
@@ -10,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support_cli import Done, call
 from support_station import RUN, STOPPED, ThreadedStation, alarm, progress, station_at
 
 from daq.cli import following
+from daq.cli.bars import Bars
 from daq.cli.preparing import overrides, prepare_args, read_table
 from daq.cli.stationtext import alarm_line, duration, is_shown, progress_line, status_line
 from daq.errors import MissingError, RefusedError, ScandaqError, UsageError
@@ -444,3 +447,38 @@ def test_an_alarm_is_shown_as_the_station_means_it(changes: dict[str, object], *
 
 def test_a_status_without_a_run_is_one_word() -> None:
     assert status_line({"state": "ready", "run": None, "protocol": None, "step": 0}) == "ready"
+
+
+def test_bars_show_the_state_the_step_and_the_alarms() -> None:
+    screen = io.StringIO()
+    with Bars(Console(file=screen, force_terminal=True, width=110, color_system=None)) as bars:
+        bars.show({"event": "status", "data": status_of("acquiring", step=1)})
+        bars.show({"event": "progress", "data": payload(progress())})
+        for number in range(7):
+            bars.show({"event": "alarm", "data": payload(alarm("[red]hot", name=f"t{number}"))})
+        bars.show({"event": "alarm", "data": payload(alarm(name="t6", active=False, latched=False))})
+        bars.note("the daemon is back")
+
+    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    assert "the daemon is back" in lines[0]
+    assert any(f"acquiring {RUN}, demo, step 1 of 2 (first) [simulated]" in line for line in lines)
+    assert any("25 %, 1,000 events, about 3,000 to go, 333 cps, 9 s left" in line for line in lines)
+    assert sum("high alarm: [red]hot; open the window" in line for line in lines[-8:]) == 5
+    assert lines[-1].endswith("and 1 more alarms") or "and 1 more alarms" in "".join(lines[-2:])
+
+
+def test_the_figures_of_a_step_go_with_it() -> None:
+    bars = Bars(Console(file=io.StringIO(), force_terminal=True, width=110))
+
+    bars.show({"event": "status", "data": status_of("acquiring", step=1)})
+    bars.show({"event": "progress", "data": payload(progress())})
+    bars.show({"event": "status", "data": status_of("acquiring", step=2)})
+
+    assert bars._progress is None
+
+
+def status_of(state: str, *, step: int) -> dict[str, object]:
+    return {
+        "state": state, "run": RUN, "protocol": "demo", "step": step, "steps": 2, "step_name": "first", "detail": "",
+        "simulated": True,
+    }  # fmt: skip

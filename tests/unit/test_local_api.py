@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from support_station import QUICK, Station, Talker, progress, serving
 
-from daq.errors import MissingError, RefusedError
+from daq.errors import MissingError, RefusedError, UnreachableError
 from daq.model.station import Role
 from daq.services import localapi
 from daq.services.localapi import LocalApi
@@ -485,6 +485,31 @@ async def test_another_daemons_socket_is_not_removed_at_the_end(path: Path) -> N
         write(path, "")
 
     assert there(path)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+async def test_a_socket_that_lost_its_name_is_made_again_by_running_again(path: Path, *, replace: bool) -> None:
+    station = Station()
+    api = LocalApi(path, None, station.command, station.bus, lambda *_: Role.SERVICE)
+    first = asyncio.create_task(api.run())
+    await api.serving()
+
+    unlink(path)
+    if replace:
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(path))
+        dead.close()
+    with pytest.raises(UnreachableError, match="was removed or replaced"):
+        async with asyncio.timeout(20.0):
+            await first
+    second = asyncio.create_task(api.run())
+    await api.serving()
+
+    assert "answer" in await (await Talker.connected(path)).answer("status")
+    assert station.asked[-1][2].user == pwd.getpwuid(os.geteuid()).pw_name
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
 
 
 async def test_a_user_without_a_name_has_a_number() -> None:
