@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from daq.errors import RefusedError
 from daq.pipeline.stages import Streams
+from daq.readout.closing import Closing
 from daq.readout.lookdeclaration import Declaration
 from daq.readout.looks import GROUP, Counts, Looks
 from daq.readout.snapshot import SnapshotWriter
@@ -22,7 +22,7 @@ MOST_LEDGER_BYTES = 32 << 20
 """65536 sources fit. Memory is taken for what is written, not for what is declared."""
 
 
-class Live:
+class Live(Closing):
     """Looks at rows and publishes what it saw. One thread calls it; any may call `snapshot.duplicate`."""
 
     def __init__(self, declaration: Declaration, *, about: Mapping[str, Any] | None = None) -> None:
@@ -73,14 +73,6 @@ class Live:
     def close(self) -> None:
         """Say that nothing more will come; what was published stays."""
         self.snapshot.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _publish_text(self, name: str, content: str, now_ns: int) -> None:
         """Publish JSON, or in its place why it is missing: a text that does not fit must not end a recording."""

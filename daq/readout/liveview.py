@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from daq.readout.closing import Closing
 from daq.readout.descriptors import receive_snapshot
 from daq.readout.snapshotreader import Reading, SnapshotReader
 
@@ -15,7 +15,7 @@ STALE_NS = 2_000_000_000
 """A readout publishes ten times a second; figures older than this are of one that hangs or was killed."""
 
 
-class LiveView:
+class LiveView(Closing):
     """Figures, status and ledger of one readout. They stay readable when it has ended."""
 
     def __init__(self, reader: SnapshotReader) -> None:
@@ -62,14 +62,6 @@ class LiveView:
     def close(self) -> None:
         """Give the memory back."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _text(self, name: str) -> dict[str, Any]:
         finished = self._reader.finished

@@ -17,21 +17,21 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import RefusedError
 from daq.readout import snapshotformat as form
+from daq.readout.closing import Closing
 from daq.readout.snapshotformat import ArraySpec, Directory, Group, Place, Words, checksum_of, lay_out
 
 Value = npt.NDArray[Any] | str
 _LAYOUT_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
 
-class SnapshotWriter:
+class SnapshotWriter(Closing):
     """The one writer of a snapshot. The arrays are declared here and fixed thereafter.
 
     Every array starts as zeros, every text empty, under the number 0. Raises `RefusedError` when there is no memory.
@@ -94,14 +94,6 @@ class SnapshotWriter:
             if self._closed:
                 raise RefusedError("the snapshot is closed")
             return os.dup(self._fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write(self, group: Group, number: int, data: Mapping[str, npt.NDArray[np.uint8]], now_ns: int) -> None:
         slot = group.slots[number % 2]

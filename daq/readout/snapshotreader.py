@@ -8,14 +8,14 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import DeadlineError, FormatError
 from daq.readout import snapshotformat as form
+from daq.readout.closing import Closing
 from daq.readout.snapshotformat import ArraySpec, Directory, Group, Place, Words, checksum_of, parse_directory
 
 _MOST_TRIES = 1000
@@ -35,7 +35,7 @@ class Reading:
     texts: Mapping[str, str]
 
 
-class SnapshotReader:
+class SnapshotReader(Closing):
     """A view on a snapshot. It stays valid when the writer ends, in whatever way. Any number of readers may look."""
 
     def __init__(self, fd: int) -> None:
@@ -97,14 +97,6 @@ class SnapshotReader:
         if not self._map.closed:
             del self._words, self._bytes
             self._map.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _group(self, name: str) -> Group:
         return self._directory.groups[name]
