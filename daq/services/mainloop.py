@@ -29,8 +29,9 @@ Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
 def run(main: Main, *, left_s: float = _LEFT_S) -> int:
     """Run `main` and return what it returns; its argument is set when the daemon is told to end.
 
-    A further signal changes nothing: the end is under way, with deadlines. Tasks and threads that do not end within
-    `left_s` after `main` are logged, and the process is left without them. Raise what `main` raises.
+    A further signal changes nothing: the end is under way, with deadlines; none is heard afterwards. Tasks and threads
+    that do not end within `left_s` after `main` are logged, and the process is left without them. Raise what `main`
+    raises.
     """
     with asyncio.Runner() as runner, ThreadPoolExecutor(thread_name_prefix="loop") as executor:
         loop = runner.get_loop()
@@ -44,9 +45,19 @@ def run(main: Main, *, left_s: float = _LEFT_S) -> int:
             if runner.run(_is_stuck(executor, left_s)):
                 _leave(_last_word(why))
             raise
-        if runner.run(_is_stuck(executor, left_s)):
-            _leave(code)
+        else:
+            if runner.run(_is_stuck(executor, left_s)):
+                _leave(code)
+        finally:
+            _hear_no_more(loop)
     return code
+
+
+def _hear_no_more(loop: asyncio.AbstractEventLoop) -> None:
+    """Ignore signals from here on: by default they would kill the process while the interpreter clears up."""
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _last_word(why: BaseException) -> int:
