@@ -20,10 +20,12 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from support_simulators import ROOT, simulator
 
-from daq.errors import DeadlineError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, MissingError, ScandaqError, UnreachableError
 from daq.readout import registry
 from daq.readout.parent import ReadoutProcess
 from daq.services.broker import end_broker, find_broker
+from daq.services.catalogue.database import CATALOGUE_FILE, Database
+from daq.services.catalogue.entry import Acquisition
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import Manifest
 from daq.transports.localclient import ask_once
@@ -262,6 +264,12 @@ class Station:
         """Return how many words the readout has made durable; 0 while there is none that says so."""
         return int(self.last_status().get("words_recorded", 0))
 
+    def in_step(self, number: int) -> None:
+        """Wait until a step records and all that was received before is durable."""
+        self.until(lambda: bool(self.status()["step"] == number), f"step {number}")
+        received = int(self.last_status()["words_received"])
+        self.until(lambda: self.words() > received, f"more than {received} durable words")
+
     def last_status(self) -> dict[str, Any]:
         """Return what the readout says itself; nothing while there is none that answers."""
         for found in self.readouts():
@@ -280,6 +288,29 @@ class Station:
 
     def manifest(self, run: str) -> Manifest:
         return load_manifest(self.directory(run))
+
+    def ledger(self, run: str) -> dict[str, Any]:
+        """Return the ledger in the manifest, which must be balanced."""
+        ledger = self.manifest(run).ledger
+        assert ledger is not None
+        assert ledger.balanced, ledger
+        return ledger.model_dump(mode="json")
+
+    def catalogued(self, run: str, outcome: str, state: str = "sealed") -> Acquisition:
+        """Wait until the catalogue knows the run as that; return its row."""
+        database = Database(self.state_folder / CATALOGUE_FILE)
+        rows: list[Acquisition] = []
+
+        def there() -> bool:
+            with suppress(MissingError):
+                rows[:] = [database.get(run)]
+            return bool(rows) and (rows[0].outcome, rows[0].state) == (outcome, state)
+
+        try:
+            self.until(there, f"{outcome}, {state} in the catalogue", lambda: str(rows))
+        finally:
+            database.close()
+        return rows[0]
 
     def fates(self, run: str) -> list[tuple[str, bool]]:
         """Return the steps in the manifest, each with whether it is completed."""
@@ -366,7 +397,7 @@ def retained(port: int, *, user: str = "", password: str = "") -> dict[str, Any]
         client.username_pw_set(user, password)
     client.on_message = take
     client.on_connect = lambda *_: client.subscribe([(TOPIC + "#", 1), (end, 1)])
-    client.on_subscribe = lambda *_: client.publish(end, b"", qos=1)
+    client.on_subscribe = lambda *_: client.publish(end, b"", qos=1) and None
     client.connect("127.0.0.1", port, keepalive=5)
     deadline = time.monotonic() + 2.0
     while not done and time.monotonic() < deadline:
@@ -385,7 +416,7 @@ def _parsed(payload: bytes) -> Any:
 @contextmanager
 def station(folder: Path, url: str, **site: str) -> Iterator[Station]:
     """Yield a station whose daemon does not run yet; at the end nothing of it is left."""
-    runtime = Path(tempfile.mkdtemp(prefix="sq", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    runtime = Path(tempfile.mkdtemp(prefix="sq", dir="/tmp"))  # short: sockets lie in it
     made = Station(folder, runtime, url, **site)
     try:
         yield made

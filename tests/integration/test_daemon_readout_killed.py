@@ -1,0 +1,103 @@
+"""A readout that is killed under the daemon, or together with it: what is said of the run, and what can be recovered."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support_daemon import Station, front_end, protocol, station, step
+
+PROTOCOLS = (
+    protocol("still", step("view")),
+    protocol("two", step("first", stop='stop.time = "1 s"'), step("second")),
+)
+LOST = "acquisition/readout-lost"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with front_end() as address:
+        yield address
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, url: str) -> Iterator[Station]:
+    with station(tmp_path, url) as made:
+        made.add(*PROTOCOLS)
+        yield made.start()
+
+
+def recovered(daemon: Station, run: str) -> dict[str, object]:
+    """Recover the directory of a run, demand that the copy is whole, and return what its manifest says of steps."""
+    out = daemon.folder / f"{run}-recovered"
+    done = daemon.daq("listmode", "recover", str(daemon.directory(run)), "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    assert daemon.daq("listmode", "verify", str(out)).returncode == 0
+    told = json.loads((out / "manifest.json").read_text())
+    assert told["state"] == "recovered"
+    return {each["name"]: each["completed"] for each in told["steps"]}
+
+
+def test_a_readout_that_is_killed_while_armed_aborts_and_the_next_run_can_be_prepared(daemon: Station) -> None:
+    run = daemon.armed("still")
+    os.kill(daemon.readout_pid(), signal.SIGKILL)
+
+    said = daemon.truth("aborted", run)
+
+    assert said["alarm/acquisition/readout-lost"]["priority"] == "high"
+    assert "is gone" in said["state"]["detail"] or "ended with code -9" in said["state"]["detail"]
+    daemon.armed("still")
+
+
+@pytest.mark.parametrize("state", ["acquiring", "paused"])
+def test_a_readout_that_is_killed_leaves_an_interrupted_run_of_which_the_durable_steps_are_kept(
+    daemon: Station, state: str
+) -> None:
+    run = daemon.acquiring("two")
+    daemon.in_step(2)
+    if state == "paused":
+        daemon.ask("pause")
+    os.kill(daemon.readout_pid(), signal.SIGKILL)
+
+    said = daemon.truth("interrupted", run)
+
+    assert daemon.directory(run).name in daemon.alarms()[LOST]["guidance"]
+    assert f"alarm/{LOST}" in said
+    daemon.catalogued(run, "interrupted", "open")
+    assert recovered(daemon, run) == {"first": True, "second": False}
+
+
+def test_a_readout_that_is_killed_while_it_seals_is_said_to_be_lost(daemon: Station) -> None:
+    run = daemon.acquiring("still")
+    readout = daemon.readout_pid()
+    os.kill(readout, signal.SIGSTOP)
+    daemon.ask("stop")
+    assert daemon.status()["state"] == "completing"
+
+    os.kill(readout, signal.SIGKILL)
+
+    daemon.truth("interrupted", run)
+    assert LOST in daemon.alarms()
+    daemon.catalogued(run, "interrupted", "open")
+
+
+def test_daemon_and_readout_killed_together_are_an_interrupted_run_for_the_next_daemon(daemon: Station) -> None:
+    run = daemon.acquiring("two")
+    daemon.in_step(2)
+    readout = daemon.readout_pid()
+    daemon.kill()
+    os.kill(readout, signal.SIGKILL)
+
+    said = daemon.start().truth("interrupted", run)
+
+    assert "without sealing" in said["state"]["detail"]
+    assert LOST in daemon.alarms()
+    daemon.catalogued(run, "interrupted", "open")
+    assert recovered(daemon, run) == {"first": True, "second": False}
+    daemon.ask("acknowledge-alarm", device="acquisition", name="readout-lost")
+    daemon.ask("acknowledge")
+    daemon.armed("still")
