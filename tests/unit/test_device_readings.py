@@ -1,0 +1,271 @@
+"""Readings and interlocks as they are announced: fresh, stale or failed; one device that hangs is alone with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import pytest
+from support_motion import VirtualLoop, virtually
+
+from daq.devices.abilities import Identity, Quantity, Value
+from daq.errors import UnreachableError
+from daq.model.station import Reading
+from daq.services.bus import Bus
+from daq.services.motion.watch import Cadence, InterlockWatch
+from daq.services.readings import Readings
+from daq.state.interlock import Interlock, Kind
+
+
+class Meter:
+    """A device whose answers a test decides."""
+
+    def __init__(self, name: str, *quantities: Quantity) -> None:
+        self.name = name
+        self.quantities = quantities or (Quantity("voltage", "V", 1.0, 3.0, {"minimum": 0.0, "maximum": 900.0}, 0.5),)
+        self.interlock_kinds = frozenset({Kind.SERVICE_COVER})
+        self.value: Value = 800.0
+        self.closed: object = True
+        self.failure: Exception | None = None
+        self.hangs = False
+        self.asked = 0
+
+    async def identify(self) -> Identity:
+        return Identity("example", "meter", "1", "1")
+
+    async def read(self, quantity: str) -> Value:
+        await self._answer()
+        return self.value
+
+    async def interlocks(self) -> Mapping[Kind, bool]:
+        await self._answer()
+        return {Kind.SERVICE_COVER: bool(self.closed)}
+
+    async def _answer(self) -> None:
+        self.asked += 1
+        while self.hangs:
+            try:
+                await asyncio.sleep(3600.0)
+            except asyncio.CancelledError:
+                await asyncio.sleep(5.0)  # it takes its time even then
+                raise
+        if self.failure is not None:
+            raise self.failure
+
+
+Body = Callable[[dict[str, Meter], list[Reading], Readings], Coroutine[Any, Any, None]]
+
+
+def read_out(body: Body, *meters: Meter) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        made = {meter.name: meter for meter in meters or (Meter("hv"),)}
+        bus, said = Bus(), []
+        readings = Readings(made, bus, clock=loop.time)
+        with bus.listening(lambda it: said.append(it) if isinstance(it, Reading) else None):
+            task = asyncio.create_task(readings.run())
+            await asyncio.sleep(0.5)
+            await body(made, said, readings)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    virtually(main)
+
+
+def test_a_value_is_announced_with_unit_limits_and_time_and_again_when_it_changes() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        await asyncio.sleep(5.0)
+        assert [(it.device, it.name, it.value, it.unit, it.quality) for it in said] == [
+            ("hv", "voltage", 800.0, "V", "good")
+        ]
+        assert said[0].limits == {"minimum": 0.0, "maximum": 900.0}
+        meters["hv"].value = 800.4
+        await asyncio.sleep(2.0)
+        assert len(said) == 1
+        meters["hv"].value = 801.0
+        await asyncio.sleep(2.0)
+        assert said[-1].value == 801.0
+        before = len(said)
+        await asyncio.sleep(35.0)
+        assert len(said) == before + 1  # still so, said again after half a minute
+
+    read_out(body)
+
+
+@pytest.mark.parametrize(("value", "quality"), [(900.1, "out_of_limits"), (-0.1, "out_of_limits"), (900.0, "good")])
+def test_a_value_is_judged_by_its_limits(value: float, quality: str) -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        meters["hv"].value = value
+        await asyncio.sleep(2.0)
+        assert (said[-1].value, said[-1].quality) == (value, quality)
+
+    read_out(body)
+
+
+@pytest.mark.parametrize("value", ["LEHR", True, None, 7])
+def test_what_is_no_measure_is_announced_as_it_is(value: Value) -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        meters["hv"].value = value
+        await asyncio.sleep(2.0)
+        assert (said[-1].value, said[-1].quality) == (value, "good")
+
+    read_out(body)
+
+
+def test_a_silent_device_becomes_stale_with_the_time_of_its_last_word_and_good_again() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        last_utc = said[-1].read_utc
+        meters["hv"].hangs = True
+        await asyncio.sleep(8.0)
+        assert (said[-1].value, said[-1].quality, said[-1].read_utc) == (800.0, "stale", last_utc)
+        assert readings.missed >= 1
+        await asyncio.sleep(60.0)
+        assert [it.quality for it in said].count("stale") == 1
+        meters["hv"].hangs = False
+        await asyncio.sleep(15.0)
+        assert said[-1].quality == "good"
+
+    read_out(body)
+
+
+def test_a_device_that_was_silent_from_the_start_is_stale_without_a_value() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        await asyncio.sleep(8.0)
+        assert [(it.value, it.quality) for it in said] == [(None, "stale")]
+
+    meter = Meter("hv")
+    meter.hangs = True
+    read_out(body, meter)
+
+
+@pytest.mark.parametrize("failure", [UnreachableError("hung up"), OSError("bad file descriptor"), KeyError("x")])
+def test_a_device_that_answers_with_an_error_has_no_value_at_once(failure: Exception) -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        meters["hv"].failure = failure
+        await asyncio.sleep(1.5)
+        assert (said[-1].value, said[-1].quality) == (None, "comm_fail")
+        assert readings.failed >= 1
+        meters["hv"].failure = None
+        await asyncio.sleep(1.5)
+        assert (said[-1].value, said[-1].quality) == (800.0, "good")
+
+    read_out(body)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_a_failed_communication(value: float) -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        meters["hv"].value = value
+        await asyncio.sleep(1.5)
+        assert (said[-1].value, said[-1].quality) == (None, "comm_fail")
+
+    read_out(body)
+
+
+def test_one_device_that_hangs_and_swallows_cancellations_delays_no_other() -> None:
+    async def body(meters: dict[str, Meter], _: list[Reading], __: Readings) -> None:
+        meters["bad"].hangs = True
+        before = meters["good"].asked
+        await asyncio.sleep(20.0)
+        assert meters["good"].asked - before >= 19
+
+    read_out(body, Meter("bad"), Meter("good"))
+
+
+def test_quantities_are_read_at_their_own_cadence() -> None:
+    asked: list[str] = []
+
+    class Two(Meter):
+        async def read(self, quantity: str) -> Value:
+            asked.append(quantity)
+            return 1.0
+
+    async def body(_: dict[str, Meter], __: list[Reading], ___: Readings) -> None:
+        await asyncio.sleep(20.0)
+        assert 19 <= asked.count("fast") <= 22
+        assert 4 <= asked.count("slow") <= 5
+
+    read_out(body, Two("two", Quantity("fast", "V", 1.0), Quantity("slow", "V", 5.0)))
+
+
+@pytest.mark.parametrize("devices", [{}, {"dumb": Meter("dumb")}])
+def test_a_station_with_nothing_to_read_goes_on(devices: dict[str, Meter]) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        for device in devices.values():
+            device.quantities = ()
+        task = asyncio.create_task(Readings(devices, Bus(), clock=loop.time).run())
+        await asyncio.sleep(1.0)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    virtually(main)
+
+
+# Interlocks
+
+
+def watched(body: Callable[[InterlockWatch, Meter, Bus], Coroutine[Any, Any, None]]) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        meter, other, bus = Meter("head"), Meter("other"), Bus()
+        watch = InterlockWatch({"head": meter, "other": other}, bus, cadence=Cadence(), clock=loop.time)
+        assert [it.value for it in watch.current()] == [None, None]
+        task = asyncio.create_task(watch.run())
+        await asyncio.sleep(0.35)
+        await body(watch, meter, bus)
+        assert all(it.trouble(loop.time()) is None for it in watch.current() if it.name.startswith("other."))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    virtually(main)
+
+
+def one(watch: InterlockWatch) -> Interlock:
+    return next(it for it in watch.current() if it.name == "head.service_cover")
+
+
+def test_a_change_is_told_at_once_and_announced() -> None:
+    async def body(watch: InterlockWatch, meter: Meter, bus: Bus) -> None:
+        heard: list[Interlock] = []
+        watch.listen(_fails)
+        watch.listen(heard.append)
+        meter.closed = False
+        await asyncio.sleep(0.15)
+        meter.closed = True
+        await asyncio.sleep(0.15)
+        assert [it.value for it in heard] == [False, True]
+        assert [it.quality for it in bus.newest() if isinstance(it, Reading) and it.device == "head"] == ["good"]
+
+    watched(body)
+
+
+def _fails(_: Interlock) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("how", ["hangs", "failure"])
+def test_a_source_that_does_not_answer_grows_old_and_delays_no_other(how: str) -> None:
+    async def body(watch: InterlockWatch, meter: Meter, bus: Bus) -> None:
+        setattr(meter, how, OSError("gone") if how == "failure" else True)
+        await asyncio.sleep(2.0)
+        now_s = asyncio.get_running_loop().time()
+        assert "at most 0.5 s is fresh" in (one(watch).trouble(now_s) or "")
+        assert one(watch).value is True
+        said = {it.device: it.quality for it in bus.newest() if isinstance(it, Reading)}
+        assert said == {"head": "stale", "other": "good"}
+        assert watch.failures >= 1
+
+    watched(body)
+
+
+def test_every_source_is_read_when_it_is_asked_for() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        meter = Meter("head")
+        watch = InterlockWatch({"head": meter}, Bus(), clock=loop.time)
+        await watch.refresh()
+        assert one(watch).trouble(loop.time()) is None
+
+    virtually(main)
