@@ -390,14 +390,21 @@ def retained(port: int, *, user: str = "", password: str = "") -> dict[str, Any]
         if message.topic == end:
             done.append(True)
         elif message.retain and message.payload:
-            got[message.topic.removeprefix(TOPIC)] = _parsed(message.payload)
+            got[message.topic.removeprefix(TOPIC)] = _parsed(bytes(message.payload))
 
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     if user:
         client.username_pw_set(user, password)
+
+    def connected(*_: Any) -> None:
+        client.subscribe([(TOPIC + "#", 1), (end, 1)])
+
+    def subscribed(*_: Any) -> None:
+        client.publish(end, b"", qos=1)
+
     client.on_message = take
-    client.on_connect = lambda *_: client.subscribe([(TOPIC + "#", 1), (end, 1)])
-    client.on_subscribe = lambda *_: client.publish(end, b"", qos=1) and None
+    client.on_connect = connected
+    client.on_subscribe = subscribed
     client.connect("127.0.0.1", port, keepalive=5)
     deadline = time.monotonic() + 2.0
     while not done and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""A readout that is killed under the daemon, or together with it: what is said of the run, and what can be recovered."""
+"""A readout that is killed under the daemon, or together with it: what is said of the run, what can be recovered."""
 
 from __future__ import annotations
 
