@@ -14,7 +14,7 @@ from daq.errors import TransitionRefusedError
 from daq.model.station import Actor, Alarm, Announcement, Progress, Role, StationStatus, payload, utc_now
 from daq.services.bus import Bus
 from daq.services.localapi import LocalApi
-from daq.transports.localsocket import Limits
+from daq.transports.localconnection import Limits
 
 RUN = "20261122T140507Z-3fa9c1"
 

@@ -20,10 +20,10 @@ from support_station import QUICK, Station, Talker, progress, serving
 
 from daq.errors import MissingError, RefusedError, UnreachableError
 from daq.model.station import Role
-from daq.services import localapi
+from daq.services import localsession
 from daq.services.localapi import LocalApi
 from daq.services.users import Users
-from daq.transports.localsocket import Limits
+from daq.transports.localconnection import Limits
 from daq.wire.jsonlines import MOST_REQUEST_BYTES
 
 
@@ -395,7 +395,7 @@ async def test_when_the_daemon_ends_stops_are_finished_and_others_are_told(path:
 async def test_a_command_that_takes_too_long_is_said_to_go_on(
     path: Path, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(localapi, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(localsession, "_LONGEST_S", 0.05)
     client = await Talker.connected(path)
 
     answer = await client.answer("block")
