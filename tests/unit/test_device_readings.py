@@ -29,6 +29,7 @@ class Meter:
         self.closed: object = True
         self.failure: Exception | None = None
         self.hangs = False
+        self.takes_s = 0.0
         self.asked = 0
 
     async def identify(self) -> Identity:
@@ -44,6 +45,7 @@ class Meter:
 
     async def _answer(self) -> None:
         self.asked += 1
+        await asyncio.sleep(self.takes_s)
         while self.hangs:
             try:
                 await asyncio.sleep(3600.0)
@@ -259,6 +261,19 @@ def test_a_source_that_does_not_answer_grows_old_and_delays_no_other(how: str) -
         assert watch.failures >= 1
 
     watched(body)
+
+
+def test_an_interlock_is_as_old_as_the_question_not_as_the_answer() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        meter = Meter("head")
+        meter.takes_s = 0.25
+        watch = InterlockWatch({"head": meter}, Bus(), clock=loop.time)
+        asked_s = loop.time()
+        await watch.refresh()
+        assert loop.time() == pytest.approx(asked_s + 0.25)
+        assert one(watch).read_monotonic_s == asked_s
+
+    virtually(main)
 
 
 def test_every_source_is_read_when_it_is_asked_for() -> None:

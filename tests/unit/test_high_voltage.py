@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from daq.devices.lowering import lower_voltage
 from daq.devices.simulated.head import SimulatedHead
 from daq.devices.simulated.supply import NAMEPLATE, SimulatedHighVoltage
 from daq.devices.simulated.wire import Wire
+from daq.devices.supply import SupplyStatus
 from daq.errors import (
     AccessError,
     DeadlineError,
@@ -407,6 +409,128 @@ def test_a_setting_that_takes_effect_late_does_not_raise_again_what_was_lowered(
         await asyncio.sleep(30.0)
 
         assert bench.hv.supply.true_v() <= 2.0
+
+    on_a_bench(body)
+
+
+class Swallowing(SimulatedHighVoltage):
+    """Loses a cancellation on its way, as `asyncio.wait_for` can on Python 3.11."""
+
+    async def _status(self) -> SupplyStatus:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.1)
+        return await super()._status()
+
+
+def test_a_swallowed_cancellation_is_found_and_the_voltage_goes_back() -> None:
+    async def body(bench: Bench) -> None:
+        hv = Swallowing("hv", clock=bench.loop.time)
+        hv.guard_by(bench.watch.current)
+        await hv.arm(TECH, protocol_max_v=1000.0)
+        raising = asyncio.create_task(hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(5.05)
+        raising.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await raising
+        await asyncio.sleep(30.0)
+
+        assert hv.supply.true_v() == 0.0
+
+    on_a_bench(body)
+
+
+def record_settings(bench: Bench, slow: Callable[[float], Coroutine[Any, Any, None]]) -> list[float]:
+    """Let every setting pass through `slow` first; return the list of those that took effect."""
+    real, taken = bench.hv.supply.set_v, []
+
+    async def set_v(volts: float) -> None:
+        await slow(volts)
+        taken.append(volts)
+        await real(volts)
+
+    bench.hv.supply.set_v = set_v  # type: ignore[method-assign]
+    return taken
+
+
+def test_a_raise_that_was_overtaken_by_a_lowering_sets_nothing_any_more() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        taken = record_settings(bench, lambda _: asyncio.sleep(0))
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(5.0)
+        taken.clear()
+        await bench.hv.ramp_to(200.0, within_s=UP_S)
+        with pytest.raises(RefusedError):
+            await raising
+
+        assert set(taken) == {200.0}
+
+    on_a_bench(body)
+
+
+def test_a_lowering_does_not_end_before_the_raise_it_overtook_has_ended() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        record_settings(bench, lambda volts: asyncio.sleep(0.45 if volts > 300 else 0.0))
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(0.05)  # its first setting is on the wire
+        await bench.hv.ramp_to(299.0, within_s=UP_S)
+        with pytest.raises(RefusedError):
+            await raising
+        await asyncio.sleep(5.0)
+
+        assert bench.hv.supply.true_v() == 299.0
+
+    on_a_bench(body)
+
+
+def test_a_setting_that_was_given_up_and_takes_effect_later_is_set_right() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+
+        async def slow(volts: float) -> None:
+            if volts > 300.0:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(3600.0)
+                await asyncio.sleep(2.0)
+
+        record_settings(bench, slow)
+        with pytest.raises(DeadlineError, match="set 350 V"):
+            await bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH)
+        await asyncio.sleep(10.0)
+
+        assert bench.hv.supply.true_v() == 300.0
+
+    on_a_bench(body)
+
+
+def test_a_permit_that_is_taken_back_ends_the_raise_and_off_takes_it_back() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(5.0)
+        bench.hv.disarm()
+        with pytest.raises(RefusedError, match="taken back"):
+            await raising
+        await asyncio.sleep(30.0)
+        assert bench.hv.supply.true_v() == 300.0
+
+        await bench.hv.arm(TECH, protocol_max_v=1000.0)
+        await bench.hv.off()
+        with pytest.raises(InterlockError, match="not armed"):
+            await bench.hv.ramp_to(100.0, within_s=UP_S, actor=TECH)
+
+    on_a_bench(body)
+
+
+def test_of_two_who_arm_at_the_same_time_one_is_refused() -> None:
+    async def body(bench: Bench) -> None:
+        bench.hv.supply.line.delay_s = 0.1
+        results = await asyncio.gather(
+            bench.hv.arm(TECH, protocol_max_v=1000.0), bench.hv.arm(OTHER), return_exceptions=True
+        )
+
+        assert [type(result).__name__ for result in results] == ["Permit", "RefusedError"]
 
     on_a_bench(body)
 
