@@ -28,7 +28,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verbs = noun.add_subparsers(metavar="VERB", required=True)
 
     prepare = _verb(verbs, "prepare", "check everything, position for the first step, arm", run_prepare)
-    prepare.add_argument("--protocol", required=True, metavar="ID", help="id of a protocol; `daq protocol list`")
+    prepare.add_argument("protocol", metavar="PROTOCOL", help="id of a protocol; `daq protocol list`")
     _add_preparing(prepare)
     _add_waiting(prepare)
 

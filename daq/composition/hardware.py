@@ -35,7 +35,8 @@ class Hardware:
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""
-        return [("interlocks", self._interlocks.run), ("readings", self._readings.run)] if self._devices else []
+        watched = [("interlocks", self._interlocks.run)] if self._of(InterlockSource) else []
+        return [*watched, ("readings", self._readings.run)] if self._devices else []
 
     async def collimator(self) -> str | None:
         """Return what is mounted on all heads; None where nothing senses it, or heads differ."""

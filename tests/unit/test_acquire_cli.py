@@ -72,7 +72,7 @@ def test_the_status_is_printed_for_people_and_programs(there: ThreadedStation) -
 def test_prepare_waits_until_it_is_armed(there: ThreadedStation) -> None:
     there.station.pause_s = 0.2
 
-    done = daq(there, "acquire", "prepare", "--protocol", "demo", "--draft-reason", "trying it out")
+    done = daq(there, "acquire", "prepare", "demo", "--draft-reason", "trying it out")
 
     assert done.code == 0
     assert done.out == f"armed {RUN}, demo [simulated]\nrecorded in recordings/{RUN}\n"
@@ -83,7 +83,7 @@ def test_prepare_waits_until_it_is_armed(there: ThreadedStation) -> None:
 def test_what_cannot_be_prepared_has_failed(there: ThreadedStation) -> None:
     there.station.possible["prepare"] = ("preparing", "aborted")
 
-    done = daq(there, "acquire", "prepare", "--protocol", "demo", "--json")
+    done = daq(there, "acquire", "prepare", "demo", "--json")
 
     assert done.code == 6
     assert (done.json["state"], done.json["directory"]) == ("aborted", f"recordings/{RUN}")
@@ -92,7 +92,7 @@ def test_what_cannot_be_prepared_has_failed(there: ThreadedStation) -> None:
 def test_without_waiting_the_answer_comes_at_once(there: ThreadedStation) -> None:
     there.station.pause_s = 60.0
 
-    done = daq(there, "acquire", "prepare", "--protocol", "demo", "--no-wait", "--json")
+    done = daq(there, "acquire", "prepare", "demo", "--no-wait", "--json")
 
     assert (done.code, done.json["state"]) == (0, "preparing")
 
@@ -101,7 +101,7 @@ def test_waiting_has_a_deadline_where_one_is_given(there: ThreadedStation) -> No
     there.station.pause_s = 60.0
     ticking = later(0.3, lambda: there.announce(progress()))
 
-    done = daq(there, "acquire", "prepare", "--protocol", "demo", "--within", "0.2")
+    done = daq(there, "acquire", "prepare", "demo", "--within", "0.2")
     ticking.join()
 
     assert (done.code, done.out) == (7, "")
