@@ -19,6 +19,8 @@ NOUNS = (
     "record",
     "acquire",
     "stop-motion",
+    "device",
+    "alarm",
     "listmode",
     "profile",
     "protocol",
