@@ -12,10 +12,13 @@ from daq.errors import InterlockError
 from daq.transports import localclient
 
 MOTION = {
-    "axes": {"bed": {"unit": "mm", "position": 0.0, "homed": True}, "gantry": {"unit": "deg", "position": 7.5, "homed": False}},
+    "axes": {
+        "bed": {"unit": "mm", "position": 0.0, "homed": True},
+        "gantry": {"unit": "deg", "position": 7.5, "homed": False},
+    },
     "reference": "homed",
     "needed": "confirm identity and position",
-}  # fmt: skip
+}
 ALARM = {
     "priority": "high", "device": "motion", "name": "lost", "since_utc": "2026-11-22T14:05:07.123Z", "active": False,
     "acknowledged_by": None, "text": "bed stands still", "guidance": "home it",
