@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from daq.devices.abilities import Axis, Collimator, HighVoltage, InterlockSource
 from daq.devices.build import build_devices
-from daq.errors import MissingError, RefusedError, ScandaqError
+from daq.errors import MissingError, ScandaqError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
+from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.watch import InterlockWatch
 from daq.services.readings import Readings
@@ -29,8 +30,11 @@ class Hardware:
     def __init__(self, site: Site, scanner: ScannerProfile | None, bus: Bus, alarms: Alarms, *, rehome: bool) -> None:
         self._devices = build_devices(site.devices, scanner)
         self._interlocks = InterlockWatch(self._of(InterlockSource), bus)
+        for supply in self._of(HighVoltage).values():
+            supply.guard_by(self._interlocks.current)
         enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)
         self.motion = MotionEngine(self._of(Axis), self._interlocks, enable, bus, alarms)
+        self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
@@ -62,20 +66,14 @@ class Hardware:
     async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
         """Do to a simulated device, or to the enable in the room, what a person would do."""
         if name == "enable":
-            return self._press(action)
+            self._button.simulate(action, value)
+            return {"motion": self.motion.figures()}
         device = self._devices.get(name)
         act = getattr(device, "simulate", None)
         if act is None:
             raise MissingError(f"there is no simulated device {name!r}; there are enable, {', '.join(self._devices)}")
         act(action, value)
         return {"device": name, "action": action}
-
-    def _press(self, action: str) -> dict[str, Any]:
-        presses = {"hold": self.motion.hold, "latch": self.motion.latch, "release": self.motion.release}
-        if action not in presses:
-            raise RefusedError(f"the enable can be pressed: {', '.join(presses)}; not {action!r}")
-        presses[action]()
-        return {"motion": self.motion.figures()}
 
     def described(self) -> dict[str, Any]:
         """Return the devices as `Description` has them."""

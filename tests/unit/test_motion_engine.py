@@ -20,10 +20,12 @@ from daq.errors import (
     RefusedError,
     ScandaqError,
     TransitionRefusedError,
+    UsageError,
 )
 from daq.model.station import Reading, payload
 from daq.services.bus import Bus
 from daq.services.motion import InterlockWatch, MotionEngine
+from daq.services.motion.button import RoomButton
 from daq.state.enable import Button, Enable, Motion, Reference
 
 
@@ -652,5 +654,64 @@ def test_a_thumb_that_stays_on_the_button_resumes_nothing_after_a_stop() -> None
         await asyncio.sleep(0.6)
         gantry.keep_holding()
         await gantry.engine.position({"bed": 200.0})
+
+    with_gantry(body)
+
+
+def test_the_button_of_a_simulated_room_is_held_for_as_long_as_it_is_told() -> None:
+    async def body(gantry: Gantry) -> None:
+        button = RoomButton(gantry.engine)
+        button.simulate("hold", 30)
+        await gantry.engine.position({"bed": 300.0})
+        move = await begun(gantry, gantry.engine.position({"bed": 1900.0}))
+        with pytest.raises(MotionError, match="release"):
+            await move
+        assert gantry.bed.drive.true_place() == pytest.approx(300.0 + 20 * 20.0, abs=5.0)
+
+        button.simulate("hold")
+        assert gantry.engine.enable.button is Button.HELD
+        button.simulate("latch")
+        assert gantry.engine.enable.button is Button.LATCHED
+        button.simulate("release")
+        button.simulate("hold", 60)
+        gantry.engine.latch()
+        await asyncio.sleep(1.0)
+        assert gantry.engine.enable.button is Button.LATCHED
+        button.simulate("release")
+        assert gantry.engine.enable.button is Button.OFF
+
+    with_gantry(body)
+
+
+def test_a_new_hold_is_a_new_press_after_a_stop() -> None:
+    async def body(gantry: Gantry) -> None:
+        button = RoomButton(gantry.engine)
+        button.simulate("hold", 60)
+        await asyncio.sleep(1.0)
+        await gantry.engine.stop_motion()
+        assert gantry.engine.enable.button is Button.SPENT
+        await asyncio.sleep(1.0)
+        assert gantry.engine.enable.button is Button.SPENT
+        button.simulate("hold", 60)
+        await gantry.engine.position({"bed": 200.0})
+
+    with_gantry(body)
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "says"),
+    [
+        ("dance", None, "the enable knows hold, latch, release; not 'dance'"),
+        ("latch", 3, "latch: takes no value, not 3"),
+        ("hold", "long", "seconds, above 0 and at most 600, not 'long'"),
+        ("hold", True, "not True"),
+        ("hold", -1, "not -1"),
+        ("hold", 601, "not 601"),
+    ],
+)
+def test_a_button_that_is_pressed_wrongly_says_how(action: str, value: Any, says: str) -> None:
+    async def body(gantry: Gantry) -> None:
+        with pytest.raises(UsageError, match=says):
+            RoomButton(gantry.engine).simulate(action, value)
 
     with_gantry(body)
