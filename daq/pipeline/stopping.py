@@ -11,7 +11,7 @@ from daq.model.events import DELAYED, PROMPT
 from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
 from daq.pipeline.stages import Streams
-from daq.pipeline.stopclock import Ints, Sources, StopClock
+from daq.pipeline.stopclock import FOREVER_PS, Ints, Sources, StopClock
 
 
 class Hit(NamedTuple):
@@ -72,14 +72,19 @@ class StopCounter:
         `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run of the call; `sources` the
         source of each run, all of one where it is not given.
         """
-        if sources is None:
-            sources = np.zeros(len(ends), np.uint16)
-        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, sources)]
+        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, _or_one(sources, ends))]
         return min(hits) if hits else None
 
-    def pause(self, lost_ps: int) -> None:
-        """Take `lost_ps` of detector time, which passed in a pause, out of the step."""
-        self._since_ps += lost_ps
+    def passed(self, streams: Streams, ends: Ints, sources: Sources | None = None) -> None:
+        """Go on with the time by rows that count for nothing: the time of a pause is not the step's."""
+        before_ps = self._now_ps
+        self._clock.reach(FOREVER_PS, streams, ends, _or_one(sources, ends))
+        self._since_ps += self._now_ps - before_ps
+
+    @property
+    def _now_ps(self) -> int:
+        now_ps = self._clock.now_ps
+        return self._since_ps if now_ps is None else now_ps
 
     def _by_count(self, streams: Streams, ends: Ints) -> list[Hit]:
         hits = []
@@ -93,11 +98,16 @@ class StopCounter:
         return hits
 
     def _by_time(self, streams: Streams, ends: Ints, sources: Sources) -> list[Hit]:
-        if self._condition.duration_ps is None:
-            return []
-        limit_ps = self._since_ps + self._condition.duration_ps
+        """Go on with the time, also for the sake of the next step, and look whether it ends this one."""
+        duration_ps = self._condition.duration_ps
+        limit_ps = FOREVER_PS if duration_ps is None else self._since_ps + duration_ps
         run = self._clock.reach(limit_ps, streams, ends, sources)
-        return [] if run is None else [Hit(run, limit_ps, "time")]
+        return [] if run is None or duration_ps is None else [Hit(run, limit_ps, "time")]
+
+
+def _or_one(sources: Sources | None, ends: Ints) -> Sources:
+    """Return the source of each run; all of one where none is given."""
+    return np.zeros(len(ends), np.uint16) if sources is None else sources
 
 
 def _rows_by_family(streams: Streams) -> dict[str, int]:

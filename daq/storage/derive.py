@@ -70,7 +70,7 @@ class Derivation:
         self._utc_of = utc_of
         self._imported = imported
         self._next_clock_ns: int | None = None
-        self._paused_at_ps: int | None = None
+        self._is_paused = False
         self.motion_was_lost = False
         self.packets_seen = 0
         self.stopped: Stopped | None = None
@@ -188,23 +188,22 @@ class Derivation:
         """Begin another step: its counts begin at zero, its time now."""
         self._counter = self._counter.following(condition, since_ps=self.latest_ps)
         self.stopped = None
-        self._paused_at_ps = None
+        self._is_paused = False
         self.motion_was_lost = False
         return self.mark("step", value2=MOVING if moving else np.nan, text=text)
 
     def pause(self) -> Rows:
         """Stop counting towards the limits; everything is recorded all the same. Twice is once."""
-        if self._paused_at_ps is not None:
+        if self._is_paused:
             return {}
-        self._paused_at_ps = self.latest_ps
+        self._is_paused = True
         return self.mark("pause")
 
     def resume(self) -> Rows:
         """Count again; the detector time of the pause is not the step's."""
-        if self._paused_at_ps is None:
+        if not self._is_paused:
             return {}
-        self._counter.pause(self.latest_ps - self._paused_at_ps)
-        self._paused_at_ps = None
+        self._is_paused = False
         return self.mark("resume")
 
     def motion_lost(self, text: str = "") -> Rows:
@@ -218,7 +217,7 @@ class Derivation:
     @property
     def paused(self) -> bool:
         """True between `pause` and `resume`."""
-        return self._paused_at_ps is not None
+        return self._is_paused
 
     def flush(self) -> Rows:
         """Release what waits for its turn because every source is silent; the mark lets a replay do the same."""
@@ -296,7 +295,8 @@ class Derivation:
 
     def _decide(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
         """Count, and return the limit that these rows reach."""
-        if self._paused_at_ps is not None or self.motion_was_lost:
+        if self._is_paused or self.motion_was_lost:
+            self._counter.passed(streams, decoded.ends, sources)
             return None
         hit = self._counter.seen(streams, decoded.ends, sources)
         if hit is None or self.stopped is not None:

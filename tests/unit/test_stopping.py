@@ -110,7 +110,7 @@ def _streams(singles: list[int], pairs: list[tuple[int, int]]) -> Streams:
 
 def test_the_detector_time_of_a_pause_is_not_the_steps() -> None:
     counter = StopCounter(parse_stop(["time=5ps"]), since_ps=100)
-    counter.pause(10)
+    counter.passed({"singles": {"time_ps": np.array([110], np.int64)}}, after(1))
 
     assert counter.seen({"singles": {"time_ps": np.array([114], np.int64)}}, after(1)) is None
     assert counter.seen({"singles": {"time_ps": np.array([115], np.int64)}}, after(1)) == Hit(0, 115, "time")
