@@ -157,6 +157,7 @@ class Axes:
         self.at: dict[str, float] = {}
         self.enabled = True
         self.moving = False
+        self.let_go = False
         self.asked: list[str] = []
         self.gate: asyncio.Event | None = None
         self.failure: Exception | None = None

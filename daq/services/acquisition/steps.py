@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import InterlockError, RefusedError, ScandaqError
+from daq.errors import InterlockError, MotionError, RefusedError, ScandaqError
 from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
@@ -194,15 +194,19 @@ class Steps:
         return self._protocol.steps[self._machine.entry.step]
 
     async def reach(self, step: Step, motion: Motion) -> None:
-        """Move to where the step begins; wait for the motion enable, which a person gives in the room."""
+        """Move to where the step begins; wait for the motion enable, which a person gives in the room.
+
+        Whoever lets go of it on the way stops the axes; they go on when it is pressed again.
+        """
         targets = _targets(step)
         said = False
         deadline_s = time.monotonic() + self._way.patience_s
         while targets and not await self._way.motion.is_at(targets):
             try:
                 await self._way.motion.position(targets, motion=motion)
-            except InterlockError as why:
-                if time.monotonic() > deadline_s:
+            except (InterlockError, MotionError) as why:
+                patient = isinstance(why, InterlockError) or self._way.motion.let_go
+                if not patient or time.monotonic() > deadline_s:
                     raise
                 if not said:
                     self._machine.note(str(why))

@@ -70,6 +70,7 @@ class MotionEngine:
         self._stopping = 0
         self._places: dict[str, float] = {}
         self._unattended = False
+        self._let_go = False
         interlocks.listen(self._interlock_changed)
 
     # What is so now
@@ -89,6 +90,11 @@ class MotionEngine:
         """Return True while a movement or a stop is under way, or an axis was last seen moving or not seen to stop."""
         seen = (axis.doubtful or (axis.last is not None and axis.last.moving) for axis in self._axes.values())
         return self._running is not None or self._stopping > 0 or any(seen)
+
+    @property
+    def let_go(self) -> bool:
+        """Return True where a person let go of the enable during the last movement, whose axes stand since then."""
+        return self._let_go
 
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         """Return True where every named axis stands at its target, with a reference, read back now."""
@@ -299,6 +305,8 @@ class MotionEngine:
             raise
         finally:
             self._running = None
+            stand = not any(self._axes[name].doubtful for name in running.axes)
+            self._let_go = running.dropped_by in _LETS_GO and stand
             self._trust.look_back(running)
 
     def _why_not(self, motion: Motion) -> str | None:
