@@ -142,7 +142,7 @@ class DrivenAxis:
     def quantities(self) -> tuple[Quantity, ...]:
         """Return position, in the axis's unit with its limits."""
         limits = {"minimum": self._limits.minimum, "maximum": self._limits.maximum}
-        return (Quantity("position", self.unit, 0.5, 2.0, limits, self._limits.in_position),)
+        return (Quantity("position", self.unit, 1.0, 3.0, limits, self._limits.in_position),)
 
     async def identify(self) -> Identity:
         """Return who its controller says it is; raise `DeadlineError` where it does not answer."""

@@ -86,8 +86,8 @@ class GuardedHighVoltage:
         most = {"minimum": 0.0, "maximum": self._limits.max_v}
         return (
             Quantity("voltage", "V", 1.0, 5.0, most, self._limits.tolerance_v / 10),
-            Quantity("current", "A", 1.0, 5.0, {"maximum": self._limits.trip_a}),
-            Quantity("trouble", "", 1.0, 5.0),
+            Quantity("current", "A", 2.0, 6.0, {"maximum": self._limits.trip_a}),
+            Quantity("trouble", "", 2.0, 6.0),
         )
 
     def guard_by(self, interlocks: Callable[[], Iterable[Interlock]]) -> None:

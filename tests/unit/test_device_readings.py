@@ -215,8 +215,9 @@ def watched(body: Callable[[InterlockWatch, Meter, Bus], Coroutine[Any, Any, Non
         watch = InterlockWatch({"head": meter, "other": other}, bus, cadence=Cadence(), clock=loop.time)
         assert [it.value for it in watch.current()] == [None, None]
         task = asyncio.create_task(watch.run())
-        await asyncio.sleep(0.35)
-        await body(watch, meter, bus)
+        with watch.hurry():
+            await asyncio.sleep(0.35)
+            await body(watch, meter, bus)
         assert all(it.trouble(loop.time()) is None for it in watch.current() if it.name.startswith("other."))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -272,6 +273,31 @@ def test_an_interlock_is_as_old_as_the_question_not_as_the_answer() -> None:
         await watch.refresh()
         assert loop.time() == pytest.approx(asked_s + 0.25)
         assert one(watch).read_monotonic_s == asked_s
+
+    virtually(main)
+
+
+def test_sources_are_read_seldom_until_somebody_is_in_a_hurry_and_then_at_once() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        meter = Meter("head")
+        watch = InterlockWatch({"head": meter}, Bus(), clock=loop.time)
+        task = asyncio.create_task(watch.run())
+        await asyncio.sleep(10.2)
+        assert 20 <= meter.asked <= 22
+        assert one(watch).stale_s == 1.25
+        before = meter.asked
+        with watch.hurry(), watch.hurry():
+            await asyncio.sleep(0.01)
+            assert meter.asked == before + 1
+            assert one(watch).stale_s == 0.5
+            await asyncio.sleep(10.0)
+            assert 100 <= meter.asked - before <= 102
+        before = meter.asked
+        await asyncio.sleep(10.0)
+        assert 20 <= meter.asked - before <= 22
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     virtually(main)
 

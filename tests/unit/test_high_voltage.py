@@ -133,7 +133,7 @@ async def _cover_open(bench: Bench) -> None:
     await bench.hv.arm(TECH, protocol_max_v=1000.0)
     bench.head.open_cover()
     bench.hv.supply.clear()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.7)
     await bench.hv.ramp_to(100.0, within_s=UP_S, actor=TECH)
 
 
@@ -147,7 +147,7 @@ async def _too_warm(bench: Bench) -> None:
 async def _interlocks_stale(bench: Bench) -> None:
     assert bench.watching is not None
     bench.watching.cancel()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(2.0)
     await bench.hv.arm(TECH, protocol_max_v=1000.0)
     await bench.hv.ramp_to(100.0, within_s=UP_S, actor=TECH)
 

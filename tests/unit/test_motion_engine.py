@@ -431,7 +431,7 @@ def test_after_a_loss_it_is_stopped_homed_confirmed_and_pressed_again(cause: str
         await asyncio.sleep(1.5)
         repair(gantry)
         assert (await gantry.engine.stop_motion()).stands
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
 
         gantry.keep_holding()
         await gantry.engine.home("bed")
@@ -458,7 +458,7 @@ def test_after_a_loss_it_is_stopped_homed_confirmed_and_pressed_again(cause: str
 def test_an_emergency_stop_while_nothing_moves_takes_trust_away_too() -> None:
     async def body(gantry: Gantry) -> None:
         gantry.chain.press_emergency_stop()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
 
         assert [loss.was_moving for loss in gantry.losses] == [False]
         assert gantry.engine.enable.reference is Reference.LOST

@@ -47,9 +47,9 @@ class SimulatedGate:
     def quantities(self) -> tuple[Quantity, ...]:
         """Return beats, rate per minute, and the age of the last beat in s."""
         return (
-            Quantity("beats", "", 1.0, 5.0),
-            Quantity("rate", "1/min", 1.0, 5.0, {"minimum": 30.0, "maximum": 200.0}, 0.5),
-            Quantity("last_beat", "s", 1.0, 5.0, {"maximum": 3.0}, 0.5),
+            Quantity("beats", "", 2.0, 6.0),
+            Quantity("rate", "1/min", 2.0, 6.0, {"minimum": 30.0, "maximum": 200.0}, 0.5),
+            Quantity("last_beat", "s", 2.0, 6.0, {"maximum": 3.0}, 0.5),
         )
 
     async def identify(self) -> Identity:

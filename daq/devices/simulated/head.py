@@ -42,7 +42,7 @@ class SimulatedHead:
         """Return temperature in degrees Celsius, and whether the service cover is closed."""
         return (
             Quantity("temperature", "degC", 5.0, 30.0, {"maximum": _MOST_C}, 0.05),
-            Quantity("cover_closed", "", 1.0, 5.0),
+            Quantity("cover_closed", "", 2.0, 6.0),
         )
 
     @property

@@ -295,7 +295,8 @@ class MotionEngine:
             raise InterlockError(f"cannot {running.what}: {why}")
         self._running = running
         try:
-            await running.attend(lambda: self._guard(running))
+            with self._interlocks.hurry():
+                await running.attend(lambda: self._guard(running))
         except RefusedError as refusal:
             self._trust.look_for_references(running, refusal)
             raise

@@ -1,11 +1,12 @@
-"""Keeps what interlocks say: read often, each source by itself, and old as soon as it is not read any more."""
+"""Keeps what interlocks say: read often while something moves, each source by itself, and old when it is not read."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,13 +31,21 @@ class Interlocks(Protocol):
     def listen(self, listener: Listener) -> None:
         """Call `listener` at once with each interlock whose value has changed; it must not wait."""
 
+    def hurry(self) -> AbstractContextManager[None]:
+        """Read often while the context lasts, from now on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """How often a source is read, after how long it counts as stale, and how long a read may take; in seconds."""
+    """How often a source is read, and after how long it counts as stale, in seconds: in a hurry, and otherwise.
+
+    `reply_s`: how long a read may take.
+    """
 
     poll_s: float = 0.1
     stale_s: float = 0.5
+    idle_poll_s: float = 0.5
+    idle_stale_s: float = 1.25
     reply_s: float = 0.3
 
 
@@ -61,9 +70,11 @@ class InterlockWatch:
         self._listeners: list[Listener] = []
         self._calls = {name: Calls(name) for name in self._sources}
         self._said: dict[str, Quality] = {}
+        self._hurried = 0
+        self._woken = asyncio.Event()
         self.failures = 0
         self._known: dict[str, Interlock] = {
-            f"{name}.{kind}": Interlock(f"{name}.{kind}", kind, None, clock(), self._cadence.stale_s)
+            f"{name}.{kind}": Interlock(f"{name}.{kind}", kind, None, clock(), self._stale_s)
             for name, source in self._sources.items()
             for kind in sorted(source.interlock_kinds)
         }
@@ -76,11 +87,25 @@ class InterlockWatch:
         """Call `listener` at once with each interlock whose value has changed; it must not wait."""
         self._listeners.append(listener)
 
+    @contextmanager
+    def hurry(self) -> Iterator[None]:
+        """Read often while the context lasts, from now on."""
+        self._hurried += 1
+        self._woken.set()
+        try:
+            yield
+        finally:
+            self._hurried -= 1
+            if not self._hurried:
+                self._woken.clear()
+
     async def run(self) -> None:
         """Read until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for name in self._sources:
                 tasks.create_task(self._watch(name), name=f"interlocks of {name}")
+            if not self._sources:
+                await asyncio.Event().wait()
 
     async def refresh(self) -> None:
         """Read every source once, all at the same time; those that do not answer stay as they are."""
@@ -91,7 +116,22 @@ class InterlockWatch:
     async def _watch(self, name: str) -> None:
         while True:
             await self._read(name)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait until the next read is due; in idleness, until somebody is in a hurry."""
+        if self._hurried:
             await asyncio.sleep(self._cadence.poll_s)
+            return
+        try:
+            async with asyncio.timeout(self._cadence.idle_poll_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    @property
+    def _stale_s(self) -> float:
+        return self._cadence.stale_s if self._hurried else self._cadence.idle_stale_s
 
     async def _read(self, name: str) -> None:
         asked_s = self._clock()
@@ -105,7 +145,7 @@ class InterlockWatch:
             self._failed(name, f"unexpected {type(why).__name__}: {why}")
         else:
             for kind, value in values.items():
-                self._take(Interlock(f"{name}.{kind}", kind, bool(value), asked_s, self._cadence.stale_s))
+                self._take(Interlock(f"{name}.{kind}", kind, bool(value), asked_s, self._stale_s))
 
     def _failed(self, name: str, why: str) -> None:
         self.failures += 1
