@@ -87,7 +87,9 @@ def test_numbers_are_made_fit_at_any_depth() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{"a": object()}, {"a": {1, 2}}, {(1, 2): 3}, {"a": iter([])}, {"a": (n for n in [1])}], ids=str
+    "content",
+    [{"a": object()}, {"a": {1, 2}}, {(1, 2): 3}, {"a": iter([])}, {"a": (n for n in [1])}],
+    ids=["object", "set", "key", "iterator", "generator"],
 )
 def test_what_is_no_data_is_refused(content: dict[Any, Any]) -> None:
     with pytest.raises(RefusedError, match="cannot be written as JSON"):
