@@ -1,4 +1,4 @@
-"""An axis over any drive. A driver implements `Drive`, five calls; the rules of motion are here, once for all.
+"""An axis over any drive. A driver implements `Drive`, six calls; the rules of motion are here, once for all.
 
 - Nothing begins outside of the limits, without a reference, or while an earlier command is unanswered.
 - A movement that ends in any other way than arrival stops the axis before it raises, whoever cancels, and as often as
