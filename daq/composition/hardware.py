@@ -11,6 +11,7 @@ from daq.devices.build import build_devices
 from daq.errors import MissingError, ScandaqError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
+from daq.services.devicealarms import DeviceAlarms
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.watch import InterlockWatch
@@ -36,11 +37,13 @@ class Hardware:
         self.motion = MotionEngine(self._of(Axis), self._interlocks, enable, bus, alarms)
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
+        self._device_alarms = DeviceAlarms(bus, alarms)
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""
         watched = [("interlocks", self._interlocks.run)] if self._of(InterlockSource) else []
-        return [*watched, ("readings", self._readings.run)] if self._devices else []
+        always = [("device-alarms", self._device_alarms.run), ("readings", self._readings.run)]
+        return [*watched, *always] if self._devices else []
 
     async def collimator(self) -> str | None:
         """Return what is mounted on all heads; None where nothing senses it, or heads differ."""

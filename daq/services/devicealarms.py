@@ -1,0 +1,123 @@
+"""Turns what devices say about themselves into alarms: silent, beyond a limit, tripped, warming up too fast."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from daq.model.station import Announcement, Priority, Reading
+from daq.services.bus import Bus
+from daq.services.motion.alarming import Alarming
+
+_MOST_KEPT = 1000
+_TEMPERATURE = "degC"
+_TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How fast a temperature may change: `per_h` degrees an hour, looked at over `over_s` seconds.
+
+    A crystal of NaI cracks when it is warmed or cooled too fast; 3 to 5 degrees an hour are what is usually allowed.
+    """
+
+    per_h: float = 3.0
+    over_s: float = 900.0
+
+
+@dataclass(slots=True)
+class _Course:
+    """The last readings of a temperature, oldest first: seconds and degrees."""
+
+    points: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_KEPT))
+
+    def rate_per_h(self, now_s: float, value: float, over_s: float) -> float:
+        """Take a value and return how fast it has changed over the last `over_s`; 0 until there is so much to tell."""
+        self.points.append((now_s, value))
+        while len(self.points) > 1 and self.points[1][0] <= now_s - over_s:
+            self.points.popleft()
+        since_s, before = self.points[0]
+        return 0.0 if now_s - since_s < over_s else (value - before) / (now_s - since_s) * 3600.0
+
+
+class DeviceAlarms:
+    """Hears readings, and raises and clears their alarms. Interlocks that are open are low: people open covers."""
+
+    def __init__(
+        self, bus: Bus, alarms: Alarming, *, drift: Drift | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._bus = bus
+        self._alarms = alarms
+        self._drift = drift or Drift()
+        self._clock = clock
+        self._courses: dict[tuple[str, str], _Course] = {}
+        self._raised: set[tuple[str, str]] = set()
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        with self._bus.listening(self._hear, replay=True):
+            await asyncio.Event().wait()
+
+    def _hear(self, said: Announcement) -> None:
+        if isinstance(said, Reading):
+            self._silence(said)
+            self._limits(said)
+            if said.name == _TROUBLE and said.quality == "good":
+                self._trouble(said)
+            if said.unit == _TEMPERATURE and said.quality in ("good", "out_of_limits"):
+                self._course(said)
+
+    def _silence(self, said: Reading) -> None:
+        why = {"stale": "does not answer", "comm_fail": "answers with errors"}.get(said.quality)
+        self._set(
+            said, "silent", why is not None, "medium", f"{said.name} of {said.device}: the device {why}",
+            "look at its power and its cable; what it holds now is not known", latched=False,
+        )  # fmt: skip
+
+    def _limits(self, said: Reading) -> None:
+        if said.quality in ("stale", "comm_fail"):
+            return
+        beyond = said.quality == "out_of_limits"
+        if isinstance(said.value, bool):
+            self._set(
+                said, "open", beyond, "low", f"{said.name} of {said.device} is open",
+                "what it guards is refused until it is closed", latched=False,
+            )  # fmt: skip
+            return
+        bounds = ", ".join(f"{name} {limit:g}" for name, limit in said.limits.items())
+        self._set(
+            said, "limits", beyond, "medium", f"{said.name} of {said.device} is {said.value} {said.unit} ({bounds})",
+            "find out why before the next acquisition",
+        )  # fmt: skip
+
+    def _trouble(self, said: Reading) -> None:
+        self._set(
+            said, "trip", bool(said.value), "high", f"{said.device}: {said.value}",
+            "only this supply is off; find the cause, clear it, arm it and raise it again",
+        )  # fmt: skip
+
+    def _course(self, said: Reading) -> None:
+        course = self._courses.setdefault((said.device, said.name), _Course())
+        if not isinstance(said.value, int | float):
+            return
+        rate = course.rate_per_h(self._clock(), float(said.value), self._drift.over_s)
+        self._set(
+            said, "drift", abs(rate) > self._drift.per_h, "medium",
+            f"{said.name} of {said.device} changes by {rate:.1f} degrees an hour, {self._drift.per_h:g} are allowed",
+            "look at the air conditioning; a crystal that changes too fast cracks, and gain drifts",
+        )  # fmt: skip
+
+    def _set(
+        self, said: Reading, what: str, active: bool, priority: Priority, text: str, guidance: str, *,  # noqa: FBT001
+        latched: bool = True,
+    ) -> None:  # fmt: skip
+        name = f"{said.name}-{what}"
+        if active:
+            self._raised.add((said.device, name))
+            self._alarms.raise_(said.device, name, priority=priority, text=text, guidance=guidance, latched=latched)
+        elif (said.device, name) in self._raised:
+            self._raised.discard((said.device, name))
+            self._alarms.clear(said.device, name)
