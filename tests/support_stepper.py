@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from daq.devices.abilities import Identity
-from daq.devices.axis import DriveStatus
+from daq.devices.drive import DriveStatus
 from daq.devices.limits import AxisLimits
 
 STEPS = 200.0

@@ -11,7 +11,8 @@ import pytest
 from support_motion import BED, VirtualLoop, virtually
 
 from daq.devices.abilities import Identity, Sample
-from daq.devices.axis import DrivenAxis, DriveStatus
+from daq.devices.axis import DrivenAxis
+from daq.devices.drive import DriveStatus
 from daq.devices.simulated.axes import SimulatedBed
 from daq.devices.simulated.wire import Wire
 from daq.errors import DeadlineError, MotionError, RefusedError, UnreachableError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from daq.devices.axis import DrivenAxis, Timing
+from daq.devices.axis import DrivenAxis
 from daq.devices.bed import DrivenBed
+from daq.devices.drive import Timing
 from daq.devices.limits import AxisLimits
 from daq.devices.simulated.actions import Action, Given, act, number, of_line, plain
 from daq.devices.simulated.drive import SimulatedDrive

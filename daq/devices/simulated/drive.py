@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from daq.devices.abilities import Identity
-from daq.devices.axis import DriveStatus
+from daq.devices.drive import DriveStatus
 from daq.devices.limits import AxisLimits
 from daq.devices.simulated.safety import SafetyChain
 from daq.devices.simulated.wire import Line
