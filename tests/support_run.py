@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class Readout:
             "state": self.state, "error": self.error or ("killed" if self.state == "gone" else None),
             "ended_by": self.ended_by, "step": max(len(self.steps), 1), "step_ended_by": last.get("ended_by"),
             "paused": self.paused, "counts_live": {"events": self.events}, "duration_ps": 10**12, "warnings": [],
+            "steps": [dict(step) for step in self.steps],
         }  # fmt: skip
 
 
@@ -161,6 +162,7 @@ class Axes:
         self.asked: list[str] = []
         self.gate: asyncio.Event | None = None
         self.failure: Exception | None = None
+        self.stops_after_s = 0.0
 
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         return all(self.at.get(axis, 0.0) == target for axis, target in targets.items())
@@ -195,6 +197,9 @@ class Axes:
                 await self.gate.wait()
             if self.failure is not None:
                 raise self.failure
+        except asyncio.CancelledError:
+            await asyncio.sleep(self.stops_after_s)
+            raise
         finally:
             self.moving = False
 
@@ -221,7 +226,7 @@ class Daemon:
         self.said: list[StationStatus] = []
         self._listening = ExitStack()
         self._listening.enter_context(self.bus.listening(self._hear))
-        self.troubles: list[str] = []
+        self.troubles: list[str | None] = []
         self.journal = Journal(folder, boot=boot, on_failure=self.troubles.append)
         self.machine = Machine(self.journal, self.bus, simulated=True)
         self.alarms = Alarms(self.bus)
@@ -231,6 +236,10 @@ class Daemon:
         self.around = Around(
             self.machine, self.bus, self.alarms, self.motion, self._on_ended, self._on_hashed, arming_s  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def change(self, **around: Any) -> None:
+        """Put something else around the runs that are made from here on."""
+        self.around = replace(self.around, **around)
 
     @property
     def state(self) -> State:
@@ -273,6 +282,19 @@ class Daemon:
     def _hear(self, said: Announcement) -> None:
         if isinstance(said, StationStatus):
             self.said.append(said)
+
+
+@asynccontextmanager
+async def driven(daemon: Daemon, run: Run) -> AsyncIterator[asyncio.Task[None]]:
+    """Drive the run; when the context ends it must have come to its end, or is left to itself."""
+    task = asyncio.create_task(run.drive())
+    try:
+        yield task
+        async with asyncio.timeout(10):
+            await task
+    finally:
+        task.cancel()
+        daemon.close()
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -192,9 +192,11 @@ class Station:
             "daemon-fault",
             priority="high",
             text=f"the daemon lost hold of {run.identity}: {type(why).__name__}",
-            guidance="stop the acquisition, restart the daemon; the readout ends its step and seals by itself",
+            guidance="what was recorded is sealed; restart the daemon when none is under way, its log tells more",
         )  # fmt: skip
-        self._machine.fire_if_possible(Trigger.FAULT_FOUND, f"unexpected {type(why).__name__} in the daemon")
+        self._parts.alarms.clear("acquisition", "daemon-fault")
+        if not run.over:  # else the state may be that of the next run by now
+            self._machine.fire_if_possible(Trigger.FAULT_FOUND, f"unexpected {type(why).__name__} in the daemon")
 
     def _current(self) -> Run:
         if self.run is None or self._machine.state in IDLE:

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support_run import Axes, Daemon, Link, Readout, protocol, step
+from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 
 from daq.errors import InterlockError, MotionError, TransitionRefusedError
 from daq.model.protocol import ProtocolKind, Sweep
-from daq.services.acquisition.run import Run
 from daq.state.acquisition import State, Trigger
 
 SPECT = ProtocolKind.SPECT
 TWO = protocol(step("front"), step("back"))
-
-
-@asynccontextmanager
-async def driven(daemon: Daemon, run: Run) -> AsyncIterator[asyncio.Task[None]]:
-    """Drive the run; when the context ends it must have come to its end, or is left to itself."""
-    task = asyncio.create_task(run.drive())
-    try:
-        yield task
-        async with asyncio.timeout(10):
-            await task
-    finally:
-        task.cancel()
-        daemon.close()
 
 
 async def test_two_steps_go_from_preparing_to_completed(tmp_path: Path) -> None:

@@ -195,9 +195,36 @@ async def test_a_run_that_is_lost_to_a_fault_is_said(tmp_path: Path) -> None:
         run = w.station.run
         assert run is not None
         run._tick = None  # type: ignore[assignment, method-assign]
-        await w.daemon.until(State.FAILING, State.FAULT)
+        await w.daemon.until(State.FAULT)
+        await asyncio.sleep(0.05)
+
+        assert w.runs.readout.state == "sealed"
+        assert [alarm.name for alarm in w.daemon.alarms.active()] == ["daemon-fault"]
+
+
+async def test_a_fault_while_a_run_is_hashed_is_none_of_the_next_one(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        hashed = asyncio.Event()
+
+        async def fails(_: Run) -> None:
+            await hashed.wait()
+            raise OSError(5, "Input/output error")
+
+        w.daemon.change(on_hashed=fails)
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        await w.ask("stop")
+        await w.daemon.until(State.ABORTED)
+        w.runs.readout = Readout()
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        hashed.set()
+        await asyncio.sleep(0.05)
 
         assert [alarm.name for alarm in w.daemon.alarms.active()] == ["daemon-fault"]
+        assert w.daemon.state is State.ARMED
+        await w.ask("stop")
+        await w.daemon.until(State.ABORTED)
 
 
 def test_every_verb_says_what_it_does_and_who_may() -> None:

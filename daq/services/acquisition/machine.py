@@ -34,6 +34,8 @@ class Machine:
         `changes` are other fields of the journal that change at the same moment.
         """
         after = next_state(self.state, trigger)
+        if trigger is Trigger.PREPARE:
+            self.show_step(steps=0, name="", moving=False)  # what is shown is of the run before
         self._journal.write(state=after, detail=detail, **{**self._shown, **changes})
         self.announce()
         return after
@@ -55,7 +57,7 @@ class Machine:
 
     def note(self, detail: str | None = None, **changes: Any) -> None:
         """Change what is said of the state, or other fields of the journal, without leaving the state."""
-        self._journal.write(**({} if detail is None else {"detail": detail}), **changes)
+        self._journal.write(**({} if detail is None else {"detail": detail}), **{**self._shown, **changes})
         self.announce()
 
     def show_step(self, *, steps: int, name: str, moving: bool) -> None:

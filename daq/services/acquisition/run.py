@@ -12,48 +12,32 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daq.errors import DeadlineError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.arming import Arming
+from daq.services.acquisition.around import Around
 from daq.services.acquisition.found import reconciled
+from daq.services.acquisition.launching import is_armed, launched
 from daq.services.acquisition.link import Link
-from daq.services.acquisition.machine import Machine
-from daq.services.acquisition.progress import DEVICE, ENDS, GOOD_ENDS, Speaker
+from daq.services.acquisition.outcome import Bell, end_of
+from daq.services.acquisition.progress import ENDS, GOOD_ENDS, Speaker
 from daq.services.acquisition.steps import Steps, Way
 from daq.services.acquisition.work import Work
-from daq.services.alarms import Alarms
-from daq.services.bus import Bus
 from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
+from daq.storage.steps import MOTION_LOST
 
-if TYPE_CHECKING:
-    from daq.services.motion.engine import MotionEngine
-
+__all__ = ["Around", "Run"]
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
-_READY_S = 60.0
 _LOOK_S = 0.5
 _RESULT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a run works with."""
-
-    machine: Machine
-    bus: Bus
-    alarms: Alarms
-    motion: MotionEngine
-    on_ended: Callable[[Run, State, str], Awaitable[None]]
-    """Awaited when the recording is sealed or lost, before anybody hears of it: the run, its outcome, why."""
-    on_hashed: Callable[[Run], Awaitable[None]]
-    """Awaited when the readout has ended for good."""
-    arming_s: float = 1800.0
-    """How long an armed acquisition waits for its start."""
+_INSIST_S = 5.0
+_GIVEN_UP_S = 30.0
+_ENDS_BY_ITSELF = frozenset({"sealing", "completing"})
 
 
 class Run:
@@ -69,15 +53,17 @@ class Run:
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
         self._link: Link | None = None
         self._work = Work(identity)
+        self._bell = Bell(around.alarms, directory)
         way = Way(
-            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, self._short,
-            around.arming_s,
+            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault,
+            self._bell.too_few, around.arming_s,
         )  # fmt: skip
         self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None
         self.over = False
         """It has come to its end; the state may be that of another run by now."""
         self._arming = Arming(around.alarms, around.arming_s)
+        self._asked_to_end_s = 0.0
         self.last_status: dict[str, Any] = {}
 
     async def drive(self) -> None:
@@ -89,6 +75,9 @@ class Run:
                 await self._tick()
                 await asyncio.sleep(0 if self.over else _TICK_S)
             await self._follow_to_the_end()
+        except Exception as why:
+            await self._give_up(f"unexpected {type(why).__name__} in the daemon")
+            raise
         finally:
             await self._leave()
 
@@ -100,9 +89,9 @@ class Run:
         self._link = await self._launch()
         status = await self._link.status()
         changes = reconciled(self._machine.entry, status)
+        self.steps.found(changes)
         self._machine.note("found again after a restart of the daemon", **changes)
         self._attend()
-        self.steps.show(self.steps.current)
         self._arming.renew()
         state = self._machine.state
         ended = bool(status.get("step_ended_by"))  # the next tick goes on from there
@@ -111,8 +100,6 @@ class Run:
             await self._end_readout("could not be prepared")
         elif state is State.POSITIONING or (self.moves and not ended):
             await self.motion_lost("the daemon was restarted while axes moved")
-        elif state in ENDING:
-            await self._end_readout(self._machine.entry.detail[:100] or str(state))
 
     @property
     def moves(self) -> bool:
@@ -126,6 +113,8 @@ class Run:
     async def stop(self, trigger: Trigger, by: str) -> None:
         """End in order by `stop` or `abort`, whatever is under way."""
         before = self._machine.state
+        if self.steps.closed:
+            return  # it has ended; that is being put into the records
         self._machine.fire(trigger, by)
         if before in RECORDING and not self.steps.between:
             self.steps.judge(self.last_status)
@@ -146,26 +135,17 @@ class Run:
     async def motion_lost(self, why: str) -> None:
         """End as interrupted: an axis did something else than it was told, or nobody watches over it any more."""
         before = self._machine.state
-        if not self._machine.fire_if_possible(Trigger.MOTION_LOST, why):
+        if self.steps.closed or not self._machine.fire_if_possible(Trigger.MOTION_LOST, why):
             return
-        await self._work.cancel()
-        with contextlib.suppress(ScandaqError):  # it does not answer, or has ended: the next tick finds that out
-            if self._link is not None and before in RECORDING:
-                await self._link.motion_lost(why)
-                return
-        await self._end_readout("motion lost")
+        if self._link is not None and before in RECORDING:
+            await self._with_axes(self._lose_motion(self._link, why))
+        else:
+            await self._end_readout(MOTION_LOST)
 
     async def fault(self, why: str) -> None:
         """End as a fault."""
-        if self._machine.fire_if_possible(Trigger.FAULT_FOUND, why):
+        if not self.steps.closed and self._machine.fire_if_possible(Trigger.FAULT_FOUND, why):
             await self._end_readout("fault")
-
-    def _short(self, why: str) -> None:
-        """Say that a step has too few counts, as long as somebody may repeat it."""
-        self._around.alarms.raise_(
-            DEVICE, "too-few-counts", priority="medium", text=why,
-            guidance="repeat the view while the patient is there, or note why it is enough",
-        )  # fmt: skip
 
     # The way from step to step
 
@@ -178,6 +158,7 @@ class Run:
         try:
             self.last_status = await self._link.status()
         except DeadlineError as why:
+            await self._end_readout("the daemon has lost hold of it")  # should it live
             await self._lost(str(why))
             return
         if self.last_status["state"] in ENDS:
@@ -188,12 +169,23 @@ class Run:
     async def _look_at_readout(self, status: dict[str, Any]) -> None:
         state = self._machine.state
         if state in RECORDING | ENDING:
+            self._arming.over()
             self._speaker.say(status, step=self._machine.entry.step)
-        if state in RECORDING:
+        if state in ENDING:
+            await self._insist(status)
+        elif state in RECORDING and status.get("step_ended_by") == MOTION_LOST:
+            await self.motion_lost("the readout took the motion for lost: nobody had watched over it")
+        elif state in RECORDING or status["state"] == "recording":
             await self.steps.look(status)
         elif state is State.ARMED and self._arming.expired():
             self._machine.fire(Trigger.ARMING_EXPIRED, f"armed for {self._arming.lasts_s:g} s without a start")
             await self._end_readout("arming expired")
+
+    async def _insist(self, status: dict[str, Any]) -> None:
+        """Ask a readout again to end that has not heard, or not understood."""
+        late = time.monotonic() > self._asked_to_end_s + _INSIST_S
+        if late and status["state"] not in _ENDS_BY_ITSELF:
+            await self._end_readout(self._machine.entry.detail[:100] or str(self._machine.state))
 
     async def _look_at_work(self) -> None:
         """See what became of the background task."""
@@ -202,7 +194,7 @@ class Run:
             return
         if not isinstance(why, ScandaqError):
             _LOG.error("unexpected in the background of %s", self.identity, exc_info=why)
-            await self.fault(f"unexpected {type(why).__name__}: {why}")
+            await self.fault(f"unexpected {type(why).__name__} in the daemon")
         elif self._machine.state is State.PREPARING:
             await self._cannot_prepare(str(why))
         else:
@@ -221,51 +213,59 @@ class Run:
         first = self.protocol.steps[0]
         self.steps.show(first)
         await self.steps.reach(first, Motion.POSITIONING)
-        await self._launched()
-        self._attend()
-        until_s = time.monotonic() + _READY_S
-        while (status := await self._readout().status())["state"] != "armed":
-            if status["state"] in ENDS:
-                return  # the tick says what ended it
-            if time.monotonic() > until_s:
-                raise DeadlineError(f"the readout is not armed after {_READY_S:g} s; it is {status['state']}")
-            await asyncio.sleep(_TICK_S / 2)
-        self._arming.renew()
-        self._machine.fire(Trigger.PREPARED, "")
+        await launched(self._launch, self._took)
+        if await is_armed(self._readout()):  # else the tick says what ended it
+            self._arming.renew()
+            self._machine.fire(Trigger.PREPARED, "")
 
-    async def _launched(self) -> None:
-        """Launch the readout. A stop that comes meanwhile finds it launched, and ends it."""
-        launching = asyncio.ensure_future(self._launch())
-        try:
-            self._link = await asyncio.shield(launching)
-        except asyncio.CancelledError:
-            self._link = await launching
-            raise
+    def _took(self, link: Link) -> None:
+        self._link = link
+        self._attend()
 
     # The end
 
     async def _ended(self, status: dict[str, Any]) -> None:
-        await self._work.cancel()
+        """Take note that the readout has ended, and of how."""
+        with contextlib.suppress(DeadlineError):  # axes that do not stop: the motion engine says so
+            await self._work.cancel()
         if status["state"] not in GOOD_ENDS:
             await self._lost(str(status.get("error") or "the readout is gone"))
             return
-        detail = self._machine.entry.detail
-        if self._machine.state not in ENDING or status.get("error"):
-            detail = str(status.get("error") or f"the recording ended by itself: {status.get('ended_by')}")
-        await self._finished(Trigger.SEALED, detail)
+        entry = self._machine.entry
+        trigger, detail = end_of(entry.state, status, steps=len(self.protocol.steps), detail=entry.detail)
+        if status.get("error"):
+            self._bell.recording_failed(detail)
+        await self._finished(trigger, detail)
 
     async def _lost(self, why: str) -> None:
-        self._around.alarms.raise_(
-            DEVICE, "readout-lost", priority="high", text=why,
-            guidance=f"what was acknowledged is safe: daq listmode recover {self.directory} --out NEW",
-        )  # fmt: skip
+        self._bell.readout_lost(why, recorded=self._machine.entry.step > 0)
         await self._finished(Trigger.READOUT_LOST, why)
 
     async def _finished(self, trigger: Trigger, detail: str) -> None:
-        """Leave the acquisition behind: records first, then the state, which lets the next one begin."""
-        await self._around.on_ended(self, next_state(self._machine.state, trigger), detail)
-        self.over = True
+        """Leave the acquisition behind: records first, then the state, which lets the next one begin.
+
+        Nothing that is asked for or happens meanwhile changes what it is called.
+        """
+        self.steps.closed = True
+        self._hush()
+        try:
+            await self._around.on_ended(self, next_state(self._machine.state, trigger), detail)
+        except Exception:  # noqa: BLE001 - whatever it is, what has ended is said
+            _LOG.exception("the records of %s could not be closed", self.identity)
         self._machine.fire(trigger, detail)
+        self.over = True
+
+    async def _give_up(self, why: str) -> None:
+        """End it without looking at it any more: this program has a fault. The readout seals what it has."""
+        if self.over:
+            return
+        with contextlib.suppress(DeadlineError):
+            await self.fault(why)
+        with contextlib.suppress(ScandaqError, TimeoutError):
+            async with asyncio.timeout(_GIVEN_UP_S):
+                while self._link is not None and (await self._link.status())["state"] not in ENDS:  # noqa: ASYNC110
+                    await asyncio.sleep(_TICK_S)
+        await self._finished(Trigger.SEALED, why)
 
     async def _follow_to_the_end(self) -> None:
         """Wait for the readout to end after sealing: it works out the checksums of the files."""
@@ -279,27 +279,44 @@ class Run:
             _LOG.warning("the readout of %s ended with: %s", self.identity, why)
         await self._around.on_hashed(self)
 
-    async def _leave(self) -> None:
+    def _hush(self) -> None:
+        """Say nothing more of how it is: the next one may be under way."""
         self._speaker.close()
         self._arming.over()
         if self._attending is not None:
             self._attending.cancel()
-        await self._work.cancel()
+
+    async def _leave(self) -> None:
+        if not self.over:
+            self._hush()
+        with contextlib.suppress(DeadlineError):
+            await self._work.cancel()
         if self._link is not None:
             await self._link.close()
 
     async def _end_readout(self, by: str) -> None:
         """Stop the readout first, then what moves: counts end where they should, and both are on their way at once."""
+        self._asked_to_end_s = time.monotonic()
         if self._link is None:
             await self._work.cancel()  # which may have launched it just now
-        if self._link is None:
-            return
-        results = await asyncio.gather(self._link.stop(by), self._work.cancel(), return_exceptions=True)
-        for why in results:
+        if self._link is not None:
+            await self._with_axes(self._link.stop(by))
+
+    async def _with_axes(self, telling: Awaitable[None]) -> None:
+        """Tell the readout something and stop what moves, at once. Who does not hear is told again by the tick."""
+        self._asked_to_end_s = time.monotonic()
+        for why in await asyncio.gather(telling, self._work.cancel(), return_exceptions=True):
             if isinstance(why, ScandaqError):
                 _LOG.warning("stopping %s: %s", self.identity, why)
             elif isinstance(why, BaseException):
                 raise why
+
+    @staticmethod
+    async def _lose_motion(link: Link, why: str) -> None:
+        try:
+            await link.motion_lost(why)
+        except ScandaqError:  # too busy, or it has ended
+            await link.stop(MOTION_LOST)
 
     # Small things
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import InterlockError, MotionError, RefusedError, ScandaqError
+from daq.errors import DeadlineError, InterlockError, RefusedError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
+from daq.services.acquisition.astray import Astray
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.reaching import reach, targets_of
 from daq.services.acquisition.work import Work
 from daq.state.acquisition import RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
@@ -19,7 +20,7 @@ from daq.state.enable import Motion
 if TYPE_CHECKING:
     from daq.services.motion.engine import MotionEngine
 
-_ENABLE_POLL_S = 0.25
+_MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,13 @@ class Steps:
         self._turn = asyncio.Lock()
         """Held by whoever goes from step to step or holds a step up; never by a stop."""
         self.between = False
+        self.closed = False
+        """The recording has ended: nothing is begun any more."""
+        self._astray = Astray()
+        self._tries = 0
         self._pause_wanted = False
+        self._called_for = 0
+        """The step that a person has started, and which may still be on its way."""
         self._swept = False
 
     @property
@@ -62,19 +69,27 @@ class Steps:
         name, moving = (step.name, step.moving) if step is not None else ("", False)
         self._machine.show_step(steps=len(self._protocol.steps), name=name, moving=moving)
 
+    def found(self, changes: dict[str, object]) -> None:
+        """Go on after a restart, with the journal as `changes` will correct it."""
+        entry = self._machine.entry
+        number = int(str(changes.get("step", entry.step)))
+        self.show(self._protocol.steps[min(number, len(self._protocol.steps)) - 1] if number else None)
+        self.between = changes.get("state", entry.state) is State.WAITING
+
     async def start(self) -> None:
         """Begin the first step, or the one that waits for a person."""
         async with self._turn:
             self._require(Trigger.START)
             if self._machine.state is State.WAITING:
+                self._called_for = self._machine.entry.step + 1
                 await self._go(Trigger.START)
                 return
             first = self._protocol.steps[0]
-            if not await self._way.motion.is_at(_targets(first)):
+            if not await self._way.motion.is_at(targets_of(first)):
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
             self._require_enable(first)
-            await self._way.readout().start()
-            self._machine.fire(Trigger.START, step=1)
+            await self._tell_once(self._way.readout().start, armed=True)
+            self._fire(Trigger.START, step=1)
             self._sweep_if_any(first)
 
     async def pause(self) -> str:
@@ -82,7 +97,7 @@ class Steps:
         async with self._turn:
             self._require(Trigger.PAUSE)
             if self._machine.state is State.POSITIONING:
-                self._machine.fire(Trigger.PAUSE, "axes stopped between two steps")
+                self._fire(Trigger.PAUSE, "axes stopped between two steps")
                 await self._work.cancel()
                 return "the axes are stopped; resume goes on to the next step"
             step = self.current
@@ -90,15 +105,18 @@ class Steps:
 
     async def _hold(self, meaning: PauseMeaning) -> str:
         if meaning is PauseMeaning.FINISH_STEP:
+            if self._machine.entry.step == len(self._protocol.steps):
+                return "the run ends with this step, which is the last: it is not held"
             self._pause_wanted = True
             self._machine.note("pauses at the end of this step")
             return "pauses at the end of this step"
         if meaning is PauseMeaning.TIME_RUNS:
             await self._way.readout().mark("pause asked for; time runs on")
-            self._machine.fire(Trigger.PAUSE, "time runs on")
+            self._fire(Trigger.PAUSE, "time runs on")
             return "time runs on: this kind cannot be held"
+        self._astray.reset()
         await self._way.readout().pause()
-        self._machine.fire(Trigger.PAUSE, "")
+        self._fire(Trigger.PAUSE, "")
         return "what comes now is kept and does not count"
 
     async def resume(self) -> None:
@@ -107,35 +125,82 @@ class Steps:
             self._require(Trigger.RESUME)
             self._pause_wanted = False
             if self.between:
-                await self._go(Trigger.RESUME)
+                await self._go_on()
                 return
-            if self.current is not None and self.current.pause is PauseMeaning.TIME_RUNS:
+            if self._time_runs:
                 await self._way.readout().mark("resumed")
             else:
+                self._astray.reset()
                 await self._way.readout().resume()
-            self._machine.fire(Trigger.RESUME, "")
+            self._fire(Trigger.RESUME, "")
+
+    async def _go_on(self) -> None:
+        following = self._following()
+        if following.start == "manual" and self._called_for <= self._machine.entry.step:
+            self._fire(Trigger.RESUME, "")
+            self._wait(self._why_wait(following) or "")
+        else:
+            await self._go(Trigger.RESUME)
 
     async def look(self, status: dict[str, Any]) -> None:
-        """Go on where a step has reached its end."""
+        """Go on where a step has reached its end; follow a readout that has done what it did not confirm."""
         async with self._turn:
             entry = self._machine.entry
-            over = self._swept or (status.get("step") == entry.step and status.get("step_ended_by"))
-            if self.between or not over or entry.state not in (State.ACQUIRING, State.PAUSED):
+            if self.closed or status.get("state") != "recording":
+                return  # it is being sealed: what that ended did not reach its end
+            if (trigger := self._astray.look(entry, status, held=self.between or self._time_runs)) is not None:
+                await self._follow(trigger, status)
                 return
-            self.between = True
-            self.judge(status)
-            try:
-                if self._swept:
-                    await self._way.readout().end_step("end of the sweep")
-                else:
-                    await self._work.cancel()  # its limit was reached before the end of its sweep
-                await self._after_step()
-            except ScandaqError as why:
-                if self._machine.state in RECORDING:  # not for a stop that came in between
-                    await self._way.fault(f"after step {entry.step}: {why}")
+            over = self._swept or (status.get("step") == entry.step and status.get("step_ended_by"))
+            if not self.between and over and entry.state in (State.ACQUIRING, State.PAUSED):
+                await self._step_over(status)
+
+    async def _step_over(self, status: dict[str, Any]) -> None:
+        self.between = True
+        self.judge(status)
+        number = self._machine.entry.step
+        try:
+            if self._swept:
+                await self._way.readout().end_step("end of the sweep")
+            else:
+                await self._work.cancel()  # its limit was reached before the end of its sweep
+            await self._after_step()
+        except ScandaqError as why:
+            if self._machine.state in RECORDING:  # not for a stop that came in between
+                await self._failed(number, why)
+        else:
+            self._tries = 0
+
+    async def _failed(self, number: int, why: ScandaqError) -> None:
+        """Try again what a busy readout has not done, unless it is sealing; else end as a fault."""
+        self._tries += 1
+        try:
+            status = await self._way.readout().status()
+        except ScandaqError:
+            return  # the tick says why
+        if status["state"] != "recording":
+            return
+        if isinstance(why, DeadlineError) and self._tries < _MOST_TRIES:
+            self.between = False
+            return
+        await self._way.fault(f"after step {number}: {why}")
+
+    async def _follow(self, trigger: Trigger, status: dict[str, Any]) -> None:
+        """Go where the readout is: the answer to a start, a step, a pause or its end was lost."""
+        number = int(status["step"])
+        step = self._protocol.steps[min(number, len(self._protocol.steps)) - 1]
+        if number > self._machine.entry.step:
+            if step.sweep is not None or number > len(self._protocol.steps):
+                await self._way.fault(f"the readout is in step {number}, and its answer was lost")
+                return
+            self.between = self._swept = False
+        self.show(step)
+        self._fire(trigger, "as the readout is; its answer was lost", step=number)
 
     def judge(self, status: dict[str, Any]) -> None:
         """Say where a step that has ended is not worth reading."""
+        if status.get("step") != self._machine.entry.step:
+            return  # of the step before
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
         why = self.current.shortfall(counts) if self.current is not None else None
         if why is not None:
@@ -143,41 +208,57 @@ class Steps:
 
     async def _after_step(self) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
-            self._machine.fire(Trigger.ALL_STEPS_DONE, "")
+            self._fire(Trigger.ALL_STEPS_DONE, "")
             await self._way.end("all steps done")
         elif self._machine.state is State.PAUSED:
             return
-        elif self._pause_wanted:
+        elif self._pause_wanted and self._following().start != "manual":
             await self._way.readout().pause()
-            self._machine.fire(Trigger.PAUSE, "paused between two steps")
+            self._fire(Trigger.PAUSE, "paused between two steps")
         elif (why := self._why_wait(self._following())) is not None:
-            self.show(self._following())
-            self._machine.fire(Trigger.STEP_WAITS, f"next: {self._following().name}{why}")
+            self._wait(why)
         else:
             await self._go(Trigger.NEXT_STEP)
+
+    def _wait(self, why: str) -> None:
+        self._pause_wanted = False
+        self.show(self._following())
+        self._fire(Trigger.STEP_WAITS, f"next: {self._following().name}{why}")
 
     async def _go(self, trigger: Trigger) -> None:
         """Begin the next step, from where `trigger` leads out of; move axes first where it stands elsewhere."""
         following = self._following()
         self.show(following)
-        if following.positions and not await self._way.motion.is_at(following.positions):
-            self._machine.fire(Trigger.STEP_MOVES, f"to {following.name}")
+        if (targets := targets_of(following)) and not await self._way.motion.is_at(targets):
+            self._fire(Trigger.STEP_MOVES, f"to {following.name}")
             self._work.begin(self._move_and_begin(following), "position")
             return
-        await self._begin_step(following)
-        self._machine.fire(trigger, "", step=self._machine.entry.step + 1)
-        self._sweep_if_any(following)
+        await self._begin_step(following, trigger)
 
     async def _move_and_begin(self, following: Step) -> None:
         await self.reach(following, Motion.STEP if following.start == "automatic" else Motion.POSITIONING)
-        await self._begin_step(following)
-        self._machine.fire(Trigger.POSITIONED, "", step=self._machine.entry.step + 1)
-        self._sweep_if_any(following)
+        async with self._turn:  # not while somebody holds it up
+            why = self._why_not_sweep(following)
+            if why is not None:  # held on the way there, and now to be latched
+                self._fire(Trigger.PAUSE, f"where {following.name} begins; {why}; then resume")
+                return
+            await self._begin_step(following, Trigger.POSITIONED)
 
-    async def _begin_step(self, step: Step) -> None:
+    async def _begin_step(self, step: Step, trigger: Trigger) -> None:
         self._require_enable(step)
-        await self._way.readout().step(step.stop_limits(), name=step.name, moving=step.moving)
+        link = self._way.readout()
+        await self._tell_once(lambda: link.step(step.stop_limits(), name=step.name, moving=step.moving))
         self.between = self._swept = False
+        self._fire(trigger, "", step=self._machine.entry.step + 1)
+        self._sweep_if_any(step)
+
+    async def _tell_once(self, tell: Callable[[], Awaitable[None]], *, armed: bool = False) -> None:
+        """Tell the readout to begin, unless it has: the answer to an attempt before this one may have been lost."""
+        self._astray.reset()
+        status = await self._way.readout().status()
+        begun = status.get("state") == "recording" if armed else int(status.get("step", 0)) > self._machine.entry.step
+        if not begun:
+            await tell()
 
     def _sweep_if_any(self, step: Step) -> None:
         if step.sweep is not None:
@@ -190,28 +271,12 @@ class Steps:
         await self._way.motion.sweep(sweep.axis, sweep.begin, sweep.end, sweep.speed)
         self._swept = True
 
+    async def reach(self, step: Step, motion: Motion) -> None:
+        """Move to where the step begins, as the motion enable allows it."""
+        await reach(self._way.motion, step, motion, within_s=self._way.patience_s, note=self._machine.note)
+
     def _following(self) -> Step:
         return self._protocol.steps[self._machine.entry.step]
-
-    async def reach(self, step: Step, motion: Motion) -> None:
-        """Move to where the step begins; wait for the motion enable, which a person gives in the room.
-
-        Whoever lets go of it on the way stops the axes; they go on when it is pressed again.
-        """
-        targets = _targets(step)
-        said = False
-        deadline_s = time.monotonic() + self._way.patience_s
-        while targets and not await self._way.motion.is_at(targets):
-            try:
-                await self._way.motion.position(targets, motion=motion)
-            except (InterlockError, MotionError) as why:
-                patient = isinstance(why, InterlockError) or self._way.motion.let_go
-                if not patient or time.monotonic() > deadline_s:
-                    raise
-                if not said:
-                    self._machine.note(str(why))
-                    said = True
-                await asyncio.sleep(_ENABLE_POLL_S)
 
     def _why_wait(self, step: Step) -> str | None:
         """Return why a person has to start this step, None where it follows by itself."""
@@ -232,9 +297,13 @@ class Steps:
     def _require(self, trigger: Trigger) -> None:
         """Refuse at once what the table does not allow, before anything is done."""
         next_state(self._machine.state, trigger)
+        if self.closed:
+            raise TransitionRefusedError(f"cannot {trigger}: the recording has ended")
 
+    def _fire(self, trigger: Trigger, detail: str = "", **changes: Any) -> None:
+        self._require(trigger)
+        self._machine.fire(trigger, detail, **changes)
 
-def _targets(step: Step) -> dict[str, float]:
-    """Return where axes must stand for the step to begin."""
-    sweep = {step.sweep.axis: step.sweep.begin} if step.sweep is not None else {}
-    return {**sweep, **step.positions}
+    @property
+    def _time_runs(self) -> bool:
+        return self.current is not None and self.current.pause is PauseMeaning.TIME_RUNS

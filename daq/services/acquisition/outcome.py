@@ -1,0 +1,56 @@
+"""What a recording that has ended is called, and what people are told where it did not end as it should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from daq.services.acquisition.progress import DEVICE
+from daq.services.alarms import Alarms
+from daq.state.acquisition import ENDING, RECORDING, State, Trigger
+
+NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
+"""Why a readout ends alone. What it was asked for a moment later does not make it completed."""
+
+
+def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) -> tuple[Trigger, str]:
+    """Return what has happened to a run in `state` whose readout sealed with `status`, and why.
+
+    `steps`: so many its protocol has; `detail`: why it was asked to end, where it was.
+    """
+    error, ended_by = status.get("error"), str(status.get("ended_by"))
+    alone = f"the recording ended by itself: {ended_by}"
+    done = sum(bool(step.get("completed")) for step in status.get("steps") or ()) >= steps
+    if error:
+        return Trigger.READOUT_LOST if state is State.COMPLETING else Trigger.SEALED, str(error)
+    if state in RECORDING:
+        return Trigger.FOUND_COMPLETED if done else Trigger.SEALED, alone
+    if state is State.COMPLETING and ended_by in NOT_ASKED_FOR and not done:
+        return Trigger.READOUT_LOST, alone
+    return Trigger.SEALED, detail if state in ENDING else alone
+
+
+class Bell:
+    """Rings for what has happened once: shown until somebody has seen it."""
+
+    def __init__(self, alarms: Alarms, directory: Path) -> None:
+        self._alarms, self._directory = alarms, directory
+
+    def readout_lost(self, why: str, *, recorded: bool) -> None:
+        """Say that the readout has gone without sealing."""
+        recover = f"what was acknowledged is safe: daq listmode recover {self._directory} --out NEW"
+        self._ring("readout-lost", why, recover if recorded else "nothing was recorded; prepare it again")
+
+    def recording_failed(self, why: str) -> None:
+        """Say that the readout has sealed what it could, and that something went wrong."""
+        self._ring("recording-failed", why, f"daq listmode verify {self._directory} tells what is whole")
+
+    def too_few(self, why: str) -> None:
+        """Say that a step has too few counts, as long as somebody may repeat it."""
+        again = "repeat the view while the patient is there, or note why it is enough"
+        self._ring("too-few-counts", why, again, priority="medium")
+
+    def _ring(self, name: str, text: str, guidance: str, priority: Any = "high") -> None:
+        self._alarms.raise_(DEVICE, name, priority=priority, text=text, guidance=guidance)
+        self._alarms.clear(DEVICE, name)
