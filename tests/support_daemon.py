@@ -344,9 +344,10 @@ class Station:
         return said
 
     def audit_lines(self) -> list[dict[str, Any]]:
-        """Return the lines of the audit log in the order of their numbers."""
+        """Return the whole lines of the audit log in the order of their numbers."""
         files = sorted((self.state_folder / "audit").glob("*.jsonl"))
-        lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+        told = [line for path in files for line in path.read_text().splitlines(keepends=True)]
+        lines = [json.loads(line) for line in told if line.endswith("\n")]
         return sorted(lines, key=lambda line: int(line["seq"]))
 
     def alarms(self) -> dict[str, dict[str, Any]]:

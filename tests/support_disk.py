@@ -27,8 +27,8 @@ def unavailable() -> str:
 
 
 @contextmanager
-def mounted(tmp_path: Path) -> Iterator[Path]:
-    """Yield a freshly mounted file system of 24 MiB; nothing stays mounted. Where that cannot be: skip, in CI fail."""
+def mounted(tmp_path: Path, size_bytes: int = SIZE_BYTES) -> Iterator[Path]:
+    """Yield a freshly mounted file system, of 24 MiB; nothing stays mounted. Where that cannot be: skip, in CI fail."""
     why = unavailable()
     if why and os.environ.get("CI"):
         pytest.fail(why)
@@ -36,7 +36,7 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(why)
     image, place = tmp_path / "disk.img", tmp_path / "disk"
     with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
+        file.truncate(size_bytes)
     place.mkdir()
     run("mkfs.ext4", "-q", "-m", "0", str(image))
     command = (str(shutil.which("mount")), "-o", "loop", str(image), str(place))

@@ -148,6 +148,7 @@ class Daemon:
         api = LocalApi(site.socket_path, site.access.socket_group, self.station.command, self.bus, self._role_of)
         add("alarms", self.alarms.run, essential=True)
         add("loop", self.ticker.run, essential=True)
+        add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
         for name, run in self.hardware.services():
             add(name, run, essential=False)
@@ -178,7 +179,10 @@ class Daemon:
             )
         )  # fmt: skip
 
-    def _journal_fails(self, text: str) -> None:
+    def _journal_fails(self, text: str | None) -> None:
+        if text is None:
+            self.alarms.clear("daemon", "journal")
+            return
         _LOG.error("%s", text)
         self.alarms.raise_(
             "daemon", "journal", priority="medium", text=text, latched=True,

@@ -6,6 +6,7 @@ for a power cut it is synced a moment later, in a thread, since a busy disk take
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -22,6 +23,7 @@ from daq.state.acquisition import State
 
 _LOG = logging.getLogger(__name__)
 _SYNC_S = 5.0
+_AGAIN_S = 1.0
 JOURNAL = "journal.json"
 
 
@@ -54,11 +56,16 @@ class Entry:
 class Journal:
     """Keeps the newest entry on disk. `entry` is what holds now."""
 
-    def __init__(self, folder: Path, *, boot: str, on_failure: Callable[[str], None]) -> None:
-        """Read what the last daemon left; a file that cannot be read is kept aside, and `on_failure` told."""
+    def __init__(self, folder: Path, *, boot: str, on_failure: Callable[[str | None], None]) -> None:
+        """Read what the last daemon left; a file that cannot be read is kept aside, and `on_failure` told.
+
+        `on_failure` hears of a disk that refuses, and None when it takes the journal again.
+        """
         self._path = folder / JOURNAL
         self._on_failure = on_failure
         self.boot = boot
+        self._owed = False
+        """The newest entry is not on disk."""
         self._dirty, self._closing = threading.Event(), threading.Event()
         self.entry = self._read()
         self._thread = threading.Thread(target=self._sync, name="journal", daemon=True)
@@ -70,14 +77,31 @@ class Journal:
         if changes.get("state", before.state) is not before.state:
             changes.setdefault("since_utc", utc_now())
         self.entry = replace(before, boot=self.boot, **changes)
+        self._store()
+        return self.entry
+
+    async def run(self) -> None:
+        """Write what a disk refused again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            if self._owed:
+                self._store()
+
+    def _store(self) -> None:
+        before = self._owed
         try:
             beside = self._path.with_suffix(".new")
             beside.write_text(json.dumps(asdict(self.entry)), encoding="utf-8")
             beside.replace(self._path)
-            self._dirty.set()
         except OSError as why:
-            self._on_failure(f"{self._path}: {why.strerror}; a daemon that is started again would not know of this")
-        return self.entry
+            self._owed = True
+            if not before:
+                self._on_failure(f"{self._path}: {why.strerror}; a daemon that is started again would not know of this")
+            return
+        self._owed = False
+        self._dirty.set()
+        if before:
+            self._on_failure(None)
 
     def close(self) -> None:
         """Sync what was written, within 5 s."""
