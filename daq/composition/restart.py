@@ -21,6 +21,7 @@ _LOG = logging.getLogger(__name__)
 async def take_over(planner: Planner, station: Station, machine: Machine, audit: Audit) -> None:
     """Go on with the run that the journal speaks of, or say how it ended; announce the state in any case."""
     before = machine.state
+    await planner.file_left_behind(machine.entry.run if before in ACTIVE else None)
     if before not in ACTIVE:
         await planner.say_again(machine.entry)
         machine.announce()

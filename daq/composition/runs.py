@@ -69,8 +69,12 @@ class Planner:
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(),
         )  # fmt: skip
         about = {"sha256": loaded.sha256, "state": loaded.state}
-        records = self._new_records(papers, loaded.protocol, about, identity, directory, plan.manifest)
-        records.begin()
+        try:
+            self._new_records(papers, loaded.protocol, about, identity, directory, plan.manifest).begin()
+        except BaseException as why:
+            self._records.pop(identity, None)
+            self._machine.fire(Trigger.CANNOT_PREPARE, f"its records cannot be begun: {type(why).__name__}")
+            raise
         return self._run(loaded.protocol, identity, directory, partial(Link.launched, plan, runtime))
 
     async def found(self, entry: Entry) -> Run:
@@ -100,6 +104,13 @@ class Planner:
             )  # fmt: skip
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)
         self._machine.fire(trigger, found.detail)
+
+    async def file_left_behind(self, but: str | None) -> None:
+        """Put patient and administration beside recordings that did not take them when they ended."""
+        site = self._equipment.site
+        left = await asyncio.to_thread(Papers.file_left_behind, site.state_folder, site.storage, but=but)
+        if left:
+            _LOG.error("private files still cannot be put beside %s", ", ".join(left))
 
     async def say_again(self, entry: Entry) -> None:
         """Say ledger and outcome of a run that had ended before its daemon did, which may have had no time to."""

@@ -33,7 +33,7 @@ class Prepare(Arguments):
     overrides: dict[Named, Named] = {}
     continues: Named | None = None
     """Acquisition that this one continues or repeats."""
-    administration: dict[str, Any] | None = None
+    administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
 
 

@@ -101,7 +101,6 @@ class Station:
         try:
             request = checked(verb, args, actor)
             if isinstance(request, Prepare):
-                self._parts.audit.keep_out(identity_of(request.patient) if request.patient is not None else None)
                 await line("asked", wait=True)  # who asked for it stands there before anything moves
             else:
                 await line("asked")
@@ -161,12 +160,14 @@ class Station:
     def _line(self, verb: str, args: dict[str, object], actor: Actor) -> Callable[..., Awaitable[None]]:
         """Return what puts a line of this request into the audit log, with the state before it and after."""
         audit, before = self._parts.audit, str(self._machine.state)
-        what = str(args.get("protocol") or args.get("device") or "")
-        reason = str(args.get("reason") or args.get("draft_reason") or "")
+        hide = _hiding(args.get("patient"))
+        what = hide(str(args.get("protocol") or args.get("device") or ""))
+        reason = hide(str(args.get("reason") or args.get("draft_reason") or ""))
 
         async def line(result: Result, error: str = "", *, wait: bool = False) -> None:
             entry = self._machine.entry
             about = " ".join(filter(None, (entry.run, what)))
+            error = hide(error)
             told: dict[str, Any] = {"result": result, "old": before, "new": str(entry.state), "reason": reason}
             if wait:
                 await audit.write(actor, verb, about, error=error, **told)
@@ -302,3 +303,13 @@ class Station:
         """Return who stopped it and why, as manifest and messages will say."""
         text = f"{what} by {actor.user}"
         return self._parts.runs.redacted(f"{text}: {request.reason}" if request.reason else text)[:100]
+
+
+def _hiding(patient: object) -> Callable[[str], str]:
+    """Return what takes the patient of a request out of a text; all of it, where who that is cannot be told."""
+    if patient is None:
+        return str
+    try:
+        return identity_of(patient if isinstance(patient, dict) else {}).redact
+    except (ScandaqError, AttributeError, TypeError, ValueError):
+        return lambda text: "[withheld: a patient is given that cannot be read]" if text else ""

@@ -10,12 +10,28 @@ import pytest
 from daq.errors import RefusedError
 from daq.model.station import Actor, Role
 from daq.services.acquisition.papers import Papers
+from daq.services.acquisition.records import Records
+from daq.services.alarms import Alarms
+from daq.services.bus import Bus
+from daq.state.acquisition import State
 
 WHO = {"name": "Mustermann^Erika", "patient_id": "PID-4711", "birth_date": "1950-12-31", "sex": "female"}
 GIVEN = {
     "nuclide": "Tc-99m", "agent": "HDP", "lot": "L1", "assayed_mbq": 600.0, "assayed_at": "2026-11-22T20:00:00+01:00",
     "operator": "tech", "route": "intravenous",
 }  # fmt: skip
+
+
+class Quiet:
+    """An audit log that nobody reads."""
+
+    def keep_out(self, _: object) -> None:
+        return
+
+    def note(self, *_: object, **__: object) -> None:
+        return
+
+
 ACTOR = Actor("tech", "local", Role.TECHNOLOGIST)
 
 
@@ -108,3 +124,30 @@ def test_what_people_write_is_told_without_the_patient(tmp_path: Path) -> None:
 
     assert kept.redacted("Frau Mustermann, PID-4711, hustet") == "Frau [patient], [patient], hustet"
     assert papers(tmp_path).redacted("hustet") == "hustet"
+
+
+async def test_papers_that_the_recording_does_not_take_are_kept_and_filed_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    audit, bus = Quiet(), Bus()
+    kept = Papers(tmp_path / "state", "run-1", tmp_path / "storage" / "2026-11-22" / "run-1")
+    kept.take(WHO, GIVEN, ACTOR)
+    recording = tmp_path / "storage" / "2026-11-22" / "run-1"
+    recording.mkdir(parents=True)
+    records = Records(
+        bus, Alarms(bus), audit, identity="run-1", directory=recording, fields={}, papers=kept, begun=lambda: None,  # type: ignore[arg-type]
+    )  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr("daq.services.acquisition.papers.write_patient", full)
+        await records.end(State.COMPLETED, "")
+    assert (tmp_path / "state" / "waiting" / "run-1" / "patient.json").exists()
+
+    assert Papers.file_left_behind(tmp_path / "state", tmp_path / "storage", but="run-1") == []
+    assert not (recording / "patient.json").exists()
+    assert Papers.file_left_behind(tmp_path / "state", tmp_path / "storage", but=None) == []
+    assert (recording / "patient.json").exists()
+    assert (recording / "administration.json").exists()
+    assert not (tmp_path / "state" / "waiting" / "run-1").exists()

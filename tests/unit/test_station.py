@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from support_run import Axes, Daemon, Readout, protocol, step
 from daq.errors import AccessError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
 from daq.model.station import Actor, Role
 from daq.model.verbs import ALWAYS, ASKING, VERBS, Prepare
+from daq.services.acquisition.papers import identity_of
 from daq.services.acquisition.run import Run
 from daq.services.station import Parts, Station
 from daq.state.acquisition import State
@@ -28,6 +29,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, str, str]] = []
+        self.whats: list[str] = []
         self.durable = asyncio.Event()
         self.durable.set()
         self.secrets: Any = None
@@ -38,9 +40,9 @@ class Lines:
         return True
 
     def note(self, actor: Actor, verb: str, what: str, **told: Any) -> None:
-        del what
-        reason = told["reason"] if self.secrets is None else self.secrets.redact(told["reason"])
+        reason = told["reason"] if not hasattr(self.secrets, "redact") else self.secrets.redact(told["reason"])
         self.lines.append((actor.user, verb, told["result"], reason))
+        self.whats.append(f"{what} {told.get('error')}")
 
     def keep_out(self, identity: Any) -> None:
         self.secrets = identity
@@ -49,8 +51,8 @@ class Lines:
 class Runs:
     """Plans whatever it is asked for, on a readout in memory."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
+    def __init__(self, daemon: Daemon, audit: Lines) -> None:
+        self._daemon, self.audit = daemon, audit
         self.readout = Readout()
         self.slow = asyncio.Event()
         self.slow.set()
@@ -60,6 +62,8 @@ class Runs:
         await self.slow.wait()
         if request.protocol == "broken":
             raise ZeroDivisionError
+        if request.patient is not None:
+            self.audit.keep_out(identity_of(request.patient))
         return self._daemon.run(protocol(step("a"), step("b")), self.readout)
 
     def redacted(self, text: str) -> str:
@@ -72,7 +76,8 @@ class Runs:
 class World:
     def __init__(self, folder: Path) -> None:
         self.daemon = Daemon(folder, motion=Axes())
-        self.audit, self.runs = Lines(), Runs(self.daemon)
+        self.audit = Lines()
+        self.runs = Runs(self.daemon, self.audit)
         daemon = self.daemon
         self.station = Station(
             Parts(daemon.machine, daemon.bus, daemon.alarms, self.audit, daemon.motion, self.runs, _lowered)  # type: ignore[arg-type]
@@ -186,6 +191,46 @@ async def test_who_the_patient_is_stands_in_no_line_and_no_state(tmp_path: Path)
     assert "Mustermann" not in said
     assert "Erika" not in said
     assert "[patient]" in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"colour": "blue"},
+        {"patient": {**WHO, "birth_date": "soon"}},
+        {"patient": "Mustermann^Erika"},
+        {"patient": {"name": ["Mustermann"]}},
+        {"patient": {**WHO, "other_ids": 7}},
+    ],
+)
+async def test_a_refused_request_does_not_tell_of_the_patient_either(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    async with world(tmp_path) as w:
+        args = {"protocol": "Mustermann", "draft_reason": "Erika Mustermann asked", "patient": WHO, **wrong}
+        for who in (TECHNOLOGIST, VIEWER):
+            with suppress(ScandaqError):
+                await w.station.command("prepare", args, who)
+
+    assert w.audit.lines
+    assert "Mustermann" not in f"{w.audit.lines} {w.audit.whats}"
+    assert "Erika" not in f"{w.audit.lines} {w.audit.whats}"
+
+
+async def test_a_second_patient_that_is_refused_does_not_uncover_the_first(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        kept = w.audit.secrets = object()
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        with pytest.raises(TransitionRefusedError):
+            await w.ask("prepare", protocol="x", patient=WHO)
+
+        assert w.audit.secrets is kept
+
+
+def test_a_request_to_prepare_shows_neither_patient_nor_administration() -> None:
+    asked = Prepare(protocol="x", patient=WHO, administration={"weight_kg": 71.5})
+
+    assert "Mustermann" not in repr(asked)
+    assert "71.5" not in repr(asked)
 
 
 async def test_a_run_that_is_lost_to_a_fault_is_said(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 from datetime import UTC, date, datetime
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from daq.errors import MissingError, RefusedError
+from daq.errors import MissingError, RefusedError, ScandaqError
 from daq.model.administration import AdministrationRecord
 from daq.model.patient import PatientIdentity
 from daq.model.station import Actor
@@ -64,6 +65,20 @@ class Papers:
                 self.patient = self.patient or read_patient(folder)
             with contextlib.suppress(MissingError):
                 self.administration = self.administration or read_administration(folder)
+
+    @staticmethod
+    def file_left_behind(state: Path, storage: Path, *, but: str | None) -> list[str]:
+        """File what waits of runs that have ended, all `but` one; return which of them cannot be filed now."""
+        left = []
+        for waiting in sorted((state / _WAITING).iterdir()) if (state / _WAITING).is_dir() else ():
+            for directory in storage.glob(f"*/{escape(waiting.name)}") if waiting.name != but else ():
+                papers = Papers(state, waiting.name, directory)
+                try:
+                    papers.load()
+                    papers.file()
+                except (ScandaqError, OSError):
+                    left.append(waiting.name)
+        return left
 
     def injected_now(self) -> datetime:
         """Note the present as the time of injection and return it; raise `RefusedError` without a record."""

@@ -46,7 +46,7 @@ class Records:
         """`fields` go into the start document; `begun` is called once the recording's directory is there."""
         self._begun = begun
         self.papers = papers
-        self._filing: asyncio.Task[None] | None = None
+        self._filing: asyncio.Task[bool] | None = None
         self._bus, self._alarms, self._audit = bus, alarms, audit
         self._identity, self._directory = identity, directory
         self._documents = RunDocuments(directory, bus, identity, fields, trouble=self._trouble)
@@ -71,9 +71,8 @@ class Records:
     async def end(self, outcome: State, detail: str) -> Manifest | None:
         """Say the ledger, name the files, end the documents; return the manifest where there is one."""
         self._listening.close()
-        await self._file_papers(_LAST_S)
-        await asyncio.to_thread(self.papers.drop)
-        self._audit.keep_out(None)
+        if await self._file_papers(_LAST_S):
+            await asyncio.to_thread(self.papers.drop)
         manifest = await self.manifest()
         if manifest is not None:
             if manifest.ledger is not None:
@@ -114,13 +113,16 @@ class Records:
             _LOG.info("%s: %s", self._identity, why)
             return None
 
-    async def _file_papers(self, within_s: float) -> None:
-        """Move patient and administration beside the recording, whose directory appears a moment after its start."""
+    async def _file_papers(self, within_s: float) -> bool:
+        """Move patient and administration beside the recording, whose directory appears a moment after its start.
+
+        Return False where it is there and does not take them: they must be kept where they wait.
+        """
         until_s = time.monotonic() + within_s
         try:
             while not await asyncio.to_thread(self.papers.file):
                 if time.monotonic() > until_s:
-                    return
+                    return True
                 await asyncio.sleep(_LOOK_S)
             self._begun()
         except (ScandaqError, OSError) as why:
@@ -130,10 +132,12 @@ class Records:
                 text=f"patient and administration of {self._identity} could not be put beside the recording",
                 guidance="they are kept in the state folder; mend the storage and restart the daemon",
             )  # fmt: skip
+            return False
+        return True
 
     def _listen(self) -> None:
         identity = self.papers.patient.identity if self.papers.patient is not None else None
-        self._audit.keep_out(identity)
+        self._audit.keep_out(identity)  # until the next run: people speak of who was there
         self._listening.enter_context(self._bus.listening(self._heard, replay=True))
 
     def _heard(self, said: Announcement) -> None:
