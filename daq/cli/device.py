@@ -74,8 +74,8 @@ def run_lower(options: argparse.Namespace) -> int:
         print_json({"high_voltage": said})
     else:
         for name, state in said.items():
-            print_line(f"{name}: {state}")
-    return 0 if all(state == "off" for state in said.values()) else 6
+            print_line(f"{name}: off, {_shown(state['output_v'])} V" if state["off"] else f"{name}: {state['error']}")
+    return 0 if all(state["off"] for state in said.values()) else 6
 
 
 def run_simulate(options: argparse.Namespace) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from daq.devices.abilities import Axis, Collimator, HighVoltage, InterlockSource
 from daq.devices.build import build_devices
-from daq.errors import MissingError, ScandaqError
+from daq.devices.lowering import lower_voltage
+from daq.errors import MissingError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.devicealarms import DeviceAlarms
@@ -52,19 +52,7 @@ class Hardware:
 
     async def lower_voltage(self, name: str | None) -> dict[str, Any]:
         """Lower one supply to nothing, or all of them at once; return what each said. Always allowed."""
-        supplies = self._of(HighVoltage)
-        if name is not None and name not in supplies:
-            raise MissingError(f"there is no high voltage {name!r}; there is {', '.join(supplies) or 'none'}")
-        chosen = [name] if name is not None else list(supplies)
-        results = await asyncio.gather(
-            *(supplies[each].off(within_s=_LOWER_S) for each in chosen), return_exceptions=True
-        )
-        said: dict[str, Any] = {}
-        for each, result in zip(chosen, results, strict=True):
-            if isinstance(result, BaseException) and not isinstance(result, ScandaqError):
-                raise result
-            said[each] = "off" if result is None else str(result)
-        return {"high_voltage": said}
+        return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, within_s=_LOWER_S)}
 
     async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
         """Do to a simulated device, or to the enable in the room, what a person would do."""

@@ -41,7 +41,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
         assert within_s > 0
         heard.append((verb, args))
         if verb == "lower-voltage":
-            return {"high_voltage": {"hv": "off" if args else "ReadbackError: hv still at 30 V"}}
+            down, stuck = (
+                {"off": True, "output_v": 0.5, "error": ""},
+                {"off": False, "output_v": None, "error": "30 V left"},
+            )
+            return {"high_voltage": {"hv": down if args else stuck}}
         if args == {"axis": "gantry"}:
             raise InterlockError("cannot retreat gantry: retreat needs the enable held, it is off")
         return ANSWERS[verb]
@@ -79,9 +83,7 @@ def test_a_refused_retreat_says_what_is_missing(asked: list[Any]) -> None:
     assert asked == [("retreat", {"axis": "gantry"})]
 
 
-@pytest.mark.parametrize(
-    ("device", "code", "said"), [(["hv"], 0, "hv: off"), ([], 6, "hv: ReadbackError: hv still at 30 V")]
-)
+@pytest.mark.parametrize(("device", "code", "said"), [(["hv"], 0, "hv: off, 0.5 V"), ([], 6, "hv: 30 V left")])
 def test_voltage_that_did_not_come_down_is_a_failure(asked: list[Any], device: list[str], code: int, said: str) -> None:
     got, out, _ = daq("device", "lower-voltage", *device)
 
