@@ -143,7 +143,7 @@ def _print(
             ["acquisition", state],
             ["events", grouped(counts["events"])],
             ["detector time", f"{duration_ps / 1e12:.3f} s"],
-            ["words sent, by the front end's counter", grouped(sum(s["sent"] or 0 for s in sources))],
+            ["words sent, by the front end's numbers", grouped(sum(s["sent"] or 0 for s in sources))],
             ["words missing", grouped(sum(s["gap"] for s in sources))],
             ["words durable", grouped(sum(s["recorded"] for s in sources))],
             ["ledger", "balanced" if ledger["balanced"] else "NOT BALANCED"],
