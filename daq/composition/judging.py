@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
+from glob import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daq.composition.protocolplan import instrument_for
-from daq.errors import RefusedError
+from daq.errors import MissingError, RefusedError
 from daq.model.finding import errors
 from daq.model.verbs import Prepare
+from daq.storage.listing import load_manifest
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
@@ -25,6 +30,9 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
     found = errors(check(protocol, scanner=equipment.scanner, instrument=profile))
     if found:
         raise RefusedError(f"protocol {protocol.id}: " + "; ".join(map(str, found)))
+    if request.continues is not None:
+        await asyncio.to_thread(_require_continuable, equipment.site.storage, request.continues)
+        _require_static(protocol)
     draft = loaded.state != "signed"
     if draft and not request.draft_reason:
         raise RefusedError(
@@ -54,5 +62,41 @@ async def _unmet(
             yield "collimator", f"{' or '.join(wanted)} is needed, {mounted} is mounted"
     for need in (*protocol.requirements.qc, *protocol.requirements.calibrations):
         yield need.name, f"{need.name} is needed, and this station has no record of one"
-    if protocol.requirements.administration == "before_start" and request.administration is None:
-        yield "administration", "an administration record is needed, and none was given"
+    why = _lacks_administration(protocol.requirements.administration, request.administration)
+    if why is not None:
+        yield "administration", why
+
+
+def _lacks_administration(wanted: str, record: dict[str, object] | None) -> str | None:
+    if wanted == "none":
+        return None
+    if record is None:
+        return "an administration record is needed, and none was given"
+    if wanted == "before_start" and record.get("injected_at") is None:
+        return "the injection comes before the start, and the record does not say when it was"
+    return None
+
+
+def _require_continuable(storage: Path, identity: str) -> None:
+    """Refuse to continue what was not of static views alone, by the protocol that its manifest holds."""
+    from acquisition_protocols.load import checked
+
+    named = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", identity)
+    found = sorted(storage.glob(f"*/{escape(identity)}")) if named else []
+    if not found:
+        raise MissingError(
+            f"there is no acquisition {identity!r} in {storage}: only one that is there can be continued"
+        )
+    told = load_manifest(found[0]).protocol or {}
+    earlier, _ = checked(str(told["toml"]).encode(), Path(f"{told.get('id')}.toml")) if "toml" in told else (None, [])
+    if earlier is None:
+        raise RefusedError(f"{identity} cannot be continued: its manifest does not say how it was acquired")
+    _require_static(earlier, f"{identity} (")
+
+
+def _require_static(protocol: AcquisitionProtocol, before: str = "(") -> None:
+    if not protocol.continuable:
+        raise RefusedError(
+            f"{before}{protocol.id}) cannot be continued: only static views can; what there is of it is kept, "
+            "acquire it again as a new view"
+        )

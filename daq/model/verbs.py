@@ -32,7 +32,7 @@ class Prepare(Arguments):
     draft_reason: Text = ""
     overrides: dict[Named, Named] = {}
     continues: Named | None = None
-    """Acquisition that this one continues or repeats."""
+    """Acquisition that this one continues; both are of static views. What moves or frames is acquired anew."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
 

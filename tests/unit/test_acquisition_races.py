@@ -107,6 +107,21 @@ async def test_a_sweep_whose_motion_the_readout_took_for_lost_is_interrupted_at_
     assert daemon.states[-2:] == ["interrupting", "interrupted"]
 
 
+async def test_a_sweep_that_the_backstop_ends_before_its_axis_arrives_is_interrupted(tmp_path: Path) -> None:
+    motion = Axes()
+    motion.gate = asyncio.Event()
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+    run = daemon.run(SWEEP, readout)
+
+    async with driven(daemon, run):
+        await started(daemon, run)
+        await until(lambda: motion.moving)
+        readout.end_step("host", completed=True)
+
+    assert daemon.state is State.INTERRUPTED
+    assert not motion.moving
+
+
 @pytest.mark.parametrize("ended_by", ["disk", "motion lost"])
 async def test_a_stop_that_comes_after_the_readout_ended_alone_does_not_make_it_completed(
     tmp_path: Path, ended_by: str

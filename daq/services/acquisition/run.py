@@ -55,7 +55,7 @@ class Run:
         self._work = Work(identity)
         self._bell = Bell(around.alarms, directory)
         way = Way(
-            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault,
+            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, self.motion_lost,
             self._bell.too_few, around.arming_s,
         )  # fmt: skip
         self.steps = Steps(protocol, way)

@@ -34,6 +34,8 @@ class Way:
     end: Callable[[str], Awaitable[None]]
     """Ends the recording for a reason."""
     fault: Callable[[str], Awaitable[None]]
+    lost: Callable[[str], Awaitable[None]]
+    """Ends a step that moves before its axis has arrived."""
     short: Callable[[str], None]
     """Hears that a step has fewer counts than its protocol wants."""
     patience_s: float
@@ -159,6 +161,9 @@ class Steps:
         self.between = True
         self.judge(status)
         number = self._machine.entry.step
+        if not self._swept and self.current is not None and self.current.moving and status["step_ended_by"] == "host":
+            await self._way.lost("the sweep was not at its end when the host's clock ended the step")
+            return
         try:
             if self._swept:
                 await self._way.readout().end_step("end of the sweep")

@@ -1,0 +1,62 @@
+"""What speaks against a preparation: records that are missing, and views that cannot be continued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support_protocols import planar, sweep
+
+from daq.composition import judging
+from daq.errors import MissingError, RefusedError
+
+STATIC = planar()
+MOVING = sweep()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "record", "why"),
+    [
+        ("none", None, None),
+        ("before_start", None, "none was given"),
+        ("may_follow", None, "none was given"),
+        ("before_start", {"lot": "1"}, "does not say when"),
+        ("before_start", {"injected_at": None}, "does not say when"),
+        ("before_start", {"injected_at": "2026-11-22T20:00:00+01:00"}, None),
+        ("may_follow", {"lot": "1"}, None),
+    ],
+)
+def test_what_an_administration_must_say_before_the_start(
+    wanted: str, record: dict[str, object] | None, why: str | None
+) -> None:
+    said = judging._lacks_administration(wanted, record)
+
+    assert (said is None) if why is None else (why in str(said))
+
+
+def acquisition(storage: Path, text: str | None, monkeypatch: pytest.MonkeyPatch) -> str:
+    (storage / "2026-11-22" / "run-1").mkdir(parents=True)
+    protocol = None if text is None else {"toml": text, "id": "mine"}
+    monkeypatch.setattr(judging, "load_manifest", lambda _: SimpleNamespace(protocol=protocol))
+    return "run-1"
+
+
+def test_a_static_view_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judging._require_continuable(tmp_path, acquisition(tmp_path, STATIC, monkeypatch))
+
+
+@pytest.mark.parametrize(("text", "why"), [(MOVING, "only static views can"), (None, "does not say how")])
+def test_what_moves_or_frames_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, why: str
+) -> None:
+    with pytest.raises(RefusedError, match=why):
+        judging._require_continuable(tmp_path, acquisition(tmp_path, text, monkeypatch))
+
+
+@pytest.mark.parametrize("identity", ["run-2", "../run-1", "*", ""])
+def test_what_is_not_there_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: str) -> None:
+    acquisition(tmp_path, STATIC, monkeypatch)
+
+    with pytest.raises(MissingError, match="there is no acquisition"):
+        judging._require_continuable(tmp_path, identity)
