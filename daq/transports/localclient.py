@@ -81,6 +81,19 @@ class LocalClient:
             if "event" in message:
                 yield message
 
+    def _connect(self, deadline_s: float) -> None:
+        """Connect; while so many come at once that the kernel turns us away, try again."""
+        while True:
+            self._wait_until(deadline_s)
+            try:
+                self._socket.connect(str(self._path))
+            except BlockingIOError:
+                if time.monotonic() + _AGAIN_S > deadline_s:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                return
+
     def _send(self, do: str, args: dict[str, Any], deadline_s: float) -> int:
         self._last_id += 1
         line = encode({"id": self._last_id, "do": do, "args": args})
