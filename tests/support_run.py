@@ -42,6 +42,10 @@ class Readout:
     events: int = 0
     asked: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
+    hashing: bool = False
+    """The process lives on after sealing."""
+    deaf: int = 0
+    """So many answers get lost; what was asked for is done."""
 
     def begin(self, name: str, *, moving: bool = False) -> None:
         self.end_step("next step", completed=False)
@@ -124,7 +128,7 @@ class Link:
         self.readout.seal(by)
 
     async def running(self) -> bool:
-        return self.readout.state in UNDER_WAY
+        return self.readout.state in UNDER_WAY or self.readout.hashing
 
     async def result(self, deadline_s: float) -> dict[str, Any]:
         del deadline_s

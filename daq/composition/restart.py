@@ -13,9 +13,12 @@ from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.audit import Audit
 from daq.services.station import Station
-from daq.state.acquisition import ACTIVE
+from daq.state.acquisition import ACTIVE, Trigger
 
 _LOG = logging.getLogger(__name__)
+_TRIES = 3
+_LIVES = "the daemon was restarted, and the readout lives without answering"
+_SILENT = Found(trigger=Trigger.READOUT_LOST, detail=_LIVES, unsealed=True)
 
 
 async def take_over(planner: Planner, station: Station, machine: Machine, audit: Audit) -> None:
@@ -26,15 +29,22 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
         await planner.say_again(machine.entry)
         machine.announce()
         return
-    run = await planner.found(machine.entry)
+    try:
+        run = await planner.found(machine.entry)
+    except Exception as why:  # noqa: BLE001 - whatever the journal holds, the daemon has to come
+        _LOG.exception("the journal's run %s cannot be followed", machine.entry.run)
+        await planner.cannot_follow(machine.entry, str(why) if isinstance(why, ScandaqError) else type(why).__name__)
+        audit.note(DAEMON, "found", machine.entry.run or "", result="failed", old=str(before), new=str(machine.state))
+        return
     if axes_moved(machine.entry, run.protocol):
         station.lose_motion(f"the daemon of {run.identity} ended while axes moved")
-    found = await _look(machine, run)
-    if found.alive and await _adopted(station, run):
+    found, tries = await _look(machine, run), _TRIES
+    while found.alive and tries and not (adopted := await _adopted(station, run)):
+        found, tries = await _look(machine, run), tries - 1
+    if found.alive and adopted:
         _LOG.info("%s found again: %s", run.identity, machine.state)
     else:
-        found = await _look(machine, run)
-        await planner.found_ended(run, found)
+        await planner.found_ended(run, found if not found.alive else _SILENT)
         _LOG.info("%s had ended: %s", run.identity, found.detail)
     audit.note(DAEMON, "found", run.identity, result="done", old=str(before), new=str(machine.state))
 
@@ -47,6 +57,7 @@ async def _adopted(station: Station, run: Run) -> bool:
     try:
         await station.take_over(run)
     except ScandaqError as why:  # it ended while we looked; its manifest tells how
-        _LOG.info("%s ended while it was looked for: %s", run.identity, why)
+        _LOG.info("%s cannot be followed, perhaps it has just ended: %s", run.identity, why)
+        await run.leave()
         return False
     return True

@@ -102,8 +102,27 @@ class Planner:
                 DEVICE, "readout-lost", priority="high", text=found.detail,
                 guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
             )  # fmt: skip
+            self._around.alarms.clear(DEVICE, "readout-lost")
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)
         self._machine.fire(trigger, found.detail)
+
+    async def cannot_follow(self, entry: Entry, why: str) -> None:
+        """Leave a run of which the journal does not tell enough; its readout, if it lives, is asked to end."""
+        detail = f"the run in the journal cannot be followed: {why}"
+        try:
+            link = await Link.adopted(Path(entry.runtime or "nowhere"))
+            try:
+                await link.stop("the daemon cannot follow it")
+            finally:
+                await link.close()
+        except ScandaqError as gone:
+            _LOG.info("%s has no readout: %s", entry.run, gone)
+        self._around.alarms.raise_(
+            DEVICE, "readout-lost", priority="high", text=detail,
+            guidance=f"what was acknowledged is safe: daq listmode recover {entry.directory} --out NEW",
+        )  # fmt: skip
+        self._around.alarms.clear(DEVICE, "readout-lost")
+        self._machine.fire(Trigger.READOUT_LOST, detail)
 
     async def file_left_behind(self, but: str | None) -> None:
         """Put patient and administration beside recordings that did not take them when they ended."""

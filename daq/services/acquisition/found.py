@@ -8,8 +8,11 @@ from pathlib import Path
 from daq.errors import ScandaqError
 from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.journal import Entry
+from daq.services.acquisition.outcome import NOT_ASKED_FOR
+from daq.services.acquisition.reaching import targets_of
 from daq.state.acquisition import State, Trigger
 from daq.storage.listing import load_manifest
+from daq.storage.manifest import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,14 @@ def look(entry: Entry, *, steps: int) -> Found:
 
 def _ended(entry: Entry, steps: int) -> Found:
     restart = "the daemon was restarted"
-    if entry.directory is None or not (Path(entry.directory) / "manifest.json").exists():
+    if entry.directory is None or (entry.step == 0 and not _exists(Path(entry.directory))):
         return Found(trigger=Trigger.FOUND_NOTHING, detail=f"{restart}: nothing had been recorded")
+    if not _exists(Path(entry.directory)):
+        where = f"{entry.directory} is not there or cannot be read: look for its storage"
+        return Found(trigger=Trigger.READOUT_LOST, detail=f"{restart}, and {where}", unsealed=True)
     try:
         manifest = load_manifest(Path(entry.directory))
-    except ScandaqError as why:
+    except (ScandaqError, OSError) as why:
         return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=str(why), unsealed=True)
     if manifest.state == "open":
         return Found(
@@ -50,15 +56,22 @@ def _ended(entry: Entry, steps: int) -> Found:
         )
     done = sum(step.completed for step in manifest.steps or ())
     how = f"the readout had sealed alone (ended by: {manifest.ended_by}); {done} of {steps} steps are completed"
-    if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in ("motion lost", "unattended")):
+    if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in NOT_ASKED_FOR):
         return Found(trigger=Trigger.FOUND_COMPLETED, detail=f"{restart}: {how}")
     return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=f"{restart}: {how}")
+
+
+def _exists(directory: Path) -> bool:
+    try:
+        return (directory / MANIFEST).exists()
+    except OSError:  # a storage that is gone, or not ours to look into
+        return False
 
 
 def axes_moved(entry: Entry, protocol: AcquisitionProtocol) -> bool:
     """Return True where axes may have moved when the daemon that wrote the entry ended: nobody saw where they went."""
     if entry.state is State.PREPARING:
-        return bool(protocol.steps[0].positions)
+        return bool(targets_of(protocol.steps[0]))
     if entry.state in (State.ARMED, State.WAITING, State.PAUSED):
         return False
     return entry.moving or entry.state is State.POSITIONING

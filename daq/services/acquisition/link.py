@@ -120,8 +120,10 @@ class Link:
 
     async def close(self) -> None:
         """Follow it no longer. It goes on."""
-        await self._call(self._readout.close)
-        self._pool.shutdown(wait=False)
+        try:
+            await self._call(self._readout.close)
+        finally:
+            self._pool.shutdown(wait=False)
 
     async def _call(self, ask: Callable[[], _T]) -> _T:
         return await _within(self._pool, _COMMAND_S, ask)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ class Run:
             await self._give_up(f"unexpected {type(why).__name__} in the daemon")
             raise
         finally:
-            await self._leave()
+            await self.leave()
 
     async def adopt(self) -> None:
         """Take over a readout that was found alive, as it is: it has the photons, and decides where the journal errs.
@@ -183,7 +182,7 @@ class Run:
 
     async def _insist(self, status: dict[str, Any]) -> None:
         """Ask a readout again to end that has not heard, or not understood."""
-        late = time.monotonic() > self._asked_to_end_s + _INSIST_S
+        late = asyncio.get_running_loop().time() > self._asked_to_end_s + _INSIST_S
         if late and status["state"] not in _ENDS_BY_ITSELF:
             await self._end_readout(self._machine.entry.detail[:100] or str(self._machine.state))
 
@@ -286,17 +285,19 @@ class Run:
         if self._attending is not None:
             self._attending.cancel()
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Follow the readout no longer. It goes on."""
         if not self.over:
             self._hush()
         with contextlib.suppress(DeadlineError):
             await self._work.cancel()
         if self._link is not None:
-            await self._link.close()
+            with contextlib.suppress(ScandaqError):
+                await self._link.close()
 
     async def _end_readout(self, by: str) -> None:
         """Stop the readout first, then what moves: counts end where they should, and both are on their way at once."""
-        self._asked_to_end_s = time.monotonic()
+        self._asked_to_end_s = asyncio.get_running_loop().time()
         if self._link is None:
             await self._work.cancel()  # which may have launched it just now
         if self._link is not None:
@@ -304,7 +305,7 @@ class Run:
 
     async def _with_axes(self, telling: Awaitable[None]) -> None:
         """Tell the readout something and stop what moves, at once. Who does not hear is told again by the tick."""
-        self._asked_to_end_s = time.monotonic()
+        self._asked_to_end_s = asyncio.get_running_loop().time()
         for why in await asyncio.gather(telling, self._work.cancel(), return_exceptions=True):
             if isinstance(why, ScandaqError):
                 _LOG.warning("stopping %s: %s", self.identity, why)
