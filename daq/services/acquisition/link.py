@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daq.errors import DeadlineError, ScandaqError
+from daq.services.worker import Worker
 
 if TYPE_CHECKING:
     from daq.readout.parent import ReadoutProcess
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _COMMAND_S = 10.0
 _LAUNCH_S = 30.0
-_THREADS = 4
-"""One waits for a command's turn, one asks for the status, one attends, one is left for a stop."""
+_THREADS = 6
+"""One waits for a command's turn, one for a mark's, one asks for the status, one attends, two are left for a stop."""
 
 ATTEND_S = 2.0
 _ATTEND_EVERY_S = 0.5
@@ -33,6 +35,12 @@ class Link:
         """Use `launched` or `adopted`."""
         self._readout = readout
         self._pool = pool
+        self._marking = asyncio.Semaphore(1)
+        self._sizes = Worker("readout-size")
+        self._sizing: asyncio.Task[int] | None = None
+        self._size_bytes = 0
+        self._answer: dict[str, Any] = {}
+        self._answered_s = time.monotonic()
 
     @classmethod
     async def launched(cls, plan: Plan, runtime: Path) -> Link:
@@ -64,12 +72,22 @@ class Link:
         return self._readout
 
     async def status(self) -> dict[str, Any]:
-        """Return its status; the last one it gave when it does not answer just now."""
-        return await self._call(self._status)
+        """Return its status; the last one it gave when it does not answer just now, `unanswered_s` says since when."""
+        status = await self._call(self._readout.status)
+        now_s = time.monotonic()
+        if status is not self._answer:
+            self._answer, self._answered_s = status, now_s
+        self._look_at_size(status.get("directory"))
+        return {**status, "file_bytes": self._size_bytes, "unanswered_s": now_s - self._answered_s}
 
-    def _status(self) -> dict[str, Any]:
-        status = self._readout.status()
-        return {**status, "file_bytes": _size_bytes(status.get("directory"))}
+    def _look_at_size(self, directory: str | None) -> None:
+        """See how large the files are, beside everything else: a disk that hangs must not make the status wait."""
+        if self._sizing is not None and self._sizing.done():
+            if not self._sizing.cancelled() and self._sizing.exception() is None:
+                self._size_bytes = self._sizing.result()
+            self._sizing = None
+        if self._sizing is None:
+            self._sizing = asyncio.create_task(self._sizes.call(_size_bytes, directory), name="readout-size")
 
     async def start(self) -> None:
         """Begin to record."""
@@ -92,8 +110,9 @@ class Link:
         await self._call(self._readout.resume)
 
     async def mark(self, text: str) -> None:
-        """Put a text into the recording."""
-        await self._call(lambda: self._readout.mark(text))
+        """Put a text into the recording; one at a time, so that many leave threads to what cannot wait."""
+        async with self._marking:
+            await self._call(lambda: self._readout.mark(text))
 
     async def motion_lost(self, text: str) -> None:
         """Say that the step has lost its motion: what comes from now on does not count, and the recording ends."""
@@ -120,6 +139,9 @@ class Link:
 
     async def close(self) -> None:
         """Follow it no longer. It goes on."""
+        self._sizes.close()
+        if self._sizing is not None:
+            self._sizing.cancel()
         try:
             await self._call(self._readout.close)
         finally:

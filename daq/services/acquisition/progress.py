@@ -17,6 +17,7 @@ DEVICE = "acquisition"
 """What alarms of a run are filed under."""
 _PS = 1e12
 _EVERY_S = 0.5
+_UNANSWERED_S = 5.0
 _SILENT_S = 3.0
 """A front end may take a moment to begin when it is asked to."""
 
@@ -60,6 +61,7 @@ class Pace:
         self._run, self._protocol = run, protocol
         self._before: tuple[float, int] | None = None
         self._step, self._step_since_ps = 0, 0
+        self._paused_ps, self._last_ps = 0, 0
         self._rate_cps = 0.0
 
     def progress(self, status: dict[str, Any], *, now_s: float, step: int) -> Progress:
@@ -67,9 +69,13 @@ class Pace:
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
         duration_ps = int(status.get("duration_ps", 0))
         if step != self._step:
-            self._step, self._step_since_ps, self._before = step, duration_ps, None
-        self._measure(counts.get("events", 0), now_s)
-        elapsed_s = (duration_ps - self._step_since_ps) / _PS
+            self._step, self._before, self._paused_ps = step, None, 0
+            self._step_since_ps = _begin_ps(status, step, duration_ps)
+        elif status.get("paused"):
+            self._paused_ps += max(duration_ps - self._last_ps, 0)  # the time of a pause is not the step's
+        self._last_ps = duration_ps
+        elapsed_s = (duration_ps - self._step_since_ps - self._paused_ps) / _PS
+        self._measure(counts.get("events", 0), now_s, elapsed_s)
         fraction = self._protocol.steps[step - 1].fraction_done(counts, elapsed_s) if step else None
         return Progress(
             run=self._run,
@@ -86,10 +92,19 @@ class Pace:
             remaining_s=_remaining_s(fraction, elapsed_s),
         )
 
-    def _measure(self, events: int, now_s: float) -> None:
-        if self._before is not None and now_s > self._before[0] and events >= self._before[1]:
+    def _measure(self, events: int, now_s: float, elapsed_s: float) -> None:
+        if self._before is None and elapsed_s > _EVERY_S:
+            self._rate_cps = events / elapsed_s  # found under way: what it was so far
+        elif self._before is not None and now_s > self._before[0] and events >= self._before[1]:
             self._rate_cps = (events - self._before[1]) / (now_s - self._before[0])
         self._before = (now_s, events)
+
+
+def _begin_ps(status: dict[str, Any], step: int, now_ps: int) -> int:
+    """Return when the step began, which may have been under another daemon; now where the readout does not say."""
+    steps = status.get("steps") or []
+    begun = steps[step - 1].get("begin_ps") if 0 < step <= len(steps) else None
+    return now_ps if begun is None else int(begun)
 
 
 def _remaining_s(fraction: float | None, elapsed_s: float) -> float | None:
@@ -101,6 +116,12 @@ def _remaining_s(fraction: float | None, elapsed_s: float) -> float | None:
 
 def troubles(status: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what a person should know of a status: name of the alarm, text, what to do."""
+    if float(status.get("unanswered_s", 0.0)) > _UNANSWERED_S:
+        yield (
+            "readout-silent",
+            f"the readout has not answered for {status['unanswered_s']:.0f} s; what is shown is as old",
+            "look whether the machine or its disk hangs; stop ends the acquisition, and what is durable is safe",
+        )
     if float(status.get("silent_s", 0.0)) > _SILENT_S and status["state"] == "recording":
         yield (
             "front-end-silent",

@@ -1,0 +1,94 @@
+"""What a status of the readout says of a step: also after a pause, a restart, and where no answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from support_run import protocol, step
+
+from daq.services.acquisition import link as links
+from daq.services.acquisition.link import Link
+from daq.services.acquisition.progress import Pace, troubles
+
+S = 10**12
+WANTED = protocol(step("a"), step("b"))
+
+
+def told(seconds: float, *, events: int = 0, paused: bool = False, begun: tuple[float, ...] = (0.0,)) -> dict[str, Any]:
+    return {
+        "state": "recording", "duration_ps": round(seconds * S), "paused": paused, "counts_live": {"events": events},
+        "steps": [{"begin_ps": round(at * S)} for at in begun],
+    }  # fmt: skip
+
+
+def test_a_daemon_that_comes_into_a_step_knows_how_far_it_is() -> None:
+    progress = Pace("run", WANTED).progress(told(11.0, events=500, begun=(0.0, 10.0)), now_s=100.0, step=2)
+
+    assert (progress.fraction, progress.remaining_s, progress.rate_cps) == (0.5, 1.0, 500.0)
+
+
+def test_the_time_of_a_pause_is_not_the_steps() -> None:
+    pace = Pace("run", WANTED)
+    pace.progress(told(0.0), now_s=0.0, step=1)
+    pace.progress(told(1.0), now_s=1.0, step=1)
+    pace.progress(told(9.0, paused=True), now_s=9.0, step=1)
+
+    assert pace.progress(told(9.5), now_s=9.5, step=1).fraction == pytest.approx(0.75)
+
+
+def test_a_readout_that_does_not_answer_is_said() -> None:
+    assert [name for name, *_ in troubles({**told(1.0), "unanswered_s": 7.2})] == ["readout-silent"]
+
+
+class Hangs:
+    """A readout that answers, or gives its last words."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, Any] = {"state": "recording", "directory": "/somewhere"}
+        self.marking = 0
+        self.most = 0
+        self.go_on = threading.Event()
+
+    def status(self) -> dict[str, Any]:
+        return self.last
+
+    def mark(self, _: str) -> None:
+        self.marking += 1
+        self.most = max(self.most, self.marking)
+        self.go_on.wait(5)
+        self.marking -= 1
+
+    def close(self) -> None:
+        return
+
+
+async def test_the_status_is_there_though_disk_and_marks_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    readout, disk = Hangs(), threading.Event()
+
+    def hangs(_: str | None) -> int:
+        disk.wait(10)
+        return 7
+
+    monkeypatch.setattr(links, "_size_bytes", hangs)
+    link = Link(readout, ThreadPoolExecutor(links._THREADS))  # type: ignore[arg-type]
+    marks = [asyncio.create_task(link.mark("x")) for _ in range(20)]
+    async with asyncio.timeout(2):
+        for _ in range(5):
+            status = await link.status()
+            await asyncio.sleep(0.02)
+
+    assert status["file_bytes"] == 0
+    assert status["unanswered_s"] > 0.05
+    readout.last = dict(readout.last)
+    assert (await link.status())["unanswered_s"] == 0.0
+    readout.go_on.set()
+    await asyncio.gather(*marks)
+    assert readout.most == 1
+    disk.set()
+    await asyncio.sleep(0.05)
+    assert (await link.status())["file_bytes"] == 7
+    await link.close()
