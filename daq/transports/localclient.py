@@ -34,8 +34,7 @@ class LocalClient:
         self._last_id = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(_CONNECT_S)
-            self._socket.connect(str(path))
+            self._connect(time.monotonic() + _CONNECT_S)
         except PermissionError:
             self._socket.close()
             raise AccessError(
