@@ -548,3 +548,30 @@ async def test_a_sweep_whose_enable_is_only_held_on_the_way_waits_where_it_begin
 
     assert daemon.state is State.COMPLETED
     assert motion.asked == ["position {'bed': 50.0}", "sweep bed 50.0 to 90.0 at 2.0"]
+
+
+async def test_a_fault_of_the_program_insists_on_the_end_of_the_readout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daq.services.acquisition.run._INSIST_S", 0.2)
+    daemon, readout = Daemon(tmp_path), Readout()
+    refusals = [DeadlineError("busy")]
+
+    class Hanging(Link):
+        async def stop(self, by: str) -> None:
+            if refusals:
+                raise refusals.pop()
+            await super().stop(by)
+
+    async def launch() -> Link:
+        return Hanging(readout)
+
+    run = made(daemon, TWO, launch)
+    task = asyncio.create_task(run.drive())
+    await started(daemon, run)
+    run.steps.look = None  # type: ignore[assignment, method-assign]
+    await asyncio.wait([task], timeout=5)
+    daemon.close()
+
+    assert isinstance(task.exception(), TypeError)
+    assert (daemon.state, readout.state) == (State.FAULT, "sealed")

@@ -262,7 +262,8 @@ class Run:
             await self.fault(why)
         with contextlib.suppress(ScandaqError, TimeoutError):
             async with asyncio.timeout(_GIVEN_UP_S):
-                while self._link is not None and (await self._link.status())["state"] not in ENDS:  # noqa: ASYNC110
+                while self._link is not None and (status := await self._link.status())["state"] not in ENDS:
+                    await self._insist(status)
                     await asyncio.sleep(_TICK_S)
         await self._finished(Trigger.SEALED, why)
 
