@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from daq.errors import DeadlineError, MissingError, RefusedError, UnreachableError
-from daq.readout.locks import EXCLUSIVE, open_for_locking, try_lock
+from daq.readout.locks import EXCLUSIVE, SHARED, open_for_locking, try_lock
 from daq.services.brokerproof import CONFIG, LOCK, MODULE, SHELL, holds, is_ours, listens, search, send
 from daq.transports.mqtt_address import Protocol
 from daq.transports.mqtt_probe import answers, free_port
@@ -80,14 +80,19 @@ def _found_or_started(state_folder: Path, folder: Path, port: int, deadline: flo
             if lock is not None:
                 _launch(folder, lock, port)
         found = find_broker(state_folder)
-        if found is None:
-            raise UnreachableError(f"the own broker ended at once; {_last_words(folder)}")
-        if port not in (0, found.port):
+        if found is None or found.pid is None or not found.port:
+            pass  # somebody is starting it, or only looked whether it lives
+        elif port not in (0, found.port):
             end_broker(state_folder)
-        elif _answers(found):
-            return found
+        elif listens(found.pid, found.port):
+            asked_s = time.monotonic()
+            if answers(found.host, found.port, within_s=_ASK_S):
+                return found
+            if time.monotonic() - asked_s >= _ASK_S:  # not one that has just died
+                text = f"the own broker (process {found.pid}) is there and does not answer within {_ASK_S:g} s"
+                raise DeadlineError(f"{text}: frozen, or the host is overloaded")
         time.sleep(_POLL_S)
-    raise DeadlineError(f"the own broker in {folder} did not answer within {_START_S:g} s; its log is {folder / LOG}")
+    raise DeadlineError(f"the own broker did not answer within {_START_S:g} s; {_last_words(folder)}")
 
 
 def find_broker(state_folder: Path) -> OwnBroker | None:
@@ -96,7 +101,7 @@ def find_broker(state_folder: Path) -> OwnBroker | None:
     if not _lives(folder):
         return None
     try:
-        said = json.loads((folder / LOCK).read_bytes())
+        said = json.loads((folder / LOCK).read_bytes().partition(b"\n")[0])
         broker = OwnBroker(HOST, int(said["port"]), said["protocol"], said["kind"], said["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         broker = OwnBroker(HOST, 0, "3.1.1", "amqtt")
@@ -206,30 +211,26 @@ def _serves(broker: OwnBroker, folder: Path) -> bool:
     while time.monotonic() < deadline and broker.pid is not None:
         if not holds(broker.pid, folder / LOCK):
             return False
-        if _answers(broker):
+        if listens(broker.pid, broker.port) and answers(broker.host, broker.port, within_s=_ASK_S):
             return True
         time.sleep(_POLL_S)
     return False
-
-
-def _answers(broker: OwnBroker) -> bool:
-    """Return True when the broker answers, and nobody else in its place."""
-    return listens(broker.pid, broker.port) and answers(broker.host, broker.port, within_s=_ASK_S)
 
 
 def _port_of_last_time(lock: BinaryIO) -> int:
     """Return the port that others may know from before; 0 where there was none."""
     lock.seek(0)
     try:
-        return int(json.loads(lock.read())["port"])
+        return int(json.loads(lock.readline())["port"])
     except (ValueError, KeyError, TypeError):
         return 0
 
 
 def _note(lock: BinaryIO, broker: OwnBroker) -> None:
+    """Write the first line, which is all that is read, at once."""
     lock.seek(0)
-    lock.truncate()
     lock.write(json.dumps(asdict(broker)).encode() + b"\n")
+    lock.truncate()
 
 
 def _is_taken(folder: Path) -> bool:
@@ -257,7 +258,7 @@ def _locked(folder: Path) -> Iterator[BinaryIO | None]:
 def _lives(folder: Path) -> bool:
     try:
         with open_for_locking(folder / LOCK) as file:
-            return not try_lock(file, EXCLUSIVE)
+            return not try_lock(file, SHARED)
     except MissingError:
         return False
 

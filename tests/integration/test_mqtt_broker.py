@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support_mqtt import LONG_S, Mosquitto, asking, listening, need_mosquitto, station, until
 
-from daq.errors import RefusedError, UnreachableError
+from daq.errors import DeadlineError, RefusedError, UnreachableError
 from daq.model.station import Actor, Description, Role, RunDocument
 from daq.services import broker as own
 from daq.services.broker import OwnBroker, end_broker, ensure_broker, find_broker
@@ -200,6 +200,17 @@ def test_a_frozen_one_is_ended_in_time(state: Path) -> None:
     assert end_broker(state)
     assert time.monotonic() - begun_s < 3 * LONG_S
     assert gone(broker.pid)
+
+
+def test_a_frozen_one_is_said_to_be_so_and_not_replaced(state: Path) -> None:
+    broker = ensure_broker(state, 0)
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)
+
+    with pytest.raises(DeadlineError, match=f"process {broker.pid}.*does not answer within 2 s"):
+        ensure_broker(state, 0)
+    os.kill(broker.pid, signal.SIGCONT)
+    assert ensure_broker(state, 0) == broker
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,39 @@ async def test_an_end_that_the_broker_does_not_take_leaves_the_last_will(tmp_pat
         broker.send(signal.SIGCONT)
         async with listening(broker.port) as ear:
             await ear.hears(AVAILABILITY, lambda said: said == "offline")
+
+
+DAEMON = """
+import asyncio, sys
+from daq.model.station import StationStatus, utc_now
+from daq.services.bus import Bus
+from daq.services.status_mqtt import MqttSettings, StatusMqtt
+
+async def main():
+    bus = Bus()
+    bus.announce(StationStatus(sys.argv[2], utc_now()))
+    await StatusMqtt(MqttSettings(sys.argv[1], "scandaq-test", keepalive_s=2), "cam1", bus).run()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_daemon_that_is_killed_is_offline_and_one_that_follows_is_online(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        async with listening(broker.port) as ear:
+            for state in ("acquiring", "interrupted"):
+                daemon = await asyncio.create_subprocess_exec(sys.executable, "-c", DAEMON, url, state)
+                try:
+                    said = await ear.hears(STATE, lambda said, state=state: said["state"] == state)
+                    await until(lambda: ear.of(AVAILABILITY)[-1:] == [b"online"])
+                finally:
+                    daemon.kill()
+                    await daemon.wait()
+                await until(lambda: ear.of(AVAILABILITY)[-1] == b"offline")
+
+    assert len({said["boot"] for said in ear.objects(STATE)}) == 2
+    assert said["state"] == "interrupted"
 
 
 async def test_documents_that_find_no_room_are_counted_and_said(tmp_path: Path) -> None:

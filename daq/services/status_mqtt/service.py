@@ -80,6 +80,10 @@ class StatusMqtt:
                 self._announcer, self.figures, Gate(settings.commands), run=command, role_of=role_of,
                 vouched=settings.vouched, on_refusal=on_refusal,
             )  # fmt: skip
+            if not settings.vouched:
+                _LOG.warning(
+                    "MQTT: the broker vouches for nobody's name: of the commands, only those that stop are taken"
+                )
         self._home = HomeAssistant(self._announcer, scanner)
         if settings.home_assistant:
             self._announcer.also.append(self._home.hear)
