@@ -12,6 +12,9 @@ from daq.state.enable import Event, Motion
 
 _LOG = logging.getLogger(__name__)
 _GUARD_S = 0.05
+_STOOD_STILL_S = 0.25
+_GRACE_S = 0.25
+"""A read that was cut off by it, a pause, and another read."""
 _AGAIN_S = 0.5
 _END_S = 5.0
 """An axis needs a second and a bit to stop or to say that it cannot; after this, its driver hangs."""
@@ -48,7 +51,7 @@ class Running:
         self._task = task
         try:
             while not task.done():
-                await asyncio.wait({task}, timeout=_GUARD_S)
+                await self._look(task)
                 if not task.done():
                     guard()
                 if self.dropped_by is not None:
@@ -68,6 +71,18 @@ class Running:
                 await self._over.wait()
         except TimeoutError:
             return
+
+    async def _look(self, task: asyncio.Task[None]) -> None:
+        """Wait a moment, and another one where that took far too long.
+
+        What stood still then is this program, or its host: interlocks seem old because nobody could read them. Their
+        readers come first, then they are judged.
+        """
+        loop = asyncio.get_running_loop()
+        begin_s = loop.time()
+        await asyncio.wait({task}, timeout=_GUARD_S)
+        if loop.time() - begin_s > _STOOD_STILL_S and self.dropped_by is None:
+            await asyncio.wait({task}, timeout=_GRACE_S)
 
     async def _see_out(self, task: asyncio.Task[None]) -> None:
         """Cancel it until it has ended, though this task is cancelled meanwhile."""
