@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -73,7 +74,7 @@ def test_every_command_explains_itself(noun: str) -> None:
 
     assert helped.code == 0
     assert f"usage: daq {noun}" in helped.out
-    assert f"{noun} " in build_parser().format_help()
+    assert re.search(rf"^ +{noun}\b", build_parser().format_help(), re.MULTILINE)
 
 
 def test_the_version_is_that_of_the_package() -> None:

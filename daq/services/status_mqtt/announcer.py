@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from daq.errors import RefusedError
-from daq.model.station import Announcement, Description, RunLedger
+from daq.model.station import Announcement, Description, RunLedger, StationStatus
 from daq.model.topics import ONLINE, Topics
 from daq.services.bus import Bus
 from daq.services.status_mqtt.commands import Reply
@@ -20,6 +20,7 @@ from daq.services.status_mqtt.outbox import Lane, Outbox, Outgoing
 from daq.services.status_mqtt.settings import Figures
 
 _LOG = logging.getLogger(__name__)
+_AGAIN_S = 1.0
 MOST_LEDGERS = 10
 """Ledgers that stay retained; those of older runs are cleared. Each is in its recording's manifest."""
 
@@ -38,6 +39,8 @@ class Announcer:
         self.leaving = False
         """We have said `offline`, or are about to."""
         self._bus = bus
+        self._state_again_s = 0.0
+        self._again: asyncio.TimerHandle | None = None
         self._figures = figures
         self._seq = itertools.count(1)
         self._ledgers: dict[str, None] = {}
@@ -84,6 +87,21 @@ class Announcer:
     def online(self) -> None:
         """Queue that we are there."""
         self.say(self.topics.availability, ONLINE.encode(), retain=True)
+
+    def say_state_again(self) -> None:
+        """Queue the state anew, which somebody else has just replaced: soon, and at most once a second.
+
+        Two daemons for one scanner so contradict each other visibly, and do not flood the broker.
+        """
+        if self._again is None:
+            due_s = max(self._state_again_s + _AGAIN_S - time.monotonic(), 0.0)
+            self._again = asyncio.get_running_loop().call_later(due_s, self._say_state)
+
+    def _say_state(self) -> None:
+        self._again, self._state_again_s = None, time.monotonic()
+        for said in self._bus.newest():
+            if isinstance(said, StationStatus) and not self.leaving:
+                self.hear(said)
 
     def clear(self, topic: str) -> None:
         """Queue the removal of what the broker keeps of a topic."""

@@ -223,6 +223,7 @@ class StatusMqtt:
             self.figures.taken_over += 1
             self._taken_over_s = time.monotonic()
             self._troubles.come(TAKEN_OVER, f"another daemon says the state of {self._announcer.topics.scanner}, too")
+            self._announcer.say_state_again()
 
     async def _look_after(self) -> None:
         """Bring the figures up to date once a second, and say what has gone wrong for long enough."""
