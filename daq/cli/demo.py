@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ASK_S = 60.0
 _RUN_S = 120.0
+_STOPS = 10
+_STOP_AGAIN_S = 0.1
 _REASON = "demonstration on a simulator"
 
 DEMOS = {
@@ -53,10 +55,13 @@ def run(options: argparse.Namespace) -> int:
     """Simulate, serve, acquire, verify; 0 when the recording is whole and the ledger balances."""
     from daq import composition
     from daq.cli.output import grouped, say
+    from daq.errors import RefusedError
     from daq.storage.verify import verify
 
     profile, protocol, simulator_options, rate, story = DEMOS[options.kind]
-    out = composition.output_directory(options.out, None, "demo") if options.out else None
+    out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
+    if out is not None and out.is_mount():
+        raise RefusedError(f"{out} is a mount point, which a recording cannot become: name a directory in it")
     storage = out.absolute().with_name(f".{out.name}.station") if out else Path("recordings").absolute()
     say(f"simulating {story}: {grouped(rate)} per second")
     try:
@@ -81,24 +86,40 @@ def _acquire(
 ) -> dict[str, Any]:
     """Run the protocol on a station of its own and return the station's last status."""
     from daq.cli.demostation import simulator, station, watching
+    from daq.errors import RefusedError
     from daq.transports.localclient import LocalClient
 
     with simulator(profile, rate, options) as url, station(profile, url, storage) as demo:
         say(f"the daemon serves {demo.socket}; its broker is at mqtt://127.0.0.1:{demo.broker_port}")
         with watching(demo.broker_port, say), LocalClient(demo.socket) as client:
-            client.ask("prepare", {"protocol": protocol, "draft_reason": _REASON}, within_s=_ASK_S)
             try:
+                client.ask("prepare", {"protocol": protocol, "draft_reason": _REASON}, within_s=_ASK_S)
                 _follow(client, "preparing")
                 if client.ask("status", within_s=_ASK_S)["state"] == "armed":
                     client.ask("start", within_s=_ASK_S)
                     _follow(client)
             except KeyboardInterrupt:
                 say("stopping: what is buffered is written and the recording sealed")
-                client.ask("stop", {"reason": "interrupted"}, within_s=_ASK_S)
-                _follow(client)
+                _stop(client)
             status = client.ask("status", within_s=_ASK_S)
+            if not status["directory"] or not Path(status["directory"]).is_dir():
+                raise RefusedError("the demonstration was interrupted before anything was recorded")
             _await_checksums(Path(status["directory"]))
             return status
+
+
+def _stop(client: LocalClient) -> None:
+    """Stop the acquisition, if one is under way; a preparation that was asked for comes first."""
+    from daq.errors import TransitionRefusedError
+
+    for _ in range(_STOPS):
+        try:
+            client.ask("stop", {"reason": "interrupted"}, within_s=_ASK_S)
+        except TransitionRefusedError:  # not begun yet, or at its end
+            time.sleep(_STOP_AGAIN_S)
+        else:
+            break
+    _follow(client)
 
 
 def _await_checksums(directory: Path) -> None:

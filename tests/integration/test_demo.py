@@ -82,3 +82,23 @@ def test_an_interrupted_demo_stops_in_order_and_leaves_nothing_running(tmp_path:
     assert manifest.ended_by is not None
     assert manifest.ended_by.startswith("stopped by ")
     assert manifest.ended_by.endswith(": interrupted")
+
+
+def test_a_demo_that_is_interrupted_while_it_prepares_leaves_nothing_at_all(tmp_path: Path, temporary: Path) -> None:
+    with started("demo", "--out", tmp_path / "run", temporary=temporary) as process:
+        assert process.stderr is not None
+        until(lambda: "the daemon serves" in process.stderr.readline(), "the daemon")
+        process.send_signal(signal.SIGINT)
+        shown = done(process)
+
+    assert shown.code in (3, 6, 130), shown.err
+    assert "Traceback" not in shown.err
+    assert left_in(tmp_path / "run") == [] or load_manifest(tmp_path / "run").state == "sealed"
+
+
+def test_a_demo_refuses_to_take_the_place_of_a_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda _: True)
+
+    shown = call("demo", "--out", tmp_path / "run")
+
+    assert (shown.code, "mount point" in shown.err) == (3, True)

@@ -260,11 +260,14 @@ class Run:
             return
         with contextlib.suppress(DeadlineError):
             await self.fault(why)
-        with contextlib.suppress(ScandaqError, TimeoutError):
-            async with asyncio.timeout(_GIVEN_UP_S):
-                while self._link is not None and (status := await self._link.status())["state"] not in ENDS:
-                    await self._insist(status)
-                    await asyncio.sleep(_TICK_S)
+        until_s = asyncio.get_running_loop().time() + _GIVEN_UP_S
+        while self._link is not None and asyncio.get_running_loop().time() < until_s:
+            with contextlib.suppress(Exception):  # whatever it is, it is a fault that has been told already
+                status = await self._link.status()
+                if status["state"] in ENDS:
+                    break
+                await self._insist(status)
+            await asyncio.sleep(_TICK_S)
         await self._finished(Trigger.SEALED, why)
 
     async def _follow_to_the_end(self) -> None:
