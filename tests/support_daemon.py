@@ -123,17 +123,19 @@ class Station:
 
     def start(self) -> Self:
         """Start the daemon and wait until it answers."""
-        process = self.launch()
-
-        def answers() -> bool:
-            assert process.poll() is None, f"the daemon ended with {process.returncode}: {self.log()}"
-            with suppress(UnreachableError, DeadlineError):
-                self.ask("status", within_s=5.0)
-                return True
-            return False
-
-        self.until(answers, "the daemon to answer")
+        self.launch()
+        self.until(self.answers, "the daemon to answer")
         return self
+
+    def answers(self) -> bool:
+        """Return whether the daemon answers; fail when it has ended."""
+        process = self.process
+        assert process is not None
+        assert process.poll() is None, f"the daemon ended with {process.returncode}: {self.log()}"
+        with suppress(UnreachableError, DeadlineError):
+            self.ask("status", within_s=5.0)
+            return True
+        return False
 
     def kill(self) -> None:
         """End the daemon by kill -9."""

@@ -21,8 +21,8 @@ _RIGHT = "right"
 pytestmark = pytest.mark.system
 
 PROTOCOLS = (
-    protocol("two", step("first", stop='stop.time = "2 s"'), step("second", stop='stop.time = "2 s"')),
-    protocol("longer", step("first", stop='stop.time = "4 s"'), step("second", stop='stop.time = "4 s"')),
+    protocol("two", step("first", stop='stop.time = "1 s"'), step("second", stop='stop.time = "1 s"')),
+    protocol("longer", step("first", stop='stop.time = "3 s"'), step("second", stop='stop.time = "3 s"')),
 )
 
 

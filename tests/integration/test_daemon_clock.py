@@ -63,7 +63,7 @@ time_t time(time_t *place) {
 """
 PROTOCOLS = (
     protocol("two", step("first", stop='stop.time = "2 s"'), step("second", stop='stop.time = "2 s"')),
-    protocol("bed", sweep("whole body", end_mm=30), kind="whole_body"),
+    protocol("bed", sweep("whole body", end_mm=15, speed="300 mm/min"), kind="whole_body"),
 )
 
 

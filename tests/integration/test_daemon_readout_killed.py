@@ -13,6 +13,7 @@ from support_daemon import Station, front_end, protocol, station, step
 
 PROTOCOLS = (
     protocol("still", step("view")),
+    protocol("short", step("first", stop='stop.time = "2 s"'), step("second", stop='stop.time = "1 s"')),
     protocol("two", step("first", stop='stop.time = "1 s"'), step("second")),
 )
 LOST = "acquisition/readout-lost"
@@ -101,3 +102,20 @@ def test_daemon_and_readout_killed_together_are_an_interrupted_run_for_the_next_
     daemon.ask("acknowledge-alarm", device="acquisition", name="readout-lost")
     daemon.ask("acknowledge")
     daemon.armed("still")
+
+
+def test_a_readout_that_stands_still_while_the_daemon_is_killed_is_found_and_goes_on(daemon: Station) -> None:
+    run = daemon.acquiring("short")
+    readout = daemon.readout_pid()
+    os.kill(readout, signal.SIGSTOP)
+    try:
+        daemon.kill()
+        daemon.launch()
+        daemon.until(lambda: "found again" in daemon.log() or daemon.socket.exists(), "the daemon to look around")
+    finally:
+        os.kill(readout, signal.SIGCONT)
+
+    daemon.until(daemon.answers, "the daemon to answer")
+    daemon.truth("completed", run)
+    assert daemon.fates(run) == [("first", True), ("second", True)]
+    daemon.ledger(run)

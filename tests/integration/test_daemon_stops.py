@@ -148,9 +148,13 @@ def test_what_stops_does_not_wait_for_a_prepare_that_hangs_and_the_daemon_ends_a
     daemon.until(lambda: any(line["verb"] == "prepare" for line in daemon.audit_lines()), "the prepare to be taken")
 
     stops_motion(daemon)
-    assert daemon.ask("lower-voltage", within_s=MOTION_S)["high_voltage"] == {"hv": "off"}
+    assert daemon.ask("lower-voltage", within_s=MOTION_S)["high_voltage"]["hv"]["off"]
     with pytest.raises(TransitionRefusedError, match="ready; possible: prepare"):
         daemon.ask("stop", within_s=MOTION_S)
+
+    said = daemon.daq("stop-motion", "--site", str(daemon.site))
+    assert said.returncode == 0, said.stderr
+    assert daemon.daq("acquire", "stop", "--site", str(daemon.site)).returncode == 3
 
     assert daemon.end(within_s=15.0) == 0
     hanging.join()

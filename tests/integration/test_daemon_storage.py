@@ -14,6 +14,9 @@ from daq.errors import RefusedError
 pytestmark = pytest.mark.system
 
 PROTOCOLS = (
+    protocol(
+        "short", step("first", stop='stop.time = "1 s"'), more='expected_rate = "1 kcps"', sources=("expected_rate",)
+    ),
     protocol("still", step("view"), more='expected_rate = "1 kcps"', sources=("expected_rate",)),
     protocol(
         "two", step("first", stop='stop.time = "6 s"'), step("second", stop='stop.time = "2 s"'),
@@ -71,7 +74,7 @@ def test_a_disk_that_fills_up_ends_the_recording_as_interrupted_and_the_daemon_g
     with pytest.raises(RefusedError, match="must stay free"):
         daemon.prepare("still")
     ballast.unlink()
-    again = daemon.acquiring("two")
+    again = daemon.acquiring("short")
     daemon.truth("completed", again)
     assert daemon.ledger(again)
     assert daemon.daq("audit", "verify", "--site", str(daemon.site)).returncode == 0
