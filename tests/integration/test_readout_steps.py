@@ -146,6 +146,7 @@ def test_a_mark_for_a_moment_bears_the_detector_time_of_that_moment(tmp_path: Pa
         until(lambda: run.readout.status()["state"] == "recording", "recording")
         front_end.words(packets=1)
         received(run, 50)
+        until(lambda: bool(run.readout.host_time._pairs), "the moment of a packet")
         arrival_ns, latest_ps = run.readout.host_time._pairs[-1]
         do(run, "mark", text="a second later", monotonic_ns=arrival_ns + 10**9)
         do(run, "mark", text="now")
