@@ -34,6 +34,14 @@ def try_lock(file: BinaryIO, operation: int) -> bool:
     return True
 
 
+def is_held(file: BinaryIO) -> bool:
+    """Return True as long as somebody else's exclusive lock is on the open file, wherever that is by now."""
+    if not try_lock(file, SHARED):
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
 def lock_soon(file: BinaryIO, operation: int) -> bool:
     """Do the same, trying for a second: those who only look at a lock hold it for a moment."""
     deadline = time.monotonic() + _PATIENCE_S

@@ -19,6 +19,7 @@ from daq.errors import DeadlineError, MissingError, RefusedError, UnexpectedErro
 from daq.model.refusal import error_of
 from daq.readout import registry
 from daq.readout.control import ask
+from daq.readout.locks import is_held
 from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class ReadoutProcess:
         self._runtime = runtime
         self._follower = follower
         self._child = child
+        self._lock = registry.watch(runtime) if child is None else None
         self._found = registry.find(runtime)
         self._since_s = time.monotonic()
         self._last: dict[str, Any] = {"state": "starting"}
@@ -81,7 +83,9 @@ class ReadoutProcess:
         """Return True until the process has ended."""
         if self._child is not None:
             return self._child.poll() is None
-        return registry.held(self._runtime)
+        if self._lock is None or self._lock.closed:
+            return registry.held(self._runtime)
+        return is_held(self._lock)
 
     def status(self) -> dict[str, Any]:
         """Return the readout's status, the last one known where it does not answer just now.
@@ -173,6 +177,8 @@ class ReadoutProcess:
             self._await_end(deadline_s)
             self._last = self._last_words()
             self._follower.close()
+            if self._lock is not None:
+                self._lock.close()
             if self._last["exit_code"] != UnexpectedError.exit_code:
                 registry.tidy(self._runtime)
         if self._last["error"]:
@@ -182,7 +188,10 @@ class ReadoutProcess:
     def close(self) -> None:
         """Follow it no longer, without waiting for its end: after a good one it clears up by itself."""
         self._follower.close()
-        if not self.running() and self._last_words()["exit_code"] == 0:
+        running = self.running()
+        if self._lock is not None:
+            self._lock.close()
+        if not running and self._last_words()["exit_code"] == 0:
             registry.tidy(self._runtime)
 
     def _known(self) -> registry.Found:

@@ -107,6 +107,14 @@ def held(runtime: Path) -> bool:
         return False
 
 
+def watch(runtime: Path) -> BinaryIO | None:
+    """Return the lock of a runtime directory, to be asked with `is_held` even when the directory is gone; or None."""
+    try:
+        return (runtime / LOCK).open("rb", buffering=0)
+    except OSError:
+        return None
+
+
 def take(runtime: Path) -> BinaryIO:
     """Return the lock of a runtime directory, held until it is closed by all who inherit it.
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,29 @@ def test_a_readout_that_stands_still_while_the_daemon_is_killed_is_found_and_goe
     daemon.truth("completed", run)
     assert daemon.fates(run) == [("first", True), ("second", True)]
     daemon.ledger(run)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["its own readout", "one found again"])
+def test_a_runtime_directory_that_goes_with_the_session_of_a_user_costs_no_recording(
+    daemon: Station, *, restarted: bool
+) -> None:
+    run = daemon.acquiring("still")
+    if restarted:
+        daemon.restart()
+    readout = daemon.readout_pid()
+    try:
+        shutil.rmtree(daemon.runtime / "scandaq")
+        time.sleep(1.5)
+        assert daemon.status()["state"] == "acquiring"
+
+        daemon.ask("stop")
+
+        daemon.truth("completed", run)
+        assert LOST not in daemon.alarms()
+        assert daemon.manifest(run).state == "sealed"
+        daemon.ledger(run)
+        daemon.catalogued(run, "completed")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(readout, signal.SIGKILL)
+    daemon.armed("still")

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from daq.errors import ScandaqError
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 from daq.state.acquisition import ENDING, RECORDING, State, Trigger
+from daq.storage.listing import load_manifest
 
 NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
 """Why a readout ends alone. What it was asked for a moment later does not make it completed."""
@@ -29,6 +31,21 @@ def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) 
     if state is State.COMPLETING and ended_by in NOT_ASKED_FOR and not done:
         return Trigger.READOUT_LOST, alone
     return Trigger.SEALED, detail if state in ENDING else alone
+
+
+def sealed_status(directory: Path) -> dict[str, Any] | None:
+    """Return the last status of a readout that sealed and could not say so: what its manifest tells. None: it did not.
+
+    That is so where the runtime directory was removed under it, with which the user's session takes it away.
+    """
+    try:
+        manifest = load_manifest(directory)
+    except (ScandaqError, OSError):
+        return None
+    if manifest.state != "sealed":
+        return None
+    steps = [{"completed": step.completed} for step in manifest.steps or ()]
+    return {"state": "sealed", "ended_by": manifest.ended_by, "steps": steps, "error": None}
 
 
 class Bell:

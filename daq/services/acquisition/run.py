@@ -21,7 +21,7 @@ from daq.services.acquisition.around import Around
 from daq.services.acquisition.found import reconciled
 from daq.services.acquisition.launching import is_armed, launched
 from daq.services.acquisition.link import Link
-from daq.services.acquisition.outcome import Bell, end_of
+from daq.services.acquisition.outcome import Bell, end_of, sealed_status
 from daq.services.acquisition.progress import ENDS, GOOD_ENDS, Speaker
 from daq.services.acquisition.steps import Steps, Way
 from daq.services.acquisition.work import Work
@@ -227,6 +227,9 @@ class Run:
         """Take note that the readout has ended, and of how."""
         with contextlib.suppress(DeadlineError):  # axes that do not stop: the motion engine says so
             await self._work.cancel()
+        if status["state"] == "gone":
+            sealed = await asyncio.to_thread(sealed_status, self.directory)
+            status = status if sealed is None else sealed
         if status["state"] not in GOOD_ENDS:
             await self._lost(str(status.get("error") or "the readout is gone"))
             return
