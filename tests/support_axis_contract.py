@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support_motion import VirtualLoop, virtually
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import Axis, Device, Halt, Sample
 from daq.errors import LimitError, MotionError, RefusedError

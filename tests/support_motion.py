@@ -1,12 +1,12 @@
-"""Axes in virtual time: a loop whose clock jumps to the next timer, so that minutes of movement take milliseconds."""
+"""Axes, alarms and a safety chain for tests of motion, which run in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
+
+from support_virtual import VirtualLoop
 
 from daq.devices.abilities import Axis
 from daq.devices.limits import AxisLimits
@@ -17,55 +17,8 @@ from daq.services.bus import Bus
 from daq.services.motion import InterlockWatch, MotionEngine, MotionLoss
 from daq.state.enable import Enable
 
-T = TypeVar("T")
 BED = AxisLimits("mm", 0.0, 2000.0, 20.0, max_overtravel=2.0, away="minimum")
 GANTRY = AxisLimits("deg", -10.0, 370.0, 3.0, max_overtravel=1.0)
-
-
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-    """A selector that does not wait: it moves the clock on instead."""
-
-    now_s = 1000.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if not ready:
-            if timeout is None:
-                raise AssertionError("everything waits for something that never comes")
-            self.now_s += max(timeout, 0.0)
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop that lives in virtual time."""
-
-    def __init__(self) -> None:
-        self.jumping = _Jumping()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return self.jumping.now_s
-
-    def end(self) -> None:
-        """Cancel what is left, as often as it takes, and close."""
-        for _ in range(5):
-            left = asyncio.all_tasks(self)
-            for task in left:
-                task.cancel()
-            if left:
-                self.run_until_complete(asyncio.wait(left, timeout=10.0))
-        self.run_until_complete(self.shutdown_asyncgens())
-        assert not asyncio.all_tasks(self)
-        self.close()
-
-
-def virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine function in virtual time and return its result."""
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(main(loop))
-    finally:
-        loop.end()
 
 
 class AlarmList:

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from support_motion import Gantry, VirtualLoop
+from support_motion import Gantry
+from support_virtual import VirtualLoop
 
 from daq.devices.limits import AxisLimits
 from daq.devices.simulated.axes import SimulatedAxis

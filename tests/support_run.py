@@ -7,7 +7,6 @@ seals when stopped; and goes on when nobody follows it any more.
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -299,28 +298,3 @@ async def driven(daemon: Daemon, run: Run) -> AsyncIterator[asyncio.Task[None]]:
     finally:
         task.cancel()
         daemon.close()
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock goes on only when everybody waits, and then at once: tests are fast and repeatable."""
-
-    def __init__(self) -> None:
-        super().__init__(_NoWaiting(self._pass))
-        self._now_s = 0.0
-
-    def time(self) -> float:
-        return self._now_s
-
-    def _pass(self, seconds: float) -> None:
-        self._now_s += seconds
-
-
-class _NoWaiting(selectors.DefaultSelector):
-    def __init__(self, passing: Callable[[float], None]) -> None:
-        super().__init__()
-        self._passing = passing
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and timeout > 0:
-            self._passing(timeout)
-        return super().select(0)

@@ -17,7 +17,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support_run import Axes, Daemon, Link, Readout, VirtualLoop, protocol, step
+from support_run import Axes, Daemon, Link, Readout, protocol, step
+from support_virtual import VirtualLoop
 
 from daq.errors import DeadlineError, MotionError, ScandaqError
 from daq.model.protocol import AcquisitionProtocol, ProtocolKind, Sweep

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from support_axis_contract import AxisContract, Rig
-from support_motion import BED, GANTRY, VirtualLoop
+from support_motion import BED, GANTRY
 from support_stepper import STEPS, Controller, StepperDrive
+from support_virtual import VirtualLoop
 
 from daq.devices.axis import DrivenAxis
 from daq.devices.limits import AxisLimits

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from support_motion import BED, VirtualLoop, virtually
+from support_motion import BED
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import Identity, Sample
 from daq.devices.axis import DrivenAxis

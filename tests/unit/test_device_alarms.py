@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support_motion import AlarmList, VirtualLoop, virtually
+from support_motion import AlarmList
+from support_virtual import VirtualLoop, virtually
 
 from daq.model.station import Reading, utc_now
 from daq.services.bus import Bus

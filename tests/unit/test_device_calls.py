@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support_motion import VirtualLoop, virtually
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.calls import Calls, see_through
 from daq.errors import DeadlineError, UnreachableError

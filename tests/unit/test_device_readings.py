@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
-from support_motion import VirtualLoop, virtually
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import Identity, Quantity, Value
 from daq.errors import UnreachableError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_motion import VirtualLoop, virtually
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import HighVoltage
 from daq.devices.lowering import lower_voltage

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from support_motion import AlarmList, Gantry, VirtualLoop, virtually
+from support_motion import AlarmList, Gantry
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.simulated.wire import Wire
 from daq.errors import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support_motion import Gantry, VirtualLoop, virtually
+from support_motion import Gantry
+from support_virtual import VirtualLoop, virtually
 
 from daq.errors import MotionError
 

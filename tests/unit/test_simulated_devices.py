@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from support_motion import VirtualLoop, virtually
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import (
     Axis,
