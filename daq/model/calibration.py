@@ -1,0 +1,38 @@
+"""Dated tables that turn what a front end measured into ps and keV, detector by detector.
+
+Calibrated time = time - `time_offset_ps`; energy = (code - `pedestal_adc`) * `kev_per_adc`. A detector that a table
+does not name keeps offset 0, pedestal 0 and gain 1, and is counted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from daq.model.layout import Strict
+
+CALIBRATION_SCHEMA = "calibration/1"
+
+
+class Calibration(Strict):
+    """One calibration of one instrument, as the manifest keeps it. `identity` says that nothing was calibrated."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    schema_id: Literal["calibration/1"] = Field(default="calibration/1", alias="schema")
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    instrument: str
+    """Id of the instrument profile it belongs to."""
+    made_utc: str
+    """When it was measured, ISO 8601."""
+    method: str
+    """How, with the document that describes it."""
+    sha256: str = ""
+    """Of the table file it was read from; empty for `identity`."""
+    identity: bool = False
+    detectors: tuple[int, ...] = ()
+    time_offset_ps: tuple[int, ...] = ()
+    kev_per_adc: tuple[float, ...] = ()
+    pedestal_adc: tuple[float, ...] = ()
+    """One entry for each of `detectors`; a table that is empty is not calibrated."""
