@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from daq.errors import UsageError
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.readout.protocol import LEAST_LEASE_S, MOST_LEASE_S, MOST_NAME_CHARACTERS
 from daq.storage.manifest import Manifest
@@ -82,7 +83,8 @@ class Plan(BaseModel):
     """One acquisition as the readout runs it. Times in seconds of host time, sizes in bytes.
 
     `stop` is the first step's condition; with `single_step` its end is the acquisition's. Without `start_at_once` the
-    readout is armed and waits to be told. Without an `order` rows stay as they came.
+    readout is armed and waits to be told. Without an `order` rows stay as they came. `processing` says what is done to
+    singles and which rows are kept; without `store_rows` marks alone are, whatever it says.
 
     `step_name` and `moving` are the first step's: its name, and whether axes move during it. With `attend_s` the
     readout is watched over from the beginning for so long, as if whoever started it had said so. `unattended_s` is how
@@ -107,6 +109,7 @@ class Plan(BaseModel):
     buffer_bytes: int = 256 << 20
     receive: Receive = Receive()
     order: OrderRule | None = None
+    processing: Processing = Processing()
     start_at_once: bool = True
     single_step: bool = True
     step_name: Annotated[str, Field(max_length=MOST_NAME_CHARACTERS)] = ""

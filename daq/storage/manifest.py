@@ -90,6 +90,11 @@ class Manifest(BaseModel):
     overrides: dict[str, str] = {}
     """Requirements that were overridden, each with the reason that was given."""
     calibrations: dict[str, Any] = {}
+    """`singles`: id, date, method, SHA-256 of the calibration used; its tables are in `processing`."""
+    processing: dict[str, Any] | None = None
+    """`daq.model.processing.Processing`: calibration, windows and pairing rule as used, which rows are stored."""
+    counters: dict[str, Any] = {}
+    """What the processing counted: singles by `windows`, `excluded`, `uncalibrated`, `pairing`; over all sources."""
     administration_reference: str | None = None
     patient_reference: str | None = None
     time: dict[str, Any] = {}

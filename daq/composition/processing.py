@@ -1,0 +1,106 @@
+"""From scanner, windows and calibration to what the readout is told of calibrating, windowing and pairing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from daq.errors import MismatchError, RefusedError, UsageError
+from daq.listmode.columns import decoded_columns
+from daq.model.calibration import Calibration
+from daq.model.coincidence import PairingRule, Policy
+from daq.model.processing import Processing, StoredSingles
+from daq.model.scanner import Ring
+from daq.model.windows import EnergyWindow, WindowSet
+
+if TYPE_CHECKING:
+    from daq.model.scanner import ScannerProfile
+    from daq.storage.manifest import Manifest
+    from device_profiles.schema import InstrumentProfile
+
+
+def processing_of(
+    profile: InstrumentProfile, *, windows: Sequence[EnergyWindow] = (), pairing: PairingRule | None = None,
+    calibration: Calibration | None = None, ring: Ring | None = None, singles: StoredSingles = "all",
+    pairs: bool = True,
+) -> Processing:  # fmt: skip
+    """Return what is done to the singles of `profile`; refuse what its columns, windows or order cannot give.
+
+    Where something needs energies and there is no calibration it becomes `identity`, which the manifest says.
+    """
+    processing = Processing(
+        calibration=calibration, windows=WindowSet(tuple(windows)).windows, pairing=pairing, ring=ring,
+        singles=singles, pairs=pairs,
+    )  # fmt: skip
+    if processing.is_none:
+        return processing
+    _require_columns(profile, processing)
+    if calibration is not None and calibration.instrument != profile.id:
+        raise MismatchError(
+            f"calibration {calibration.id} is of instrument {calibration.instrument}, not of {profile.id}"
+        )
+    if calibration is None:
+        processing = processing.model_copy(update={"calibration": identity_calibration(profile)})
+    processing.pairing_mask  # noqa: B018 - refuses a window that there is not
+    return processing
+
+
+def identity_calibration(profile: InstrumentProfile) -> Calibration:
+    """Return the calibration that changes nothing, and says so: energies are codes, or what the layout scales."""
+    return Calibration(
+        id="identity", instrument=profile.id, made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        method="none: no calibration was given; times are the front end's, energies the codes it sent", identity=True,
+    )  # fmt: skip
+
+
+def pairing_of(
+    scanner: ScannerProfile | None, *, half_window_ps: int, delay_ps: int | None = None,
+    policy: str | Policy = Policy.TAKE_ALL_GOODS, windows: Sequence[str] = (),
+    minimum_sector_difference: int | None = None, max_ring_difference: int | None = None,
+    timing_sigma_ps: int | None = None,
+) -> PairingRule:  # fmt: skip
+    """Return the rule by which singles of `scanner` are paired; refuse a scanner without a ring."""
+    if scanner is None or scanner.ring is None:
+        what = "no scanner is named" if scanner is None else f"scanner {scanner.id} has no ring"
+        raise RefusedError(f"singles cannot be paired: {what}, so it is not known which detectors may pair")
+    try:
+        chosen = Policy(policy)
+    except ValueError:
+        raise UsageError(f"policy {policy!r}: possible are {', '.join(Policy)}") from None
+    return PairingRule(
+        half_window_ps=half_window_ps, delay_ps=delay_ps, policy=chosen, windows=tuple(windows), ring=scanner.ring,
+        minimum_sector_difference=minimum_sector_difference, max_ring_difference=max_ring_difference,
+        timing_sigma_ps=timing_sigma_ps,
+    )  # fmt: skip
+
+
+def noted(manifest: Manifest, processing: Processing) -> Manifest:
+    """Return the manifest with the processing as it is used, the calibration named besides."""
+    if processing.is_none and processing.modules_of is None:
+        return manifest
+    used = processing.calibration
+    about = used.model_dump(mode="json", include={"id", "made_utc", "method", "sha256", "identity"}) if used else None
+    return manifest.model_copy(update={
+        "processing": processing.model_dump(mode="json"),
+        "calibrations": {**manifest.calibrations, **({"singles": about} if about else {})},
+    })  # fmt: skip
+
+
+def _require_columns(profile: InstrumentProfile, processing: Processing) -> None:
+    """Refuse a layout that gives no singles, or not what the processing needs of them."""
+    columns = decoded_columns(profile.layout)
+    singles = columns.get("singles", [])
+    where = f"profile {profile.id}"
+    if not singles:
+        raise MismatchError(f"{where} decodes no singles: there is nothing to calibrate, window or pair")
+    if (processing.windows or processing.singles == "windowed") and not {"energy_adc", "energy_kev"} & set(singles):
+        raise MismatchError(f"{where} gives no energy: there is nothing that windows could judge")
+    if processing.singles == "windowed" and not processing.windows:
+        raise RefusedError("singles are to be stored by windows, but no energy window is named")
+    if processing.pairing is None:
+        return
+    if "coincidences" in columns:
+        raise RefusedError(f"{where} decodes coincidences already: singles cannot be paired beside them")
+    if "detector" not in singles:
+        raise MismatchError(f"{where} gives no detector numbers: singles cannot be paired")
