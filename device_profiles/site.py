@@ -71,6 +71,8 @@ class Site(BaseSettings):
     """Path of the local socket; default `control` in the state folder."""
     protocols: Path | None = None
     """Folder of the site's own acquisition protocols."""
+    calibrations: Path | None = None
+    """Folder of the calibration files of the instruments (`device_profiles.calibrations`)."""
     catalogue: str | None = None
     """SQLAlchemy URL of the catalogue of acquisitions; default an SQLite file in the state folder."""
     simulated: bool = False
@@ -145,6 +147,7 @@ def _with_places(site: Site, folder: Path) -> Site:
         "state": state,
         "socket": (folder / site.socket).absolute() if site.socket else state / "control",
         "protocols": (folder / site.protocols).absolute() if site.protocols else None,
+        "calibrations": (folder / site.calibrations).absolute() if site.calibrations else None,
         "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
         "mqtt": site.mqtt.model_copy(update=secrets),
     }
