@@ -16,6 +16,7 @@ _YIELDS_OF = {
     "coincidences": {"prompt", "delayed"},
 }
 _MARKS_OF = {"ecg": ("cardiac_trigger", "gate"), "respiration": ("respiratory_trigger", "respiratory_phase", "gate")}
+_OF_THE_SOFTWARE = frozenset({"delay", "policy", "windows", "minimum_sector_difference", "max_ring_difference"})
 _ENERGIES = ("energy_kev", "energy_adc", "energy_a_kev")
 
 
@@ -46,12 +47,6 @@ def beyond_this_version(protocol: AcquisitionProtocol) -> Iterator[Finding]:
             what = "it will not be started" if key.endswith(".stop.counts") else "it will not be judged at the end"
             reason = f"the readout of this version counts all energies and heads together: {what}"
             yield warning(key, Said(str(limit)), reason)
-    if protocol.store == "windowed":
-        reason = "the readout of this version stores every event; outside of the windows nothing is left out"
-        yield warning("store", protocol.store, reason)
-    if protocol.coincidence is not None and protocol.file.coincidence is not None:
-        reason = "the readout of this version pairs no singles: prompts are those that the front end has paired"
-        yield warning("coincidence.half_window", Said(protocol.file.coincidence.half_window.text), reason)
 
 
 def count_limits(protocol: AcquisitionProtocol) -> Iterator[tuple[str, CountLimit]]:
@@ -76,7 +71,7 @@ def _has_energies(instrument: Instrument) -> bool:
 def _energies(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Finding]:
     if protocol.windows.windows and not _has_energies(instrument):
         reason = f"instrument {instrument.id} sends no energies: its own energy window decides"
-        say = error if protocol.store == "windowed" else warning
+        say = error if protocol.store.singles == "windowed" else warning
         yield say("windows", Said(", ".join(map(str, protocol.windows.windows))), reason)
         return
     ranges = [(f"windows.{window.name}", window) for window in protocol.windows.windows]
@@ -102,6 +97,7 @@ def _pairs(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Fi
     if own_ps is not None and own_ps != said.half_window_ps:
         reason = f"instrument {instrument.id} pairs with {own_ps} ps itself"
         yield error("coincidence.half_window", Said(text.half_window.text), reason)
+    yield from _unpaired(protocol, instrument)
     least_ps = 2 * said.half_window_ps + instrument.order.max_disorder_ps
     if text.delay is not None and "single" in yields_of(instrument) and text.delay.ps <= least_ps:
         reason = (
@@ -109,6 +105,20 @@ def _pairs(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Fi
             f"{instrument.id}, {instrument.order.max_disorder_ps} ps"
         )
         yield error("coincidence.delay", Said(text.delay.text), reason)
+
+
+def _unpaired(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Finding]:
+    """Warn of settings that do nothing, or pair what no window has chosen."""
+    said, text = protocol.coincidence, protocol.file.coincidence
+    if said is None or text is None:
+        return
+    if "single" not in yields_of(instrument):
+        for key in sorted(_OF_THE_SOFTWARE & text.model_fields_set):
+            reason = f"instrument {instrument.id} pairs singles itself: this setting of the software's is not used"
+            yield warning(f"coincidence.{key}", Said("given"), reason)
+    elif not said.windows:
+        reason = "no energy window: every single pairs, also scattered ones and those of the crystal's own background"
+        yield warning("coincidence.windows", Said("absent"), reason)
 
 
 def _counted(protocol: AcquisitionProtocol, instrument: Instrument, key: str, limit: CountLimit) -> Iterator[Finding]:

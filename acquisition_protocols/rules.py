@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from acquisition_protocols import fit, fit_instrument, sources, step_rules
+from acquisition_protocols import fit, fit_instrument, record_rules, sources, step_rules
 from acquisition_protocols.instrument import Instrument
 from daq.errors import RefusedError
 from daq.model.finding import Finding, Said, error, warning
@@ -37,7 +37,8 @@ def findings(file: ProtocolFile, tables: dict[str, Any]) -> list[Finding]:
         *kind_and_modality(file),
         *nuclide(file),
         *windows(file),
-        *coincidence(file),
+        *record_rules.store(file),
+        *record_rules.coincidence(file),
         *step_rules.findings(file),
         *sources.findings(tables),
     ]
@@ -66,6 +67,9 @@ def kind_and_modality(file: ProtocolFile) -> Iterator[Finding]:
     if file.kind is ProtocolKind.QC_FLOOD and file.requirements.administration != "none":
         reason = "a flood is taken of a source, without a patient"
         yield error("requirements.administration", file.requirements.administration, reason)
+    if _is_late(file):
+        reason = 'a dynamic study of PET starts before the injection: "follows"'
+        yield warning("requirements.administration", file.requirements.administration, reason)
 
 
 def nuclide(file: ProtocolFile) -> Iterator[Finding]:
@@ -97,8 +101,6 @@ def windows(file: ProtocolFile) -> Iterator[Finding]:
             made.append(energy_window(name, window))
         except RefusedError as refused:
             yield error(key, Said("as stated"), str(refused))
-    if file.store == "windowed" and not file.windows:
-        yield error("store", file.store, "there is no energy window: nothing would be stored")
     yield from _inside(file, made)
 
 
@@ -122,19 +124,12 @@ def _inside(file: ProtocolFile, made: list[EnergyWindow]) -> Iterator[Finding]:
             yield error(f"windows.{window.name}", Said("as stated"), reason)
 
 
-def coincidence(file: ProtocolFile) -> Iterator[Finding]:
-    """Demand pairs of PET only, and a delayed window that does not touch the prompt one."""
-    said = file.coincidence
-    if said is None:
-        return
-    if file.modality != "pet":
-        yield error("coincidence", Said("given"), f"modality {file.modality} pairs no singles")
-    if said.delay is not None and said.delay.ps <= 2 * said.half_window.ps:
-        reason = (
-            f"must be above twice half_window = {said.half_window} (and the order bound of the instrument): "
-            "true pairs would be counted as delayed ones"
-        )
-        yield error("coincidence.delay", Said(said.delay.text), reason)
+def _is_late(file: ProtocolFile) -> bool:
+    return (
+        file.modality == "pet"
+        and file.kind is ProtocolKind.DYNAMIC
+        and file.requirements.administration == "before_start"
+    )
 
 
 def _why_no_window(window: Window) -> str | None:

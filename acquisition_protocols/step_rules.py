@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from acquisition_protocols import count_rules, motion_rules
+from acquisition_protocols import count_rules, hand_over_rules, motion_rules
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.geometry import View
 from daq.model.protocol import PAUSE_BY_KIND, ProtocolKind
@@ -31,8 +31,12 @@ def findings(file: ProtocolFile) -> Iterator[Finding]:
         if step.name in names:
             yield error(f"{key}.name", step.name, "names a step twice")
         names.append(step.name)
+        if step.kind == "hand_over":
+            yield from hand_over_rules.hand_over(file, step, key)
+            continue
         for rule in RULES:
             yield from rule(file, step, key)
+    yield from hand_over_rules.hand_overs(file)
 
 
 def view(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
@@ -56,6 +60,8 @@ def view(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
 def kind(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
     """Demand what a kind needs, refuse what it cannot have."""
     is_a = kind_of(file, step)
+    if step.hand_over is not None:
+        yield error(f"{key}.hand_over", step.hand_over, 'only with kind = "hand_over"')
     if is_a is ProtocolKind.DYNAMIC and not step.phases:
         yield error(f"{key}.phases", ABSENT, "a dynamic step says its frames: [[steps.phases]] with frames and frame")
     if is_a is not ProtocolKind.DYNAMIC and step.phases:
@@ -127,4 +133,7 @@ def _is_planar(file: ProtocolFile, step: StepFile) -> bool:
     return is_a in planar or (is_a is ProtocolKind.GATED and not turning)
 
 
-RULES: tuple[Rule, ...] = (view, kind, stop, windows, motion_rules.motion, motion_rules.repeat, count_rules.counts)
+RULES: tuple[Rule, ...] = (
+    view, kind, stop, windows, motion_rules.motion, motion_rules.repeat,
+    hand_over_rules.bed_positions, count_rules.counts,
+)  # fmt: skip

@@ -74,6 +74,8 @@ def _lacks_administration(wanted: str, record: dict[str, object] | None) -> str 
         return "an administration record is needed, and none was given"
     if wanted == "before_start" and record.get("injected_at") is None:
         return "the injection comes before the start, and the record does not say when it was"
+    if wanted == "follows" and (when := record.get("injected_at")) is not None:
+        return f"recording begins before the injection, and the record says that it was at {when}"
     return None
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from daq.errors import RefusedError
 from daq.model.geometry import Laterality, View
+from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
     from daq.model.protocol_file import ProtocolFile
 
+__all__ = ["Coincidence", "HandOver", "Need", "Requirements", "Store"]
 _PS_PER_S = 10**12
 
 Head = Literal["either", "both", "sum"]
@@ -168,6 +170,10 @@ class Step:
     windows: tuple[str, ...] = ()
     """Names of the energy windows it is about; none means all of the protocol's."""
     image: Image | None = None
+    before: tuple[HandOver, ...] = ()
+    """What is to be confirmed before it begins."""
+    overlap_percent: float | None = None
+    """Of a bed position: how much of the axial field of view it shares with the one before."""
     minimum_counts: CountLimit | None = None
     """What there must be at the end for the step to be worth reading."""
     expected_rate_cps: float | None = None
@@ -234,36 +240,6 @@ class Step:
         return min(1.0, max(0.0, *parts)) if parts else None
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Something that must have been done: a QC test or a calibration, at most so long ago."""
-
-    name: str
-    maximum_age_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What must be true before it may start."""
-
-    collimators: tuple[str, ...] = ()
-    """One of these is mounted."""
-    qc: tuple[Need, ...] = ()
-    calibrations: tuple[Need, ...] = ()
-    administration: Literal["none", "before_start", "may_follow"] = "none"
-    """Whether an administration record is needed, and when; with `may_follow` the injection comes after the start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coincidence:
-    """How singles are paired. A delay of None: no delayed window of the software's own."""
-
-    half_window_ps: int
-    delay_ps: int | None = None
-    timing_sigma_ps: float | None = None
-    """Standard deviation of the time difference of two detectors."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcquisitionProtocol:
     """One protocol, checked. `sources` are the `[sources]` of the file; `file` is the file's content itself."""
@@ -277,12 +253,19 @@ class AcquisitionProtocol:
     steps: tuple[Step, ...]
     requirements: Requirements
     windows: WindowSet
-    store: Literal["all", "windowed"]
+    store: Store
     recorded: EnergyWindow | None
     """The range of energies to record, where the protocol wants one."""
     coincidence: Coincidence | None
+    after: tuple[HandOver, ...]
+    """What is to be confirmed after the last step, before the patient leaves."""
     sources: Mapping[str, str]
     file: ProtocolFile
+
+    @property
+    def hand_overs(self) -> tuple[HandOver, ...]:
+        """Return all that is to be confirmed, in order."""
+        return (*(each for step in self.steps for each in step.before), *self.after)
 
     @property
     def continuable(self) -> bool:

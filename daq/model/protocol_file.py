@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from daq.model.coincidence import Policy
 from daq.model.geometry import Laterality, View
 from daq.model.layout import Name, Strict
 from daq.model.protocol import Head, PauseMeaning, ProtocolKind
+from daq.model.protocol_terms import HandOverKind, SinglesStored
 from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
 
 PROTOCOL_SCHEMA = "acquisition-protocol/1"
@@ -56,6 +58,24 @@ class CoincidenceFile(Strict):
     delay: Time | None = None
     timing_resolution: Time | None = None
     """Full width at half maximum of the time difference of two detectors."""
+    policy: Policy = Policy.TAKE_ALL_GOODS
+    """What happens when a window holds more than one partner."""
+    windows: tuple[Name, ...] = ()
+    """Singles in any of these windows pair; none said: in any window of the protocol."""
+    minimum_sector_difference: NonNegativeInt | None = None
+    """In place of the scanner's own."""
+    max_ring_difference: NonNegativeInt | None = None
+    """Rings that two detectors may be apart along the axis; none said: any."""
+
+
+class StoreFile(Strict):
+    """What is recorded."""
+
+    raw: bool = True
+    """The words as the front end sent them: everything else can be made of them again."""
+    singles: SinglesStored = "all"
+    pairs: bool | None = None
+    """Coincidences; none said: where there are any."""
 
 
 class Counts(Strict):
@@ -101,6 +121,10 @@ class Repeat(Strict):
     axis: Name
     begin: Position = Field(alias="from")
     step: Position
+    overlap: Percent | None = None
+    """Of bed positions: how much of the axial field of view two neighbours share."""
+    first: Literal["pelvis", "head"] | None = None
+    """Of bed positions: the end of the body that is acquired first."""
 
 
 class PhaseFile(Strict):
@@ -135,8 +159,10 @@ class StepFile(Strict):
     """One element of the acquisition."""
 
     name: StepName
-    kind: Literal["static", "dynamic", "whole_body", "spect", "gated"] | None = None
-    """Where it differs from the protocol's, e.g. statics after a dynamic."""
+    kind: Literal["static", "dynamic", "whole_body", "spect", "gated", "pet", "hand_over"] | None = None
+    """Where it differs from the protocol's, e.g. statics after a dynamic. `hand_over` records nothing of ours."""
+    hand_over: HandOverKind | None = None
+    """What is confirmed."""
     view: View | None = None
     views: tuple[View, ...] = ()
     """In place of `view`: one for each head, in the order of their numbers."""
@@ -173,7 +199,7 @@ class RequirementsFile(Strict):
     collimators: tuple[Text, ...] = ()
     qc: tuple[NeedFile, ...] = ()
     calibrations: tuple[NeedFile, ...] = ()
-    administration: Literal["none", "before_start", "may_follow"] = "none"
+    administration: Literal["none", "before_start", "may_follow", "follows"] = "none"
 
 
 class Instrument(Strict):
@@ -200,7 +226,7 @@ class ProtocolFile(Strict):
     radionuclide: Text | None = None
     instrument: Instrument = Instrument()
     requirements: RequirementsFile = RequirementsFile()
-    store: Literal["all", "windowed"] = "all"
+    store: Literal["all", "windowed"] | StoreFile = "all"
     """`windowed` stores only events inside a window; windows cannot be moved out of them later."""
     recorded: RecordedRange | None = None
     windows: dict[Name, Window] = Field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import MappingProxyType
 
 from daq.model.protocol import (
@@ -10,6 +11,7 @@ from daq.model.protocol import (
     Coincidence,
     CountLimit,
     Gate,
+    HandOver,
     Image,
     Need,
     Phase,
@@ -17,6 +19,7 @@ from daq.model.protocol import (
     Requirements,
     Step,
     Stop,
+    Store,
     Sweep,
     Unit,
 )
@@ -40,6 +43,7 @@ _UNITS: dict[str, Unit] = {"length": "mm", "angle": "deg"}
 def made_of(file: ProtocolFile) -> AcquisitionProtocol:
     """Return the protocol of a file that the rules have found in order."""
     recorded = file.recorded
+    steps, after = _with_hand_overs(file)
     return AcquisitionProtocol(
         id=file.id,
         version=file.version,
@@ -47,7 +51,7 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
         kind=file.kind,
         modality=file.modality,
         radionuclide=file.radionuclide,
-        steps=tuple(step for index in range(len(file.steps)) for step in expanded(file, index)),
+        steps=steps,
         requirements=Requirements(
             collimators=file.requirements.collimators,
             qc=_needs(file.requirements.qc),
@@ -55,12 +59,37 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
             administration=file.requirements.administration,
         ),
         windows=WindowSet(tuple(energy_window(name, window) for name, window in file.windows.items())),
-        store=file.store,
+        store=store_of(file),
         recorded=None if recorded is None else _range("recorded", recorded.lower, recorded.upper),
-        coincidence=None if file.coincidence is None else _coincidence(file.coincidence),
+        coincidence=None if file.coincidence is None else _coincidence(file, file.coincidence),
+        after=after,
         sources=MappingProxyType(dict(file.sources)),
         file=file,
     )
+
+
+def _with_hand_overs(file: ProtocolFile) -> tuple[tuple[Step, ...], tuple[HandOver, ...]]:
+    """Return the steps that record, each with what is to be confirmed before it, and what is after the last."""
+    steps: list[Step] = []
+    waiting: list[HandOver] = []
+    for index, said in enumerate(file.steps):
+        if said.hand_over is not None:
+            waiting.append(HandOver(said.name, f"steps[{index}]", said.hand_over, said.instruction or ""))
+            continue
+        first, *others = expanded(file, index)
+        steps += [replace(first, before=tuple(waiting)), *others]
+        waiting = []
+    return tuple(steps), tuple(waiting)
+
+
+def store_of(file: ProtocolFile) -> Store:
+    """Return what is recorded. `windowed` alone means no raw words either: nothing outside of windows is kept."""
+    said = file.store
+    if said == "all":
+        return Store(pairs=file.modality == "pet")
+    if said == "windowed":
+        return Store(raw=False, singles="windowed", pairs=file.modality == "pet")
+    return Store(said.raw, said.singles, file.modality == "pet" if said.pairs is None else said.pairs)
 
 
 def expanded(file: ProtocolFile, index: int) -> Iterator[Step]:
@@ -119,6 +148,7 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         sweep=sweep,
         stop=_stop(said),
         gate=None if said.gate is None else _gate(said.gate),
+        overlap_percent=_overlap(said.repeat) if repeated and not first else None,
         phases=tuple(Phase(phase.frames, phase.frame.ps) for phase in said.phases),
         windows=said.windows,
         image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
@@ -136,6 +166,10 @@ def sweep_of(said: SweepFile) -> Sweep:
 def _repeated(repeat: Repeat, number: int) -> Quantity:
     value = repeat.begin.value + number * repeat.step.value
     return Quantity(f"{float(value):g}", value, repeat.begin.dimension)
+
+
+def _overlap(repeat: Repeat | None) -> float | None:
+    return None if repeat is None or repeat.overlap is None else float(repeat.overlap.to("%"))
 
 
 def _stop(said: StepFile) -> Stop:
@@ -157,9 +191,16 @@ def _gate(said: GateFile) -> Gate:
     return Gate(said.trigger, said.bins, said.framing, said.direction, tolerance)
 
 
-def _coincidence(said: CoincidenceFile) -> Coincidence:
-    sigma = None if said.timing_resolution is None else said.timing_resolution.ps / FWHM_PER_SIGMA
-    return Coincidence(said.half_window.ps, None if said.delay is None else said.delay.ps, sigma)
+def _coincidence(file: ProtocolFile, said: CoincidenceFile) -> Coincidence:
+    return Coincidence(
+        said.half_window.ps,
+        None if said.delay is None else said.delay.ps,
+        None if said.timing_resolution is None else said.timing_resolution.ps / FWHM_PER_SIGMA,
+        said.policy,
+        said.windows or tuple(file.windows),
+        said.minimum_sector_difference,
+        said.max_ring_difference,
+    )
 
 
 def _needs(said: tuple[NeedFile, ...]) -> tuple[Need, ...]:

@@ -25,6 +25,8 @@ MOVING = sweep()
         ("before_start", {"injected_at": None}, "does not say when"),
         ("before_start", {"injected_at": "2026-11-22T20:00:00+01:00"}, None),
         ("may_follow", {"lot": "1"}, None),
+        ("follows", {"lot": "1"}, None),
+        ("follows", {"injected_at": "2026-11-22T20:00:00+01:00"}, "begins before the injection"),
     ],
 )
 def test_what_an_administration_must_say_before_the_start(
