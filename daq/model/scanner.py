@@ -56,6 +56,12 @@ class Ring(Strict):
     """Equal parts of the ring for `minimum_sector_difference`."""
     minimum_sector_difference: NonNegativeInt
     """Two detectors may be paired when their sectors are at least so far apart, the shorter way round."""
+    crystal_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    """Size of one crystal along the radius, around the ring and along the axis."""
+    energy_resolution_at_511: PositiveFloat | None = None
+    """Full width at half maximum of the photopeak at 511 keV, as a fraction of 511 keV."""
+    coincidence_resolution_ps: PositiveFloat | None = None
+    """Full width at half maximum of the time difference of two detectors."""
 
     @property
     def ring_step(self) -> int:
