@@ -25,9 +25,10 @@ class Releaser:
     The data stay in the page cache: whoever still looks at a released page gets it again.
     """
 
-    def __init__(self, pages: mmap.mmap | None) -> None:
+    def __init__(self, pages: mmap.mmap | None, start: int = 0) -> None:
+        """Walk from about byte `start` on."""
         self._pages = pages
-        self._released = 0
+        self._released = start // _RELEASE_BYTES * _RELEASE_BYTES
 
     def release_before(self, at: int) -> None:
         """Let go of what lies before offset `at`, in large steps."""

@@ -83,18 +83,26 @@ class SegmentReader:
         Pages well behind are let go of; a batch that somebody still holds reads them again from the file.
         """
         self.find_way()
-        done, behind = 0, Releaser(self._pages)
+        done, start = self._before_row(rows[0])
+        behind = Releaser(self._pages, start)
         while (entry := self._after(done)) is not None:
             done = entry.number
             behind.release_before(entry.start)
-            if entry.stop_row <= rows[0] or (rows[1] is not None and entry.first_row >= rows[1]):
+            if entry.stop_row <= rows[0]:
                 continue
+            if rows[1] is not None and entry.first_row >= rows[1]:
+                break
             if not self._good(entry):
                 self._scan()
                 done -= 1
             elif _in_time(entry, times):
                 yield entry.first_row, self._batch(entry, schema)
         behind.release_all()
+
+    def _before_row(self, row: int) -> tuple[int, int]:
+        """Return number and end of the last batch that lies wholly before `row`; zeros when there is none."""
+        at = bisect_right(self.entries, row, key=lambda entry: entry.stop_row)
+        return (self.entries[at - 1].number, self.entries[at - 1].end) if at else (0, 0)
 
     def _after(self, number: int) -> Entry | None:
         at = bisect_right(self.entries, number, key=lambda entry: entry.number)
