@@ -1,0 +1,219 @@
+"""Make coincidences of singles: prompts and delayeds, by a rule, in one pass over singles in the order of time.
+
+What comes out is a function of the singles and their order alone; how they are cut into pushes changes only when it
+comes out. A single opens a window `[t, t + W]` and, with a delay, `[t + D, t + D + W]`; later singles in it are its
+partners. `docs/explanations/coincidences.md` says what the policies do and what is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.coincidence import PairingRule
+from daq.model.events import DELAYED, PROMPT
+from daq.pipeline import pairing_rule as r
+from daq.pipeline.pairing_kernels import emit, first_decrease, judge, search
+
+MOST_PARTNERS = 64
+"""Singles in one window; one that holds more is not paired, but counted: `overfull_prompt`, `overfull_delayed`."""
+
+MOST_HELD = 1 << 20
+"""Singles held until their windows have closed; a window that reaches farther than so many singles is overfull too."""
+
+Columns = dict[str, npt.NDArray[Any]]
+_COLUMNS = {
+    "time_ps": np.int64, "detector_a": np.uint32, "detector_b": np.uint32, "tof_ps": np.int32,
+    "energy_a_kev": np.float32, "energy_b_kev": np.float32, "kind": np.uint8,
+}  # fmt: skip
+_EARLIEST_PS = -(1 << 63)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Singles that may pair, in the order of time; `used` is 1 for those that are in a prompt."""
+
+    time_ps: npt.NDArray[np.int64]
+    detector: npt.NDArray[np.uint32]
+    energy_kev: npt.NDArray[np.float32]
+    used: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.time_ps)
+
+    def cut(self, begin: int, end: int) -> _Rows:
+        """Return some of the rows, as views."""
+        part = slice(begin, end)
+        return _Rows(self.time_ps[part], self.detector[part], self.energy_kev[part], self.used[part])
+
+    def then(self, more: _Rows) -> _Rows:
+        """Return these rows and those of `more`, in arrays of their own."""
+        return _Rows(
+            np.concatenate([self.time_ps, more.time_ps]),
+            np.concatenate([self.detector, more.detector]),
+            np.concatenate([self.energy_kev, more.energy_kev]),
+            np.concatenate([self.used, more.used]),
+        )
+
+
+class Pairer:
+    """Pairs singles as they come. Late singles never pair; a time below that of the single before it begins anew."""
+
+    def __init__(
+        self,
+        rule: PairingRule,
+        *,
+        window_mask: int = 0,
+        most_partners: int = MOST_PARTNERS,
+        most_held: int = MOST_HELD,
+    ) -> None:
+        """Start empty. `window_mask` are the bits of `windows` of which a single must have one; 0: no condition.
+
+        Raises `LimitError` for a rule that no two detectors could satisfy or a ring too large for the tables.
+        """
+        self._mask = window_mask
+        self._rule = r.numbers_of(rule, most_partners=most_partners, most_held=most_held)
+        self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)
+        self._most_held = most_held
+        self._places = r.places_of(rule.ring)
+        self._counts = np.zeros((2, r.ROWS + 1), np.int64)
+        self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
+        self._held = _no_rows()
+        self._prompts = np.empty(0, np.int32)
+        self._delayeds = np.empty((0, 2), np.int32)
+        self._pairs = np.empty(1 << 12, np.int64)
+
+    @property
+    def held_rows(self) -> int:
+        """Return the singles whose windows are still open."""
+        return len(self._held)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return what was counted so far, over all pushes.
+
+        Singles: `singles` = `late` + `excluded` (in no window of the mask) + `unpaired` (in no prompt) + those in a
+        prompt + `held_rows`. Pairs, of prompt and delayed windows together: those found are `prompts` + `delayeds` +
+        `rejected_detector` (a detector with itself) + `rejected_unknown` (a number where no detector is) +
+        `rejected_sector` + `rejected_axial` + `rejected_multiple` (left out by the policy).
+        """
+        prompt, delayed = self._counts[PROMPT].tolist(), self._counts[DELAYED].tolist()
+        both = {
+            "rejected_detector": r.SAME, "rejected_unknown": r.UNKNOWN, "rejected_sector": r.SECTOR,
+            "rejected_axial": r.AXIAL, "rejected_multiple": r.BY_POLICY,
+        }  # fmt: skip
+        each = {"multiples": r.MULTIPLES, "kept_multiples": r.KEPT, "overfull": r.OVERFULL}
+        return {
+            **self._singles,
+            "prompts": prompt[r.ROWS],
+            "delayeds": delayed[r.ROWS],
+            **{name: prompt[place] + delayed[place] for name, place in both.items()},
+            **{f"{name}_prompt": prompt[place] for name, place in each.items()},
+            **{f"{name}_delayed": delayed[place] for name, place in each.items()},
+        }
+
+    def push(self, singles: Mapping[str, npt.NDArray[Any]]) -> Columns:
+        """Take singles in the order of time; return the coincidences whose windows have closed, as fresh columns.
+
+        Takes `time_ps`, `detector`, `energy_kev` [rows] and, where given, `windows` and `late`.
+        """
+        rows = self._eligible(singles)
+        blocks = []
+        if len(rows) and len(self._held) and rows.time_ps[0] < self._held.time_ps[-1]:
+            blocks.append(self.flush())
+        begin = 0
+        while begin < len(rows):
+            end = first_decrease(rows.time_ps, begin + 1)
+            blocks.append(self._take(rows.cut(begin, end)))
+            if end < len(rows):
+                blocks.append(self.flush())
+            begin = end
+        return _joined(blocks)
+
+    def flush(self) -> Columns:
+        """Close all windows: return what is left; nothing that comes later pairs with what was."""
+        columns = self._paired(self._held, len(self._held))
+        self._held = _no_rows()
+        return columns
+
+    def _eligible(self, singles: Mapping[str, npt.NDArray[Any]]) -> _Rows:
+        """Return the singles that may pair; count the others."""
+        time_ps = np.ascontiguousarray(singles["time_ps"], np.int64)
+        detector = np.ascontiguousarray(singles["detector"], np.uint32)
+        energy_kev = np.ascontiguousarray(singles["energy_kev"], np.float32)
+        self._singles["singles"] += len(time_ps)
+        late = singles.get("late")
+        keep = None
+        if late is not None and late.any():
+            keep = ~late
+            self._singles["late"] += int(np.count_nonzero(late))
+        if self._mask:
+            inside = (singles["windows"] & np.uint16(self._mask)) != 0
+            outside = ~inside if keep is None else keep & ~inside
+            self._singles["excluded"] += int(np.count_nonzero(outside))
+            keep = inside if keep is None else keep & inside
+        if keep is not None:
+            time_ps, detector, energy_kev = time_ps[keep], detector[keep], energy_kev[keep]
+        return _Rows(time_ps, detector, energy_kev, np.zeros(len(time_ps), np.uint8))
+
+    def _take(self, more: _Rows) -> Columns:
+        """Take rows that are no earlier than those held; return the pairs of windows that have closed."""
+        rows = self._held.then(more)
+        closed = self._closed(rows)
+        columns = self._paired(rows, closed)
+        left = rows.cut(closed, len(rows))
+        self._held = left.then(_no_rows())
+        return columns
+
+    def _closed(self, rows: _Rows) -> int:
+        """Return how many rows from the first on no further row can be a partner of."""
+        if not len(rows):
+            return 0
+        since = max(int(rows.time_ps[-1]) - self._reach_ps, _EARLIEST_PS)
+        return max(int(np.searchsorted(rows.time_ps, since)), len(rows) - self._most_held)
+
+    def _paired(self, rows: _Rows, openers: int) -> Columns:
+        """Return the pairs of the windows that the first rows opened, and count these rows as done."""
+        if openers > len(self._prompts):
+            self._prompts = np.empty(openers + openers // 2, np.int32)
+            self._delayeds = np.empty((openers + openers // 2, 2), np.int32)
+        prompts, delayeds = search(rows.time_ps, 0, openers, 0, self._rule, self._prompts, self._delayeds)
+        pairs = self._judged(rows, self._prompts[:prompts], self._delayeds[:delayeds])
+        columns = {name: np.empty(len(pairs), kind) for name, kind in _COLUMNS.items()}
+        emit(
+            pairs, int(self._rule[r.DELAY]), rows.time_ps, rows.detector, rows.energy_kev, rows.used, self._counts,
+            *columns.values(),
+        )  # fmt: skip
+        self._singles["unpaired"] += openers - int(np.count_nonzero(rows.used[:openers]))
+        return columns
+
+    def _judged(
+        self, rows: _Rows, prompts: npt.NDArray[np.int32], delayeds: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        """Return the pairs that the rule leaves of windows with partners."""
+        state = np.zeros(3, np.int64)
+        while not judge(
+            rows.time_ps, rows.detector, rows.energy_kev, self._places, self._rule, prompts, delayeds, state,
+            self._counts, self._pairs,
+        ):  # fmt: skip
+            longer = np.empty(2 * len(self._pairs), np.int64)
+            longer[: state[2]] = self._pairs[: state[2]]
+            self._pairs = longer
+        return self._pairs[: state[2]]
+
+
+def _no_rows() -> _Rows:
+    return _Rows(np.empty(0, np.int64), np.empty(0, np.uint32), np.empty(0, np.float32), np.empty(0, np.uint8))
+
+
+def _joined(blocks: list[Columns]) -> Columns:
+    """Return the rows of all blocks, one after the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    if not blocks:
+        return {name: np.empty(0, kind) for name, kind in _COLUMNS.items()}
+    return {name: np.concatenate([block[name] for block in blocks]) for name in _COLUMNS}
