@@ -8,6 +8,8 @@ from typing import Any
 
 from daq.model.events import StreamName
 from daq.model.layout import BitField, DetectorNumber, Layout, Target
+from daq.model.scanner import Ring
+from daq.readout.pairdeclaration import RingLook, declare_ring
 
 MOST_BINS = 1024
 MOST_PIXELS = 256
@@ -21,6 +23,7 @@ DEFAULT_FLOOD_MM = (-320.0, 320.0)
 LOOKED = (
     "singles_seen", "singles_skipped", "coincidences_seen", "coincidences_skipped", "sources",
     "energy_below", "energy_above", "energy_not_a_number", "detectors_beyond", "flood_in_no_window", "flood_outside",
+    "modules_nowhere", "pairs_nowhere", "tof_outside",
 )  # fmt: skip
 """Names of the elements of the array `looked`. The first four are rows; `sources` is how many there were."""
 
@@ -92,6 +95,7 @@ class Declaration:
     energy: EnergyLook | None
     detectors: DetectorLook | None
     flood: FloodLook | None
+    ring: RingLook | None = None
     source_rows: int = SOURCE_ROWS
 
     @property
@@ -110,6 +114,7 @@ class Declaration:
                 "heads": self.flood.heads, "windowed": self.flood.windowed,
                 "x_mm": _plain(self.flood.x_mm), "y_mm": _plain(self.flood.y_mm),
             },
+            "ring": self.ring and self.ring.about,
         }  # fmt: skip
 
 
@@ -119,12 +124,14 @@ def declare(
     layout: Layout,
     *,
     detectors: int | None = None,
+    ring: Ring | None = None,
+    half_window_ps: int | None = None,
     source_rows: int = SOURCE_ROWS,
 ) -> Declaration:
     """Return the figures that `columns` per stream, as they are after calibration, windowing and pairing, can give.
 
     `counters` names the columns of `Carry.counts`. `detectors` is how many numbers the scanner has; by default as many
-    as the layout can express.
+    as the layout can express. `ring` is where they are; `half_window_ps` how far apart in time a pair can be.
     """
     singles = columns.get("singles", ())
     return Declaration(
@@ -132,6 +139,7 @@ def declare(
         _energy(singles, layout),
         _detectors(columns, layout, detectors),
         _flood(singles, layout) if {"x_mm", "y_mm"} <= set(singles) else None,
+        declare_ring(columns, ring, half_window_ps=half_window_ps),
         source_rows,
     )
 

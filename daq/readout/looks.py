@@ -17,6 +17,7 @@ from daq.model.events import StreamName
 from daq.pipeline.stages import Streams
 from daq.readout.lookdeclaration import LOOKED, Declaration, FloodLook
 from daq.readout.lookkernels import add_codes, add_detectors, add_energies, add_positions
+from daq.readout.pairlooks import RingLooks
 from daq.readout.snapshotformat import ArraySpec, array
 
 GROUP = "looks"
@@ -45,6 +46,7 @@ class Looks:
         self._flood = np.zeros((flood.heads, flood.y_mm.bins, flood.x_mm.bins) if flood else (0, 0, 0), np.uint64)
         self._flood_apart = np.zeros(2, np.uint64)
         self._frame = _frame(flood) if flood else np.zeros(4)
+        self._ring = RingLooks(declaration.ring, GROUP) if declaration.ring else None
         self._rates = _Rates(now_ns, self._folded())
 
     def specs(self) -> list[ArraySpec]:
@@ -64,7 +66,7 @@ class Looks:
             specs.append(array("detectors", GROUP, "u8", declaration.detectors.bins))
         if declaration.flood:
             specs.append(array("flood", GROUP, "u8", *self._flood.shape))
-        return specs
+        return [*specs, *(self._ring.specs() if self._ring else ())]
 
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Take in the rows of a slice; `counts` are the decoder's, int64 [sources, counters], `latest_ps` its time."""
@@ -75,6 +77,8 @@ class Looks:
         if look and _rows(streams, look.stream):
             for name in look.columns:
                 add_detectors(streams[look.stream][name], look.fold.bit_length() - 1, self._detectors)
+        if self._ring:
+            self._ring.see(streams)
 
     def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Do not look at these rows, and count that. Counts and rates stay complete."""
@@ -101,13 +105,14 @@ class Looks:
             arrays["detectors"] = self._detectors[:-1]
         if self.declaration.flood:
             arrays["flood"] = self._flood
-        return arrays
+        return {**arrays, **(self._ring.arrays() if self._ring else {})}
 
     def looked(self) -> dict[str, int]:
         """Return how many rows were seen and skipped, and how many of the seen fell outside a figure's range."""
         energy = [int(self._energy[at]) for at in (0, -2, -1)] if len(self._energy) else [0, 0, 0]
         beyond = int(self._detectors[-1]) if len(self._detectors) else 0
-        apart = (len(self._counts), *energy, beyond, *self._flood_apart.tolist())
+        ring = self._ring.beyond() if self._ring else dict.fromkeys(LOOKED[-3:], 0)
+        apart = (len(self._counts), *energy, beyond, *self._flood_apart.tolist(), *ring.values())
         return self._rows | dict(zip(LOOKED[4:], apart, strict=True))
 
     def _note(self, streams: Streams, counts: Counts, latest_ps: int, what: str) -> None:
