@@ -98,13 +98,6 @@ def _pairs(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Fi
         reason = f"instrument {instrument.id} pairs with {own_ps} ps itself"
         yield error("coincidence.half_window", Said(text.half_window.text), reason)
     yield from _unpaired(protocol, instrument)
-    least_ps = 2 * said.half_window_ps + instrument.order.max_disorder_ps
-    if text.delay is not None and "single" in yields_of(instrument) and text.delay.ps <= least_ps:
-        reason = (
-            f"must be above {least_ps} ps: twice half_window = {text.half_window} and the order bound of instrument "
-            f"{instrument.id}, {instrument.order.max_disorder_ps} ps"
-        )
-        yield error("coincidence.delay", Said(text.delay.text), reason)
 
 
 def _unpaired(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[Finding]:

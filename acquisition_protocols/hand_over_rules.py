@@ -26,9 +26,10 @@ def hand_over(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]
 
 def hand_overs(file: ProtocolFile) -> Iterator[Finding]:
     """Demand something that is recorded, one attenuation, and an overlay that is looked at after both are there."""
-    attenuation = [index for index, step in enumerate(file.steps) if step.hand_over == "ct_attenuation"]
-    overlay = [index for index, step in enumerate(file.steps) if step.hand_over == "overlay_check"]
-    recording = [index for index, step in enumerate(file.steps) if step.kind != "hand_over"]
+    handed = {index: step.hand_over for index, step in enumerate(file.steps) if step.kind == "hand_over"}
+    attenuation = [index for index, what in handed.items() if what == "ct_attenuation"]
+    overlay = [index for index, what in handed.items() if what == "overlay_check"]
+    recording = [index for index in range(len(file.steps)) if index not in handed]
     if not recording:
         yield error("steps", Said("hand-overs alone"), "nothing is recorded")
     for index in attenuation[1:]:

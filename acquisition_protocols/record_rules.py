@@ -13,7 +13,7 @@ from daq.model.protocol_steps import store_of
 def store(file: ProtocolFile) -> Iterator[Finding]:
     """Demand that something is recorded, and windows where only what is inside of them is."""
     kept = store_of(file)
-    said = "stated" if isinstance(file.store, StoreFile) else file.store
+    said = Said("a table") if isinstance(file.store, StoreFile) else file.store
     if kept.singles == "windowed" and not file.windows:
         yield error("store", said, "there is no energy window: nothing would be stored")
     if not (kept.raw or kept.rows):
@@ -22,7 +22,7 @@ def store(file: ProtocolFile) -> Iterator[Finding]:
         return
     if file.store.pairs and file.modality != "pet":
         yield error("store.pairs", file.store.pairs, f"a {file.modality} has no coincidences")
-    if not kept.raw and kept.singles == "none" and file.coincidence is not None:
+    if not kept.raw and kept.singles == "none" and kept.pairs and file.coincidence is not None:
         reason = "pairs alone: they can never be sorted again with other settings, and overload loses them for good"
         yield warning("store.singles", kept.singles, reason)
 
@@ -40,10 +40,7 @@ def coincidence(file: ProtocolFile) -> Iterator[Finding]:
             yield error(f"coincidence.windows[{index}]", name, f"no such energy window; there are {known}")
     yield from _bounds(said)
     if said.delay is not None and said.delay.ps <= 2 * said.half_window.ps:
-        reason = (
-            f"must be above twice half_window = {said.half_window} (and the order bound of the instrument): "
-            "true pairs would be counted as delayed ones"
-        )
+        reason = f"must be above twice half_window = {said.half_window}: true pairs would be counted as delayed ones"
         yield error("coincidence.delay", Said(said.delay.text), reason)
 
 

@@ -9,7 +9,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daq.composition.protocolplan import instrument_for
+from daq.composition.protocolplan import calibration_for, instrument_for
 from daq.errors import MissingError, RefusedError
 from daq.model.finding import errors
 from daq.model.verbs import Prepare
@@ -62,9 +62,24 @@ async def _unmet(
             yield "collimator", f"{' or '.join(wanted)} is needed, {mounted} is mounted"
     for need in (*protocol.requirements.qc, *protocol.requirements.calibrations):
         yield need.name, f"{need.name} is needed, and this station has no record of one"
+    why = await asyncio.to_thread(_lacks_energies, equipment, protocol)
+    if why is not None:
+        yield "energy-calibration", why
     why = _lacks_administration(protocol.requirements.administration, request.administration)
     if why is not None:
         yield "administration", why
+
+
+def _lacks_energies(equipment: Equipment, protocol: AcquisitionProtocol) -> str | None:
+    """Return why windows in keV would choose among codes, None where they do not."""
+    from daq.listmode.columns import decoded_columns
+
+    _, profile = instrument_for(equipment, protocol)
+    used = calibration_for(equipment, protocol, profile)
+    only_codes = "energy_adc" in decoded_columns(profile.layout).get("singles", ())
+    if not protocol.windows.windows or used is None or not used.identity or not only_codes:
+        return None
+    return f"windows are in keV, and {profile.id} sends codes: no calibration of it is valid now"
 
 
 def _lacks_administration(wanted: str, record: dict[str, object] | None) -> str | None:

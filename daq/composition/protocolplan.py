@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daq.composition import new_manifest, require_space
+from daq.composition.processing import noted, processing_of
 from daq.errors import MismatchError, MissingError, RefusedError
 from daq.model.protocol_estimate import estimate
 from daq.model.stop import parse_stop
@@ -16,6 +18,8 @@ from daq.services.acquisition.papers import Papers
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
     from daq.composition.equipment import Equipment
+    from daq.model.calibration import Calibration
+    from daq.model.processing import Processing
     from daq.model.protocol import AcquisitionProtocol
     from daq.readout.plan import Plan
     from daq.storage.manifest import Manifest
@@ -53,10 +57,11 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         raise MismatchError(f"profile {profile.id} cannot be reached by {plug.url}")
     limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
     _require_space(equipment, protocol, profile, wanted.directory)
+    processing = _processing(equipment, protocol, profile)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(wanted.directory.resolve()),
-        manifest=_manifest(equipment, wanted, profile, plug, str(limits[0])),
+        manifest=noted(_manifest(equipment, wanted, profile, plug, str(limits[0])), processing),
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
@@ -65,6 +70,9 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         stop=limits[0],
         order=profile.order,
         receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
+        processing=processing,
+        store_raw=protocol.store.raw,
+        store_rows=protocol.store.pairs if pairs_itself(profile) else protocol.store.rows,
         start_at_once=False,
         single_step=False,
         control=str(runtime / CONTROL),
@@ -84,7 +92,54 @@ def _require_space(
     words = _MARGIN * about.counts.value if about.counts.value is not None else None
     if words is None:
         words = min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s
-    require_space(profile, directory, words=words, duration_s=duration_s)
+    require_space(profile, directory, words=words, duration_s=duration_s, store_raw=protocol.store.raw)
+
+
+def pairs_itself(profile: InstrumentProfile) -> bool:
+    """Return True for an instrument whose words are coincidences, of which nothing is left to be processed."""
+    from daq.listmode.columns import decoded_columns
+
+    return "singles" not in decoded_columns(profile.layout)
+
+
+def calibration_for(
+    equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile
+) -> Calibration | None:
+    """Return the site's newest calibration that is valid now; `identity` where windows or pairs need one and none is.
+
+    None where nothing needs one: rows stay as the front end gives them. Raises what a damaged file raises.
+    """
+    from device_profiles.calibrations import find_calibration
+
+    if pairs_itself(profile):
+        return None
+    found = find_calibration(
+        equipment.site.calibrations, instrument=profile.id, at=datetime.now(UTC),
+        detector_count=profile.detector.detector_count,
+    )  # fmt: skip
+    needed = bool(protocol.windows.windows) or protocol.coincidence is not None
+    return found if needed or not found.identity else None
+
+
+def _processing(equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile) -> Processing:
+    """Return what is done to the singles. Windows and pairing are the acquisition's: nothing changes them under way."""
+    from daq.model.processing import Processing
+
+    if pairs_itself(profile):
+        return Processing()
+    ring = equipment.scanner.ring if equipment.scanner is not None else None
+    pairing = None
+    if protocol.coincidence is not None:
+        if ring is None:
+            raise RefusedError(
+                f"protocol {protocol.id} pairs singles, and this station names no scanner with a ring: it is not "
+                "known which detectors may pair"
+            )
+        pairing = protocol.coincidence.rule(ring)
+    return processing_of(
+        profile, windows=protocol.windows.windows, pairing=pairing, ring=ring, singles=protocol.store.singles,
+        calibration=calibration_for(equipment, protocol, profile), pairs=protocol.store.pairs,
+    )  # fmt: skip
 
 
 def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, plug: Plug, stop: str) -> Manifest:

@@ -132,10 +132,6 @@ stop.counts = { counter = "singles", limit = "1 counts", window = "all", head = 
          "delayed, prompt"),
         (pet(COUNTS.replace("singles", "prompts")), SINGLES,
          "steps[0].stop.counts.counter = 'prompts': never counts: the words of instrument singles64 are single"),
-        (pairs("2 ns", ', delay = "5 ns"'), SINGLES,
-         f"coincidence.delay = 5 ns: must be above {4000 + SINGLES.order.max_disorder_ps} ps: twice half_window = 2 "
-         "ns and the "
-         f"order bound of instrument singles64, {SINGLES.order.max_disorder_ps} ps"),
     ],
 )  # fmt: skip
 def test_an_instrument_that_cannot_is_named(text: str, instrument: object, sentence: str) -> None:

@@ -161,8 +161,7 @@ def test_a_sound_protocol_has_nothing_said_about_it(text: str) -> None:
         (camera(TWO, top='coincidence = { half_window = "2 ns" }\n'),
          "coincidence = given: modality gamma_camera pairs no singles"),
         (pet(top='coincidence = { half_window = "2.25 ns", delay = "4.5 ns" }\n'),
-         "coincidence.delay = 4.5 ns: must be above twice half_window = 2.25 ns (and the order bound of the "
-         "instrument): "
+         "coincidence.delay = 4.5 ns: must be above twice half_window = 2.25 ns: "
          "true pairs would be counted as delayed ones"),
         # warnings
         (planar(stop='stop.counts = { counter = "singles", limit = "5 counts", window = "all", head = "sum" }'),
