@@ -19,14 +19,20 @@ from daq.readout.control import ControlServer
 from daq.readout.live import Live
 from daq.readout.lookdeclaration import LOOKED, declare
 from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
 
 PAGE = (ROOT / "docs" / "reference" / "snapshot.md").read_text(encoding="utf-8")
 LAYOUT = load_profile("head-xye64").layout
 
 
 def live_camera() -> Live:
-    columns = {**decoded_columns(LAYOUT), "singles": [*decoded_columns(LAYOUT)["singles"], "detector"]}
-    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT))
+    """Return the figures of a camera that gives everything, a ring's figures included."""
+    columns = {
+        **decoded_columns(LAYOUT),
+        "singles": [*decoded_columns(LAYOUT)["singles"], "detector"],
+        "coincidences": ["time_ps", "detector_a", "detector_b", "tof_ps", "kind"],
+    }
+    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT, ring=load_scanner("siemens-mmr").ring))
 
 
 def tables(header: str) -> list[list[str]]:
