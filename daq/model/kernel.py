@@ -50,7 +50,8 @@ def kernel(*signatures: Any) -> Callable[[Function], Function]:
 
     def compiled(function: Function) -> Function:
         base = writable_cache()
-        for folder in [base / _fingerprint()] * 2 if base else []:
+        beside = Path(function.__code__.co_filename).parent
+        for folder in [base / _fingerprint(beside)] * 2 if base else []:
             try:
                 return _cached(function, list(signatures), folder)
             except NumbaError:
@@ -95,13 +96,14 @@ def spliced(function: Function) -> Function:
     return cast("Function", numba.njit(**settings)(function))
 
 
-@lru_cache(maxsize=1)
-def _fingerprint() -> str:
-    """Return a name for what the kernels are made of: all files that have to do with this one.
+@lru_cache(maxsize=64)
+def _fingerprint(beside: Path) -> str:
+    """Return a name for what the kernels of a folder are made of: all files here and there that go with this one.
 
     numba looks at the file of a kernel alone when it asks whether its cache is stale; helpers lie in other files.
     """
-    texts = (path.read_bytes() for path in sorted(Path(__file__).parents[1].glob("*/*.py")))
+    files = {*Path(__file__).parents[1].glob("*/*.py"), *beside.glob("*.py")}
+    texts = (path.read_bytes() for path in sorted(files))
     return hashlib.sha256(b"".join(text for text in texts if _MADE_OF in text)).hexdigest()[:16]
 
 
