@@ -120,7 +120,7 @@ def test_the_mmr_has_the_geometry_of_its_header() -> None:
     everything = np.arange(mmr.highest_detector + 1, dtype=np.uint32)
 
     assert len(everything) == 64 * 504
-    assert np.allclose(positions_mm(mmr, numbers(0))[0], [0, -335, -31.5 * 4.0625])
+    assert np.allclose(positions_mm(mmr, numbers(503))[0], [0, -335, -31.5 * 4.0625])  # the gap before position 0
     assert modules(mmr, everything).max() + 1 == 2 * 224  # the header counts singles over blocks of 16 rings
     assert np.count_nonzero(~are_virtual(mmr, everything)) == 64 * 448
 
