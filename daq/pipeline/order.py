@@ -105,6 +105,8 @@ class Order:
         self._grow(_FIRST_CHUNKS)
         self._scratch = _Scratch()
         self._jumps: list[Jump] = []
+        self.released_after: Counts = _NO_TIMES
+        """Singles released after each packet of the last call; those that follow them in what it returned are late."""
 
     @property
     def held_rows(self) -> int:
@@ -153,7 +155,8 @@ class Order:
         released = _Released(self._columns)
         sources = np.ascontiguousarray(sources, np.uint16)
         jumps = np.empty((len(sources), 3), np.int64)
-        self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS]] = 0, 0, second, 0
+        self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS, k.RELEASED]] = 0, 0, second, 0, 0
+        self.released_after = np.zeros(len(sources), np.int64)
         self._know(sources)
         done = False
         while not done:
@@ -161,7 +164,7 @@ class Order:
                 self._grow(self._pool.shape[1])
             done = arrive(
                 times, until, sources, self._rule, self._clock, self._slots, self._pool, self._keys, self._sources,
-                self._plan, self._queue, jumps,
+                self._plan, self._queue, jumps, self.released_after,
             )  # fmt: skip
             self._store(streams, (0, second))
             if done:

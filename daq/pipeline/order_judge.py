@@ -14,14 +14,14 @@ from daq.model.kernel import spliced
 
 (
     KNOWN, LATEST, WITNESS, EDGE, HELD, ASIDE, FORCED, FREE, PLANNED, QUEUED, JUMPS, PACKET, SINGLE, COINCIDENCE, SLOT,
-    IN_ORDER, BEFORE, AFTER, BEGINNINGS, CLOCK_FIELDS,
-) = range(20)  # fmt: skip
+    IN_ORDER, BEFORE, AFTER, BEGINNINGS, RELEASED, CLOCK_FIELDS,
+) = range(21)  # fmt: skip
 """Fields of `clock`. LATEST: the latest time; WITNESS: the source that set it, or one that was live later.
 EDGE: up to here slices are released, SLOT: slot of the slice that begins there. HELD: rows in slices. ASIDE: sources
 set aside. FORCED: rows released before their time. FREE: free chunks. PLANNED, QUEUED, JUMPS: rows in use of `plan`,
 `queue`, `jumps`. PACKET, SINGLE, COINCIDENCE: the next packet, and of each stream the next row. IN_ORDER: events that
 were not late. BEFORE, AFTER: the latest time before and after it last went further than NEAR at once. BEGINNINGS: how
-often order began anew.
+often order began anew. RELEASED: rows of the first stream released since a call began.
 """
 
 DISORDER, STEP, BITS, WIDTH, SLOTS, MOST, NEAR, FAR = range(8)
@@ -74,6 +74,7 @@ def _hand_over(clock: Any, slots: Any, queue: Any, slot: int, base: int, sorts: 
             clock[QUEUED] = entry + 1
             slots[stream, slot, ROWS] = 0
             rows += count
+            clock[RELEASED] += count if stream == 0 else 0
     return rows
 
 

@@ -47,6 +47,7 @@ from daq.pipeline.order_judge import (
     PLANNED,
     PRESENT,
     QUEUED,
+    RELEASED,
     ROWS,
     SET_ASIDE,
     SINGLE,
@@ -282,16 +283,17 @@ def _next_stream(times: Any, clock: Any, end_0: int, end_1: int) -> Any:
     boolean(
         types.Array(int64, 1, "C", readonly=True), int64[:, ::1], types.Array(uint16, 1, "C", readonly=True),
         int64[::1], int64[::1], int64[:, :, ::1], int32[:, ::1], uint64[::1],
-        int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1],
+        int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1],
     )
 )  # fmt: skip
 def arrive(times: Any, ends: Any, sources: Any, rule: Any, clock: Any, slots: Any, pool: Any, keys: Any,
-           per_source: Any, plan: Any, queue: Any, jumps: Any) -> bool:  # fmt: skip
+           per_source: Any, plan: Any, queue: Any, jumps: Any, released: Any) -> bool:  # fmt: skip
     """Take the rows of packets, from where `clock` says; return False when `plan`, `queue` or chunks are used up first.
 
     `times` are those of the first stream, then those of the second; `ends` [2, packets] count accordingly. Of each
     packet, the rows of both streams are taken in the order of their times, singles first where these are equal; those
-    of one stream stay in the order in which they came.
+    of one stream stay in the order in which they came. `released` are the rows of the first stream that are released
+    after each packet.
     """
     for packet in range(clock[PACKET], len(sources)):
         source = int64(sources[packet])
@@ -305,4 +307,5 @@ def arrive(times: Any, ends: Any, sources: Any, rule: Any, clock: Any, slots: An
             if not has_room:
                 return False
         clock[PACKET] = packet + 1
+        released[packet] = clock[RELEASED]
     return True
