@@ -85,19 +85,21 @@ class SegmentReader:
         self.find_way()
         done, start = self._before_row(rows[0])
         behind = Releaser(self._pages, start)
-        while (entry := self._after(done)) is not None:
-            done = entry.number
-            behind.release_before(entry.start)
-            if entry.stop_row <= rows[0]:
-                continue
-            if rows[1] is not None and entry.first_row >= rows[1]:
-                break
-            if not self._good(entry):
-                self._scan()
-                done -= 1
-            elif _in_time(entry, times):
-                yield entry.first_row, self._batch(entry, schema)
-        behind.release_all()
+        try:
+            while (entry := self._after(done)) is not None:
+                done = entry.number
+                behind.release_before(entry.start)
+                if entry.stop_row <= rows[0]:
+                    continue
+                if rows[1] is not None and entry.first_row >= rows[1]:
+                    break
+                if not self._good(entry):
+                    self._scan()
+                    done -= 1
+                elif _in_time(entry, times):
+                    yield entry.first_row, self._batch(entry, schema)
+        finally:
+            behind.release_all()
 
     def _before_row(self, row: int) -> tuple[int, int]:
         """Return number and end of the last batch that lies wholly before `row`; zeros when there is none."""
