@@ -93,6 +93,12 @@ class Pairer:
         return len(self._held)
 
     @property
+    def held_ps(self) -> tuple[int, int] | None:
+        """Return the times of the first and the last single held; None where none is."""
+        times = self._held.time_ps
+        return (int(times[0]), int(times[-1])) if len(times) else None
+
+    @property
     def counts(self) -> dict[str, int]:
         """Return what was counted so far, over all pushes.
 
