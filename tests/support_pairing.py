@@ -160,7 +160,4 @@ def rows_of(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
 def cut(columns: dict[str, Any], cuts: list[int]) -> list[dict[str, Any]]:
     """Return the rows in pieces, cut at the given rows."""
     edges = [0, *sorted(min(edge, len(columns["time_ps"])) for edge in cuts), len(columns["time_ps"])]
-    return [
-        {name: column[begin:end] for name, column in columns.items()}
-        for begin, end in pairwise(edges)
-    ]
+    return [{name: column[begin:end] for name, column in columns.items()} for begin, end in pairwise(edges)]

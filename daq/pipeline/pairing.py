@@ -17,7 +17,8 @@ import numpy.typing as npt
 from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
-from daq.pipeline.pairing_kernels import emit, first_decrease, judge, search
+from daq.pipeline.pairing_kernels import emit, find
+from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, first_decrease
 
 MOST_PARTNERS = 64
 """Singles in one window; one that holds more is not paired, but counted: `overfull_prompt`, `overfull_delayed`."""
@@ -30,7 +31,8 @@ _COLUMNS = {
     "time_ps": np.int64, "detector_a": np.uint32, "detector_b": np.uint32, "tof_ps": np.int32,
     "energy_a_kev": np.float32, "energy_b_kev": np.float32, "kind": np.uint8,
 }  # fmt: skip
-_EARLIEST_PS = -(1 << 63)
+_EARLIEST_PS, _LATEST_PS = -(1 << 63), (1 << 63) - 1
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,11 @@ class Pairer:
         self._counts = np.zeros((2, r.ROWS + 1), np.int64)
         self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
         self._held = _no_rows()
-        self._prompts = np.empty(0, np.int32)
-        self._delayeds = np.empty((0, 2), np.int32)
-        self._pairs = np.empty(1 << 12, np.int64)
+        self._bits = np.zeros(MAP_WORDS, np.uint64)
+        self._scratch = np.empty((2, BLOCK), np.int32)
+        self._least_room = BLOCK * most_partners
+        self._prompts = np.empty(self._least_room, np.int64)
+        self._delayeds = np.empty(self._least_room if rule.delay_ps else 0, np.int64)
 
     @property
     def held_rows(self) -> int:
@@ -142,7 +146,7 @@ class Pairer:
 
     def flush(self) -> Columns:
         """Close all windows: return what is left; nothing that comes later pairs with what was."""
-        columns = self._paired(self._held, len(self._held))
+        columns = self._columns([self._part(self._held, len(self._held))])
         self._held = _no_rows()
         return columns
 
@@ -167,49 +171,83 @@ class Pairer:
         return _Rows(time_ps, detector, energy_kev, np.zeros(len(time_ps), np.uint8))
 
     def _take(self, more: _Rows) -> Columns:
-        """Take rows that are no earlier than those held; return the pairs of windows that have closed."""
-        rows = self._held.then(more)
-        closed = self._closed(rows)
-        columns = self._paired(rows, closed)
-        left = rows.cut(closed, len(rows))
-        self._held = left.then(_no_rows())
+        """Take rows that are no earlier than those held; return the pairs of windows that have closed.
+
+        Of many rows only those are copied that may be partners of the rows held.
+        """
+        held, head, parts = self._held, self._reached(more), []
+        if head == len(more):
+            more = held.then(more)
+        elif len(held):
+            parts.append(self._part(held.then(more.cut(0, head)), len(held)))
+        closed = self._closed(more)
+        parts.append(self._part(more, closed))
+        columns = self._columns(parts)
+        self._held = more.cut(closed, len(more)).then(_no_rows())
         return columns
+
+    def _reached(self, more: _Rows) -> int:
+        """Return how many of further rows may be in a window of the rows held."""
+        if not len(self._held):
+            return 0
+        until = min(int(self._held.time_ps[-1]) + self._reach_ps, _LATEST_PS)
+        return int(np.searchsorted(more.time_ps, until, side="right"))
 
     def _closed(self, rows: _Rows) -> int:
         """Return how many rows from the first on no further row can be a partner of."""
-        if not len(rows):
-            return 0
         since = max(int(rows.time_ps[-1]) - self._reach_ps, _EARLIEST_PS)
         return max(int(np.searchsorted(rows.time_ps, since)), len(rows) - self._most_held)
 
-    def _paired(self, rows: _Rows, openers: int) -> Columns:
-        """Return the pairs of the windows that the first rows opened, and count these rows as done."""
-        if openers > len(self._prompts):
-            self._prompts = np.empty(openers + openers // 2, np.int32)
-            self._delayeds = np.empty((openers + openers // 2, 2), np.int32)
-        prompts, delayeds = search(rows.time_ps, 0, openers, 0, self._rule, self._prompts, self._delayeds)
-        pairs = self._judged(rows, self._prompts[:prompts], self._delayeds[:delayeds])
-        columns = {name: np.empty(len(pairs), kind) for name, kind in _COLUMNS.items()}
-        emit(
-            pairs, int(self._rule[r.DELAY]), rows.time_ps, rows.detector, rows.energy_kev, rows.used, self._counts,
-            *columns.values(),
-        )  # fmt: skip
-        self._singles["unpaired"] += openers - int(np.count_nonzero(rows.used[:openers]))
+    def _part(self, rows: _Rows, openers: int) -> _Part:
+        """Find the pairs of the windows that the first rows opened."""
+        state = np.zeros(4, np.int64)
+        while not find(
+            rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
+            self._bits, self._scratch, self._prompts, self._delayeds,
+        ):  # fmt: skip
+            self._prompts = _longer(self._prompts, int(state[2]) + self._least_room)
+            self._delayeds = _longer(self._delayeds, int(state[3]) + self._least_room)
+        return _Part(rows, openers, self._prompts[: state[2]].copy(), self._delayeds[: state[3]].copy())
+
+    def _columns(self, parts: list[_Part]) -> Columns:
+        """Return the pairs of all parts, and count the rows that are done; what follows in a part begins the next."""
+        ends = np.cumsum([0, *(part.pairs for part in parts)]).tolist()
+        columns = {name: np.empty(ends[-1], kind) for name, kind in _COLUMNS.items()}
+        used = np.empty(0, np.uint8)
+        for part, begin, end in zip(parts, ends, ends[1:], strict=False):
+            rows = part.rows
+            rows.used[: len(used)] = used
+            emit(
+                part.prompts, part.delayeds, int(self._rule[r.DELAY]), rows.time_ps, rows.detector, rows.energy_kev,
+                rows.used, *(column[begin:end] for column in columns.values()),
+            )  # fmt: skip
+            self._counts[:, r.ROWS] += len(part.prompts), len(part.delayeds)
+            self._singles["unpaired"] += part.openers - int(np.count_nonzero(rows.used[: part.openers].view(np.bool_)))
+            used = rows.used[part.openers :]
         return columns
 
-    def _judged(
-        self, rows: _Rows, prompts: npt.NDArray[np.int32], delayeds: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.int64]:
-        """Return the pairs that the rule leaves of windows with partners."""
-        state = np.zeros(3, np.int64)
-        while not judge(
-            rows.time_ps, rows.detector, rows.energy_kev, self._places, self._rule, prompts, delayeds, state,
-            self._counts, self._pairs,
-        ):  # fmt: skip
-            longer = np.empty(2 * len(self._pairs), np.int64)
-            longer[: state[2]] = self._pairs[: state[2]]
-            self._pairs = longer
-        return self._pairs[: state[2]]
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows, how many of them are openers, and the pairs found of these."""
+
+    rows: _Rows
+    openers: int
+    prompts: Ints
+    delayeds: Ints
+
+    @property
+    def pairs(self) -> int:
+        return len(self.prompts) + len(self.delayeds)
+
+
+def _longer(array: Ints, needed: int) -> Ints:
+    """Return an array of at least as many places, with what is in `array`."""
+    if len(array) >= needed or not len(array):
+        return array
+    longer = np.empty(max(needed, 2 * len(array)), array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _no_rows() -> _Rows:
