@@ -13,8 +13,13 @@ from daq.errors import ScandaqError
 KINDS = {
     "replay": "send a recording again, in its wire format",
     "poisson": "send events at random times with random values, in any event layout",
+    "pet": "send the singles of a simulated PET scan: decays, photons, crystals, electronics",
+    "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
 }
-"""Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`."""
+"""Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.
+
+A hyphen of the kind is an underscore in the name of the module.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for name, text in KINDS.items():
-        module = import_module(f"simulators.{name}")
+        module = import_module(f"simulators.{name.replace('-', '_')}")
         chosen = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
         module.add_options(chosen)
         chosen.set_defaults(run=module.run)
