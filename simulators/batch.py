@@ -66,7 +66,10 @@ def places_of(plan: Plan) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]
 
 
 class BatchSender:
-    """Sends datagrams that lie anywhere in memory to one peer (an IPv4 address); the caller keeps the memory."""
+    """Sends datagrams that lie anywhere in memory to one peer (an IPv4 address); the caller keeps the memory.
+
+    `address` and `length` [n], or [n, k] where each datagram is put together from k pieces.
+    """
 
     def __init__(
         self,
@@ -78,13 +81,13 @@ class BatchSender:
         self._udp = udp
         packed = struct.pack("=H", socket.AF_INET) + struct.pack("!H", peer[1]) + socket.inet_aton(peer[0]) + bytes(8)
         self._address = np.frombuffer(packed, np.uint8)
-        count = len(address)
-        self._vectors = np.zeros(count, _IOVEC)
+        count, pieces = len(address), address.shape[1] if address.ndim > 1 else 1
+        self._vectors = np.zeros(address.shape, _IOVEC)
         self._vectors["base"], self._vectors["length"] = address, length
         self._headers = np.zeros(count, _MMSGHDR)
         self._headers["name"], self._headers["namelen"] = self._address.ctypes.data, len(packed)
-        self._headers["iov"] = self._vectors.ctypes.data + np.arange(count) * _IOVEC.itemsize
-        self._headers["iovlen"] = 1
+        self._headers["iov"] = self._vectors.ctypes.data + np.arange(count) * (pieces * _IOVEC.itemsize)
+        self._headers["iovlen"] = pieces
 
     def send(self, begin: int, stop: int) -> int:
         """Send datagrams `begin` to `stop` and return how many left; raise `PeerGoneError` when nobody listens."""

@@ -6,12 +6,14 @@ import argparse
 import ipaddress
 import math
 import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from daq.errors import RefusedError, UsageError
 from device_profiles.load import load_profile
-from simulators.faults.spec import MAX_TICKS, FaultSpec, describe_kinds, parse_fault
+from simulators.faults.spec import FAULT_KINDS, MAX_TICKS, FaultKind, FaultSpec, describe_kinds, parse_fault
 from simulators.pacing import PACKET_AGE_MS
 from simulators.supply import Instrument
 
@@ -41,25 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", required=True, metavar="NAME", help="instrument profile: shipped id or path of a TOML"
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", type=_host, help="IPv4 address to serve on (default %(default)s)"
-    )
-    parser.add_argument(
-        "--port",
-        action="append",
-        default=[],
-        type=_port,
-        metavar="NAME=N",
-        help="tcp=N or udp=N; 0, the default, takes a free one",
-    )
+    add_serving_options(parser)
     parser.add_argument("--to", type=_address, metavar="HOST:PORT", help="push one run of datagrams there at once")
-    parser.add_argument("--once", action="store_true", help="stop after one complete run")
-    parser.add_argument(
-        "--truth", type=Path, metavar="FILE", help="JSON file that says what was sent, written after every run"
-    )
-    parser.add_argument(
-        "--speed", type=_speed, default=1.0, metavar="1|N|max", help="times real time, or max for flat out (default 1)"
-    )
     parser.add_argument(
         "--packet-age-ms",
         type=positive_float,
@@ -73,11 +58,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="let the clock start N ticks later; negative: so far before its wrap",
     )
+
+
+def add_serving_options(parser: argparse.ArgumentParser, kinds: Mapping[str, FaultKind] = FAULT_KINDS) -> None:
+    """Register what every kind takes that serves without a profile, too. `kinds` are the faults it can have."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", type=_host, help="IPv4 address to serve on (default %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        type=_port,
+        metavar="NAME=N",
+        help="tcp=N or udp=N; 0, the default, takes a free one",
+    )
+    parser.add_argument("--once", action="store_true", help="stop after one complete run")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="JSON file that says what was sent, written after every run"
+    )
+    parser.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="1|N|max", help="times real time, or max for flat out (default 1)"
+    )
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
-        type=_fault,
+        type=partial(_fault, kinds=kinds),
         metavar="KIND:KEY=VALUE,...",
         help="a fault, e.g. loss:share=0.01; may be given again; the kinds are below",
     )
@@ -89,16 +96,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the same seed gives the same faults (default %(default)s)",
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"faults: kind, what it needs, [what it may have]\n{describe_kinds()}"
+    parser.epilog = f"faults: kind, what it needs, [what it may have]\n{describe_kinds(kinds)}"
 
 
 def service(kind: str, arguments: argparse.Namespace) -> Service:
     """Return the service that the options ask for. Raises `UsageError`."""
-    truth: Path | None = arguments.truth
-    if truth is not None and not truth.absolute().parent.is_dir():
-        raise UsageError(f"--truth {truth}: there is no folder {truth.absolute().parent}")
-    if truth is not None and truth.is_dir():
-        raise UsageError(f"--truth {truth}: is a folder; name a file")
+    truth = truth_file(arguments)
     ports = dict.fromkeys(ENDPOINTS, 0) | dict(arguments.port)
     return Service(
         kind,
@@ -113,6 +116,16 @@ def service(kind: str, arguments: argparse.Namespace) -> Service:
         arguments.fault_seed,
         arguments.start_ticks,
     )
+
+
+def truth_file(arguments: argparse.Namespace) -> Path | None:
+    """Return where the truth is to be written. Raises `UsageError` where that cannot be."""
+    truth: Path | None = arguments.truth
+    if truth is not None and not truth.absolute().parent.is_dir():
+        raise UsageError(f"--truth {truth}: there is no folder {truth.absolute().parent}")
+    if truth is not None and truth.is_dir():
+        raise UsageError(f"--truth {truth}: is a folder; name a file")
+    return truth
 
 
 def instrument(name: str) -> Instrument:
@@ -151,6 +164,11 @@ def positive_float(text: str) -> float:
     return value
 
 
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return what reads a whole number from `low` to `high`."""
+    return partial(_whole, low=low, high=high)
+
+
 def _whole(text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
@@ -180,9 +198,9 @@ def _address(text: str) -> tuple[str, int]:
         raise argparse.ArgumentTypeError(f"{text!r}: {host!r} is no IPv4 host") from None
 
 
-def _fault(text: str) -> FaultSpec:
+def _fault(text: str, kinds: Mapping[str, FaultKind]) -> FaultSpec:
     try:
-        return parse_fault(text)
+        return parse_fault(text, kinds)
     except UsageError as why:
         raise argparse.ArgumentTypeError(str(why)) from None
 

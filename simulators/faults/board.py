@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from daq.errors import UsageError
 from simulators.faults.network import Fault
-from simulators.faults.rules import Rules
-from simulators.faults.spec import FaultSpec, parse_fault
+from simulators.faults.spec import FAULT_KINDS, FaultKind, FaultSpec, parse_fault
 
 MAX_FAULTS = 1000
 _POSSIBLE = 'possible are {"add": "loss:share=0.01"}, {"clear": true}, {"list": true}'
 
 
+class Checks(Protocol):
+    """What a simulator cannot have."""
+
+    def check(self, spec: FaultSpec) -> None:
+        """Raise `UsageError` for a fault that makes no sense here."""
+        ...
+
+    def refused_on(self, spec: FaultSpec, wire: str) -> str:
+        """Return why a wire cannot have a fault; empty: it can."""
+        ...
+
+
 class FaultBoard:
     """Faults by number. Runs ask `active` often, so it is a plain attribute."""
 
-    def __init__(self, rules: Rules, specs: Iterable[FaultSpec] = (), *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        rules: Checks,
+        specs: Iterable[FaultSpec] = (),
+        *,
+        seed: int = 0,
+        kinds: Mapping[str, FaultKind] = FAULT_KINDS,
+    ) -> None:
         """Raise `UsageError` for a fault that makes no sense here."""
         self.seed = seed
         self.active = False
+        self._kinds = kinds
         self._rules = rules
         self._lock = threading.Lock()
         self._faults: tuple[Fault, ...] = ()
@@ -74,7 +93,7 @@ class FaultBoard:
 
     def _answer_add(self, text: str) -> dict[str, Any]:
         try:
-            spec = parse_fault(text)
+            spec = parse_fault(text, self._kinds)
             self.add(spec)
         except UsageError as why:
             return {"error": str(why)}

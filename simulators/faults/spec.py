@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,8 @@ class FaultSpec:
     ticks: int | None = None
     by_s: float | None = None
     control: bool = False
+    module: int | None = None
+    cps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,12 @@ FAULT_KINDS: dict[str, FaultKind] = {
 }  # fmt: skip
 
 
-def parse_fault(text: str) -> FaultSpec:
-    """Return the fault that `text` says. Raises `UsageError`."""
+def parse_fault(text: str, kinds: Mapping[str, FaultKind] = FAULT_KINDS) -> FaultSpec:
+    """Return the fault, one of `kinds`, that `text` says. Raises `UsageError`."""
     name, _, rest = text.strip().partition(":")
-    kind = FAULT_KINDS.get(name)
+    kind = kinds.get(name)
     if kind is None:
-        raise UsageError(f"fault {text!r}: kinds are {', '.join(FAULT_KINDS)}")
+        raise UsageError(f"fault {text!r}: kinds are {', '.join(kinds)}")
     values: dict[str, Any] = {}
     for pair in filter(None, (part.strip() for part in rest.split(","))):
         key, _, value = pair.partition("=")
@@ -207,13 +209,15 @@ _KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
     "ticks": (_ticks, f"a number of ticks other than 0, {-MAX_TICKS} to {MAX_TICKS}"),
     "by_s": (_number(-MAX_SECONDS, MAX_SECONDS), f"seconds from {-MAX_SECONDS:g} to {MAX_SECONDS:g}"),
     "control": (_flag, "true or false"),
+    "module": (_whole(0, 63), "the number of a module, 0 to 63"),
+    "cps": (_number(1, 1e9), "events per second, 1 to 1e9"),
 }
 
 
-def describe_kinds() -> str:
+def describe_kinds(kinds: Mapping[str, FaultKind] = FAULT_KINDS) -> str:
     """Return the kinds with their keys, one per line, for help."""
     lines = []
-    for name, kind in FAULT_KINDS.items():
+    for name, kind in kinds.items():
         ways = " | ".join(",".join(way) for way in kind.ways)
         also = "".join(f" [{key}]" for key in kind.also)
         lines.append(f"  {name + ':' + ways + also}\n      {kind.does}{' (UDP)' if kind.tcp else ''}")
