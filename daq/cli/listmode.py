@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.cli import listmode_derive
+from daq.cli import listmode_derive, listmode_sort
 
 if TYPE_CHECKING:
     from daq.storage.verify import Report, SegmentReport
@@ -46,6 +46,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     _add_directory(parser)
 
     listmode_derive.add_verbs(verbs)
+    listmode_sort.add_verb(verbs)
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:

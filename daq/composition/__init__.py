@@ -49,13 +49,18 @@ def new_manifest(
         source=source,
         stop=stop,
         simulated=simulated,
-        software={
-            "scandaq": daq.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "numba", "pyarrow")},
-        },
+        software=versions(),
         segments=[],
     )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a manifest names."""
+    return {
+        "scandaq": daq.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba", "pyarrow")},
+    }
 
 
 def output_directory(out: str | None, storage: str | None, identity: str) -> Path:
