@@ -30,12 +30,17 @@ MOST_MODULES = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passed:
-    """Singles of a call. `every`: all, calibrated; `chosen`: those that go on, `ends` of them after each run."""
+class SinglesPassed:
+    """Singles of a call. `every`: all, calibrated; `chosen`: those that go on, `ends` of them after each run.
+
+    `in_modules` int64 [cuts, modules + 1]: singles per module from cut to cut; in the last place those that no
+    module has.
+    """
 
     every: Columns
     chosen: Columns
     ends: Ints
+    in_modules: Ints
 
 
 class SinglesPass:
@@ -73,10 +78,12 @@ class SinglesPass:
             "uncalibrated": self._uncalibrated,
         }  # fmt: skip
 
-    def __call__(self, singles: Mapping[str, npt.NDArray[Any]], ends: Ints, sources: npt.NDArray[np.uint16]) -> Passed:
+    def __call__(
+        self, singles: Mapping[str, npt.NDArray[Any]], ends: Ints, sources: npt.NDArray[np.uint16], cuts: Ints
+    ) -> SinglesPassed:
         """Return the singles after calibration and windows; `ends` are the rows after each run, `sources` of each.
 
-        Times are corrected in place.
+        `cuts` are runs before which the singles per module are counted. Times are corrected in place.
         """
         rows = len(singles["time_ps"])
         self._seen += rows
@@ -85,34 +92,38 @@ class SinglesPass:
         chosen = self._room.chosen(rows if self._mask != _ALL else 0)
         energies = singles["energy_adc"] if "energy_adc" in singles else singles["energy_kev"]
         after = np.empty(len(ends), np.int64)
+        in_modules = np.zeros((len(cuts) + 1, len(self._in_module)), np.int64)
+        in_modules[0] = self._in_module
         kept, unnamed = _pass(
             singles["time_ps"], _detectors(singles), energies, np.ascontiguousarray(ends),
             np.ascontiguousarray(sources), self._tables.offset_ps, self._tables.pedestal, self._tables.gain,
             self._tables.is_named, self._bounds, uint16(self._mask), self._module_of, self._inside, self._excluded,
-            self._in_module, every["energy_kev"], every["windows"], chosen["time_ps"], chosen["detector"],
-            chosen["energy_kev"], chosen["windows"], after,
+            in_modules, np.ascontiguousarray(cuts, np.int64), every["energy_kev"], every["windows"],
+            chosen["time_ps"], chosen["detector"], chosen["energy_kev"], chosen["windows"], after,
         )  # fmt: skip
         self._uncalibrated += int(unnamed)
-        return self._passed(singles, every, chosen, int(kept), after)
+        self._in_module = in_modules[-1]
+        return self._passed(singles, every, chosen, int(kept), after, in_modules[:-1])
 
     def take_modules(self) -> Ints:
-        """Return the singles per module since this was last called; the last entry is of numbers that no module has."""
-        taken = self._in_module.copy()
-        self._in_module[:] = 0
+        """Return the singles per module [modules + 1] since the last cut, and begin anew."""
+        taken, self._in_module = self._in_module, np.zeros_like(self._in_module)
         return taken
 
-    def _passed(self, singles: Any, every: Columns, chosen: Columns, kept: int, after: Ints) -> Passed:
+    def _passed(
+        self, singles: Any, every: Columns, chosen: Columns, kept: int, after: Ints, in_modules: Ints
+    ) -> SinglesPassed:
         fresh = {"energy_kev": every["energy_kev"]} | ({"windows": every["windows"]} if len(self._bounds) else {})
         others = {name: values for name, values in singles.items() if name not in ("energy_adc", "energy_kev")}
         whole = {**others, **fresh}
         if self._mask == _ALL:
-            return Passed(whole, whole, after)
+            return SinglesPassed(whole, whole, after, in_modules)
         go_on = {name: chosen[name][:kept] for name in whole if name in chosen}
         others_too = [name for name in whole if name not in chosen]
         if others_too:
             wanted = (every["windows"] & np.uint16(self._mask)) != 0
             go_on |= {name: whole[name][wanted] for name in others_too}
-        return Passed(whole, go_on, after)
+        return SinglesPassed(whole, go_on, after, in_modules)
 
     def _know(self, sources: npt.NDArray[np.uint16]) -> None:
         missing = int(sources.max()) + 1 - len(self._excluded) if len(sources) else 0
@@ -191,7 +202,8 @@ def _signatures() -> list[Any]:
         types.UniTuple(int64, 2)(  # type: ignore[no-untyped-call]
             int64[::1], uint32[::1], kind[::1], int64[::1], plain(uint16, 1, "C", readonly=True),
             int64[::1], float32[::1], float32[::1], uint8[::1], float32[:, ::1], uint16, uint16[::1], int64[::1],
-            int64[::1], int64[::1], float32[::1], uint16[::1], int64[::1], uint32[::1], float32[::1], uint16[::1],
+            int64[::1], int64[:, ::1], int64[::1], float32[::1], uint16[::1], int64[::1], uint32[::1], float32[::1],
+            uint16[::1],
             int64[::1],
         )
         for kind in (uint16, float32)
@@ -201,18 +213,20 @@ def _signatures() -> list[Any]:
 @kernel(*_signatures())
 def _pass(
     times: Any, detectors: Any, energies: Any, ends: Any, sources: Any, offsets: Any, pedestals: Any, gains: Any,
-    is_named: Any, bounds: Any, mask: Any, module_of: Any, inside: Any, excluded: Any, in_module: Any, kev: Any,
-    bits: Any, kept_times: Any, kept_detectors: Any, kept_kev: Any, kept_bits: Any, after: Any,
+    is_named: Any, bounds: Any, mask: Any, module_of: Any, inside: Any, excluded: Any, in_modules: Any, cuts: Any,
+    kev: Any, bits: Any, kept_times: Any, kept_detectors: Any, kept_kev: Any, kept_bits: Any, after: Any,
 ) -> Any:  # fmt: skip
     """Calibrate, window, count and choose, run by run; return how many were chosen and how many no table names."""
-    begin, kept, unnamed = 0, 0, 0
+    begin, kept, unnamed, cut = 0, 0, 0, 0
     for run in range(len(ends)):
         end = ends[run]
         unnamed += calibrate_rows(begin, end, times, detectors, energies, offsets, pedestals, gains, is_named, kev)
         if len(bounds):
             window_rows(begin, end, kev, bounds, inside, bits)
         if len(module_of):
-            last = uint32(len(module_of) - 1)
+            while cut < len(cuts) and cuts[cut] <= run:
+                cut += 1
+            last, in_module = uint32(len(module_of) - 1), in_modules[cut]
             for row in range(begin, end):
                 in_module[uint64(module_of[uint64(min(detectors[uint64(row)], last))])] += 1
         if mask:

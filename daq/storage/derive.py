@@ -15,21 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daq.listmode.columns import NUMPY_TYPES
+from daq.errors import RefusedError
 from daq.listmode.decoder import Carry, Decoded, Decoder
-from daq.model.events import MARKS, NO_SOURCE, STREAMS, StreamName
+from daq.model.events import MARKS, StreamName
 from daq.model.ledger import Ledger
 from daq.model.order import Moment, OrderRule
 from daq.model.packets import Packets
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.pipeline.order import Order
-from daq.pipeline.stages import Stages, Streams
+from daq.pipeline.pairstage import PairStage
+from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
-from daq.storage.hostmarks import HostMarks, collected, merged, one_mark, times_of
+from daq.storage.derivedmarks import Seconds, between_packets, chosen, rate_marks, stop_noted
+from daq.storage.hostmarks import merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
-
-CLOCK_PERIOD_NS = 1_000_000_000
+from daq.storage.streams import dtypes_of
 
 Rows = dict[StreamName, list[Any]]
 """Per stream the runs of columns in order; marks carry the extra column `text`."""
@@ -53,23 +55,26 @@ class Derivation:
         *,
         imported: bool = False,
         stop: StopCondition | None = None,
-        stages: Stages | None = None,
+        processing: Processing | None = None,
         order: OrderRule | None = None,
         utc_of: Callable[[int], int] = lambda _: 0,
     ) -> None:
         """Start before the first packet, in the first step.
 
-        Without an order rule rows stay as they came. `utc_of` gives UTC ns for a host monotonic time in ns.
+        Without an order rule rows stay as they came. `utc_of` gives UTC ns for a host monotonic time in ns. Raise
+        `RefusedError` for pairs that are to be made of rows without an order.
         """
+        if processing is not None and processing.pairing is not None and order is None:
+            raise RefusedError("singles can be paired only where they are put in order of time")
         self._decoder = decoder
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
         self._counter = StopCounter(stop or StopCondition(), rule=order)
-        self._stages = stages or Stages()
-        self._order = Order(order, dtypes_of(decoder)) if order else None
+        self._stages = Stages.of(processing or Processing(), stop or StopCondition(), ordered=order is not None)
+        self._order = Order(order, dtypes_of(decoder.columns, processing)) if order else None
         self._utc_of = utc_of
         self._imported = imported
-        self._next_clock_ns: int | None = None
+        self._seconds = Seconds()
         self._is_paused = False
         self.motion_was_lost = False
         self.packets_seen = 0
@@ -82,8 +87,16 @@ class Derivation:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the live counters a stop condition can name, of the present step."""
-        return dict(self._counter.counts)
+        """Return the live counters a stop condition can name, of the present step.
+
+        Pairs that are made here are counted when they are released, and are no part of `events`.
+        """
+        return {**self._counter.counts, **self._stages.pair_counts}
+
+    @property
+    def processed(self) -> dict[str, Any]:
+        """Return what the processing counted over the whole acquisition; empty where there is none."""
+        return self._stages.counters
 
     @property
     def words_by_kind(self) -> dict[str, int]:
@@ -110,7 +123,15 @@ class Derivation:
     @property
     def released(self) -> Moment | None:
         """Return the moment before which every row has been released, None when there is none that waits."""
-        return self._order.released if self._order and self._order.held_rows else None
+        if self._order is None:
+            return None
+        ordered = self._order.released if self._order.held_rows else None
+        waits_ps = self._stages.pairs_wait_from_ps
+        if waits_ps is None:
+            return ordered
+        beginnings, newest_ps = self._order.newest
+        pairs = (beginnings - (waits_ps > newest_ps), waits_ps)
+        return pairs if ordered is None else min(ordered, pairs)
 
     @property
     def latest_ps(self) -> int:
@@ -131,6 +152,9 @@ class Derivation:
             late = self._order.late + self._order.set_aside
             for entry in ledger.sources:
                 entry.beside.late = int(late[entry.source]) if entry.source < len(late) else 0
+        excluded = self._stages.excluded
+        for entry in ledger.sources:
+            entry.beside.excluded = int(excluded[entry.source]) if entry.source < len(excluded) else 0
         return ledger
 
     def account(self, packets: Packets) -> Accounted:
@@ -144,17 +168,27 @@ class Derivation:
         """
         words = _words(accounted)
         latest_before = self._carry.state[:, 2].copy()
+        seconds = np.empty(0, np.int64) if self._imported else self._seconds.of(accounted.packets)
         decoded = self._decode(words, keep=self._order is None and not shed)
-        streams = self.decoded = self._stages.window(self._stages.calibrate(decoded.streams))
-        hit = self._decide(streams, decoded, words.source)
+        passed = self._stages.singles(
+            decoded.streams, decoded.ends, words.source, np.searchsorted(accounted.run_packet, seconds)
+        )
+        hit = self._decided(passed.every, decoded, words.source)
+        self.decoded = passed.every
         rows: Rows = {}
         if not shed:
-            _append(rows, self._ordered(streams, decoded, words))
-        marks = self._host_marks(accounted, hit)
+            hit = self._first(hit, self._released_rows(rows, passed.chosen, passed.ends, words.source))
+        if hit is not None:
+            self.stopped = Stopped(hit.limit, hit.time_ps)
+        jumps = self._order.take_jumps() if self._order else []
+        marks = between_packets(
+            accounted, seen=self.packets_seen, hit=hit, jumps=jumps, seconds=seconds, rates=passed.rates,
+            utc_of=self._utc_of,
+        )  # fmt: skip
         if len(marks) or decoded.rows("marks"):
             times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
-            columns = merged(streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
-            rows["marks"] = [self._without_withheld(self._stop_noted(columns, hit))]
+            columns = merged(decoded.streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
+            rows["marks"] = [self._without_withheld(stop_noted(columns, hit))]
         self.packets_seen += len(accounted.packets)
         return rows
 
@@ -187,6 +221,7 @@ class Derivation:
     def step(self, condition: StopCondition, text: str = "", *, moving: bool = False) -> Rows:
         """Begin another step: its counts begin at zero, its time now."""
         self._counter = self._counter.following(condition, since_ps=self.latest_ps)
+        self._stages.step(condition, self.newest[1])
         self.stopped = None
         self._is_paused = False
         self.motion_was_lost = False
@@ -197,6 +232,7 @@ class Derivation:
         if self._is_paused:
             return {}
         self._is_paused = True
+        self._stages.pause(self.newest[1])
         return self.mark("pause")
 
     def resume(self) -> Rows:
@@ -204,6 +240,7 @@ class Derivation:
         if not self._is_paused:
             return {}
         self._is_paused = False
+        self._stages.resume(self.newest[1])
         return self.mark("resume")
 
     def motion_lost(self, text: str = "") -> Rows:
@@ -221,8 +258,8 @@ class Derivation:
 
     def flush(self) -> Rows:
         """Release what waits for its turn because every source is silent; the mark lets a replay do the same."""
-        rows = self._released()
-        rows["marks"] = self.mark("flush")["marks"]
+        rows, stop = self._released()
+        rows["marks"] = [*self.mark("flush")["marks"], *stop]
         return rows
 
     def stop_now(self, by: str, *, whole: bool = False) -> Rows:
@@ -237,10 +274,25 @@ class Derivation:
 
     def finish(self, by: str) -> Rows:
         """Release all that waits and stop, if nothing did; nothing comes after."""
-        rows = self._released()
-        marks = [*self.stop_now(by).get("marks", []), *(self._withheld or [])]
+        rows, stop = self._released()
+        rates = rate_marks(self._stages.take_modules(), self.latest_ps)
+        marks = [*rates, *stop, *self.stop_now(by).get("marks", []), *(self._withheld or [])]
         self._withheld = None
         return {**rows, "marks": marks}
+
+    def decide_no_pairs(self) -> None:
+        """Decide no limit on pairs from here on: while they are shed nobody can count them."""
+        self._stages.decide_no_pairs()
+
+    def part_with_pairs(self) -> PairStage | None:
+        """Make no more pairs: return the stage that made them, to go on with the singles released from here on."""
+        self.decide_no_pairs()
+        pair, self._stages.pair = self._stages.pair, None
+        return pair
+
+    def take_pairs_back(self, pair: PairStage) -> None:
+        """Make pairs again, by a stage that has seen all singles released meanwhile."""
+        self._stages.pair = pair
 
     def withhold_jumps(self) -> None:
         """Keep the marks of jumping clocks until the end from here on: while rows are shed nobody sees them live."""
@@ -253,22 +305,29 @@ class Derivation:
             return columns
         jumps = columns["kind"] == MARKS.index("jump")
         if jumps.any():
-            self._withheld.append(_chosen(columns, jumps))
-        return _chosen(columns, ~jumps)
+            self._withheld.append(chosen(columns, jumps))
+        return chosen(columns, ~jumps)
 
     def fork(self) -> Derivation:
-        """Return a twin that goes on from here with the events; this one is left with counters and marks."""
+        """Return a twin that goes on from here with the events; this one is left with counters and marks.
+
+        The twin takes the order and the pairs; limits on pairs are decided no more.
+        """
+        self.decide_no_pairs()
         twin = copy(self)
         twin.withhold_jumps()
         twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
+        twin._seconds = deepcopy(self._seconds)  # noqa: SLF001 - another of our kind
+        twin._stages = self._stages.fork()  # noqa: SLF001 - another of our kind
         self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
         return twin
 
     def join(self, twin: Derivation) -> None:
-        """Take the order, and the marks it gave, back from a twin that has caught up."""
+        """Take the order and the pairs, and the marks they gave, back from a twin that has caught up."""
         self._withheld = twin._withheld
         self._order = twin._order
+        self._stages.pair = twin._stages.pair
 
     def _decode(self, words: Packets, *, keep: bool) -> Decoded:
         """Decode, into the same memory again and again where the rows are not to be kept as they are."""
@@ -280,92 +339,46 @@ class Derivation:
             self._buffers = self._decoder.buffers(self._room)
         return self._decoder.decode_into(words, self._carry, self._buffers)
 
-    def _released(self) -> Rows:
+    def _released(self) -> tuple[Rows, list[Any]]:
+        """Release all that waits; return the rows, and the mark of a limit on pairs that was reached with them."""
         rows: Rows = {}
         if self._order is not None:
-            _append(rows, self._stages.frame(self._stages.pair(self._order.flush())))
-        return rows
+            released = self._order.flush()
+            _append(rows, released)
+            hit = self._stages.append_pairs(rows, released, flush=True)
+            if hit is not None and self.stopped is None:
+                self.stopped = Stopped(hit.limit, hit.time_ps)
+                return rows, self.mark("stop", time_ps=hit.time_ps, text=hit.limit)["marks"]
+        return rows, []
 
-    def _ordered(self, streams: Streams, decoded: Decoded, words: Packets) -> Streams:
-        events: Any = {stream: columns for stream, columns in streams.items() if stream != "marks"}
-        if self._order is not None:
-            ends: dict[StreamName, Any] = {"singles": decoded.ends[:, 0], "coincidences": decoded.ends[:, 1]}
-            events = self._order.push(events, ends, words.source)
-        return self._stages.frame(self._stages.pair(events))
+    def _released_rows(self, rows: Rows, events: Streams, ends: Ends, sources: npt.NDArray[np.uint16]) -> Hit | None:
+        """Add the rows that these events release, and their pairs; return the limit that the pairs reach."""
+        if self._order is None:
+            _append(rows, events)
+            return None
+        released = self._order.push(events, ends, sources)
+        _append(rows, released)
+        hit = self._stages.append_pairs(rows, released)
+        if "coincidences" in rows:
+            self.decoded = {**self.decoded, "coincidences": rows["coincidences"][-1]}
+        if hit is None:
+            return None
+        run = int(np.searchsorted(self._order.released_after, hit.single, "right"))
+        return Hit(min(run, len(sources) - 1), hit.time_ps, hit.limit)
 
-    def _decide(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
-        """Count, and return the limit that these rows reach."""
+    def _decided(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
+        """Count, and return the limit that these rows reach as they come."""
         if self._is_paused or self.motion_was_lost:
             self._counter.passed(streams, decoded.ends, sources)
             return None
         hit = self._counter.seen(streams, decoded.ends, sources)
-        if hit is None or self.stopped is not None:
-            return None
-        self.stopped = Stopped(hit.limit, hit.time_ps)
-        return hit
+        return hit if self.stopped is None else None
 
-    def _host_marks(self, accounted: Accounted, hit: Hit | None) -> HostMarks:
-        packets = accounted.packets
-        stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
-        seconds = self._new_seconds(packets)
-        jumps = self._order.take_jumps() if self._order else []
-        jumped = np.array([accounted.run_packet[jump.packet] + 1 for jump in jumps], np.int64)
-        arrivals = packets.arrival_ns[seconds]
-        utc = np.array([self._utc_of(int(arrival)) for arrival in arrivals], np.int64)
-        return collected(
-            [
-                ("stop", stop, _nowhere(stop), self.packets_seen + stop, _nan(stop)),
-                (
-                    "jump", jumped, np.array([jump.source for jump in jumps], np.uint16),
-                    np.array([jump.step_ps for jump in jumps], np.int64), _nan(jumped),
-                ),
-                ("clock", seconds, _nowhere(seconds), utc, arrivals.astype(np.float64)),
-                *(
-                    (kind, found, packets.source[found], np.zeros(len(found), np.int64), _nan(found))
-                    for kind, found in (("source_start", accounted.starts), ("source_end", accounted.ends))
-                ),
-                (
-                    "gap", accounted.gap_packet, packets.source[accounted.gap_packet],
-                    accounted.gap_words, _nan(accounted.gap_packet),
-                ),
-            ]
-        )  # fmt: skip
-
-    def _stop_noted(self, columns: dict[str, Any], hit: Hit | None) -> dict[str, Any]:
-        if hit is not None:
-            at = int(np.flatnonzero(columns["kind"] == MARKS.index("stop"))[0])
-            columns["text"][at] = hit.limit
-            columns["time_ps"] = np.array(columns["time_ps"])
-            columns["time_ps"][at] = hit.time_ps
-        return columns
-
-    def _new_seconds(self, packets: Packets) -> npt.NDArray[np.int64]:
-        """Return the packets that arrived first in a new second of host time, the very first one included."""
-        found: list[int] = []
-        arrival = packets.arrival_ns
-        while len(arrival) and not self._imported:
-            due = int(arrival[0]) if self._next_clock_ns is None else self._next_clock_ns
-            late = np.flatnonzero(arrival >= due)
-            if not len(late):
-                break
-            found.append(int(late[0]))
-            self._next_clock_ns = int(arrival[late[0]]) + CLOCK_PERIOD_NS
-        return np.array(found, np.int64)
-
-
-def dtypes_of(decoder: Decoder) -> dict[StreamName, dict[str, np.dtype[Any]]]:
-    """Return the NumPy types of the event columns that `decoder` fills, `late` not among them."""
-    return {
-        stream: {name: np.dtype(NUMPY_TYPES[STREAMS[stream][name].type]) for name in names if name != "late"}
-        for stream, names in decoder.columns.items()
-        if stream != "marks"
-    }
-
-
-def _chosen(columns: dict[str, Any], wanted: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the rows that are wanted of columns, of which `text` is a list."""
-    text = [text for text, want in zip(columns["text"], wanted.tolist(), strict=True) if want]
-    return {**{name: values[wanted] for name, values in columns.items() if name != "text"}, "text": text}
+    def _first(self, hit: Hit | None, of_pairs: Hit | None) -> Hit | None:
+        """Return which limit was reached first; at one packet that of rows as they come."""
+        if of_pairs is None or self.stopped is not None:
+            return hit
+        return of_pairs if hit is None or of_pairs.run < hit.run else hit
 
 
 def _words(accounted: Accounted) -> Packets:
@@ -375,14 +388,6 @@ def _words(accounted: Accounted) -> Packets:
         packets.data, accounted.run_offset, accounted.run_length, packets.source[index], packets.sequence[index],
         packets.arrival_ns[index], np.zeros(len(index), np.uint8), packets.header[index],
     )  # fmt: skip
-
-
-def _nan(like: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    return np.full(len(like), np.nan)
-
-
-def _nowhere(like: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    return np.full(len(like), NO_SOURCE, np.uint16)
 
 
 def _append(rows: Rows, streams: Streams) -> None:

@@ -11,7 +11,7 @@ from support_derivation import cuts, derivation, epoch, marks_of, packet, prompt
 
 from daq.model.events import NO_SOURCE
 from daq.storage.accounts import unnumbered
-from daq.storage.derive import CLOCK_PERIOD_NS
+from daq.storage.derivedmarks import CLOCK_PERIOD_NS
 from daq.wire.native import NativeFlag
 from device_profiles.load import load_profile
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.model.order import OrderRule
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition, parse_stop
-from daq.pipeline.stages import Stage, Stages, Streams
+from daq.pipeline.stages import Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 
 kinds = st.lists(st.integers(0, 1), max_size=12)
@@ -138,19 +139,14 @@ def test_a_lone_source_that_jumps_tells_the_time() -> None:
     assert counter.seen({"singles": {"time_ps": np.array([5000], np.int64)}}, after(1)) == Hit(0, 20, "time")
 
 
-def test_stages_run_in_their_order_and_default_to_identity() -> None:
-    order: list[str] = []
+def test_stages_without_anything_to_do_give_the_rows_as_they_are() -> None:
+    streams = {"singles": {"time_ps": np.array([1, 2], np.int64)}, **coincidences([0])}
+    stages = Stages.of(Processing(), parse_stop(["end"]), ordered=True)
 
-    def stage(name: str) -> Stage:
-        def run(streams: Streams) -> Streams:
-            order.append(name)
-            return streams
+    passed = stages.singles(streams, after(2), np.zeros(1, np.uint16), np.empty(0, np.int64))
 
-        return run
-
-    streams = coincidences([0])
-    stages = Stages(frame=stage("frame"), pair=stage("pair"), window=stage("window"), calibrate=stage("calibrate"))
-
-    assert Stages()(streams) is streams
-    assert stages(streams) is streams
-    assert order == ["calibrate", "window", "pair", "frame"]
+    assert passed.every is streams
+    assert all(passed.chosen[stream] is streams[stream] for stream in ("singles", "coincidences"))
+    assert passed.ends["singles"].tolist() == [2]
+    assert stages.append_pairs({}, passed.chosen) is None
+    assert (stages.counters, stages.pair_counts) == ({}, {})

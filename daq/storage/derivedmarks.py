@@ -1,0 +1,126 @@
+"""The marks that a derivation puts between rows: seconds of host time, gaps, jumps, the stop, singles per module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.events import MARKS, NO_SOURCE
+from daq.storage.hostmarks import HostMarks, collected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daq.model.packets import Packets
+    from daq.pipeline.order import Jump
+    from daq.pipeline.stopping import Hit
+    from daq.storage.accounts import Accounted
+
+CLOCK_PERIOD_NS = 1_000_000_000
+NO_MODULE = -1
+"""`value2` of a `singles_rate` mark of detectors that no module has."""
+
+Ints = npt.NDArray[np.int64]
+
+
+class Seconds:
+    """Seconds of host time, told by the arrival of packets."""
+
+    def __init__(self) -> None:
+        self._next_ns: int | None = None
+
+    def of(self, packets: Packets) -> Ints:
+        """Return the packets that arrived first in a new second of host time, the very first one included."""
+        found: list[int] = []
+        arrival = packets.arrival_ns
+        while len(arrival):
+            due = int(arrival[0]) if self._next_ns is None else self._next_ns
+            late = np.flatnonzero(arrival >= due)
+            if not len(late):
+                break
+            found.append(int(late[0]))
+            self._next_ns = int(arrival[late[0]]) + CLOCK_PERIOD_NS
+        return np.array(found, np.int64)
+
+
+def between_packets(
+    accounted: Accounted, *, seen: int, hit: Hit | None, jumps: list[Jump], seconds: Ints, rates: Ints,
+    utc_of: Callable[[int], int],
+) -> HostMarks:  # fmt: skip
+    """Return the marks of a call whose first packet is number `seen`, in order.
+
+    `seconds` are the packets with which one begins, `rates` [seconds, modules + 1] the singles per module before each.
+    """
+    packets = accounted.packets
+    stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
+    jumped = np.array([accounted.run_packet[jump.packet] + 1 for jump in jumps], np.int64)
+    arrivals = packets.arrival_ns[seconds]
+    utc = np.array([utc_of(int(arrival)) for arrival in arrivals], np.int64)
+    second, module, count = _rates(rates)
+    return collected(
+        [
+            ("stop", stop, _nowhere(stop), seen + stop, _nan(stop)),
+            (
+                "jump", jumped, np.array([jump.source for jump in jumps], np.uint16),
+                np.array([jump.step_ps for jump in jumps], np.int64), _nan(jumped),
+            ),
+            ("clock", seconds, _nowhere(seconds), utc, arrivals.astype(np.float64)),
+            ("singles_rate", seconds[second], _nowhere(second), count, module.astype(np.float64)),
+            *(
+                (kind, found, packets.source[found], np.zeros(len(found), np.int64), _nan(found))
+                for kind, found in (("source_start", accounted.starts), ("source_end", accounted.ends))
+            ),
+            (
+                "gap", accounted.gap_packet, packets.source[accounted.gap_packet],
+                accounted.gap_words, _nan(accounted.gap_packet),
+            ),
+        ]
+    )  # fmt: skip
+
+
+def rate_marks(counts: Ints, time_ps: int) -> list[dict[str, Any]]:
+    """Return the marks of singles per module [modules + 1] at a time, as columns; none where no module is known."""
+    _, module, count = _rates(counts.reshape(1, -1))
+    rows = len(module)
+    if not rows:
+        return []
+    return [{
+        "time_ps": np.full(rows, time_ps, np.int64), "kind": np.full(rows, MARKS.index("singles_rate"), np.uint8),
+        "source": np.full(rows, NO_SOURCE, np.uint16), "value": count, "value2": module.astype(np.float64),
+        "text": [""] * rows,
+    }]  # fmt: skip
+
+
+def stop_noted(columns: dict[str, Any], hit: Hit | None) -> dict[str, Any]:
+    """Return the marks with the limit and the time of the deciding event in the stop mark."""
+    if hit is not None:
+        at = int(np.flatnonzero(columns["kind"] == MARKS.index("stop"))[0])
+        columns["text"][at] = hit.limit
+        columns["time_ps"] = np.array(columns["time_ps"])
+        columns["time_ps"][at] = hit.time_ps
+    return columns
+
+
+def chosen(columns: dict[str, Any], wanted: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the rows that are wanted of columns, of which `text` is a list."""
+    text = [text for text, want in zip(columns["text"], wanted.tolist(), strict=True) if want]
+    return {**{name: values[wanted] for name, values in columns.items() if name != "text"}, "text": text}
+
+
+def _rates(rates: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return second, module and count of each mark: one of every module, of no module only where there are singles."""
+    seconds, modules = rates.shape
+    second, module = np.divmod(np.arange(seconds * modules), max(modules, 1))
+    shown = (module < modules - 1) | (rates.ravel() > 0)
+    named = np.where(module < modules - 1, module, NO_MODULE)
+    return second[shown], named[shown], rates.ravel()[shown]
+
+
+def _nan(like: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    return np.full(len(like), np.nan)
+
+
+def _nowhere(like: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    return np.full(len(like), NO_SOURCE, np.uint16)
