@@ -74,7 +74,7 @@ DECODED_MARKS = (
 
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
-    "step", "pause", "resume", "jump", "motion_lost",
+    "step", "pause", "resume", "jump", "motion_lost", "hand_over", "injection",
 )  # fmt: skip
 """Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
 `jump`: `value` = the step of a source's clock, ps; below zero the clock of all went back, and order began anew. All

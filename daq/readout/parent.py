@@ -136,10 +136,14 @@ class ReadoutProcess:
         """Mark the end of a pause; return the status."""
         return ask(self.control, {"do": "resume"})
 
-    def mark(self, text: str, *, monotonic_ns: int | None = None) -> dict[str, Any]:
-        """Put a text into the recording, now or at a moment of this host's monotonic clock; return the status."""
+    def mark(self, text: str, *, kind: str = "operator", monotonic_ns: int | None = None) -> dict[str, Any]:
+        """Put a text into the recording, now or at a moment of this host's monotonic clock; return the status.
+
+        `kind` is that of the mark: `operator`, `hand_over` or `injection`.
+        """
         moment = {} if monotonic_ns is None else {"monotonic_ns": monotonic_ns}
-        return ask(self.control, {"do": "mark", "text": text, **moment})
+        other = {} if kind == "operator" else {"kind": kind}
+        return ask(self.control, {"do": "mark", "text": text, **other, **moment})
 
     def exchange(self, data: bytes, *, offset: int, mask: bytes, value: bytes, deadline_s: float) -> bytes:
         """Send bytes to the front end; return its reply, a datagram with `value` under `mask` from `offset` on.

@@ -111,10 +111,11 @@ class Resume(_Request):
 
 
 class Mark(_Request):
-    """Put a text into the recording, now or at a moment of the host's monotonic clock."""
+    """Put a text into the recording, now or at a moment of the host's monotonic clock, as a mark of `kind`."""
 
     do: Literal["mark"]
     text: Annotated[str, Field(max_length=4000), _AnyText]
+    kind: Literal["operator", "hand_over", "injection"] = "operator"
     monotonic_ns: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 

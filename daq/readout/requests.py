@@ -50,7 +50,7 @@ class Requests:
 
         def note(recording: Recording) -> None:
             time_ps = None if monotonic_ns is None else self._readout.host_time.time_ps(int(monotonic_ns))
-            recording.note(recording.derivation.mark("operator", text=text, time_ps=time_ps))
+            recording.note(recording.derivation.mark(request["kind"], text=text, time_ps=time_ps))
 
         self._in_turn(note)
 

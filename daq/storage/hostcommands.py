@@ -15,7 +15,7 @@ from daq.storage.derive import Derivation, Rows
 from daq.storage.reader import ListMode
 from daq.storage.steps import MOVING, WHOLE
 
-_COMMANDS = ("operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost")
+_COMMANDS = ("operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost", "hand_over", "injection")
 
 
 class _Command(NamedTuple):

@@ -38,6 +38,10 @@ class RecordedStep(BaseModel):
 
     A step that lasts, or of which no end is left, has neither `end_ps` nor `ended_by`. `completed`: it reached a limit,
     or was ended as meant (`daq.storage.steps`), and all of it is recorded.
+
+    `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks. `live_ps` is
+    the time in which events counted; None where units are missing, or the step has no end: the marks cannot tell then.
+    `hand_overs` are those noted since the step before ended, each as `daq.model.handover.Confirmed`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -50,6 +54,10 @@ class RecordedStep(BaseModel):
     end_ps: int | None = None
     ended_by: str | None = None
     completed: bool = False
+    paused_ps: int = 0
+    missing: int = 0
+    live_ps: int | None = None
+    hand_overs: Annotated[list[dict[str, Any]], Field(default_factory=list)]
 
 
 class Manifest(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ _AS_MEANT = (NEXT_STEP, "operator", "end")
 """What ends a step without limits as it was meant to be ended."""
 _NEVER_PS = -(1 << 63)
 _COLUMNS = ("kind", "time_ps", "value", "value2", "text")
-_KINDS = ("start", "step", "stop", "motion_lost")
+_KINDS = ("start", "step", "stop", "motion_lost", "pause", "resume", "gap", "hand_over")
 _TELLS = np.zeros(256, np.bool_)
 _TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
 
@@ -44,10 +45,14 @@ class StepList:
         """`stop` are the limits of the first step, None where they are not known: no mark bears them."""
         self._stop = stop or None
         self._due: dict[int, int] = {}
+        self._paused_since_ps: int | None = None
         self.entries: tuple[RecordedStep, ...] = ()
 
-    def see(self, kind: str, time_ps: int, value2: float, text: str, *, due: int = 0) -> None:
-        """Take in the next mark; a step that it ends is all there once `due` is durable, whatever that counts."""
+    def see(self, kind: str, time_ps: int, value2: float, text: str, *, value: int = 0, due: int = 0) -> None:
+        """Take in the next mark; a step that it ends is all there once `due` is durable, whatever that counts.
+
+        `value` is needed of a `gap` alone.
+        """
         if kind == "start" and not self.entries:
             self._begin(text, self._stop, time_ps, moving=value2 == MOVING)
         elif kind == "step":
@@ -58,12 +63,15 @@ class StepList:
             self._end(text, time_ps, due, whole=value2 == WHOLE)
         elif kind == "motion_lost":
             self._end(MOTION_LOST, time_ps, due, whole=False)
+        elif self.entries:
+            self._note(kind, time_ps, value, text)
 
     def see_columns(self, columns: Mapping[str, Any], *, due: int = 0) -> None:
         """Take in marks as columns, their kind as the index in `MARKS`."""
         for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():
             kind, time_ps, value2 = (columns[name][row].item() for name in ("kind", "time_ps", "value2"))
-            self.see(MARKS[kind], time_ps, value2, columns["text"][row], due=due)
+            value = int(columns["value"][row])
+            self.see(MARKS[kind], time_ps, value2, columns["text"][row], value=value, due=due)
 
     def durable(self, much: int) -> list[RecordedStep]:
         """Return the steps when `much` is durable and no more will be: one that has lost some is not completed."""
@@ -75,14 +83,36 @@ class StepList:
     def _begin(self, name: str, stop: str | None, time_ps: int, *, moving: bool) -> None:
         step = RecordedStep(number=len(self.entries) + 1, name=name, stop=stop, begin_ps=time_ps, moving=moving)
         self.entries = (*self.entries, step)
+        self._paused_since_ps = None
+
+    def _note(self, kind: str, time_ps: int, value: int, text: str) -> None:
+        """Take in what happens during a step, or after the last one."""
+        step = self.entries[-1]
+        if kind == "hand_over":
+            self._change(step, hand_overs=[*step.hand_overs, _record(text)])
+        elif step.ended_by is not None:
+            return
+        elif kind == "gap":
+            self._change(step, missing=step.missing + value)
+        elif kind == "pause":
+            self._paused_since_ps = time_ps if self._paused_since_ps is None else self._paused_since_ps
+        elif kind == "resume" and self._paused_since_ps is not None:
+            self._change(step, paused_ps=step.paused_ps + max(0, time_ps - self._paused_since_ps))
+            self._paused_since_ps = None
+
+    def _change(self, step: RecordedStep, **fields: Any) -> None:
+        self.entries = (*self.entries[:-1], step.model_copy(update=fields))
 
     def _end(self, by: str, time_ps: int, due: int, *, whole: bool) -> None:
         """End the last step, unless it has ended."""
         if not self.entries or self.entries[-1].ended_by is not None:
             return
+        if self._paused_since_ps is not None:
+            self._note("resume", time_ps, 0, "")
         *before, step = self.entries
         as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
-        ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant})
+        live_ps = None if step.missing else max(0, time_ps - step.begin_ps - step.paused_ps)
+        ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant, "live_ps": live_ps})
         self._due[step.number] = due
         self.entries = (*before, ended)
 
@@ -98,12 +128,20 @@ def steps_of(recording: ListMode, *, packets: int | None = None) -> list[Recorde
     much = (recording.rows("raw") if packets is None else packets) if raw else _reach_ps(recording)
     for batch in recording.batches("marks", _COLUMNS) if "marks" in recording.streams else ():
         for mark in batch.filter(pc.is_in(batch.column("kind"), value_set=pa.array(_KINDS))).to_pylist():
-            value = mark.pop("value")
-            steps.see(**mark, due=value if raw else mark["time_ps"])
+            steps.see(**mark, due=mark["value"] if raw else mark["time_ps"])
     damaged = {name.partition("-")[0] for name in recording.damages}
     if "marks" in damaged:
         return None
     return steps.durable(0 if packets is None and "raw" in damaged else much)
+
+
+def _record(text: str) -> dict[str, Any]:
+    """Return the record of a `hand_over` mark; what is none is kept as it stands."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = None
+    return record if isinstance(record, dict) else {"unreadable": text}
 
 
 def _reach_ps(recording: ListMode) -> int:

@@ -42,7 +42,7 @@ def test_one_connection_may_ask_many_things(server: Path) -> None:
 
     assert status["request"] == {"do": "status"}
     assert "one of status, attend, start" in refused_["error"]
-    assert mark["request"] == {"do": "mark", "text": "a"}
+    assert mark["request"] == {"do": "mark", "text": "a", "kind": "operator"}
     assert stop["request"] == {"do": "stop", "by": "interlock"}
 
 
@@ -94,7 +94,7 @@ def test_every_error_is_raised_again_where_it_was_asked(server: Path, caplog: py
         ask(server, {"do": "mark", "text": "nothing there"})
     with pytest.raises(RefusedError, match=r"^the readout is arming$"):
         ask(server, {"do": "mark", "text": "old style"})
-    with pytest.raises(UsageError, match="request mark: text: Field required; its keys are do, text, monotonic_ns"):
+    with pytest.raises(UsageError, match="request mark: text: Field required; its keys are do, text, kind, monotonic_ns"):
         ask(server, {"do": "mark"})
     with pytest.raises(UnexpectedError, match=r"^unexpected RuntimeError in the readout: boom$"):
         ask(server, {"do": "mark", "text": "boom"})

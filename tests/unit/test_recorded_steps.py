@@ -276,6 +276,50 @@ def test_the_description_for_people_names_each_step(tmp_path: Path) -> None:
     assert describe(tmp_path / "one")["steps"] == [
         {
             "number": 1, "name": "", "moving": False, "stop": "end", "begin_ps": 0, "end_ps": 2 * MS,
-            "ended_by": "operator", "completed": True,
+            "ended_by": "operator", "completed": True, "paused_ps": 0, "missing": 0, "live_ps": 2 * MS,
+            "hand_overs": [],
         },
     ]  # fmt: skip
+
+
+def test_pauses_are_no_live_time_of_a_step_whether_they_end_in_it_or_with_it() -> None:
+    steps = StepList("time=100ps")
+    steps.see("start", 0, NAN, "bed 1/2")
+    for kind, time_ps in (("pause", 10), ("pause", 12), ("resume", 30), ("resume", 31), ("pause", 90)):
+        steps.see(kind, time_ps, NAN, "")
+    steps.see("stop", 100, NAN, "time")
+    steps.see("pause", 110, NAN, "")
+    steps.see("step", 120, NAN, "bed 2/2: time=50ps")
+    steps.see("resume", 130, NAN, "")
+    steps.see("stop", 170, NAN, "time")
+
+    assert [(step.paused_ps, step.live_ps) for step in steps.entries] == [(30, 70), (0, 50)]
+
+
+def test_of_a_step_that_misses_words_the_marks_tell_how_many_and_no_live_time() -> None:
+    steps = StepList("time=100ps")
+    steps.see("start", 0, NAN, "")
+    steps.see("gap", 10, NAN, "", value=7)
+    steps.see("gap", 20, NAN, "", value=5)
+    steps.see("stop", 100, NAN, "time")
+    steps.see("gap", 110, NAN, "", value=9)  # outside
+
+    (step,) = steps.entries
+    assert (step.missing, step.live_ps) == (12, None)
+
+
+def test_a_hand_over_is_kept_with_the_step_it_came_in_or_after(tmp_path: Path) -> None:
+    script = run(list(range(6)), {}, stop="singles=2")
+    with recorder(tmp_path / "run", script) as recording:
+        feeder = Feeder(recording)
+        feeder.feed(script.packets(), 0, 6)
+        feeder.close()
+        for text in ('{"name": "look"}', "no record", "[" * 4000):
+            recording.note(recording.derivation.mark("hand_over", text=text))
+        recording.seal("all steps done")
+
+    (step,) = load_manifest(tmp_path / "run").steps or ()
+    assert step.hand_overs == [{"name": "look"}, {"unreadable": "no record"}, {"unreadable": "[" * 4000}]
+    with open_listmode(tmp_path / "run") as recording_:
+        assert steps_of(recording_) == [step]
+        assert rewrite(recording_, tmp_path / "again").steps == [step]

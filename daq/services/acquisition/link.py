@@ -114,6 +114,16 @@ class Link:
         async with self._marking:
             await self._call(lambda: self._readout.mark(text))
 
+    async def hand_over(self, text: str) -> None:
+        """Put the record of a hand-over into the recording."""
+        async with self._marking:
+            await self._call(lambda: self._readout.mark(text, kind="hand_over"))
+
+    async def injected(self, text: str, monotonic_ns: int) -> None:
+        """Mark the moment of an injection."""
+        async with self._marking:
+            await self._call(lambda: self._readout.mark(text, kind="injection", monotonic_ns=monotonic_ns))
+
     async def motion_lost(self, text: str) -> None:
         """Say that the step has lost its motion: what comes from now on does not count, and the recording ends."""
         await self._call(lambda: self._readout.motion_lost(text))
