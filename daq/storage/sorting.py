@@ -195,4 +195,4 @@ def _manifest(
             "segments": {s.file: s.sha256 or s.crc_chain for s in old.segments if s.stream == origin},
         },
     }  # fmt: skip
-    return type(old).model_validate({**old.model_dump(), **changes})
+    return old.model_copy(update=changes, deep=True)
