@@ -40,6 +40,8 @@ def decoded_columns(layout: Layout) -> dict[StreamName, list[str]]:
     for kind in layout.kinds.values():
         if kind.yields in ("single", "prompt", "delayed"):
             filled.setdefault(FAMILY[kind.yields], {"time_ps"}).update(_event_columns(kind))
+    if layout.decoder == "tofpet2":
+        filled["singles"].add("energy_adc")
     return {
         stream: [name for name in STREAMS[stream] if name in filled[stream]]
         for stream in DECODED_STREAMS

@@ -166,7 +166,7 @@ def time_words(layout: Layout, _clock: Clock) -> Iterator[Finding]:
 
 def events_have_time(layout: Layout, _clock: Clock) -> Iterator[Finding]:
     """Demand that, without time words, each event carries its own time."""
-    if layout.carries_time:
+    if layout.carries_time or layout.decoder is not None:
         return
     for name, kind in layout.kinds.items():
         if kind.field_to("time") is not None:

@@ -157,9 +157,30 @@ class Kind(Strict):
         return value
 
 
+TdcRow = tuple[NonNegativeInt, Annotated[int, Field(ge=0, le=3)], Literal["T", "E"], float, float, float, float]
+"""Channel id, TAC, branch, and t0, a0, a1, a2 of one time converter: `fine = a0 + a1 q + a2 q^2`, q in clocks."""
+
+
+class Tofpet2(Strict):
+    """How codes of the TOFPET2 ASIC become times and energies, where `decoder` is `tofpet2`."""
+
+    energy: Literal["qdc", "tot"] = "qdc"
+    """What `energy_adc` is: the charge code EFine, or the time over threshold in units of 1/32 clock."""
+    tdc_table: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """A calibration table in the vendor's format, in the folder of the profile; None: nominal converters."""
+    tdc_made_utc: str = ""
+    """When it was measured."""
+    tdc_sha256: str = ""
+    tdc: tuple[TdcRow, ...] = ()
+    """The table's rows, filled in when the profile is loaded, so that a manifest holds them."""
+
+
 class Layout(Strict):
     """All kinds of words of one front end. Kinds are tried in the order they are written."""
 
+    decoder: Literal["tofpet2"] | None = None
+    """A hand-written decoder, for words that no layout can say; the kinds then say what its words are made of."""
+    tofpet2: Tofpet2 | None = None
     word_bits: Literal[8, 16, 24, 32, 40, 48, 56, 64]
     byte_order: Literal["little", "big"]
     preamble_bytes: NonNegativeInt = 0

@@ -15,6 +15,7 @@ from daq.model.column_rules import COLUMN_RULES
 from daq.model.detector_rules import detector_numbers
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import Clock, Kind, Layout, bit_mask
+from daq.model.tofpet2_rules import tofpet2_layout
 
 EVENT_KINDS = ("single", "prompt", "delayed")
 
@@ -210,4 +211,5 @@ RULES: tuple[Rule, ...] = (
     *COLUMN_RULES,
     *CLOCK_RULES,
     detector_numbers,
+    tofpet2_layout,
 )

@@ -32,7 +32,10 @@ class Socket(BaseModel):
     kernel_drops: Count = 0
     """Datagrams the kernel dropped at our socket; they explain gaps."""
     foreign: Count = 0
-    """Datagrams that no source can be made of: another sender's, or not of the framing."""
+    """Datagrams that no source can be made of: another sender's, or not of the framing; frames of a unit that the
+    profile does not name."""
+    replies: Count = 0
+    """Replies to commands that came too late, twice, or to a command nobody sent."""
 
 
 class Beside(BaseModel):
@@ -48,6 +51,16 @@ class Beside(BaseModel):
     untimed: Count = 0
     """Events before the first time word."""
     unpaired: Count = 0
+    lossy_frames: Count = 0
+    """Frames that say that the front end lost some of their events; how many, nobody knows."""
+    lost_frames: Count = 0
+    """Frames without events that say that the front end lost all of them."""
+    idle_frames: Count = 0
+    """Frames without events, of which nothing was lost."""
+    events: Count = 0
+    """Events in frames, where frames are counted."""
+    malformed_events: Count = 0
+    """Events in good frames that are no words of the layout."""
 
 
 class SourceLedger(BaseModel):

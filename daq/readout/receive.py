@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numba import types
 from numba.core.typing.templates import signature
 
+from daq.model.frontend import DatagramFraming
 from daq.model.kernel import kernel
 from daq.model.packets import NO_SEQUENCE, Flag
 from daq.storage.slab import Slab
 from daq.wire.native import HEADER_BYTES
 from daq.wire.native_kernel import parsed_datagram
+from daq.wire.petsys_frames import parsed_petsys
 
 SLICE, FULL, IDLE, ERROR = range(4)
 """Why `Receiver.receive` came back: a slice of packets is there; the slab is full; nothing came; an error waits."""
@@ -51,6 +53,8 @@ _DROPPED, _TRUNCATED, _MALFORMED = np.uint8(Flag.DROPPED), np.uint8(Flag.TRUNCAT
 _NONE = np.uint64(NO_SEQUENCE)
 
 
+_NATIVE, _PETSYS = 1, 2
+_FRAMINGS: dict[DatagramFraming, int] = {"none": 0, "native": _NATIVE, "petsys-gbe": _PETSYS}
 _KEEP_DATA = 3
 _PACKETS, _SLOT, _FILLED, _OFFSET, _ARRIVAL, _DATAGRAMS, _CALLS, _BEGIN = range(8)
 """Elements of the state vector that the loop keeps from call to call."""
@@ -81,10 +85,14 @@ def _receive(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915, C901 - o
                 step = max(size, 1)
             offset = state[_OFFSET]
             base = slot * stride
+            head = tail = np.uint64(0)
             while True:
                 carried = min(step, size - offset)
                 at = base + offset
-                if native:
+                if native == _PETSYS:
+                    flag, origin, number, head, tail = parsed_petsys(staging, at, carried)
+                    payload, kept = at, carried
+                elif native:
                     flag, origin, number, payload, kept = parsed_datagram(staging, at, carried, word_bytes)
                 else:
                     flag, origin, number, payload, kept = np.uint8(0), np.uint16(0), _NONE, at, carried
@@ -94,9 +102,13 @@ def _receive(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915, C901 - o
                     state[_OFFSET] = offset
                     state[_PACKETS] = count
                     return FULL
-                if native and flag & _MALFORMED == 0:
+                if native == _NATIVE and flag & _MALFORMED == 0:
                     for k in range(HEADER_BYTES):
                         header[count, k] = staging[at + k]
+                elif native == _PETSYS:
+                    for k in range(8):
+                        header[count, k] = np.uint8(head >> np.uint64(8 * k) & np.uint64(0xFF))
+                        header[count, 8 + k] = np.uint8(tail >> np.uint64(8 * k) & np.uint64(0xFF))
                 else:
                     for k in range(HEADER_BYTES):
                         header[count, k] = 0
@@ -152,7 +164,7 @@ class Receiver:
     """Receives from one UDP socket into slabs. Used by one thread."""
 
     def __init__(
-        self, udp: socket.socket, framing: Literal["native", "none"], word_bytes: int, *, gro: bool = True,
+        self, udp: socket.socket, framing: DatagramFraming, word_bytes: int, *, gro: bool = True,
         slice_ms: float = 5.0, idle_ms: int = 50,
     ) -> None:  # fmt: skip
         """Take over the reading of `udp`. `gro`: let the kernel put datagrams together, where it can."""
@@ -172,7 +184,7 @@ class Receiver:
         self._clock = np.zeros(2, np.int64)
         self._state = np.zeros(8, np.int64)
         self._settings = np.array(
-            [word_bytes, framing == "native", self.gro, True, int(slice_ms * 1e6), idle_ms, slots, _STRIDE_BYTES],
+            [word_bytes, _FRAMINGS[framing], self.gro, True, int(slice_ms * 1e6), idle_ms, slots, _STRIDE_BYTES],
             np.int64,
         )
 

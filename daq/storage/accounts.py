@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.listmode.codegen import CAUSES
+from daq.model.layout import Layout
 from daq.model.ledger import Basis, Beside, Ledger, Socket, SourceLedger
 from daq.model.packets import NO_SEQUENCE, Flag, Packets
+from daq.model.tofpet2_rules import chips_of
+from daq.wire import petsys_frames
+from daq.wire.petsys_tracking import FrameFigures, FrameTracker, FrameWalked
 from daq.wire.tracking import MAX_INTERVALS, MAX_SOURCES, Figures, Tracker
 
 __all__ = ["MAX_SOURCES", "Accounted", "Accounts", "Framing", "unnumbered"]
 
-Framing = Literal["native", "stream", "none"]
-"""How packets are numbered: by the native header, not at all but without loss (TCP, file), not at all."""
+Framing = Literal["native", "stream", "none", "petsys-gbe"]
+"""How packets are numbered: by the native header, not at all but without loss (TCP, file), not at all, by the frames
+they hold."""
 
 Int64s = npt.NDArray[np.int64]
 
@@ -28,6 +33,7 @@ class Accounted:
     All arrays are int64 and ascending in packets. A run of new words to decode is `run_length` bytes from `run_offset`
     of `packets.data` on, and belongs to packet `run_packet`. `gap_words` were found missing just before packet
     `gap_packet`. `starts` are the packets with which a source begins or begins again, `ends` those that end one.
+    `run_source`, `gap_source` and `start_source`, uint16, are whose: a packet may hold words of several sources.
     """
 
     packets: Packets
@@ -38,6 +44,9 @@ class Accounted:
     gap_words: Int64s
     starts: Int64s
     ends: Int64s
+    run_source: npt.NDArray[np.uint16]
+    gap_source: npt.NDArray[np.uint16]
+    start_source: npt.NDArray[np.uint16]
 
     def runs(self) -> list[tuple[int, int, int]]:
         """Return (packet, byte offset, bytes) of each run of new words."""
@@ -59,11 +68,24 @@ class Accounts:
         unit: Literal["word", "event", "frame"],
         *,
         intervals: int = MAX_INTERVALS,
+        layout: Layout | None = None,
     ) -> None:
-        """Begin without sources. `intervals` is how many stretches of missing words are remembered of each."""
+        """Begin without sources. `intervals` is how many stretches of missing words are remembered of each.
+
+        Where packets hold frames, `layout` names the units that may send them.
+        """
         self._framing = framing
         self._unit = unit
-        self._tracker = Tracker(word_bytes, numbered=framing == "native", intervals=intervals)
+        if framing == "petsys-gbe":
+            known = chips_of(layout) if layout is not None else None
+            self._tracker: Tracker | FrameTracker = FrameTracker(known, intervals=intervals)
+        else:
+            self._tracker = Tracker(word_bytes, numbered=framing == "native", intervals=intervals)
+
+    @classmethod
+    def of(cls, layout: Layout, framing: Framing, unit: Literal["word", "event", "frame"]) -> Accounts:
+        """Return the accounts of packets whose words are those of `layout`."""
+        return cls(framing, layout.word_bytes, unit, layout=layout)
 
     @property
     def foreign(self) -> int:
@@ -103,9 +125,14 @@ class Accounts:
             packets.data, packets.offset, np.where(dropped, 0, packets.length), packets.source,
             packets.sequence, packets.arrival_ns, walked.flags, packets.header,
         )  # fmt: skip
+        if isinstance(walked, FrameWalked):
+            whose = walked.run_source, walked.gap_source, walked.start_source
+        else:
+            found = walked.run_packet, walked.gap_packet, walked.starts
+            whose = packets.source[found[0]], packets.source[found[1]], packets.source[found[2]]
         return Accounted(
             final, walked.run_packet, walked.run_offset, walked.run_length,
-            walked.gap_packet, walked.gap_words, walked.starts, walked.ends,
+            walked.gap_packet, walked.gap_words, walked.starts, walked.ends, *whose,
         )  # fmt: skip
 
     def all_ended(self) -> bool:
@@ -133,16 +160,20 @@ class Accounts:
             counted = counts[source] if source < len(counts) else np.zeros(len(counters), np.int64)
             causes = {cause: int(counted[counters.index(cause)]) for cause in CAUSES}
             entries.append(self._entry(figures, row, causes, None if durable is None else durable.get(source, 0)))
-        return Ledger(
-            unit=self._unit, sources=tuple(entries), socket=Socket(kernel_drops=kernel_drops, foreign=figures.foreign)
-        )
+        replies = figures.replies if isinstance(figures, FrameFigures) else 0
+        socket = Socket(kernel_drops=kernel_drops, foreign=figures.foreign, replies=replies)
+        return Ledger(unit=self._unit, sources=tuple(entries), socket=socket)
 
     def _entry(self, figures: Figures, row: int, causes: dict[str, int], durable: int | None) -> SourceLedger:
         received, dropped = int(figures.received[row]), int(figures.dropped[row])
         gap = figures.exact_gap(row)
         offered = received - dropped
         disk = 0 if durable is None else offered - durable
-        malformed = min(causes["unknown"] + causes["out_of_range"] + int(figures.truncated[row]), offered - disk)
+        broken = causes["unknown"] + causes["out_of_range"] + int(figures.truncated[row])
+        beside = Beside(duplicates=int(figures.duplicates[row]), untimed=causes["untimed"])
+        if isinstance(figures, FrameFigures):
+            beside, broken = _frames_beside(figures, row, broken), int(figures.frames[row, petsys_frames.MALFORMED])
+        malformed = min(broken, offered - disk)
         return SourceLedger(
             source=int(figures.source[row]),
             basis=self._basis(figures, row),
@@ -153,13 +184,23 @@ class Accounts:
             malformed=malformed,
             ring_full=dropped,
             disk=disk,
-            beside=Beside(duplicates=int(figures.duplicates[row]), untimed=causes["untimed"]),
+            beside=beside,
         )
 
     def _basis(self, figures: Figures, row: int) -> Basis:
         if self._framing == "native":
             return "counter" if figures.by_counter[row] else "sequence"
-        return self._framing
+        return "sequence" if self._framing == "petsys-gbe" else self._framing
+
+
+def _frames_beside(figures: FrameFigures, row: int, malformed_events: int) -> Beside:
+    """Return what stands beside the account of a source that is counted in frames."""
+    frames = figures.frames[row]
+    return Beside(
+        duplicates=int(figures.duplicates[row]), malformed_events=malformed_events,
+        lossy_frames=int(frames[petsys_frames.SOME_LOST]), lost_frames=int(frames[petsys_frames.ALL_LOST]),
+        idle_frames=int(frames[petsys_frames.IDLE]), events=int(frames[petsys_frames.EVENTS]),
+    )  # fmt: skip
 
 
 def unnumbered(rows: list[tuple[int, bytes]], *, source: int, arrival_ns: int, header_bytes: int = 16) -> Packets:

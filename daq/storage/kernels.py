@@ -17,14 +17,21 @@ from types import ModuleType
 
 from daq.listmode.codegen import VERSION, decoder_source
 from daq.listmode.decoder import LayoutDecoder
+from daq.listmode.tofpet2 import Tofpet2Decoder
 from daq.model.kernel import cache_directory, writable_cache
 from daq.model.layout import Clock, Layout
 
 _LOG = logging.getLogger(__name__)
 
 
-def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder:
+HAND_WRITTEN = {"tofpet2": Tofpet2Decoder}
+"""Decoders that a layout names, for words that no layout can say."""
+
+
+def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder | Tofpet2Decoder:
     """Return the decoder of `layout`, compiling its kernel if no cache holds it."""
+    if layout.decoder is not None:
+        return HAND_WRITTEN[layout.decoder](layout, clock)
     text = decoder_source(layout, clock)
     name = f"scandaq_layout_v{VERSION}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     module = sys.modules.get(name) or _cached(name, text) or _in_memory(name, text)
