@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 from daq.errors import ScandaqError
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for name, text in KINDS.items():
-        module = import_module(f"simulators.{name.replace('-', '_')}")
+        module = module_of(name)
         chosen = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
         module.add_options(chosen)
         chosen.set_defaults(run=module.run)
@@ -42,6 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as why:
         print(f"simulators: {why.filename or 'input or output'}: {why.strerror or why}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def module_of(kind: str) -> ModuleType:
+    """Return the module of a kind."""
+    return import_module(f"simulators.{kind.replace('-', '_')}")
 
 
 def _leave(*_: object) -> NoReturn:
