@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.cli import listmode_derive, listmode_sort
+from daq.cli import listmode_derive, listmode_export, listmode_sort
 
 if TYPE_CHECKING:
     from daq.storage.verify import Report, SegmentReport
 
 _EXIT_FAILED = 6
-_FORMATS = ("arrow", "parquet", "raw")
 _MB = 1e6
 
 
@@ -37,14 +36,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run_recover)
     _add_directory(parser)
 
-    parser = verbs.add_parser("export", help="write a stream to one file that other programs read")
-    parser.add_argument("--to", required=True, choices=_FORMATS, help="arrow: IPC file; raw: the front end's own bytes")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write; it must not exist")
-    parser.add_argument("--stream", help="default: singles or coincidences, whichever there is")
-    parser.add_argument("--allow-damaged", action="store_true", help="export what is whole and say what is missing")
-    parser.set_defaults(run=run_export)
-    _add_directory(parser)
-
+    _add_directory(listmode_export.add_verb(verbs))
     listmode_derive.add_verbs(verbs)
     listmode_sort.add_verb(verbs)
 
@@ -91,28 +83,6 @@ def run_recover(options: argparse.Namespace) -> int:
     else:
         print_info(options.out)
         print_line(f"\nwritten to {options.out}")
-    return 0
-
-
-def run_export(options: argparse.Namespace) -> int:
-    """Export a stream to a file."""
-    from dataclasses import asdict
-
-    from daq.cli.output import print_json, print_line, say
-    from daq.storage.export import export
-
-    made = export(
-        options.directory, options.out, to=options.to, stream=options.stream, allow_damaged=options.allow_damaged
-    )
-    for missing in made.missing:
-        say(f"missing: {missing}")
-    if options.json:
-        print_json({**asdict(made), "file": str(made.file)})
-    else:
-        print_line(f"{made.file}: {made.rows:,} rows of {made.stream} as {made.to}, {made.size_bytes:,} bytes")
-        print_line(f"SHA-256 {made.sha256}")
-        for note in made.notes:
-            print_line(note)
     return 0
 
 

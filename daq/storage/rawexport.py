@@ -15,7 +15,7 @@ from daq.storage.recordedlayout import recorded_layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daq.storage.export import HashingFile
+    from daq.storage.exportfile import HashingFile
     from daq.storage.reader import ListMode
 
 _NOT_THE_STREAM = int(Flag.MALFORMED | Flag.DUPLICATE | Flag.DROPPED)
