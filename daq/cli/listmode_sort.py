@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from daq.composition.sorting import Said, rule_of
     from daq.storage.reader import open_listmode
     from daq.storage.sorting import Wanted, sort
-    from daq.storage.sortingsource import recorded_processing
+    from daq.storage.sortingsource import are_codes, recorded_processing
 
     out = composition.output_directory(options.out, None, "")
     said = Said(
@@ -50,9 +50,8 @@ def run(options: argparse.Namespace) -> int:
         options.min_sector_difference, options.max_ring_difference, options.timing_sigma,
     )  # fmt: skip
     with open_listmode(options.directory) as recording, progress(quiet=options.json) as display:
-        recorded = recorded_processing(recording)
-        rule, windows = rule_of(recording.manifest, recorded, said)
-        if windows and (recorded.calibration is None or recorded.calibration.identity):
+        rule, windows = rule_of(recording.manifest, recorded_processing(recording), said)
+        if windows and are_codes(recording):
             say("energies are not calibrated: windows in keV are compared with ADC codes")
         wanted = Wanted(rule, windows, threads=_cores() if options.threads is None else options.threads)
         task = display.add_task("sorting", total=None, figures="")

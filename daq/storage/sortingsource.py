@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,9 +12,11 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from daq.errors import FormatError, RefusedError
+from daq.listmode.columns import decoded_columns
 from daq.model.processing import Processing
 from daq.model.windows import WindowSet, windows_inside
 from daq.pipeline.windowing import bounds_of, masks
+from daq.storage.recordedlayout import recorded_layout
 from daq.storage.replaying import replayed
 from daq.storage.sortingslices import Columns
 
@@ -79,18 +82,21 @@ def find_singles(recording: ListMode, windows: WindowSet | None) -> Singles:
     return Singles(recording, "raw", (), windows)
 
 
+def are_codes(recording: ListMode) -> bool:
+    """Return True where the energies of singles are ADC codes, because nothing calibrated them."""
+    calibration = recorded_processing(recording).calibration
+    if calibration is not None and not calibration.identity:
+        return False
+    layout, _ = recorded_layout(recording.manifest, recording.directory)
+    return "energy_adc" in decoded_columns(layout).get("singles", ())
+
+
 def recorded_processing(recording: ListMode) -> Processing:
     """Return how the singles were calibrated, put into windows and paired; raise `FormatError` for what is none."""
     try:
-        return Processing.model_validate_json(_json(recording)) if recording.manifest.processing else Processing()
+        return Processing.model_validate_json(json.dumps(recording.manifest.processing or {}))
     except ValidationError as why:
         raise FormatError(f"{recording.directory}: the manifest's processing: {why.errors()[0]['msg']}") from None
-
-
-def _json(recording: ListMode) -> str:
-    import json
-
-    return json.dumps(recording.manifest.processing)
 
 
 def _names(recording: ListMode, names: list[str]) -> tuple[str, ...]:

@@ -1,0 +1,186 @@
+"""From a file of singles to a file of coincidences by `daq listmode import` and `daq listmode sort`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support_cli import call
+from support_sorting import assert_same_rows, many_singles, paired_at_once, record, rule, stored_pairs
+
+from daq.composition import new_manifest
+from daq.listmode.encoder import Encoder
+from daq.model.calibration import Calibration
+from daq.model.coincidence import PairingRule, Policy
+from daq.model.processing import Processing
+from daq.storage.accounts import unnumbered
+from daq.storage.reader import open_listmode
+from daq.storage.recording import Recording
+from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
+
+PROFILE = load_profile("singles64")
+RING = load_scanner("reference-ring").ring
+SETTINGS = ("--scanner", "reference-ring", "--half-window", "2.25 ns", "--delay", "100 ns")
+SINGLES = 30_000
+
+
+def singles() -> dict[str, Any]:
+    """Singles of 30 Mcps; some ticks hold two."""
+    rng = np.random.default_rng(5)
+    return {
+        "ticks": np.cumsum(rng.integers(0, 2700, SINGLES)),
+        "detector": rng.integers(0, 16384, SINGLES).astype(np.uint32),
+        "energy_adc": rng.integers(0, 1000, SINGLES).astype(np.uint16),
+    }
+
+
+def words() -> bytes:
+    made = singles()
+    ticks = made.pop("ticks")
+    return Encoder(PROFILE.layout, PROFILE.clock).encode(np.zeros(SINGLES, np.int64), ticks, made).tobytes()
+
+
+def expected(**changes: Any) -> dict[str, Any]:
+    made = singles()
+    columns = {
+        "time_ps": np.array([round_half_even(int(tick) * 3125, 128) for tick in made["ticks"]], np.int64),
+        "detector": made["detector"], "energy_kev": made["energy_adc"].astype(np.float32),
+    }  # fmt: skip
+    assert RING is not None
+    return paired_at_once(
+        columns, PairingRule(**{"half_window_ps": 2250, "delay_ps": 100_000, "ring": RING, **changes})
+    )[0]
+
+
+def round_half_even(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(2 * numerator, 2 * denominator)
+    return whole + (rest > denominator or (rest == denominator and whole % 2))
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sort")
+    (folder / "singles.bin").write_bytes(words())
+    assert (
+        call("listmode", "import", folder / "singles.bin", "--profile", "singles64", "--out", folder / "run").code == 0
+    )
+    return folder / "run"
+
+
+def test_a_file_of_singles_becomes_coincidences(imported: Path, tmp_path: Path) -> None:
+    done = call("listmode", "sort", imported, "--out", tmp_path / "pairs", *SETTINGS, "--threads", 2, "--json")
+
+    rows = expected()
+    assert (done.code, done.err) == (0, "")
+    assert_same_rows(stored_pairs(tmp_path / "pairs"), rows)
+    assert done.json["prompts"] == int(np.count_nonzero(rows["kind"] == 0)) > 400
+    assert done.json["delayeds"] == int(np.count_nonzero(rows["kind"] == 1)) > 400
+    assert done.json["singles"] == done.json["counts"]["singles"] == SINGLES
+    assert (done.json["half_window_ps"], done.json["delay_ps"], done.json["policy"]) == (2250, 100_000, "takeAllGoods")
+    assert done.json["sorted_from"]["stream"] == "singles"
+    assert call("listmode", "verify", tmp_path / "pairs").code == 0
+
+
+def test_the_result_reads_like_a_table(imported: Path, tmp_path: Path) -> None:
+    done = call("listmode", "sort", imported, "--out", tmp_path / "pairs", *SETTINGS)
+
+    assert done.code == 0
+    assert "30,000 singles from singles" in done.out
+    assert "window ±2.25 ns, delay 100 ns, takeAllGoods" in done.out
+    assert f"written to {tmp_path / 'pairs'}" in done.out
+
+
+def test_raw_alone_is_decoded_and_sorted_to_the_same_rows(tmp_path: Path) -> None:
+    manifest = new_manifest(PROFILE, identity="raw", source="test", stop="end")
+    data = words()
+    with Recording.start(
+        tmp_path / "raw", manifest, PROFILE.layout, PROFILE.clock, "word", "stream", store_rows=False, imported=True,
+        order=PROFILE.order,
+    ) as recording:  # fmt: skip
+        for start in range(0, len(data), 1 << 14):
+            recording.feed(unnumbered([(0, data[start : start + (1 << 14)])], source=0, arrival_ns=0))
+        recording.seal("end")
+
+    done = call("listmode", "sort", tmp_path / "raw", "--out", tmp_path / "pairs", *SETTINGS, "--json")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.json["sorted_from"]["stream"] == "raw"
+    assert_same_rows(stored_pairs(tmp_path / "pairs"), expected())
+
+
+def test_what_is_not_said_stays_as_it_was_recorded(tmp_path: Path) -> None:
+    recorded = Processing(pairing=rule(policy=Policy.KILL_ALL, max_ring_difference=2)).model_dump(mode="json")
+    directory = record(tmp_path / "first", many_singles(3000), processing=recorded)
+
+    narrow = call("listmode", "sort", directory, "--out", tmp_path / "narrow", "--half-window", "1 ns", "--json")
+    plain = call("listmode", "sort", directory, "--out", tmp_path / "plain", "--delay", "none",
+                 "--max-ring-difference", "none", "--policy", "takeAllGoods", "--json")  # fmt: skip
+
+    assert narrow.code == plain.code == 0
+    same = rule(policy=Policy.KILL_ALL, max_ring_difference=2, half_window_ps=1000)
+    assert_same_rows(stored_pairs(tmp_path / "narrow"), paired_at_once(many_singles(3000), same)[0])
+    assert (plain.json["delay_ps"], plain.json["delayeds"]) == (None, 0)
+    assert_same_rows(stored_pairs(tmp_path / "plain"), paired_at_once(many_singles(3000), rule(delay_ps=None))[0])
+
+
+@pytest.mark.parametrize(("identity", "said"), [(True, "compared with ADC codes"), (False, "")])
+def test_windows_among_codes_are_pointed_out(tmp_path: Path, identity: bool, said: str) -> None:
+    calibration = Calibration(
+        id="c", instrument="singles64", made_utc="2026-11-20T00:00:00Z", method="test", identity=identity
+    )
+    processing = Processing(pairing=rule(), calibration=calibration).model_dump(mode="json")
+    directory = record(
+        tmp_path / "first", many_singles(3000), processing=processing, profile=PROFILE.model_dump(mode="json")
+    )
+
+    done = call("listmode", "sort", directory, "--out", tmp_path / "out", "--window", "peak=400-600 keV", "--json")
+
+    assert done.code == 0
+    assert said in done.err
+    assert bool(done.err) == bool(said)
+    assert done.json["windows"] == [{"lower_kev": 400.0, "upper_kev": 600.0, "name": "peak"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (SETTINGS[2:], 2, "--scanner is missing, and the recording names none"),
+        (SETTINGS[:2], 2, "--half-window is missing, and the recording names none"),
+        (("--scanner", "siemens-mmr", *SETTINGS[2:]), 3, "made of siemens-petlink32, the recording is of singles64"),
+        (("--scanner", "dual-head", *SETTINGS[2:]), 3, "has no ring"),
+        (("--scanner", "nowhere", *SETTINGS[2:]), 4, "no scanner profile 'nowhere'"),
+        ((*SETTINGS, "--half-window", "2.25"), 2, "--half-window '2.25': has no unit"),
+        ((*SETTINGS, "--half-window", "0 ns"), 2, "must be above zero"),
+        ((*SETTINGS, "--half-window", "1 s"), 2, "half_window_ps = 1000000000000"),
+        ((*SETTINGS, "--delay", "-5 ns"), 2, "must be above zero"),
+        ((*SETTINGS, "--policy", "takeThemAll"), 2, "--policy 'takeThemAll': possible are takeAllGoods"),
+        ((*SETTINGS, "--window", "430-650"), 2, "write NAME=LOW-HIGH keV"),
+        ((*SETTINGS, "--window", "a=650-430 keV"), 3, "the lower bound must be"),
+        ((*SETTINGS, "--window", "a=1-2 keV", "--window", "a=3-4 keV"), 3, "the name is used 2 times"),
+        ((*SETTINGS, "--window", "none", "--window", "a=3-4 keV"), 2, "exclude each other"),
+        ((*SETTINGS, "--max-ring-difference", "-1"), 2, "a number of rings, or none"),
+        ((*SETTINGS, "--min-sector-difference", "-1"), 2, "minimum_sector_difference = -1"),
+        ((*SETTINGS, "--min-sector-difference", "33"), 3, "33"),
+        ((*SETTINGS, "--threads", "0"), 2, "0 threads: from 1 to 64"),
+    ],
+)
+def test_what_makes_no_sense_is_said_and_nothing_is_written(
+    imported: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = call("listmode", "sort", imported, "--out", tmp_path / "out", *arguments)
+
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_over(imported: Path) -> None:
+    done = call("listmode", "sort", imported, "--out", imported, *SETTINGS)
+
+    assert done.code == 3
+    assert "never written over another" in done.err
+    with open_listmode(imported) as recording:
+        assert recording.rows("singles") == SINGLES
