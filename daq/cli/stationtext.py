@@ -29,6 +29,8 @@ def progress_line(progress: dict[str, Any]) -> str:
     if fraction and fraction < 1:
         parts.append(f"about {grouped(events * (1 - fraction) / fraction)} to go")
     parts.append(f"{grouped(progress['rate_cps'])} cps")
+    if progress.get("randoms_fraction") is not None:
+        parts.append(f"randoms {100 * progress['randoms_fraction']:.1f} %")
     if progress["remaining_s"] is not None:
         parts.append(f"{duration(progress['remaining_s'])} left")
     if progress["missing_words"]:

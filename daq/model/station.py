@@ -72,7 +72,9 @@ class StationStatus:
 class Progress:
     """How far a run is. Counts are those of the current step; `recorded_events` are durable, of the whole run.
 
-    `fraction` of the step is None where its stop condition cannot say; `dead_time_pct` where nothing measures it.
+    `fraction` of the step is None where its stop condition cannot say; `dead_time_pct` where nothing measures it;
+    `randoms_fraction`, delayeds over prompts of the last moments, where there are no delayeds. `rates_cps` are those of
+    singles, prompts and delayeds, where they come.
     """
 
     run: str
@@ -82,6 +84,8 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict)
     recorded_events: int = 0
     rate_cps: float = 0.0
+    rates_cps: dict[str, float] = field(default_factory=dict)
+    randoms_fraction: float | None = None
     dead_time_pct: float | None = None
     missing_words: int = 0
     dropped: int = 0

@@ -112,6 +112,14 @@ def _run(run: Progress) -> Iterator[Metric]:
     yield _counter("scandaq_run_missing_words", "Words of the front end that did not arrive.", run.missing_words)
     yield _counter("scandaq_run_dropped_datagrams", "Datagrams that the kernel dropped.", run.dropped)
     yield GaugeMetricFamily("scandaq_run_events_per_second", "Rate of events, lately.", run.rate_cps)
+    rates = GaugeMetricFamily(
+        "scandaq_run_counts_per_second", "Rates of singles, prompts and delayeds, lately.", labels=["counter"]
+    )
+    for name, rate in list(run.rates_cps.items())[:MOST_COUNTERS]:
+        rates.add_metric([name[:_MOST_LABEL]], rate)
+    yield rates
+    if run.randoms_fraction is not None:
+        yield GaugeMetricFamily("scandaq_run_randoms_ratio", "Delayeds over prompts, lately.", run.randoms_fraction)
     yield GaugeMetricFamily("scandaq_run_file_size_bytes", "Size of the recording.", run.file_bytes)
     if run.dead_time_pct is not None:
         yield GaugeMetricFamily("scandaq_run_dead_time_ratio", "Share of dead time, 0 to 1.", run.dead_time_pct / 100)

@@ -40,6 +40,27 @@ def test_the_time_of_a_pause_is_not_the_steps() -> None:
     assert pace.progress(told(9.5), now_s=9.5, step=1).fraction == pytest.approx(0.75)
 
 
+def test_rates_of_prompts_and_delayeds_are_those_of_the_last_moments_and_their_ratio_the_randoms() -> None:
+    pace = Pace("run", WANTED)
+    pace.progress({**told(1.0), "counts_live": {"singles": 100, "prompts": 10, "delayeds": 9}}, now_s=1.0, step=1)
+
+    later = {**told(3.0), "counts_live": {"singles": 300, "prompts": 110, "delayeds": 34}}
+    progress = pace.progress(later, now_s=3.0, step=1)
+
+    assert progress.rates_cps == {"singles": 100.0, "prompts": 50.0, "delayeds": 12.5}
+    assert progress.randoms_fraction == 0.25
+
+
+def test_without_delayeds_there_is_no_fraction_of_randoms() -> None:
+    pace = Pace("run", WANTED)
+    pace.progress({**told(1.0), "counts_live": {"prompts": 10, "delayeds": 0}}, now_s=1.0, step=1)
+
+    assert (
+        pace.progress({**told(2.0), "counts_live": {"prompts": 20, "delayeds": 0}}, now_s=2.0, step=1).randoms_fraction
+        is None
+    )
+
+
 def test_a_readout_that_does_not_answer_is_said() -> None:
     assert [name for name, *_ in troubles({**told(1.0), "unanswered_s": 7.2})] == ["readout-silent"]
 

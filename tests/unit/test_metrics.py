@@ -52,7 +52,8 @@ def full_metrics() -> Metrics:
     asked = [*readout_figures(lambda: READOUT), *mqtt_figures(Figures()), *document_figures(lambda: documents)]
     metrics = Metrics(Bus(), 0, asked)
     metrics._said.heard(status("acquiring"))
-    metrics._said.heard(progress(10.0, dead_time_pct=1.5, fraction=0.5, remaining_s=10.0))
+    rates = {"rates_cps": {"singles": 9.0}, "randoms_fraction": 0.25}
+    metrics._said.heard(progress(10.0, dead_time_pct=1.5, fraction=0.5, remaining_s=10.0, **rates))
     metrics._said.heard(reading(812.0))
     metrics._said.heard(alarm())
     return metrics

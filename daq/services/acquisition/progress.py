@@ -15,6 +15,7 @@ GOOD_ENDS = frozenset({"sealed", "hashed"})
 ENDS = GOOD_ENDS | {"failed", "gone"}
 DEVICE = "acquisition"
 """What alarms of a run are filed under."""
+_FAMILIES = ("singles", "prompts", "delayeds")
 _PS = 1e12
 _EVERY_S = 0.5
 _UNANSWERED_S = 5.0
@@ -59,10 +60,10 @@ class Pace:
 
     def __init__(self, run: str, protocol: AcquisitionProtocol) -> None:
         self._run, self._protocol = run, protocol
-        self._before: tuple[float, int] | None = None
+        self._before: tuple[float, dict[str, int]] | None = None
         self._step, self._step_since_ps = 0, 0
         self._paused_ps, self._last_ps = 0, 0
-        self._rate_cps = 0.0
+        self._rates_cps: dict[str, float] = {}
 
     def progress(self, status: dict[str, Any], *, now_s: float, step: int) -> Progress:
         """Return how far the run is at `now_s` of a monotonic clock; counts and fraction are those of the step."""
@@ -75,7 +76,8 @@ class Pace:
             self._paused_ps += max(duration_ps - self._last_ps, 0)  # the time of a pause is not the step's
         self._last_ps = duration_ps
         elapsed_s = (duration_ps - self._step_since_ps - self._paused_ps) / _PS
-        self._measure(counts.get("events", 0), now_s, elapsed_s)
+        self._measure(counts, now_s, elapsed_s)
+        rates = {name: round(self._rates_cps[name], 1) for name in _FAMILIES if self._rates_cps.get(name)}
         fraction = self._protocol.steps[step - 1].fraction_done(counts, elapsed_s) if step else None
         return Progress(
             run=self._run,
@@ -84,7 +86,9 @@ class Pace:
             steps=len(self._protocol.steps),
             counts=counts,
             recorded_events=int(status.get("counts_recorded", {}).get("events", 0)),
-            rate_cps=round(self._rate_cps, 1),
+            rate_cps=round(self._rates_cps.get("events", 0.0), 1),
+            rates_cps=rates,
+            randoms_fraction=_randoms_fraction(rates),
             missing_words=int(status.get("words_missing", 0)),
             dropped=int(status.get("kernel_drops", 0) or 0),
             file_bytes=int(status.get("file_bytes", 0)),
@@ -92,12 +96,21 @@ class Pace:
             remaining_s=_remaining_s(fraction, elapsed_s),
         )
 
-    def _measure(self, events: int, now_s: float, elapsed_s: float) -> None:
+    def _measure(self, counts: dict[str, int], now_s: float, elapsed_s: float) -> None:
         if self._before is None and elapsed_s > _EVERY_S:
-            self._rate_cps = events / elapsed_s  # found under way: what it was so far
-        elif self._before is not None and now_s > self._before[0] and events >= self._before[1]:
-            self._rate_cps = (events - self._before[1]) / (now_s - self._before[0])
-        self._before = (now_s, events)
+            self._rates_cps = {name: count / elapsed_s for name, count in counts.items()}  # found under way: so far
+        elif self._before is not None and now_s > self._before[0]:
+            passed_s, before = now_s - self._before[0], self._before[1]
+            for name, count in counts.items():
+                if count >= before.get(name, 0):
+                    self._rates_cps[name] = (count - before.get(name, 0)) / passed_s
+        self._before = (now_s, counts)
+
+
+def _randoms_fraction(rates_cps: dict[str, float]) -> float | None:
+    """Return delayeds over prompts; None where either is missing."""
+    prompts, delayeds = rates_cps.get("prompts"), rates_cps.get("delayeds")
+    return round(delayeds / prompts, 4) if prompts and delayeds else None
 
 
 def _begin_ps(status: dict[str, Any], step: int, now_ps: int) -> int:
