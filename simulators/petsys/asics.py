@@ -1,27 +1,21 @@
-"""The ASICs of a front end as their configuration link shows them: who answers, and what each was told.
-
-Configuration after a reset: PETsys `sw_daq_tofpet2` 194662e, `src/petsys_py_lib/tofpet2c.py` (TOFPET 2c).
-"""
+"""The ASICs of a front end as their configuration link shows them: who answers, and what each was told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from daq.wire.petsys_asic import CHANNEL_AFTER_RESET, GLOBAL_AFTER_RESET_2C
 from daq.wire.petsys_config import ASIC_CHANNELS, AsicCode, AsicCommand, AsicStatus
 from simulators.petsys.registers import asics_per_module
 
-GLOBAL_AFTER_RESET = 0xC797F5ADCB78D133BB665F3BEEF8FFE5EFE7F613F0D016
-"""184 bits."""
-CHANNEL_AFTER_RESET = 0x1490400D801E9DFC7A07077AA55F0000
-"""125 bits."""
 _PER_SPI_MODULE = 256
 
 
 @dataclass(slots=True)
 class Asic:
-    """What one ASIC was configured to."""
+    """What one ASIC, a TOFPET 2c, was configured to."""
 
-    common: int = GLOBAL_AFTER_RESET
+    common: int = GLOBAL_AFTER_RESET_2C
     channels: list[int] = field(default_factory=lambda: [CHANNEL_AFTER_RESET] * ASIC_CHANNELS)
 
 
