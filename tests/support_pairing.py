@@ -99,11 +99,11 @@ class Reference:
                 return []
 
     def forbids(self, one: int, other: int) -> str:
-        if one == other:
-            return "detector"
         places = [place(self.rule.ring, number) for number in (one, other)]
         if None in places:
             return "unknown"
+        if one == other:
+            return "detector"
         (ring_1, sector_1), (ring_2, sector_2) = (here for here in places if here)
         sectors = self.rule.ring.sectors
         least = self.rule.minimum_sector_difference

@@ -82,12 +82,15 @@ class Pairer:
         self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)
         self._most_held = most_held
         self._places = r.places_of(rule.ring)
-        self._counts = np.zeros((2, r.ROWS + 1), np.int64)
+        self._beyond = np.uint32(len(self._places) - 1)
+        self._counts = np.zeros((2, r.COUNTS), np.int64)
         self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
         self._held = _no_rows()
         self._bits = np.zeros(MAP_WORDS, np.uint64)
-        self._scratch = np.empty((2, BLOCK), np.int32)
-        self._least_room = BLOCK * most_partners
+        self._scratch = np.empty((4, BLOCK + 1), np.int32)
+        self._least_room = BLOCK * most_partners + 2
+        self._listed = np.empty(self._least_room, np.int64)
+        self._verdicts = np.empty(self._least_room, np.uint8)
         self._prompts = np.empty(self._least_room, np.int64)
         self._delayeds = np.empty(self._least_room if rule.delay_ps else 0, np.int64)
 
@@ -112,16 +115,17 @@ class Pairer:
         `rejected_sector` + `rejected_axial` + `rejected_multiple` (left out by the policy).
         """
         prompt, delayed = self._counts[PROMPT].tolist(), self._counts[DELAYED].tolist()
-        both = {
+        causes = {
             "rejected_detector": r.SAME, "rejected_unknown": r.UNKNOWN, "rejected_sector": r.SECTOR,
-            "rejected_axial": r.AXIAL, "rejected_multiple": r.BY_POLICY,
+            "rejected_axial": r.AXIAL,
         }  # fmt: skip
         each = {"multiples": r.MULTIPLES, "kept_multiples": r.KEPT, "overfull": r.OVERFULL}
         return {
             **self._singles,
             "prompts": prompt[r.ROWS],
             "delayeds": delayed[r.ROWS],
-            **{name: prompt[place] + delayed[place] for name, place in both.items()},
+            **{name: r.rejected(self._counts, cause) for name, cause in causes.items()},
+            "rejected_multiple": prompt[r.BY_POLICY] + delayed[r.BY_POLICY],
             **{f"{name}_prompt": prompt[place] for name, place in each.items()},
             **{f"{name}_delayed": delayed[place] for name, place in each.items()},
         }
@@ -168,6 +172,8 @@ class Pairer:
             keep = inside if keep is None else keep & inside
         if keep is not None:
             time_ps, detector, energy_kev = time_ps[keep], detector[keep], energy_kev[keep]
+        if detector.max(initial=0) > self._beyond:
+            detector = np.minimum(detector, self._beyond)
         return _Rows(time_ps, detector, energy_kev, np.zeros(len(time_ps), np.uint8))
 
     def _take(self, more: _Rows) -> Columns:
@@ -203,7 +209,7 @@ class Pairer:
         state = np.zeros(4, np.int64)
         while not find(
             rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
-            self._bits, self._scratch, self._prompts, self._delayeds,
+            self._bits, self._scratch, self._listed, self._verdicts, self._prompts, self._delayeds,
         ):  # fmt: skip
             self._prompts = _longer(self._prompts, int(state[2]) + self._least_room)
             self._delayeds = _longer(self._delayeds, int(state[3]) + self._least_room)

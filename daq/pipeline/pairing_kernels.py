@@ -17,7 +17,7 @@ from daq.model.kernel import kernel, spliced
 from daq.pipeline import pairing_rule as r
 from daq.pipeline.pairing_search import BLOCK, delayed_openers, prompt_openers
 
-_HERE = r.HERE
+_HERE_BIT = r.HERE.bit_length() - 1
 _HALF_WINDOW, _DELAY, _POLICY, _SECTOR_FROM, _SECTOR_SPAN, _RINGS, _MOST, _REACH = (
     r.HALF_WINDOW, r.DELAY, r.POLICY, r.SECTOR_FROM, r.SECTOR_SPAN, r.RINGS, r.MOST_PARTNERS, r.MOST_HELD,
 )  # fmt: skip
@@ -27,6 +27,8 @@ _GOOD, _SAME, _UNKNOWN, _SECTOR, _AXIAL, _BY_POLICY = r.GOOD, r.SAME, r.UNKNOWN,
 _TAKE_ALL, _TAKE_WINNER_OF_GOODS, _TAKE_WINNER_IF_IS_GOOD, _TAKE_WINNER_IF_ALL, _KILL_IF_MANY = range(5)
 _KEEP_ONE, _KEEP_ANY, _KEEP_ALL = 6, 7, 8
 _ALL_GOODS, _NONE = -2, -1
+_LEFT_OUT, _PARTNER = 16, 0x7FFFFFFF
+_COUNTS_NOT = _SAME | _UNKNOWN
 _NO_PAIR = (1 << 63) - 1
 
 _TIMES = types.Array(int64, 1, "C", readonly=True)
@@ -36,14 +38,18 @@ _ENERGIES = types.Array(float32, 1, "C", readonly=True)
 
 @spliced
 def _verdict(one: Any, other: Any, places: Any, rule: Any) -> Any:
-    """Return `_GOOD` or why two detectors may not pair; the last place stands for all numbers beyond the table."""
-    beyond = uint64(len(places) - 1)
-    a, b = int64(places[min(uint64(one), beyond)]), int64(places[min(uint64(other), beyond)])
-    apart = uint64(abs((a & 0xFFFF) - (b & 0xFFFF)) - rule[_SECTOR_FROM])
-    verdict = _AXIAL if abs((a >> 16) - (b >> 16)) > rule[_RINGS] else _GOOD
-    verdict = _SECTOR if apart > uint64(rule[_SECTOR_SPAN]) else verdict
-    verdict = verdict if a & b & _HERE else _UNKNOWN
-    return _SAME if one == other else verdict
+    """Return `GOOD`, or bits that say why two detectors may not pair; no branch, for nobody can guess the answer."""
+    a, b = int64(places[uint64(one)]), int64(places[uint64(other)])
+    sectors = uint64(abs((a & 0xFFFF) - (b & 0xFFFF)) - rule[_SECTOR_FROM])
+    is_known = uint64(a & b) >> uint64(_HERE_BIT)
+    verdict = (
+        (uint64(one == other) * uint64(_SAME))
+        | ((is_known ^ uint64(1)) * uint64(_UNKNOWN))
+        | (uint64(sectors > uint64(rule[_SECTOR_SPAN])) * uint64(_SECTOR))
+    )
+    if rule[_RINGS] >= 0:
+        verdict |= uint64(abs((a >> 16) - (b >> 16)) > rule[_RINGS]) * uint64(_AXIAL)
+    return verdict
 
 
 @spliced
@@ -62,6 +68,47 @@ def _is_overfull(opener: Any, first: Any, start: Any, time: Any, rule: Any) -> A
     if last - opener > rule[_REACH]:
         last = max(first, opener + rule[_REACH])
     return _is_inside(last, opener, start, time, rule)
+
+
+@spliced
+def _list_many(opener: Any, first: Any, kind: Any, start: Any, time: Any, rule: Any, counts: Any, pairs: Any,
+               at: Any) -> Any:  # fmt: skip
+    """Write all pairs of a window that may hold more than three; return how many."""
+    if _is_overfull(opener, first, start, time, rule):
+        counts[uint64(kind), uint64(_OVERFULL)] += 1
+        return uint64(0)
+    row = first
+    while _is_inside(row, opener, start, time, rule):
+        pairs[at + uint64(row - first)] = (opener << 32) | (kind << 31) | row
+        row += 1
+    return uint64(row - first)
+
+
+@spliced
+def _list(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time: Any, rule: Any, counts: Any,
+          pairs: Any, several: Any) -> Any:  # fmt: skip
+    """Write all pairs of windows, and where those of each window with several begin and end; return how many of both.
+
+    Three are written of any window, and as many of them kept as there are: no branch but for windows of more.
+    """
+    at, windows, window = uint64(0), uint64(0), uint64(rule[_HALF_WINDOW])
+    safe = len(time) - 3
+    for number in range(uint64(found)):
+        opener = int64(openers[number])
+        first = int64(partners[number]) if kind else opener + 1
+        row, opened = uint64(first), time[uint64(opener)] + start
+        several[0, windows] = at
+        if first >= safe or first - opener > rule[_REACH] - 3 or uint64(time[row + uint64(3)] - opened) <= window:
+            at += _list_many(opener, first, kind, start, time, rule, counts, pairs, at)
+        else:
+            pair = (opener << 32) | (kind << 31) | first
+            pairs[at], pairs[at + uint64(1)], pairs[at + uint64(2)] = pair, pair + 1, pair + 2
+            at += uint64(1)
+            at += uint64(uint64(time[row + uint64(1)] - opened) <= window)
+            at += uint64(uint64(time[row + uint64(2)] - opened) <= window)
+        several[1, windows] = at
+        windows += uint64(at - uint64(several[0, windows]) > uint64(1))
+    return at, windows
 
 
 @spliced
@@ -90,86 +137,102 @@ def _chosen(policy: Any, partners: Any, goods: Any, winner: Any, winner_is_good:
 
 
 @spliced
-def _multiple(opener: Any, first: Any, kind: Any, start: Any, time: Any, detector: Any, energy: Any, places: Any,
-              rule: Any, counts: Any, pairs: Any, at: Any) -> Any:  # fmt: skip
-    """Judge a window of several rows; write the pairs that are left from `at` on and return the end."""
-    partners, begin = 0, at
-    winner, winner_is_good, good_winner = _NONE, False, _NONE
-    highest, highest_good = -np.inf, -np.inf
-    mine, pair = detector[uint64(opener)], (opener << 32) | (kind << 31)
-    row = first
-    while _is_inside(row, opener, start, time, rule):
-        verdict = _verdict(mine, detector[uint64(row)], places, rule)
-        counts[kind, verdict] += 1
-        strength = energy[uint64(row)]
-        strength = strength if strength == strength else -np.inf  # noqa: PLR0124 - no number is below all numbers
-        if verdict != _SAME:
-            partners += 1
-            if winner < 0 or strength > highest:
-                winner, winner_is_good, highest = row, verdict == _GOOD, strength
-        if verdict == _GOOD:
-            pairs[uint64(at)] = pair | row
-            at += 1
-            if good_winner < 0 or strength > highest_good:
-                good_winner, highest_good = row, strength
-        row += 1
-    if partners > 1:
-        counts[kind, _MULTIPLES] += 1
-        goods = at - begin
-        counts[kind, _KEPT] += _kept(rule[_POLICY], partners, goods)
-        chosen = _chosen(rule[_POLICY], partners, goods, winner, winner_is_good, good_winner)
-        if chosen != _ALL_GOODS:
-            pairs[uint64(begin)] = pair | chosen
-            at = begin + int64(chosen >= 0)
-            counts[kind, _BY_POLICY] += goods - (at - begin)
-    return at
+def _strength(at: Any, energy: Any, pairs: Any) -> Any:
+    """Return the energy of a partner; no number is below all numbers."""
+    strength = energy[uint64(pairs[at]) & uint64(_PARTNER)]
+    return strength if strength == strength else -np.inf  # noqa: PLR0124 - false for no number alone
 
 
 @spliced
-def _judged(opener: Any, first: Any, kind: Any, start: Any, time: Any, detector: Any, energy: Any, places: Any,
-            rule: Any, counts: Any, pairs: Any, at: Any) -> Any:  # fmt: skip
-    """Judge a window whose first row is known; write the pairs that are left from `at` on and return the end."""
-    if _is_inside(first + 1, opener, start, time, rule) or first - opener >= rule[_REACH]:
-        if _is_overfull(opener, first, start, time, rule):
-            counts[kind, _OVERFULL] += 1
-            return at
-        return _multiple(opener, first, kind, start, time, detector, energy, places, rule, counts, pairs, at)
-    verdict = _verdict(detector[uint64(opener)], detector[uint64(first)], places, rule)
-    counts[kind, verdict] += 1
-    pairs[uint64(at)] = (opener << 32) | (kind << 31) | first
-    return at + int64(verdict == _GOOD)
+def _resolve(begin: Any, end: Any, kind: Any, energy: Any, rule: Any, counts: Any, pairs: Any, verdicts: Any) -> None:
+    """Apply the policy to the pairs of one window."""
+    partners, goods, winner, good_winner = int64(0), int64(0), int64(_NONE), int64(_NONE)
+    highest, highest_good = -np.inf, -np.inf
+    for at in range(uint64(begin), uint64(end)):
+        is_good = verdicts[at] == _GOOD
+        strength = _strength(at, energy, pairs)
+        if verdicts[at] & _COUNTS_NOT == _SAME:
+            continue
+        partners += 1
+        goods += int64(is_good)
+        if winner < 0 or strength > highest:
+            winner, highest = int64(at), strength
+        if is_good and (good_winner < 0 or strength > highest_good):
+            good_winner, highest_good = int64(at), strength
+    if partners > 1:
+        _leave(begin, end, kind, partners, goods, winner, good_winner, rule, counts, verdicts)
+
+
+@spliced
+def _leave(begin: Any, end: Any, kind: Any, partners: Any, goods: Any, winner: Any, good_winner: Any, rule: Any,
+           counts: Any, verdicts: Any) -> None:  # fmt: skip
+    """Leave of a multiple what the policy says."""
+    counts[kind, _MULTIPLES] += 1
+    counts[kind, _KEPT] += _kept(rule[_POLICY], partners, goods)
+    chosen = _chosen(rule[_POLICY], partners, goods, winner, verdicts[winner] == _GOOD, good_winner)
+    if chosen != _ALL_GOODS:
+        counts[kind, _BY_POLICY] += goods - int64(chosen >= 0)
+        for at in range(uint64(begin), uint64(end)):
+            verdicts[at] |= uint8(_LEFT_OUT) * uint8(int64(at) != chosen)
+
+
+@spliced
+def _judge(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time: Any, detector: Any, energy: Any,
+           places: Any, rule: Any, counts: Any, several: Any, listed: Any, verdicts: Any, pairs: Any,
+           at: Any) -> Any:  # fmt: skip
+    """Write the pairs that are left of windows, from `at` on, and return the end."""
+    pairs_found, windows = _list(openers, partners, found, kind, start, time, rule, counts, listed, several)
+    end, seen = uint64(at), uint64(0)
+    for number in range(pairs_found):
+        pair = uint64(listed[number])
+        verdict = _verdict(detector[pair >> uint64(32)], detector[pair & uint64(_PARTNER)], places, rule)
+        verdicts[number] = verdict
+        counts[uint64(kind), verdict] += 1
+        seen |= verdict
+        pairs[end] = pair
+        end += uint64(verdict == uint64(_GOOD))
+    if rule[_POLICY] == _TAKE_ALL and not seen & uint64(_SAME):
+        counts[kind, _MULTIPLES] += int64(windows)
+        return int64(end)
+    for number in range(windows):
+        _resolve(several[0, number], several[1, number], kind, energy, rule, counts, listed, verdicts)
+    end = uint64(at)
+    for number in range(pairs_found):
+        pairs[end] = listed[number]
+        end += uint64(verdicts[number] == _GOOD)
+    return int64(end)
 
 
 @kernel(
     boolean(
         _TIMES, _DETECTORS, _ENERGIES, types.Array(uint32, 1, "C", readonly=True), int64, int64[::1], int64[::1],
-        int64[:, ::1], uint64[::1], int32[:, ::1], int64[::1], int64[::1],
+        int64[:, ::1], uint64[::1], int32[:, ::1], int64[::1], uint8[::1], int64[::1], int64[::1],
     )
 )  # fmt: skip
 def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: Any, state: Any, counts: Any, bits: Any,
-         scratch: Any, prompts: Any, delayeds: Any) -> Any:  # fmt: skip
+         scratch: Any, listed: Any, verdicts: Any, prompts: Any, delayeds: Any) -> Any:  # fmt: skip
     """Write the pairs of the windows opened by rows below `until`; return False for lack of room before the end.
 
     `state` holds the opener to go on with, where its delayed partners begin, and the pairs in `prompts`, `delayeds`.
+    `scratch` [4, BLOCK + 1], `listed` and `verdicts` [BLOCK * most partners + 2] are room to work in.
     """
     window, delay = uint64(rule[_HALF_WINDOW]), uint64(rule[_DELAY])
     begin, pointer, at, at_delayed = state[0], state[1], state[2], state[3]
-    openers, partners = scratch[0], scratch[1]
-    room = BLOCK * rule[_MOST]
+    openers, partners, several = scratch[0], scratch[1], scratch[2:]
+    room = len(listed)
     while begin < until and at + room <= len(prompts) and (not delay or at_delayed + room <= len(delayeds)):
         end = min(begin + BLOCK, until)
-        for number in range(uint64(prompt_openers(time, begin, end, window, openers))):
-            opener = int64(openers[number])
-            at = _judged(
-                opener, opener + 1, PROMPT, 0, time, detector, energy, places, rule, counts, prompts, at
-            )  # fmt: skip
+        found = prompt_openers(time, begin, end, window, openers)
+        at = _judge(
+            openers, partners, found, PROMPT, 0, time, detector, energy, places, rule, counts, several, listed,
+            verdicts, prompts, at,
+        )  # fmt: skip
         if delay:
             found, pointer = delayed_openers(time, begin, end, pointer, window, delay, bits, openers, partners)
-            for number in range(uint64(found)):
-                at_delayed = _judged(
-                    int64(openers[number]), int64(partners[number]), DELAYED, rule[_DELAY], time, detector, energy,
-                    places, rule, counts, delayeds, at_delayed,
-                )  # fmt: skip
+            at_delayed = _judge(
+                openers, partners, found, DELAYED, rule[_DELAY], time, detector, energy, places, rule, counts, several,
+                listed, verdicts, delayeds, at_delayed,
+            )  # fmt: skip
         begin = end
     state[0], state[1], state[2], state[3] = begin, pointer, at, at_delayed
     return begin >= until
@@ -191,13 +254,13 @@ def emit(prompts: Any, delayeds: Any, delay: int, time: Any, detector: Any, ener
         pair = min(prompt, delayed)
         done += uint64(pair == prompt)
         done_late += uint64(pair != prompt)
-        opener, partner, kind = uint64(pair >> 32), uint64(pair & 0x7FFFFFFF), (pair >> 31) & 1
-        later = time[partner] - time[opener] - delay * kind
-        turned = detector[opener] > detector[partner]
-        a, b = partner if turned else opener, opener if turned else partner
+        opener, partner, kind = uint64(pair >> 32), uint64(pair & _PARTNER), (pair >> 31) & 1
+        turned = int64(detector[opener] > detector[partner])
+        swap = (opener ^ partner) & uint64(-turned)
+        a, b = opener ^ swap, partner ^ swap
         time_ps[number] = time[opener]
         detector_a[number], detector_b[number] = detector[a], detector[b]
-        tof_ps[number] = -later if turned else later
+        tof_ps[number] = ((time[partner] - time[opener] - delay * kind) ^ -turned) + turned
         energy_a[number], energy_b[number] = energy[a], energy[b]
         kinds[number] = kind
         used[opener] |= uint8(1 - kind)

@@ -12,8 +12,16 @@ from daq.model.scanner import Ring
 HALF_WINDOW, DELAY, POLICY, SECTOR_FROM, SECTOR_SPAN, RINGS, MOST_PARTNERS, MOST_HELD = range(8)
 """Places in the array of the rule. Sectors may pair when they are `SECTOR_FROM` to that plus `SECTOR_SPAN` apart."""
 
-GOOD, SAME, UNKNOWN, SECTOR, AXIAL, BY_POLICY, MULTIPLES, KEPT, OVERFULL, ROWS = range(10)
-"""Places in the counts of one kind; the first five are the verdicts on a pair."""
+NO_LIMIT = -1
+"""For `RINGS`: no ring difference is too large."""
+
+GOOD, AXIAL, SECTOR, SAME, UNKNOWN = 0, 1, 2, 4, 8
+"""Verdicts on a pair: bits that may come together, the highest one of which is the cause that counts."""
+
+VERDICTS = 16
+BY_POLICY, MULTIPLES, KEPT, OVERFULL, ROWS = range(VERDICTS, VERDICTS + 5)
+"""Places in the counts of one kind, after those of the verdicts."""
+COUNTS = ROWS + 1
 
 POLICIES = (
     Policy.TAKE_ALL_GOODS, Policy.TAKE_WINNER_OF_GOODS, Policy.TAKE_WINNER_IF_IS_GOOD,
@@ -41,11 +49,11 @@ def numbers_of(rule: PairingRule, *, most_partners: int, most_held: int) -> npt.
             f"minimum sector difference {apart}: no two of {ring.sectors} sectors are more than {ring.sectors // 2} "
             "apart, so that nothing could be paired"
         )
-    rings = ring.rings if rule.max_ring_difference is None else rule.max_ring_difference
+    rings = rule.max_ring_difference
     return np.array(
         [
             rule.half_window_ps, rule.delay_ps or 0, POLICIES.index(rule.policy), apart, ring.sectors - 2 * apart,
-            min(rings, ring.rings), most_partners, most_held,
+            NO_LIMIT if rings is None or rings >= ring.rings else rings, most_partners, most_held,
         ],
         np.int64,
     )  # fmt: skip
@@ -70,3 +78,8 @@ def places_of(ring: Ring) -> npt.NDArray[np.uint32]:
             first = layer * ring.layer_step + number * ring.ring_step
             places[first : first + len(crystal)] = np.where(here, HERE | number << 16 | sector, 0)
     return places
+
+
+def rejected(counts: npt.NDArray[np.int64], cause: int) -> int:
+    """Return how many pairs of both kinds had a verdict with `cause` as its highest bit."""
+    return int(counts[:, cause : 2 * cause].sum())

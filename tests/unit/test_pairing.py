@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_pairing import COLUMNS, RING, Reference, Single, columns_of, cut, rows_of
 
@@ -19,7 +19,7 @@ RINGS = (
     RING.model_copy(update={"virtual_positions": (2,)}),
     RING.model_copy(update={"layers": 2, "layer_pitch_mm": 10.0, "ring_stride": 32, "layer_stride": 1024}),
 )
-LIMITS = ((64, 1 << 20), (2, 1 << 20), (64, 5), (1, 2))
+LIMITS = ((64, 1 << 20), (3, 1 << 20), (64, 5), (4, 2))
 """Most partners and most held."""
 
 
@@ -62,6 +62,7 @@ def same_counts(pairer: Pairer, reference: Reference) -> None:
     }
 
 
+@settings(max_examples=400)
 @given(rules(), singles(), st.lists(st.integers(0, 40), max_size=8), st.sampled_from(LIMITS))
 def test_pairs_are_those_of_the_rule_however_singles_are_cut(
     rule: PairingRule, given_singles: list[Single], cuts: list[int], limits: tuple[int, int]
