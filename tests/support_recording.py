@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from daq.composition import new_manifest
 from daq.model.order import OrderRule
 from daq.model.packets import Packets
+from daq.model.processing import Processing
 from daq.model.stop import parse_stop
 from daq.readout.ring import Ring
 from daq.storage import recording as recording_module
@@ -59,6 +60,7 @@ class Script:
     stop: str = "end"
     order: OrderRule | None = RULE
     store_raw: bool = True
+    processing: Processing | None = None
 
     def packets(self) -> Packets:
         lengths = np.array([len(datagram) for datagram in self.datagrams], np.int64)
@@ -78,6 +80,7 @@ def recorder(folder: Path, script: Script) -> Iterator[Recording]:
         Recording.start(
             folder, manifest, profile.layout, profile.clock, profile.counting_unit, "native",
             stop=parse_stop([script.stop]), store_raw=script.store_raw, order=script.order,
+            processing=script.processing,
         ) as recording,
     ):  # fmt: skip
         yield recording

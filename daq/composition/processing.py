@@ -13,6 +13,8 @@ from daq.model.coincidence import PairingRule, Policy
 from daq.model.processing import Processing, StoredSingles
 from daq.model.scanner import Ring
 from daq.model.windows import EnergyWindow, WindowSet
+from daq.storage.recordedprocessing import note_processing
+from device_profiles.calibrations import identity_calibration
 
 if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
@@ -35,23 +37,19 @@ def processing_of(
     )  # fmt: skip
     if processing.is_none:
         return processing
+    is_calibrated = calibration is not None and not calibration.identity
     _require_columns(profile, processing)
     if calibration is not None and calibration.instrument != profile.id:
         raise MismatchError(
             f"calibration {calibration.id} is of instrument {calibration.instrument}, not of {profile.id}"
         )
     if calibration is None:
-        processing = processing.model_copy(update={"calibration": identity_calibration(profile)})
+        identity = identity_calibration(profile.id, at=datetime.now(UTC), why="no calibration was given")
+        processing = processing.model_copy(update={"calibration": identity})
+    if is_calibrated and "detector" not in decoded_columns(profile.layout)["singles"]:
+        raise MismatchError(f"profile {profile.id} gives no detector numbers: calibration {processing.calibration}")
     processing.pairing_mask  # noqa: B018 - refuses a window that there is not
     return processing
-
-
-def identity_calibration(profile: InstrumentProfile) -> Calibration:
-    """Return the calibration that changes nothing, and says so: energies are codes, or what the layout scales."""
-    return Calibration(
-        id="identity", instrument=profile.id, made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        method="none: no calibration was given; times are the front end's, energies the codes it sent", identity=True,
-    )  # fmt: skip
 
 
 def pairing_of(
@@ -77,14 +75,9 @@ def pairing_of(
 
 def noted(manifest: Manifest, processing: Processing) -> Manifest:
     """Return the manifest with the processing as it is used, the calibration named besides."""
-    if processing.is_none and processing.modules_of is None:
-        return manifest
-    used = processing.calibration
-    about = used.model_dump(mode="json", include={"id", "made_utc", "method", "sha256", "identity"}) if used else None
-    return manifest.model_copy(update={
-        "processing": processing.model_dump(mode="json"),
-        "calibrations": {**manifest.calibrations, **({"singles": about} if about else {})},
-    })  # fmt: skip
+    copied = manifest.model_copy()
+    note_processing(copied, processing)
+    return copied
 
 
 def _require_columns(profile: InstrumentProfile, processing: Processing) -> None:
@@ -94,11 +87,14 @@ def _require_columns(profile: InstrumentProfile, processing: Processing) -> None
     where = f"profile {profile.id}"
     if not singles:
         raise MismatchError(f"{where} decodes no singles: there is nothing to calibrate, window or pair")
-    if (processing.windows or processing.singles == "windowed") and not {"energy_adc", "energy_kev"} & set(singles):
-        raise MismatchError(f"{where} gives no energy: there is nothing that windows could judge")
+    needs_energy = processing.windows or processing.singles == "windowed" or processing.pairing is not None
+    if needs_energy and not {"energy_adc", "energy_kev"} & set(singles):
+        raise MismatchError(f"{where} gives no energy, which windows and pairs are about")
     if processing.singles == "windowed" and not processing.windows:
         raise RefusedError("singles are to be stored by windows, but no energy window is named")
     if processing.pairing is None:
+        if processing.singles == "none":
+            raise RefusedError("neither singles nor pairs are to be stored: of events nothing would be kept")
         return
     if "coincidences" in columns:
         raise RefusedError(f"{where} decodes coincidences already: singles cannot be paired beside them")

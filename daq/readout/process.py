@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
+from daq.listmode.decoder import Decoder
 from daq.model.ledger import Ledger
 from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
@@ -25,7 +26,7 @@ from daq.readout.exchange import Exchanges
 from daq.readout.filling import Filler
 from daq.readout.hosttime import HostTime
 from daq.readout.live import Live
-from daq.readout.lookdeclaration import declare
+from daq.readout.lookdeclaration import Declaration, declare
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
@@ -36,6 +37,7 @@ from daq.storage.kernels import load_decoder
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
 from daq.storage.steps import MOTION_LOST, UNATTENDED
+from daq.storage.streams import processed_columns
 
 _LOG = logging.getLogger(__name__)
 _LOSSLESS_AHEAD_BYTES = 32 << 20
@@ -44,8 +46,8 @@ _JOIN_S = 1.0
 _SWITCH_S = 0.0005
 _MOST_RESERVED_ROWS = 1 << 22
 _TOO_BUSY_TO_LOOK = 0.25
-_PRESSED = 0.5
-"""Looks are skipped, and rows shed, when so much of the ring is in use."""
+_PRESSED, _HARD_PRESSED = 0.5, 0.65
+"""Rows are shed when so much of the ring is in use; where pairs are shed first, the other rows at the second."""
 
 
 class Readout:
@@ -183,7 +185,7 @@ class Readout:
         decoder = load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds
         self._ring = Ring(_buffer_bytes(plan))
         about = {"acquisition_id": plan.manifest.acquisition_id, "directory": plan.directory}
-        self._live = Live(declare(decoder.columns, decoder.counters, plan.layout), about=about)
+        self._live = Live(_declared(plan, decoder), about=about)
         with closing(open_source(plan)) as source:
             self.source = source
             plan.manifest.time["source_health"] = source.health()
@@ -199,7 +201,7 @@ class Readout:
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
-                step_name=plan.step_name, moving=plan.moving,
+                step_name=plan.step_name, moving=plan.moving, processing=plan.processing,
             ) as recording:  # fmt: skip
                 recording.derivation.reserve(_rows_waiting(plan))
                 self._recording = recording
@@ -242,7 +244,7 @@ class Readout:
         self._watch.started(filler, time.monotonic())
         receiver = threading.Thread(target=self._receive, args=(filler, source), name="receive", daemon=True)
         if isinstance(source, DatagramSource):
-            recording.shed_when(lambda: ring.used > _PRESSED)
+            recording.shed_when(lambda: ring.used > _PRESSED, hard=lambda: ring.used > _HARD_PRESSED)
         self._state = "recording"
         self.commands.open()
         receiver.start()
@@ -340,6 +342,15 @@ class Readout:
             return False
         self._stopping_since_s = self._stopping_since_s or time.monotonic()
         return time.monotonic() - self._stopping_since_s > _JOIN_S
+
+
+def _declared(plan: Plan, decoder: Decoder) -> Declaration:
+    """Return the live figures that this recording can give."""
+    pairing = plan.processing.pairing
+    return declare(
+        processed_columns(decoder.columns, plan.processing), decoder.counters, plan.layout,
+        ring=plan.processing.modules_of, half_window_ps=pairing.half_window_ps if pairing else None,
+    )  # fmt: skip
 
 
 def _buffer_bytes(plan: Plan) -> int:

@@ -22,8 +22,9 @@ from daq.model.ledger import Ledger
 from daq.model.order import Moment, OrderRule
 from daq.model.packets import Packets
 from daq.model.processing import Processing
-from daq.model.stop import StopCondition
+from daq.model.stop import StopCondition, is_limit
 from daq.pipeline.order import Order
+from daq.pipeline.pairlimits import PAIR_COUNTERS
 from daq.pipeline.pairstage import PairStage
 from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
@@ -35,6 +36,10 @@ from daq.storage.streams import dtypes_of
 
 Rows = dict[StreamName, list[Any]]
 """Per stream the runs of columns in order; marks carry the extra column `text`."""
+
+
+SHED_PAIRS = "pairs"
+"""Text of the `shed` mark from which on no pairs are made, but all else goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,17 +281,23 @@ class Derivation:
         """Release all that waits and stop, if nothing did; nothing comes after."""
         rows, stop = self._released()
         rates = rate_marks(self._stages.take_modules(), self.latest_ps)
-        marks = [*rates, *stop, *self.stop_now(by).get("marks", []), *(self._withheld or [])]
+        marks = [*stop, *self.stop_now(by).get("marks", []), *rates, *(self._withheld or [])]
         self._withheld = None
         return {**rows, "marks": marks}
 
-    def decide_no_pairs(self) -> None:
-        """Decide no limit on pairs from here on: while they are shed nobody can count them."""
+    def decides(self, limit: str) -> bool:
+        """Return True for a limit on pairs that are made here, which no host can have decided."""
+        return self._stages.pair is not None and limit.partition("=")[0] in PAIR_COUNTERS and is_limit(limit)
+
+    def shed(self, *, pairs_alone: bool) -> None:
+        """Do from here on as when rows are shed, which has been marked: what a limit on pairs counts nobody sees."""
         self._stages.decide_no_pairs()
+        if not pairs_alone:
+            self.withhold_jumps()
 
     def part_with_pairs(self) -> PairStage | None:
         """Make no more pairs: return the stage that made them, to go on with the singles released from here on."""
-        self.decide_no_pairs()
+        self._stages.decide_no_pairs()
         pair, self._stages.pair = self._stages.pair, None
         return pair
 
@@ -313,7 +324,7 @@ class Derivation:
 
         The twin takes the order and the pairs; limits on pairs are decided no more.
         """
-        self.decide_no_pairs()
+        self._stages.decide_no_pairs()
         twin = copy(self)
         twin.withhold_jumps()
         twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind

@@ -55,6 +55,7 @@ class Closing:
     words_by_kind: Mapping[str, int] = field(default_factory=dict)
     duration_ps: int | None = None
     time: Mapping[str, Any] | None = None
+    counters: Mapping[str, Any] | None = None
     steps: Callable[[], list[RecordedStep]] | None = None
 
 
@@ -198,6 +199,7 @@ class Disk:
             "duration_ps": closing.duration_ps,
             "steps": closing.steps() if closing.steps else None,
             "time": {**self._manifest.time, **(closing.time or {})},
+            "counters": dict(closing.counters or self._manifest.counters),
         }
         self._manifest = self._manifest.model_copy(update=sealed)
         self._with_reserve(lambda: self._write_manifest(self._described()))

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from daq.errors import FormatError, UsageError
 from daq.model.stop import StopCondition, parse_stop
-from daq.storage.derive import Derivation, Rows
+from daq.storage.derive import SHED_PAIRS, Derivation, Rows
 from daq.storage.reader import ListMode
 from daq.storage.steps import MOVING, WHOLE
 
@@ -80,6 +80,8 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
     if command.kind == "step":
         return derivation.step(_condition(command.text), command.text, moving=command.value2 == MOVING)
     if command.kind == "stop":
+        if derivation.decides(command.text):  # where it releases the deciding pair
+            return {}
         return derivation.stop_now(command.text, whole=command.value2 == WHOLE)
     if command.kind == "motion_lost":
         return derivation.motion_lost(command.text)
@@ -87,7 +89,7 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
         again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
         return again[command.kind]()
     if command.kind == "shed":
-        derivation.withhold_jumps()
+        derivation.shed(pairs_alone=command.text == SHED_PAIRS)
     return derivation.mark(command.kind, time_ps=command.time_ps, text=command.text)
 
 

@@ -19,18 +19,21 @@ from daq.model.layout import Clock, Layout
 from daq.model.ledger import Ledger
 from daq.model.order import OrderRule
 from daq.model.packets import Packets
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.storage.accounts import Accounted, Accounts, Framing
-from daq.storage.derive import Derivation, Rows
+from daq.storage.derive import SHED_PAIRS, Derivation, Rows
 from daq.storage.files import make_parents
 from daq.storage.flow import Counts, total
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
+from daq.storage.leftpairs import LeftPairs
 from daq.storage.manifest import Manifest, RecordedStep
 from daq.storage.memory import return_large_blocks
 from daq.storage.owed import Owed, grown
 from daq.storage.rebuild import Rebuild
+from daq.storage.recordedprocessing import note_processing
 from daq.storage.slab import Slab
 from daq.storage.steps import StepList
 from daq.storage.streams import stream_schemas
@@ -44,16 +47,18 @@ class Recording:
     """Accounts for packets, writes them, derives their rows and writes those. Call from one thread."""
 
     def __init__(
-        self, writer: ListModeWriter, derivation: Derivation, *, store_raw: bool, store_rows: bool, directory: Path,
-        stop: str = "",
+        self, writer: ListModeWriter, derivation: Derivation, *, streams: frozenset[StreamName], directory: Path,
+        stop: str = "", processing: Processing | None = None,
     ) -> None:  # fmt: skip
         """Use `start`."""
         self._writer = writer
         self.derivation = derivation
         self.steps = StepList(stop)
         self._words = 0
-        self._store_raw = store_raw
-        self._store_rows = store_rows
+        self._store_raw = "raw" in streams
+        self._stored = streams
+        self._store_rows = bool(streams - {"raw", "marks"})
+        self._pairs = processing is not None and processing.pairing is not None
         self._directory = directory
         self._sealing = False
         self._failure: ScandaqError | None = None
@@ -61,6 +66,8 @@ class Recording:
         self._owed = Owed()
         self._waiting: deque[tuple[StreamName, Any, Counts]] = deque()
         self._pressed: Callable[[], bool] | None = None
+        self._hard_pressed: Callable[[], bool] | None = None
+        self._left: LeftPairs | None = None
         self._rebuild: Rebuild | None = None
         self._shed: dict[int, int] = {}
         self._shedding = False
@@ -71,6 +78,7 @@ class Recording:
         unit: Literal["word", "event", "frame"], framing: Framing, *,
         stop: StopCondition | None = None, store_raw: bool = True, store_rows: bool = True, imported: bool = False,
         order: OrderRule | None = None, step_name: str = "", moving: bool = False,
+        processing: Processing | None = None,
     ) -> Self:  # fmt: skip
         """Compile the decoder, open the directory and return the recording, ready for packets of its first step.
 
@@ -81,19 +89,22 @@ class Recording:
         decoder = load_decoder(layout, clock)
         derivation = Derivation(
             decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop, order=order,
-            utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
+            processing=processing, utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
         )  # fmt: skip
         manifest.time.update(
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,
             start_utc_ns=time.time_ns(), start_monotonic_ns=time.monotonic_ns(), host_clock=clock_health(),
             order=order.model_dump(mode="json") if order else None,
         )  # fmt: skip
+        note_processing(manifest, processing or Processing())
         make_parents(Path(directory))
-        schemas = stream_schemas(decoder.columns, store_raw=store_raw, store_rows=store_rows, late=order is not None)
+        schemas = stream_schemas(
+            decoder.columns, store_raw=store_raw, store_rows=store_rows, late=order is not None, processing=processing
+        )
         writer = ListModeWriter(Path(directory), manifest, schemas)
         recording = cls(
-            writer.open(), derivation, store_raw=store_raw, store_rows=store_rows, directory=Path(directory),
-            stop=manifest.stop,
+            writer.open(), derivation, streams=frozenset(schemas), directory=Path(directory), stop=manifest.stop,
+            processing=processing,
         )  # fmt: skip
         recording.note(derivation.start(step_name, moving=moving))
         return recording
@@ -170,37 +181,68 @@ class Recording:
         if self._rebuild is not None:
             self._rebuild.flushed(self.derivation.packets_seen)
         self.note(self.derivation.flush())
+        if self._left is not None and self._rebuild is None:
+            self._left.flushed(self._handed.get("singles", 0))
 
-    def shed_when(self, pressed: Callable[[], bool]) -> None:
-        """Shed rows rather than wait for the disk while `pressed()`; without this, wait."""
-        self._pressed = pressed
+    def shed_when(self, pressed: Callable[[], bool], *, hard: Callable[[], bool] | None = None) -> None:
+        """Shed rows rather than wait for the disk while `pressed()`; without this, wait.
+
+        Where pairs can be made later of stored singles they alone are shed, until it is `hard`, too.
+        """
+        self._pressed, self._hard_pressed = pressed, hard or pressed
 
     @property
     def to_rebuild(self) -> bool:
-        """True when rows were shed that the raw stream still has."""
-        return self._rebuild is not None
+        """True when rows were shed that can be made of what is stored."""
+        return self._rebuild is not None or self._left is not None
 
     def rebuild(self, goes_on: Callable[[], bool]) -> bool:
         """Derive after all what was shed, as long as `goes_on()`; return True when nothing is missing any more.
 
-        To be called after the last packet. Rows left out are in the raw stream still, and `replay` derives them.
+        To be called after the last packet. Rows left out are in raw or can be made of the singles, and `replay` and
+        `sort` do that.
         """
-        if self._rebuild is None:
+        if not self.to_rebuild:
             return True
         self._pressed = None
         try:
-            self._drain()
-            if not self._flushed(goes_on):
-                return False
-            for rows in self._rebuild.rows(self._directory, self.derivation.packets_seen):
-                if not goes_on() or self.failure is not None:
-                    return False
-                self._write_rows(rows, {})
+            return self._rebuild_rows(goes_on) and self._rebuild_pairs(goes_on)
         except ScandaqError as failure:
             self._failure = self._failure or failure
             return False
-        self._rebuild.hand_back(self.derivation)
+
+    def _rebuild_rows(self, goes_on: Callable[[], bool]) -> bool:
+        """Derive from raw what was shed of all events."""
+        rebuild = self._rebuild
+        if rebuild is None:
+            return True
+        self._drain()
+        if not self._flushed(goes_on):
+            return False
+        for rows in rebuild.rows(self._directory, self.derivation.packets_seen):
+            if not goes_on() or self.failure is not None:
+                return False
+            self._write_rows(rows, {})
+            if rebuild.order_begins_anew and self._left is not None:
+                self._left.flushed(self._handed.get("singles", 0))
+        rebuild.hand_back(self.derivation)
         self._rebuild = None
+        return True
+
+    def _rebuild_pairs(self, goes_on: Callable[[], bool]) -> bool:
+        """Make of the stored singles the pairs that were shed."""
+        left = self._left
+        if left is None:
+            return True
+        self._drain()
+        if not self._flushed(goes_on):
+            return False
+        for rows in left.rows(self._directory, self._handed.get("singles", 0)):
+            if not goes_on() or self.failure is not None:
+                return False
+            self._write_rows(rows, {})
+        self.derivation.take_pairs_back(left.stage)
+        self._left = None
         return True
 
     def _flushed(self, goes_on: Callable[[], bool]) -> bool:
@@ -230,6 +272,7 @@ class Recording:
             "disk_sync_max_ms": round(1e3 * self._writer.sync_max_s, 3),
             "duration_ps": derivation.latest_ps,
             "paused": derivation.paused,
+            **({"processed": derivation.processed} if derivation.processed else {}),
         }
 
     def seal(self, ended_by: str, *, kernel_drops: int = 0) -> Manifest:
@@ -253,6 +296,7 @@ class Recording:
                 "host_clock_at_end": clock_health(),
                 "rows_left_to_replay": self.to_rebuild,
             },
+            counters=self.derivation.processed,
             steps=self._steps_at_end,
         )
 
@@ -319,17 +363,15 @@ class Recording:
         prompts = self._writer.acknowledged_counts.get("coincidences", {}).get("prompts", 0)
         singles, pairs = rows.get("singles", 0), rows.get("coincidences", 0)
         return {
-            "events": singles + pairs, "singles": singles, "prompts": prompts, "delayeds": pairs - prompts,
-            "coincidences": pairs,
+            "events": singles if self._pairs else singles + pairs,
+            "singles": singles, "prompts": prompts, "delayeds": pairs - prompts, "coincidences": pairs,
         }  # fmt: skip
 
     def _write_rows(self, rows: Rows, counts: dict[str, int]) -> None:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
         for marks in rows.get("marks", ()):
             self.steps.see_columns(marks, due=self._words)
-        if not self._store_rows:
-            rows = {stream: columns for stream, columns in rows.items() if stream == "marks"}
-        runs = [(stream, run) for stream, columns in rows.items() for run in columns]
+        runs = [(stream, run) for stream, columns in rows.items() if stream in self._stored for run in columns]
         for index, (stream, run) in enumerate(runs):
             with_last = counts if index == len(runs) - 1 else {}
             prompts = {"prompts": int(np.count_nonzero(run["kind"] == PROMPT))} if stream == "coincidences" else {}
@@ -365,15 +407,27 @@ class Recording:
             self._waiting.clear()
 
     def _decide_to_shed(self) -> None:
-        """Begin to shed under pressure; where raw is not stored, end it as soon as that has gone."""
+        """Begin to shed under pressure, pairs first; where raw is not stored, end it as soon as that has gone."""
         pressed = self._pressed is not None and self._store_rows and self._pressed()
-        if pressed and not self._shedding:
+        if pressed and self._left is None and not self._shedding:
+            self._shed_pairs()
+        hard = pressed and self._hard_pressed is not None and (self._left is None or self._hard_pressed())
+        if hard and not self._shedding:
             self._shedding = True
             self._write_rows(self.derivation.mark("shed", text="begin"), {})
             self._rebuild = Rebuild(self.derivation) if self._store_raw else None
         elif self._shedding and not pressed and not self._store_raw:
             self._shedding = False
             self._write_rows(self.derivation.mark("shed", text="end"), {})
+
+    def _shed_pairs(self) -> None:
+        """Make no more pairs, where they can be made of stored singles later."""
+        if not self._pairs or not {"singles", "coincidences"} <= self._stored:
+            return
+        self._write_rows(self.derivation.mark("shed", text=SHED_PAIRS), {})
+        stage = self.derivation.part_with_pairs()
+        if stage is not None:
+            self._left = LeftPairs(stage, self._handed.get("singles", 0))
 
     def _leave_out(self, accounted: Accounted, words: dict[int, int]) -> None:
         """Count words that are lost because they could be neither stored raw nor decoded in time."""

@@ -16,9 +16,11 @@ from pydantic import ValidationError
 
 from daq.errors import FormatError, RefusedError, UsageError
 from daq.listmode.decoder import Decoder
+from daq.model.events import StreamName
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
 from daq.model.packets import Packets
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.accounts import Accounts, Framing
 from daq.storage.derive import Derivation, Rows
@@ -31,6 +33,7 @@ from daq.storage.memory import return_large_blocks
 from daq.storage.rawpackets import cut_packets, raw_packets
 from daq.storage.reader import ListMode
 from daq.storage.recordedlayout import recorded_layout
+from daq.storage.recordedprocessing import recorded_processing
 from daq.storage.schemas import record_batch
 from daq.storage.steps import StepList
 from daq.storage.streams import stream_schemas
@@ -64,6 +67,7 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
         imported=facts.imported,
         stop=facts.stop,
         order=facts.order,
+        processing=facts.processing,
         utc_of=host.next_utc,
     )
     yield host.begin(derivation), derivation
@@ -79,9 +83,7 @@ def compare(recording: ListMode) -> Comparison:
     """Return how the rows derived again compare with those stored, column for column."""
     result = Comparison()
     readers: dict[str, _Stored] = {}
-    decoder = decoder_of(recording)
-    ordered = _recorded_order(recording) is not None
-    schemas = stream_schemas(decoder.columns, store_raw=False, late=ordered)
+    schemas = _row_schemas(recording)
     recorded = {segment.stream for segment in recording.manifest.segments}
     schemas = {stream: schema for stream, schema in schemas.items() if stream in recorded}
     for rows, _ in replayed(recording):
@@ -107,17 +109,14 @@ def rewrite(recording: ListMode, out: Path) -> Manifest:
     manifest.software = {**old.software, "replayed_from": old.acquisition_id}
     # Rows of events are back; marks of the host and words lost from raw are not.
     manifest.losses = [loss for loss in old.losses if loss.get("stream") not in ("singles", "coincidences")]
-    ordered = _recorded_order(recording) is not None
-    schemas = {
-        "raw": recording.schema("raw"), **stream_schemas(decoder_of(recording).columns, store_raw=False, late=ordered),
-    }  # fmt: skip
+    schemas = {"raw": recording.schema("raw"), **_row_schemas(recording)}
     words: dict[str, int] = {}
     steps = StepList(old.stop)
     make_parents(out)
     with ListModeWriter(out, manifest, schemas) as writer:
         for rows, derivation in replayed(recording):
             for stream, runs in rows.items():
-                for run in runs:
+                for run in runs if stream in schemas else ():
                     writer.write(stream, run)
                     if stream == "marks":
                         steps.see_columns(run)
@@ -141,6 +140,7 @@ class RecordedFacts:
     imported: bool
     stop: StopCondition
     order: OrderRule | None
+    processing: Processing
 
 
 def recorded_facts(recording: ListMode) -> RecordedFacts:
@@ -151,7 +151,10 @@ def recorded_facts(recording: ListMode) -> RecordedFacts:
         if framing not in get_args(Framing) or not isinstance(imported, bool):
             raise FormatError(f"{recording.directory}: the manifest says framing {framing!r}, imported {imported!r}")
         layout, clock = recorded_layout(manifest, recording.directory)
-        return RecordedFacts(layout, clock, framing, imported, parse_stop([manifest.stop]), _recorded_order(recording))
+        return RecordedFacts(
+            layout, clock, framing, imported, parse_stop([manifest.stop]), _recorded_order(recording),
+            recorded_processing(manifest, recording.directory),
+        )  # fmt: skip
     except KeyError as why:
         raise FormatError(f"{recording.directory}: the manifest lacks {why}; nothing can be derived again") from None
     except UsageError as why:
@@ -171,6 +174,13 @@ def decoder_of(recording: ListMode) -> Decoder:
     """Return the decoder of the profile that the manifest holds."""
     facts = recorded_facts(recording)
     return load_decoder(facts.layout, facts.clock)
+
+
+def _row_schemas(recording: ListMode) -> dict[StreamName, pa.Schema]:
+    """Return the schemas of the rows that the recording keeps."""
+    facts = recorded_facts(recording)
+    columns = load_decoder(facts.layout, facts.clock).columns
+    return stream_schemas(columns, store_raw=False, late=facts.order is not None, processing=facts.processing)
 
 
 class _Stored:

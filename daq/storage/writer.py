@@ -236,6 +236,7 @@ class ListModeWriter:
         words_by_kind: Mapping[str, int] | None = None,
         duration_ps: int | None = None,
         time: Mapping[str, Any] | None = None,
+        counters: Mapping[str, Any] | None = None,
         steps: Callable[[], list[RecordedStep]] | None = None,
     ) -> Manifest:
         """Write all that waits, end and sync each segment, write the sealed manifest durably and return it.
@@ -245,7 +246,7 @@ class ListModeWriter:
         failure when the disk does not even take that, `DeadlineError` after `seal_s`.
         """
         self._refuse_unless_open(or_failed=True)
-        self._closing = Closing(ended_by, ledger, words_by_kind or {}, duration_ps, time, steps)
+        self._closing = Closing(ended_by, ledger, words_by_kind or {}, duration_ps, time, counters, steps)
         self._stop()
         if self._sealed is None:
             raise self.failure or StorageFailedError(f"{self._directory}: not sealed")
