@@ -105,8 +105,8 @@ class _Blocks:
     def take(self, index: int, ms: tuple[int, int], encoder: EventEncoder, columns: Columns) -> None:
         """Put rows of block `index`, of the least and greatest time `ms`, behind those that came before."""
         if index != self._index:
-            self._close()
             self._back += self._index is not None and index < self._index
+            self._close()
             self._index = index
             self._lists = [_List(self._spool()), _List(self._spool())]
             self._rows_ms = ms
