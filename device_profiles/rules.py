@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daq.model.finding import ABSENT, Finding, error, warning
+from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import DetectorNumber
 from daq.model.layout_rules import findings as layout_findings
 from daq.model.order import MOST_HELD_ROWS
@@ -26,6 +26,7 @@ def findings(profile: InstrumentProfile) -> list[Finding]:
     """Return everything there is to say about a profile whose keys and types are in order."""
     return [
         *transport(profile),
+        *frames(profile),
         *layout_findings(profile.layout, profile.clock),
         *order(profile),
         *detector_facts(profile),
@@ -38,7 +39,7 @@ def transport(profile: InstrumentProfile) -> Iterator[Finding]:
     """Demand a framing for datagrams."""
     framing, kinds = profile.transport.datagram_framing, profile.transport.kinds
     if "udp" in kinds and framing is None:
-        yield error("transport.datagram_framing", ABSENT, 'required with udp: "native" or "none"')
+        yield error("transport.datagram_framing", ABSENT, 'required with udp: "native", "none" or "petsys-gbe"')
     if "udp" not in kinds and framing is not None:
         yield error("transport.datagram_framing", framing, f"only with udp; kinds: {', '.join(kinds)}")
     if "udp" in kinds and framing == "none":
@@ -46,6 +47,22 @@ def transport(profile: InstrumentProfile) -> Iterator[Finding]:
         yield warning("transport.datagram_framing", framing, reason)
     if len(set(kinds)) != len(kinds):
         yield error("transport.kinds", list(kinds), "names a transport twice")
+
+
+def frames(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand framing, decoder and counting unit that belong together where words travel in frames."""
+    framed = profile.transport.datagram_framing == "petsys-gbe"
+    if framed and set(profile.transport.kinds) != {"udp"}:
+        yield error("transport.kinds", list(profile.transport.kinds), "petsys-gbe is datagrams, and nothing else")
+    if framed != (profile.layout.decoder == "tofpet2"):
+        reason = 'transport.datagram_framing = "petsys-gbe" and layout.decoder = "tofpet2" need each other'
+        yield error("layout.decoder", profile.layout.decoder or ABSENT, reason)
+    if framed != (profile.counting_unit == "frame") or profile.counting_unit == "event":
+        reason = f"what is numbered here, and can be counted, is the {'frame' if framed else 'word'}"
+        yield error("counting_unit", profile.counting_unit, reason)
+    if profile.transport.front_end is not None and not framed:
+        reason = "commands travel with the data of petsys-gbe alone"
+        yield error("transport.front_end", Said("a table"), reason)
 
 
 def order(profile: InstrumentProfile) -> Iterator[Finding]:

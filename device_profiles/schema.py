@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 
+from daq.model.frontend import DatagramFraming, FrontEnd
 from daq.model.layout import Clock, Layout, Strict
 from daq.model.order import OrderRule
 
@@ -29,8 +30,11 @@ class Transport(Strict):
     """How the words travel. A file or TCP stream begins with the layout's preamble, a datagram never has one."""
 
     kinds: Annotated[tuple[TransportKind, ...], Field(min_length=1)]
-    datagram_framing: Literal["native", "none"] | None = None
-    """Required with udp. `native`: numbered datagrams of scandaq's framing. `none`: bare words; losses go unseen."""
+    datagram_framing: DatagramFraming | None = None
+    """Required with udp. `native`: numbered datagrams of scandaq's framing. `none`: bare words; losses go unseen.
+    `petsys-gbe`: frames, commands and replies of the PETsys electronics."""
+    front_end: FrontEnd | None = None
+    """What a front end with commands is told before it is listened to; None: the defaults, where it has any."""
     rate_max_words_per_s: PositiveFloat
     """The highest rate the front end can send: only to estimate the room a recording needs on the disk."""
 

@@ -38,8 +38,8 @@ def new_manifest(
     profile: InstrumentProfile, *, identity: str, source: str, stop: str, simulated: bool = False
 ) -> Manifest:
     """Return the manifest of an acquisition that is about to begin."""
-    if profile.counting_unit != "word":
-        raise RefusedError(f"profile {profile.id}: counting_unit = {profile.counting_unit}; a layout counts words")
+    if profile.counting_unit != ("word" if profile.layout.decoder is None else "frame"):
+        raise RefusedError(f"profile {profile.id}: counting_unit = {profile.counting_unit}; its packets hold no such")
     return Manifest(
         acquisition_id=identity,
         state="open",
@@ -129,6 +129,7 @@ def plan_recording(
         unit=profile.counting_unit,
         source=source,
         datagram_framing=profile.transport.datagram_framing or "none",
+        front_end=profile.transport.front_end,
         stop=stop,
         order=profile.order,
         receive=Receive(gro=gro, priority=priority, rate_words_per_s=profile.transport.rate_max_words_per_s),

@@ -67,6 +67,7 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         unit=profile.counting_unit,
         source=source,
         datagram_framing=profile.transport.datagram_framing or "none",
+        front_end=profile.transport.front_end,
         stop=limits[0],
         order=profile.order,
         receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from daq.errors import UsageError
+from daq.model.frontend import DatagramFraming, FrontEnd
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
 from daq.model.processing import Processing
@@ -100,7 +101,8 @@ class Plan(BaseModel):
     clock: Clock
     unit: Literal["word", "event", "frame"]
     source: SourceAddress
-    datagram_framing: Literal["native", "none"]
+    datagram_framing: DatagramFraming
+    front_end: FrontEnd | None = None
     stop: StopCondition
     store_raw: bool = True
     store_rows: bool = True

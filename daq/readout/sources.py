@@ -8,15 +8,20 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 
-from daq.errors import MismatchError, MissingError, RefusedError, UnreachableError
+from daq.errors import MismatchError, MissingError, RefusedError, ScandaqError, UnreachableError
+from daq.model.frontend import FrontEnd
 from daq.model.layout import Layout
 from daq.model.packets import Packets
+from daq.model.tofpet2_rules import chips_of
+from daq.readout.petsys import PetsysLink
 from daq.readout.plan import Plan, SourceAddress
 from daq.readout.receive import Receiver
 from daq.storage.accounts import Framing, unnumbered
 from daq.wire import native
+from daq.wire.petsys_setup import set_up, shut_down
 from daq.wire.stream import StreamFramer
 
 _LOG = logging.getLogger(__name__)
@@ -28,12 +33,13 @@ _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
 _MEMINFO_FIGURES = 9
 _MOST_DRAINED = 1 << 20
+_TRIES_AT_END = 2
 
 
 def open_source(plan: Plan) -> DatagramSource | StreamSource:
     """Open the source of the plan, or raise `UnreachableError` or `MissingError` in words."""
     if plan.source.kind == "udp":
-        return DatagramSource(plan)
+        return (PetsysSource if plan.datagram_framing == "petsys-gbe" else DatagramSource)(plan)
     return (TcpSource if plan.source.kind == "tcp" else FileSource)(plan)
 
 
@@ -144,7 +150,7 @@ class DatagramSource:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.framing: Framing = "native" if plan.datagram_framing == "native" else "none"
+        self.framing: Framing = plan.datagram_framing
         self._asks = not plan.source.listen
         self._next_request_s = 0.0
         self._where = f"udp://{'@' if plan.source.listen else ''}{plan.source.host}:{plan.source.port}"
@@ -153,9 +159,7 @@ class DatagramSource:
         self._granted_bytes = _enlarge(self._socket, self._asked_bytes)
         self._drops_before = 0
         self._drops_at_end: int | None = None
-        self.receiver = Receiver(
-            self._socket, "native" if self.framing == "native" else "none", plan.layout.word_bytes, gro=plan.receive.gro
-        )
+        self.receiver = Receiver(self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro)
 
     def ask(self, *, heard: bool) -> None:
         """Ask the front end for its data, every half second until it is heard."""
@@ -211,6 +215,48 @@ class DatagramSource:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+class PetsysSource(DatagramSource):
+    """A PETsys front end: it is greeted, looked at and set up before its data are listened to, and told to stop after.
+
+    Its replies during the recording are found by `exchange`.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        if plan.source.listen:
+            raise MismatchError(
+                f"profile {plan.manifest.profile.get('id')}: such a front end is asked; give its address"
+            )
+        super().__init__(plan)
+        settings = plan.front_end or FrontEnd()
+        self._shuts_down = settings.enable_asics
+        self._link = PetsysLink(self._socket, self._where)
+        try:
+            self._link.greet(plan.connect_s)
+            asics = chips_of(plan.layout).get(0, 0)
+            self.unit = self._link.run(set_up(settings, asics, time.monotonic))
+        except BaseException:
+            self._socket.close()
+            raise
+        _LOG.info("%s: board 0x%X, firmware 0x%X, ASICs 0x%X", self._where, *astuple(self.unit))
+
+    def ask(self, *, heard: bool) -> None:
+        """Say nothing: the front end sends since it was set up."""
+
+    def health(self) -> dict[str, int]:
+        """Return figures of the socket, the replies that were not expected before the recording, and the ASICs."""
+        return {**super().health(), "replies_unexpected_at_setup": self._link.replies, "asics_enabled": self.unit.asics}
+
+    def close(self) -> None:
+        """Tell the front end to stop, if it was told to begin, and close the socket. Whether it does is only logged."""
+        try:
+            if self._shuts_down:
+                self._link.run(shut_down(), tries=_TRIES_AT_END)
+        except ScandaqError as why:
+            _LOG.warning("%s", why)
+        finally:
+            super().close()
 
 
 def _open_udp(address: SourceAddress, where: str) -> socket.socket:

@@ -63,7 +63,11 @@ LOOKED_UP = Layout.model_validate_json("""{
  }}""")
 LOOKED_UP_CLOCK = Clock(tick_ps="1000", precision_ps=1000, reset_at_start=True)
 
-SHIPPED = {name: (load_profile(name).layout, load_profile(name).clock) for name in shipped_profiles()}
+SHIPPED = {
+    name: (profile.layout, profile.clock)
+    for name, profile in ((name, load_profile(name)) for name in shipped_profiles())
+    if profile.layout.decoder is None
+}
 LAYOUTS = {
     **SHIPPED,
     "odd48": (ODD_48, ODD_48_CLOCK),

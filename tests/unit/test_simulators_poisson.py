@@ -22,7 +22,7 @@ from simulators.timing import KindFinder, words_as_integers
 from simulators.wordmaker import CompiledMaker, Tables
 
 MICROSECOND = Clock(tick_ps="1000000", precision_ps=1, reset_at_start=True)
-PROFILES = sorted(shipped_profiles())
+PROFILES = sorted(name for name in shipped_profiles() if load_profile(name).layout.decoder is None)
 
 
 def words_of(supply: PoissonSupply, source: int = 0) -> np.ndarray:
