@@ -7,6 +7,7 @@ seals when stopped; and goes on when nobody follows it any more.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any
 
 from daq.errors import InterlockError, RefusedError, UnreachableError
 from daq.model.protocol import AcquisitionProtocol, ProtocolKind, Requirements, Step, Stop
+from daq.model.protocol_terms import HandOver, Store
 from daq.model.station import Announcement, StationStatus
 from daq.model.windows import WindowSet
 from daq.services.acquisition.journal import Journal
@@ -115,6 +117,14 @@ class Link:
         self._do("mark", "recording")
         self.readout.marks.append(text)
 
+    async def hand_over(self, text: str) -> None:
+        self._do("hand_over", "recording")
+        self.readout.steps[-1].setdefault("hand_overs", []).append(json.loads(text))
+
+    async def injected(self, text: str, monotonic_ns: int) -> None:
+        self._do("injected", "recording")
+        self.readout.marks.append(f"injected {text} {monotonic_ns}")
+
     async def motion_lost(self, text: str) -> None:
         self._do("motion_lost", "recording")
         self.readout.marks.append(text)
@@ -207,12 +217,14 @@ class Axes:
             self.moving = False
 
 
-def protocol(*steps: Step, kind: ProtocolKind = ProtocolKind.STATIC) -> AcquisitionProtocol:
+def protocol(
+    *steps: Step, kind: ProtocolKind = ProtocolKind.STATIC, after: tuple[HandOver, ...] = ()
+) -> AcquisitionProtocol:
     """Return a protocol of these steps, as if it had been read from a file."""
     return AcquisitionProtocol(
         id="test", version=1, title="Test", kind=kind, modality="gamma_camera", radionuclide=None, steps=steps,
-        requirements=Requirements(), windows=WindowSet(windows=()), store="all", recorded=None, coincidence=None,
-        sources={}, file=None,  # type: ignore[arg-type] - nothing asks for it
+        requirements=Requirements(), windows=WindowSet(windows=()), store=Store(), recorded=None, coincidence=None,
+        after=after, sources={}, file=None,  # type: ignore[arg-type] - nothing asks for it
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from daq.cli.acquire_verbs import (
     run_confirm,
+    run_hand_over,
     run_mark,
     run_prepare,
     run_run,
@@ -60,10 +61,22 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     confirm.add_argument("--identity", action="store_true", help="the patient's identity was confirmed")
     confirm.add_argument("--position", action="store_true", help="the patient's position was confirmed")
 
+    _add_hand_over(verbs)
     _verb(verbs, "status", "say what the station is doing, and what is possible now", run_status)
     watch = _verb(verbs, "watch", "watch until the acquisition under way has ended", run_watch)
     watch.add_argument("--forever", action="store_true", help="go on watching the next ones, until interrupted")
     _add_following(watch)
+
+
+def _add_hand_over(verbs: Any) -> None:
+    text = "confirm what is handed over: the CT of a PET/CT, the overlay"
+    handed = _with_reason(_verb(verbs, "hand-over", text, run_hand_over))
+    handed.add_argument("file", nargs="?", metavar="FILE", help="the record of the CT, TOML or JSON")
+    handed.add_argument("--name", metavar="STEP", help="name of the hand-over (default: the next that is missing)")
+    handed.add_argument(
+        "--overlay", choices=("aligned", "accepted"), help="CT and emission were looked at over each other"
+    )
+    handed.add_argument("--note", metavar="TEXT", help="for the record; why an overlay is accepted; no patient's name")
 
 
 def _verb(verbs: Any, name: str, text: str, run: Run) -> argparse.ArgumentParser:

@@ -32,6 +32,22 @@ def run_confirm(options: argparse.Namespace) -> int:
     return _print_answer(options, _ask(options, "confirm", **stated, reason=options.reason))
 
 
+def run_hand_over(options: argparse.Namespace) -> int:
+    """Confirm what is handed over: the record of a file, or the look at the overlay."""
+    from pathlib import Path
+
+    from daq.cli.preparing import read_table
+    from daq.errors import UsageError
+
+    if (options.file is None) == (options.overlay is None):
+        raise UsageError("give the FILE with the record of the CT, or --overlay aligned (or accepted, with --note)")
+    record = {"overlay": options.overlay} if options.file is None else read_table(Path(options.file))
+    if options.note:
+        record["note"] = options.note
+    name = {"name": options.name} if options.name else {}
+    return _print_answer(options, _ask(options, "hand-over", record=record, reason=options.reason, **name))
+
+
 def run_status(options: argparse.Namespace) -> int:
     """Print the state, what is possible, and alarms."""
     from daq.cli.output import print_json, print_line

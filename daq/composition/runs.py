@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
-from daq.model.verbs import Prepare
+from daq.model.verbs import HandOver, Prepare
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
@@ -66,7 +67,7 @@ class Planner:
             raise
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
-            protocol_id=loaded.protocol.id, protocol=loaded.text.decode(),
+            protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), hand_overs={},
         )  # fmt: skip
         about = {"sha256": loaded.sha256, "state": loaded.state}
         try:
@@ -168,13 +169,25 @@ class Planner:
         return text if newest is None else newest.papers.redacted(text)
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
-        """Note the present as the time of injection; return it. Raise `RefusedError` without a record."""
+        """Note and mark the present as the time of injection; return it. Raise `RefusedError` without a record."""
         records = self._records.get(run.identity)
         if records is None:
             raise RefusedError(f"{run.identity} has ended: its administration record is in its directory")
+        moment_ns = time.monotonic_ns()
         at = await asyncio.to_thread(records.papers.injected_now)
         self._audit.note(actor, "injected-now", run.identity, result="done", new=at.isoformat())
-        return {"injected_at": at.isoformat()}
+        return {"injected_at": at.isoformat(), "marked": await run.injected(actor.user, moment_ns)}
+
+    async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
+        """Take the record of a hand-over; return what was confirmed, and what is still missing."""
+        told = {key: self.redacted(value) if isinstance(value, str) else value for key, value in request.record.items()}
+        made = run.steps.hand_overs.confirm(request.name, told, by=actor.user)
+        self._audit.note(actor, "hand-over", run.identity, result="done", new=made.text())
+        records = self._records.get(run.identity)
+        if records is not None:
+            records.documents.hand_over(made)
+        missing = [each.name for each in run.steps.hand_overs.missing()]
+        return {"hand_over": made.model_dump(mode="json"), "missing": missing}
 
     async def close(self) -> None:
         """Leave the records of a run under way as they are, for the next daemon."""

@@ -257,10 +257,10 @@ class AcquisitionProtocol:
     recorded: EnergyWindow | None
     """The range of energies to record, where the protocol wants one."""
     coincidence: Coincidence | None
-    after: tuple[HandOver, ...]
-    """What is to be confirmed after the last step, before the patient leaves."""
     sources: Mapping[str, str]
     file: ProtocolFile
+    after: tuple[HandOver, ...] = ()
+    """What is to be confirmed after the last step, before the patient leaves."""
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:

@@ -7,6 +7,7 @@
 | `station` | the state, on change | 10 Hz |
 | `alarms` | alarms, on change | 10 Hz each |
 | `steps` | beginning and end of steps | |
+| `hand_overs` | what is confirmed in the run | |
 
 What comes too early waits for its turn, or for something newer that takes its place.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from daq.model.datakey import DataKey, Dtype, Value, dtype_of, key_name, limits_of
+from daq.model.handover import Confirmed
 from daq.model.station import Alarm, Progress, Reading, StationStatus
 
 NUMBERS_S = 0.9
@@ -165,6 +167,16 @@ def step_event(number: int, name: str, boundary: str, ended_by: str, recorded_ev
         "step_boundary": boundary,
         "step_ended_by": ended_by,
         "step_recorded_events": recorded_events,
+    })  # fmt: skip
+
+
+def hand_over_event(made: Confirmed) -> Happening:
+    """Return the event of something that was handed over; the record as JSON."""
+    return _of_texts("hand_overs", "protocol", {
+        "hand_over_name": made.name,
+        "hand_over_what": made.record.what,
+        "hand_over_by": made.by,
+        "hand_over_record": made.record.model_dump_json(),
     })  # fmt: skip
 
 

@@ -37,6 +37,16 @@ class Prepare(Arguments):
     patient: dict[str, Any] | None = Field(default=None, repr=False)
 
 
+class HandOver(Arguments):
+    """Confirm what another machine hands over, or what a person has looked at; `name`: of the step, default the next.
+
+    What `record` holds: `daq.model.handover`.
+    """
+
+    name: Named | None = None
+    record: dict[str, Any]
+
+
 class AcknowledgeAlarm(Arguments):
     """Say that an alarm was seen."""
 
@@ -97,6 +107,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "acknowledge-alarm": (AcknowledgeAlarm, Role.TECHNOLOGIST, "say that an alarm was seen"),
     "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
     "injected-now": (Arguments, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
+    "hand-over": (HandOver, Role.TECHNOLOGIST, "confirm what is handed over: the CT of a PET/CT, the overlay"),
     "confirm": (Confirm, Role.TECHNOLOGIST, "after motion was lost: identity and position are confirmed"),
     "home": (Home, Role.TECHNOLOGIST, "find the reference of axes; the enable is held meanwhile"),
     "retreat": (Retreat, Role.TECHNOLOGIST, "move an axis away from the patient; the enable is held meanwhile"),
@@ -109,7 +120,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
 
 ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
-IN_TURN = frozenset({"prepare", "start", "pause", "resume", "acknowledge", "renew-arming"})
+IN_TURN = frozenset({"prepare", "start", "pause", "resume", "acknowledge", "renew-arming", "hand-over"})
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms"})
 """Verbs that change nothing and leave no trace."""

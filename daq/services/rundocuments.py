@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 from daq.errors import DeadlineError, MissingError, RefusedError, StorageFailedError
 from daq.model.datakey import key_name
+from daq.model.handover import Confirmed
 from daq.model.rundocument import ExitStatus, Named, RunComposer
 from daq.model.runevents import (
     Happening,
     Pace,
     alarm_event,
+    hand_over_event,
     progress_event,
     reading_event,
     status_event,
@@ -124,6 +126,10 @@ class RunDocuments:
     ) -> None:
         """Note that a step begins or ends. `number` counts from 1; `ended_by` is the limit or reason that ended it."""
         self._emit([step_event(number, name, boundary, ended_by, recorded_events)])
+
+    def hand_over(self, made: Confirmed) -> None:
+        """Note what was handed over."""
+        self._emit([hand_over_event(made)])
 
     def files(self, manifest: Manifest) -> None:
         """Name the segment files of the manifest that have not been named yet; meant for a sealed one."""

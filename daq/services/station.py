@@ -21,6 +21,7 @@ from daq.model.verbs import (
     AcknowledgeAlarm,
     Arguments,
     Confirm,
+    HandOver,
     Home,
     LowerVoltage,
     Mark,
@@ -58,6 +59,10 @@ class Runs(Protocol):
         """Note the time of injection; return the administration record without identity."""
         ...
 
+    async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
+        """Take the record of a hand-over; return what was confirmed, and what is missing."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -89,8 +94,8 @@ class Station:
             "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
             "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
             "renew-arming": self._renew, "injected-now": self._injected, "confirm": self._confirm, "home": self._home,
-            "retreat": self._retreat, "mark": self._mark, "stop-motion": self._stop_motion,
-            "lower-voltage": self._lower_voltage, "simulate": self._simulate,
+            "hand-over": self._hand_over, "retreat": self._retreat, "mark": self._mark,
+            "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
         }  # fmt: skip
 
     async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
@@ -266,6 +271,9 @@ class Station:
 
     async def _injected(self, _: Arguments, actor: Actor) -> dict[str, Any]:
         return await self._parts.runs.injected_now(self._current(), actor)
+
+    async def _hand_over(self, request: HandOver, actor: Actor) -> dict[str, Any]:
+        return {**await self._parts.runs.handed_over(self._current(), request, actor), **self._said()}
 
     async def _confirm(self, request: Confirm, actor: Actor) -> dict[str, Any]:
         self._parts.motion.confirm(identity=request.identity, position=request.position)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support_handover import RECORD
+from support_pages import blocks
 
 from daq.errors import RefusedError
 from daq.model.handover import MAX_RECORD_CHARACTERS, Confirmed, CtAttenuation, confirmed, water_per_cm
@@ -13,13 +18,6 @@ from daq.model.protocol import HandOver
 
 CT = HandOver("CT", "steps[0]", "ct_attenuation")
 LOOK = HandOver("look", "steps[2]", "overlay_check")
-RECORD: dict[str, Any] = {
-    "frame_of_reference_uid": "1.2.826.0.1.3680043.2.1", "ct_series_uid": "1.2.826.0.1.3680043.2.2",
-    "orientation": "HFS", "table_height_mm": -160.5, "table_traverse_mm": 1020.0, "table_sag_mm": 1.5,
-    "registration_id": "ct-to-pet-7", "registration_date": "2026-11-02", "kvp": 120, "emission_energy_kev": 511,
-    "hu_to_mu_per_cm": [[-1000, 0.0], [0, 0.096], [1000, 0.146], [3000, 0.24]], "arms": "up", "breathing": "shallow",
-    "contrast": "none",
-}  # fmt: skip
 
 
 def record(**changes: Any) -> Confirmed:
@@ -94,3 +92,12 @@ def test_water_at_the_energies_of_the_table_and_of_annihilation() -> None:
     )
     with pytest.raises(RefusedError, match="known is water from 60 to 600 keV"):
         water_per_cm(700)
+
+
+def test_the_record_of_the_page_can_be_confirmed() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/hand-over-a-ct.md").read_text()
+    (example,) = [block.text for block in blocks(page) if block.about == "ct.toml"]
+    keys = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("|")))
+
+    assert confirmed(CT, tomllib.loads(example), by="tech", at_utc="2026-11-23T08:00:00Z").record.what == CT.what
+    assert set(keys) - {"key"} == set(CtAttenuation.model_fields) - {"what"}

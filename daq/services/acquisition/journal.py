@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Entry:
     moving: bool = False
     """Axes move while this step records."""
     detail: str = ""
+    hand_overs: dict[str, Any] = field(default_factory=dict)
+    """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
     rehome: bool = False
     """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""
 
@@ -112,7 +114,7 @@ class Journal:
     def _read(self) -> Entry:
         try:
             told = json.loads(self._path.read_text(encoding="utf-8"))
-            known = {field.name for field in fields(Entry)}
+            known = {each.name for each in fields(Entry)}
             return Entry(**{**{k: v for k, v in told.items() if k in known}, "state": State(told["state"])})
         except FileNotFoundError:
             return Entry(since_utc=utc_now())

@@ -68,6 +68,11 @@ class Bell:
         again = "repeat the view while the patient is there, or note why it is enough"
         self._ring("too-few-counts", why, again, priority="medium")
 
+    def not_handed_over(self, names: str) -> None:
+        """Say that a run has ended before everything was confirmed that its protocol wants."""
+        guidance = "see to it before the patient leaves; what was recorded is kept, with what was confirmed"
+        self._ring("not-handed-over", f"the run ended without: {names}", guidance, priority="medium")
+
     def _ring(self, name: str, text: str, guidance: str, priority: Any = "high") -> None:
         self._alarms.raise_(DEVICE, name, priority=priority, text=text, guidance=guidance)
         self._alarms.clear(DEVICE, name)

@@ -123,6 +123,13 @@ class Run:
         """Put a text into the recording."""
         await self._readout().mark(text)
 
+    async def injected(self, by: str, monotonic_ns: int) -> bool:
+        """Mark the moment of an injection in the recording; return False where none is under way."""
+        if self._machine.state not in RECORDING:
+            return False
+        await self._readout().injected(by, monotonic_ns)
+        return True
+
     def renew_arming(self) -> None:
         """Wait for the start as long again; raise `TransitionRefusedError` when not armed."""
         if self._machine.state is not State.ARMED:
@@ -250,6 +257,8 @@ class Run:
         """
         self.steps.closed = True
         self._hush()
+        if self._machine.entry.step and (missing := self.steps.hand_overs.missing()):
+            self._bell.not_handed_over(", ".join(each.name for each in missing))
         try:
             await self._around.on_ended(self, next_state(self._machine.state, trigger), detail)
         except Exception:  # noqa: BLE001 - whatever it is, what has ended is said

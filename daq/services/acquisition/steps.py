@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daq.errors import DeadlineError, InterlockError, RefusedError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
 from daq.services.acquisition.astray import Astray
+from daq.services.acquisition.handovers import HandOvers
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.reaching import reach, targets_of
@@ -59,6 +60,7 @@ class Steps:
         self._called_for = 0
         """The step that a person has started, and which may still be on its way."""
         self._swept = False
+        self.hand_overs = HandOvers(protocol, way.machine)
 
     @property
     def current(self) -> Step | None:
@@ -83,10 +85,12 @@ class Steps:
         async with self._turn:
             self._require(Trigger.START)
             if self._machine.state is State.WAITING:
+                self.hand_overs.require()
                 self._called_for = self._machine.entry.step + 1
                 await self._go(Trigger.START)
                 return
             first = self._protocol.steps[0]
+            self.hand_overs.require()
             if not await self._way.motion.is_at(targets_of(first)):
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
             self._require_enable(first)
@@ -138,7 +142,8 @@ class Steps:
 
     async def _go_on(self) -> None:
         following = self._following()
-        if following.start == "manual" and self._called_for <= self._machine.entry.step:
+        waits = following.start == "manual" or self.hand_overs.before(following) is not None
+        if waits and self._called_for <= self._machine.entry.step:
             self._fire(Trigger.RESUME, "")
             self._wait(self._why_wait(following) or "")
         else:
@@ -150,6 +155,9 @@ class Steps:
             entry = self._machine.entry
             if self.closed or status.get("state") != "recording":
                 return  # it is being sealed: what that ended did not reach its end
+            if await self.hand_overs.completed(self._way.readout(), status):
+                await self._after_the_last()
+                return
             if (trigger := self._astray.look(entry, status, held=self.between or self._time_runs)) is not None:
                 await self._follow(trigger, status)
                 return
@@ -213,17 +221,25 @@ class Steps:
 
     async def _after_step(self) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
-            self._fire(Trigger.ALL_STEPS_DONE, "")
-            await self._way.end("all steps done")
+            await self._after_the_last()
         elif self._machine.state is State.PAUSED:
             return
-        elif self._pause_wanted and self._following().start != "manual":
+        elif self._pause_wanted and self._following().start != "manual" and not self._following().before:
             await self._way.readout().pause()
             self._fire(Trigger.PAUSE, "paused between two steps")
         elif (why := self._why_wait(self._following())) is not None:
             self._wait(why)
         else:
             await self._go(Trigger.NEXT_STEP)
+
+    async def _after_the_last(self) -> None:
+        """End, or wait for what a person confirms while the patient is still there."""
+        why = self.hand_overs.after()
+        if why is None:
+            self._fire(Trigger.ALL_STEPS_DONE, "")
+            await self._way.end("all steps done")
+        elif self._machine.state is not State.PAUSED:
+            self._fire(Trigger.STEP_WAITS, f"all steps are recorded; {why}")
 
     def _wait(self, why: str) -> None:
         self._pause_wanted = False
@@ -285,6 +301,9 @@ class Steps:
 
     def _why_wait(self, step: Step) -> str | None:
         """Return why a person has to start this step, None where it follows by itself."""
+        handed = self.hand_overs.before(step)
+        if handed is not None:
+            return f"; {handed}"
         if step.start == "manual":
             return f"; {step.instruction}" if step.instruction else ""
         why = self._why_not_sweep(step)
