@@ -29,7 +29,7 @@ from simulators.truth import write_truth
 _STEP_S = 0.002
 _IDLE_S = 0.1
 _LINGER_NS = 500_000_000
-"""Idle frames go on for so long after the host has disabled all ASICs: it can see that nothing is left."""
+"""With all ASICs disabled, idle frames go on for so long after the last command: the host sees that nothing is left."""
 _SEND_BUFFER_BYTES = 8 << 20
 _MOST_COMMANDS = 32
 _MAX_COMMAND_BYTES = 2048
@@ -61,6 +61,7 @@ class FrontEnd:
         self.unit = Unit(setup.asics, self._replies, self._time_tag, self._uptime)
         self._peer: Peer | None = None
         self._stream: Stream | None = None
+        self._clock: Stream | None = None
         self._synced = 0
         self._disabled_ns: int | None = None
         self._deaf_until_ns = 0
@@ -141,18 +142,15 @@ class FrontEnd:
             self._begin()
         elif self._stream:
             self._stream.enable(self.unit.enabled)
-        enabled = self.unit.enabled
-        if enabled or not self._stream or not self._stream.had_events:
-            self._disabled_ns = None
-        elif self._disabled_ns is None:
-            self._disabled_ns = time.monotonic_ns()
+        over = self._stream is not None and self._stream.had_events and not self.unit.enabled
+        self._disabled_ns = time.monotonic_ns() if over else None
 
     def _begin(self) -> None:
         self._end("")
         forget_errors(self._udp)
         self._disabled_ns = None
         setup = self._setup
-        self._stream = Stream(
+        self._stream = self._clock = Stream(
             self._content, setup.pace, self._board, self._udp, time.monotonic_ns(), setup.datagram_words
         )
         self._stream.enable(self.unit.enabled)
@@ -191,7 +189,7 @@ class FrontEnd:
                 self._rebooted.add(fault.number)
                 self._end("rebooted")
                 self._waiting.clear()
-                self._peer = None
+                self._peer = self._clock = None
                 self.unit.reset()
                 self._deaf_until_ns = now_ns + round((spec.for_s or 0.0) * 1e9)
                 self._began_ns = self._deaf_until_ns
@@ -239,7 +237,7 @@ class FrontEnd:
 
     def _time_tag(self) -> int:
         now_ns = time.monotonic_ns()
-        return self._stream.clocks(now_ns) if self._stream else (now_ns - self._began_ns) // _CLOCK_NS
+        return self._clock.clocks(now_ns) if self._clock else (now_ns - self._began_ns) // _CLOCK_NS
 
     def _uptime(self) -> int:
         return (time.monotonic_ns() - self._began_ns) // _CLOCK_NS

@@ -11,7 +11,7 @@ import pytest
 from support_petsys_simulator import ALL, DATAGRAM_WORDS, Read, board_of, content_of, frames_of_loop
 
 from daq.model import tofpet2 as t
-from simulators.batch import PeerGoneError, report_errors
+from simulators.batch import report_errors
 from simulators.faults.spec import parse_fault
 from simulators.petsys.faultkinds import KINDS
 from simulators.petsys.loop import Content, State
@@ -135,16 +135,6 @@ def test_a_fault_that_is_added_late_begins_at_once(wire: tuple[socket.socket, so
 
         assert stream.number > before
         assert stream.tally().events == events > 0
-
-
-def test_a_host_that_left_ends_the_run(wire: tuple[socket.socket, socket.socket]) -> None:
-    front, host = wire
-    peer = host.getsockname()
-    host.close()
-    with closing(Stream(CONTENT, Pace(None, None), board_of(), front, 0, DATAGRAM_WORDS)) as stream:
-        stream.step(0, peer)
-        with pytest.raises(PeerGoneError):
-            stream.step(0, peer)
 
 
 def test_the_state_of_a_moment_says_how_long_it_lasts() -> None:
