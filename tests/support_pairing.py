@@ -48,7 +48,7 @@ class Reference:
                     for j in range(i + 1, len(singles))
                     if 0 <= singles[j].time_ps - opener.time_ps - start <= self.rule.half_window_ps
                 ]
-                if len(inside) > self.most_partners or any(j - i >= self.most_held for j in inside):
+                if len(inside) > self.most_partners or (kind == 1 and self.is_crowded(i, singles)):
                     self.count("overfull_prompt", "overfull_delayed", kind)
                     continue
                 for j in self.left(opener, [(j, singles[j]) for j in inside], kind):
@@ -56,6 +56,12 @@ class Reference:
                     self.count("prompts", "delayeds", kind)
                     used |= {i, j} if kind == 0 else set()
         self.add("unpaired", len(singles) - len(used))
+
+    def is_crowded(self, i: int, singles: list[Single]) -> bool:
+        """Return True where so many singles follow before the end of the delayed window that they are not all held."""
+        far = i + self.most_held
+        reach_ps = self.rule.half_window_ps + (self.rule.delay_ps or 0)
+        return far < len(singles) and singles[far].time_ps - singles[i].time_ps <= reach_ps
 
     def left(self, opener: Single, inside: list[tuple[int, Single]], kind: int) -> list[int]:
         """Return the partners that the policy leaves, as the table of GATE 9's manual has it."""

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daq.errors import LimitError
 from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
-from daq.pipeline.pairing_kernels import emit, find
+from daq.pipeline.pairing_kernels import LEAST_LISTED, emit, find
 from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, first_decrease
 
 MOST_PARTNERS = 64
 """Singles in one window; one that holds more is not paired, but counted: `overfull_prompt`, `overfull_delayed`."""
 
 MOST_HELD = 1 << 20
-"""Singles held until their windows have closed; a window that reaches farther than so many singles is overfull too."""
+"""Singles held until their windows have closed; a delayed window that more of them come before is overfull as well."""
 
 Columns = dict[str, npt.NDArray[Any]]
 _COLUMNS = {
@@ -75,8 +76,13 @@ class Pairer:
     ) -> None:
         """Start empty. `window_mask` are the bits of `windows` of which a single must have one; 0: no condition.
 
+        A window of up to `most_partners` singles, at least 3, is looked at; `most_held`, more than that, are held.
         Raises `LimitError` for a rule that no two detectors could satisfy or a ring too large for the tables.
         """
+        if not LEAST_LISTED <= most_partners < most_held:
+            raise LimitError(
+                f"at most {most_partners} partners and {most_held} singles held: 3 and one more are the least"
+            )
         self._mask = window_mask
         self._rule = r.numbers_of(rule, most_partners=most_partners, most_held=most_held)
         self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)

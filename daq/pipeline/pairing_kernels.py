@@ -31,6 +31,9 @@ _LEFT_OUT, _PARTNER = 16, 0x7FFFFFFF
 _COUNTS_NOT = _SAME | _UNKNOWN
 _NO_PAIR = (1 << 63) - 1
 
+LEAST_LISTED = 3
+"""Partners that are written of every window."""
+
 _TIMES = types.Array(int64, 1, "C", readonly=True)
 _DETECTORS = types.Array(uint32, 1, "C", readonly=True)
 _ENERGIES = types.Array(float32, 1, "C", readonly=True)
@@ -62,19 +65,28 @@ def _is_inside(row: Any, opener: Any, start: Any, time: Any, rule: Any) -> Any:
 
 
 @spliced
-def _is_overfull(opener: Any, first: Any, start: Any, time: Any, rule: Any) -> Any:
-    """Return True when a window holds more rows than are looked at, or one that is too far from its opener."""
-    last = first + rule[_MOST]
-    if last - opener > rule[_REACH]:
-        last = max(first, opener + rule[_REACH])
-    return _is_inside(last, opener, start, time, rule)
+def _is_crowded(opener: Any, time: Any, rule: Any) -> Any:
+    """Return True when a delayed window is farther from its opener than rows are held: it is given up."""
+    row = uint64(opener + rule[_REACH])
+    if row >= uint64(len(time)):
+        return False
+    return uint64(time[row] - time[uint64(opener)]) <= uint64(rule[_HALF_WINDOW] + rule[_DELAY])
+
+
+@spliced
+def _count_crowded(begin: Any, end: Any, time: Any, rule: Any, counts: Any) -> None:
+    """Count the delayed windows of the openers from `begin` to `end` that are given up."""
+    for opener in range(begin, min(end, len(time) - rule[_REACH])):
+        counts[DELAYED, _OVERFULL] += int64(_is_crowded(opener, time, rule))
 
 
 @spliced
 def _list_many(opener: Any, first: Any, kind: Any, start: Any, time: Any, rule: Any, counts: Any, pairs: Any,
                at: Any) -> Any:  # fmt: skip
     """Write all pairs of a window that may hold more than three; return how many."""
-    if _is_overfull(opener, first, start, time, rule):
+    if kind and _is_crowded(opener, time, rule):
+        return uint64(0)
+    if _is_inside(first + rule[_MOST], opener, start, time, rule):
         counts[uint64(kind), uint64(_OVERFULL)] += 1
         return uint64(0)
     row = first
@@ -92,13 +104,13 @@ def _list(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time: 
     Three are written of any window, and as many of them kept as there are: no branch but for windows of more.
     """
     at, windows, window = uint64(0), uint64(0), uint64(rule[_HALF_WINDOW])
-    safe = len(time) - 3
+    safe, crowd = len(time) - 3, len(time) > rule[_REACH]
     for number in range(uint64(found)):
         opener = int64(openers[number])
         first = int64(partners[number]) if kind else opener + 1
         row, opened = uint64(first), time[uint64(opener)] + start
         several[0, windows] = at
-        if first >= safe or first - opener > rule[_REACH] - 3 or uint64(time[row + uint64(3)] - opened) <= window:
+        if first >= safe or (kind and crowd) or uint64(time[row + uint64(3)] - opened) <= window:
             at += _list_many(opener, first, kind, start, time, rule, counts, pairs, at)
         else:
             pair = (opener << 32) | (kind << 31) | first
@@ -228,6 +240,7 @@ def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: A
             verdicts, prompts, at,
         )  # fmt: skip
         if delay:
+            _count_crowded(begin, end, time, rule, counts)
             found, pointer = delayed_openers(time, begin, end, pointer, window, delay, bits, openers, partners)
             at_delayed = _judge(
                 openers, partners, found, DELAYED, rule[_DELAY], time, detector, energy, places, rule, counts, several,

@@ -82,6 +82,17 @@ def _lay_out(time: Any, base: Any, first: Any, span: Any, shift: Any, bits: Any)
 
 
 @spliced
+def _spread(bits: Any, words: Any, across: Any) -> None:
+    """Set each bit below which a set one lies no more than `across` bits higher."""
+    covered = uint64(0)
+    while covered < across:
+        step = min(covered + uint64(1), across - covered)
+        for word in range(uint64(words)):
+            bits[word] |= (bits[word] >> step) | (bits[word + uint64(1)] << (uint64(64) - step))
+        covered += step
+
+
+@spliced
 def delayed_openers(time: Any, begin: Any, end: Any, pointer: Any, window: Any, delay: Any, bits: Any, openers: Any,
                     partners: Any) -> Any:  # fmt: skip
     """Write the rows from `begin` to `end` with a row in their delayed window, and the first such row; return how many.
@@ -96,16 +107,15 @@ def delayed_openers(time: Any, begin: Any, end: Any, pointer: Any, window: Any, 
         partner += uint64(1)
     shift = max(_bits_of(across + window), uint64(_MAP_BITS)) - uint64(_MAP_BITS)
     shift = max(shift, max(_bits_of(window), uint64(_WINDOW_BITS)) - uint64(_WINDOW_BITS))
-    bits[: int64((across + window) >> shift) // 64 + 3] = uint64(0)
+    words = ((across + window) >> shift) // uint64(64) + uint64(1)
+    bits[: words + uint64(2)] = uint64(0)
     _lay_out(time, base, partner, across + window, shift, bits)
+    _spread(bits, words, (window >> shift) + uint64(1))
     count = uint64(0)
     for row in range(uint64(begin), uint64(end)):
-        offset = uint64(time[row]) - opened
-        place, last = offset >> shift, (offset + window) >> shift
-        at, low = place >> uint64(6), place & uint64(63)
-        seen = (bits[at] >> low) | ((bits[at + uint64(1)] << uint64(1)) << (uint64(63) - low))
+        place = (uint64(time[row]) - opened) >> shift
         openers[count] = row
-        count += uint64((seen & ((uint64(2) << (last - place)) - uint64(1))) != uint64(0))
+        count += (bits[place >> uint64(6)] >> (place & uint64(63))) & uint64(1)
     found = uint64(0)
     for number in range(count):
         opener = uint64(openers[number])

@@ -19,7 +19,7 @@ RINGS = (
     RING.model_copy(update={"virtual_positions": (2,)}),
     RING.model_copy(update={"layers": 2, "layer_pitch_mm": 10.0, "ring_stride": 32, "layer_stride": 1024}),
 )
-LIMITS = ((64, 1 << 20), (3, 1 << 20), (64, 5), (4, 2))
+LIMITS = ((64, 1 << 20), (3, 1 << 20), (4, 7), (3, 4))
 """Most partners and most held."""
 
 
