@@ -11,7 +11,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 help:
 	@echo "make demo    set up and record from a simulator, verified, in minutes"
 	@echo "make test    set up and run every test (as root also those of disks and mounts)"
-	@echo "make check   format, lint, types, layers, unit tests: under a minute"
+	@echo "make check   format, lint, types, layers, the quick unit tests"
 	@echo "make bench   print the benchmark table"
 	@echo "make soak    the long tests: 200 kills, 10-GB streams"
 	@echo "make wheel   build the wheel and run the unit tests against it from another directory"
@@ -32,7 +32,7 @@ WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.
 BESIDE_THE_SOURCES := tests/unit/test_doc_links.py
 
 check: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q -n auto tests/unit
+	$(BIN)/python -m pytest -q -n auto -m "not slow" tests/unit
 
 .PHONY: lint
 lint: $(VENV)/.dev

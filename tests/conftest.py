@@ -10,6 +10,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the marks that are about speed alone."""
+    config.addinivalue_line("markers", "slow: takes a second or more; `make check` leaves it to `make test`")
+
+
 @pytest.fixture(scope="session")
 def recorded_data() -> Path:
     """Return the folder of recorded data, or skip: it is not part of the repository."""

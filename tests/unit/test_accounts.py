@@ -88,6 +88,7 @@ def runs(draw: st.DrawFn) -> tuple[int, Run]:
     return firsts[-1], run
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(runs(), st.integers(1, 5))
 def test_accounts_agree_with_a_list_of_the_words_that_came(drawn: tuple[int, Run], at_once: int) -> None:
@@ -124,6 +125,7 @@ def test_a_restart_adds_a_second_account_to_the_first(first: tuple[int, Run], se
     assert ledger.balanced is True
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

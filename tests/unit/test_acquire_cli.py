@@ -220,6 +220,7 @@ def test_a_watch_gives_its_events_as_json_to_programs(there: ThreadedStation) ->
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_watch_survives_a_restart_of_the_daemon_and_says_so(there: ThreadedStation) -> None:
     there.station.run = RUN
     there.become("acquiring")

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -357,4 +358,4 @@ World.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestDaemonAndReadoutAreKilledAtAnyMoment = World.TestCase
+TestDaemonAndReadoutAreKilledAtAnyMoment = pytest.mark.slow(World.TestCase)

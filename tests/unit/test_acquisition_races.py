@@ -290,6 +290,7 @@ async def test_a_start_whose_answer_is_lost_is_a_start(tmp_path: Path, *, retry:
     assert readout.asked.count("start") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("losing", [1, 2])
 async def test_a_step_whose_answer_is_lost_is_begun_once(tmp_path: Path, losing: int) -> None:
     daemon, readout = Daemon(tmp_path), Readout()
@@ -397,6 +398,7 @@ async def test_a_readout_that_ends_while_the_next_step_is_begun_interrupts_and_i
 # Ends that wait for each other
 
 
+@pytest.mark.slow
 async def test_a_stop_while_the_readout_is_launched_ends_it_before_anybody_prepares_again(tmp_path: Path) -> None:
     daemon, readout = Daemon(tmp_path), Readout()
     launching = asyncio.Event()

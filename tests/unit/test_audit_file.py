@@ -357,6 +357,7 @@ def test_no_acknowledged_line_is_lost_by_a_power_cut_and_the_chain_goes_on(tmp_p
     assert problems_after_cuts(tmp_path, trace) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", ["without_sync", "without_names"])
 def test_the_power_cut_finds_losses_when_a_sync_is_missing(tmp_path: Path, without: str) -> None:
     trace = traced(tmp_path / "audit", Trace(**{without: True}))

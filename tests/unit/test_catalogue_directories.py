@@ -144,6 +144,7 @@ def test_any_bytes_for_a_manifest_give_a_row(tmp_path_factory: pytest.TempPathFa
 TEXTS = st.text(max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries(

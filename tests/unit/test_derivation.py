@@ -49,6 +49,7 @@ stops = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(petlink_streams(), cuts, stops, st.booleans())
 def test_where_packets_are_cut_into_calls_changes_no_row(

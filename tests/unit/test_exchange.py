@@ -207,6 +207,7 @@ def exchange(run: Running, text: bytes) -> bytes:
     return send(run, b"ASK " + text, b"OK " + text)
 
 
+@pytest.mark.slow
 def test_a_front_end_answers_on_its_data_port_while_it_streams(tmp_path: Path) -> None:
     replies: dict[bytes, bytes] = {}
     with streaming(tmp_path) as (run, device):

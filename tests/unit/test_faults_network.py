@@ -155,6 +155,7 @@ def test_start_heartbeat_and_end_are_spared_unless_asked_for() -> None:
     assert truth["expected"] == {"sources": [], "foreign": 0, "balanced": True}
 
 
+@pytest.mark.slow
 def test_where_every_end_is_lost_the_truth_is_what_can_be_known() -> None:
     seeds = range(60)
     truths = [datagrams("loss:share=0.6,control=true,from_s=0.9", seed=seed)[1] for seed in seeds]

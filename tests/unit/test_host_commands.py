@@ -35,6 +35,7 @@ cuts = st.frozensets(st.integers(0, 30), max_size=8)
 every_action = actions("flush", "mark", "step", "pause", "resume", "stop")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(streams(jumps=True), cuts, every_action, st.sampled_from(["end", "singles=4", "time=9ms,events=30"]))
 def test_whatever_the_host_did_a_replay_does_again(

@@ -82,6 +82,7 @@ def test_a_damaged_module_is_written_anew(cache: Path, damage: bytes) -> None:
     assert list(cache.glob("*.tmp")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["nbi", "nbc"])
 def test_damaged_machine_code_is_compiled_anew_and_said_so(
     cache: Path, kept: str, caplog: pytest.LogCaptureFixture
@@ -152,6 +153,7 @@ def test_machine_code_that_cannot_be_kept_is_no_obstacle(cache: Path, monkeypatc
     assert energies() == EXPECTED
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_not_disturb_each_other(cache: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

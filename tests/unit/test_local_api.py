@@ -229,6 +229,7 @@ async def test_who_never_ends_a_line_is_hung_up_on(path: Path, station: Station)
     assert "a line takes at most 0.3 s" in answer["error"]
 
 
+@pytest.mark.slow
 async def test_who_says_nothing_is_hung_up_on_but_not_while_something_is_under_way(
     path: Path, station: Station
 ) -> None:
@@ -243,6 +244,7 @@ async def test_who_says_nothing_is_hung_up_on_but_not_while_something_is_under_w
     assert (await waiting.hear())["answer"] == {"was": "blocked"}
 
 
+@pytest.mark.slow
 async def test_who_never_reads_is_hung_up_on_and_nobody_waits_for_that(path: Path, station: Station) -> None:
     async with serving(path.with_name("other"), station, limits=QUICK) as api:
         never = socket.socket(socket.AF_UNIX)
@@ -405,6 +407,7 @@ async def test_a_command_that_takes_too_long_is_said_to_go_on(
     station.blocked.set()
 
 
+@pytest.mark.slow
 async def test_hostile_clients_at_random_leave_the_station_as_it_was(path: Path, station: Station) -> None:
     source = random.Random(20261122)
     pieces = [
@@ -487,6 +490,7 @@ async def test_another_daemons_socket_is_not_removed_at_the_end(path: Path) -> N
     assert there(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replace", [False, True])
 async def test_a_socket_that_lost_its_name_is_made_again_by_running_again(path: Path, *, replace: bool) -> None:
     station = Station()

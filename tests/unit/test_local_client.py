@@ -156,6 +156,7 @@ def test_a_watch_that_falls_silent_is_given_up(tmp_path: Path, monkeypatch: pyte
         over.set()
 
 
+@pytest.mark.slow
 def test_who_does_not_take_connections_is_unreachable(tmp_path: Path) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(tmp_path / "peer"))

@@ -129,6 +129,7 @@ def test_counts_do_not_overflow_where_32_bits_would() -> None:
     assert int(looks.arrays(S)["energy"][0]) == int(looks.arrays(S)["detectors"][0]) == 2**32 + 2
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_what_is_counted_does_not_depend_on_the_cut_into_slices(data: st.DataObject) -> None:

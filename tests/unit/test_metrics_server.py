@@ -105,6 +105,7 @@ def test_strange_requests_are_answered_or_hung_up_on_without_a_word_in_the_log(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_client_that_hangs_up_at_once_is_no_matter(server: MetricsServer, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(20):
         connect(server.port).close()
@@ -134,6 +135,7 @@ def test_a_page_that_cannot_be_made_is_logged_and_the_next_one_served(caplog: py
     assert "no page" in caplog.text
 
 
+@pytest.mark.slow
 async def test_metrics_are_served_while_they_run_and_the_port_is_free_afterwards() -> None:
     metrics = Metrics(Bus(), 0)
     running = asyncio.create_task(metrics.run(), name="metrics")

@@ -1,6 +1,7 @@
 """Many datagrams at once are judged as each one alone."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def judged(datagram: bytes) -> tuple[int, int, int, bytes]:
     return got.header.source, got.header.first_word_index, got.flags, bytes(got.payload)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(datagrams, st.binary(max_size=40)), max_size=12))
 def test_one_by_one_and_all_at_once_agree(received: list[bytes]) -> None:

@@ -50,6 +50,7 @@ def all_at_once(
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(datagrams, max_size=10), st.sampled_from([1, 2, 4, 8, 16]), st.integers(0, 9))
 def test_a_compiled_loop_and_the_vectorised_parser_agree(received: list[bytes], word_bytes: int, apart: int) -> None:

@@ -57,6 +57,7 @@ def packet_lists(draw: st.DrawFn) -> list[Packet]:
     return packets
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(
     packets=packet_lists(), disorder=disorders, step=steps, cuts=st.lists(st.integers(1, 8), min_size=1, max_size=4),
@@ -260,6 +261,7 @@ def test_room_reserved_is_enough_for_as_many_rows() -> None:
     assert len(order._keys) == room
 
 
+@pytest.mark.slow
 def test_both_streams_use_the_same_room_again_and_again() -> None:
     order = order_of(RULE)
     room = len(order._keys)

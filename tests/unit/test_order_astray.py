@@ -42,6 +42,7 @@ def phases(draw: st.DrawFn) -> list[Packet]:
     return packets
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(
     packets=phases(), disorder=st.sampled_from([0, 3 * MS, 10 * MS]), step=st.sampled_from([15 * MS, 40 * MS]),
@@ -186,6 +187,7 @@ def test_what_holds_for_an_event_astray_does_not_for_those_after_it_that_are_not
     assert late_ms(order_of(RULE), [*before, goes_back_and_comes_back]) == [3990, 4500]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     periods=st.lists(st.sampled_from([1, 2, 7, 50, 130, 400]), min_size=1, max_size=4), seed=st.integers(0, 99),

@@ -55,6 +55,7 @@ def fixed_bits(layout: Layout, words: np.ndarray) -> list[int]:
     return [int(word) & masks[code] for word, code in zip(words.tolist(), codes.tolist(), strict=True)]
 
 
+@pytest.mark.slow
 @settings(SLOW, max_examples=150)
 @given(layouts(), st.integers(0, 1 << 30), st.sampled_from(["changes", "all"]))
 def test_tags_and_times_are_those_of_the_encoder_and_values_those_a_decoder_takes(

@@ -166,6 +166,7 @@ def test_the_noun_modules_import_nothing_slow() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["profile", "show", "./accents.toml"], ["profile", "lint", "ü.toml"]]
 )

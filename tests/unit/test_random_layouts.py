@@ -74,6 +74,7 @@ def check_against_oracle(decoder: LayoutDecoder, seed: int, *, imported: bool) -
                 np.testing.assert_equal(got, got.dtype.type(value), err_msg=f"{stream}.{column}[{index}]")
 
 
+@pytest.mark.slow
 @settings(SLOW, max_examples=150)
 @given(layouts(), st.integers(0, 1 << 30), st.booleans())
 def test_decoders_of_layouts_that_nobody_designed_agree_with_the_oracle(
@@ -85,6 +86,7 @@ def test_decoders_of_layouts_that_nobody_designed_agree_with_the_oracle(
     check_against_oracle(LayoutDecoder(layout, clock, plain_kernel(layout, clock)), seed, imported=imported)
 
 
+@pytest.mark.slow
 def test_numba_compiles_a_dozen_of_them_to_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found: dict[str, tuple[Layout, Clock]] = {}
@@ -125,6 +127,7 @@ def drawn_events(layout: Layout, clock: Clock, seed: int) -> tuple[Any, Any, dic
     return codes, start + np.cumsum(rng.integers(0, most + 1, len(codes))) * unit, values
 
 
+@pytest.mark.slow
 @settings(SLOW, max_examples=120)
 @given(layouts(), st.integers(0, 1 << 30), st.sampled_from(["changes", "all"]))
 def test_what_is_encoded_in_them_decodes_to_the_same_rows(made: tuple[Layout, Clock], seed: int, words: Any) -> None:

@@ -68,6 +68,7 @@ def test_an_answer_under_way_is_still_given_when_the_server_closes(tmp_path: Pat
     assert answers == [{"bytes": "0a0b"}]
 
 
+@pytest.mark.slow
 def test_a_handler_that_hangs_does_not_keep_the_server_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_module, "_CLIENT_DEADLINE_S", 0.5)
     slow = Slow()

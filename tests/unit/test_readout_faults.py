@@ -70,6 +70,7 @@ def nothing_processed_is_lost(run: Running) -> None:
         assert compare(recorded).differences == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("faulty")
 def test_a_fault_in_the_processing_is_in_the_status_and_what_came_is_sealed(tmp_path: Path) -> None:
     with pushing(tmp_path) as (run, front_end):
@@ -123,6 +124,7 @@ def test_a_fault_before_the_recording_is_an_error_not_a_hang(tmp_path: Path, mon
     assert (run.last_status["state"], run.last_status["ended_by"]) == ("failed", "fault")
 
 
+@pytest.mark.slow
 def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_source_that_hangs_does_not_keep_the_recording_from_being_sealed(
     assert manifest_of(run).ended_by == "operator"
 
 
+@pytest.mark.slow
 def test_a_source_that_hangs_costs_nothing_that_was_processed_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,6 +194,7 @@ def test_what_is_neither_decoded_nor_kept_raw_under_overload_is_counted_as_shed(
     assert source.balanced is True
 
 
+@pytest.mark.slow
 def test_a_lossless_source_waits_for_room_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = Gate(monkeypatch)
     small_slabs(monkeypatch, 4)
@@ -249,6 +250,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[FailingFiles], Failing
     return install
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "exit_code"), [(errno.ENOSPC, 3), (errno.EIO, 1)])
 @pytest.mark.parametrize("store_raw", [True, False])
 def test_a_disk_that_fails_is_said_within_a_second_and_what_was_durable_is_sealed(
@@ -277,6 +279,7 @@ def test_a_disk_that_fails_is_said_within_a_second_and_what_was_durable_is_seale
     assert verify(run.folder / "run").verdict == "ok"
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_nothing_more_leaves_a_directory_that_recovers(
     tmp_path: Path, failing: Callable[[FailingFiles], FailingFiles]
 ) -> None:
@@ -313,6 +316,7 @@ def test_a_preamble_larger_than_a_slab_is_recorded_as_it_is(tmp_path: Path) -> N
     assert manifest_of(run).words_by_kind["prompt"] == 100
 
 
+@pytest.mark.slow
 def test_marks_of_the_operator_are_in_the_file_and_replayed_alike(tmp_path: Path) -> None:
     with pushing(tmp_path) as (run, front_end):
         control = run.folder / CONTROL
@@ -344,6 +348,7 @@ def test_a_mark_without_a_recording_is_refused(tmp_path: Path) -> None:
             ask(run.folder / CONTROL, {"do": "mark", "text": "x"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoke", "changes", "ended_by"),
     [

@@ -59,6 +59,7 @@ def places(given: str | None) -> list[str]:
     return shown.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_the_session_comes_first_and_what_cannot_be_used_is_passed_over(tmp_path: Path) -> None:
     fallback = f"/tmp/scandaq-{os.geteuid()}"  # noqa: S108
     deep = tmp_path / ("long" * 30)

@@ -131,6 +131,7 @@ KEYS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(REQUESTS)), st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4))
 def test_any_values_are_a_request_or_a_usage_error(do: str, values: dict[str, Any]) -> None:

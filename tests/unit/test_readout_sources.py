@@ -127,6 +127,7 @@ def test_large_datagrams_without_framing_are_not_cut(tmp_path: Path) -> None:
     assert ear.source.framing == "none"
 
 
+@pytest.mark.slow
 def test_a_subscriber_asks_until_the_first_datagram_comes(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
         device.bind(("127.0.0.1", 0))

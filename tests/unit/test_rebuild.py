@@ -35,6 +35,7 @@ def without_shed(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[s
     return {**rows, "marks": [row for row in rows["marks"] if row["kind"] != "shed"]}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(streams(), cuts, cuts, actions("flush", "mark", "pause", "resume", "step"), places, st.booleans())
 def test_rows_after_a_rebuild_are_those_of_a_recording_that_shed_nothing(
@@ -147,6 +148,7 @@ def test_a_flush_while_shedding_is_done_again_in_the_rebuild(tmp_path: Path) -> 
     replayed_alike(tmp_path / "run")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(streams(), cuts, actions("flush", "mark"), st.lists(places, min_size=1, max_size=4, unique=True).map(sorted))
 def test_without_raw_what_is_shed_is_counted_and_everything_balances(
@@ -189,6 +191,7 @@ def test_actions_of_a_script_are_what_the_readout_does(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(streams(jumps=True), cuts, actions("flush"), places)
 def test_events_of_clocks_that_jump_are_rebuilt_alike(

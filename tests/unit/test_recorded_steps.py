@@ -114,6 +114,7 @@ def test_what_is_no_name_of_a_limit(by: str) -> None:
     assert not is_limit(by)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(streams(jumps=True), every_action, st.sampled_from(["end", "singles=4", "time=9ms,events=30"]), st.booleans())
 def test_the_manifest_the_marks_and_a_replay_tell_the_same_steps(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support_documents import RUN, Named, check_run, progress, reading, status
@@ -148,6 +149,7 @@ ACTIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(ACTIONS)
 def test_whatever_is_said_and_however_often_the_daemon_restarts_the_run_is_valid(actions: list[Any]) -> None:
     composer, pace = RunComposer(RUN, boot="0"), Pace()
@@ -180,6 +182,7 @@ def test_a_reading_that_changes_its_unit_over_and_over_is_left_out_in_the_end() 
     assert composer.left_out == 12
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text(), st.recursive(VALUES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 )

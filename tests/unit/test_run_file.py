@@ -309,6 +309,7 @@ def test_a_line_longer_than_any_document_costs_no_memory_and_one_count(tmp_path:
     assert read_run(tmp_path).skipped == 1
 
 
+@pytest.mark.slow
 @given(contents=st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none())), data=st.data())
 def test_a_file_cut_anywhere_keeps_every_whole_line(
     tmp_path_factory: pytest.TempPathFactory, contents: list[dict[str, Any]], data: st.DataObject

@@ -208,6 +208,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_bytes_that_imitate_messages_cost_bounded_time(tmp_path: Path, name: str) -> None:
     data = HOSTILE[name] * (4_000_000 // len(HOSTILE[name]))

@@ -193,6 +193,7 @@ async def test_the_watchdog_is_fed_several_times_within_its_time(manager: socket
     notify.close()
 
 
+@pytest.mark.slow
 async def test_a_loop_that_hangs_is_measured() -> None:
     ticker = LoopTicker()
     task = asyncio.create_task(ticker.run())

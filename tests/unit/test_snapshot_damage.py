@@ -40,6 +40,7 @@ class Meddled:
         return np.concatenate([first, found[len(found) // 2 :]])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3]), max_size=60))
 def test_whatever_the_writer_does_between_two_steps_of_a_reader_no_mixture_comes_out(steps: list[int]) -> None:

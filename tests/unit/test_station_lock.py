@@ -18,6 +18,7 @@ from device_profiles.site import load_site
 SITE = 'schema = "site/0"\nstation = "test"\n'
 
 
+@pytest.mark.slow
 def test_a_second_daemon_is_told_who_the_first_is(tmp_path: Path) -> None:
     state = tmp_path / "a" / "state"
     with only_daemon(state):
@@ -39,6 +40,7 @@ def test_what_a_dead_daemon_has_left_is_no_hindrance(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"pid": "x"}', b"x" * 5000])
 def test_a_lock_that_says_nothing_is_a_lock(tmp_path: Path, content: bytes) -> None:
     with only_daemon(tmp_path):

@@ -335,6 +335,7 @@ def test_the_tracker_agrees_with_a_set_of_all_words(arrivals: list[tuple[int, in
     assert line.account == (model.end, len(model.got), model.end - len(model.got), model.duplicates)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.lists(st.integers(1, 364), min_size=1, max_size=40), st.integers(0, 5))
 def test_loss_duplication_and_reordering_never_unbalance_the_account(

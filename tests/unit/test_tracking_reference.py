@@ -109,6 +109,7 @@ hostile = st.tuples(
 cuts = st.lists(st.integers(0, 60), max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.lists(rows, max_size=60), cuts, st.sampled_from([1, 2, 3, 5, 1024]))
 def test_numbered_words_are_accounted_for_as_the_reference_does(

@@ -44,6 +44,7 @@ print("saved", verify(directory.with_name("saved")).rows["coincidences"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("use", "said", "manifest"),
     [

@@ -230,6 +230,7 @@ def test_the_warning_is_in_the_status_as_soon_as_the_readout_is_armed(tmp_path: 
     assert "net.core.rmem_max" in warning
 
 
+@pytest.mark.slow
 def test_a_recording_that_falls_silent_is_flushed_once_per_silence_and_replayed_alike(tmp_path: Path) -> None:
     with pushing(tmp_path, profile=SINGLES, order=OrderRule()) as (run, front_end):
         for n in range(2):
@@ -244,6 +245,7 @@ def test_a_recording_that_falls_silent_is_flushed_once_per_silence_and_replayed_
     replayed_alike(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_source_that_stops_speaking_is_in_the_status_until_it_speaks_again(tmp_path: Path) -> None:
     with pushing(tmp_path) as (run, front_end):
         front_end.words()

@@ -112,6 +112,7 @@ def held_against(directory: Path, acknowledged: dict[Any, int], sealed: Manifest
         assert all(saved.rows.get(stream, 0) >= rows for stream, rows in acknowledged.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "for_good"),
     [(errno.EIO, False), (errno.EIO, True), (errno.ENOSPC, False)],
