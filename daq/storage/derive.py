@@ -396,7 +396,7 @@ def _words(accounted: Accounted) -> Packets:
     """Return the runs of new words as packets."""
     packets, index = accounted.packets, accounted.run_packet
     return Packets(
-        packets.data, accounted.run_offset, accounted.run_length, packets.source[index], packets.sequence[index],
+        packets.data, accounted.run_offset, accounted.run_length, accounted.run_source, packets.sequence[index],
         packets.arrival_ns[index], np.zeros(len(index), np.uint8), packets.header[index],
     )  # fmt: skip
 

@@ -69,11 +69,14 @@ def between_packets(
             ("clock", seconds, _nowhere(seconds), utc, arrivals.astype(np.float64)),
             ("singles_rate", seconds[second], _nowhere(second), count, module.astype(np.float64)),
             *(
-                (kind, found, packets.source[found], np.zeros(len(found), np.int64), _nan(found))
-                for kind, found in (("source_start", accounted.starts), ("source_end", accounted.ends))
+                (kind, found, whose, np.zeros(len(found), np.int64), _nan(found))
+                for kind, found, whose in (
+                    ("source_start", accounted.starts, accounted.start_source),
+                    ("source_end", accounted.ends, packets.source[accounted.ends]),
+                )
             ),
             (
-                "gap", accounted.gap_packet, packets.source[accounted.gap_packet],
+                "gap", accounted.gap_packet, accounted.gap_source,
                 accounted.gap_words, _nan(accounted.gap_packet),
             ),
         ]

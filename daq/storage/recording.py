@@ -88,7 +88,7 @@ class Recording:
         return_large_blocks()
         decoder = load_decoder(layout, clock)
         derivation = Derivation(
-            decoder, Accounts(framing, layout.word_bytes, unit), imported=imported, stop=stop, order=order,
+            decoder, Accounts.of(layout, framing, unit), imported=imported, stop=stop, order=order,
             processing=processing, utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
         )  # fmt: skip
         manifest.time.update(
