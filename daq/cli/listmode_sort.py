@@ -41,8 +41,9 @@ def run(options: argparse.Namespace) -> int:
     from daq.cli.output import print_json, progress, say
     from daq.composition.sorting import Said, rule_of
     from daq.storage.reader import open_listmode
+    from daq.storage.recordedprocessing import recorded_processing
     from daq.storage.sorting import Wanted, sort
-    from daq.storage.sortingsource import are_codes, recorded_processing
+    from daq.storage.sortingsource import are_codes
 
     out = composition.output_directory(options.out, None, "")
     said = Said(
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         options.min_sector_difference, options.max_ring_difference, options.timing_sigma,
     )  # fmt: skip
     with open_listmode(options.directory) as recording, progress(quiet=options.json) as display:
-        rule, windows = rule_of(recording.manifest, recorded_processing(recording), said)
+        rule, windows = rule_of(recording.manifest, recorded_processing(recording.manifest, recording.directory), said)
         if windows and are_codes(recording):
             say("energies are not calibrated: windows in keV are compared with ADC codes")
         wanted = Wanted(rule, windows, threads=_cores() if options.threads is None else options.threads)

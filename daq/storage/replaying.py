@@ -53,8 +53,11 @@ class Comparison:
         return not self.differences
 
 
-def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
-    """Yield the rows of a recording, derived again, in order; refuse one without a raw stream."""
+def replayed(recording: ListMode, processing: Processing | None = None) -> Iterator[tuple[Rows, Derivation]]:
+    """Yield the rows of a recording, derived again, in order; refuse one without a raw stream.
+
+    With another `processing` than the recorded one, other rows.
+    """
     if "raw" not in recording.streams:
         raise RefusedError(f"{recording.directory}: recorded without the raw stream, nothing to replay")
     manifest = recording.manifest
@@ -63,11 +66,11 @@ def replayed(recording: ListMode) -> Iterator[tuple[Rows, Derivation]]:
     host = HostCommands.of(recording)
     derivation = Derivation(
         load_decoder(facts.layout, facts.clock),
-        Accounts(facts.framing, facts.layout.word_bytes, "word"),
+        Accounts.of(facts.layout, facts.framing, "word"),
         imported=facts.imported,
         stop=facts.stop,
         order=facts.order,
-        processing=facts.processing,
+        processing=processing or facts.processing,
         utc_of=host.next_utc,
     )
     yield host.begin(derivation), derivation

@@ -23,9 +23,10 @@ from daq.pipeline.pairing import Pairer
 from daq.storage.files import make_parents
 from daq.storage.hashing import hash_segments
 from daq.storage.memory import return_large_blocks
+from daq.storage.recordedprocessing import note_processing, recorded_processing
 from daq.storage.schemas import arrow_schema
 from daq.storage.sortingslices import Paired, Reach, pair_slice, slices_of
-from daq.storage.sortingsource import Origin, Singles, find_singles, recorded_processing
+from daq.storage.sortingsource import Origin, Singles, find_singles
 from daq.storage.writer import ListModeWriter
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def sort(
             progress(made.singles, singles.rows)
         for batch in recording.batches("marks") if "marks" in recording.streams else ():
             writer.write("marks", batch)
-        manifest.counters.update(singles=made.singles, pairing=dict(made.counts))
         old = recording.manifest
         made.manifest = writer.seal(
+            counters={"singles": made.singles, "pairing": dict(made.counts)},
             ended_by=old.ended_by or "end", ledger=old.ledger, words_by_kind=old.words_by_kind,
             duration_ps=old.duration_ps, steps=None if old.steps is None else lambda: list(old.steps or ()),
         )  # fmt: skip
@@ -174,7 +175,7 @@ def _writing(out: Path, manifest: Manifest, recording: ListMode) -> Iterator[Lis
 
 def _processing(recording: ListMode, wanted: Wanted) -> Processing:
     """Return what is done to the singles, for the new manifest: windows and rule as wanted, none of them stored."""
-    recorded = recorded_processing(recording)
+    recorded = recorded_processing(recording.manifest, recording.directory)
     windows = recorded.windows if wanted.windows is None else wanted.windows
     return Processing(
         calibration=recorded.calibration, windows=windows, pairing=wanted.pairing, ring=recorded.ring, singles="none"
@@ -188,11 +189,13 @@ def _manifest(
     old = recording.manifest
     changes = {
         "state": "open", "hashed": False, "segments": [], "sealed_utc": None, "acquisition_id": identity,
-        "processing": processing.model_dump(mode="json"), "counters": {},
+        "counters": {},
         "software": {**old.software, **{f"sorted_by_{name}": version for name, version in software.items()}},
         "sorted_from": {
             "acquisition_id": old.acquisition_id, "stream": origin,
             "segments": {s.file: s.sha256 or s.crc_chain for s in old.segments if s.stream == origin},
         },
     }  # fmt: skip
-    return old.model_copy(update=changes, deep=True)
+    made = old.model_copy(update=changes, deep=True)
+    note_processing(made, processing)
+    return made

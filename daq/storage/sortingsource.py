@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ValidationError
 
-from daq.errors import FormatError, RefusedError
+from daq.errors import RefusedError
 from daq.listmode.columns import decoded_columns
 from daq.model.processing import Processing
-from daq.model.windows import WindowSet, windows_inside
+from daq.model.windows import EnergyWindow, WindowSet, windows_inside
 from daq.pipeline.windowing import bounds_of, masks
 from daq.storage.recordedlayout import recorded_layout
+from daq.storage.recordedprocessing import recorded_processing
 from daq.storage.replaying import replayed
 from daq.storage.sortingslices import Columns
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from daq.storage.reader import ListMode
 
 Origin = Literal["singles", "raw"]
+_EVERY = WindowSet((EnergyWindow(0.0, 3e38, "every single"),))
 _WANTED = ("time_ps", "detector", "energy_kev", "energy_adc", "windows", "late")
 
 
@@ -49,8 +49,10 @@ class Singles:
             yield self._pairable({name: _plain(name, batch) for name in self.names if name != "late" or _any(batch)})
 
     def derived(self) -> Iterator[Columns]:
-        """Yield the singles, derived again from raw, in order."""
-        for rows, _ in replayed(self.recording):
+        """Yield the singles, derived again from raw with the recorded calibration, in order."""
+        recorded = recorded_processing(self.recording.manifest, self.recording.directory)
+        windows = recorded.windows if self.windows is None else self.windows.windows
+        for rows, _ in replayed(self.recording, Processing(calibration=recorded.calibration, windows=windows)):
             for run in rows.get("singles", ()):
                 yield self._pairable({name: run[name] for name in _WANTED if name in run})
 
@@ -59,7 +61,7 @@ class Singles:
         codes = columns.pop("energy_adc", None)
         if "energy_kev" not in columns:
             columns["energy_kev"] = _energies(codes, len(columns["time_ps"]))
-        if self.windows is not None:
+        if self.windows is not None and self.origin == "singles":
             columns["windows"] = masks(bounds_of(self.windows), columns["energy_kev"])[0]
         return columns
 
@@ -71,12 +73,10 @@ def find_singles(recording: ListMode, windows: WindowSet | None) -> Singles:
         raise RefusedError(f"{where} is not sealed; `daq listmode recover` makes a whole directory of it first")
     if manifest.time.get("order") is None:
         raise RefusedError(f"{where}: its rows were not put in order of time, so they cannot be paired")
-    stored = "singles" in recording.streams and not manifest.time.get("rows_left_to_replay")
-    if stored:
+    if "singles" in recording.streams and not manifest.time.get("rows_left_to_replay"):
         singles = Singles(recording, "singles", _names(recording, recording.schema("singles").names), windows)
-        if windows is not None:
-            _require_inside(recording, windows)
-        return singles
+        if windows is None or _are_inside(recording, windows):
+            return singles
     if "raw" not in recording.streams:
         raise RefusedError(f"{where}: {_why_none(recording)}")
     return Singles(recording, "raw", (), windows)
@@ -84,19 +84,11 @@ def find_singles(recording: ListMode, windows: WindowSet | None) -> Singles:
 
 def are_codes(recording: ListMode) -> bool:
     """Return True where the energies of singles are ADC codes, because nothing calibrated them."""
-    calibration = recorded_processing(recording).calibration
+    calibration = recorded_processing(recording.manifest, recording.directory).calibration
     if calibration is not None and not calibration.identity:
         return False
     layout, _ = recorded_layout(recording.manifest, recording.directory)
     return "energy_adc" in decoded_columns(layout).get("singles", ())
-
-
-def recorded_processing(recording: ListMode) -> Processing:
-    """Return how the singles were calibrated, put into windows and paired; raise `FormatError` for what is none."""
-    try:
-        return Processing.model_validate_json(json.dumps(recording.manifest.processing or {}))
-    except ValidationError as why:
-        raise FormatError(f"{recording.directory}: the manifest's processing: {why.errors()[0]['msg']}") from None
 
 
 def _names(recording: ListMode, names: list[str]) -> tuple[str, ...]:
@@ -105,13 +97,20 @@ def _names(recording: ListMode, names: list[str]) -> tuple[str, ...]:
     return tuple(name for name in _WANTED if name in names and not (name == "energy_adc" and "energy_kev" in names))
 
 
-def _require_inside(recording: ListMode, windows: WindowSet) -> None:
-    """Refuse windows beyond what was stored, or where no energies were."""
-    if not {"energy_kev", "energy_adc"} & set(recording.schema("singles").names):
+def _are_inside(recording: ListMode, windows: WindowSet) -> bool:
+    """Return whether the stored singles hold all that these windows ask for; refuse where raw does not, either."""
+    if windows.windows and not {"energy_kev", "energy_adc"} & set(recording.schema("singles").names):
         raise RefusedError(f"{recording.directory}: its singles have no energies that windows could judge")
-    processing = recorded_processing(recording)
-    if processing.singles == "windowed":
-        windows_inside(windows, processing.windows)
+    processing = recorded_processing(recording.manifest, recording.directory)
+    if processing.singles != "windowed":
+        return True
+    try:
+        windows_inside(windows if windows.windows else _EVERY, processing.windows)
+    except RefusedError:
+        if "raw" in recording.streams:
+            return False
+        raise
+    return True
 
 
 def _why_none(recording: ListMode) -> str:
