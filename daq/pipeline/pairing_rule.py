@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from daq.errors import LimitError
 from daq.model.coincidence import PairingRule, Policy
+from daq.model.coincidence_rules import sector_difference
 from daq.model.scanner import Ring
 
 HALF_WINDOW, DELAY, POLICY, SECTOR_FROM, SECTOR_SPAN, RINGS, MOST_PARTNERS, MOST_HELD = range(8)
@@ -33,12 +34,6 @@ POLICIES = (
 HERE = 1 << 31
 """Set in the place of every detector that there is."""
 _MOST_SECTORS, _MOST_RINGS, _MOST_NUMBERS = 1 << 16, 1 << 15, 1 << 28
-
-
-def sector_difference(rule: PairingRule) -> int:
-    """Return how many sectors two detectors must be apart at least."""
-    own = rule.minimum_sector_difference
-    return rule.ring.minimum_sector_difference if own is None else own
 
 
 def numbers_of(rule: PairingRule, *, most_partners: int, most_held: int) -> npt.NDArray[np.int64]:
