@@ -15,6 +15,7 @@ from daq.listmode.encoder import Encoder
 from daq.model.calibration import Calibration
 from daq.model.coincidence import PairingRule, Policy
 from daq.model.processing import Processing
+from daq.model.windows import EnergyWindow
 from daq.storage.accounts import unnumbered
 from daq.storage.reader import open_listmode
 from daq.storage.recording import Recording
@@ -25,6 +26,11 @@ PROFILE = load_profile("singles64")
 RING = load_scanner("reference-ring").ring
 SETTINGS = ("--scanner", "reference-ring", "--half-window", "2.25 ns", "--delay", "100 ns")
 SINGLES = 30_000
+PEAK = (EnergyWindow(400, 650, "peak"),)
+CALIBRATION = Calibration(
+    id="even", instrument="singles64", made_utc="2026-11-20T00:00:00Z", method="test", detectors=tuple(range(16384)),
+    time_offset_ps=tuple(number * 7919 % 1000 - 500 for number in range(16384)), kev_per_adc=(1.1,) * 16384,
+)  # fmt: skip
 
 
 def singles() -> dict[str, Any]:
@@ -93,22 +99,64 @@ def test_the_result_reads_like_a_table(imported: Path, tmp_path: Path) -> None:
     assert f"written to {tmp_path / 'pairs'}" in done.out
 
 
-def test_raw_alone_is_decoded_and_sorted_to_the_same_rows(tmp_path: Path) -> None:
+def recorded_raw(directory: Path, processing: Processing | None = None) -> Path:
+    """Record the words with raw, and singles as the processing says; without one no singles."""
     manifest = new_manifest(PROFILE, identity="raw", source="test", stop="end")
     data = words()
     with Recording.start(
-        tmp_path / "raw", manifest, PROFILE.layout, PROFILE.clock, "word", "stream", store_rows=False, imported=True,
-        order=PROFILE.order,
+        directory, manifest, PROFILE.layout, PROFILE.clock, "word", "stream", store_rows=processing is not None,
+        imported=True, order=PROFILE.order, processing=processing,
     ) as recording:  # fmt: skip
         for start in range(0, len(data), 1 << 14):
             recording.feed(unnumbered([(0, data[start : start + (1 << 14)])], source=0, arrival_ns=0))
         recording.seal("end")
+    return directory
 
-    done = call("listmode", "sort", tmp_path / "raw", "--out", tmp_path / "pairs", *SETTINGS, "--json")
+
+def test_raw_alone_is_decoded_and_sorted_to_the_same_rows(tmp_path: Path) -> None:
+    directory = recorded_raw(tmp_path / "raw")
+
+    done = call("listmode", "sort", directory, "--out", tmp_path / "pairs", *SETTINGS, "--json")
 
     assert (done.code, done.err) == (0, "")
     assert done.json["sorted_from"]["stream"] == "raw"
     assert_same_rows(stored_pairs(tmp_path / "pairs"), expected())
+
+
+def test_a_recording_sorted_as_it_was_recorded_gives_its_own_pairs(tmp_path: Path) -> None:
+    """Live pairs, from singles and from raw: the same rows and counts."""
+    assert RING is not None
+    pairing = PairingRule(half_window_ps=3000, delay_ps=80_000, policy=Policy.TAKE_WINNER_OF_GOODS, ring=RING,
+                          windows=("peak",))  # fmt: skip
+    processing = Processing(calibration=CALIBRATION, windows=PEAK, pairing=pairing)
+    whole = recorded_raw(tmp_path / "all", processing)
+    raw = recorded_raw(tmp_path / "none", processing.model_copy(update={"singles": "none"}))
+
+    from_singles = call("listmode", "sort", whole, "--out", tmp_path / "a", "--json")
+    from_raw = call("listmode", "sort", raw, "--out", tmp_path / "b", "--json")
+
+    with open_listmode(whole) as recording:
+        live = recording.manifest.counters["pairing"]
+    assert len(stored_pairs(whole)["kind"]) > 100
+    assert_same_rows(stored_pairs(tmp_path / "a"), stored_pairs(whole))
+    assert_same_rows(stored_pairs(tmp_path / "b"), stored_pairs(whole))
+    assert from_singles.json["counts"] == from_raw.json["counts"] == live
+    assert [done.json["sorted_from"]["stream"] for done in (from_singles, from_raw)] == ["singles", "raw"]
+
+
+def test_raw_serves_where_the_stored_singles_do_not_hold_a_window(tmp_path: Path) -> None:
+    processing = Processing(calibration=CALIBRATION, windows=PEAK, singles="windowed")
+    whole = recorded_raw(tmp_path / "all", Processing(calibration=CALIBRATION, windows=PEAK))
+    peak = recorded_raw(tmp_path / "peak", processing)
+    wide = ("--window", "wide=100-900 keV", "--json")
+
+    ours = call("listmode", "sort", peak, "--out", tmp_path / "a", *SETTINGS, *wide)
+    theirs = call("listmode", "sort", whole, "--out", tmp_path / "b", *SETTINGS, *wide)
+
+    assert (ours.json["sorted_from"]["stream"], theirs.json["sorted_from"]["stream"]) == ("raw", "singles")
+    assert_same_rows(stored_pairs(tmp_path / "a"), stored_pairs(tmp_path / "b"))
+    assert ours.json["counts"] == theirs.json["counts"]
+    assert ours.json["counts"]["excluded"] > 1000
 
 
 def test_what_is_not_said_stays_as_it_was_recorded(tmp_path: Path) -> None:
