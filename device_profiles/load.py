@@ -9,6 +9,7 @@ from daq.errors import MissingError
 from daq.model.finding import Finding
 from daq.model.tables import check, close_names
 from device_profiles import rules
+from device_profiles.petsystables import with_tables
 from device_profiles.reading import load, read_toml
 from device_profiles.schema import InstrumentProfile
 
@@ -29,7 +30,8 @@ def load_profile(name_or_path: str | Path) -> InstrumentProfile:
 
     Raises `MissingError` (naming close ids) or `ProfileError` (every problem at once: file, key, value, reason).
     """
-    return load(InstrumentProfile, profile_path(name_or_path), rules.findings)
+    path = profile_path(name_or_path)
+    return with_tables(load(InstrumentProfile, path, rules.findings), path.parent)
 
 
 def check_profile(path: Path) -> tuple[InstrumentProfile | None, list[Finding]]:
