@@ -9,9 +9,11 @@ from daq.errors import UsageError
 from daq.model import tofpet2 as t
 from simulators.faults.board import FaultBoard
 from simulators.options import add_serving_options, positive_float, truth_file, whole
+from simulators.pet.command import add_scan_options
 from simulators.petsys.encoding import encode
 from simulators.petsys.faultkinds import KINDS, PetsysRules
 from simulators.petsys.loop import Content
+from simulators.petsys.physics import scan_singles
 from simulators.petsys.server import FrontEnd, Setup
 from simulators.petsys.singles import Singles, poisson_singles
 from simulators.petsys.stream import Pace
@@ -21,6 +23,9 @@ LONGEST_LOOP_S = 10.0
 LOOP_EVENTS = 4_000_000
 MOST_LOOP_EVENTS = 100_000_000
 DATAGRAM_BYTES = 1472
+SCAN_LOOP_S = 1.0
+MOST_SCAN_S = 100.0
+_DESCRIBED = ("asics", "first_detector", "unit", "seconds", "seed", "first_frame", "datagram_bytes")
 _LEAST_DATAGRAM_BYTES = 64
 _MOST_DATAGRAM_BYTES = 65_507
 
@@ -28,9 +33,10 @@ _MOST_DATAGRAM_BYTES = 65_507
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Register the options of `petsys-gbe`."""
     add_serving_options(parser, KINDS)
+    add_scan_options(parser, "petsys-small-ring")
     parser.add_argument(
         "--rate", type=positive_float, default=DEFAULT_RATE, metavar="CPS",
-        help="singles per second in all enabled detectors (default %(default)g)",
+        help="singles per second at random, without --activity (default %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--asics", type=whole(1, t.MOST_CHIPS), default=16, metavar="N", help="ASICs, 64 detectors each (default 16)"
@@ -51,7 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--loop",
         type=positive_float,
         metavar="S",
-        help=f"detector time after which events repeat (default: {LONGEST_LOOP_S:g}, less at high rates)",
+        help=f"detector time after which events repeat (default: {LONGEST_LOOP_S:g}, less at high rates; of a scan"
+        f" {SCAN_LOOP_S:g})",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same events")
     parser.add_argument(
@@ -93,12 +100,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def source_of(arguments: argparse.Namespace) -> tuple[Singles, dict[str, Any]]:
     """Return the singles that are sent round and round, and what makes them again. Raises `UsageError`."""
-    frames = loop_frames(arguments.rate, arguments.loop, arguments.seconds)
-    detectors = arguments.asics * t.CHANNELS_PER_CHIP
-    singles = poisson_singles(arguments.rate, detectors, frames * t.FRAME_PS, arguments.seed)
-    keys = ("rate", "asics", "first_detector", "unit", "seconds", "seed", "first_frame", "datagram_bytes")
-    described = {key: getattr(arguments, key) for key in keys}
-    return singles, {"options": described, "loop_frames": frames, "loop_events": len(singles.time_ps)}
+    described = {key: getattr(arguments, key) for key in _DESCRIBED}
+    if arguments.activity or arguments.detectors:
+        frames = scan_frames(arguments.loop, arguments.seconds)
+        singles, about = scan_singles(arguments, frames)
+    else:
+        frames = loop_frames(arguments.rate, arguments.loop, arguments.seconds)
+        detectors = arguments.asics * t.CHANNELS_PER_CHIP
+        singles = poisson_singles(arguments.rate, detectors, frames * t.FRAME_PS, arguments.seed)
+        about = {"rate": arguments.rate}
+    return singles, {"options": described | about, "loop_frames": frames, "loop_events": len(singles.time_ps)}
+
+
+def scan_frames(loop_s: float | None, seconds: float | None) -> int:
+    """Return how many frames of a scan there are before events repeat. Raises `UsageError`."""
+    length_s = loop_s or min(SCAN_LOOP_S, seconds or SCAN_LOOP_S)
+    if length_s > MOST_SCAN_S:
+        raise UsageError(f"--loop {length_s:g}: of a scan at most {MOST_SCAN_S:g} s")
+    return max(1, round(length_s * t.CLOCK_HZ / t.FRAME_CLOCKS))
 
 
 def loop_frames(rate_cps: float, loop_s: float | None, seconds: float | None) -> int:

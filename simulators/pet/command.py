@@ -29,15 +29,7 @@ DEFAULT_KEV_PER_ADC = 0.5
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Register the options of `pet`."""
     add_shared_options(parser)
-    parser.add_argument(
-        "--scanner", default="reference-ring", metavar="NAME", help="scanner profile with a ring (default %(default)s)"
-    )
-    parser.add_argument("--activity", action="append", default=[], metavar="TEXT", help=ACTIVITY_HELP)
-    parser.add_argument("--medium", metavar="TEXT", help=MEDIUM_HELP)
-    parser.add_argument("--detectors", metavar="TEXT", help=DETECTORS_HELP)
-    parser.add_argument(
-        "--scatter-fraction", type=float, default=0.0, metavar="F", help="share of pairs with a turned photon"
-    )
+    add_scan_options(parser, "reference-ring")
     parser.add_argument(
         "--seconds", type=positive_float, default=DEFAULT_SECONDS, metavar="S", help="of the scan (default %(default)g)"
     )
@@ -49,6 +41,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same words")
     parser.add_argument(
         "--kev-per-adc", type=positive_float, default=DEFAULT_KEV_PER_ADC, metavar="E", help="energy of one code"
+    )
+
+
+def add_scan_options(parser: argparse.ArgumentParser, scanner: str) -> None:
+    """Register what says what decays, where, in which scanner, and where to write the truth about it."""
+    parser.add_argument(
+        "--scanner", default=scanner, metavar="NAME", help="scanner profile with a ring (default %(default)s)"
+    )
+    parser.add_argument("--activity", action="append", default=[], metavar="TEXT", help=ACTIVITY_HELP)
+    parser.add_argument("--medium", metavar="TEXT", help=MEDIUM_HELP)
+    parser.add_argument("--detectors", metavar="TEXT", help=DETECTORS_HELP)
+    parser.add_argument(
+        "--scatter-fraction", type=float, default=0.0, metavar="F", help="share of pairs with a turned photon"
     )
     parser.add_argument("--photons", type=Path, metavar="FILE", help="Arrow stream: the truth about every single")
     parser.add_argument("--calibration", type=Path, metavar="FILE.toml", help="write the calibration of the modules")
