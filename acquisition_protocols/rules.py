@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from acquisition_protocols import fit, fit_instrument, record_rules, sources, step_rules
+from acquisition_protocols import fit, fit_beds, fit_instrument, record_rules, sources, step_rules
 from acquisition_protocols.instrument import Instrument
 from daq.errors import RefusedError
 from daq.model.finding import Finding, Said, error, warning
@@ -53,6 +53,7 @@ def check(
     """
     return [
         *([] if scanner is None else fit.findings(protocol, scanner)),
+        *([] if scanner is None else fit_beds.findings(protocol, scanner)),
         *([] if instrument is None else fit_instrument.findings(protocol, instrument)),
         *fit_instrument.beyond_this_version(protocol),
     ]

@@ -15,6 +15,7 @@ from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
 DUAL, MMR = load_scanner("dual-head"), load_scanner("siemens-mmr")
+REFERENCE = load_scanner("reference-ring")
 HEAD, PETLINK, SINGLES = load_profile("head-xye64"), load_profile("siemens-petlink32"), load_profile("singles64")
 ONE_HEAD = DUAL.model_copy(update={"heads": DUAL.heads[:1]})
 TURN = '{ count = 60, axis = "gantry", from = "0 deg", step = "6 deg" }'
@@ -176,6 +177,47 @@ def test_shipped_camera_protocols_fit_the_shipped_dual_head_scanner(name: str) -
     assert errors(check(load_protocol(name).protocol, DUAL, HEAD)) == []
 
 
-@pytest.mark.parametrize("name", ["fdg-static", "demo-pet-two-steps"])
-def test_shipped_pet_protocols_fit_the_shipped_mmr(name: str) -> None:
+PET = [name for name in shipped() if load_protocol(name).protocol.modality == "pet"]
+PROFILES = {name: load_protocol(name).protocol.file.instrument.profiles for name in PET}
+BEDS = """[[steps]]
+name = "bed"
+repeat = {{ count = 2, axis = "bed", from = "900 mm", step = "{step}", overlap = "{overlap}", first = "pelvis" }}
+stop.time = "10 s"
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in PET if not PROFILES[name] or PETLINK.id in PROFILES[name]])
+def test_shipped_pet_protocols_fit_an_instrument_that_pairs_itself(name: str) -> None:
     assert errors(check(load_protocol(name).protocol, MMR, PETLINK)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in PET if not PROFILES[name] or SINGLES.id in PROFILES[name]])
+def test_shipped_pet_protocols_fit_an_instrument_of_singles(name: str) -> None:
+    scanner = REFERENCE if PROFILES[name] else MMR
+
+    assert errors(check(load_protocol(name).protocol, scanner, SINGLES)) == []
+
+
+def test_bed_positions_of_another_scanner_are_refused_with_what_this_one_gives() -> None:
+    assert [
+        str(finding) for finding in errors(check(load_protocol("fdg-whole-body").protocol, REFERENCE, SINGLES))
+    ] == [
+        "steps[0].repeat.step = -195 mm: the axial field of view of scanner reference-ring is 160 mm: 35 mm between "
+        "two bed positions would be seen by neither"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "overlap", "why"),
+    [
+        ("-120 mm", "25 %", []),
+        ("121 mm", "25 %", []),
+        ("-100 mm", "25 %",
+         ["steps[0].repeat.overlap = 25 %: the axial field of view of scanner reference-ring is 160 mm, of which "
+          "steps of -100 mm share 37.5 %"]),
+    ],
+)  # fmt: skip
+def test_the_overlap_that_is_stated_is_the_one_that_there_is(step: str, overlap: str, why: list[str]) -> None:
+    protocol = made(pet(BEDS.format(step=step, overlap=overlap)))
+
+    assert [str(finding) for finding in check(protocol, REFERENCE, SINGLES)] == why

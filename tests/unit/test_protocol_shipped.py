@@ -13,7 +13,8 @@ from daq.model.tables import parse_toml
 NAMES = sorted(shipped())
 WANTED = {
     "bone-spots", "bone-whole-body", "bone-blood-flow", "bone-spect", "lymphoscintigraphy", "fdg-static", "daily-flood",
-    "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps",
+    "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps", "fdg-whole-body", "fdg-pet-ct", "f18-dynamic",
+    "pet-list-mode", "pet-daily",
 }  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_every_parameter_of_a_shipped_protocol_names_its_own_source(name: str) -
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("demo")])
 def test_a_clinical_source_says_whether_it_was_read(name: str) -> None:
     texts = load_protocol(name).protocol.sources.values()
-    known = re.compile(r"read\)|not read|unverified|^scandaq|^60 stops over|^what FDG is|^measured", re.MULTILINE)
+    known = re.compile(r"read\)|not read|unverified|^scandaq|^60 stops over|^what FDG|^measured", re.MULTILINE)
 
     assert [text for text in texts if not known.search(text)] == []
 
@@ -137,3 +138,27 @@ def test_a_folder_or_a_device_is_no_protocol(tmp_path: Path) -> None:
         load_protocol(tmp_path)
     with pytest.raises(ProfileError, match="at most"):
         load_protocol(Path("/dev/zero"))
+
+
+def test_a_whole_body_scan_begins_with_the_pelvis_and_its_bed_positions_share_a_quarter() -> None:
+    for name in ("fdg-whole-body", "fdg-pet-ct"):
+        protocol = load_protocol(name).protocol
+        assert [step.positions["bed"] for step in protocol.steps] == [1200, 1005, 810, 615, 420]
+        assert [step.overlap_percent for step in protocol.steps] == [None, 25, 25, 25, 25]
+        assert all(step.repeat.first == "pelvis" for step in protocol.file.steps if step.repeat is not None)
+
+
+def test_a_pet_ct_waits_for_the_ct_and_for_the_look_at_its_overlay() -> None:
+    protocol = load_protocol("fdg-pet-ct").protocol
+
+    assert [each.what for each in protocol.steps[0].before] == ["ct_attenuation"]
+    assert [each.what for each in protocol.after] == ["overlay_check"]
+
+
+def test_a_dynamic_study_of_pet_records_before_the_injection() -> None:
+    protocol = load_protocol("f18-dynamic").protocol
+    (step,) = protocol.steps
+
+    assert protocol.requirements.administration == "follows"
+    assert step.stop.duration_ps == 61 * 60 * 10**12
+    assert (step.phases[0].frames, step.phases[0].frame_ps) == (1, 60 * 10**12)
