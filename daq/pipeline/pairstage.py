@@ -12,6 +12,7 @@ from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.pipeline.pairing import Pairer
 from daq.pipeline.pairlimits import PairHit, PairLimits
+from daq.pipeline.singles import wanted_mask
 
 Ints = npt.NDArray[np.int64]
 Columns = dict[str, npt.NDArray[Any]]
@@ -25,7 +26,8 @@ class PairStage:
         rule = processing.pairing
         if rule is None:
             raise ValueError("a stage without a rule")
-        self._mask = processing.pairing_mask
+        mask = processing.pairing_mask
+        self._mask = 0 if wanted_mask(processing) == mask else mask  # where only those that may pair come this far
         self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)
         self._pairer = Pairer(rule, window_mask=self._mask)
         self.limits = PairLimits(stop.counts)

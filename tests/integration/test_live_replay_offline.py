@@ -25,6 +25,7 @@ from support_recording import MS, Script, content, fresh_folder, record, replaye
 from support_traffic import PROFILES, Piece, Weather, recut, traffic
 
 from daq.listmode.decoder import LayoutDecoder
+from daq.model.events import StreamName
 from daq.model.order import OrderRule
 from daq.model.packets import Packets
 from daq.storage.accounts import Accounts, unnumbered
@@ -34,6 +35,7 @@ from daq.storage.recording import Recording
 from daq.storage.slab import Slab
 from daq.wire.stream import StreamFramer
 
+STREAMS: frozenset[StreamName] = frozenset({"singles", "coincidences", "marks"})
 RULE = OrderRule(max_disorder_ps=3 * MS, max_step_ps=2000 * MS)
 STRICT = OrderRule(max_disorder_ps=3 * MS, max_step_ps=10 * MS)
 """By which clocks that begin again, lag or are wild have jumped."""
@@ -122,7 +124,7 @@ def live(name: str, pieces: list[Piece], cuts: frozenset[int] = frozenset(), *, 
     """Return the rows of a recording that takes the pieces in slabs, cut into calls at `cuts`, and keeps no files."""
     writer, size = InMemory(), PROFILES[name].layout.word_bytes
     derivation = Derivation(decoder_of(name), Accounts("native", size, "word", intervals=256), order=order)
-    recording = Recording(writer, derivation, store_raw=True, store_rows=True, directory=Path())  # type: ignore[arg-type]
+    recording = Recording(writer, derivation, streams=STREAMS | {"raw"}, directory=Path())  # type: ignore[arg-type]
     packets, slabs = script(name, pieces).packets(), Slabs(recording)
     places = {0, len(packets), *(cut for cut in cuts if cut < len(packets)), *(flushes or [])}
     for start, stop in pairwise(sorted(places)):
@@ -187,7 +189,7 @@ def test_one_source_gives_the_same_rows_over_a_connection_cut_at_any_byte(name: 
     layout, rng, writer = profile.layout, random.Random(cuts), InMemory()
     data = bytes(layout.preamble_bytes) + b"".join(piece.datagram(layout.word_bytes)[16:] for piece in pieces)
     derivation = Derivation(decoder_of(name), Accounts("stream", layout.word_bytes, "word"), order=RULE)
-    recording = Recording(writer, derivation, store_raw=False, store_rows=True, directory=Path())  # type: ignore[arg-type]
+    recording = Recording(writer, derivation, streams=STREAMS, directory=Path())  # type: ignore[arg-type]
     framer = StreamFramer(layout.word_bytes, layout.preamble_bytes)
     slabs = Slabs(recording)
 
