@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 
 from benchmarks.beside import ThreadTimes, Ticker, burners, resident_bytes
 from daq import composition
+from daq.model.processing import Processing
 from daq.readout.hostlimits import holds_s
 from daq.readout.plan import Plan, parse_source
 from daq.storage.info import describe
+from daq.storage.listing import load_manifest
 from device_profiles.load import load_profile
 
 PROFILE = "singles64"
@@ -46,15 +49,27 @@ class Case:
     burners: int = 0
     sources: int = 32
     sender_priority: int = 0
+    processing: Processing | None = None
+    """What is done to singles; rows are stored then as it says, whatever `rows` says."""
+    store_raw: bool = True
 
     @property
     def about(self) -> str:
         """Return the case in a few words."""
         rate = f"{self.rate / 1e6:g} M/s" if self.rate else "flat out"
         words = [rate, "GSO/GRO" if self.gso else "plain", f"{self.buffer_bytes >> 20} MiB"]
-        words += [f"FIFO {self.priority}"] * bool(self.priority) + ["raw+rows" if self.rows else "raw"]
+        words += [f"FIFO {self.priority}"] * bool(self.priority) + [self.stored]
         words += [f"{self.burners} burners"] * bool(self.burners)
         return ", ".join(words)
+
+    @property
+    def stored(self) -> str:
+        """Return what is stored."""
+        raw = ["raw"] * self.store_raw
+        if self.processing is None:
+            return "+".join([*raw, *["rows"] * self.rows])
+        singles = {"all": ["singles"], "windowed": ["singles in windows"], "none": []}[self.processing.singles]
+        return "+".join([*raw, *singles, *["pairs"] * (self.processing.pairing is not None)])
 
 
 @dataclass(slots=True)
@@ -74,6 +89,11 @@ class Run:
     ready_cpu_s: float = 0.0
     rss_bytes: list[int] = field(default_factory=list)
     seal_s: float = 0.0
+    counters: dict[str, Any] = field(default_factory=dict)
+    """What the manifest says that the processing counted."""
+    durable: list[tuple[int, int]] = field(default_factory=list)
+    """Host monotonic ns, and the pairs that were durable then."""
+    directory: Path | None = None
     trouble: str = ""
 
     @property
@@ -111,11 +131,12 @@ def unsupported(case: Case) -> str:
     return "GRO or priority" if (case.gso or case.priority) and "receive" not in Plan.model_fields else ""
 
 
-def perform(case: Case, storage: Path) -> Run:
-    """Do one run below `storage`, which is left as it was."""
+def perform(case: Case, storage: Path, *, look: Callable[[Run], None] | None = None) -> Run:
+    """Do one run below `storage`, which is left as it was; `look` at it while its directory is there."""
     run = Run(case)
     with tempfile.TemporaryDirectory(dir=storage, prefix="bench-readout-") as folder, ExitStack() as stack:
-        need = int(case.seconds * (case.rate or 3e8) * (WORD_BYTES * 1.05 + ROW_BYTES * case.rows))
+        bytes_per_word = WORD_BYTES * 1.05 * case.store_raw + ROW_BYTES * (case.rows or case.processing is not None)
+        need = int(case.seconds * (case.rate or 3e8) * bytes_per_word)
         free = shutil.disk_usage(folder).free
         if free < need:
             run.trouble = f"needs {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free"
@@ -124,6 +145,8 @@ def perform(case: Case, storage: Path) -> Run:
         stack.callback(_end, blaster)
         try:
             _record(run, Path(folder), blaster, url, stack)
+            if look is not None:
+                look(run)
         except Exception as why:  # noqa: BLE001 - a benchmark tells what went wrong and goes on
             run.trouble = f"{type(why).__name__}: {why}"
     return run
@@ -152,6 +175,9 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
         time.sleep(_LOOK_S)
         times.look()
         run.rss_bytes.append(resident_bytes(readout.pid)[0])
+        if case.processing is not None:
+            recorded = readout.status().get("counts_recorded", {})
+            run.durable.append((time.monotonic_ns(), int(recorded.get("coincidences", 0))))
     seconds = time.monotonic() - began
     run.ticker = ticker.stop()
     run.cpu = {name: spent / seconds for name, spent in times.by_name().items()}
@@ -159,7 +185,9 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
     run.sender = json.loads(blaster.communicate(timeout=_READY_S)[0].splitlines()[-1])
     run.status = readout.result(deadline_s=_SEAL_S)
     run.seal_s = time.monotonic() - ended
-    ledger = describe(Path(plan.directory))["ledger"]
+    run.directory = Path(plan.directory)
+    run.counters = load_manifest(run.directory).counters
+    ledger = describe(run.directory)["ledger"]
     columns = ("sent", "gap", "received", "recorded", "malformed", "ring_full", "shed", "disk")
     run.ledger = {name: sum(source[name] or 0 for source in ledger["sources"]) for name in columns}
     ended_sources = [source for source in ledger["sources"] if source["basis"] == "counter"]
@@ -172,6 +200,8 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
 def _as_wanted(plan: Plan, case: Case) -> Plan:
     """Return the plan with what the case asks for."""
     changes: dict[str, Any] = {"store_rows": case.rows, "hash_segments": False}
+    if case.processing is not None:
+        changes |= {"store_rows": True, "store_raw": case.store_raw, "processing": case.processing}
     if "receive" in Plan.model_fields:
         wanted = {"gro": case.gso, "priority": case.priority, "socket_buffer_bytes": case.buffer_bytes}
         receive: Any = plan.receive  # type: ignore[attr-defined]
