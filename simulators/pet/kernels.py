@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daq.model.kernel import inlined, kernel
+from daq.model.kernel import kernel, spliced
 from simulators.pet.paths import (
     AROUND,
     DECAY_PER_PS,
@@ -33,6 +33,7 @@ from simulators.pet.paths import (
     Z,
     aim,
     compton_cosine,
+    copy,
     deflect,
     leave,
     meet,
@@ -48,7 +49,7 @@ _TURNS = 64
 _SCATTERED, _BACKGROUND, _GAMMA, _CONTINUUM, _TURNED = 1, 4, 8, 16, 32
 
 
-@inlined
+@spliced
 def _deposit(rng: Any, energy: Any, detection: Any) -> Any:
     """Return the energy that a photon leaves in a crystal, below zero where it passes, and whether it is the peak's."""
     if unit(rng) >= detection[EFFICIENCY]:
@@ -59,7 +60,7 @@ def _deposit(rng: Any, energy: Any, detection: Any) -> Any:
     return energy - energy / (1.0 + energy / ELECTRON * (1.0 - cosine)), False
 
 
-@inlined
+@spliced
 def _write(
     time_ps: Any, decay: Any, place: Any, crystal: Any, ring: Any, energy: Any, number: Any, flags: Any,
     rows: Any, energies: Any, marks: Any, at: Any,
@@ -74,7 +75,7 @@ def _write(
     return at + 1
 
 
-@inlined
+@spliced
 def _record(
     rng: Any, photon: Any, met: Any, when: Any, decay: Any, number: Any, flags: Any, ring: Any, detection: Any,
     rows: Any, energies: Any, marks: Any, at: Any,
@@ -94,24 +95,24 @@ def _record(
     return _write(time_ps, decay, place, crystal, ring, energy, number, flags, rows, energies, marks, at)
 
 
-@inlined
+@spliced
 def _turn(rng: Any, photon: Any, met: Any, saved: Any, ring: Any, real: Any, lowest: Any) -> Any:
     """Turn a photon by Compton scattering until it meets a crystal; return where, and the flag of the turned.
 
     After many attempts, e.g. from a place where no crystal lies within the angle, it stays as it was.
     """
-    saved[:] = photon
+    copy(photon, saved)
     for _ in range(_TURNS):
         deflect(rng, photon, compton_cosine(rng, photon[ENERGY], lowest))
         other = meet(photon, ring, real)
         if other[0] >= 0:
             photon[SCATTERS] += 1.0
             return other, _TURNED
-        photon[:] = saved
+        copy(saved, photon)
     return met, 0
 
 
-@inlined
+@spliced
 def _led(rng: Any, photon: Any, ring: Any, real: Any, medium: Any) -> Any:
     """Lead a photon through the medium to the ring; return where it meets it."""
     if not leave(rng, photon, medium):
@@ -119,14 +120,13 @@ def _led(rng: Any, photon: Any, ring: Any, real: Any, medium: Any) -> Any:
     return meet(photon, ring, real)
 
 
-@inlined
+@spliced
 def _annihilate(
-    rng: Any, photons: Any, when: Any, decay: Any, ring: Any, real: Any, medium: Any, detection: Any,
+    rng: Any, one: Any, two: Any, saved: Any, when: Any, decay: Any, ring: Any, real: Any, medium: Any, detection: Any,
     rows: Any, energies: Any, marks: Any, at: Any,
 ) -> Any:  # fmt: skip
-    """Follow the two photons of a positron from where photon 0 is; return where the next row goes."""
-    one, two = photons[0], photons[1]
-    two[:] = one
+    """Follow the two photons of a positron from where `one` is; return where the next row goes."""
+    copy(one, two)
     aim(rng, one)
     two[DX], two[DY], two[DZ] = -one[DX], -one[DY], -one[DZ]
     one[ENERGY] = two[ENERGY] = ELECTRON
@@ -136,9 +136,9 @@ def _annihilate(
     if straight and unit(rng) < detection[SCATTER_FRACTION]:
         lowest = 1.0 - ELECTRON / detection[SCATTER_FLOOR] + 1.0
         if unit(rng) < 0.5:  # noqa: PLR2004
-            met_1, flags_1 = _turn(rng, one, met_1, photons[3], ring, real, lowest)
+            met_1, flags_1 = _turn(rng, one, met_1, saved, ring, real, lowest)
         else:
-            met_2, flags_2 = _turn(rng, two, met_2, photons[3], ring, real, lowest)
+            met_2, flags_2 = _turn(rng, two, met_2, saved, ring, real, lowest)
     at = _record(rng, one, met_1, when, decay, 0, flags_1, ring, detection, rows, energies, marks, at)
     return _record(rng, two, met_2, when, decay, 1, flags_2, ring, detection, rows, energies, marks, at)
 
@@ -157,7 +157,7 @@ def follow(
     each leaves; `marks` uint8 [m, 2]: number of the photon in its decay (0 and 1: annihilation), flags. m must be at
     least count * (2 + n).
     """
-    photons = np.zeros((4, 9))
+    photon, one, two, saved = np.zeros(9), np.zeros(9), np.zeros(9), np.zeros(9)
     passing = source[DECAY_PER_PS] * source[LENGTH_PS]
     at = np.int64(0)
     for index in range(count):
@@ -165,17 +165,17 @@ def follow(
         if passing > 1e-9:  # noqa: PLR2004 - below, activity is constant to 1e-9
             later = -math.log1p(later * math.expm1(-passing)) / passing
         when = (origin_ps, later * source[LENGTH_PS])
-        photon = photons[2]
         start(rng, source, photon)
         if unit(rng) < source[POSITRON]:
-            photons[0, :] = photon
+            copy(photon, one)
             at = _annihilate(
-                rng, photons, when, first_decay + index, ring, real, medium, detection, rows, energies, marks, at
-            )
-        photons[1, :] = photon
+                rng, one, two, saved, when, first_decay + index, ring, real, medium, detection,
+                rows, energies, marks, at,
+            )  # fmt: skip
+        copy(photon, saved)
         for line in range(gammas.shape[0]):
             if unit(rng) < gammas[line, 1]:
-                photon[:] = photons[1]
+                copy(saved, photon)
                 photon[ENERGY] = gammas[line, 0]
                 aim(rng, photon)
                 met = _led(rng, photon, ring, real, medium)
