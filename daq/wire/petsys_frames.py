@@ -29,7 +29,7 @@ _SLACK_NS = 1_000_000_000
 
 # Columns of `frames`, beside those of `tracking_table`.
 MALFORMED = 0
-"""Frames received that cannot be decoded: cut, lying about their size, or with an id from nowhere."""
+"""Frames received that cannot be decoded: cut, lying about their size, or the first one after a jump of the ids."""
 SOME_LOST = 1
 """Frames that say that some of their events were lost in the front end."""
 ALL_LOST = 2
@@ -171,30 +171,6 @@ def _row_of(tracks: Any, unit: Any, found: Any, packet: Any) -> Any:
 
 
 @spliced
-def _sequence(rows: Any, tracks: Any, found: Any, packet: Any, at: Any, unit: Any, frame_id: Any) -> Any:
-    """Return the unfolded number of a frame, -1 for one that jumped and is not believed yet."""
-    table, frames = tracks.table, tracks.frames
-    if not table[at, columns.STATE] & columns.OPEN:
-        return frame_id + _ABOVE
-    end = table[at, columns.END]
-    ahead = (frame_id - end + _HALF & _MASK) - _HALF
-    elapsed_ns = rows.arrival_ns[packet] - frames[at, ARRIVED_NS]
-    too_fast = ahead * t.FRAME_PS // 1000 > 2 * elapsed_ns + _SLACK_NS
-    if ahead >= -REORDER_FRAMES and not (ahead > PLAUSIBLE_FRAMES and too_fast):
-        frames[at, CANDIDATE] = 0
-        return end + ahead
-    before = frames[at, CANDIDATE] - 1
-    frames[at, CANDIDATE] = frame_id + 1
-    if before < 0 or not 0 < (frame_id - before & _MASK) <= SUCCESSOR_FRAMES:
-        return np.int64(-1)
-    frames[at, CANDIDATE] = 0
-    table[at, columns.RESTARTS] += 1
-    open_at(table, at, frame_id + _ABOVE)
-    _note_start(found, packet, unit)
-    return frame_id + _ABOVE
-
-
-@spliced
 def _note_gap(found: Any, packet: Any, lost: Any, unit: Any) -> None:
     """Note frames found missing; those of one source before one packet as one gap."""
     count = found.progress[columns.GAPS]
@@ -229,6 +205,39 @@ def _take(tracks: Any, found: Any, packet: Any, at: Any, unit: Any, place: Any, 
 
 
 @spliced
+def _sequence(rows: Any, tracks: Any, found: Any, packet: Any, at: Any, unit: Any, frame_id: Any) -> Any:
+    """Return the unfolded number of a frame, -1 for one that jumped and is not believed yet: that is foreign.
+
+    When another one follows it closely it is the first of a new account, received and not decoded.
+    """
+    table, frames = tracks.table, tracks.frames
+    if not table[at, columns.STATE] & columns.OPEN:
+        return frame_id + _ABOVE
+    end = table[at, columns.END]
+    ahead = (frame_id - end + _HALF & _MASK) - _HALF
+    elapsed_ns = rows.arrival_ns[packet] - frames[at, ARRIVED_NS]
+    too_fast = ahead * t.FRAME_PS // 1000 > 2 * elapsed_ns + _SLACK_NS
+    if ahead >= -REORDER_FRAMES and not (ahead > PLAUSIBLE_FRAMES and too_fast):
+        frames[at, CANDIDATE] = 0
+        return end + ahead
+    before = frames[at, CANDIDATE] - 1
+    frames[at, CANDIDATE] = frame_id + 1
+    ahead = frame_id - before & _MASK
+    if before < 0 or not 0 < ahead <= SUCCESSOR_FRAMES:
+        found.progress[columns.FOREIGN] += 1
+        return np.int64(-1)
+    frames[at, CANDIDATE] = 0
+    table[at, columns.RESTARTS] += 1
+    open_at(table, at, before + _ABOVE)
+    _note_start(found, packet, unit)
+    found.progress[columns.FOREIGN] -= 1
+    frames[at, MALFORMED] += _take(
+        tracks, found, packet, at, unit, (before + _ABOVE, np.int64(1), rows.offset[packet]), np.int64(0)
+    )
+    return before + _ABOVE + ahead
+
+
+@spliced
 def _frame(rows: Any, tracks: Any, found: Any, packet: Any, origin: Any, size: Any) -> Any:
     """Account for the frame at byte `origin`, of `size` bytes; 0 where it cannot be decoded. Return 1 if it is new."""
     word = little_endian_u64(rows.data, origin)
@@ -240,8 +249,6 @@ def _frame(rows: Any, tracks: Any, found: Any, packet: Any, origin: Any, size: A
     table, frames = tracks.table, tracks.frames
     number = _sequence(rows, tracks, found, packet, at, unit, np.int64(word & _ID))
     if number < 0:
-        table[at, columns.RECEIVED] += 1
-        frames[at, MALFORMED] += 1
         return 1
     frames[at, ARRIVED_NS] = rows.arrival_ns[packet]
     admit(table, tracks.missing, at, number, False)  # noqa: FBT003 - no start packet
@@ -308,8 +315,6 @@ def _no_room(rows: Any, tracks: Any, found: Any, packet: Any) -> None:
     at = _row_of(tracks, unit, found, packet)
     number = _sequence(rows, tracks, found, packet, at, unit, np.int64(first & _ID))
     if number < 0:
-        tracks.table[at, columns.RECEIVED] += 1
-        tracks.table[at, columns.DROPPED] += 1
         return
     tracks.frames[at, ARRIVED_NS] = rows.arrival_ns[packet]
     admit(tracks.table, tracks.missing, at, number, False)  # noqa: FBT003 - no start packet

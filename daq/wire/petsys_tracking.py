@@ -4,8 +4,8 @@ It has the interface of `daq.wire.tracking.Tracker` and counts frames, not words
 Its account goes from the first frame seen to the highest one; what lies between and did not come is the gap.
 
 Frame ids wrap after 2**36. A frame up to `REORDER_FRAMES` back is late, or came before. One further back, or further
-ahead than the host's clock can explain, is malformed, unless another frame follows it closely: then the front end, or
-its clock, has begun again. So one broken id costs one frame, and so does a restart.
+ahead than the host's clock can explain, is foreign, unless another frame follows it closely: then the front end, or its
+clock, has begun again, and the first frame counts as malformed. So one broken id costs one frame, as a restart does.
 
 A restart within the first `REORDER_FRAMES` frames (84 ms) of a front end's life cannot be seen: its frames count as
 duplicates until they pass the old end.
