@@ -12,6 +12,7 @@ from benchmarks import (
     bench_daemon,
     bench_decode,
     bench_durable,
+    bench_export,
     bench_mqtt,
     bench_order,
     bench_readout,
@@ -25,7 +26,7 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
-        "daemon": bench_daemon, "mqtt": bench_mqtt,
+        "daemon": bench_daemon, "mqtt": bench_mqtt, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import petsird
 import pyarrow as pa
-from support_listmode import make_directory, segment
+from support_listmode import Made, make_directory, segment
 
 from daq.model.coincidence import PairingRule
 from daq.model.processing import Processing
@@ -50,8 +51,10 @@ def pairs(rows: int, *, seed: int = 1, until_ms: int = 950) -> dict[str, np.ndar
     return {name: values[name].astype(kind) for name, kind in PAIR_TYPES.items()}
 
 
-def recording(folder: Path, columns: dict[str, np.ndarray], *, cut: int = 300, **changes: Any) -> Path:
-    """A sealed directory of the coincidences `columns`, in batches of `cut` rows."""
+def recording(
+    folder: Path, columns: dict[str, np.ndarray], *, cut: int = 300, beside: Sequence[Made] = (), **changes: Any
+) -> Path:
+    """A sealed directory of the coincidences `columns`, in batches of `cut` rows, and of other segments."""
     rows = len(columns["time_ps"])
     batches = [
         pa.record_batch({name: pa.array(column[at : at + cut]) for name, column in columns.items()})
@@ -68,7 +71,7 @@ def recording(folder: Path, columns: dict[str, np.ndarray], *, cut: int = 300, *
     )
     batches = [pa.record_batch([batch.column(name) for name in schema.names], schema=schema) for batch in batches]
     made = segment("coincidences", batches, schema=schema)
-    return make_directory(folder / "run", [made], **{**facts, **changes})
+    return make_directory(folder / "run", [made, *beside], **{**facts, **changes})
 
 
 def read_petsird(path: Path) -> tuple[petsird.Header, list[Any]]:
@@ -89,7 +92,7 @@ def events_of(blocks: list[Any], name: str) -> list[tuple[int, int, int, int]]:
 def check_petsird(header: petsird.Header, blocks: list[Any]) -> list[str]:
     """Return every rule of PETSIRD 0.12 that a file breaks: policies and lists, order, ranges, lengths, coverage."""
     scanner = header.scanner
-    wrong = _check_scanner(scanner)
+    wrong = [*_check_scanner(scanner), *_check_singles(scanner, blocks)]
     for block in blocks:
         if not isinstance(block, petsird.EventTimeBlock):
             continue
@@ -122,6 +125,20 @@ def _check_scanner(scanner: petsird.ScannerInformation) -> list[str]:
         turn = matrix[:, :3].astype(np.float64)
         wrong += [] if np.allclose(turn @ turn.T, np.eye(3), atol=1e-6) and np.linalg.det(turn) > 0 else ["not rigid"]
     return wrong
+
+
+def _check_singles(scanner: petsird.ScannerInformation, blocks: list[Any]) -> list[str]:
+    """Singles per module: in the file or not as the header says, of every module, over all the time of the events."""
+    found = [block for block in blocks if isinstance(block, petsird.SinglesHistogramTimeBlock)]
+    if scanner.singles_histogram_level == petsird.SinglesHistogramLevelType.NONE:
+        return [f"{len(found)} blocks of singles and no level"] if found else []
+    modules = len(scanner.scanner_geometry.replicated_modules[0].transforms)
+    wrong = [] if scanner.module_singles_unit_idx_lu_ts == [list(range(modules))] else ["units are not the modules"]
+    wrong += [] if len(scanner.singles_histogram_energy_bin_edges) == 1 else ["no energies of singles"]
+    wrong += ["not every module" for block in found if len(block.singles_per_singles_unit_histogram) != modules]
+    counted = {ms for block in found for ms in range(block.time_interval.start, block.time_interval.stop)}
+    events = [block.time_interval for block in blocks if isinstance(block, petsird.EventTimeBlock)]
+    return wrong + [f"no singles of {time}" for time in events if not counted.issuperset(range(time.start, time.stop))]
 
 
 def _check_events(scanner: petsird.ScannerInformation, block: Any) -> list[str]:

@@ -20,7 +20,7 @@ from daq.listmode.petsird_schema import SCHEMA
 
 VERSION = "0.12"
 END_OF_BLOCKS = b"\0"
-_EVENTS, _DEAD_TIME, _SINGLES = 0, 4, 5
+_EVENTS, _SINGLES = 0, 5
 
 
 class CoincidencePolicy(IntEnum):
@@ -100,21 +100,8 @@ def encode_events(
     return before + _list_head(prompts), _list_head(delayeds), varint(0) + varint(0)
 
 
-def encode_dead_time(start_ms: int, stop_ms: int, alive: npt.NDArray[np.float32], modules: int) -> bytes:
-    """Return a dead-time block: `alive` [detection bins] is the fraction of the time that each was alive.
-
-    Pairs of modules have no dead time of their own: a lower triangle of ones.
-    """
-    rows = [varint(row + 1) + np.ones(row + 1, "<f4").tobytes() for row in range(modules)]
-    return b"".join((
-        varint(1), bytes([_DEAD_TIME]), varint(start_ms), varint(stop_ms),
-        varint(1), varint(len(alive)), alive.astype("<f4").tobytes(),
-        varint(1), varint(1), varint(0), varint(modules), *rows,
-    ))  # fmt: skip
-
-
 def encode_singles(start_ms: int, stop_ms: int, per_module: Sequence[int]) -> bytes:
-    """Return a block of singles counted per module, all energies together."""
+    """Return a block of singles counted per module, of every energy."""
     units = [varint(1) + varint(count) for count in per_module]
     return b"".join((
         varint(1), bytes([_SINGLES]), varint(start_ms), varint(stop_ms), varint(len(units)), *units, varint(0),
@@ -161,7 +148,8 @@ def _singles(header: Header, modules: int) -> bytes:
     if not header.singles_per_module:
         return signed(0) + varint(0) + varint(0)
     units = b"".join(signed(module) for module in range(modules))
-    return signed(1) + varint(1) + varint(modules) + units + varint(1) + _edges(header.energy_edges_kev[[0, -1]])
+    every_energy = np.array([0.0, np.inf], np.float32)
+    return signed(1) + varint(1) + varint(modules) + units + varint(1) + _edges(every_energy)
 
 
 def _efficiencies(method: str) -> bytes:

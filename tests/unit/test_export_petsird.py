@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import petsird
+import pyarrow as pa
 import pytest
 from petsird.helpers import expand_detection_bin
 from petsird.helpers.geometry import get_detecting_box
@@ -23,6 +24,7 @@ from support_exports import (
     real_detectors,
     recording,
 )
+from support_listmode import MARKS, segment
 
 from daq.errors import RefusedError, UsageError
 from daq.listmode.petsird_events import TofBins
@@ -249,20 +251,67 @@ def test_the_policy_is_said_as_far_as_petsird_has_a_word(
 
 def test_references_of_the_recording_are_in_the_header(tmp_path: Path) -> None:
     calibrations = {"normalisation": {"id": "norm-7", "sha256": "ab" * 32}, "mu_map": "ct-3"}
-    made = exported(tmp_path, pairs(3), calibrations=calibrations, patient_reference="p-12")
+    record = {"what": "ct_attenuation", "frame_of_reference_uid": "1.2.3", "ct_series_uid": "1.2.4"}
+    record |= {"registration_id": "ct-to-pet-7", "registration_date": "2026-11-02"}
+    step = {"number": 1, "begin_ps": 0, "end_ps": 950 * MS, "hand_overs": [{"name": "CT", "record": record}]}
+    made = exported(tmp_path, pairs(3), calibrations=calibrations, patient_reference="p-12", steps=[step])
 
     header = read_petsird(made.file)[0]
 
     said = header.scanner.detection_efficiencies.method_description
-    assert f"mu_map: ct-3, normalisation: norm-7 {'ab' * 32}" in said
+    assert f"mu_map: ct-3; normalisation: norm-7 {'ab' * 32}" in said
+    assert "mu map: CT series 1.2.4, registration ct-to-pet-7 of 2026-11-02" in said
     assert header.exam is not None
+    assert header.exam.frame_of_reference_uid == "1.2.3"
     assert header.exam.patient.patient_id == "p-12"
     assert header.exam.start_of_acquisition == DateTime(1_700_000_000_000_000_000)
 
 
+def singles_marks(moments: list[tuple[int, list[int]]]) -> pa.RecordBatch:
+    """Marks of the readout: at each moment (ms) the singles of every module since the one before."""
+    rows = [(ms * MS, module, count) for ms, counts in moments for module, count in [*enumerate(counts), (-1, 5)]]
+    time_ps, module, count = (np.array(column) for column in zip(*rows, strict=True))
+    return pa.record_batch(
+        [
+            pa.array(time_ps), pa.array(["singles_rate"] * len(rows)), pa.array(np.full(len(rows), 65535, np.uint16)),
+            pa.array(count), pa.array(module.astype(np.float64)), pa.array([""] * len(rows)),
+        ],
+        schema=MARKS,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("until_ms", [949, 700])
+def test_singles_per_module_are_in_the_file_where_they_cover_it(tmp_path: Path, until_ms: int) -> None:
+    """Counts that end before the events do may not be in a PETSIRD file."""
+    columns = pairs(50)
+    columns["time_ps"][-1] = 949 * MS
+    moments = [(0, [0] * 12), (400, list(range(12))), (until_ms, [100] * 12)]
+    marks = segment("marks", [singles_marks(moments)])
+    made = exported(tmp_path, columns, beside=[marks])
+
+    header, blocks = read_petsird(made.file)
+
+    found = [block for block in blocks if isinstance(block, petsird.SinglesHistogramTimeBlock)]
+    assert check_petsird(header, blocks) == []
+    if until_ms == 700:
+        assert (found, header.scanner.singles_histogram_level) == ([], petsird.SinglesHistogramLevelType.NONE)
+        return
+    assert [(block.time_interval.start, block.time_interval.stop) for block in found] == [(0, 400), (400, 950)]
+    assert [counts for (counts,) in found[0].singles_per_singles_unit_histogram] == list(range(12))
+    assert [counts for (counts,) in found[1].singles_per_singles_unit_histogram] == [100] * 12
+    theirs = io.BytesIO()
+    with petsird.BinaryPETSIRDWriter(theirs) as writer:
+        writer.write_header(header)
+        writer.write_time_blocks(
+            (petsird.TimeBlock.SinglesHistogramTimeBlock if block in found else petsird.TimeBlock.EventTimeBlock)(block)
+            for block in blocks
+        )
+    assert theirs.getvalue() == made.file.read_bytes()
+
+
 def test_lists_larger_than_memory_wait_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = exported(tmp_path, pairs(900)).file.read_bytes()
-    monkeypatch.setattr("daq.storage.exportpetsird._SPOOL_BYTES", 64)
+    monkeypatch.setattr("daq.storage.exportblocks._SPOOL_BYTES", 64)
 
     export(tmp_path / "run", tmp_path / "again", to="petsird")
 
