@@ -1,0 +1,251 @@
+"""Hello, checks, clock and ASICs of a PETsys front end: the sequence against registers, the link against a socket."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from daq.errors import (
+    DeadlineError,
+    MismatchError,
+    ReadbackError,
+    RefusedError,
+    ScandaqError,
+    UnreachableError,
+    WireError,
+)
+from daq.model.frontend import FrontEnd
+from daq.readout import petsys as link_module
+from daq.readout.petsys import PetsysLink
+from daq.wire import petsys as p
+from daq.wire.petsys_config import (
+    REGISTER_WRITTEN,
+    WIDTHS,
+    Register,
+    RegisterRead,
+    bytes_of,
+    decode_register,
+    encode_register_data,
+)
+from daq.wire.petsys_setup import Sequence, Unit, set_up, shut_down
+
+ALL = 0xFFFF
+
+
+@dataclass
+class Registers:
+    """A front end of bytes; `stuck` registers do not take what is written."""
+
+    values: dict[int, int] = field(
+        default_factory=lambda: {
+            Register.PROTOCOL: 0x104, Register.ASIC_TYPE: 2, Register.PLL_LOCKED: 1, Register.TIME_TAG: 1000,
+            Register.BASE_PCB: 5, Register.FIRMWARE_VARIANT: 0x0001_0111_0000_0000,
+        }
+    )  # fmt: skip
+    stuck: frozenset[int] = frozenset()
+    links: int = (1 << 64) - 1
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def answer(self, payload: bytes) -> bytes:
+        command = decode_register(payload)
+        register = Register(command.address)
+        if isinstance(command, RegisterRead):
+            value = self.values.get(register, 0)
+            if register in (Register.DESERIALISER_STATUS, Register.DECODER_STATUS):
+                value = self.values.get(Register.ASIC_ENABLE, 0) & self.links
+            self.asked.append(("read", register, value))
+            assert command.count == bytes_of(WIDTHS[register])
+            return encode_register_data(value.to_bytes(command.count, "little"))
+        value = int.from_bytes(command.data, "little")
+        self.asked.append(("write", register, value))
+        if register not in self.stuck:
+            self.values[register] = value
+        return REGISTER_WRITTEN
+
+    @property
+    def written(self) -> list[tuple[int, int]]:
+        return [(register, value) for what, register, value in self.asked if what == "write"]
+
+
+def carried_out(sequence: Sequence, answer: Callable[[bytes], bytes]) -> Unit:
+    try:
+        ask = next(sequence)
+        while True:
+            ask = sequence.send(answer(ask.payload))
+    except StopIteration as end:
+        unit: Unit = end.value
+        return unit
+
+
+def ticking() -> Callable[[], float]:
+    """Return a clock that goes on by a tenth of a second each time it is looked at."""
+    now_s = [0.0]
+
+    def now() -> float:
+        now_s[0] += 0.1
+        return now_s[0]
+
+    return now
+
+
+def test_a_front_end_is_looked_at_set_to_zero_and_enabled() -> None:
+    registers = Registers()
+    unit = carried_out(set_up(FrontEnd(), ALL, ticking()), registers.answer)
+    assert unit == Unit(5, 0x0001_0111_0000_0000, ALL)
+    assert registers.written == [(Register.SYNC, 1), (Register.SYNC, 0), (Register.ASIC_ENABLE, ALL)]
+    assert registers.asked[0] == ("read", Register.PROTOCOL, 0x104)
+
+
+def test_what_the_profile_leaves_alone_is_left_alone() -> None:
+    registers = Registers()
+    registers.values[Register.ASIC_ENABLE] = 3
+    settings = FrontEnd(reset_time_tag=False, enable_asics=False)
+    assert carried_out(set_up(settings, ALL, ticking()), registers.answer).asics == 3
+    assert registers.written == []
+
+
+def test_a_front_end_is_shut_down_by_taking_data_from_none() -> None:
+    registers = Registers()
+    carried_out(shut_down(), registers.answer)
+    assert registers.written == [(Register.ASIC_ENABLE, 0)]
+
+
+@pytest.mark.parametrize(
+    ("register", "value", "why", "said"),
+    [
+        (Register.PROTOCOL, 0x105, MismatchError, "speaks protocol 0x105; this build knows 0x104"),
+        (Register.ASIC_TYPE, 3, MismatchError, "ASICs of type 3"),
+        (Register.PLL_LOCKED, 0, RefusedError, "clock is not locked"),
+        (Register.TIME_TAG, 10 * 200_000_000, ReadbackError, "says 10.000 s"),
+    ],
+)
+def test_another_front_end_than_expected_is_refused_in_words(
+    register: Register, value: int, why: type[ScandaqError], said: str
+) -> None:
+    registers = Registers()
+    registers.values[register] = value
+    with pytest.raises(why, match=said):
+        carried_out(set_up(FrontEnd(), ALL, ticking()), registers.answer)
+    assert Register.ASIC_ENABLE not in dict(registers.written)
+
+
+def test_a_register_that_does_not_take_its_value_is_found() -> None:
+    registers = Registers(stuck=frozenset({Register.ASIC_ENABLE}))
+    with pytest.raises(ReadbackError, match="asic_enable was set to 0xFFFF and holds 0x0"):
+        carried_out(set_up(FrontEnd(), ALL, ticking()), registers.answer)
+
+
+def test_asics_without_a_link_are_named() -> None:
+    registers = Registers(links=ALL & ~(1 << 3 | 1 << 9))
+    with pytest.raises(DeadlineError, match="no data link to ASICs 3, 9 after 2 s"):
+        carried_out(set_up(FrontEnd(), ALL, ticking()), registers.answer)
+
+
+def test_a_write_that_is_not_confirmed_is_an_error() -> None:
+    registers = Registers()
+    with pytest.raises(WireError, match="answered with 01"):
+        carried_out(
+            set_up(FrontEnd(), ALL, ticking()),
+            lambda payload: b"\x01" if payload[0] == 1 else registers.answer(payload),
+        )
+
+
+Answer = Callable[[bytes], list[bytes]]
+
+
+@contextmanager
+def front_end(answer: Answer) -> Iterator[socket.socket]:
+    """Give a socket connected to a thread that answers each datagram."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here,
+    ):
+        there.bind(("127.0.0.1", 0))
+        there.settimeout(0.05)
+        here.connect(there.getsockname())
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                try:
+                    datagram, peer = there.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                for reply in answer(datagram):
+                    there.sendto(reply, peer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield here
+        finally:
+            over.set()
+            thread.join()
+
+
+def replying(registers: Registers, change: Callable[[p.Reply], list[bytes]] | None = None) -> Answer:
+    def answer(datagram: bytes) -> list[bytes]:
+        if p.is_hello(datagram):
+            return [b"\x5a" + datagram]
+        command = p.decode_command(datagram)
+        reply = p.Reply(command.serial, command.function, registers.answer(command.payload))
+        return change(reply) if change else [p.encode_reply(reply)]
+
+    return answer
+
+
+def test_the_link_greets_and_carries_out_the_sequence() -> None:
+    with front_end(replying(Registers())) as here:
+        link = PetsysLink(here, "udp://there")
+        link.greet(2.0)
+        assert link.run(set_up(FrontEnd(), ALL, ticking())).asics == ALL
+        assert here.gettimeout() is None
+
+
+def test_replies_to_others_data_and_rubbish_are_passed_over_and_counted() -> None:
+    def noisy(reply: p.Reply) -> list[bytes]:
+        good, other = p.encode_reply(reply), p.encode_reply(p.Reply(reply.serial ^ 1, reply.function, b"\0" * 10))
+        elsewhere = p.encode_reply(p.Reply(reply.serial, 3, reply.payload))
+        return [p.encode_data([p.Frame(1)]), other, elsewhere, b"\x5a\x01", good, good]
+
+    with front_end(replying(Registers(), noisy)) as here:
+        link = PetsysLink(here, "udp://there")
+        link.greet(2.0)
+        assert link.run(set_up(FrontEnd(), ALL, ticking())).asics == ALL
+        assert link.data >= 10
+        assert link.replies >= 20
+
+
+def test_a_reply_that_is_lost_is_asked_for_again_under_another_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "REPLY_WAIT_S", 0.02)
+    serials: list[int] = []
+
+    def every_third(reply: p.Reply) -> list[bytes]:
+        serials.append(reply.serial)
+        return [p.encode_reply(reply)] if len(serials) % 3 == 0 else []
+
+    with front_end(replying(Registers(), every_third)) as here:
+        assert PetsysLink(here, "udp://there").run(shut_down()).base_pcb == 5
+    assert len(set(serials)) == len(serials)
+
+
+def test_a_front_end_that_never_answers_a_command_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "REPLY_WAIT_S", 0.01)
+    with front_end(lambda _: []) as here, pytest.raises(DeadlineError, match=r"udp://there: no reply to 3 commands"):
+        PetsysLink(here, "udp://there").run(shut_down(), tries=3)
+
+
+def test_nobody_at_the_address_is_unreachable_in_words() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here,
+    ):
+        nobody.bind(("127.0.0.1", 0))
+        here.connect(nobody.getsockname())
+        with pytest.raises(UnreachableError, match=r"udp://there: no answer to \d+ hellos in 0.2 s"):
+            PetsysLink(here, "udp://there").greet(0.2)
