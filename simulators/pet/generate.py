@@ -128,6 +128,7 @@ class _Simulation:
     def __init__(self, scan: Scan, seed: int) -> None:
         self._scan = scan
         self._rng = np.random.default_rng([seed, 0])
+        self._noise = np.random.default_rng([seed, 2])  # apart, so that photons do not depend on what electronics keep
         ring, detectors = scan.ring, scan.detectors
         self._state = self._rng.integers(0, 1 << 64, 1, np.uint64)
         self._ring = ring_numbers(ring)
@@ -230,7 +231,7 @@ class _Simulation:
 
     def _reported(self, recorded: Photons) -> Photons:
         """Return singles with the times and energies that electronics report."""
-        jitter = np.clip(self._rng.standard_normal((2, len(recorded))), -CUT_SIGMA, CUT_SIGMA)
+        jitter = np.clip(self._noise.standard_normal((2, len(recorded))), -CUT_SIGMA, CUT_SIGMA)
         module = recorded.module
         time_ps = recorded.true_time_ps + np.rint(jitter[0] * self._sigma_ps).astype(np.int64)
         sigma_kev = self._scan.detectors.energy_fwhm / FWHM_PER_SIGMA * np.sqrt(ELECTRON_KEV * recorded.energy_kev)

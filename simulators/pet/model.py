@@ -159,9 +159,8 @@ class Detectors:
     `efficiency`: chance that a photon that meets a crystal is detected, whatever its energy. `photofraction`: of these,
     the share that leaves its whole energy; the others leave that of a Compton electron. `energy_fwhm` at 511 keV, a
     fraction; it goes with 1/sqrt(E). `coincidence_fwhm_ps`: of the difference of two times. `dead_time_ps`:
-    paralysable, per module. `integration_ps`: photons that come to a module so soon after one that is
-    recorded add their energy.
-    `lutetium_bq`: Lu-176 per crystal. `gain_sigma`, `offset_sigma_ps`: spread of the modules.
+    paralysable, per module. `integration_ps`: photons that come to a module so soon after one that is recorded add
+    their energy to it. `lutetium_bq`: Lu-176 per crystal. `gain_sigma`, `offset_sigma_ps`: spread of the modules.
     """
 
     efficiency: float = 1.0
@@ -187,12 +186,14 @@ class Detectors:
                 f"integration_ps {self.integration_ps}: more than dead_time_ps {self.dead_time_ps}; a pulse that is"
                 " still being integrated cannot be followed by the next"
             )
-        if self.gain_sigma > MAX_GAIN_SIGMA:
-            raise UsageError(f"gain_sigma {self.gain_sigma}: at most {MAX_GAIN_SIGMA}")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise UsageError(f"{name} {getattr(self, name)}: at most {most:g}")
 
 
-MAX_GAIN_SIGMA = 0.1
-"""Gains are cut at five of it: above zero."""
+MOST = {"gain_sigma": 0.1, "offset_sigma_ps": 1e5, "coincidence_fwhm_ps": 5e4, "dead_time_ps": 1e12}
+"""Gains and offsets are cut at five sigma: gains stay above zero, and times are at most 1 us wrong, by which a
+simulator lets everything be later on the wire."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support_pet import reference_ring, small_ring
 
 from daq.errors import RefusedError, UsageError
 from daq.model.scanner import modules
-from simulators.pet.generate import blocks, generate, join
+from simulators.faults import transmissions
+from simulators.options import instrument
+from simulators.pet.beta import lutetium_electrons_kev
+from simulators.pet.generate import Photons, blocks, generate, join
 from simulators.pet.model import Detectors, Medium, PhotonFlag, Scan, cylinder, iec_body, line, point, sphere
+from simulators.pet.supply import PetSupply
 
 BUSY = Detectors(
     efficiency=0.8, photofraction=0.6, threshold_kev=50.0, dead_time_ps=2_000_000, integration_ps=300_000,
@@ -76,6 +82,7 @@ def test_the_spheres_of_the_body_phantom_are_as_much_hotter_as_they_should_be() 
         (lambda: point("Tc-99m", 1.0), "the simulator knows F-18"),
         (lambda: point("F-18", -1.0), "must be zero or more"),
         (lambda: Detectors(efficiency=1.5), "efficiency 1.5: must be from 0 to 1"),
+        (lambda: Detectors(gain_sigma=0.2), "gain_sigma 0.2: at most 0.1"),
         (lambda: Detectors(integration_ps=5), "more than dead_time_ps 0"),
         (lambda: Scan(reference_ring(), (sphere("F-18", 1.0, 300.0, (150.0, 0, 0)),)), "reaches 450 mm"),
         (lambda: Scan(reference_ring(), (), scatter_fraction=1.0), "scatter_fraction 1.0"),
@@ -98,3 +105,60 @@ def test_a_cylinder_and_a_sphere_are_filled_evenly() -> None:
         pairs = np.flatnonzero(np.diff(singles.decay) == 0)
         offset_mm = 0.299792458 / 2 * np.diff(singles.true_time_ps)[pairs]
         assert np.mean(offset_mm**2) == pytest.approx(mean_square_mm, rel=0.05)
+
+
+def kept_by_hand(singles: Photons, dead_ps: int, integration_ps: int) -> tuple[list[int], list[float]]:
+    """Dead time and pile-up, photon by photon: which are recorded, and the energy that each then has."""
+    kept: list[int] = []
+    energies: list[float] = []
+    last: dict[int, int] = {}
+    opened: dict[int, int] = {}
+    for row in range(len(singles)):
+        module, time_ps = int(singles.module[row]), int(singles.true_time_ps[row])
+        if module not in last or time_ps - last[module] >= dead_ps:
+            opened[module] = len(kept)
+            kept.append(row)
+            energies.append(float(singles.energy_kev[row]))
+        elif time_ps - int(singles.true_time_ps[kept[opened[module]]]) < integration_ps:
+            energies[opened[module]] += float(singles.energy_kev[row])
+        last[module] = time_ps
+    return kept, energies
+
+
+@pytest.mark.parametrize("block_decays", [500, 1 << 18])
+def test_electronics_do_what_they_say_whatever_the_blocks(block_decays: int) -> None:
+    """The photons of a seed are the same whatever the electronics, so that what these keep can be told by hand."""
+    sources = (point("Na-22", 3e6),)
+    sharp = Detectors(energy_fwhm=0.0, coincidence_fwhm_ps=0.0)
+    slow = replace(sharp, dead_time_ps=1_500_000, integration_ps=700_000)
+    every, some = (
+        join(list(blocks(Scan(small_ring(), sources, detectors, seconds=0.004), 9, block_decays=block_decays)))
+        for detectors in (sharp, slow)
+    )
+
+    kept, energies = kept_by_hand(every, 1_500_000, 700_000)
+    assert 0.3 * len(every) < len(kept) < 0.8 * len(every)
+    assert np.array_equal(some.decay, every.decay[kept])
+    assert np.array_equal(some.time_ps, every.time_ps[kept])
+    assert np.allclose(some.energy_kev, energies, rtol=1e-6)
+    piled = some.energy_kev > every.energy_kev[kept]
+    assert np.array_equal(some.flags & PhotonFlag.PILED_UP > 0, piled)
+
+
+def test_electrons_of_lutetium_have_the_mean_energy_of_tables() -> None:
+    """ENSDF gives 182 keV for the main branch of Lu-176; the shape is a model, so 2 % are asked."""
+    edges = lutetium_electrons_kev()
+
+    assert (edges[1:] + edges[:-1]).mean() / 2 == pytest.approx(182.0, rel=0.02)
+    assert edges[-1] == 596.0
+
+
+def test_faults_of_the_wire_strike_a_scan_as_any_other_supply() -> None:
+    scan = Scan(reference_ring(), (point("F-18", 2e5),), seconds=0.1)
+    supply = PetSupply(instrument("singles64"), scan, seed=3)
+
+    datagrams, truth = transmissions(supply, ["loss:share=0.1"], seed=1)
+
+    assert truth["injected"]["dropped_packets"] > 0
+    assert truth["expected"]["sources"][0]["gap"] == truth["injected"]["dropped_words"]
+    assert len(datagrams) > 10
