@@ -19,7 +19,7 @@ from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
 from daq.pipeline.pairing_kernels import LEAST_LISTED, emit, find
-from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, first_decrease
+from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, survey
 
 MOST_PARTNERS = 64
 """Singles in one window; one that holds more is not paired, but counted: `overfull_prompt`, `overfull_delayed`."""
@@ -52,6 +52,10 @@ class _Rows:
         """Return some of the rows, as views."""
         part = slice(begin, end)
         return _Rows(self.time_ps[part], self.detector[part], self.energy_kev[part], self.used[part])
+
+    def known(self, beyond: int) -> _Rows:
+        """Return the rows with `beyond` in place of all detector numbers above it."""
+        return _Rows(self.time_ps, np.minimum(self.detector, np.uint32(beyond)), self.energy_kev, self.used)
 
     def then(self, more: _Rows) -> _Rows:
         """Return these rows and those of `more`, in arrays of their own."""
@@ -88,7 +92,7 @@ class Pairer:
         self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)
         self._most_held = most_held
         self._places = r.places_of(rule.ring)
-        self._beyond = np.uint32(len(self._places) - 1)
+        self._beyond = len(self._places) - 1
         self._counts = np.zeros((2, r.COUNTS), np.int64)
         self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
         self._held = _no_rows()
@@ -145,10 +149,12 @@ class Pairer:
         blocks = []
         if len(rows) and len(self._held) and rows.time_ps[0] < self._held.time_ps[-1]:
             blocks.append(self.flush())
-        begin = 0
+        begin, found = 0, np.empty(2, np.int64)
         while begin < len(rows):
-            end = first_decrease(rows.time_ps, begin + 1)
-            blocks.append(self._take(rows.cut(begin, end)))
+            survey(rows.time_ps, rows.detector, begin, found)
+            end, highest = found.tolist()
+            part = rows if begin == 0 and end == len(rows) else rows.cut(begin, end)
+            blocks.append(self._take(part if highest <= self._beyond else part.known(self._beyond)))
             if end < len(rows):
                 blocks.append(self.flush())
             begin = end
@@ -178,8 +184,6 @@ class Pairer:
             keep = inside if keep is None else keep & inside
         if keep is not None:
             time_ps, detector, energy_kev = time_ps[keep], detector[keep], energy_kev[keep]
-        if detector.max(initial=0) > self._beyond:
-            detector = np.minimum(detector, self._beyond)
         return _Rows(time_ps, detector, energy_kev, np.zeros(len(time_ps), np.uint8))
 
     def _take(self, more: _Rows) -> Columns:
@@ -191,7 +195,7 @@ class Pairer:
         if head == len(more):
             more = held.then(more)
         elif len(held):
-            parts.append(self._part(held.then(more.cut(0, head)), len(held)))
+            parts.append(self._part(held.then(more.cut(0, head)), len(held)).kept())
         closed = self._closed(more)
         parts.append(self._part(more, closed))
         columns = self._columns(parts)
@@ -211,7 +215,7 @@ class Pairer:
         return max(int(np.searchsorted(rows.time_ps, since)), len(rows) - self._most_held)
 
     def _part(self, rows: _Rows, openers: int) -> _Part:
-        """Find the pairs of the windows that the first rows opened."""
+        """Find the pairs of the windows that the first rows opened; they are good until the next call."""
         state = np.zeros(4, np.int64)
         while not find(
             rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
@@ -219,7 +223,7 @@ class Pairer:
         ):  # fmt: skip
             self._prompts = _longer(self._prompts, int(state[2]) + self._least_room)
             self._delayeds = _longer(self._delayeds, int(state[3]) + self._least_room)
-        return _Part(rows, openers, self._prompts[: state[2]].copy(), self._delayeds[: state[3]].copy())
+        return _Part(rows, openers, self._prompts[: state[2]], self._delayeds[: state[3]])
 
     def _columns(self, parts: list[_Part]) -> Columns:
         """Return the pairs of all parts, and count the rows that are done; what follows in a part begins the next."""
@@ -247,6 +251,10 @@ class _Part:
     openers: int
     prompts: Ints
     delayeds: Ints
+
+    def kept(self) -> _Part:
+        """Return the same with pairs of its own."""
+        return _Part(self.rows, self.openers, self.prompts.copy(), self.delayeds.copy())
 
     @property
     def pairs(self) -> int:
