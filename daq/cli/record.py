@@ -32,6 +32,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
     parser.add_argument("--no-rows", action="store_true", help="keep raw only; `replay` derives the rows later")
+    _add_processing(parser)
     parser.add_argument(
         "--no-gro", action="store_true", help="take datagrams one by one, not put together by the kernel"
     )
@@ -54,20 +55,37 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_processing(parser: argparse.ArgumentParser) -> None:
+    """Add what is done to singles."""
+    add = parser.add_argument_group("singles: windows and pairs").add_argument
+    add("--scanner", metavar="NAME", help="scanner profile with a ring: a shipped id or a TOML file; counts by module")
+    add("--calibration", metavar="FILE", help="calibration file (TOML) of times and energies (default: identity)")
+    add("--window", action="append", default=[], metavar="NAME=LOW-HIGH keV",
+        help='an energy window, e.g. "photopeak=430-650 keV"; may be repeated; any of them pairs')  # fmt: skip
+    add("--half-window", metavar="TIME", help='pair singles within W, e.g. "2.25 ns" (default: no pairs)')
+    add("--delay", metavar="TIME", help='of the delayed window, e.g. "100 ns" (default: no delayed window)')
+    add("--policy", metavar="POLICY", help="what becomes of multiples, by GATE's names (default takeAllGoods)")
+    add("--singles", choices=("all", "windowed", "none"), default="all", help="which singles to store (default all)")
+
+
 def run(options: argparse.Namespace) -> int:
     """Record, and return 0, or 7 when the front end fell silent before a limit was reached."""
     from daq import composition
     from daq.cli.output import print_json, say
+    from daq.composition.processing import Asked
+    from daq.composition.sorting import Said
     from daq.readout.plan import parse_source
     from daq.storage.info import describe, print_info
     from daq.storage.listing import load_manifest
     from device_profiles.load import load_profile
 
     profile = load_profile(options.profile)
+    said = Said(options.scanner, options.half_window, options.delay, options.policy, options.window)
     plan, runtime = composition.plan_recording(
         profile, source_url=options.source, source=parse_source(options.source), stop_texts=options.stop,
         out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
         simulated=options.simulated, store_rows=not options.no_rows, gro=not options.no_gro, priority=options.priority,
+        asked=Asked(said, options.calibration, options.singles),
     )  # fmt: skip
     status = follow(plan, runtime, quiet=options.json)
     manifest = load_manifest(Path(plan.directory))

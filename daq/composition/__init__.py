@@ -16,6 +16,7 @@ from daq.errors import MismatchError, RefusedError, UsageError
 from daq.storage.manifest import Manifest
 
 if TYPE_CHECKING:
+    from daq.composition.processing import Asked
     from daq.model.host import HostFinding
     from daq.model.stop import StopCondition
     from daq.readout.parent import ReadoutProcess
@@ -98,9 +99,11 @@ def identity_of(out: str | None) -> str:
 def plan_recording(
     profile: InstrumentProfile, *, source_url: str, source: SourceAddress, stop_texts: list[str],
     out: str | None, storage: str | None, store_raw: bool, stall_s: float, simulated: bool,
-    store_rows: bool = True, gro: bool = True, priority: int = 0,
+    store_rows: bool = True, gro: bool = True, priority: int = 0, asked: Asked | None = None,
 ) -> tuple[Plan, Path]:  # fmt: skip
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
+    from daq.composition.processing import Asked, asked_of
+    from daq.composition.sorting import Said
     from daq.model.stop import parse_stop
     from daq.readout.plan import CONTROL, Plan, Receive
     from daq.readout.registry import runtime_directory
@@ -119,6 +122,7 @@ def plan_recording(
     identity = identity_of(out)
     directory = output_directory(out, storage, identity)
     manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
+    processing = asked_of(profile, manifest, asked or Asked(Said()))
     _require_space(profile, directory, source, stop, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(
@@ -135,6 +139,7 @@ def plan_recording(
         receive=Receive(gro=gro, priority=priority, rate_words_per_s=profile.transport.rate_max_words_per_s),
         store_raw=store_raw,
         store_rows=store_rows,
+        processing=processing,
         connect_s=stall_s,
         stall_s=stall_s,
         control=str(runtime / CONTROL),

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from daq.composition.sorting import Said, rule_of, window_of
 from daq.errors import MismatchError, RefusedError, UsageError
 from daq.listmode.columns import decoded_columns
 from daq.model.calibration import Calibration
 from daq.model.coincidence import PairingRule, Policy
+from daq.model.coincidence_rules import findings
+from daq.model.finding import errors
 from daq.model.processing import Processing, StoredSingles
 from daq.model.scanner import Ring
 from daq.model.windows import EnergyWindow, WindowSet
 from daq.storage.recordedprocessing import note_processing
-from device_profiles.calibrations import identity_calibration
+from device_profiles.calibrations import identity_calibration, load_calibration
+from device_profiles.scanners import load_scanner
 
 if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
@@ -71,6 +76,37 @@ def pairing_of(
         minimum_sector_difference=minimum_sector_difference, max_ring_difference=max_ring_difference,
         timing_sigma_ps=timing_sigma_ps,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks to be done to singles: the rule of pairs as text, a calibration file, what is stored.
+
+    Without a half window no pairs are made.
+    """
+
+    said: Said
+    calibration: str | None = None
+    singles: StoredSingles = "all"
+
+
+def asked_of(profile: InstrumentProfile, manifest: Manifest, asked: Asked) -> Processing:
+    """Return the processing that the command line asks for; refuse a rule that makes no sense, in words."""
+    said = asked.said
+    windows = tuple(window_of(text) for text in said.windows)
+    pairing = ring = None
+    if said.half_window is not None:
+        pairing, _ = rule_of(manifest, Processing(), said)
+        for finding in errors(findings(pairing)):
+            raise RefusedError(str(finding))
+    elif said != Said(scanner=said.scanner, windows=said.windows):
+        raise UsageError("--delay, --policy and the other options of pairs need --half-window, which asks for pairs")
+    elif said.scanner is not None:
+        ring = load_scanner(said.scanner).ring
+    calibration = load_calibration(asked.calibration, instrument=profile.id) if asked.calibration else None
+    return processing_of(
+        profile, windows=windows, pairing=pairing, calibration=calibration, ring=ring, singles=asked.singles
+    )
 
 
 def noted(manifest: Manifest, processing: Processing) -> Manifest:
