@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daq.composition import new_manifest, require_space
 from daq.composition.processing import noted, processing_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daq.composition.equipment import Equipment
     from daq.model.calibration import Calibration
     from daq.model.processing import Processing
-    from daq.model.protocol import AcquisitionProtocol
+    from daq.model.protocol import AcquisitionProtocol, Step
     from daq.readout.plan import Plan
     from daq.storage.manifest import Manifest
     from device_profiles.schema import InstrumentProfile
@@ -153,13 +153,23 @@ def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, 
         "scanner": equipment.scanner.model_dump(mode="json") if equipment.scanner else None,
         "protocol": {
             "id": protocol.id, "version": protocol.version, "title": protocol.title, "sha256": loaded.sha256,
-            "state": loaded.state, "steps": len(protocol.steps), "toml": loaded.text.decode(),
+            "state": loaded.state, "steps": len(protocol.steps), "plan": [_planned(step) for step in protocol.steps],
+            "toml": loaded.text.decode(),
         },
         "operator": wanted.operator,
         "overrides": wanted.overrides,
         "patient_reference": papers.patient.ref.key if papers.patient else None,
         "administration_reference": papers.administration.key if papers.administration else None,
     })  # fmt: skip
+
+
+def _planned(step: Step) -> dict[str, Any]:
+    """Return where a step is to be taken, as the manifest holds it."""
+    at = {axis: {"value": value, "unit": step.units[axis]} for axis, value in step.positions.items()}
+    return {
+        "name": step.name, "kind": str(step.kind), "positions": at, "overlap_percent": step.overlap_percent,
+        "first": step.first, "hand_overs": [each.name for each in step.before],
+    }  # fmt: skip
 
 
 def instrument_for(equipment: Equipment, protocol: AcquisitionProtocol) -> tuple[Plug, InstrumentProfile]:

@@ -172,6 +172,8 @@ class Step:
     image: Image | None = None
     before: tuple[HandOver, ...] = ()
     """What is to be confirmed before it begins."""
+    first: Literal["pelvis", "head"] | None = None
+    """Of the first of several bed positions: which end of the body it is."""
     overlap_percent: float | None = None
     """Of a bed position: how much of the axial field of view it shares with the one before."""
     minimum_counts: CountLimit | None = None

@@ -148,6 +148,7 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         sweep=sweep,
         stop=_stop(said),
         gate=None if said.gate is None else _gate(said.gate),
+        first=said.repeat.first if said.repeat is not None and first else None,
         overlap_percent=_overlap(said.repeat) if repeated and not first else None,
         phases=tuple(Phase(phase.frames, phase.frame.ps) for phase in said.phases),
         windows=said.windows,
