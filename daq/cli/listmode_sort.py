@@ -31,6 +31,7 @@ def add_verb(verbs: argparse._SubParsersAction[Any]) -> None:
     add("--max-ring-difference", metavar="N", help="rings that two detectors may be apart, or none")
     add("--timing-sigma", metavar="TIME", help="of a time difference, e.g. 120 ps, to judge the window by")
     add("--threads", type=int, metavar="N", help="threads that pair (default: as many as there are cores)")
+    add("--force", action="store_true", help="sort also by settings that lose true pairs")
     add("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Sort the singles of a directory again."""
     from daq import composition
     from daq.cli.output import print_json, progress, say
-    from daq.composition.sorting import Said, rule_of
+    from daq.composition.sorting import Said, judged, rule_of
     from daq.storage.reader import open_listmode
     from daq.storage.recordedprocessing import recorded_processing
     from daq.storage.sorting import Wanted, sort
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     with open_listmode(options.directory) as recording, progress(quiet=options.json) as display:
         rule, windows = rule_of(recording.manifest, recorded_processing(recording.manifest, recording.directory), said)
+        for note in judged(rule, force=options.force):
+            say(note)
         if windows and are_codes(recording):
             say("energies are not calibrated: windows in keV are compared with ADC codes")
         wanted = Wanted(rule, windows, threads=_cores() if options.threads is None else options.threads)

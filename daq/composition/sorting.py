@@ -11,8 +11,11 @@ from pydantic import ValidationError
 
 from daq.errors import FormatError, MismatchError, RefusedError, UsageError
 from daq.model.coincidence import PairingRule, Policy
+from daq.model.coincidence_rules import findings
+from daq.model.finding import errors
 from daq.model.quantity import TIME, parse_quantity
 from daq.model.scanner import Ring, ScannerProfile
+from daq.model.tables import refusal
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
@@ -70,6 +73,18 @@ def rule_of(
     except ValidationError as why:
         first = why.errors()[0]
         raise UsageError(f"{'.'.join(map(str, first['loc']))} = {first['input']}: {first['msg']}") from None
+
+
+def judged(rule: PairingRule, *, force: bool) -> list[str]:
+    """Return what a person should know of a rule; raise `RefusedError` for what loses true pairs or cannot be.
+
+    With `force` what loses pairs is only told; where nothing could be paired at all is refused by the sorter itself.
+    """
+    found = list(findings(rule, key="rule"))
+    wrong = errors(found)
+    if wrong and not force:
+        raise RefusedError(f"{refusal('the settings', wrong)}; --force sorts all the same")
+    return [str(finding) for finding in found]
 
 
 def window_of(text: str) -> EnergyWindow:
