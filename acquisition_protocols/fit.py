@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from daq.model.finding import Finding, Said, error, warning
-from daq.model.geometry import LIGHT_MM_PER_PS, VIEW_ANGLE_DEG, View, minimum_half_window_ps
+from daq.model import coincidence_rules
+from daq.model.finding import Finding, Said, error
+from daq.model.geometry import VIEW_ANGLE_DEG, View
 from daq.model.protocol import AcquisitionProtocol, Sweep
 from daq.model.protocol_file import StepFile
 from daq.model.protocol_steps import sweep_of
 from daq.model.quantity import Quantity
-from daq.model.scanner import LinearAxis, Ring, RotaryAxis, ScannerProfile
+from daq.model.scanner import LinearAxis, RotaryAxis, ScannerProfile
 
 _WITHIN_DEG = 1.0
 """Heads are this well at the angle that their views say; a nominal view is no better."""
@@ -24,20 +24,7 @@ def findings(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator
         yield from _positions(step, f"steps[{index}]", scanner)
         yield from _sweep(step, f"steps[{index}].sweep", scanner)
         yield from _views(step.views, f"steps[{index}].views", scanner)
-    yield from _half_window(protocol, scanner)
-
-
-def longest_line_mm(ring: Ring) -> float:
-    """Return the longest part of a line of response inside the field of view that the pairs of a ring cover.
-
-    The nearest two detectors that may be paired are so many crystals apart; their line is a tangent of the field of
-    view. The longest line goes through the axis, from one end of the ring to the other.
-    """
-    per_sector = ring.detectors_per_ring // ring.sectors
-    apart = max(ring.minimum_sector_difference - 1, 0) * per_sector + min(ring.minimum_sector_difference, 1)
-    radius_mm = ring.radius_mm + ring.interaction_depth_mm
-    share = math.cos(math.pi * apart / ring.detectors_per_ring)
-    return share * math.hypot(2 * radius_mm, (ring.rings - 1) * ring.axial_pitch_mm)
+    yield from _pairing(protocol, scanner)
 
 
 def _kind_of_scanner(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator[Finding]:
@@ -149,21 +136,7 @@ def _apart(a_deg: float, b_deg: float) -> float:
     return min(turn, 360.0 - turn)
 
 
-def _half_window(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator[Finding]:
-    """Demand a half window that loses no true pair of the field of view."""
-    said, text = protocol.coincidence, protocol.file.coincidence
-    if said is None or text is None or scanner.ring is None:
-        return
-    line_mm = longest_line_mm(scanner.ring)
-    sigma_ps = said.timing_sigma_ps or 0.0
-    least_ps = minimum_half_window_ps(line_mm, timing_sigma_ps=sigma_ps)
-    if said.half_window_ps < least_ps:
-        timing = f" plus 3 sigma of the timing, {3 * sigma_ps:.0f} ps," if sigma_ps else ""
-        reason = (
-            f"the longest line of response in the field of view of scanner {scanner.id} is {line_mm:.0f} mm, which "
-            f"light needs {line_mm / LIGHT_MM_PER_PS:.0f} ps for;{timing} less than {least_ps} ps loses true pairs"
-        )
-        yield error("coincidence.half_window", Said(text.half_window.text), reason)
-    elif text.timing_resolution is None:
-        reason = "not stated: the half window was judged without the 3 sigma that timing adds"
-        yield warning("coincidence.timing_resolution", Said("absent"), reason)
+def _pairing(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator[Finding]:
+    """Demand a rule of pairing that makes sense with the ring, and loses no true pair of its field of view."""
+    if protocol.coincidence is not None and scanner.ring is not None:
+        yield from coincidence_rules.findings(protocol.coincidence.rule(scanner.ring))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from daq.model.coincidence import PairingRule, Policy
 from daq.model.scanner import Ring
+from daq.model.windows import FWHM_PER_SIGMA
 
 SinglesStored = Literal["all", "windowed", "none"]
 HandOverKind = Literal["ct_attenuation", "overlay_check"]
@@ -50,8 +51,10 @@ class Coincidence:
     max_ring_difference: int | None = None
 
     def rule(self, ring: Ring) -> PairingRule:
-        """Return the rule of the sorter for the detectors of a ring."""
-        sigma = None if self.timing_sigma_ps is None else max(1, round(self.timing_sigma_ps))
+        """Return the rule of the sorter for the detectors of a ring, whose own timing counts where none is said."""
+        fwhm_ps = ring.coincidence_resolution_ps
+        own_ps = None if fwhm_ps is None else fwhm_ps / FWHM_PER_SIGMA
+        sigma_ps = own_ps if self.timing_sigma_ps is None else self.timing_sigma_ps
         return PairingRule(
             half_window_ps=self.half_window_ps,
             delay_ps=self.delay_ps,
@@ -60,7 +63,7 @@ class Coincidence:
             ring=ring,
             minimum_sector_difference=self.minimum_sector_difference,
             max_ring_difference=self.max_ring_difference,
-            timing_sigma_ps=sigma,
+            timing_sigma_ps=None if sigma_ps is None else max(1, round(sigma_ps)),
         )
 
     def __str__(self) -> str:

@@ -1,16 +1,12 @@
 """What a scanner or an instrument cannot do of a protocol is said with its limit."""
 
-import math
-
 import pytest
 from support_protocols import SWEEP, camera, made, pet, planar, spect, sweep
 
-from acquisition_protocols.fit import longest_line_mm
 from acquisition_protocols.load import load_protocol, shipped
 from acquisition_protocols.rules import check
 from daq.model.finding import errors
-from daq.model.geometry import LIGHT_MM_PER_PS
-from daq.model.scanner import Ring, ScannerProfile
+from daq.model.scanner import ScannerProfile
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
@@ -55,13 +51,15 @@ def pairs(half: str, more: str = "") -> str:
         (planar(), MMR, "modality = 'gamma_camera': scanner siemens-mmr is a PET ring without heads"),
         (pet(), DUAL, "modality = 'pet': scanner dual-head has heads, no ring"),
         (pairs("1.5 ns"), MMR,
-         "coincidence.half_window = 1.5 ns: the longest line of response in the field of view of scanner "
-         "siemens-mmr is 661 mm, "
-         "which light needs 2205 ps for; less than 2205 ps loses true pairs"),
+         "coincidence.half_window = 1500 ps: the longest line of response in the field of view is 661 mm, which light "
+         "needs 2205 ps for; less than 2205 ps loses true pairs; it is half of what is called the window"),
         (pairs("2.25 ns", ', timing_resolution = "0.5 ns"'), MMR,
-         "coincidence.half_window = 2.25 ns: the longest line of response in the field of view of scanner "
-         "siemens-mmr is 661 mm, "
-         "which light needs 2205 ps for; plus 3 sigma of the timing, 637 ps, less than 2842 ps loses true pairs"),
+         "coincidence.half_window = 2250 ps: the longest line of response in the field of view is 661 mm, which light "
+         "needs 2205 ps for, plus 3 sigma of the timing, 636 ps; less than 2841 ps loses true pairs; it is half of "
+         "what is called the window"),
+        (pairs("2.25 ns", ", minimum_sector_difference = 29"), MMR,
+         "coincidence.minimum_sector_difference = 29: no two of 56 sectors are more than 28 apart, the shorter way "
+         "round: nothing could be paired; at most 28"),
     ],
 )  # fmt: skip
 def test_a_scanner_that_cannot_is_named_with_its_limit(text: str, scanner: ScannerProfile, sentence: str) -> None:
@@ -91,19 +89,6 @@ def test_a_half_window_without_the_timing_is_judged_and_says_so() -> None:
 
     assert errors(found) == []
     assert "3 sigma" in str(found[0])
-
-
-def test_the_field_of_view_is_what_allowed_pairs_cover() -> None:
-    ring = Ring(
-        radius_mm=100, rings=1, detectors_per_ring=360, axial_pitch_mm=1, module_detectors=1, module_rings=1,
-        sectors=6, minimum_sector_difference=3,
-    )  # fmt: skip
-
-    # Three sectors of 60 crystals apart: at least 121 crystals. Their line passes the axis at 100 mm * cos(60.5 deg).
-    assert longest_line_mm(ring) == pytest.approx(200 * math.cos(math.radians(60.5)))
-    everything = ring.model_copy(update={"minimum_sector_difference": 0})
-    assert longest_line_mm(everything) == pytest.approx(200)
-    assert longest_line_mm(MMR.ring or ring) / LIGHT_MM_PER_PS == pytest.approx(2205, abs=1)
 
 
 CARDIAC = 'gate = { trigger = "ecg", bins = 16, framing = "percent" }'
@@ -198,13 +183,16 @@ def test_shipped_pet_protocols_fit_an_instrument_of_singles(name: str) -> None:
     assert errors(check(load_protocol(name).protocol, scanner, SINGLES)) == []
 
 
-def test_bed_positions_of_another_scanner_are_refused_with_what_this_one_gives() -> None:
-    assert [
-        str(finding) for finding in errors(check(load_protocol("fdg-whole-body").protocol, REFERENCE, SINGLES))
-    ] == [
+def test_bed_positions_and_windows_of_another_scanner_are_refused_with_what_this_one_needs() -> None:
+    window, beds = errors(check(load_protocol("fdg-whole-body").protocol, REFERENCE, SINGLES))
+
+    assert "plus 3 sigma of the timing, 273 ps; less than 2404 ps loses true pairs" in str(
+        window
+    )  # the ring's own timing
+    assert str(beds) == (
         "steps[0].repeat.step = -195 mm: the axial field of view of scanner reference-ring is 160 mm: 35 mm between "
         "two bed positions would be seen by neither"
-    ]
+    )
 
 
 @pytest.mark.parametrize(
