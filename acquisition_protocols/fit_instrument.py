@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from acquisition_protocols.instrument import Instrument
 from daq.model.finding import Finding, Said, error, warning
-from daq.model.protocol import AcquisitionProtocol, CountLimit, Gate
+from daq.model.protocol import ALL, AcquisitionProtocol, CountLimit, Gate
 from daq.model.windows import EnergyWindow
 
 _YIELDS_OF = {
@@ -123,6 +123,9 @@ def _counted(protocol: AcquisitionProtocol, instrument: Instrument, key: str, li
         yield error(
             f"{key}.counter", limit.counter, f"never counts: the words of instrument {instrument.id} are {said}"
         )
+    if limit.all_are_inside and "single" not in has:
+        reason = f"instrument {instrument.id} pairs singles itself, and does not say in which window: {ALL!r}"
+        yield error(f"{key}.window", limit.window, reason)
     if limit.head != "sum" and instrument.detector.heads == 1:
         yield error(f"{key}.head", limit.head, f'instrument {instrument.id} has one head: "sum"')
 

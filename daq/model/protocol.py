@@ -76,11 +76,13 @@ class CountLimit:
     window: str
     head: Head
     expected_rate_cps: float | None = None
+    all_are_inside: bool = False
+    """The software pairs singles of this window alone, so that every pair it makes is inside."""
 
     @property
     def of_everything(self) -> bool:
-        """Return True when every recorded event counts, whatever its energy and head."""
-        return self.window == ALL and self.head == "sum"
+        """Return True when every event counts that the counter names, so that the readout can count them."""
+        return self.head == "sum" and (self.window == ALL or self.all_are_inside)
 
     def __str__(self) -> str:
         """Return the limit in words."""
@@ -206,7 +208,8 @@ class Step:
             if not self.stop.counts.of_everything:
                 raise RefusedError(
                     f"step {self.name!r} ends at {self.stop.counts}: the readout of this version counts the events of "
-                    'all energies and heads together; possible is window = "all" with head = "sum", or an end by time'
+                    'all energies and heads together; possible is window = "all" with head = "sum", prompts in the '
+                    "window that alone is paired, or an end by time"
                 )
             limits.append(f"{self.stop.counts.counter}={self.stop.counts.limit}")
         if self.stop.duration_ps is not None:

@@ -37,6 +37,7 @@ from daq.model.protocol_file import (
 from daq.model.quantity import Quantity
 from daq.model.windows import FWHM_PER_SIGMA, EnergyWindow, WindowSet
 
+_OF_PAIRS = ("prompts", "delayeds", "coincidences")
 _UNITS: dict[str, Unit] = {"length": "mm", "angle": "deg"}
 
 
@@ -146,14 +147,14 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         positions={axis: float(position.value) for axis, position in at.items()},
         units={axis: _UNITS[position.dimension] for axis, position in at.items()},
         sweep=sweep,
-        stop=_stop(said),
+        stop=_stop(file, said),
         gate=None if said.gate is None else _gate(said.gate),
         first=said.repeat.first if said.repeat is not None and first else None,
         overlap_percent=_overlap(said.repeat) if repeated and not first else None,
         phases=tuple(Phase(phase.frames, phase.frame.ps) for phase in said.phases),
         windows=said.windows,
         image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
-        minimum_counts=None if said.minimum_counts is None else _counts(said.minimum_counts),
+        minimum_counts=None if said.minimum_counts is None else _counts(file, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
     )
 
@@ -173,18 +174,24 @@ def _overlap(repeat: Repeat | None) -> float | None:
     return None if repeat is None or repeat.overlap is None else float(repeat.overlap.to("%"))
 
 
-def _stop(said: StepFile) -> Stop:
+def _stop(file: ProtocolFile, said: StepFile) -> Stop:
     return Stop(
-        counts=None if said.stop.counts is None else _counts(said.stop.counts),
+        counts=None if said.stop.counts is None else _counts(file, said.stop.counts),
         duration_ps=step_duration_ps(said),
         host_ps=None if said.stop.host is None else said.stop.host.ps,
         manual=said.stop.manual,
     )
 
 
-def _counts(said: Counts) -> CountLimit:
+def _counts(file: ProtocolFile, said: Counts) -> CountLimit:
     rate = None if said.expected_rate is None else float(said.expected_rate.value)
-    return CountLimit(said.counter, int(said.limit.value), said.window, said.head, rate)
+    paired = paired_windows(file) if said.counter in _OF_PAIRS else ()
+    return CountLimit(said.counter, int(said.limit.value), said.window, said.head, rate, paired == (said.window,))
+
+
+def paired_windows(file: ProtocolFile) -> tuple[str, ...]:
+    """Return the windows whose singles pair: as said, else all; none where singles are not paired, or every one is."""
+    return () if file.coincidence is None else file.coincidence.windows or tuple(file.windows)
 
 
 def _gate(said: GateFile) -> Gate:
@@ -198,7 +205,7 @@ def _coincidence(file: ProtocolFile, said: CoincidenceFile) -> Coincidence:
         None if said.delay is None else said.delay.ps,
         None if said.timing_resolution is None else said.timing_resolution.ps / FWHM_PER_SIGMA,
         said.policy,
-        said.windows or tuple(file.windows),
+        paired_windows(file),
         said.minimum_sector_difference,
         said.max_ring_difference,
     )

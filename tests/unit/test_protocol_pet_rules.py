@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 from support_protocols import camera, judged, made, pet, said
 
+from acquisition_protocols.rules import check
+from daq.errors import RefusedError
 from daq.model.coincidence import Policy
-from daq.model.protocol import Store
+from daq.model.finding import errors
+from daq.model.protocol import Step, Store
+from device_profiles.load import load_profile
 
 WINDOW = '[windows.photopeak]\nlower = "425 keV"\nupper = "650 keV"\n\n'
 BEDS = '[[steps]]\nname = "bed"\nrepeat = {{ count = 3, axis = "bed", from = "900 mm", step = "-195 mm"{more} }}\n'
+PAIRS = '[coincidence]\nhalf_window = "2.25 ns"\n\n'
 WHOLE = ', overlap = "25 %", first = "pelvis"'
 STEP = '[[steps]]\nname = "bed"\nstop.time = "10 s"\n'
 CT = '[[steps]]\nname = "ct"\nkind = "hand_over"\nhand_over = "ct_attenuation"\ninstruction = "Do it."\n'
@@ -121,3 +126,37 @@ def test_every_bed_position_but_the_first_says_what_it_shares_with_the_one_befor
 
     assert [step.overlap_percent for step in steps] == [None, 25, 25]
     assert [step.positions for step in steps] == [{"bed": 900}, {"bed": 705}, {"bed": 510}]
+
+
+COUNTED = """[[steps]]
+name = "a"
+stop.host = "1 min"
+stop.counts = {{ counter = "{counter}", limit = "1 kcounts", window = "{window}", head = "sum" }}
+"""
+
+
+def counted(counter: str, window: str = "photopeak", *, pairing: str = "") -> Step:
+    other = '[windows.compton]\nlower = "200 keV"\nupper = "425 keV"\n\n'
+    top = f'{WINDOW}{other}[coincidence]\nhalf_window = "2.25 ns"\n{pairing}\n'
+    return made(pet(COUNTED.format(counter=counter, window=window), top=top)).steps[0]
+
+
+def test_pairs_in_the_only_window_that_is_paired_can_be_counted() -> None:
+    only = 'windows = ["photopeak"]'
+
+    assert counted("prompts", pairing=only).stop_limits() == ["prompts=1000", "host=60000000000000ps"]
+    assert counted("coincidences", pairing=only).stop_limits()[0] == "coincidences=1000"
+    for refused in (counted("singles", pairing=only), counted("prompts"), counted("prompts", "compton", pairing=only)):
+        with pytest.raises(RefusedError, match="prompts in the window that alone is paired"):
+            refused.stop_limits()
+
+
+def test_a_front_end_that_pairs_itself_cannot_count_in_a_window() -> None:
+    protocol = made(pet(COUNTED.format(counter="prompts", window="photopeak"), top=f"{WINDOW}{PAIRS}"))
+    found = [str(finding) for finding in errors(check(protocol, None, load_profile("siemens-petlink32")))]
+
+    assert found == [
+        "steps[0].stop.counts.window = 'photopeak': instrument siemens-petlink32 pairs singles itself, and does not "
+        "say in which window: 'all'"
+    ]
+    assert errors(check(protocol, None, load_profile("singles64"))) == []
