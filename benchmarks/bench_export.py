@@ -142,7 +142,7 @@ def _exported(place: Path, rows: int) -> dict[str, tuple[float, float, float, in
     )
     (place / "wire.l").unlink()
     figures = {}
-    for to, more in (("petsird", ["--half-window-ps", "2930"]), ("safir", [])):
+    for to, more in (("petsird", ["--half-window", "2.93 ns"]), ("safir", [])):
         out = place / f"out.{to}"
         scanner = ["--scanner", "siemens-mmr", "--header", str(header)]
         figures[to] = (*measured("listmode", "export", str(made), "--to", to, "--out", str(out), *scanner, *more), rows)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import MissingError, UsageError
+from daq.errors import MissingError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from daq.listmode.interfile import ListModeHeader
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("arrow", "parquet", "raw", "petsird", "root", "safir")
 _MOST_HEADER_BYTES = 1 << 20
+_NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
+_WINDOW = re.compile(rf"{_NUMBER}-{_NUMBER} ?keV", re.ASCII)
 
 
 def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
@@ -33,9 +36,9 @@ def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     group.add_argument(
         "--header", type=Path, metavar="FILE", help="Interfile header that explains the bin addresses of a PETLINK file"
     )
-    group.add_argument("--half-window-ps", type=_above_zero, metavar="N", help="half width of the coincidence window")
-    group.add_argument("--energy-window", type=_window, metavar="LOW:HIGH", help="energies that pair, keV")
-    group.add_argument("--tof-bin-ps", type=_above_zero, metavar="N", help="petsird: width of a time-of-flight bin")
+    group.add_argument("--half-window", metavar="TIME", help='W, within which two singles paired, e.g. "2.25 ns"')
+    group.add_argument("--energy-window", metavar="LOW-HIGH keV", help='energies that pair, e.g. "430-650 keV"')
+    group.add_argument("--tof-bin", metavar="TIME", help='petsird: width of a time-of-flight bin, e.g. "40 ps"')
     group.add_argument("--energy-bins", type=_above_zero, default=1, metavar="N", help="petsird: default 1")
     parser.set_defaults(run=run_export)
     return parser
@@ -73,9 +76,9 @@ def _wanted(options: argparse.Namespace) -> Wanted:
     return Wanted(
         scanner=load_scanner(options.scanner) if options.scanner else None,
         header=_read_header(options.header) if options.header else None,
-        half_window_ps=options.half_window_ps,
-        energy_window_kev=options.energy_window,
-        tof_bin_ps=options.tof_bin_ps,
+        half_window_ps=_ps("--half-window", options.half_window, "2.25 ns"),
+        energy_window_kev=_window(options.energy_window),
+        tof_bin_ps=_ps("--tof-bin", options.tof_bin, "40 ps"),
         energy_bins=options.energy_bins,
     )
 
@@ -97,12 +100,23 @@ def _above_zero(text: str) -> int:
     return int(text)
 
 
-def _window(text: str) -> tuple[float, float]:
-    lower, _, upper = text.partition(":")
+def _ps(option: str, text: str | None, example: str) -> int | None:
+    from daq.model.quantity import Wanted as Quantity
+    from daq.model.quantity import parse_quantity
+
+    if text is None:
+        return None
     try:
-        window = float(lower), float(upper)
-    except ValueError:
-        raise UsageError(f"energy window {text!r}: give LOW:HIGH in keV, e.g. 435:650") from None
-    if not 0 <= window[0] < window[1] < float("inf"):
-        raise UsageError(f"energy window {text!r}: 0 <= LOW < HIGH")
+        return parse_quantity(text, Quantity(("time",), example, whole=True)).ps
+    except RefusedError as why:
+        raise UsageError(f"{option} {text!r}: {why}") from None
+
+
+def _window(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    found = _WINDOW.fullmatch(text)
+    window = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not window[0] < window[1]:
+        raise UsageError(f'--energy-window {text!r}: write LOW-HIGH keV, e.g. "430-650 keV"')
     return window

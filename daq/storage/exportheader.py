@@ -30,7 +30,7 @@ def tof_bins(source: PairSource, survey: Survey) -> TofBins:
     half_ps = source.half_window_ps
     if half_ps is None:
         raise RefusedError(
-            "the coincidence window is not recorded; PETSIRD states it: give its half width (--half-window-ps)"
+            'the coincidence window is not recorded; PETSIRD states it: give its half width (--half-window "2.25 ns")'
         )
     if not source.has_tof:
         return TofBins(2 * half_ps, 1)
@@ -45,7 +45,9 @@ def energy_edges(source: PairSource) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the edges of the energy bins in keV. Raise `RefusedError` where the energy window is not known."""
     window = source.energy_window_kev
     if window is None:
-        raise RefusedError("the energy window is not recorded; PETSIRD states it: give it (--energy-window 435:650)")
+        raise RefusedError(
+            'the energy window is not recorded; PETSIRD states it: give it (--energy-window "430-650 keV")'
+        )
     if source.wanted.energy_bins > 1 and not source.has_energies:
         raise RefusedError(
             f"{source.wanted.energy_bins} energy bins are wanted; the recording has no energies of pairs"

@@ -71,7 +71,7 @@ def test_no_coincidence_of_the_mmr_lies_in_a_gap_and_all_may_pair(recorded_data:
 
 def test_the_mmr_as_petsird_has_every_coincidence(recorded_data: Path, mmr: Path, tmp_path: Path) -> None:
     out = tmp_path / "mmr.petsird"
-    options = (*mmr_options(recorded_data), "--half-window-ps", 2930)
+    options = (*mmr_options(recorded_data), "--half-window", "2.93 ns")
 
     made = exported(mmr, "petsird", out, *options)
 
