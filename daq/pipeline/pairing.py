@@ -18,8 +18,8 @@ from daq.errors import LimitError
 from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
-from daq.pipeline.pairing_kernels import LEAST_LISTED, emit, find
-from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, survey
+from daq.pipeline.pairing_kernels import FALLS, LEAST_LISTED, NO_ROOM, emit, find
+from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, first_fall
 
 MOST_PARTNERS = 64
 """Singles in one window; one that holds more is not paired, but counted: `overfull_prompt`, `overfull_delayed`."""
@@ -52,10 +52,6 @@ class _Rows:
         """Return some of the rows, as views."""
         part = slice(begin, end)
         return _Rows(self.time_ps[part], self.detector[part], self.energy_kev[part], self.used[part])
-
-    def known(self, beyond: int) -> _Rows:
-        """Return the rows with `beyond` in place of all detector numbers above it."""
-        return _Rows(self.time_ps, np.minimum(self.detector, np.uint32(beyond)), self.energy_kev, self.used)
 
     def then(self, more: _Rows) -> _Rows:
         """Return these rows and those of `more`, in arrays of their own."""
@@ -92,10 +88,10 @@ class Pairer:
         self._reach_ps = rule.half_window_ps + (rule.delay_ps or 0)
         self._most_held = most_held
         self._places = r.places_of(rule.ring)
-        self._beyond = len(self._places) - 1
         self._counts = np.zeros((2, r.COUNTS), np.int64)
         self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
         self._held = _no_rows()
+        self._used = np.empty(0, np.uint8)
         self._bits = np.zeros(MAP_WORDS, np.uint64)
         self._scratch = np.empty((4, BLOCK + 1), np.int32)
         self._least_room = BLOCK * most_partners + 2
@@ -149,20 +145,25 @@ class Pairer:
         blocks = []
         if len(rows) and len(self._held) and rows.time_ps[0] < self._held.time_ps[-1]:
             blocks.append(self.flush())
-        begin, found = 0, np.empty(2, np.int64)
+        columns = self._take(rows)
+        blocks += self._in_runs(rows) if columns is None else [columns]
+        return _joined(blocks)
+
+    def _in_runs(self, rows: _Rows) -> list[Columns]:
+        """Return the pairs of rows of which some are earlier than the one before: there order began anew."""
+        blocks, begin = [], 0
         while begin < len(rows):
-            survey(rows.time_ps, rows.detector, begin, found)
-            end, highest = found.tolist()
-            part = rows if begin == 0 and end == len(rows) else rows.cut(begin, end)
-            blocks.append(self._take(part if highest <= self._beyond else part.known(self._beyond)))
+            end = first_fall(rows.time_ps, begin)
+            blocks.append(self._take(rows.cut(begin, end)))
             if end < len(rows):
                 blocks.append(self.flush())
             begin = end
-        return _joined(blocks)
+        return [block for block in blocks if block is not None]
 
     def flush(self) -> Columns:
         """Close all windows: return what is left; nothing that comes later pairs with what was."""
-        columns = self._columns([self._part(self._held, len(self._held))])
+        held = self._part(self._held, len(self._held))
+        columns = self._columns([held] if held is not None else [])
         self._held = _no_rows()
         return columns
 
@@ -184,21 +185,29 @@ class Pairer:
             keep = inside if keep is None else keep & inside
         if keep is not None:
             time_ps, detector, energy_kev = time_ps[keep], detector[keep], energy_kev[keep]
-        return _Rows(time_ps, detector, energy_kev, np.zeros(len(time_ps), np.uint8))
+        if len(self._used) < len(time_ps):
+            self._used = np.empty(len(time_ps) + len(time_ps) // 2, np.uint8)
+        used = self._used[: len(time_ps)]
+        used[:] = 0
+        return _Rows(time_ps, detector, energy_kev, used)
 
-    def _take(self, more: _Rows) -> Columns:
+    def _take(self, more: _Rows) -> Columns | None:
         """Take rows that are no earlier than those held; return the pairs of windows that have closed.
 
-        Of many rows only those are copied that may be partners of the rows held.
+        Of many rows only those are copied that may be partners of the rows held. None, and nothing taken, where a time
+        is below the one before it: that is seen on the way, and hardly ever.
         """
-        held, head, parts = self._held, self._reached(more), []
+        held, head, parts, before = self._held, self._reached(more), [], self._counts.copy()
         if head == len(more):
             more = held.then(more)
         elif len(held):
-            parts.append(self._part(held.then(more.cut(0, head)), len(held)).kept())
+            parts.append(_kept(self._part(held.then(more.cut(0, head)), len(held))))
         closed = self._closed(more)
         parts.append(self._part(more, closed))
-        columns = self._columns(parts)
+        if None in parts or first_fall(more.time_ps, closed) < len(more):
+            self._counts = before
+            return None
+        columns = self._columns([part for part in parts if part is not None])
         self._held = more.cut(closed, len(more)).then(_no_rows())
         return columns
 
@@ -211,18 +220,24 @@ class Pairer:
 
     def _closed(self, rows: _Rows) -> int:
         """Return how many rows from the first on no further row can be a partner of."""
+        if not len(rows):
+            return 0
         since = max(int(rows.time_ps[-1]) - self._reach_ps, _EARLIEST_PS)
         return max(int(np.searchsorted(rows.time_ps, since)), len(rows) - self._most_held)
 
-    def _part(self, rows: _Rows, openers: int) -> _Part:
-        """Find the pairs of the windows that the first rows opened; they are good until the next call."""
+    def _part(self, rows: _Rows, openers: int) -> _Part | None:
+        """Find the pairs of the windows that the first rows opened; None where a time falls."""
         state = np.zeros(4, np.int64)
-        while not find(
-            rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
-            self._bits, self._scratch, self._listed, self._verdicts, self._prompts, self._delayeds,
-        ):  # fmt: skip
+        ended = NO_ROOM
+        while ended == NO_ROOM:
+            ended = find(
+                rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
+                self._bits, self._scratch, self._listed, self._verdicts, self._prompts, self._delayeds,
+            )  # fmt: skip
             self._prompts = _longer(self._prompts, int(state[2]) + self._least_room)
             self._delayeds = _longer(self._delayeds, int(state[3]) + self._least_room)
+        if ended == FALLS:
+            return None
         return _Part(rows, openers, self._prompts[: state[2]], self._delayeds[: state[3]])
 
     def _columns(self, parts: list[_Part]) -> Columns:
@@ -252,13 +267,14 @@ class _Part:
     prompts: Ints
     delayeds: Ints
 
-    def kept(self) -> _Part:
-        """Return the same with pairs of its own."""
-        return _Part(self.rows, self.openers, self.prompts.copy(), self.delayeds.copy())
-
     @property
     def pairs(self) -> int:
         return len(self.prompts) + len(self.delayeds)
+
+
+def _kept(part: _Part | None) -> _Part | None:
+    """Return a part with pairs of its own: those just found are good until more are found."""
+    return part and _Part(part.rows, part.openers, part.prompts.copy(), part.delayeds.copy())
 
 
 def _longer(array: Ints, needed: int) -> Ints:

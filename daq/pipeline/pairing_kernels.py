@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import boolean, float32, int32, int64, types, uint8, uint32, uint64
+from numba import float32, int32, int64, types, uint8, uint32, uint64
 
 from daq.model.events import DELAYED, PROMPT
 from daq.model.kernel import kernel, spliced
 from daq.pipeline import pairing_rule as r
-from daq.pipeline.pairing_search import BLOCK, delayed_openers, prompt_openers
+from daq.pipeline.pairing_search import BLOCK, delayed_openers, falls, prompt_openers
 
 _HERE_BIT = r.HERE.bit_length() - 1
 _HALF_WINDOW, _DELAY, _POLICY, _SECTOR_FROM, _SECTOR_SPAN, _RINGS, _MOST, _REACH = (
@@ -31,6 +31,9 @@ _LEFT_OUT, _PARTNER = 16, 0x7FFFFFFF
 _COUNTS_NOT = _SAME | _UNKNOWN
 _NO_PAIR = (1 << 63) - 1
 
+DONE, NO_ROOM, FALLS = 0, 1, 2
+"""What `find` returns."""
+
 LEAST_LISTED = 3
 """Partners that are written of every window."""
 
@@ -41,8 +44,12 @@ _ENERGIES = types.Array(float32, 1, "C", readonly=True)
 
 @spliced
 def _verdict(one: Any, other: Any, places: Any, rule: Any) -> Any:
-    """Return `GOOD`, or bits that say why two detectors may not pair; no branch, for nobody can guess the answer."""
-    a, b = int64(places[uint64(one)]), int64(places[uint64(other)])
+    """Return `GOOD`, or bits that say why two detectors may not pair; no branch, for nobody can guess the answer.
+
+    The last place stands for all numbers beyond the table.
+    """
+    beyond = uint64(len(places) - 1)
+    a, b = int64(places[min(uint64(one), beyond)]), int64(places[min(uint64(other), beyond)])
     sectors = uint64(abs((a & 0xFFFF) - (b & 0xFFFF)) - rule[_SECTOR_FROM])
     is_known = uint64(a & b) >> uint64(_HERE_BIT)
     verdict = (
@@ -216,15 +223,16 @@ def _judge(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time:
 
 
 @kernel(
-    boolean(
+    int64(
         _TIMES, _DETECTORS, _ENERGIES, types.Array(uint32, 1, "C", readonly=True), int64, int64[::1], int64[::1],
         int64[:, ::1], uint64[::1], int32[:, ::1], int64[::1], uint8[::1], int64[::1], int64[::1],
     )
 )  # fmt: skip
 def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: Any, state: Any, counts: Any, bits: Any,
          scratch: Any, listed: Any, verdicts: Any, prompts: Any, delayeds: Any) -> Any:  # fmt: skip
-    """Write the pairs of the windows opened by rows below `until`; return False for lack of room before the end.
+    """Write the pairs of the windows opened by rows below `until`; return `DONE`, or why they are not all there.
 
+    Where times fall, all that was found is in vain; for lack of room it is called again.
     `state` holds the opener to go on with, where its delayed partners begin, and the pairs in `prompts`, `delayeds`.
     `scratch` [4, BLOCK + 1], `listed` and `verdicts` [BLOCK * most partners + 2] are room to work in.
     """
@@ -234,6 +242,8 @@ def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: A
     room = len(listed)
     while begin < until and at + room <= len(prompts) and (not delay or at_delayed + room <= len(delayeds)):
         end = min(begin + BLOCK, until)
+        if falls(time, begin, min(end + 1, len(time))):
+            return FALLS
         found = prompt_openers(time, begin, end, window, openers)
         at = _judge(
             openers, partners, found, PROMPT, 0, time, detector, energy, places, rule, counts, several, listed,
@@ -248,7 +258,7 @@ def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: A
             )  # fmt: skip
         begin = end
     state[0], state[1], state[2], state[3] = begin, pointer, at, at_delayed
-    return begin >= until
+    return DONE if begin >= until else NO_ROOM
 
 
 @kernel(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import int64, types, uint32, uint64
+from numba import int64, types, uint8, uint64
 
 from daq.model.kernel import kernel, spliced
 
@@ -27,30 +27,28 @@ _WINDOW_BITS = 5
 _RUN = 1 << 12
 
 
-@kernel(
-    types.void(types.Array(int64, 1, "C", readonly=True), types.Array(uint32, 1, "C", readonly=True), int64, int64[::1])
-)
-def survey(time: Any, detector: Any, begin: int, found: Any) -> None:
-    """Find the first row after `begin` whose time is below that of the row before it, and the highest detector.
+@spliced
+def falls(time: Any, begin: Any, end: Any) -> Any:
+    """Return True when a time between `begin` and `end` is below that of the row before it."""
+    before, here = time[begin : end - 1], time[begin + 1 : end]
+    found = uint8(0)
+    for number in range(len(here)):
+        found |= uint8(here[number] < before[number])
+    return found != 0
 
-    Writes to `found` the row, that after the last one if there is none, and the highest number of the rows before it.
-    """
-    rows, row, highest = len(time), begin + 1, uint32(0)
-    if begin < rows:
-        highest = detector[begin]
+
+@kernel(int64(types.Array(int64, 1, "C", readonly=True), int64))
+def first_fall(time: Any, begin: int) -> Any:
+    """Return the first row after `begin` whose time is below that of the row before it; the end if there is none."""
+    rows, row = len(time), begin + 1
     while row < rows:
         end = min(row + _RUN, rows)
-        before, here, numbers = time[row - 1 : end - 1], time[row:end], detector[row:end]
-        falls = False
-        for number in range(end - row):
-            falls |= here[number] < before[number]
-            highest = max(highest, numbers[number])
-        if falls:
+        if falls(time, row - 1, end):
             break
         row = end
     while row < rows and time[row] >= time[row - 1]:
         row += 1
-    found[0], found[1] = row, highest
+    return min(row, rows)
 
 
 @spliced
