@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from daq.cli.output import grouped, print_line, print_table
@@ -27,7 +28,11 @@ def as_json(
     return {
         "file": str(loaded.path), "sha256": loaded.sha256, "state": loaded.state, "state_reason": loaded.state_reason,
         "protocol": loaded.protocol.file.model_dump(mode="json", exclude_unset=True),
+        "store": asdict(loaded.protocol.store),
+        "pairing": None if loaded.protocol.coincidence is None else asdict(loaded.protocol.coincidence),
+        "windows": [asdict(window) for window in loaded.protocol.windows.windows],
         "steps": [_step_json(step) for step in loaded.protocol.steps],
+        "hand_overs_at_end": [each.name for each in loaded.protocol.after],
         "estimate": {
             "duration_s": figures.duration_s.value, "duration_assumes": list(figures.duration_s.assumes),
             "counts": figures.counts.value, "counts_assume": list(figures.counts.assumes),
@@ -47,6 +52,8 @@ def print_protocol(
         print_table("Energy windows", ["name", "range"], rows)
     columns = ["step", "kind", "view", "positions", "ends at", "starts", "pause"]
     print_table("Steps", columns, [_row(protocol, group) for group in _groups(protocol)])
+    if protocol.hand_overs:
+        print_table("Handed over, confirmed by a person", ["name", "what", "when", "instruction"], _handed(protocol))
     _print_estimate(estimated(protocol, scanner, instrument))
     print_table("Sources", ["of", "source"], [[key, text] for key, text in protocol.sources.items()])
 
@@ -61,9 +68,16 @@ def estimated(
     from daq.storage.space import estimate_bytes
     from daq.storage.streams import stream_schemas
 
-    schemas = stream_schemas(decoded_columns(instrument.layout), store_raw=False, late=True)
+    store, decoded = protocol.store, decoded_columns(instrument.layout)
+    stored = store.singles != "none" if "singles" in decoded else store.pairs
+    schemas = stream_schemas(decoded, store_raw=False, store_rows=stored, late=True)
     row = estimate_bytes(_MANY_WORDS, word_bytes=0, schemas=schemas) / _MANY_WORDS
-    return estimate(protocol, word_bytes=instrument.layout.word_bytes, row_bytes=round(row), scanner=scanner)
+    word = instrument.layout.word_bytes if store.raw else 0
+    figures = estimate(protocol, word_bytes=word, row_bytes=round(row) if stored else 0, scanner=scanner)
+    if "singles" in decoded and protocol.coincidence is not None and store.pairs:
+        left_out = "rows of pairs left out: how many come depends on the activity; an expected rate is taken as singles"
+        return replace(figures, bytes=replace(figures.bytes, assumes=(*figures.bytes.assumes, left_out)))
+    return figures
 
 
 def facts(loaded: LoadedProtocol) -> list[list[str]]:
@@ -81,7 +95,8 @@ def facts(loaded: LoadedProtocol) -> list[list[str]]:
         ["calibrations needed", _needs(needs.calibrations)],
         ["administration", "" if needs.administration == "none" else needs.administration.replace("_", " ")],
         ["recorded", "" if protocol.recorded is None else str(protocol.recorded).removeprefix("recorded ")],
-        ["coincidence", "" if pairs is None else _pairs(pairs.half_window_ps, pairs.delay_ps)],
+        ["coincidence", "" if pairs is None else str(pairs)],
+        ["stored", str(protocol.store)],
         ["notes", protocol.file.notes or ""],
     ]
     return [row for row in rows if row[1]]
@@ -95,14 +110,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" + (f" {rest} s" if rest else "")
 
 
-def _pairs(half_ps: int, delay_ps: int | None) -> str:
-    delayed = "" if delay_ps is None else f", delayed by {delay_ps / 1000:g} ns"
-    return f"±{half_ps / 1000:g} ns ({2 * half_ps / 1000:g} ns full){delayed}"
-
-
 def _needs(needs: tuple[Need, ...]) -> str:
     ages = ("" if need.maximum_age_s is None else f" of the last {need.maximum_age_s / 3600:g} h" for need in needs)
     return ", ".join(need.name + age for need, age in zip(needs, ages, strict=True))
+
+
+def _handed(protocol: AcquisitionProtocol) -> list[list[str]]:
+    """Return a row for everything that is handed over: name, what, before which step, instruction."""
+    before = [(each, f"before {step.name}") for step in protocol.steps for each in step.before]
+    after = [(each, "after the last step") for each in protocol.after]
+    return [[each.name, each.what, when, each.instruction] for each, when in (*before, *after)]
 
 
 def _groups(protocol: AcquisitionProtocol) -> list[list[Step]]:
@@ -126,6 +143,9 @@ def _positions(said: StepFile, first: Step, last: Step) -> str:
     for axis, at in first.positions.items():
         to = first.sweep.end if first.sweep is not None and first.sweep.axis == axis else last.positions[axis]
         texts.append(f"{axis} {at:g}" + (f" to {to:g}" if to != at else "") + f" {first.units[axis]}")
+    if said.repeat is not None and said.repeat.overlap is not None:
+        end = "" if said.repeat.first is None else f", {said.repeat.first} first"
+        texts.append(f"{said.repeat.overlap} overlap{end}")
     if said.sweep is not None:
         texts.append(f"at {said.sweep.speed}")
     return ", ".join(texts)
@@ -167,6 +187,8 @@ def _step_json(step: Step) -> dict[str, Any]:
         "name": step.name, "kind": str(step.kind), "views": [view.value for view in step.views],
         "laterality": None if step.laterality is None else step.laterality.value, "start": step.start,
         "positions": {axis: {"value": at, "unit": step.units[axis]} for axis, at in step.positions.items()},
+        "overlap_percent": step.overlap_percent, "first": step.first,
+        "hand_overs": [each.name for each in step.before],
         "moving": step.moving, "pause": str(step.pause), "continuable": step.continuable,
         "stop": {
             "counts": None if counts is None else counts.limit, "counter": None if counts is None else counts.counter,

@@ -87,12 +87,16 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
 def _require_space(
     equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile, directory: Path
 ) -> None:
-    """Refuse a protocol that does not fit the storage. Of one that states no rate a minute at the highest must fit."""
+    """Refuse a protocol that does not fit the storage.
+
+    A minute at the highest rate must fit where none is stated, and where singles are paired: a rate of PET is of pairs.
+    """
     about = estimate(protocol, scanner=equipment.scanner)
     duration_s = about.duration_s.value or _LEAST_S
-    words = _MARGIN * about.counts.value if about.counts.value is not None else None
-    if words is None:
-        words = min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s
+    counts = about.counts.value
+    words = 0.0 if counts is None else _MARGIN * counts
+    if counts is None or (protocol.coincidence is not None and not pairs_itself(profile)):
+        words = max(words, min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s)
     require_space(profile, directory, words=words, duration_s=duration_s, store_raw=protocol.store.raw)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from support_protocols import SWEEP, planar, sweep
+from support_protocols import SWEEP, pet, planar, sweep
 
 from acquisition_protocols.load import read, shipped
 from daq.cli.main import main
@@ -71,6 +71,41 @@ def test_show_says_half_and_full_width_of_a_coincidence_window(capsys: pytest.Ca
     assert main(["protocol", "show", "fdg-static"]) == 0
 
     assert "±2.25 ns (4.5 ns full)" in capsys.readouterr().out
+
+
+def test_show_says_pairing_recording_bed_positions_and_hand_overs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["protocol", "show", "fdg-pet-ct", "--scanner", "siemens-mmr", "--profile", "singles64"]) == 0
+
+    out = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "±2.25 ns (4.5 ns full), delayed by 500 ns, takeAllGoods, of photopeak", "raw words, all singles, pairs",
+        "425 to 650 keV", "bed, 5 times", "bed 1200 to 420 mm, 25 % overlap, pelvis first", "before bed 1/5",
+        "after the last step", "duration: about 10 min", "rows of pairs left out",
+    ):  # fmt: skip
+        assert text in out
+
+
+def test_show_json_says_pairing_recording_and_hand_overs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["protocol", "show", "fdg-pet-ct", "--json"]) == 0
+
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["pairing"]["policy"] == "takeAllGoods"
+    assert shown["pairing"]["windows"] == ["photopeak"]
+    assert shown["store"] == {"raw": True, "singles": "all", "pairs": True}
+    assert [step["hand_overs"] for step in shown["steps"]] == [["CT for attenuation"], [], [], [], []]
+    assert shown["hand_overs_at_end"] == ["overlay"]
+
+
+def test_show_counts_bytes_of_what_is_stored_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = []
+    for store in ("raw = true", 'raw = true, singles = "none"', 'raw = false, singles = "none", pairs = true'):
+        text = pet(top=f'expected_rate = "1 kcps"\nstore = {{ {store} }}\n')
+        (tmp_path / "mine.toml").write_text(text)
+        assert main(["protocol", "show", str(tmp_path / "mine.toml"), "--profile", "singles64", "--json"]) == 0
+        sizes.append(json.loads(capsys.readouterr().out)["estimate"]["bytes"])
+
+    assert sizes[0] > sizes[1] == 10_000 * 8
+    assert sizes[2] == 0
 
 
 def test_show_json_has_the_file_the_steps_and_the_estimate(capsys: pytest.CaptureFixture[str]) -> None:
