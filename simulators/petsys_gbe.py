@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from daq.errors import UsageError
@@ -10,7 +11,7 @@ from daq.model import tofpet2 as t
 from simulators.faults.board import FaultBoard
 from simulators.options import add_serving_options, positive_float, truth_file, whole
 from simulators.pet.command import add_scan_options
-from simulators.petsys.encoding import encode
+from simulators.petsys.encoding import NOMINAL, encode
 from simulators.petsys.faultkinds import KINDS, PetsysRules
 from simulators.petsys.loop import Content
 from simulators.petsys.physics import scan_singles
@@ -25,7 +26,7 @@ MOST_LOOP_EVENTS = 100_000_000
 DATAGRAM_BYTES = 1472
 SCAN_LOOP_S = 1.0
 MOST_SCAN_S = 100.0
-_DESCRIBED = ("asics", "first_detector", "unit", "seconds", "seed", "first_frame", "datagram_bytes")
+_DESCRIBED = ("asics", "first_detector", "unit", "energy", "seconds", "seed", "first_frame", "datagram_bytes")
 _LEAST_DATAGRAM_BYTES = 64
 _MOST_DATAGRAM_BYTES = 65_507
 
@@ -60,6 +61,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"detector time after which events repeat (default: {LONGEST_LOOP_S:g}, less at high rates; of a scan"
         f" {SCAN_LOOP_S:g})",
     )
+    parser.add_argument(
+        "--energy", choices=("qdc", "tot"), default="qdc", help="charge, or time over threshold (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same events")
     parser.add_argument(
         "--first-frame", type=whole(0, t.FRAME_ID_MASK), default=0, metavar="ID",
@@ -82,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     board = FaultBoard(PetsysRules(arguments.asics), arguments.fault, seed=arguments.fault_seed, kinds=KINDS)
     words = (arguments.datagram_bytes - 1) // t.WORD_BYTES
     singles, described = source_of(arguments)
-    content = Content(encode(singles, arguments.unit), arguments.unit, words, arguments.seed)
+    nominal = replace(NOMINAL, tot=arguments.energy == "tot")
+    content = Content(encode(singles, arguments.unit, nominal), arguments.unit, words, arguments.seed)
     frames = None if arguments.seconds is None else round(arguments.seconds * t.CLOCK_HZ / t.FRAME_CLOCKS)
     setup = Setup(
         arguments.host,

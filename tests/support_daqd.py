@@ -40,9 +40,7 @@ class Daqd:
     """A client of its socket, and its ring of frames in shared memory."""
 
     def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(WAIT_S)
-        self._socket.connect(str(path))
+        self._socket = _connected(path)
         self._serial = 0
         length, frame_bytes, *_ = struct.unpack("@HQQQ", self._ask(0x02, b"", 32))
         assert frame_bytes == SLOT_BYTES
@@ -85,6 +83,23 @@ class Daqd:
             assert part, "daqd hung up"
             parts += part
         return parts
+
+
+def _connected(path: Path) -> socket.socket:
+    """Connect as soon as daqd listens there."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(WAIT_S)
+            client.connect(str(path))
+        except OSError:
+            client.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return client
 
 
 def take(daqd: Daqd, writer: subprocess.Popen[bytes], last_frame: int) -> dict[str, int]:
@@ -144,10 +159,6 @@ def drive(programs: Path, output: Path, frames: int, simulator_options: list[str
 
 
 def _record(programs: Path, output: Path, door: Path, frames: int) -> dict[str, int]:
-    deadline = time.monotonic() + WAIT_S
-    while not door.exists():
-        assert time.monotonic() < deadline, (output / "daqd.log").read_text()
-        time.sleep(0.01)
     daqd = Daqd(door)
     daqd.acquire(on=True)
     daqd.write_register(ASIC_ENABLE, b"\xff" * 8)

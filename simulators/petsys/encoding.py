@@ -1,8 +1,10 @@
 """From photons to event words: what the converters of an ASIC make of a time and a charge, nominally.
 
 The time-to-analogue converter of a channel runs from the photon to the second clock edge after it. Its fine code grows
-linearly with that stretch, 1 to 2 clocks, so the photon came `q` clocks before the coarse time. The charge code grows
-linearly with the energy. Real converters differ from each other and bend a little: that is what calibrations are for.
+linearly with that stretch, 1 to 2 clocks, so the photon came `q` clocks before the coarse time. In charge mode the
+charge code grows linearly with the energy; in time-over-threshold mode a second converter does the same with the end
+of the signal, whose length grows linearly with the energy. Real converters differ from each other and bend a little,
+and so do lengths: that is what calibrations are for.
 Meaning of the codes: PETsys `sw_daq_tofpet2` 194662e, `src/base/ProcessHit.cpp`.
 """
 
@@ -20,17 +22,24 @@ from simulators.petsys.singles import Singles
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 PIECE = 1 << 20
+MOST_TOT_CLOCKS = 700
+"""Longer signals could not be told from shorter ones: ends are counted modulo 1024 clocks, less 256 for early ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nominal:
-    """Converters that are all alike. `fine_per_clock`: how much the fine code grows in a clock."""
+    """Converters that are all alike. `fine_per_clock`: how much the fine code grows in a clock.
+
+    `tot`: time over threshold, `kev_per_clock` of it, instead of a charge.
+    """
 
     fine_at_zero: float = 100.0
     fine_per_clock: float = 200.0
     code_at_zero: float = 0.0
     kev_per_code: float = 2.0
     integration_clocks: int = 58
+    tot: bool = False
+    kev_per_clock: float = 5.0
 
 
 NOMINAL = Nominal()
@@ -68,11 +77,13 @@ def _piece(singles: Singles, at: int, source: int, nominal: Nominal) -> tuple[In
     time_ps = singles.time_ps[at : at + PIECE]
     detector = singles.detector[at : at + PIECE]
     energy = singles.energy_kev[at : at + PIECE]
-    clocks = -(-time_ps // t.CLOCK_PS) + 1
-    q = clocks - time_ps / t.CLOCK_PS
-    end = clocks + nominal.integration_clocks
-    t_fine = np.rint(nominal.fine_at_zero + nominal.fine_per_clock * q).astype(np.int64)
-    e_fine = np.rint(nominal.code_at_zero + energy / nominal.kev_per_code).astype(np.int64)
+    clocks, t_fine = _converted(time_ps / t.CLOCK_PS, nominal)
+    if nominal.tot:
+        length = np.clip(energy / nominal.kev_per_clock, 0, MOST_TOT_CLOCKS)
+        end, e_fine = _converted(time_ps / t.CLOCK_PS + length, nominal)
+    else:
+        end = clocks + nominal.integration_clocks
+        e_fine = np.rint(nominal.code_at_zero + energy / nominal.kev_per_code).astype(np.int64)
     event = Event(
         channel=source * t.MOST_CHIPS * t.CHANNELS_PER_CHIP + detector,
         tac=np.arange(at, at + len(time_ps)) % t.TACS,
@@ -82,3 +93,10 @@ def _piece(singles: Singles, at: int, source: int, nominal: Nominal) -> tuple[In
         e_fine=np.clip(e_fine, 0, t.CODE_MASK),
     )
     return clocks // t.FRAME_CLOCKS, encode_events(event)
+
+
+def _converted(when: npt.NDArray[np.float64], nominal: Nominal) -> tuple[Ints, Ints]:
+    """Return the second clock edge after moments in clocks, and the fine code of the stretch up to it."""
+    edge = np.ceil(when) + 1
+    fine = np.rint(nominal.fine_at_zero + nominal.fine_per_clock * (edge - when))
+    return edge.astype(np.int64), fine.astype(np.int64)

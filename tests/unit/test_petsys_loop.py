@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +55,18 @@ def test_time_and_energy_come_back_from_the_codes_to_half_a_step() -> None:
     energy_kev = np.sort(fields.e_fine * NOMINAL.kev_per_code)
     assert np.abs(energy_kev - np.sort(singles.energy_kev)).max() <= NOMINAL.kev_per_code / 2 + 1e-3
     assert set(fields.tac.tolist()) == set(range(t.TACS))
+
+
+def test_time_over_threshold_grows_with_the_energy() -> None:
+    singles = singles_of(1e6, FRAMES)
+    nominal = replace(NOMINAL, tot=True)
+
+    fields = decode_events(encode(singles, 0, nominal).words)
+    clocks = (fields.e_coarse - fields.t_coarse) % t.FRAME_CLOCKS
+    length = clocks - (fields.e_fine - fields.t_fine) / nominal.fine_per_clock
+
+    energy_kev = np.sort(length * nominal.kev_per_clock)
+    assert np.abs(energy_kev - np.sort(singles.energy_kev)).max() < nominal.kev_per_clock / nominal.fine_per_clock * 1.1
 
 
 def test_channels_bear_the_address_of_the_unit() -> None:
