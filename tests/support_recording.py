@@ -17,6 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from daq.composition import new_manifest
+from daq.model.layout import Layout
 from daq.model.order import OrderRule
 from daq.model.packets import Packets
 from daq.model.processing import Processing
@@ -76,7 +77,7 @@ def recorder(folder: Path, script: Script) -> Iterator[Recording]:
     manifest = new_manifest(profile, identity="run", source="test", stop=script.stop, simulated=True)
     with (
         mock.patch.object(recording_module, "ListModeWriter", partial(ListModeWriter, limits=LIMITS)),
-        mock.patch.object(recording_module, "Accounts", partial(Accounts, intervals=64)),
+        mock.patch.object(recording_module.Accounts, "of", _small_accounts),
         Recording.start(
             folder, manifest, profile.layout, profile.clock, profile.counting_unit, "native",
             stop=parse_stop([script.stop]), store_raw=script.store_raw, order=script.order,
@@ -84,6 +85,10 @@ def recorder(folder: Path, script: Script) -> Iterator[Recording]:
         ) as recording,
     ):  # fmt: skip
         yield recording
+
+
+def _small_accounts(layout: Layout, framing: Any, unit: Any) -> Accounts:
+    return Accounts(framing, layout.word_bytes, unit, intervals=64, layout=layout)
 
 
 def record(folder: Path, script: Script, *, shed_at: Sequence[int] = ()) -> Manifest:
