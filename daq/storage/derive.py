@@ -262,8 +262,12 @@ class Derivation:
         return self._is_paused
 
     def flush(self) -> Rows:
-        """Release what waits for its turn because every source is silent; the mark lets a replay do the same."""
-        rows, stop = self._released()
+        """Release what waits for its turn because every source is silent; the mark lets a replay do the same.
+
+        Pairs go on, so that they depend on the rows of singles alone, and sorting those later gives the same: windows
+        stay open until a later single, or an earlier one with which order begins anew, or the end closes them.
+        """
+        rows, stop = self._released(pairs=False)
         rows["marks"] = [*self.mark("flush")["marks"], *stop]
         return rows
 
@@ -350,13 +354,15 @@ class Derivation:
             self._buffers = self._decoder.buffers(self._room)
         return self._decoder.decode_into(words, self._carry, self._buffers)
 
-    def _released(self) -> tuple[Rows, list[Any]]:
-        """Release all that waits; return the rows, and the mark of a limit on pairs that was reached with them."""
+    def _released(self, *, pairs: bool = True) -> tuple[Rows, list[Any]]:
+        """Release all that waits, with `pairs` also those; return the rows, and the mark of a limit on pairs that was
+        reached with them.
+        """  # noqa: D205
         rows: Rows = {}
         if self._order is not None:
             released = self._order.flush()
             _append(rows, released)
-            hit = self._stages.append_pairs(rows, released, flush=True)
+            hit = self._stages.append_pairs(rows, released, flush=pairs)
             if hit is not None and self.stopped is None:
                 self.stopped = Stopped(hit.limit, hit.time_ps)
                 return rows, self.mark("stop", time_ps=hit.time_ps, text=hit.limit)["marks"]
