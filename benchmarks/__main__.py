@@ -15,6 +15,7 @@ from benchmarks import (
     bench_export,
     bench_mqtt,
     bench_order,
+    bench_pairing,
     bench_readout,
     bench_start,
     bench_streams,
@@ -26,6 +27,7 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
+        "pairing": bench_pairing,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import support_gate
 from support_pairing import rows_of
 
+from benchmarks import gatemodule
 from daq.model.coincidence import PairingRule, Policy
 from daq.model.scanner import Ring
 from daq.pipeline.pairing import Pairer
@@ -24,8 +24,8 @@ SINGLES = 12_000
 @pytest.fixture(scope="module")
 def gate() -> Any:
     try:
-        return support_gate.sorter()
-    except support_gate.UnavailableError as why:
+        return gatemodule.sorter()
+    except gatemodule.UnavailableError as why:
         pytest.skip(str(why))
 
 
@@ -42,7 +42,7 @@ def singles() -> dict[str, Any]:
 
 def by_gate(gate: Any, singles: dict[str, Any], rule: PairingRule, window_ps: int) -> list[tuple[Any, ...]]:
     """Return GATE's pairs, opener first: times and detectors."""
-    found = support_gate.pairs(gate, support_gate.tree_of(singles, rule), rule, window_ps=window_ps, chunk=1_000)
+    found = gatemodule.pairs(gate, gatemodule.tree_of(singles, rule), rule, window_ps=window_ps, chunk=1_000)
     names = ("GlobalTime1", "GlobalTime2", "detector1", "detector2")
     return list(zip(*(found[name].astype(np.int64).tolist() for name in names), strict=True))
 
@@ -65,7 +65,7 @@ def paired(singles: dict[str, Any], rule: PairingRule, kind: int) -> list[tuple[
 
 
 @pytest.mark.parametrize("most_rings", [None, 2])
-@pytest.mark.parametrize("policy", list(support_gate.NAMES))
+@pytest.mark.parametrize("policy", list(gatemodule.NAMES))
 def test_prompts_are_those_of_gate(gate: Any, singles: dict[str, Any], policy: Policy, most_rings: int | None) -> None:
     rule = PairingRule(half_window_ps=WINDOW_PS, policy=policy, ring=RING, max_ring_difference=most_rings)
 

@@ -1,4 +1,4 @@
-"""GATE 10's own coincidence sorter, unmodified, to hold `Pairer` against it.
+"""GATE 10's own coincidence sorter, unmodified, in this process, on singles in memory: referee and peer of `Pairer`.
 
 It is `opengate/actors/coincidences.py` of the wheel `opengate`, fetched into a folder outside of the checkout
 (`SCANDAQ_OPENGATE`, or that of the user's cache) and executed alone: importing the whole package fetches Geant4's data.
