@@ -40,6 +40,7 @@ def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     group.add_argument("--energy-window", metavar="LOW-HIGH keV", help='energies that pair, e.g. "430-650 keV"')
     group.add_argument("--tof-bin", metavar="TIME", help='petsird: width of a time-of-flight bin, e.g. "40 ps"')
     group.add_argument("--energy-bins", type=_above_zero, default=1, metavar="N", help="petsird: default 1")
+    group.add_argument("--step", type=_above_zero, metavar="N", help="rows of step N alone, e.g. of one bed position")
     parser.set_defaults(run=run_export)
     return parser
 
@@ -80,6 +81,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
         energy_window_kev=_window(options.energy_window),
         tof_bin_ps=_ps("--tof-bin", options.tof_bin, "40 ps"),
         energy_bins=options.energy_bins,
+        step=options.step,
     )
 
 

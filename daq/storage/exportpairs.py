@@ -37,7 +37,7 @@ _SAME = 1e-3
 class Wanted:
     """What an export is told beside the recording. None: what the recording says is used.
 
-    `tof_bin_ps` and `energy_bins` are how finely PETSIRD counts.
+    `tof_bin_ps` and `energy_bins` are how finely PETSIRD counts. `step`: rows of that step alone, by its number.
     """
 
     scanner: ScannerProfile | None = None
@@ -46,6 +46,7 @@ class Wanted:
     energy_window_kev: tuple[float, float] | None = None
     tof_bin_ps: int | None = None
     energy_bins: int = 1
+    step: int | None = None
 
 
 @dataclass(slots=True)
@@ -86,7 +87,11 @@ class PairSource:
         self.ring, self.model_name = scanner_of(run, wanted)
         self._names = _columns(run)
         self._table = self._pairs()
+        self.span_ps = step_span_ps(run, wanted)
         self.notes = list(wanted.header.notes) if wanted.header and self._table else []
+        steps = run.manifest.steps or ()
+        if self.span_ps is None and len(steps) > 1:
+            self.notes.append(f"the {len(steps)} steps of the recording are one after the other in the file (--step N)")
 
     @property
     def has_tof(self) -> bool:
@@ -117,7 +122,7 @@ class PairSource:
 
     def runs(self) -> Iterator[Columns]:
         """Yield runs of rows in stored order: `time_ps`, `kind`, `detector_a`, `detector_b` and what else there is."""
-        for batch in self._run.numpy("coincidences", self._names):
+        for batch in rows_of(self._run, "coincidences", self._names, self.span_ps):
             for start in range(0, len(batch["time_ps"]), _RUN_ROWS):
                 columns = {name: column[start : start + _RUN_ROWS] for name, column in batch.items()}
                 if self._table is not None:
@@ -177,6 +182,29 @@ def scanner_of(run: ListMode, wanted: Wanted) -> tuple[Ring, str]:
             f"{run.directory}: it is not recorded where its detectors are; name the scanner profile (--scanner)"
         )
     return ring, title
+
+
+def step_span_ps(run: ListMode, wanted: Wanted) -> tuple[int, int] | None:
+    """Return the first and the last time of the step that is wanted, None for all. Raise `RefusedError`."""
+    if wanted.step is None:
+        return None
+    steps = {step.number: step for step in run.manifest.steps or ()}
+    step = steps.get(wanted.step)
+    if step is None or step.end_ps is None:
+        known = ", ".join(str(number) for number in steps) or "none"
+        raise RefusedError(f"{run.directory}: step {wanted.step} is not there or has no end; steps: {known}")
+    return step.begin_ps, step.end_ps
+
+
+def rows_of(run: ListMode, stream: str, names: list[str], span_ps: tuple[int, int] | None) -> Iterator[Columns]:
+    """Yield columns, `time_ps` among them, of every batch, or of its rows within a span, both ends included."""
+    for columns in run.numpy(stream, names):
+        if span_ps is None:
+            yield columns
+            continue
+        inside = (columns["time_ps"] >= span_ps[0]) & (columns["time_ps"] <= span_ps[1])
+        if inside.any():
+            yield columns if inside.all() else {name: column[inside] for name, column in columns.items()}
 
 
 def recorded(run: ListMode, key: str, model: type[Model]) -> Model | None:

@@ -38,7 +38,7 @@ def write_petsird(run: ListMode, sink: HashingFile, wanted: Wanted, scratch: Pat
     tof, edges = tof_bins(source, survey), energy_edges(source)
     written = Written(notes=source.notes)
     origin_ms = min(0, survey.first_ps // _PS_PER_MS)
-    covered_ms = _covered_ms(run, survey, origin_ms)
+    covered_ms = _covered_ms(run, source, survey, origin_ms)
     if covered_ms and covered_ms[-1][1] + BLOCK_MS > MOST_MS:
         raise RefusedError(f"{run.directory}: longer than the 49.7 days that PETSIRD can count")
     if origin_ms:
@@ -65,9 +65,11 @@ def write_petsird(run: ListMode, sink: HashingFile, wanted: Wanted, scratch: Pat
     return written
 
 
-def _covered_ms(run: ListMode, survey: Survey, origin_ms: int) -> list[tuple[int, int]]:
+def _covered_ms(run: ListMode, source: PairSource, survey: Survey, origin_ms: int) -> list[tuple[int, int]]:
     """Return the recorded time as intervals of ms of the file: the steps, else from zero to the latest time seen."""
     steps = [(step.begin_ps, step.end_ps) for step in run.manifest.steps or () if step.end_ps is not None]
+    if source.span_ps is not None:
+        steps = [source.span_ps]
     whole = (min(0, survey.first_ps), max(survey.last_ps + 1, run.manifest.duration_ps or 0))
     intervals = [(begin // _PS_PER_MS, -(-end // _PS_PER_MS)) for begin, end in sorted(steps or [whole])]
     return [(begin - origin_ms, end - origin_ms) for begin, end in intervals if end > begin]

@@ -16,7 +16,7 @@ from daq.errors import RefusedError
 from daq.listmode.petsird_geometry import crystal_positions
 from daq.model.events import DELAYED
 from daq.model.scanner import Ring, are_virtual, place, positions_mm
-from daq.storage.exportpairs import Columns, PairSource, Wanted, Written, scanner_of
+from daq.storage.exportpairs import Columns, PairSource, Wanted, Written, rows_of, scanner_of, step_span_ps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def _singles(run: ListMode, wanted: Wanted, written: Written) -> Iterator[tuple[
     if "detector" not in there:
         raise RefusedError(f"{run.directory}: its singles have no detector number")
     names = [name for name in ("time_ps", "detector", "energy_kev") if name in there]
-    for columns in run.numpy("singles", names):
+    for columns in rows_of(run, "singles", names, step_span_ps(run, wanted)):
         real = ~are_virtual(ring, columns["detector"])
         written.leave_out("no crystal", int(np.count_nonzero(~real)))
         branches: Branches = {

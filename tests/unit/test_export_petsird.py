@@ -175,6 +175,32 @@ def test_time_between_steps_is_not_covered(tmp_path: Path) -> None:
     assert intervals == [(50, 100), (100, 200), (1000, 1400), (1400, 1480)]
 
 
+def test_one_step_is_exported_alone(tmp_path: Path) -> None:
+    columns = pairs(300)
+    steps = [
+        {"number": 1, "begin_ps": 0, "end_ps": 330 * MS, "ended_by": "time", "completed": True},
+        {"number": 2, "begin_ps": 500 * MS, "end_ps": 760 * MS, "ended_by": "time", "completed": True},
+        {"number": 3, "begin_ps": 800 * MS},
+    ]
+    made = exported(tmp_path, columns, Wanted(step=2), steps=steps)
+
+    header, blocks = read_petsird(made.file)
+
+    inside = (columns["time_ps"] >= 500 * MS) & (columns["time_ps"] <= 760 * MS)
+    assert made.rows == np.count_nonzero(inside)
+    assert [(block.time_interval.start, block.time_interval.stop) for block in blocks] == [
+        (500, 600), (600, 700), (700, 760),
+    ]  # fmt: skip
+    assert check_petsird(header, blocks) == []
+    joined = export(tmp_path / "run", tmp_path / "all", to="safir")
+    assert (joined.rows, "the 3 steps of the recording are one after the other" in joined.notes[0]) == (300, True)
+    alone = export(tmp_path / "run", tmp_path / "one.root", to="root", wanted=Wanted(step=1))
+    assert alone.rows == np.count_nonzero(columns["time_ps"] <= 330 * MS)
+    for step in (3, 4):
+        with pytest.raises(RefusedError, match=f"step {step} is not there or has no end; steps: 1, 2, 3"):
+            export(tmp_path / "run", tmp_path / "none", to="petsird", wanted=Wanted(step=step))
+
+
 def test_times_that_go_back_or_below_zero_stay_with_their_events(tmp_path: Path) -> None:
     columns = pairs(5)
     columns["time_ps"] = np.array([-250 * MS, 10 * MS, 120 * MS, 15 * MS, 130 * MS])
