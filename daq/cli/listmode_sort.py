@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from daq import composition
     from daq.cli.output import print_json, progress, say
     from daq.composition.sorting import Said, judged, rule_of
+    from daq.storage.hashing import hash_segments
     from daq.storage.reader import open_listmode
     from daq.storage.recordedprocessing import recorded_processing
     from daq.storage.sorting import Wanted, sort
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
             recording, out, wanted, identity=composition.identity_of(options.out), software=composition.versions(),
             progress=lambda done, total: display.update(task, completed=done, total=total),
         )  # fmt: skip
+    made.manifest = hash_segments(out)
     if options.json:
         print_json(result_json(out, wanted, made))
     else:

@@ -21,13 +21,12 @@ from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow, WindowSet
 from daq.pipeline.pairing import Pairer
 from daq.storage.files import make_parents
-from daq.storage.hashing import hash_segments
 from daq.storage.memory import return_large_blocks
 from daq.storage.recordedprocessing import note_processing, recorded_processing
 from daq.storage.schemas import arrow_schema
 from daq.storage.sortingslices import Paired, Reach, pair_slice, slices_of
 from daq.storage.sortingsource import Origin, Singles, find_singles
-from daq.storage.writer import ListModeWriter
+from daq.storage.writer import ListModeWriter, WriterLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 SLICE_ROWS = 1 << 20
 """Singles of a slice: 30 ms or so of a core, some 20 MB."""
 MAX_THREADS = 64
+_LIMITS = WriterLimits(buffers=4)
+"""Coincidences are a fraction of the singles: more memory than this would never be full."""
 COLUMNS = ("time_ps", "detector_a", "detector_b", "tof_ps", "energy_a_kev", "energy_b_kev", "kind")
 
 
@@ -66,11 +67,12 @@ def sort(
     recording: ListMode, out: Path, wanted: Wanted, *, identity: str, software: dict[str, str],
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Sorted:  # fmt: skip
-    """Pair the singles of `recording` again into the new sealed directory `out`, marks copied, and return the result.
+    """Pair the singles of `recording` again into the new sealed directory `out`, marks copied; return the result.
 
     `identity` is its acquisition id, `software` what the manifest names beside the recording's own. `progress(done,
     total)` counts singles, `total` None where they are derived from raw. Raise `RefusedError` for a recording that
-    cannot be sorted, or not so; `VerificationError` where it is damaged. Then `out` is left unsealed.
+    cannot be sorted, or not so; `VerificationError` where it is damaged. Then `out` is left unsealed. SHA-256 sums are
+    for `hash_segments` to add.
     """
     if not 1 <= wanted.threads <= MAX_THREADS:
         raise UsageError(f"{wanted.threads} threads: from 1 to {MAX_THREADS}")
@@ -93,7 +95,6 @@ def sort(
             ended_by=old.ended_by or "end", ledger=old.ledger, words_by_kind=old.words_by_kind,
             duration_ps=old.duration_ps, steps=None if old.steps is None else lambda: list(old.steps or ()),
         )  # fmt: skip
-    made.manifest = hash_segments(out)
     return made
 
 
@@ -164,7 +165,7 @@ def _writing(out: Path, manifest: Manifest, recording: ListMode) -> Iterator[Lis
     schemas: dict[StreamName, Any] = {"coincidences": arrow_schema("coincidences", list(COLUMNS))}
     if "marks" in recording.streams:
         schemas["marks"] = recording.schema("marks")
-    writer = ListModeWriter(out, manifest, schemas).open()
+    writer = ListModeWriter(out, manifest, schemas, limits=_LIMITS).open()
     try:
         yield writer
     except BaseException:

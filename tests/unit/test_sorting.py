@@ -98,7 +98,7 @@ def test_the_manifest_says_what_was_sorted_how_and_with_what_result(recorded: Pa
         manifest, old = recording.manifest, before.manifest
         assert recording.table("marks").equals(before.table("marks"))
     assert manifest == made.manifest
-    assert (manifest.state, manifest.acquisition_id, manifest.hashed) == ("sealed", "second", True)
+    assert (manifest.state, manifest.acquisition_id, manifest.hashed) == ("sealed", "second", False)
     assert (manifest.operator, manifest.ledger, manifest.words_by_kind, manifest.duration_ps) == (
         "somebody", old.ledger, old.words_by_kind, old.duration_ps,
     )  # fmt: skip
