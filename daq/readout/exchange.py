@@ -41,6 +41,8 @@ class Match:
 class _Pending:
     match: Match
     replies: queue.SimpleQueue[bytes] = field(default_factory=queue.SimpleQueue)
+    answered: bool = False
+    """A second reply is none: it is left as it is, malformed and counted."""
 
 
 class Exchanges:
@@ -78,7 +80,8 @@ class Exchanges:
             start = int(packets.offset[index])
             datagram = packets.data[start : start + int(packets.length[index])].tobytes()
             with self._lock:
-                found = next((p for p in self._pending if p.match.fits(datagram)), None)
+                found = next((p for p in self._pending if not p.answered and p.match.fits(datagram)), None)
             if found is not None:
+                found.answered = True
                 packets.flags[index] = int(Flag.PREAMBLE)
                 found.replies.put(datagram)

@@ -6,9 +6,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
+from support_petsys import Answer, Registers, replying
 
 from daq.errors import (
     DeadlineError,
@@ -23,53 +23,10 @@ from daq.model.frontend import FrontEnd
 from daq.readout import petsys as link_module
 from daq.readout.petsys import PetsysLink
 from daq.wire import petsys as p
-from daq.wire.petsys_config import (
-    REGISTER_WRITTEN,
-    WIDTHS,
-    Register,
-    RegisterRead,
-    bytes_of,
-    decode_register,
-    encode_register_data,
-)
+from daq.wire.petsys_config import Register
 from daq.wire.petsys_setup import Sequence, Unit, set_up, shut_down
 
 ALL = 0xFFFF
-
-
-@dataclass
-class Registers:
-    """A front end of bytes; `stuck` registers do not take what is written."""
-
-    values: dict[int, int] = field(
-        default_factory=lambda: {
-            Register.PROTOCOL: 0x104, Register.ASIC_TYPE: 2, Register.PLL_LOCKED: 1, Register.TIME_TAG: 1000,
-            Register.BASE_PCB: 5, Register.FIRMWARE_VARIANT: 0x0001_0111_0000_0000,
-        }
-    )  # fmt: skip
-    stuck: frozenset[int] = frozenset()
-    links: int = (1 << 64) - 1
-    asked: list[tuple[str, int, int]] = field(default_factory=list)
-
-    def answer(self, payload: bytes) -> bytes:
-        command = decode_register(payload)
-        register = Register(command.address)
-        if isinstance(command, RegisterRead):
-            value = self.values.get(register, 0)
-            if register in (Register.DESERIALISER_STATUS, Register.DECODER_STATUS):
-                value = self.values.get(Register.ASIC_ENABLE, 0) & self.links
-            self.asked.append(("read", register, value))
-            assert command.count == bytes_of(WIDTHS[register])
-            return encode_register_data(value.to_bytes(command.count, "little"))
-        value = int.from_bytes(command.data, "little")
-        self.asked.append(("write", register, value))
-        if register not in self.stuck:
-            self.values[register] = value
-        return REGISTER_WRITTEN
-
-    @property
-    def written(self) -> list[tuple[int, int]]:
-        return [(register, value) for what, register, value in self.asked if what == "write"]
 
 
 def carried_out(sequence: Sequence, answer: Callable[[bytes], bytes]) -> Unit:
@@ -155,9 +112,6 @@ def test_a_write_that_is_not_confirmed_is_an_error() -> None:
         )
 
 
-Answer = Callable[[bytes], list[bytes]]
-
-
 @contextmanager
 def front_end(answer: Answer) -> Iterator[socket.socket]:
     """Give a socket connected to a thread that answers each datagram."""
@@ -186,17 +140,6 @@ def front_end(answer: Answer) -> Iterator[socket.socket]:
         finally:
             over.set()
             thread.join()
-
-
-def replying(registers: Registers, change: Callable[[p.Reply], list[bytes]] | None = None) -> Answer:
-    def answer(datagram: bytes) -> list[bytes]:
-        if p.is_hello(datagram):
-            return [b"\x5a" + datagram]
-        command = p.decode_command(datagram)
-        reply = p.Reply(command.serial, command.function, registers.answer(command.payload))
-        return change(reply) if change else [p.encode_reply(reply)]
-
-    return answer
 
 
 def test_the_link_greets_and_carries_out_the_sequence() -> None:
