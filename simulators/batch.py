@@ -50,6 +50,17 @@ def forget_errors(udp: socket.socket) -> None:
     udp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
+def refused_by(udp: socket.socket) -> set[tuple[str, int]]:
+    """Return where nobody listened to what was sent, as far as the kernel was told since the last call."""
+    peers: set[tuple[str, int]] = set()
+    while True:
+        try:
+            _, _, _, peer = udp.recvmsg(0, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        except OSError:
+            return peers
+        peers.add((str(peer[0]), int(peer[1])))
+
+
 def places_of(plan: Plan) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """Return the addresses and lengths of a plan's datagrams in the order of sending; the plan keeps their memory."""
     count = len(plan.order.part)

@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     ports = dict(arguments.port)
     if "tcp" in ports:
         raise UsageError("--port tcp: the front end speaks UDP only")
-    board = FaultBoard(PetsysRules(arguments.asics), arguments.fault, seed=arguments.fault_seed, kinds=KINDS)
+    loop_s = frames_of(arguments) * t.FRAME_PS * 1e-12
+    board = FaultBoard(PetsysRules(arguments.asics, loop_s), arguments.fault, seed=arguments.fault_seed, kinds=KINDS)
     words = (arguments.datagram_bytes - 1) // t.WORD_BYTES
     singles, described = source_of(arguments)
     nominal = replace(NOMINAL, tot=arguments.energy == "tot")
@@ -106,19 +107,29 @@ def run(arguments: argparse.Namespace) -> int:
 def source_of(arguments: argparse.Namespace) -> tuple[Singles, dict[str, Any]]:
     """Return the singles that are sent round and round, and what makes them again. Raises `UsageError`."""
     described = {key: getattr(arguments, key) for key in _DESCRIBED}
-    if arguments.activity or arguments.detectors:
-        frames = scan_frames(arguments.loop, arguments.seconds)
+    frames = frames_of(arguments)
+    if _is_scan(arguments):
         singles, about = scan_singles(arguments, frames)
     else:
-        frames = loop_frames(arguments.rate, arguments.loop, arguments.seconds)
         detectors = arguments.asics * t.CHANNELS_PER_CHIP
         singles = poisson_singles(arguments.rate, detectors, frames * t.FRAME_PS, arguments.seed)
         about = {"rate": arguments.rate}
     return singles, {"options": described | about, "loop_frames": frames, "loop_events": len(singles.time_ps)}
 
 
+def frames_of(arguments: argparse.Namespace) -> int:
+    """Return how many frames there are before events repeat. Raises `UsageError`."""
+    if _is_scan(arguments):
+        return scan_frames(arguments.loop, arguments.seconds)
+    return loop_frames(arguments.rate, arguments.loop, arguments.seconds)
+
+
+def _is_scan(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.activity or arguments.detectors)
+
+
 def scan_frames(loop_s: float | None, seconds: float | None) -> int:
-    """Return how many frames of a scan there are before events repeat. Raises `UsageError`."""
+    """Return how many frames a loop of a scan has. Raises `UsageError`."""
     length_s = loop_s or min(SCAN_LOOP_S, seconds or SCAN_LOOP_S)
     if length_s > MOST_SCAN_S:
         raise UsageError(f"--loop {length_s:g}: of a scan at most {MOST_SCAN_S:g} s")
@@ -126,7 +137,7 @@ def scan_frames(loop_s: float | None, seconds: float | None) -> int:
 
 
 def loop_frames(rate_cps: float, loop_s: float | None, seconds: float | None) -> int:
-    """Return how many frames there are before events repeat. Raises `UsageError` for more than memory should hold."""
+    """Return how many frames a loop of random singles has. Raises `UsageError` for more than memory should hold."""
     length_s = loop_s or min(LONGEST_LOOP_S, LOOP_EVENTS / rate_cps, seconds or LONGEST_LOOP_S)
     if length_s * rate_cps > MOST_LOOP_EVENTS:
         raise UsageError(f"--loop {length_s:g} at {rate_cps:g} cps: {length_s * rate_cps:g} events, at most 1e8")

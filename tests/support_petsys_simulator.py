@@ -18,6 +18,7 @@ from simulators.petsys.loop import Content, Loop, State
 from simulators.petsys.singles import Singles, poisson_singles
 
 ASICS = 4
+LOOP_S = 0.1
 DATAGRAM_WORDS = 183
 ALL = State((1 << ASICS) - 1)
 
@@ -32,7 +33,7 @@ def content_of(rate_cps: float, frames: int, *, source: int = 0, datagram_words:
 
 def board_of(*texts: str) -> FaultBoard:
     specs: list[FaultSpec] = [parse_fault(text, KINDS) for text in texts]
-    return FaultBoard(PetsysRules(ASICS), specs, seed=3, kinds=KINDS)
+    return FaultBoard(PetsysRules(ASICS, LOOP_S), specs, seed=3, kinds=KINDS)
 
 
 def frames_of_loop(loop: Loop) -> list[Frame]:

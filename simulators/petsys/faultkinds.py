@@ -36,21 +36,23 @@ KINDS: dict[str, FaultKind] = {
 FRAME_KINDS = ("loss", "lie", "port", "lost-flag", "duplicate", "swap", "truncate")
 MODULE_KINDS = ("silent", "noisy", "jump")
 _MOST_NOISE = 20_000_000
-"""More does not fit into frames together with anything else."""
+"""Events of noise in a loop: they are memory."""
 
 
 class PetsysRules:
-    """Says no to faults of modules that are not there."""
+    """Says no to faults of modules that are not there, and to more noise than `loop_s` seconds of it can hold."""
 
-    def __init__(self, asics: int) -> None:
+    def __init__(self, asics: int, loop_s: float) -> None:
         self._asics = asics
+        self._loop_s = loop_s
 
     def check(self, spec: FaultSpec) -> None:
         """Raise `UsageError` for a fault that makes no sense here."""
         if spec.module is not None and spec.module >= self._asics:
             raise UsageError(f"fault {spec.text!r}: there are modules 0 to {self._asics - 1}")
-        if (spec.cps or 0) > _MOST_NOISE:
-            raise UsageError(f"fault {spec.text!r}: at most {_MOST_NOISE} events per second")
+        if (spec.cps or 0) * self._loop_s > _MOST_NOISE:
+            most = _MOST_NOISE / self._loop_s
+            raise UsageError(f"fault {spec.text!r}: at most {most:.3g} events per second, more with a shorter --loop")
 
     @staticmethod
     def refused_on(spec: FaultSpec, wire: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from daq.errors import RefusedError, WireError
 from daq.wire.petsys import REPLY_MARK, Reply, decode_command, is_hello
 from daq.wire.petsys_config import Register
-from simulators.batch import PeerGoneError, forget_errors, report_errors
+from simulators.batch import PeerGoneError, forget_errors, refused_by, report_errors
 from simulators.faults.board import FaultBoard
 from simulators.faults.control import FaultControl
 from simulators.petsys.loop import Content, State
@@ -103,15 +103,15 @@ class FrontEnd:
         self._send_replies()
 
     def _hear(self) -> None:
+        if self._peer in refused_by(self._udp):
+            self._leave("nobody listens at its port any more")
         for _ in range(_MOST_COMMANDS):
             try:
                 datagram, (host, port) = self._udp.recvfrom(_MAX_COMMAND_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            except OSError:  # an error that waits makes a socket "readable" too
-                forget_errors(self._udp)
-                self._leave("nobody listens at its port any more")
-                return
+            except OSError:  # an error of before, of which the list above has told all
+                continue
             if time.monotonic_ns() >= self._deaf_until_ns:
                 self._take(datagram, (str(host), int(port)))
 
@@ -170,7 +170,9 @@ class FrontEnd:
         try:
             return stream.step(now_ns, self._peer)
         except PeerGoneError as why:
-            self._leave(str(why))
+            gone = refused_by(self._udp)
+            if not gone or self._peer in gone:  # otherwise it was one of before
+                self._leave(str(why))
             return False
 
     def _leave(self, why: str) -> None:

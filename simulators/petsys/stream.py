@@ -11,7 +11,7 @@ import numpy as np
 
 from daq.model import tofpet2 as t
 from daq.wire.petsys import DATA_MARK
-from simulators.batch import BATCH, BatchSender
+from simulators.batch import BATCH, BatchSender, PeerGoneError
 from simulators.faults.board import FaultBoard
 from simulators.petsys.encoding import Ints, Words
 from simulators.petsys.framefaults import FRAMES_PER_S, FrameFaults
@@ -20,6 +20,8 @@ from simulators.petsys.modules import NEVER, frame_at, state_at
 
 FRAME_NS = 1e9 / FRAMES_PER_S
 _FAULTY_FRAMES = 4096
+_MOST_WAITS = 2000
+"""Tries, a millisecond each, to send what the network has no room for."""
 _MARK = np.array([DATA_MARK], np.uint8)
 
 Peer = tuple[str, int]
@@ -192,9 +194,13 @@ class Stream:
         begin = int(loop.starts[at])
         words = loop.words[begin : int(loop.starts[stop])]
         packed = self.faults.pack(words, loop.starts[at : stop + 1] - begin, self.number)
-        sent = 0
+        sent = waits = 0
         while sent < len(packed.begin):
-            sent += self._put(packed.words, packed.begin[sent:], packed.length[sent:], peer)
+            taken = self._put(packed.words, packed.begin[sent:], packed.length[sent:], peer)
+            sent += taken
+            waits = 0 if taken else waits + 1
+            if waits > _MOST_WAITS:
+                raise PeerGoneError("the network takes no more datagrams")
         return stop - at
 
     def _put(self, words: Words, begin: Ints, length: Ints, peer: Peer) -> int:

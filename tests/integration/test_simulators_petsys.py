@@ -157,6 +157,32 @@ def test_a_host_that_leaves_ends_the_run_and_the_next_is_served(tmp_path: Path) 
             assert truth["frames"] >= len(host.read.ids)
 
 
+def test_flat_out_too_it_notices_that_the_host_has_left(tmp_path: Path) -> None:
+    truth_file = tmp_path / "truth.json"
+    options = ("--rate", "1e6", "--asics", 4, "--speed", "max", "--free-run", "--truth", truth_file)
+    with simulator("petsys-gbe", *options) as server:
+        with host_of(server) as host:
+            host.hello()
+            host.listen(5000)
+        truth = truth_of(truth_file)
+
+    assert truth["trouble"] == "nobody listens at its port any more"
+    assert (truth["options"]["rate"], truth["speed"]) == (1e6, "max")
+
+
+def test_a_complaint_about_a_host_of_before_does_not_end_the_run_of_the_next(tmp_path: Path) -> None:
+    truth_file = tmp_path / "truth.json"
+    options = (*OPTIONS, "--free-run", "--truth", truth_file, "--fault", "reply-late:share=1,for_s=0.4")
+    with simulator("petsys-gbe", *options) as server, host_of(server) as host:
+        with host_of(server) as before:
+            question = encode_register(RegisterRead(Register.PROTOCOL, 8))
+            before.udp.send(encode_command(Command(1, Function.REGISTERS, question)))
+        host.hello()
+        host.listen(60_000)
+
+        assert not truth_file.exists()
+
+
 def test_with_once_it_ends_after_a_run(tmp_path: Path) -> None:
     with simulator("petsys-gbe", *OPTIONS, "--once", "--free-run") as server:
         with host_of(server) as host:

@@ -138,10 +138,10 @@ def test_all_faults_together_balance(shares: dict[str, float], batch: int) -> No
     [
         ("silent:module=4,at_s=1", "there are modules 0 to 3"),
         ("silent:at_s=1", "needs module and at_s"),
-        ("noisy:module=1,at_s=0,cps=1e9", "at most 20000000 events per second"),
+        ("noisy:module=1,at_s=0,cps=1e9", "at most 4e\\+07 events per second"),
         ("outage:at_s=1,for_s=1", "kinds are loss, duplicate, swap"),
     ],
 )
 def test_faults_that_make_no_sense_are_refused(text: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        PetsysRules(4).check(parse_fault(text, KINDS))
+        PetsysRules(4, 0.5).check(parse_fault(text, KINDS))
