@@ -151,6 +151,20 @@ class Medium:
     compton_share: float = 1.0
     position_mm: Position = (0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        for name in ("radius_mm", "length_mm"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise UsageError(f"medium of {name} {getattr(self, name)}: must be above zero")
+        if not (self.mu_per_mm >= 0 and math.isfinite(self.mu_per_mm)):
+            raise UsageError(f"medium of mu_per_mm {self.mu_per_mm}: must be zero or more")
+        if not 0.0 <= self.compton_share <= 1.0:
+            raise UsageError(f"medium of compton_share {self.compton_share}: must be from 0 to 1")
+
+    @property
+    def reach_mm(self) -> float:
+        """Return the largest distance of its side from the axis of the ring."""
+        return math.hypot(self.position_mm[0], self.position_mm[1]) + self.radius_mm
+
 
 @dataclass(frozen=True, slots=True)
 class Detectors:
@@ -222,12 +236,18 @@ class Scan:
             raise UsageError(f"scatter_floor_kev {self.scatter_floor_kev}: Compton leaves 170.3 to 511 keV")
         if not (math.isfinite(self.start_s) and 0 < self.seconds <= MAX_SECONDS and abs(self.start_s) <= MAX_SECONDS):
             raise UsageError(f"a scan of {self.seconds} s from {self.start_s} s; at most {MAX_SECONDS:g} s")
+        if len(self.sources) >= BACKGROUND:
+            raise UsageError(f"{len(self.sources)} sources; at most {BACKGROUND - 1}")
+        self._check_bore()
+
+    def _check_bore(self) -> None:
+        """Raise `UsageError` where something lies in the crystals."""
         radius_mm = self.ring.radius_mm
-        for source in self.sources:
-            if source.reach_mm >= radius_mm:
-                raise UsageError(
-                    f"a source reaches {source.reach_mm:g} mm from the axis; the bore has {radius_mm:g} mm"
-                )
+        things = [("a source", source.reach_mm) for source in self.sources]
+        things += [("the medium", self.medium.reach_mm)] if self.medium else []
+        for thing, reach_mm in things:
+            if reach_mm >= radius_mm:
+                raise UsageError(f"{thing} reaches {reach_mm:g} mm from the axis; the bore has {radius_mm:g} mm")
 
 
 MAX_SECONDS = 1e6

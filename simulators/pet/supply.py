@@ -20,7 +20,8 @@ from simulators.supply import Chunk, Instrument
 LEAD_PS = 1_000_000
 """How much later than in the simulation everything is on the wire: before the first decay times may be below zero."""
 PILOT_DECAYS = 20_000
-MAX_LOOP_BYTES = 512 << 20
+MAX_LOOP_BYTES = 64 << 20
+"""Eight million singles, of which the truth takes 38 bytes each, several times while it is sorted."""
 PIECE_BYTES = 1 << 20
 
 
