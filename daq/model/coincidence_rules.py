@@ -120,13 +120,16 @@ def _half_window(rule: PairingRule, key: str) -> Iterator[Finding]:
 def _delay(rule: PairingRule, order_bound_ps: int, key: str) -> Iterator[Finding]:
     if rule.delay_ps is None:
         return
-    least_ps, said = 2 * rule.half_window_ps + order_bound_ps, Said(f"{rule.delay_ps} ps")
-    if rule.delay_ps <= 2 * rule.half_window_ps:
-        reason = f"true pairs would be counted as delayed ones; take more than twice the half window, {least_ps} ps"
+    sure_ps, said = 2 * rule.half_window_ps + 3 * (rule.timing_sigma_ps or 0), Said(f"{rule.delay_ps} ps")
+    timing = " and 3 sigma of the timing" if rule.timing_sigma_ps else ""
+    if rule.delay_ps <= sure_ps:
+        reason = (
+            f"true pairs would be counted as delayed ones; take more than twice the half window{timing}, {sure_ps} ps"
+        )
         yield error(f"{key}.delay", said, reason)
-    elif rule.delay_ps <= least_ps:
+    elif rule.delay_ps <= sure_ps + order_bound_ps:
         reason = (
             f"times may be out of order by {order_bound_ps} ps where singles are paired, so that true pairs could be "
-            f"counted as delayed ones; take more than {least_ps} ps, or put singles in order before"
+            f"counted as delayed ones; take more than {sure_ps + order_bound_ps} ps, or put singles in order before"
         )
         yield error(f"{key}.delay", said, reason)

@@ -31,7 +31,7 @@ def test_a_sound_rule_has_no_finding() -> None:
         ({"half_window_ps": 2200}, "coincidence.half_window = 2200 ps: the longest line"),
         ({"half_window_ps": 9300}, "coincidence.half_window = 9300 ps: warning: the longest line"),
         ({"timing_sigma_ps": None}, "coincidence.timing_resolution = absent: warning: not stated"),
-        ({"delay_ps": 6400}, "coincidence.delay = 6400 ps: true pairs would be counted as delayed ones"),
+        ({"delay_ps": 6700}, "coincidence.delay = 6700 ps: true pairs would be counted as delayed ones"),
         ({"minimum_sector_difference": 19}, "coincidence.minimum_sector_difference = 19: no two of 36 sectors"),
         (
             {"minimum_sector_difference": 18, "half_window_ps": 700},
@@ -68,10 +68,10 @@ def test_lines_are_shorter_with_a_smaller_field_or_ring_difference() -> None:
 
 
 def test_a_delay_within_the_disorder_of_an_unsorted_front_end_is_refused_with_what_to_do() -> None:
-    found = said(GOOD, order_bound_ps=93_600)
+    found = said(GOOD, order_bound_ps=93_300)
 
     assert found == [
-        "coincidence.delay = 100000 ps: times may be out of order by 93600 ps where singles are paired, so that true "
+        "coincidence.delay = 100000 ps: times may be out of order by 93300 ps where singles are paired, so that true "
         "pairs could be counted as delayed ones; take more than 100000 ps, or put singles in order before"
     ]
-    assert said(GOOD, order_bound_ps=93_599) == []
+    assert said(GOOD, order_bound_ps=93_299) == []
