@@ -13,8 +13,9 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveI
 from daq.model.coincidence import Policy
 from daq.model.geometry import Laterality, View
 from daq.model.layout import Name, Strict
+from daq.model.processing import StoredSingles
 from daq.model.protocol import Head, PauseMeaning, ProtocolKind
-from daq.model.protocol_terms import HandOverKind, SinglesStored
+from daq.model.protocol_terms import HandOverKind
 from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
 
 PROTOCOL_SCHEMA = "acquisition-protocol/1"
@@ -73,7 +74,7 @@ class StoreFile(Strict):
 
     raw: bool = True
     """The words as the front end sent them: everything else can be made of them again."""
-    singles: SinglesStored = "all"
+    singles: StoredSingles = "all"
     pairs: bool | None = None
     """Coincidences; none said: where there are any."""
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from daq.model.coincidence import PairingRule, Policy
+from daq.model.processing import StoredSingles
 from daq.model.scanner import Ring
 from daq.model.windows import FWHM_PER_SIGMA
 
-SinglesStored = Literal["all", "windowed", "none"]
 HandOverKind = Literal["ct_attenuation", "overlay_check"]
 
 
@@ -83,7 +83,7 @@ class Store:
     """What is recorded. `pairs`: the coincidences, of the software or of the front end."""
 
     raw: bool = True
-    singles: SinglesStored = "all"
+    singles: StoredSingles = "all"
     pairs: bool = True
 
     @property

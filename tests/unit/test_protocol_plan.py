@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support_pages import blocks
 from support_protocols import made, pet, planar
 
 from daq.composition import judging, protocolplan
@@ -17,6 +18,7 @@ from daq.model.scanner import ScannerProfile
 from device_profiles.calibrations import write_calibration
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
+from device_profiles.site import load_site
 
 MMR = load_scanner("siemens-mmr")
 SINGLES = load_profile("singles64")
@@ -118,3 +120,16 @@ def test_a_camera_without_windows_or_calibration_is_left_as_it_was() -> None:
     bare = made(planar().replace('[windows.peak]\npeak = "140.5 keV"\nwidth = "20 %"\n', ""))
 
     assert protocolplan._processing(equipment(scanner=None), bare, HEAD).is_none
+
+
+def test_the_station_and_the_settings_of_the_page_on_pet_are_in_order(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/acquire-pet.md").read_text()
+    site, settings = [block.text for block in blocks(page) if block.language == "toml"]
+    (tmp_path / "site.toml").write_text(site)
+
+    told = load_site(tmp_path / "site.toml")
+    protocol = made(pet(top=settings + "\n"))
+
+    assert (told.scanner, told.calibrations) == ("reference-ring", tmp_path / "calibrations")
+    assert protocolplan._processing(equipment(), protocol, SINGLES).pairing_mask == 1
+    assert protocol.store.singles == "windowed"

@@ -159,7 +159,7 @@ def test_coincidences_are_in_picoseconds() -> None:
     pairs = load_protocol("fdg-static").protocol.coincidence
 
     assert pairs is not None
-    assert (pairs.half_window_ps, pairs.delay_ps, pairs.timing_sigma_ps) == (2250, None, None)
+    assert (pairs.half_window_ps, pairs.delay_ps, pairs.timing_sigma_ps) == (2250, 500_000, None)
 
 
 def test_requirements_are_in_seconds() -> None:
