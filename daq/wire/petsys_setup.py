@@ -3,7 +3,8 @@
 A sequence is a generator: it yields `Ask`, is sent the payload of the reply, and returns what it found. Every write is
 read back. Order and meaning of the registers: PETsys `sw_daq_tofpet2` 194662e, `daqd.py`, `initializeSystem`.
 
-Nothing here configures an ASIC: thresholds, bias voltages and the calibration of its links are set up before.
+`set_up` configures no ASIC: thresholds, bias voltages and the calibration of links are set up before, ASIC by ASIC with
+`write_asic` or by other software.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from daq.wire.petsys_config import (
     ASIC_TYPE_TOFPET2,
     PROTOCOL_VERSION,
     WIDTHS,
+    AsicCode,
+    AsicCommand,
     Function,
     Register,
     RegisterRead,
     RegisterWrite,
     bytes_of,
     check_written,
+    decode_asic_reply,
     decode_register_data,
+    encode_asic,
     encode_register,
 )
 
@@ -67,6 +72,23 @@ def write_register(register: Register, value: int) -> Generator[Ask, bytes, None
     found = yield from read_register(register)
     if found != value:
         raise ReadbackError(f"register {register.name.lower()} was set to 0x{value:X} and holds 0x{found:X}")
+
+
+def read_asic(spi_id: int, *, channel: int | None = None) -> Generator[Ask, bytes, int]:
+    """Return the configuration of a channel of an ASIC, or without one its global configuration."""
+    code = AsicCode.READ_GLOBAL if channel is None else AsicCode.READ_CHANNEL
+    payload = yield Ask(Function.ASIC, encode_asic(AsicCommand(spi_id, code, channel)))
+    return decode_asic_reply(code, payload) or 0
+
+
+def write_asic(spi_id: int, value: int, *, channel: int | None = None) -> Generator[Ask, bytes, None]:
+    """Write a configuration and look whether the ASIC holds it. Raises `ReadbackError`."""
+    code = AsicCode.WRITE_GLOBAL if channel is None else AsicCode.WRITE_CHANNEL
+    decode_asic_reply(code, (yield Ask(Function.ASIC, encode_asic(AsicCommand(spi_id, code, channel, value)))))
+    found = yield from read_asic(spi_id, channel=channel)
+    if found != value:
+        what = "its global configuration" if channel is None else f"that of channel {channel}"
+        raise ReadbackError(f"ASIC {spi_id:#06x}: {what} was set to {value:#x} and is {found:#x}")
 
 
 def set_up(front_end: FrontEnd, asics: int, now_s: Callable[[], float]) -> Sequence:

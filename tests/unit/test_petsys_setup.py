@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -23,8 +23,8 @@ from daq.model.frontend import FrontEnd
 from daq.readout import petsys as link_module
 from daq.readout.petsys import PetsysLink
 from daq.wire import petsys as p
-from daq.wire.petsys_config import Register
-from daq.wire.petsys_setup import Sequence, Unit, set_up, shut_down
+from daq.wire.petsys_config import AsicStatus, Function, Register, decode_asic, encode_asic_reply
+from daq.wire.petsys_setup import Ask, Sequence, Unit, read_asic, set_up, shut_down, write_asic
 
 ALL = 0xFFFF
 
@@ -101,6 +101,49 @@ def test_asics_without_a_link_are_named() -> None:
     registers = Registers(links=ALL & ~(1 << 3 | 1 << 9))
     with pytest.raises(DeadlineError, match="no data link to ASICs 3, 9 after 2 s"):
         carried_out(set_up(FrontEnd(), ALL, ticking()), registers.answer)
+
+
+class Asics:
+    """ASICs that hold what they are told, but for bits that are stuck at 0."""
+
+    def __init__(self, stuck: int = 0) -> None:
+        self.held: dict[tuple[int, int | None], int] = {}
+        self._stuck = stuck
+        self.status = AsicStatus.OK
+
+    def answer(self, payload: bytes) -> bytes:
+        command = decode_asic(payload)
+        place = command.spi_id, command.channel
+        if command.value is not None:
+            self.held[place] = command.value & ~self._stuck
+        return encode_asic_reply(command.code, self.status, self.held.get(place, 0))
+
+
+def finished(sequence: Generator[Ask, bytes, object], answer: Callable[[bytes], bytes]) -> object:
+    try:
+        ask = next(sequence)
+        while True:
+            assert ask.function is Function.ASIC
+            ask = sequence.send(answer(ask.payload))
+    except StopIteration as end:
+        return end.value
+
+
+def test_a_configuration_of_an_asic_is_written_and_read_back() -> None:
+    asics = Asics()
+    finished(write_asic(0x0102, 0x1234, channel=5), asics.answer)
+    finished(write_asic(0x0102, 0x77), asics.answer)
+    assert asics.held == {(0x0102, 5): 0x1234, (0x0102, None): 0x77}
+    assert finished(read_asic(0x0102, channel=5), asics.answer) == 0x1234
+
+
+def test_an_asic_that_does_not_hold_its_configuration_is_found() -> None:
+    with pytest.raises(ReadbackError, match="ASIC 0x0102: that of channel 5 was set to 0x1235 and is 0x1234"):
+        finished(write_asic(0x0102, 0x1235, channel=5), Asics(stuck=1).answer)
+    complaining = Asics()
+    complaining.status = AsicStatus.BAD_CHECKSUM
+    with pytest.raises(WireError, match="bad checksum"):
+        finished(write_asic(0x0102, 1), complaining.answer)
 
 
 def test_a_write_that_is_not_confirmed_is_an_error() -> None:
