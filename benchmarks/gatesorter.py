@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import uproot
 
@@ -44,14 +45,15 @@ def sorter() -> Any:
 
 
 def write(request: dict[str, Any]) -> dict[str, Any]:
-    """Write singles as GATE does, but for volumes, which are numbers: to read and hash texts would cost GATE more."""
+    """Write singles with the branches that GATE's digitiser gives and its sorter asks for; volumes have names."""
     singles = np.load(request["singles"])
     rows = len(singles["time_ps"])
     place = np.zeros(rows, np.float32)
+    names = np.array([f"crystal-0_{number}" for number in range(int(singles["detector"].max()) + 1)])
     with uproot.recreate(request["root"]) as file:
         file["Singles"] = {
             "EventID": np.arange(rows, dtype=np.int32), "GlobalTime": singles["time_ps"] / 1000.0,
-            "PreStepUniqueVolumeID": singles["detector"].astype(np.int32),
+            "PreStepUniqueVolumeID": ak.Array(names)[singles["detector"]],
             "TotalEnergyDeposit": singles["energy_kev"] / np.float32(1000),
             "PostPosition_X": place, "PostPosition_Y": place, "PostPosition_Z": place,
         }  # fmt: skip
