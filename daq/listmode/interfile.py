@@ -5,10 +5,14 @@ Keys are compared as Interfile does: without case, blanks, `!` and `%`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from daq.errors import FormatError
 from daq.model.sinogram import Sinogram
+
+
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ def _whole(keys: dict[str, str], key: str, where: str, *, least: int = 1, absent
         return absent
     if value is None:
         raise FormatError(f"{where}: no key `{key}`; it is the header of a list-mode file that is needed")
-    if not value.isdecimal() or int(value) < least:
-        raise FormatError(f"{where}: {key} = {value!r}, must be a whole number of at least {least}")
+    if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < least:
+        raise FormatError(f"{where}: {key} = {value[:40]!r}, must be a whole number of at least {least}")
     return int(value)
 
 
@@ -77,9 +81,12 @@ def _number(keys: dict[str, str], key: str, where: str) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise FormatError(f"{where}: {key} = {value!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise FormatError(f"{where}: {key} = {value[:40]!r} is no number")
+    return number
 
 
 def _contradictions(keys: dict[str, str], sinogram: Sinogram) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ def _contradictions(keys: dict[str, str], sinogram: Sinogram) -> tuple[str, ...]
     if table is None:
         return ()
     parts = table.strip("{} ").split(",")
-    planes = sum(int(part) for part in parts if part.strip().isdecimal())
+    planes = sum(int(part) for part in parts if part.strip().isdecimal() and len(part) <= _MOST_DIGITS)
     if sinogram.axial_compression != 1 or planes == sinogram.planes:
         return ()
     return (

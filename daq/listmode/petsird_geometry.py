@@ -18,7 +18,8 @@ from daq.model.scanner import Ring
 
 NO_BIN = 0xFFFFFFFF
 MOST_NUMBERS = 1 << 26
-"""The most detector numbers, holes included, that a table is made for: 256 MiB."""
+MOST_POSITIONS = 1 << 22
+"""The most detector numbers, holes included, and the most positions of crystals that a table is made for: 256 MiB."""
 
 Matrices = npt.NDArray[np.float32]
 """[n, 3, 4]: rotation and translation in mm."""
@@ -58,6 +59,10 @@ def detection_bins(ring: Ring, energies: int = 1) -> npt.NDArray[np.uint32]:
     if ring.highest_detector >= MOST_NUMBERS:
         raise RefusedError(
             f"detector numbers up to {ring.highest_detector}: a table is made for at most {MOST_NUMBERS}"
+        )
+    if ring.layers * ring.rings * ring.detectors_per_ring > MOST_POSITIONS:
+        raise RefusedError(
+            f"{ring.layers} layers of {ring.rings} rings: at most {MOST_POSITIONS} positions are understood"
         )
     positions = crystal_positions(ring)
     elements = len(positions) * ring.module_rings * ring.layers

@@ -13,8 +13,13 @@ def findings(profile: ScannerProfile) -> list[Finding]:
     """Return everything there is to say about a scanner profile whose keys and types are in order."""
     found = list(_ring_or_heads(profile))
     if profile.ring is not None:
-        found += [*_parts(profile.ring), *_numbers(profile.ring), *_layers(profile.ring)]
+        found += ring_findings(profile.ring)
     return [*found, *_heads(profile.heads), *_axes(profile)]
+
+
+def ring_findings(ring: Ring) -> list[Finding]:
+    """Return everything there is to say about a ring by itself."""
+    return [*_parts(ring), *_numbers(ring), *_layers(ring)]
 
 
 def _ring_or_heads(profile: ScannerProfile) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ class Sinogram(Strict):
     @property
     def planes(self) -> int:
         """Return the number of planes without axial compression: one per allowed pair of rings."""
-        return self.rings + 2 * sum(self.rings - apart for apart in range(1, self.max_ring_difference + 1))
+        return self.rings + self.max_ring_difference * (2 * self.rings - self.max_ring_difference - 1)
 
     @property
     def bins(self) -> int:

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from daq.errors import FormatError, MismatchError, RefusedError
 from daq.listmode.interfile import ListModeHeader
 from daq.model.events import DELAYED
+from daq.model.finding import errors
 from daq.model.processing import Processing
 from daq.model.scanner import Ring, ScannerProfile
+from daq.model.scanner_rules import ring_findings
 from daq.model.sinogram import PairTable, pair_table
 
 if TYPE_CHECKING:
@@ -170,6 +172,8 @@ def scanner_of(run: ListMode, wanted: Wanted) -> tuple[Ring, str]:
     profile = recorded(run, "scanner", ScannerProfile)
     ring = profile.ring if profile else _ring_of_processing(run)
     title = profile.title if profile else str(run.manifest.profile.get("title", ""))
+    for finding in errors(ring_findings(ring)) if ring else ():
+        raise FormatError(f"{run.directory}: the manifest's scanner: {finding}")
     told = wanted.scanner
     if told is not None and told.ring is None:
         raise RefusedError(f"scanner {told.id} has heads and no ring: there are no pairs of detectors")

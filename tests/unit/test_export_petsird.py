@@ -36,6 +36,8 @@ from daq.model.scanner import Ring, positions_mm
 from daq.storage.export import Exported, export
 from daq.storage.exportpairs import Wanted
 
+ODD = RING.model_copy(update={"module_detectors": 5})
+
 
 def exported(folder: Path, columns: dict[str, np.ndarray], wanted: Wanted | None = None, **changes: Any) -> Exported:
     return export(recording(folder, columns, **changes), folder / "out.petsird", to="petsird", wanted=wanted)
@@ -353,6 +355,7 @@ def test_lists_larger_than_memory_wait_on_the_disk(tmp_path: Path, monkeypatch: 
         ({}, {"processing": None}, r"name the scanner profile \(--scanner\)"),
         ({}, {"processing": {"pairing": {}}}, "the manifest's processing: pairing.half_window_ps: Field required"),
         ({"detector_a": None, "detector_b": None}, {}, "neither detectors nor bin addresses"),
+        ({}, {"processing": processing(ring=ODD)}, "the manifest's scanner: .*module_detectors = 5: does not divide"),
         ({}, {"state": "open"}, "is not sealed: petsird is made of sealed recordings only"),
     ],
 )

@@ -99,8 +99,17 @@ def test_a_segment_table_that_contradicts_the_compression_is_noted() -> None:
         ("%number of views:=12\n", "", "lm.hdr: no key `number of views`"),
         ("views:=12", "views:=twelve", "number of views = 'twelve', must be a whole number of at least 1"),
         ("(keV) [1]:=430", "(keV) [1]:=low", "= 'low' is no number"),
+        ("(keV) [1]:=430", "(keV) [1]:=nan", "= 'nan' is no number"),
+        ("difference:=2", "difference:=" + "9" * 5000, "maximum ring difference = '9999"),
     ],
 )
 def test_a_header_without_what_is_needed_is_refused(old: str, new: str, words: str) -> None:
     with pytest.raises(FormatError, match=words.replace("[", r"\[")):
         parse_header(HEADER.replace(old, new), "lm.hdr")
+
+
+def test_a_ring_difference_beyond_all_scanners_takes_no_time() -> None:
+    header = parse_header(HEADER.replace("difference:=2", "difference:=999999999"), "lm.hdr")
+
+    with pytest.raises(MismatchError, match="has no such sinogram"):
+        pair_table(header.sinogram, RING)
