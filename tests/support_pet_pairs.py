@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from support_pet import (
 )
 
 from daq.model.coincidence import Policy
-from daq.model.scanner import sectors
+from daq.model.scanner import Ring, sectors
 from simulators.pet.generate import generate
 from simulators.pet.model import Detectors, Scan, line, point
 
@@ -83,9 +84,9 @@ class Rates:
     def _tau(self) -> float:
         return self.dead_ps / 1e12
 
-    def _mean(self, acceptance: object) -> float:
+    def _mean(self, acceptance: Callable[[Ring, float], float]) -> float:
         z = (np.arange(200) + 0.5) / 200 * self.length_mm - self.length_mm / 2
-        return float(np.mean([acceptance(small_ring(), value) for value in z]))  # type: ignore[operator]
+        return float(np.mean([acceptance(small_ring(), value) for value in z]))
 
 
 def by_batch(pairs: Pairs, chosen: np.ndarray, seconds: float) -> np.ndarray:
@@ -125,7 +126,7 @@ def randoms(scale: float) -> list[Check]:
 
 
 def wide_window(scale: float) -> list[Check]:
-    """Randoms grow with the window; 2e5 and 1.5e5 singles a second make 135 in 4.5 ns, as two separate points do."""
+    """Randoms grow with the window: few singles, a wide window."""
     ring = small_ring(module_rings=8)
     seconds, bq, w_s = 0.5 * scale, 3e5, 200e-9
     detectors = Detectors(efficiency=0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ class PetSupply:
             "repetitions": self.repetitions,
             "lead_ps": 0 if self._loop else LEAD_PS,
             "kev_per_adc": self._kev_per_adc,
-            "activity_bq": [[s.nuclide, s.activity_bq] for s in self._scan.sources],
+            "scan": scan_as_json(self._scan),
         }
 
     def _makers(self) -> list[SourceWords]:
@@ -152,3 +152,16 @@ class PetSupply:
             yield [
                 Chunk(source, w[begin:end]) for source, w, (begin, end) in zip(self.sources, words, cuts, strict=True)
             ]
+
+
+def scan_as_json(scan: Scan) -> dict[str, Any]:
+    """Return all that a scan is made of, as JSON takes it."""
+    return {
+        "ring": scan.ring.model_dump(mode="json"),
+        "sources": [asdict(source) | {"shape": source.shape.name.lower()} for source in scan.sources],
+        "detectors": asdict(scan.detectors),
+        "medium": asdict(scan.medium) if scan.medium else None,
+        "scatter_fraction": scan.scatter_fraction,
+        "scatter_floor_kev": scan.scatter_floor_kev,
+        "start_s": scan.start_s,
+    }

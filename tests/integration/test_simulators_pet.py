@@ -43,6 +43,8 @@ def test_every_single_sent_is_one_of_the_truth_and_calibrates_to_it(tmp_path: Pa
 
     assert (code, errors, got.gap) == (0, "", 0)
     assert truth["events"] == len(photons) > 5000
+    assert truth["scan"]["sources"][0]["position_mm"] == [30.0, 0.0, 0.0]
+    assert truth["scan"]["detectors"]["efficiency"] == 0.8
     assert truth["singles_are_made"] == about["singles_are_made"] == "while they are sent"
     for source in (0, 1):
         mine = photons.rows(photons.module * 2 // 256 == source)
