@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from daq.errors import FormatError
 from daq.model.sinogram import Sinogram
 
-
 _MOST_DIGITS = 9
 
 
