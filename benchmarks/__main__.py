@@ -16,7 +16,9 @@ from benchmarks import (
     bench_mqtt,
     bench_order,
     bench_pairing,
+    bench_pet,
     bench_readout,
+    bench_sort,
     bench_start,
     bench_streams,
 )
@@ -27,8 +29,8 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
-        "pairing": bench_pairing,
-        "daemon": bench_daemon, "mqtt": bench_mqtt, "export": bench_export,
+        "pairing": bench_pairing, "pet": bench_pet,
+        "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
