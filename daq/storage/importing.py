@@ -43,7 +43,7 @@ def import_file(
     fit (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
     """
     if layout.decoder is not None:
-        raise MismatchError(f"{path}: words of the decoder {layout.decoder} come in datagrams, no file of them is known")
+        raise MismatchError(f"{path}: the decoder {layout.decoder} takes datagrams; no file of such is known")
     total = _size_of(path)
     with _opened(path) as file:
         _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, foreign, force=force)
