@@ -25,7 +25,7 @@ from support_pet import (
 )
 
 from daq.model.nuclide_table import nuclide
-from daq.model.scanner import positions_mm
+from daq.model.scanner import Ring, positions_mm
 from simulators.pet.generate import blocks, generate, join
 from simulators.pet.model import BACKGROUND, Detectors, Medium, PhotonFlag, Scan, line, point
 
@@ -81,7 +81,23 @@ def crystals(scale: int) -> list[Check]:
     own = photons.rows(photons.photon == 0)
     expected = bq * 320 * 0.3 * scale
     assert (photons.origin == BACKGROUND).all()
-    return [counted("decays of Lu-176 in the crystals", len(own), expected)]
+    checks = [counted("decays of Lu-176 in the crystals", len(own), expected)]
+    for number, kev, chance in ((2, 201.83, 0.7797 * 0.2), (3, 306.78, 0.936 * 0.5)):
+        elsewhere = photons.rows(photons.photon == number)
+        assert np.allclose(elsewhere.energy_kev, kev)
+        across = expected * chance * crossing(ring)
+        checks.append(counted(f"its gammas of {kev:.0f} keV in other crystals", len(elsewhere), across))
+    return checks
+
+
+def crossing(ring: Ring) -> float:
+    """The chance that a photon from a crystal crosses the bore to another, by quadrature over azimuths to the axis."""
+    azimuth = (np.arange(20_000) + 0.5) / 20_000 * math.pi - math.pi / 2
+    chord, half = 2 * radius_mm(ring) * np.cos(azimuth), half_length_mm(ring)
+    z = (np.arange(ring.rings) - (ring.rings - 1) / 2) * ring.axial_pitch_mm
+    ends = [half + sign * value for value in z for sign in (-1, 1)]
+    cosines = [float((end / np.hypot(end, chord)).mean()) for end in ends]
+    return sum(cosines) / len(z) / 4
 
 
 def sensitivity(scale: int) -> list[Check]:
@@ -223,9 +239,9 @@ def attenuation(scale: int) -> list[Check]:
     return checks
 
 
-def off_centre_survival(ring: object, x_mm: float, chord: np.ndarray, azimuth: np.ndarray, mu: float) -> float:
+def off_centre_survival(ring: Ring, x_mm: float, chord: np.ndarray, azimuth: np.ndarray, mu: float) -> float:
     """Mean over azimuths of what survives and meets the ring with both photons, by quadrature over the slope."""
-    radius, half = radius_mm(ring), half_length_mm(ring)  # type: ignore[arg-type]
+    radius, half = radius_mm(ring), half_length_mm(ring)
     along = x_mm * np.cos(azimuth)
     farther = np.sqrt(radius**2 - (x_mm * np.sin(azimuth)) ** 2) + np.abs(along)
     top = half / np.hypot(half, farther)  # cosine to the axis at which the farther photon leaves the ring
