@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support_pet import reference_ring, small_ring
+from support_pet import reference_ring, small_ring, true_pairs
 
 from daq.errors import RefusedError, UsageError
-from daq.model.scanner import modules
+from daq.model.scanner import modules, positions_mm
 from simulators.faults import transmissions
 from simulators.options import instrument
 from simulators.pet.beta import lutetium_electrons_kev
@@ -166,3 +166,19 @@ def test_faults_of_the_wire_strike_a_scan_as_any_other_supply() -> None:
     assert truth["injected"]["dropped_packets"] > 0
     assert truth["expected"]["sources"][0]["gap"] == truth["injected"]["dropped_words"]
     assert len(datagrams) > 10
+
+
+def test_photons_scattered_in_a_medium_have_the_energy_of_their_angle() -> None:
+    """A speck of matter in the middle: the angle between two photons is that of the one that was scattered."""
+    speck = Medium(1.0, 2.0, mu_per_mm=0.01)
+    sharp = Detectors(energy_fwhm=0.0)
+    first, second = true_pairs(generate(Scan(reference_ring(), (point("F-18", 1e6),), sharp, speck), 6))
+
+    scattered = (first.flags | second.flags) & PhotonFlag.SCATTERED > 0
+    places = [positions_mm(reference_ring(), photons.detector[scattered]) for photons in (first, second)]
+    a, b = (place / np.linalg.norm(place, axis=1)[:, None] for place in places)
+    of_angle = 510.99895 / (2 + (a * b).sum(axis=1))
+    least = np.minimum(first.energy_kev, second.energy_kev)[scattered]
+    assert len(least) > 300
+    assert np.mean(np.abs(least - of_angle) < 15.0) > 0.97  # one in a hundred is scattered twice
+    assert least.min() < 300.0
