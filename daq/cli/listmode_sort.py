@@ -78,7 +78,7 @@ def result_json(out: Path, wanted: Wanted, made: Sorted) -> dict[str, Any]:
     return {
         "directory": str(out),
         "acquisition_id": manifest.acquisition_id,
-        "sorted_from": (manifest.model_extra or {})["sorted_from"],
+        "sorted_from": manifest.sorted_from,
         "singles": made.singles,
         "prompts": made.counts["prompts"],
         "delayeds": made.counts["delayeds"],

@@ -50,6 +50,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "hashed": manifest.hashed,
         "continues": manifest.continues,
         "recovered_from": manifest.recovered_from,
+        "sorted_from": manifest.sorted_from,
         "rows_left_to_replay": bool(manifest.time.get("rows_left_to_replay")),
         "losses": manifest.losses,
     }
@@ -135,6 +136,8 @@ def _head(info: dict[str, Any]) -> str:
         )
     if info["recovered_from"]:
         lines["recovered from"] = info["recovered_from"]
+    if info["sorted_from"]:
+        lines["sorted from"] = f"{info['sorted_from'].get('stream')} of {info['sorted_from'].get('acquisition_id')}"
     if info["continues"]:
         lines["continues"] = info["continues"]
     wide = max(map(len, lines))

@@ -112,6 +112,8 @@ class Manifest(BaseModel):
     ledger: Ledger | None = None
     segments: Annotated[list[Segment], Field(default_factory=list)]
     recovered_from: str | None = None
+    sorted_from: dict[str, Any] | None = None
+    """Of coincidences made anew from recorded singles: `acquisition_id`, `stream`, `segments` with their sums."""
     losses: list[dict[str, Any]] = []
     """What a recovery could not save: file, byte range, row range, reason."""
 

@@ -106,7 +106,7 @@ def test_the_manifest_says_what_was_sorted_how_and_with_what_result(recorded: Pa
     assert Processing.model_validate_json(json.dumps(manifest.processing)).pairing == rule()
     assert manifest.counters == {"singles": 6000, "pairing": dict(made.counts)}
     assert manifest.software["sorted_by_scandaq"] == "9"
-    assert (manifest.model_extra or {})["sorted_from"] == {
+    assert manifest.sorted_from == {
         "acquisition_id": "first", "stream": "singles",
         "segments": {s.file: s.crc_chain for s in old.segments if s.stream == "singles"},
     }  # fmt: skip
