@@ -20,7 +20,7 @@ from daq.model.packets import NO_SEQUENCE, Flag
 from daq.storage.slab import Slab
 from daq.wire.native import HEADER_BYTES
 from daq.wire.native_kernel import parsed_datagram
-from daq.wire.petsys_frames import parsed_petsys
+from daq.wire.petsys_parsing import parsed_petsys
 
 SLICE, FULL, IDLE, ERROR = range(4)
 """Why `Receiver.receive` came back: a slice of packets is there; the slab is full; nothing came; an error waits."""

@@ -1,4 +1,4 @@
-"""Frames of PETsys data datagrams inside compiled loops: what a datagram holds, and the account of its frames."""
+"""The walk over PETsys datagrams that accounts for their frames; compiled. State in arrays, no Python per frame."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numba import types
 
 from daq.model import tofpet2 as t
-from daq.model.events import NO_SOURCE
-from daq.model.kernel import inlined, kernel, spliced
-from daq.model.packets import NO_SEQUENCE, Flag
+from daq.model.kernel import kernel, spliced
+from daq.model.packets import Flag
 from daq.wire import tracking_table as columns
 from daq.wire.native_kernel import little_endian_u64
-from daq.wire.petsys import DATA_MARK, REPLY_MARK
+from daq.wire.petsys import REPLY_MARK
+from daq.wire.petsys_parsing import SUCCESSOR_FRAMES, behind_lie, consistent
 from daq.wire.tracking_account import admit, open_at, take
 from daq.wire.tracking_intervals import skip_to
 
@@ -21,8 +21,6 @@ REORDER_FRAMES = 1 << 14
 """A frame that is further back than this (84 ms) is one of a front end that began again."""
 PLAUSIBLE_FRAMES = 1 << 16
 """How far (0.34 s) frames may run ahead whatever the host's clock says."""
-SUCCESSOR_FRAMES = 1 << 12
-"""A jump is believed when another frame follows it no further away than this (21 ms)."""
 MOST_DROPPED_FRAMES = 4096
 """More frames than a datagram can hold: what a dropped packet's header says beyond that is not believed."""
 _SLACK_NS = 1_000_000_000
@@ -60,7 +58,6 @@ _FLAG_MALFORMED = np.uint8(Flag.MALFORMED)
 _FLAG_TRUNCATED = np.uint8(Flag.TRUNCATED)
 _FLAG_DUPLICATE = np.uint8(Flag.DUPLICATE)
 _DROPPED = int(Flag.DROPPED)
-_NO_SOURCE, _NO_SEQUENCE = np.uint16(NO_SOURCE), np.uint64(NO_SEQUENCE)
 
 
 class Rows(NamedTuple):
@@ -95,57 +92,6 @@ class Found(NamedTuple):
     """int64 [3, room]: packet, frames, source."""
     starts: Any
     """int64 [2, room]: packet, source."""
-
-
-@inlined
-def parsed_petsys(data: Any, offset: Any, length: Any) -> Any:
-    """Return flags u8, source u16, sequence u64 and two words u64 of the datagram `data[offset:offset + length]`.
-
-    Of data: source and id of the first frame, and the first words of the first frame and of the last, which is all that
-    is kept of a datagram without room. What is no data is `MALFORMED`, a reply to be found.
-    """
-    if length > t.HEADER_BYTES and data[offset] == DATA_MARK:
-        at, end = np.int64(offset) + 1, np.int64(offset) + np.int64(length)
-        first = little_endian_u64(data, at)
-        last = first
-        while at + t.HEADER_BYTES <= end:
-            last = little_endian_u64(data, at)
-            words = np.int64(last >> _SIZE_SHIFT & _SIZE)
-            at += t.WORD_BYTES * (words if words > t.HEADER_WORDS else t.HEADER_WORDS)
-        return np.uint8(0), np.uint16(first >> _ADDRESS_SHIFT & _ADDRESS), first & _ID, first, last
-    return _FLAG_MALFORMED, _NO_SOURCE, _NO_SEQUENCE, np.uint64(0), np.uint64(0)
-
-
-@spliced
-def _consistent(data: Any, at: Any) -> Any:
-    """Tell whether size and number of events of the frame at `at` agree."""
-    size = np.int64(little_endian_u64(data, at) >> _SIZE_SHIFT & _SIZE)
-    return size == np.int64(little_endian_u64(data, at + t.WORD_BYTES) & _EVENTS) + t.HEADER_WORDS
-
-
-@spliced
-def _follows(data: Any, at: Any, end: Any, before: Any) -> Any:
-    """Tell whether at `at` the datagram ends, or a frame begins that can be the next one after the frame `before`."""
-    if at == end:
-        return True
-    if at + t.HEADER_BYTES > end or not _consistent(data, at):
-        return False
-    word = little_endian_u64(data, at)
-    ahead = np.int64(word & _ID) - np.int64(before & _ID) & _MASK
-    return word >> _ADDRESS_SHIFT == before >> _ADDRESS_SHIFT and 0 < ahead <= SUCCESSOR_FRAMES
-
-
-@spliced
-def _behind_lie(data: Any, at: Any, end: Any) -> Any:
-    """Return where the frame after one that lies about its size begins; -1 where that cannot be told."""
-    word = little_endian_u64(data, at)
-    by_size = at + t.WORD_BYTES * np.int64(word >> _SIZE_SHIFT & _SIZE)
-    by_events = at + t.WORD_BYTES * (t.HEADER_WORDS + np.int64(little_endian_u64(data, at + t.WORD_BYTES) & _EVENTS))
-    if at + t.HEADER_BYTES <= by_size <= end and _follows(data, by_size, end, word):
-        return by_size
-    if by_events <= end and _follows(data, by_events, end, word):
-        return by_events
-    return np.int64(-1)
 
 
 @spliced
@@ -280,9 +226,9 @@ def _data(rows: Any, tracks: Any, found: Any, packet: Any) -> None:
             new += _frame(rows, tracks, found, packet, at, np.int64(0))
             break
         size = t.WORD_BYTES * np.int64(little_endian_u64(rows.data, at) >> _SIZE_SHIFT & _SIZE)
-        if not _consistent(rows.data, at):
+        if not consistent(rows.data, at):
             new += _frame(rows, tracks, found, packet, at, np.int64(0))
-            at = _behind_lie(rows.data, at, end)
+            at = behind_lie(rows.data, at, end)
             if at < 0:
                 break
             continue

@@ -86,10 +86,13 @@ class FrameTracker:
         room = int(packets.length.sum()) // t.HEADER_BYTES + 2 * len(packets) + self._missing.shape[1] + 2
         runs, run_source = np.empty((3, room), np.int64), np.empty(room, np.int64)
         gaps, starts = np.empty((3, room), np.int64), np.empty((2, room), np.int64)
+        header = packets.header
+        if header.shape[1] < t.HEADER_BYTES:  # of a recording that is none of ours
+            header = np.zeros((len(packets), t.HEADER_BYTES), np.uint8)
         progress = self._counts.copy()
         progress[: columns.SOURCES] = 0
         f.account_frames(
-            packets.data, packets.offset, packets.length, packets.arrival_ns, flags, packets.header,
+            packets.data, packets.offset, packets.length, packets.arrival_ns, flags, header,
             self._known_units, self._index_of, self._numbers, self._table, self._missing, self._frames,
             progress, runs, run_source, gaps, starts,
         )  # fmt: skip
