@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,18 @@ def test_damage_ends_the_sorting_and_the_result_is_not_sealed(tmp_path: Path, th
         sorted_again(directory, tmp_path / "out", Wanted(rule(), threads=threads, slice_rows=200))
 
     assert verify(tmp_path / "out").verdict == "unsealed"
+
+
+def test_an_interruption_leaves_a_directory_that_is_not_sealed(recorded: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with open_listmode(recorded) as recording, pytest.raises(KeyboardInterrupt):
+        sort(recording, tmp_path / "out", Wanted(rule(), threads=2, slice_rows=100), identity="second", software={},
+             progress=interrupt)  # fmt: skip
+
+    assert verify(tmp_path / "out").verdict == "unsealed"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("sort", "listmode"))]
 
 
 def test_sorting_what_was_sorted_is_refused_because_it_holds_no_singles(recorded: Path, tmp_path: Path) -> None:
