@@ -47,6 +47,13 @@ def beyond_this_version(protocol: AcquisitionProtocol) -> Iterator[Finding]:
             what = "it will not be started" if key.endswith(".stop.counts") else "it will not be judged at the end"
             reason = f"the readout of this version counts all energies and heads together: {what}"
             yield warning(key, Said(str(limit)), reason)
+    yield from _recorded(protocol)
+
+
+def _recorded(protocol: AcquisitionProtocol) -> Iterator[Finding]:
+    if protocol.recorded is not None:
+        reason = "the readout of this version records every energy that the instrument sends"
+        yield warning("recorded", Said(str(protocol.recorded).removeprefix("recorded ")), reason)
 
 
 def count_limits(protocol: AcquisitionProtocol) -> Iterator[tuple[str, CountLimit]]:

@@ -176,7 +176,12 @@ class Planner:
         moment_ns = time.monotonic_ns()
         at = await asyncio.to_thread(records.papers.injected_now)
         self._audit.note(actor, "injected-now", run.identity, result="done", new=at.isoformat())
-        return {"injected_at": at.isoformat(), "marked": await run.injected(actor.user, moment_ns)}
+        try:
+            marked = await run.injected(actor.user, moment_ns)
+        except ScandaqError as why:  # the record has it; asking again would not be a second injection
+            _LOG.warning("%s: the injection is not marked in the recording: %s", run.identity, why)
+            marked = False
+        return {"injected_at": at.isoformat(), "marked": marked}
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
         """Take the record of a hand-over; return what was confirmed, and what is still missing."""

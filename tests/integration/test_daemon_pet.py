@@ -15,6 +15,9 @@ from support_simulators import simulator
 from daq.errors import RefusedError
 from daq.storage.reader import open_listmode
 
+pytestmark = pytest.mark.timeout(240)
+ARMED_S = 90.0
+"""A readout that finds no compiled kernels makes them first."""
 BED_MM_PER_S = 100.0
 MS = 10**9
 WINDOW = '[windows.photopeak]\nlower = "425 keV"\nupper = "650 keV"\n'
@@ -101,7 +104,7 @@ def verified(daemon: Station, directory: Path) -> bool:
 def test_a_whole_body_scan_pairs_singles_bed_by_bed_the_pelvis_first(daemon: Station) -> None:
     with daemon.holding():
         run = daemon.prepare("whole-body")
-        daemon.becomes("armed", within_s=60.0)
+        daemon.becomes("armed", within_s=ARMED_S)
     daemon.simulate("enable", "latch")
     daemon.ask("start")
     daemon.becomes("completed", within_s=60.0)
@@ -129,7 +132,7 @@ def test_a_dynamic_study_records_before_the_injection_and_marks_it(daemon: Stati
     with pytest.raises(RefusedError, match="recording begins before the injection"):
         daemon.prepare("dynamic", administration={**GIVEN, "injected_at": "2026-11-22T20:10:00+01:00"})
     run = daemon.prepare("dynamic", administration=GIVEN)
-    daemon.becomes("armed", within_s=60.0)
+    daemon.becomes("armed", within_s=ARMED_S)
     daemon.ask("start")
     daemon.recording()
     told = daemon.ask("injected-now")
@@ -150,7 +153,7 @@ def test_a_pet_ct_waits_for_the_ct_and_for_the_look_at_the_overlay(daemon: Stati
     record = tmp_path / "ct.json"
     record.write_text(json.dumps(RECORD))
     run = daemon.prepare("pet-ct")
-    daemon.becomes("armed", within_s=60.0)
+    daemon.becomes("armed", within_s=ARMED_S)
     with pytest.raises(RefusedError, match="cannot start: first CT"):
         daemon.ask("start")
     wrong = daemon.daq("acquire", "hand-over", "--overlay", "aligned", "--name", "overlay", "--site", str(daemon.site))

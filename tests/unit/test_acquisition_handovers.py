@@ -184,6 +184,21 @@ async def test_a_protocol_without_hand_overs_says_so(tmp_path: Path) -> None:
         await run.stop(Trigger.ABORT, "enough")
 
 
+async def test_a_record_that_the_journal_garbled_is_confirmed_again(tmp_path: Path) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(PET_CT, readout)
+
+    async with driven(daemon, run):
+        await recorded(daemon, run, readout)
+        daemon.machine.note(hand_overs={"look": {"name": 7}})
+        await until(lambda: not daemon.machine.entry.hand_overs)
+        assert "cannot be read: confirm it again" in daemon.said[-1].detail
+        run.steps.hand_overs.confirm("CT", RECORD, by="tech")
+        run.steps.hand_overs.confirm("look", ALIGNED, by="tech")
+
+    assert daemon.state is State.COMPLETED
+
+
 async def test_an_injection_is_marked_while_recording_alone(tmp_path: Path) -> None:
     daemon, readout = Daemon(tmp_path), Readout()
     run = daemon.run(protocol(step("a")), readout)

@@ -154,6 +154,15 @@ def test_what_the_readout_does_not_do_yet_is_warned_of() -> None:
     assert all(finding.severity == "warning" and "will not be started" in finding.reason for finding in found)
 
 
+def test_a_range_to_be_recorded_is_not_kept_to_yet() -> None:
+    wide = 'recorded = { lower = "100 keV", upper = "200 keV" }\n'
+    found = check(made(camera('[[steps]]\nname = "a"\nview = "ANT"\nstop.time = "1 s"\n', top=wide)))
+
+    assert [str(finding) for finding in found] == [
+        "recorded = 100-200 keV: warning: the readout of this version records every energy that the instrument sends"
+    ]
+
+
 CAMERA = [name for name in shipped() if load_protocol(name).protocol.modality == "gamma_camera"]
 
 

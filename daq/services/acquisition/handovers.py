@@ -80,10 +80,19 @@ class HandOvers:
             for step in status.get("steps") or ()
             for each in step.get("hand_overs") or ()
         }
-        for record in self._machine.entry.hand_overs.values():
-            made = Confirmed.model_validate_json(json.dumps(record))
+        for name, record in self._machine.entry.hand_overs.items():
+            try:
+                made = Confirmed.model_validate_json(json.dumps(record))
+            except ValueError:
+                self._forget(name)
+                continue
             if made.key not in there:
                 await link.hand_over(made.text())
+
+    def _forget(self, name: str) -> None:
+        """Drop what the journal holds and nobody can read: a person confirms it again."""
+        left = {key: record for key, record in self._machine.entry.hand_overs.items() if key != name}
+        self._machine.note(f"the journal's record of {name!r} cannot be read: confirm it again", hand_overs=left)
 
     def _asked(self, name: str | None) -> HandOver:
         known = self._protocol.hand_overs
