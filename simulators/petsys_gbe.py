@@ -22,7 +22,7 @@ from simulators.petsys.stream import Pace
 DEFAULT_RATE = 100_000.0
 LONGEST_LOOP_S = 10.0
 LOOP_EVENTS = 4_000_000
-MOST_LOOP_EVENTS = 100_000_000
+MOST_LOOP_EVENTS = 30_000_000
 DATAGRAM_BYTES = 1472
 SCAN_LOOP_S = 1.0
 MOST_SCAN_S = 100.0
@@ -140,5 +140,7 @@ def loop_frames(rate_cps: float, loop_s: float | None, seconds: float | None) ->
     """Return how many frames a loop of random singles has. Raises `UsageError` for more than memory should hold."""
     length_s = loop_s or min(LONGEST_LOOP_S, LOOP_EVENTS / rate_cps, seconds or LONGEST_LOOP_S)
     if length_s * rate_cps > MOST_LOOP_EVENTS:
-        raise UsageError(f"--loop {length_s:g} at {rate_cps:g} cps: {length_s * rate_cps:g} events, at most 1e8")
+        raise UsageError(
+            f"--loop {length_s:g} at {rate_cps:g} cps: {length_s * rate_cps:g} events, at most {MOST_LOOP_EVENTS:g}"
+        )
     return max(1, round(length_s * t.CLOCK_HZ / t.FRAME_CLOCKS))

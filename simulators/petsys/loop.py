@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,14 +145,16 @@ class Content:
         self._datagram_words = datagram_words
         self._seed = seed
         self._loops: dict[State, Loop] = {}
+        self._lock = threading.Lock()
 
     def loop(self, state: State) -> Loop:
-        """Return the frames of a state."""
-        if state not in self._loops:
-            while len(self._loops) >= _KEPT_LOOPS:
-                self._loops.pop(next(iter(self._loops)))
-            self._loops[state] = Loop(self._events_of(state), self.source, self._datagram_words)
-        return self._loops[state]
+        """Return the frames of a state; two threads may ask."""
+        with self._lock:
+            if state not in self._loops:
+                while len(self._loops) >= _KEPT_LOOPS:
+                    self._loops.pop(next(iter(self._loops)))
+                self._loops[state] = Loop(self._events_of(state), self.source, self._datagram_words)
+            return self._loops[state]
 
     def _events_of(self, state: State) -> Events:
         frame, words, frames = self.events.frame, self.events.words, self.events.frames

@@ -266,7 +266,7 @@ def test_frames_under_faults_add_up_to_the_truth(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         (["--port", "tcp=0"], "the front end speaks UDP only"),
-        (["--rate", "1e9", "--loop", "1"], "at most 1e8"),
+        (["--rate", "1e9", "--loop", "1"], "at most 3e+07"),
         (["--asics", "2", "--fault", "silent:module=2,at_s=0"], "there are modules 0 to 1"),
         (["--asics", "65"], "not a whole number from 1 to 64"),
     ],
