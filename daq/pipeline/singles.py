@@ -27,6 +27,8 @@ Ints = npt.NDArray[np.int64]
 _ALL = 0
 """Mask of a pass that chooses every single."""
 MOST_MODULES = 0xFFFF
+_LANES = 4
+"""Counters of a module, used in turn: neighbours are often of one module, and would wait for each other's sum."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,16 +94,17 @@ class SinglesPass:
         chosen = self._room.chosen(rows if self._mask != _ALL else 0)
         energies = singles["energy_adc"] if "energy_adc" in singles else singles["energy_kev"]
         after = np.empty(len(ends), np.int64)
-        in_modules = np.zeros((len(cuts) + 1, len(self._in_module)), np.int64)
-        in_modules[0] = self._in_module
+        lanes = np.zeros((len(cuts) + 1, len(self._in_module), _LANES), np.int64)
+        lanes[0, :, 0] = self._in_module
         kept, unnamed = _pass(
             singles["time_ps"], _detectors(singles), energies, np.ascontiguousarray(ends),
             np.ascontiguousarray(sources), self._tables.offset_ps, self._tables.pedestal, self._tables.gain,
             self._tables.is_named, self._bounds, uint16(self._mask), self._module_of, self._inside, self._excluded,
-            in_modules, np.ascontiguousarray(cuts, np.int64), every["energy_kev"], every["windows"],
+            lanes, np.ascontiguousarray(cuts, np.int64), every["energy_kev"], every["windows"],
             chosen["time_ps"], chosen["detector"], chosen["energy_kev"], chosen["windows"], after,
         )  # fmt: skip
         self._uncalibrated += int(unnamed)
+        in_modules = lanes.sum(axis=2)
         self._in_module = in_modules[-1]
         return self._passed(singles, every, chosen, int(kept), after, in_modules[:-1])
 
@@ -202,7 +205,7 @@ def _signatures() -> list[Any]:
         types.UniTuple(int64, 2)(  # type: ignore[no-untyped-call]
             int64[::1], uint32[::1], kind[::1], int64[::1], plain(uint16, 1, "C", readonly=True),
             int64[::1], float32[::1], float32[::1], uint8[::1], float32[:, ::1], uint16, uint16[::1], int64[::1],
-            int64[::1], int64[:, ::1], int64[::1], float32[::1], uint16[::1], int64[::1], uint32[::1], float32[::1],
+            int64[::1], int64[:, :, ::1], int64[::1], float32[::1], uint16[::1], int64[::1], uint32[::1], float32[::1],
             uint16[::1],
             int64[::1],
         )
@@ -213,7 +216,7 @@ def _signatures() -> list[Any]:
 @kernel(*_signatures())
 def _pass(
     times: Any, detectors: Any, energies: Any, ends: Any, sources: Any, offsets: Any, pedestals: Any, gains: Any,
-    is_named: Any, bounds: Any, mask: Any, module_of: Any, inside: Any, excluded: Any, in_modules: Any, cuts: Any,
+    is_named: Any, bounds: Any, mask: Any, module_of: Any, inside: Any, excluded: Any, lanes: Any, cuts: Any,
     kev: Any, bits: Any, kept_times: Any, kept_detectors: Any, kept_kev: Any, kept_bits: Any, after: Any,
 ) -> Any:  # fmt: skip
     """Calibrate, window, count and choose, run by run; return how many were chosen and how many no table names."""
@@ -226,9 +229,10 @@ def _pass(
         if len(module_of):
             while cut < len(cuts) and cuts[cut] <= run:
                 cut += 1
-            last, in_module = uint32(len(module_of) - 1), in_modules[cut]
+            last, in_module = uint32(len(module_of) - 1), lanes[cut]
             for row in range(begin, end):
-                in_module[uint64(module_of[uint64(min(detectors[uint64(row)], last))])] += 1
+                module = module_of[uint64(min(detectors[uint64(row)], last))]
+                in_module[uint64(module), uint64(row & (_LANES - 1))] += 1
         if mask:
             first = kept
             for row in range(begin, end):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import uint64
 
 from daq.model.kernel import inlined, kernel
 from daq.model.order import OrderRule
@@ -71,7 +72,7 @@ def _times(streams: Streams, stream: Any) -> Ints:
 def _latest(times: Ints, begin: int, end: int, latest_ps: int) -> int:
     """Return the latest of `times[begin:end]` and `latest_ps`."""
     for row in range(begin, end):
-        latest_ps = max(latest_ps, times[row])
+        latest_ps = max(latest_ps, times[uint64(row)])  # unsigned, so that many are compared at once
     return latest_ps
 
 

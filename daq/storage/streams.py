@@ -39,13 +39,18 @@ def processed_columns(
 def dtypes_of(
     decoded: Mapping[StreamName, list[str]], processing: Processing | None = None
 ) -> dict[StreamName, dict[str, np.dtype[Any]]]:
-    """Return the NumPy types of the event columns that go into the order, `late` not among them."""
+    """Return the NumPy types of the event columns that go into the order, `late` not among them.
+
+    Where no singles are stored all that come so far may pair, and nobody asks for their windows.
+    """
     columns = processed_columns(decoded, processing)
+    left_out = {"late", *(["windows"] if processing is not None and processing.singles == "none" else [])}
     return {
-        stream: {name: np.dtype(NUMPY_TYPES[STREAMS[stream][name].type]) for name in columns[stream] if name != "late"}
+        stream: {name: np.dtype(NUMPY_TYPES[STREAMS[stream][name].type]) for name in columns[stream]
+                 if name not in left_out}
         for stream in decoded
         if stream != "marks"
-    }
+    }  # fmt: skip
 
 
 def stream_schemas(
