@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 HELLO_WAIT_S = 0.1
 REPLY_WAIT_S = 0.25
 """The vendor's own waits for an answer."""
-TRIES = 5
+TRIES = 10
 _MOST_DATAGRAM = 1 << 16
 
 
@@ -63,19 +63,20 @@ class PetsysLink:
                 raise type(why)(f"{self._where}: {why}") from None
 
     def _ask(self, ask: Ask, tries: int) -> bytes:
-        """Return the payload of the reply; each try has a number of its own, so that a late reply is not taken."""
+        """Return the payload of the reply to any of the tries; each has a number of its own."""
+        serials: set[int] = set()
         for _ in range(tries):
             self._serial = (self._serial + 1) % SERIAL_WRAP
-            command = Command(self._serial, ask.function, ask.payload)
-            self._send(encode_command(command))
+            serials.add(self._serial)
+            self._send(encode_command(Command(self._serial, ask.function, ask.payload)))
             give_up_s = time.monotonic() + REPLY_WAIT_S
             while (datagram := self._next(give_up_s)) is not None:
-                if (payload := self._payload(datagram, command)) is not None:
+                if (payload := self._payload(datagram, ask, serials)) is not None:
                     return payload
         raise DeadlineError(f"no reply to {tries} commands for {ask.function.name.lower()}, {REPLY_WAIT_S:g} s each")
 
-    def _payload(self, datagram: bytes, command: Command) -> bytes | None:
-        """Return the payload when the datagram is the reply to `command`; count what else it is."""
+    def _payload(self, datagram: bytes, ask: Ask, serials: set[int]) -> bytes | None:
+        """Return the payload when the datagram is the reply to one of the tries `serials`; count what else it is."""
         if kind_of(datagram) is Kind.DATA:
             self.data += 1
             return None
@@ -84,7 +85,7 @@ class PetsysLink:
         except WireError as why:
             _LOG.warning("%s: %s", self._where, why)
             return None
-        if (reply.serial, reply.function) != (command.serial, command.function):
+        if reply.serial not in serials or reply.function != ask.function:
             self.replies += 1
             return None
         return reply.payload

@@ -220,6 +220,20 @@ def test_a_reply_that_is_lost_is_asked_for_again_under_another_number(monkeypatc
     assert len(set(serials)) == len(serials)
 
 
+def test_a_front_end_that_is_slower_than_the_wait_is_understood_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "REPLY_WAIT_S", 0.02)
+    waiting: list[bytes] = []
+
+    def one_behind(reply: p.Reply) -> list[bytes]:
+        waiting.append(p.encode_reply(reply))
+        return waiting[-2:-1]
+
+    with front_end(replying(Registers(), one_behind)) as here:
+        link = PetsysLink(here, "udp://there")
+        assert link.run(shut_down()).base_pcb == 5
+        assert link.replies > 0
+
+
 def test_a_front_end_that_never_answers_a_command_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "REPLY_WAIT_S", 0.01)
     with front_end(lambda _: []) as here, pytest.raises(DeadlineError, match=r"udp://there: no reply to 3 commands"):
