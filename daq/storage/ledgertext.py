@@ -34,7 +34,7 @@ def ledger_text(ledger: Mapping[str, Any] | None) -> str:
     lines += _beside([*shown, *total])
     datagrams = _told(ledger.get("socket", {}))
     lines += [f"  beside all sums, in datagrams: {datagrams}"] if datagrams else []
-    return "\n".join([*lines, *_sentence(ledger)])
+    return "\n".join([*lines, *_sentence(ledger), *_front_end(sources)])
 
 
 def _worst(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
@@ -112,6 +112,17 @@ def _sentence(ledger: Mapping[str, Any]) -> list[str]:
     drops = ledger.get("socket", {}).get("kernel_drops", 0)
     kernel = f"; the kernel dropped {_number(drops, 'datagram')} at our socket" if drops else ""
     return [f"{who[:1].upper()}{who[1:]}: {', '.join(what)}{kernel}.{_unknown(sources)}"]
+
+
+def _front_end(sources: Sequence[Source]) -> list[str]:
+    """Return one sentence about frames that say that the front end lost events; none where there are none."""
+    every, some = (sum(int(s["beside"].get(name, 0)) for s in sources) for name in ("lost_frames", "lossy_frames"))
+    what = [
+        f"{part} of the events of {_number(count, 'frame')}"
+        for part, count in (("all", every), ("some", some))
+        if count
+    ]
+    return [f"The front end itself lost {' and '.join(what)}."] if what else []
 
 
 def _all_well(sources: Sequence[Source], unit: str) -> str:

@@ -71,6 +71,17 @@ def test_what_stands_beside_has_a_table_of_its_own() -> None:
     ]
 
 
+def test_what_the_front_end_itself_lost_is_said_in_a_sentence_of_its_own() -> None:
+    lossy = account(0, sent=10).model_copy(update={"beside": Beside(lossy_frames=5, lost_frames=1)})
+    other = account(1, sent=10).model_copy(update={"beside": Beside(lossy_frames=2)})
+
+    assert (
+        text(lossy, other)[-1]
+        == "The front end itself lost all of the events of 1 frame and some of the events of 7 frames."
+    )
+    assert text(other)[-1] == "The front end itself lost some of the events of 2 frames."
+
+
 def test_a_source_that_cannot_be_judged_is_said_to_be_so() -> None:
     blind = SourceLedger(source=7, basis="none", sent=None, received=60, recorded=60)
 
