@@ -37,6 +37,7 @@ class PairLimits:
         """Begin with the first step; `limits` may name counters that are not of pairs."""
         self.counts = dict.fromkeys(PAIR_COUNTERS, 0)
         self._limits = _of_pairs(limits)
+        self._decides = True
         self._counts_now = True
         self._switches: list[tuple[int, bool]] = []
         self._last_ps: int | None = None
@@ -49,7 +50,7 @@ class PairLimits:
     def step(self, limits: Mapping[str, int], since_ps: int) -> None:
         """Begin another step at a time: its counts begin at zero, what is earlier is not its."""
         self.counts = dict.fromkeys(PAIR_COUNTERS, 0)
-        self._limits = _of_pairs(limits)
+        self._limits = _of_pairs(limits) if self._decides else {}
         self._counts_now, self._switches = False, [(since_ps, True)]
 
     def pause(self, since_ps: int) -> None:
@@ -61,8 +62,8 @@ class PairLimits:
         self._switches.append((since_ps, True))
 
     def decide_no_more(self) -> None:
-        """Forget the limits: they are not decided while pairs are shed."""
-        self._limits = {}
+        """Forget the limits, also those of steps to come: they are not decided once pairs are shed."""
+        self._limits, self._decides = {}, False
 
     def begun_anew(self) -> None:
         """Note that the order began anew: all that was said of earlier times has passed."""

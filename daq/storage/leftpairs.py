@@ -27,11 +27,6 @@ class LeftPairs:
     def __init__(self, stage: PairStage, first_row: int) -> None:
         self.stage = stage
         self._next = first_row
-        self._flushes: list[int] = []
-
-    def flushed(self, rows: int) -> None:
-        """Note that order began anew after so many singles."""
-        self._flushes.append(rows)
 
     def rows(self, directory: Path, until: int) -> Iterator[Rows]:
         """Yield the pairs of the stored singles up to row `until`, as they would have come live.
@@ -42,23 +37,13 @@ class LeftPairs:
             names = [name for name in _COLUMNS if name in recording.schema("singles").names]
             for batch in recording.batches("singles", names, start_row=self._next, stop_row=until):
                 for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                    yield from self._run(batch.slice(start, _ROWS_AT_ONCE))
+                    yield self._run(batch.slice(start, _ROWS_AT_ONCE))
         if self._next != until:
             raise VerificationError(f"{directory}: {self._next} singles read back, {until} were recorded")
-        yield from self._flush_if_due()
 
-    def _run(self, batch: pa.RecordBatch) -> Iterator[Rows]:
-        while batch.num_rows:
-            yield from self._flush_if_due()
-            rows = min([batch.num_rows, *(flush - self._next for flush in self._flushes[:1])])
-            yield _pairs(self.stage.push(_columns(batch.slice(0, rows))))
-            self._next += rows
-            batch = batch.slice(rows)
-
-    def _flush_if_due(self) -> Iterator[Rows]:
-        while self._flushes and self._flushes[0] <= self._next:
-            self._flushes.pop(0)
-            yield _pairs(self.stage.flush())
+    def _run(self, batch: pa.RecordBatch) -> Rows:
+        self._next += batch.num_rows
+        return _pairs(self.stage.push(_columns(batch)))
 
 
 def _columns(batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, Any]]:

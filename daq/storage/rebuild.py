@@ -19,8 +19,6 @@ class Rebuild:
         """Take over the order of `derivation` and what it knew; it goes on with counters and marks alone."""
         self._twin = derivation.fork()
         self._flushes: list[int] = []
-        self.order_begins_anew = False
-        """Whether the order begins anew after the rows that were yielded last."""
 
     def flushed(self, packets_seen: int) -> None:
         """Note that the host flushed the order after so many packets."""
@@ -55,9 +53,7 @@ class Rebuild:
     def _flush_if_due(self) -> Iterator[Rows]:
         while self._flushes and self._flushes[0] <= self._twin.packets_seen:
             self._flushes.pop(0)
-            self.order_begins_anew = True
             yield _events(self._twin.flush())
-            self.order_begins_anew = False
 
 
 def _events(rows: Rows) -> Rows:

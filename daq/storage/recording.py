@@ -181,8 +181,6 @@ class Recording:
         if self._rebuild is not None:
             self._rebuild.flushed(self.derivation.packets_seen)
         self.note(self.derivation.flush())
-        if self._left is not None and self._rebuild is None:
-            self._left.flushed(self._handed.get("singles", 0))
 
     def shed_when(self, pressed: Callable[[], bool], *, hard: Callable[[], bool] | None = None) -> None:
         """Shed rows rather than wait for the disk while `pressed()`; without this, wait.
@@ -223,8 +221,6 @@ class Recording:
             if not goes_on() or self.failure is not None:
                 return False
             self._write_rows(rows, {})
-            if rebuild.order_begins_anew and self._left is not None:
-                self._left.flushed(self._handed.get("singles", 0))
         rebuild.hand_back(self.derivation)
         self._rebuild = None
         return True

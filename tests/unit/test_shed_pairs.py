@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_pairs import paired_offline, processing, script, stored
@@ -32,12 +33,15 @@ def shed(folder: Path, plain: Script, pairs_at: int, all_at: int) -> Manifest:
         return recording.seal("operator")
 
 
+FLUSHES = {at: [("flush", None)] for at in range(1, 60)}
+
+
 def events(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {stream: rows for stream, rows in content(folder).items() if stream != "marks"}
 
 
 @settings(deadline=None, max_examples=8)
-@given(seeds, places, places, st.sampled_from([{}, {30: [("flush", None)]}]), st.booleans())
+@given(seeds, places, places, st.sampled_from([{}, FLUSHES]), st.booleans())
 def test_pairs_that_were_shed_are_in_the_sealed_recording_as_if_they_had_not_been(
     seed: int, at: int, later: int, done: dict[int, Any], store_raw: bool
 ) -> None:
@@ -77,8 +81,10 @@ def test_where_pairs_alone_are_stored_what_is_shed_is_counted(tmp_path: Path) ->
     assert sum(source.disk for source in manifest.ledger.sources) == 0
 
 
-def test_a_limit_on_pairs_is_not_decided_while_they_are_shed(tmp_path: Path) -> None:
-    manifest = shed(tmp_path / "run", script(7, stop="prompts=6"), 1, 1000)
+@pytest.mark.parametrize("all_at", [1000, 5])
+def test_a_limit_on_pairs_is_not_decided_while_they_are_shed(tmp_path: Path, all_at: int) -> None:
+    step: Any = {20: [("step", "prompts=3")]}
+    manifest = shed(tmp_path / "run", script(7, stop="prompts=6", actions=step), 1, all_at)
 
     stops = [row["text"] for row in content(tmp_path / "run")["marks"] if row["kind"] == "stop"]
     assert stops == ["operator"]
