@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from support_handover import RECORD
 from support_simulators import simulator
 
 from daq.errors import RefusedError
+from daq.storage.kernels import load_decoder
 from daq.storage.reader import open_listmode
+from device_profiles.load import load_profile
 
 pytestmark = pytest.mark.timeout(240)
 ARMED_S = 90.0
 """A readout that finds no compiled kernels makes them first."""
+SINGLES = load_profile("singles64")
 BED_MM_PER_S = 100.0
 MS = 10**9
 WINDOW = '[windows.photopeak]\nlower = "425 keV"\nupper = "650 keV"\n'
@@ -60,6 +64,8 @@ PROTOCOLS = (
 def scan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Yield the address of a simulated ring, and the folder with its calibration."""
     folder = tmp_path_factory.mktemp("calibrations")
+    import_module("daq.readout.process")  # on a fresh machine this compiles for longer than a daemon waits
+    load_decoder(SINGLES.layout, SINGLES.clock)
     with simulator(
         "pet", "--profile", "singles64", "--activity", "line:F-18,mbq=0.1,length=100", "--detectors",
         "gain_sigma=0.04,offset_sigma_ps=2000", "--loop", 1, "--seed", 5, "--calibration", folder / "ring.toml",
