@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define HERE 0x80000000u
+#define HERE 0x8000u
 
 struct rule { int64_t window_ps, delay_ps, from, span; const uint32_t *places; };
 struct rows { int64_t *time; uint32_t *a, *b; int32_t *tof; float *energy_a, *energy_b; uint8_t *kind; };

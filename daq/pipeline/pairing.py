@@ -32,6 +32,7 @@ _COLUMNS = {
     "time_ps": np.int64, "detector_a": np.uint32, "detector_b": np.uint32, "tof_ps": np.int32,
     "energy_a_kev": np.float32, "energy_b_kev": np.float32, "kind": np.uint8,
 }  # fmt: skip
+_LINE_BYTES = 64
 _EARLIEST_PS, _LATEST_PS = -(1 << 63), (1 << 63) - 1
 Ints = npt.NDArray[np.int64]
 
@@ -96,6 +97,7 @@ class Pairer:
         self._scratch = np.empty((4, BLOCK + 1), np.int32)
         self._least_room = BLOCK * most_partners + 2
         self._listed = np.empty(self._least_room, np.int64)
+        self._rejects = np.empty(self._least_room, np.int32)
         self._verdicts = np.empty(self._least_room, np.uint8)
         self._prompts = np.empty(self._least_room, np.int64)
         self._delayeds = np.empty(self._least_room if rule.delay_ps else 0, np.int64)
@@ -232,7 +234,7 @@ class Pairer:
         while ended == NO_ROOM:
             ended = find(
                 rows.time_ps, rows.detector, rows.energy_kev, self._places, openers, self._rule, state, self._counts,
-                self._bits, self._scratch, self._listed, self._verdicts, self._prompts, self._delayeds,
+                self._bits, self._scratch, self._listed, self._rejects, self._verdicts, self._prompts, self._delayeds,
             )  # fmt: skip
             self._prompts = _longer(self._prompts, int(state[2]) + self._least_room)
             self._delayeds = _longer(self._delayeds, int(state[3]) + self._least_room)
@@ -243,7 +245,7 @@ class Pairer:
     def _columns(self, parts: list[_Part]) -> Columns:
         """Return the pairs of all parts, and count the rows that are done; what follows in a part begins the next."""
         ends = np.cumsum([0, *(part.pairs for part in parts)]).tolist()
-        columns = {name: np.empty(ends[-1], kind) for name, kind in _COLUMNS.items()}
+        columns = new_columns(ends[-1])
         used = np.empty(0, np.uint8)
         for part, begin, end in zip(parts, ends, ends[1:], strict=False):
             rows = part.rows
@@ -286,6 +288,20 @@ def _longer(array: Ints, needed: int) -> Ints:
     return longer
 
 
+def new_columns(rows: int) -> Columns:
+    """Return columns without values, in one piece of memory.
+
+    Pieces of their own would all begin at the same place of a page, and written side by side push one another out of
+    the cache.
+    """
+    sizes = [-(-rows * np.dtype(kind).itemsize // _LINE_BYTES) * _LINE_BYTES for kind in _COLUMNS.values()]
+    memory, begin, columns = np.empty(sum(sizes), np.uint8), 0, {}
+    for (name, kind), size in zip(_COLUMNS.items(), sizes, strict=True):
+        columns[name] = memory[begin : begin + size].view(kind)[:rows]
+        begin += size
+    return columns
+
+
 def _no_rows() -> _Rows:
     return _Rows(np.empty(0, np.int64), np.empty(0, np.uint32), np.empty(0, np.float32), np.empty(0, np.uint8))
 
@@ -295,5 +311,5 @@ def _joined(blocks: list[Columns]) -> Columns:
     if len(blocks) == 1:
         return blocks[0]
     if not blocks:
-        return {name: np.empty(0, kind) for name, kind in _COLUMNS.items()}
+        return new_columns(0)
     return {name: np.concatenate([block[name] for block in blocks]) for name in _COLUMNS}

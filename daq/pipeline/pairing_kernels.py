@@ -51,7 +51,7 @@ def _verdict(one: Any, other: Any, places: Any, rule: Any) -> Any:
     beyond = uint64(len(places) - 1)
     a, b = int64(places[min(uint64(one), beyond)]), int64(places[min(uint64(other), beyond)])
     sectors = uint64(abs((a & 0xFFFF) - (b & 0xFFFF)) - rule[_SECTOR_FROM])
-    is_known = uint64(a & b) >> uint64(_HERE_BIT)
+    is_known = (uint64(a & b) >> uint64(_HERE_BIT)) & uint64(1)
     verdict = (
         (uint64(one == other) * uint64(_SAME))
         | ((is_known ^ uint64(1)) * uint64(_UNKNOWN))
@@ -196,27 +196,77 @@ def _leave(begin: Any, end: Any, kind: Any, partners: Any, goods: Any, winner: A
 
 
 @spliced
-def _judge(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time: Any, detector: Any, energy: Any,
-           places: Any, rule: Any, counts: Any, several: Any, listed: Any, verdicts: Any, pairs: Any,
-           at: Any) -> Any:  # fmt: skip
-    """Write the pairs that are left of windows, from `at` on, and return the end."""
-    pairs_found, windows = _list(openers, partners, found, kind, start, time, rule, counts, listed, several)
-    end, seen = uint64(at), uint64(0)
-    for number in range(pairs_found):
+def _sift(listed: Any, found: Any, detector: Any, places: Any, rule: Any, verdicts: Any, rejects: Any, pairs: Any,
+          at: Any) -> Any:  # fmt: skip
+    """Write the pairs whose sectors are far enough apart from `at` on; return the end, and how many are in `rejects`.
+
+    With a sector difference of 1 or more, and without a ring difference, these are the good ones: a detector is not
+    apart from itself, and one that there is not is too far from all others.
+    """
+    beyond, end, rejected = uint64(len(places) - 1), uint64(at), uint64(0)
+    least, span = rule[_SECTOR_FROM], uint64(rule[_SECTOR_SPAN])
+    for number in range(found):
+        pair = uint64(listed[number])
+        one, other = uint64(detector[pair >> uint64(32)]), uint64(detector[pair & uint64(_PARTNER)])
+        a, b = int64(places[min(one, beyond)]) & 0xFFFF, int64(places[min(other, beyond)]) & 0xFFFF
+        is_bad = uint64(uint64(abs(a - b) - least) > span)
+        verdicts[number] = is_bad
+        rejects[rejected] = number
+        rejected += is_bad
+        pairs[end] = pair
+        end += is_bad ^ uint64(1)
+    return end, rejected
+
+
+@spliced
+def _judge_all(listed: Any, found: Any, detector: Any, places: Any, rule: Any, verdicts: Any, rejects: Any, pairs: Any,
+               at: Any) -> Any:  # fmt: skip
+    """Write the good pairs from `at` on; return the end, and how many are in `rejects`."""
+    end, rejected = uint64(at), uint64(0)
+    for number in range(found):
         pair = uint64(listed[number])
         verdict = _verdict(detector[pair >> uint64(32)], detector[pair & uint64(_PARTNER)], places, rule)
         verdicts[number] = verdict
-        counts[uint64(kind), verdict] += 1
-        seen |= verdict
+        rejects[rejected] = number
+        rejected += uint64(verdict != uint64(_GOOD))
         pairs[end] = pair
         end += uint64(verdict == uint64(_GOOD))
+    return end, rejected
+
+
+@spliced
+def _count(listed: Any, rejects: Any, rejected: Any, kind: Any, detector: Any, places: Any, rule: Any, counts: Any,
+           verdicts: Any) -> Any:  # fmt: skip
+    """Count why pairs are rejected; return all bits of these verdicts."""
+    seen = uint64(0)
+    for number in range(rejected):
+        at = uint64(rejects[number])
+        pair = uint64(listed[at])
+        verdict = _verdict(detector[pair >> uint64(32)], detector[pair & uint64(_PARTNER)], places, rule)
+        verdicts[at] = verdict
+        counts[uint64(kind), verdict] += 1
+        seen |= verdict
+    return seen
+
+
+@spliced
+def _judge(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time: Any, detector: Any, energy: Any,
+           places: Any, rule: Any, counts: Any, several: Any, listed: Any, rejects: Any, verdicts: Any, pairs: Any,
+           at: Any) -> Any:  # fmt: skip
+    """Write the pairs that are left of windows, from `at` on, and return the end."""
+    all_pairs, windows = _list(openers, partners, found, kind, start, time, rule, counts, listed, several)
+    if rule[_SECTOR_FROM] > 0 and rule[_RINGS] < 0:
+        end, rejected = _sift(listed, all_pairs, detector, places, rule, verdicts, rejects, pairs, at)
+    else:
+        end, rejected = _judge_all(listed, all_pairs, detector, places, rule, verdicts, rejects, pairs, at)
+    seen = _count(listed, rejects, rejected, kind, detector, places, rule, counts, verdicts)
     if rule[_POLICY] == _TAKE_ALL and not seen & uint64(_SAME):
         counts[kind, _MULTIPLES] += int64(windows)
         return int64(end)
     for number in range(windows):
         _resolve(several[0, number], several[1, number], kind, energy, rule, counts, listed, verdicts)
     end = uint64(at)
-    for number in range(pairs_found):
+    for number in range(all_pairs):
         pairs[end] = listed[number]
         end += uint64(verdicts[number] == _GOOD)
     return int64(end)
@@ -225,16 +275,16 @@ def _judge(openers: Any, partners: Any, found: Any, kind: Any, start: Any, time:
 @kernel(
     int64(
         _TIMES, _DETECTORS, _ENERGIES, types.Array(uint32, 1, "C", readonly=True), int64, int64[::1], int64[::1],
-        int64[:, ::1], uint64[::1], int32[:, ::1], int64[::1], uint8[::1], int64[::1], int64[::1],
+        int64[:, ::1], uint64[::1], int32[:, ::1], int64[::1], int32[::1], uint8[::1], int64[::1], int64[::1],
     )
 )  # fmt: skip
 def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: Any, state: Any, counts: Any, bits: Any,
-         scratch: Any, listed: Any, verdicts: Any, prompts: Any, delayeds: Any) -> Any:  # fmt: skip
+         scratch: Any, listed: Any, rejects: Any, verdicts: Any, prompts: Any, delayeds: Any) -> Any:  # fmt: skip
     """Write the pairs of the windows opened by rows below `until`; return `DONE`, or why they are not all there.
 
     Where times fall, all that was found is in vain; for lack of room it is called again.
     `state` holds the opener to go on with, where its delayed partners begin, and the pairs in `prompts`, `delayeds`.
-    `scratch` [4, BLOCK + 1], `listed` and `verdicts` [BLOCK * most partners + 2] are room to work in.
+    `scratch` [4, BLOCK + 1], `listed`, `rejects` and `verdicts` [BLOCK * most partners + 2] are room to work in.
     """
     window, delay = uint64(rule[_HALF_WINDOW]), uint64(rule[_DELAY])
     begin, pointer, at, at_delayed = state[0], state[1], state[2], state[3]
@@ -246,7 +296,7 @@ def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: A
             return FALLS
         found = prompt_openers(time, begin, end, window, openers)
         at = _judge(
-            openers, partners, found, PROMPT, 0, time, detector, energy, places, rule, counts, several, listed,
+            openers, partners, found, PROMPT, 0, time, detector, energy, places, rule, counts, several, listed, rejects,
             verdicts, prompts, at,
         )  # fmt: skip
         if delay:
@@ -254,7 +304,7 @@ def find(time: Any, detector: Any, energy: Any, places: Any, until: int, rule: A
             found, pointer = delayed_openers(time, begin, end, pointer, window, delay, bits, openers, partners)
             at_delayed = _judge(
                 openers, partners, found, DELAYED, rule[_DELAY], time, detector, energy, places, rule, counts, several,
-                listed, verdicts, delayeds, at_delayed,
+                listed, rejects, verdicts, delayeds, at_delayed,
             )  # fmt: skip
         begin = end
     state[0], state[1], state[2], state[3] = begin, pointer, at, at_delayed

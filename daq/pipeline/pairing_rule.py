@@ -31,9 +31,9 @@ POLICIES = (
 )  # fmt: skip
 """The number of a policy is its place here."""
 
-HERE = 1 << 31
-"""Set in the place of every detector that there is."""
-_MOST_SECTORS, _MOST_RINGS, _MOST_NUMBERS = 1 << 16, 1 << 15, 1 << 28
+HERE = 1 << 15
+"""Set in the place of every detector that there is: what is nowhere is too many sectors from it to pair."""
+_MOST_SECTORS, _MOST_RINGS, _MOST_NUMBERS = 1 << 15, 1 << 15, 1 << 28
 
 
 def numbers_of(rule: PairingRule, *, most_partners: int, most_held: int) -> npt.NDArray[np.int64]:
@@ -55,7 +55,7 @@ def numbers_of(rule: PairingRule, *, most_partners: int, most_held: int) -> npt.
 
 
 def places_of(ring: Ring) -> npt.NDArray[np.uint32]:
-    """Return where each detector number is [highest + 2]: `HERE`, ring from bit 16, sector; 0 where there is none.
+    """Return where each detector number is [highest + 2]: ring from bit 16, `HERE`, sector; 0 where there is none.
 
     Gaps between modules are none. Memory is touched only where there are detectors.
     """
@@ -71,7 +71,7 @@ def places_of(ring: Ring) -> npt.NDArray[np.uint32]:
     for layer in range(ring.layers):
         for number in range(ring.rings):
             first = layer * ring.layer_step + number * ring.ring_step
-            places[first : first + len(crystal)] = np.where(here, HERE | number << 16 | sector, 0)
+            places[first : first + len(crystal)] = np.where(here, number << 16 | HERE | sector, 0)
     return places
 
 
