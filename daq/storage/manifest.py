@@ -57,7 +57,7 @@ class RecordedStep(BaseModel):
     paused_ps: int = 0
     missing: int = 0
     live_ps: int | None = None
-    hand_overs: Annotated[list[dict[str, Any]], Field(default_factory=list)]
+    hand_overs: list[dict[str, Any]] = []
 
 
 class Manifest(BaseModel):
