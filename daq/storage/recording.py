@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from daq.errors import DeadlineError, ScandaqError
+from daq.errors import ScandaqError
 from daq.model.events import PROMPT, StreamName
 from daq.model.layout import Clock, Layout
 from daq.model.ledger import Ledger
@@ -25,6 +24,7 @@ from daq.storage.accounts import Accounted, Accounts, Framing
 from daq.storage.derive import SHED_PAIRS, Derivation, Rows
 from daq.storage.files import make_parents
 from daq.storage.flow import Counts, total
+from daq.storage.handing import Handing
 from daq.storage.hashing import hash_segments
 from daq.storage.hostclock import clock_health
 from daq.storage.kernels import load_decoder
@@ -38,9 +38,6 @@ from daq.storage.slab import Slab
 from daq.storage.steps import StepList
 from daq.storage.streams import stream_schemas
 from daq.storage.writer import ListModeWriter
-
-_NAP_S = 0.005
-_STALL_S = 10.0
 
 
 class Recording:
@@ -61,11 +58,8 @@ class Recording:
         self._pairs = processing is not None and processing.pairing is not None
         self._directory = directory
         self._sealing = False
-        self._failure: ScandaqError | None = None
-        self._handed: dict[StreamName, int] = {}
+        self._handing = Handing(writer, directory)
         self._owed = Owed()
-        self._waiting: deque[tuple[StreamName, Any, Counts]] = deque()
-        self._pressed: Callable[[], bool] | None = None
         self._hard_pressed: Callable[[], bool] | None = None
         self._left: LeftPairs | None = None
         self._rebuild: Rebuild | None = None
@@ -112,7 +106,7 @@ class Recording:
     @property
     def failure(self) -> ScandaqError | None:
         """Return what ended the writing, None while all is well."""
-        return self._failure or self._writer.failure
+        return self._handing.failure
 
     @property
     def stopped_by(self) -> str | None:
@@ -131,8 +125,8 @@ class Recording:
         accounted, words, _ = self._account(packets)
         counts = _named("source", words)
         if self._store_raw:
-            self._write("raw", accounted.packets, counts)
-            self._owed.owe(words, {"raw": self._handed["raw"]})
+            self._handing.write("raw", accounted.packets, counts)
+            self._owed.owe(words, {"raw": self._handing.rows["raw"]})
         self._derive(accounted, words, {} if self._store_raw else counts)
 
     def take(self, slab: Slab, begin: int, end: int) -> Packets:
@@ -155,22 +149,22 @@ class Recording:
         """Hand a full slab to the writer, which gives it back by `release`, when its last packets were taken."""
         give = partial(release, slab)
         if self._store_raw and slab.packets:
-            self._handed["raw"] = self._handed.get("raw", 0) + slab.packets
-            self._owed.owe(slab.words, {"raw": self._handed["raw"]})
+            self._handing.rows["raw"] = self._handing.rows.get("raw", 0) + slab.packets
+            self._owed.owe(slab.words, {"raw": self._handing.rows["raw"]})
         if not self._store_raw or not slab.packets or self.failure is not None:
             give()
             return
         try:
             self._writer.write_whole("raw", slab.close(), slab.memory, give, counts=slab.counts, losses=slab.losses)
         except ScandaqError as failure:
-            self._failure = failure
+            self._handing.fail(failure)
             give()
 
     def save(self, slab: Slab) -> None:
         """Write a copy of the packets of a slab that were taken, when something keeps it from being closed."""
         if self._store_raw and slab.taken:
-            self._write("raw", slab.kept(slab.taken), slab.counts)
-            self._owed.owe(slab.words, {"raw": self._handed["raw"]})
+            self._handing.write("raw", slab.kept(slab.taken), slab.counts)
+            self._owed.owe(slab.words, {"raw": self._handing.rows["raw"]})
 
     def note(self, rows: Rows) -> None:
         """Write rows that the derivation gave of its own: a host's mark, what a flush released."""
@@ -187,7 +181,7 @@ class Recording:
 
         Where pairs can be made later of stored singles they alone are shed, until it is `hard`, too.
         """
-        self._pressed, self._hard_pressed = pressed, hard or pressed
+        self._handing.pressed, self._hard_pressed = pressed, hard or pressed
 
     @property
     def to_rebuild(self) -> bool:
@@ -202,11 +196,11 @@ class Recording:
         """
         if not self.to_rebuild:
             return True
-        self._pressed = None
+        self._handing.pressed = None
         try:
             return self._rebuild_rows(goes_on) and self._rebuild_pairs(goes_on)
         except ScandaqError as failure:
-            self._failure = self._failure or failure
+            self._handing.fail(failure)
             return False
 
     def _rebuild_rows(self, goes_on: Callable[[], bool]) -> bool:
@@ -214,8 +208,7 @@ class Recording:
         rebuild = self._rebuild
         if rebuild is None:
             return True
-        self._drain()
-        if not self._flushed(goes_on):
+        if not self._handing.all_durable(goes_on):
             return False
         for rows in rebuild.rows(self._directory, self.derivation.packets_seen):
             if not goes_on() or self.failure is not None:
@@ -230,26 +223,15 @@ class Recording:
         left = self._left
         if left is None:
             return True
-        self._drain()
-        if not self._flushed(goes_on):
+        if not self._handing.all_durable(goes_on):
             return False
-        for rows in left.rows(self._directory, self._handed.get("singles", 0)):
+        for rows in left.rows(self._directory, self._handing.rows.get("singles", 0)):
             if not goes_on() or self.failure is not None:
                 return False
             self._write_rows(rows, {})
         self.derivation.take_pairs_back(left.stage)
         self._left = None
         return True
-
-    def _flushed(self, goes_on: Callable[[], bool]) -> bool:
-        """Wait until all that was handed over is durable, as long as `goes_on()`: a slow disk only takes longer."""
-        while goes_on() and self.failure is None:
-            try:
-                self._writer.flush()
-            except DeadlineError:
-                continue
-            return True
-        return False
 
     def figures(self) -> dict[str, Any]:
         """Return live figures as plain data: counts live and recorded, words, time."""
@@ -278,9 +260,9 @@ class Recording:
         Raise the failure when the disk does not even take that, `DeadlineError` when it takes too long.
         """
         self._sealing = True
-        self._pressed = None
+        self._handing.pressed = None
         self._write_rows(self.derivation.finish(ended_by), {})
-        self._owed.released(self._handed, None)
+        self._owed.released(self._handing.rows, None)
         stopped = self.derivation.stopped
         return self._writer.seal(
             ended_by=stopped.by if stopped and ended_by == "end" else ended_by,
@@ -333,7 +315,7 @@ class Recording:
         self._write_rows(self.derivation.rows(accounted, shed=self._shedding or not self._store_rows), counts)
         if not self._store_raw:
             self._owed.hold(words, self.derivation.newest)
-            self._owed.released(self._handed, self.derivation.released)
+            self._owed.released(self._handing.rows, self.derivation.released)
         self._owed.settle(self._writer.acknowledged)
 
     def _ledger(self, kernel_drops: int) -> Ledger:
@@ -371,40 +353,12 @@ class Recording:
         for index, (stream, run) in enumerate(runs):
             with_last = counts if index == len(runs) - 1 else {}
             prompts = {"prompts": int(np.count_nonzero(run["kind"] == PROMPT))} if stream == "coincidences" else {}
-            self._write(stream, run, {**with_last, **prompts})
-
-    def _write(self, stream: StreamName, rows: Any, counts: Counts) -> None:
-        self._handed[stream] = self._handed.get(stream, 0) + _rows_of(rows)
-        self._waiting.append((stream, rows, counts))
-        self._drain()
-
-    def _drain(self) -> None:
-        """Hand rows to the writer, in order; where it has no room and waiting would cost data, keep them for later.
-
-        A disk that takes nothing for 10 s is a failure, as it is to the writer.
-        """
-        give_up_s = time.monotonic() + _STALL_S
-        try:
-            while self._waiting and self.failure is None:
-                stream, rows, counts = self._waiting[0]
-                if self._pressed is None:
-                    self._writer.write(stream, rows, counts=counts)
-                elif not self._writer.try_write(stream, rows, counts=counts):
-                    if self._pressed():
-                        return
-                    if time.monotonic() > give_up_s:
-                        raise DeadlineError(f"{self._directory}: the disk took nothing for {_STALL_S:g} s")
-                    time.sleep(_NAP_S)
-                    continue
-                self._waiting.popleft()
-        except ScandaqError as failure:
-            self._failure = failure
-        if self.failure is not None:  # nobody takes them any more
-            self._waiting.clear()
+            self._handing.write(stream, run, {**with_last, **prompts})
 
     def _decide_to_shed(self) -> None:
         """Begin to shed under pressure, pairs first; where raw is not stored, end it as soon as that has gone."""
-        pressed = self._pressed is not None and self._store_rows and self._pressed()
+        asked = self._handing.pressed
+        pressed = asked is not None and self._store_rows and asked()
         if pressed and self._left is None and not self._shedding:
             self._shed_pairs()
         hard = pressed and self._hard_pressed is not None and (self._left is None or self._hard_pressed())
@@ -423,7 +377,7 @@ class Recording:
         self._write_rows(self.derivation.mark("shed", text=SHED_PAIRS), {})
         stage = self.derivation.part_with_pairs()
         if stage is not None:
-            self._left = LeftPairs(stage, self._handed.get("singles", 0))
+            self._left = LeftPairs(stage, self._handing.rows.get("singles", 0))
 
     def _leave_out(self, accounted: Accounted, words: dict[int, int]) -> None:
         """Count words that are lost because they could be neither stored raw nor decoded in time."""
@@ -435,8 +389,3 @@ class Recording:
 
 def _named(name: str, by_source: dict[int, int]) -> Counts:
     return {f"{name}:{source}": count for source, count in by_source.items()}
-
-
-def _rows_of(rows: Any) -> int:
-    """Return the number of rows in packets or in columns."""
-    return len(rows) if isinstance(rows, Packets) else len(rows["time_ps"])
