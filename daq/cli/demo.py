@@ -9,6 +9,7 @@ import argparse
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +22,48 @@ _STOPS = 10
 _STOP_AGAIN_S = 0.1
 _REASON = "demonstration on a simulator"
 
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demonstration: the simulator and its options, what it simulates, and what is done with it."""
+
+    simulator: str
+    options: tuple[str, ...]
+    profile: str
+    protocol: str
+    story: str
+    scanner: str | None = None
+    next_command: str = "daq listmode export {directory} --to parquet --out events.parquet"
+
+
 DEMOS = {
-    "pet": (
+    "pet": Demo(
+        "pet",
+        (
+            "--loop", "1", "--kev-per-adc", "1", "--detectors", "photofraction=0.6",
+            "--activity", "point:F-18,mbq=0.2,x=60,y=40,z=0",
+        ),
+        "singles64",
+        "demo-pet-ring",
+        "a ring of PET detectors and a point source of 0.2 MBq F-18; singles are paired by software",
+        scanner="reference-ring",
+        next_command="daq listmode export {directory} --to petsird --out scan.petsird",
+    ),
+    "petlink": Demo(
+        "poisson",
+        ("--rate", "200000", "--mix", "prompt=0.8,delayed=0.2"),
         "siemens-petlink32",
         "demo-pet-two-steps",
-        ["--mix", "prompt=0.8,delayed=0.2"],
-        200_000,
-        "PET coincidences, PETLINK 32-bit words",
+        "PET coincidences paired by the front end, PETLINK 32-bit words: 200,000 per second",
     ),
-    "gamma": (
+    "gamma": Demo(
+        "poisson",
+        ("--rate", "100000"),
         "head-xye64",
         "demo-two-steps",
-        [],
-        100_000,
-        "gamma-camera events with position and energy, 64-bit words",
+        "gamma-camera events with position and energy, 64-bit words: 100,000 per second",
     ),
-}
-"""Per kind: profile, protocol, options of the simulator, events per second, what a person is told."""
+}  # fmt: skip
 
 
 def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
@@ -54,18 +80,18 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Simulate, serve, acquire, verify; 0 when the recording is whole and the ledger balances."""
     from daq import composition
-    from daq.cli.output import grouped, say
+    from daq.cli.output import say
     from daq.errors import RefusedError
     from daq.storage.verify import verify
 
-    profile, protocol, simulator_options, rate, story = DEMOS[options.kind]
+    demo = DEMOS[options.kind]
     out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
     if out is not None and out.is_mount():
         raise RefusedError(f"{out} is a mount point, which a recording cannot become: name a directory in it")
     storage = out.absolute().with_name(f".{out.name}.station") if out else Path("recordings").absolute()
-    say(f"simulating {story}: {grouped(rate)} per second")
+    say(f"simulating {demo.story}")
     try:
-        status = _acquire(profile, protocol, rate, simulator_options, storage, say)
+        status = _acquire(demo, storage, say)
         directory = Path(status["directory"])
         if out is not None:
             if out.exists():
@@ -81,19 +107,23 @@ def run(options: argparse.Namespace) -> int:
     return 0 if good else 6
 
 
-def _acquire(
-    profile: str, protocol: str, rate: int, options: list[str], storage: Path, say: Callable[[str], None]
-) -> dict[str, Any]:
+def _acquire(demo: Demo, storage: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Run the protocol on a station of its own and return the station's last status."""
     from daq.cli.demostation import simulator, station, watching
     from daq.errors import RefusedError
     from daq.transports.localclient import LocalClient
 
-    with simulator(profile, rate, options) as url, station(profile, url, storage) as demo:
-        say(f"the daemon serves {demo.socket}; its broker is at mqtt://127.0.0.1:{demo.broker_port}")
-        with watching(demo.broker_port, say), LocalClient(demo.socket) as client:
+    with (
+        simulator(demo.simulator, demo.profile, demo.options, demo.scanner) as url,
+        station(demo.profile, url, storage, demo.scanner) as served,
+    ):
+        say(f"the daemon serves {served.socket}; its broker is at mqtt://127.0.0.1:{served.broker_port}")
+        with watching(served.broker_port, say), LocalClient(served.socket) as client:
             try:
-                client.ask("prepare", {"protocol": protocol, "draft_reason": _REASON}, within_s=_ASK_S)
+                # Only asked for where singles come as codes; the simulator is told that one of them is one keV.
+                overrides = {"energy-calibration": _REASON}
+                asked = {"protocol": demo.protocol, "draft_reason": _REASON, "overrides": overrides}
+                client.ask("prepare", asked, within_s=_ASK_S)
                 _follow(client, "preparing")
                 if client.ask("status", within_s=_ASK_S)["state"] == "armed":
                     client.ask("start", within_s=_ASK_S)
@@ -162,7 +192,7 @@ def _print(
         ["what", "value"],
         [
             ["acquisition", state],
-            ["events", grouped(counts["events"])],
+            *([kind, grouped(counts[kind])] for kind in ("events", "prompts", "delayeds") if counts[kind]),
             ["detector time", f"{duration_ps / 1e12:.3f} s"],
             ["words sent, by the front end's numbers", grouped(sum(s["sent"] or 0 for s in sources))],
             ["words missing", grouped(sum(s["gap"] for s in sources))],
@@ -175,21 +205,23 @@ def _print(
     print_line(f"The recording is in {directory}. Three commands to try next:")
     print_line(f"  .venv/bin/daq listmode info {directory}")
     print_line(f"  .venv/bin/daq listmode replay {directory}")
-    print_line(f"  .venv/bin/daq listmode export {directory} --to parquet --out events.parquet")
+    print_line(f"  .venv/bin/{DEMOS[options.kind].next_command.format(directory=directory)}")
 
 
 def _told(directory: Path) -> tuple[dict[str, Any], dict[str, int], int]:
     """Return the ledger, the rows of events and the detector time that the manifest states."""
-    from daq.storage.listing import load_manifest
+    from daq.storage.reader import open_listmode
 
-    manifest = load_manifest(directory)
     rows = {"singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
-    for segment in manifest.segments:
-        if segment.stream in ("singles", "coincidences"):
-            rows[segment.stream] += segment.rows
-    for kind, facts in manifest.profile["layout"]["kinds"].items():
-        if facts["yields"] in ("prompt", "delayed"):
-            rows[f"{facts['yields']}s"] += manifest.words_by_kind.get(kind, 0)
+    with open_listmode(directory) as recording:
+        manifest = recording.manifest
+        for segment in manifest.segments:
+            if segment.stream in ("singles", "coincidences"):
+                rows[segment.stream] += segment.rows
+        if "coincidences" in recording.streams:
+            for columns in recording.numpy("coincidences", ["kind"]):
+                rows["delayeds"] += int(columns["kind"].sum())
+    rows["prompts"] = rows["coincidences"] - rows["delayeds"]
     ledger = manifest.ledger.model_dump(mode="json") if manifest.ledger else {"balanced": None, "sources": []}
     return ledger, {"events": rows["singles"] + rows["coincidences"], **rows}, manifest.duration_ps or 0
 

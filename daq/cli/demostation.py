@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,23 +34,13 @@ class Station:
 
 
 @contextmanager
-def simulator(profile: str, rate: int, options: list[str]) -> Iterator[str]:
-    """Run a Poisson simulator as a process of its own and yield its UDP address; end it on every way out."""
+def simulator(kind: str, profile: str, options: Sequence[str], scanner: str | None) -> Iterator[str]:
+    """Run a simulator as a process of its own and yield its UDP address; end it on every way out."""
     from daq.errors import DeadlineError, UnreachableError
 
-    command = [
-        sys.executable,
-        "-m",
-        "simulators",
-        "poisson",
-        "--profile",
-        profile,
-        "--rate",
-        str(rate),
-        "--seconds",
-        _SIMULATED_S,
-        *options,
-    ]
+    named = [] if scanner is None else ["--scanner", scanner]
+    what = [kind, "--profile", profile, "--seconds", _SIMULATED_S, *named, *options]
+    command = [sys.executable, "-m", "simulators", *what]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -71,14 +61,14 @@ def simulator(profile: str, rate: int, options: list[str]) -> Iterator[str]:
 
 
 @contextmanager
-def station(profile: str, url: str, storage: Path) -> Iterator[Station]:
+def station(profile: str, url: str, storage: Path, scanner: str | None = None) -> Iterator[Station]:
     """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out."""
     from daq.services.broker import end_broker, ensure_broker
 
     with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=_short_place()) as name:
         folder = Path(name)
         state, site = folder / "state", folder / "site.toml"
-        site.write_text(_site(profile, url, storage, state), encoding="utf-8")
+        site.write_text(_site(profile, url, storage, state, scanner), encoding="utf-8")
         log = folder / "daemon.log"
         try:
             broker = ensure_broker(state, 0)
@@ -133,10 +123,11 @@ def _short_place() -> str:
     return place if len(place) <= _MOST_PLACE else "/tmp"  # noqa: S108 - a folder of its own is made in it
 
 
-def _site(profile: str, url: str, storage: Path, state: Path) -> str:
+def _site(profile: str, url: str, storage: Path, state: Path, scanner: str | None) -> str:
     return "\n".join([
         'schema = "site/0"', f'station = "{STATION}"', f"storage = {json.dumps(str(storage))}",
         f"state = {json.dumps(str(state))}", "simulated = true",
+        *([] if scanner is None else [f'scanner = "{scanner}"']),
         "[instruments.detector]", f'profile = "{profile}"', f'url = "{url}"', "[mqtt]", "own_port = 0", "",
     ])  # fmt: skip
 

@@ -25,7 +25,8 @@ from daq.readout.plan import CONTROL, LAST_STATUS, LOG, PLAN, Plan
 if TYPE_CHECKING:
     from daq.readout.snapshotreader import SnapshotReader
 
-_START_S = 60.0
+_START_S = 180.0
+"""Long: the first start on a machine compiles the kernels, which takes a minute of a slow one."""
 _SIGNED_S = 10.0
 _ANSWER_S = 0.5
 _POLL_S = 0.02

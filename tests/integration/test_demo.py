@@ -34,7 +34,7 @@ def test_the_demo_as_a_person_runs_it(tmp_path: Path, temporary: Path) -> None:
     assert verify(directory).verdict == "ok"
     assert (manifest.state, manifest.ended_by, manifest.simulated) == ("sealed", "all steps done", True)
     assert manifest.protocol is not None
-    assert (manifest.protocol["id"], len(manifest.steps or ())) == ("demo-pet-two-steps", 2)
+    assert (manifest.protocol["id"], len(manifest.steps or ())) == ("demo-pet-ring", 2)
     assert [line.split()[2:3] for line in shown.err.splitlines() if "MQTT" in line][-1] == ["completed,"]
     assert f"{manifest.ledger.sources[0].recorded:,}" in shown.out
     assert f"{sum(s.rows for s in manifest.segments if s.stream == 'coincidences'):,}" in shown.out

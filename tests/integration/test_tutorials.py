@@ -27,6 +27,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return follow(tmp_path_factory, "your-detector-in-one-file.md")
 
 
+@pytest.fixture(scope="module")
+def point(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    return follow(tmp_path_factory, "point-source-to-picture.md")
+
+
 def follow(factory: pytest.TempPathFactory, name: str) -> Reader:
     reader = Reader(factory.mktemp("tutorial"), TUTORIALS / name)
     reader.follow()
@@ -138,6 +143,19 @@ def test_the_ledger_of_a_tcp_recording_rests_on_the_stream(own: Reader) -> None:
 
     assert ledger is not None
     assert [(source.basis, source.sent, source.balanced) for source in ledger.sources] == [("stream", 99_945, True)]
+
+
+def test_the_tutorial_of_a_point_source_finds_it_where_it_was_put(point: Reader) -> None:
+    assert codes(point) == {}
+    assert untrue(point) == {}
+
+
+def test_the_singles_of_the_point_source_are_all_recorded_and_paired(point: Reader) -> None:
+    found = manifest(point, "point")
+
+    assert found.ledger is not None
+    assert [(source.gap, source.balanced) for source in found.ledger.sources] == [(0, True)]
+    assert rows(point, "point")["coincidences"] > 200_000
 
 
 def test_the_programs_of_the_reading_guide_run_on_the_first_recording(first: Reader) -> None:

@@ -13,8 +13,8 @@ from daq.model.tables import parse_toml
 NAMES = sorted(shipped())
 WANTED = {
     "bone-spots", "bone-whole-body", "bone-blood-flow", "bone-spect", "lymphoscintigraphy", "fdg-static", "daily-flood",
-    "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps", "fdg-whole-body", "fdg-pet-ct", "f18-dynamic",
-    "pet-list-mode", "pet-daily",
+    "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps", "demo-pet-ring", "fdg-whole-body", "fdg-pet-ct",
+    "f18-dynamic", "pet-list-mode", "pet-daily",
 }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from daq.errors import DeadlineError
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.progress import ENDS
 
-_READY_S = 60.0
+_READY_S = 180.0
+"""Long: the first start on a machine compiles the kernels, which takes a minute of a slow one."""
 _LOOK_S = 0.05
 
 
@@ -29,7 +30,7 @@ async def launched(launch: Callable[[], Awaitable[Link]], took: Callable[[Link],
 
 
 async def is_armed(link: Link) -> bool:
-    """Wait until the readout is armed; return False where it has ended instead, `DeadlineError` after a minute."""
+    """Wait until the readout is armed; return False where it has ended instead, `DeadlineError` after three minutes."""
     until_s = time.monotonic() + _READY_S
     while (state := (await link.status())["state"]) != "armed":
         if state in ENDS:
