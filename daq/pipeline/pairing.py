@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import LimitError
+from daq.errors import LimitError, MismatchError, UnexpectedError
 from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
@@ -141,7 +141,8 @@ class Pairer:
     def push(self, singles: Mapping[str, npt.NDArray[Any]]) -> Columns:
         """Take singles in the order of time; return the coincidences whose windows have closed, as fresh columns.
 
-        Takes `time_ps`, `detector`, `energy_kev` [rows] and, where given, `windows` and `late`.
+        Takes `time_ps`, `detector`, `energy_kev` [rows] and, where given, `windows` and `late`. Raises `MismatchError`
+        for singles without `windows` when only those in some may pair.
         """
         rows = self._eligible(singles)
         blocks = []
@@ -156,16 +157,21 @@ class Pairer:
         blocks, begin = [], 0
         while begin < len(rows):
             end = first_fall(rows.time_ps, begin)
-            blocks.append(self._take(rows.cut(begin, end)))
+            taken = self._take(rows.cut(begin, end))
+            if taken is None:
+                raise UnexpectedError(f"singles {begin} to {end} of a push ascend, yet pairing found a time that falls")
+            blocks.append(taken)
             if end < len(rows):
                 blocks.append(self.flush())
             begin = end
-        return [block for block in blocks if block is not None]
+        return blocks
 
     def flush(self) -> Columns:
         """Close all windows: return what is left; nothing that comes later pairs with what was."""
         held = self._part(self._held, len(self._held))
-        columns = self._columns([held] if held is not None else [])
+        if held is None:
+            raise UnexpectedError("singles that are held ascend, yet pairing found a time that falls")
+        columns = self._columns([held])
         self._held = _no_rows()
         return columns
 
@@ -181,6 +187,8 @@ class Pairer:
             keep = ~late
             self._singles["late"] += int(np.count_nonzero(late))
         if self._mask:
+            if "windows" not in singles:
+                raise MismatchError("singles have no column windows, and only those in energy windows are to pair")
             inside = (singles["windows"] & np.uint16(self._mask)) != 0
             outside = ~inside if keep is None else keep & ~inside
             self._singles["excluded"] += int(np.count_nonzero(outside))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_pairing import COLUMNS, RING, Reference, Single, columns_of, cut, rows_of
 
-from daq.errors import LimitError
+from daq.errors import LimitError, MismatchError
 from daq.model.coincidence import PairingRule, Policy
 from daq.model.order import OrderRule
 from daq.pipeline.order import Order
@@ -62,7 +62,7 @@ def same_counts(pairer: Pairer, reference: Reference) -> None:
     }
 
 
-@settings(max_examples=400)
+@settings(max_examples=250, deadline=None)
 @given(rules(), singles(), st.lists(st.integers(0, 40), max_size=8), st.sampled_from(LIMITS))
 def test_pairs_are_those_of_the_rule_however_singles_are_cut(
     rule: PairingRule, given_singles: list[Single], cuts: list[int], limits: tuple[int, int]
@@ -79,6 +79,7 @@ def test_pairs_are_those_of_the_rule_however_singles_are_cut(
     assert pairer.held_rows == 0
 
 
+@settings(deadline=None)
 @given(rules(), singles(begin=50), singles(), st.lists(st.integers(0, 80), max_size=8))
 def test_a_step_back_of_time_begins_anew(
     rule: PairingRule, before: list[Single], after: list[Single], cuts: list[int]
@@ -94,6 +95,7 @@ def test_a_step_back_of_time_begins_anew(
     same_counts(pairer, reference)
 
 
+@settings(deadline=None)
 @given(rules(), singles(), st.data())
 def test_late_singles_and_those_outside_the_windows_never_pair(
     rule: PairingRule, given_singles: list[Single], data: st.DataObject
@@ -114,6 +116,7 @@ def test_late_singles_and_those_outside_the_windows_never_pair(
     assert (counts["late"], counts["excluded"]) == (late.sum(), rows - late.sum() - len(able))
 
 
+@settings(deadline=None)
 @given(rules(), singles(), st.data())
 def test_disorder_within_the_bound_makes_no_difference(
     rule: PairingRule, given_singles: list[Single], data: st.DataObject
@@ -160,6 +163,18 @@ def test_the_columns_have_the_types_of_the_file() -> None:
 def test_a_rule_that_lets_no_two_sectors_pair_is_refused() -> None:
     with pytest.raises(LimitError, match="no two of 8 sectors are more than 4 apart"):
         Pairer(PairingRule(half_window_ps=5, ring=RING, minimum_sector_difference=5))
+
+
+def test_singles_without_windows_are_refused_where_windows_decide() -> None:
+    pairer = Pairer(PairingRule(half_window_ps=5, ring=RING), window_mask=1)
+
+    with pytest.raises(MismatchError, match="no column windows"):
+        pairer.push(columns_of([Single(0, 1, 511.0)]))
+
+
+def test_fewer_partners_than_are_listed_of_any_window_cannot_be_asked_for() -> None:
+    with pytest.raises(LimitError, match="3 and one more are the least"):
+        Pairer(PairingRule(half_window_ps=5, ring=RING), most_partners=2)
 
 
 def test_a_clock_that_stands_still_fills_no_memory() -> None:
