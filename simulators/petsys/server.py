@@ -72,7 +72,8 @@ class FrontEnd:
         self._runs = 0
         if setup.free_run:
             self.unit.registers.put(Register.ASIC_ENABLE, self.unit.bus.present)
-        content.loop(State(self.unit.bus.present))
+        for enabled in (0, self.unit.bus.present):
+            content.loop(State(enabled))
         self._udp = _bound(setup.host, setup.port)
 
     def serve(self) -> int:
@@ -133,6 +134,7 @@ class FrontEnd:
         if payload is not None:
             for after_s, reply in self._replies.sent(Reply(command.serial, command.function, payload)):
                 self._later(after_s, reply, peer)
+            self._send_replies()  # what follows may take a while, and nothing else is heard meanwhile
         self._obey()
 
     def _obey(self) -> None:
