@@ -125,10 +125,15 @@ def latency_s(run: Run) -> float | None:
             if kind == "clock"
         ])  # fmt: skip
         times = recording.table("coincidences", ["time_ps"]).column("time_ps").to_numpy()
-    samples = np.array([(at_ns, rows) for at_ns, rows in run.durable if 0 < rows < len(times)])
-    if not len(clock) or not len(samples):
+    if not len(clock):
         return None
-    arrived_ns = clock[0, 1] + (times[samples[:, 1] - 1] - clock[0, 0]) * 1e-3
+    until_ns = clock[0, 1] + run.sender["seconds"] * 1e9  # what comes last waits for its turn until all is silent
+    samples = np.array([(at_ns, rows) for at_ns, rows in run.durable if rows and at_ns < until_ns])
+    if not len(samples):
+        return None
+    newest_ps = times[samples[:, 1] - 1]
+    before = np.maximum(np.searchsorted(clock[:, 0], newest_ps, "right") - 1, 0)  # a sender that is late stretches time
+    arrived_ns = clock[before, 1] + (newest_ps - clock[before, 0]) * 1e-3
     return float(np.max(samples[:, 0] - arrived_ns)) * 1e-9
 
 
