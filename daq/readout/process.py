@@ -33,7 +33,7 @@ from daq.readout.ring import Empty, Ring, Slice
 from daq.readout.sources import DatagramSource, StreamSource, open_source
 from daq.readout.stepping import Stepping
 from daq.readout.watch import Watch
-from daq.storage.kernels import load_decoder
+from daq.storage.kernels import load_decoder, load_path
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
 from daq.storage.steps import MOTION_LOST, UNATTENDED
@@ -46,8 +46,9 @@ _JOIN_S = 1.0
 _SWITCH_S = 0.0005
 _MOST_RESERVED_ROWS = 1 << 22
 _TOO_BUSY_TO_LOOK = 0.25
-_PRESSED, _HARD_PRESSED = 0.5, 0.65
-"""Rows are shed when so much of the ring is in use; where pairs are shed first, the other rows at the second."""
+_PRESSED, _HARD_PRESSED, _NEARLY_FULL = 0.5, 0.65, 0.85
+"""Rows are shed when so much of the ring is in use; where pairs are shed first, the other rows at the second; without
+raw, where words are lost by it, at the third."""
 
 
 class Readout:
@@ -183,6 +184,7 @@ class Readout:
     def _run(self) -> None:
         plan = self._plan
         decoder = load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds
+        load_path(plan.layout, plan.datagram_framing, plan.processing)
         self._ring = Ring(_buffer_bytes(plan))
         about = {"acquisition_id": plan.manifest.acquisition_id, "directory": plan.directory}
         self._live = Live(_declared(plan, decoder), about=about)
@@ -244,7 +246,8 @@ class Readout:
         self._watch.started(filler, time.monotonic())
         receiver = threading.Thread(target=self._receive, args=(filler, source), name="receive", daemon=True)
         if isinstance(source, DatagramSource):
-            recording.shed_when(lambda: ring.used > _PRESSED, hard=lambda: ring.used > _HARD_PRESSED)
+            hard = _HARD_PRESSED if self._plan.store_raw else _NEARLY_FULL
+            recording.shed_when(lambda: ring.used > _PRESSED, hard=lambda: ring.used > hard)
         self._state = "recording"
         self.commands.open()
         receiver.start()

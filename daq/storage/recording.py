@@ -179,7 +179,8 @@ class Recording:
     def shed_when(self, pressed: Callable[[], bool], *, hard: Callable[[], bool] | None = None) -> None:
         """Shed rows rather than wait for the disk while `pressed()`; without this, wait.
 
-        Where pairs can be made later of stored singles they alone are shed, until it is `hard`, too.
+        Where pairs can be made later of stored singles they alone are shed, until it is `hard`, too; where raw is not
+        stored, words are left out only while it is.
         """
         self._handing.pressed, self._hard_pressed = pressed, hard or pressed
 
@@ -356,17 +357,18 @@ class Recording:
             self._handing.write(stream, run, {**with_last, **prompts})
 
     def _decide_to_shed(self) -> None:
-        """Begin to shed under pressure, pairs first; where raw is not stored, end it as soon as that has gone."""
+        """Begin to shed under pressure, pairs first; where raw is not stored, which is a loss, only when it is hard."""
         asked = self._handing.pressed
         pressed = asked is not None and self._store_rows and asked()
         if pressed and self._left is None and not self._shedding:
             self._shed_pairs()
-        hard = pressed and self._hard_pressed is not None and (self._left is None or self._hard_pressed())
+        waits = self._left is not None or not self._store_raw
+        hard = pressed and self._hard_pressed is not None and (not waits or self._hard_pressed())
         if hard and not self._shedding:
             self._shedding = True
             self._write_rows(self.derivation.mark("shed", text="begin"), {})
             self._rebuild = Rebuild(self.derivation) if self._store_raw else None
-        elif self._shedding and not pressed and not self._store_raw:
+        elif self._shedding and not hard and not self._store_raw:
             self._shedding = False
             self._write_rows(self.derivation.mark("shed", text="end"), {})
 
