@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 SLICE_ROWS = 1 << 20
 """Singles of a slice: 30 ms or so of a core, some 20 MB."""
 MAX_THREADS = 64
-_LIMITS = WriterLimits(buffers=4)
-"""Coincidences are a fraction of the singles: more memory than this would never be full."""
+_LIMITS = WriterLimits(buffers=8)
+"""Coincidences are a fraction of the singles: less memory does. The writer keeps some blocks until others follow."""
 COLUMNS = ("time_ps", "detector_a", "detector_b", "tof_ps", "energy_a_kev", "energy_b_kev", "kind")
 
 
