@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from daq.model.events import StreamName
 from daq.model.processing import Processing
 from daq.model.stop import StopCondition
-from daq.pipeline.pairstage import PairStage
 from daq.pipeline.singles import SinglesPass
+
+if TYPE_CHECKING:
+    from daq.pipeline.pairstage import PairStage
 
 Streams = Mapping[StreamName, Mapping[str, npt.NDArray[Any]]]
 Ints = npt.NDArray[np.int64]
@@ -64,7 +66,7 @@ class Stages:
         nothing = processing.is_none and processing.modules_of is None
         return cls(
             None if nothing else SinglesPass(processing, reuse=ordered),
-            PairStage(processing, stop) if processing.pairing else None,
+            _pair_stage(processing, stop) if processing.pairing else None,
         )
 
     def fork(self) -> Stages:
@@ -155,3 +157,10 @@ class Stages:
         """Decide no limit on pairs from here on."""
         if self.pair:
             self.pair.limits.decide_no_more()
+
+
+def _pair_stage(processing: Processing, stop: StopCondition) -> PairStage:
+    """Return the stage that pairs, whose loops take seconds to compile: load them where they are needed alone."""
+    from daq.pipeline.pairstage import PairStage
+
+    return PairStage(processing, stop)

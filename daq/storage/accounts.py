@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,12 @@ from daq.model.layout import Layout
 from daq.model.ledger import Basis, Beside, Ledger, Socket, SourceLedger
 from daq.model.packets import NO_SEQUENCE, Flag, Packets
 from daq.model.tofpet2_rules import chips_of
-from daq.wire import petsys_frames
-from daq.wire.petsys_tracking import FrameFigures, FrameTracker, FrameWalked
+from daq.wire import petsys_account
+from daq.wire.petsys_account import FrameFigures, FrameWalked
 from daq.wire.tracking import MAX_INTERVALS, MAX_SOURCES, Figures, Tracker
+
+if TYPE_CHECKING:
+    from daq.wire.petsys_tracking import FrameTracker
 
 __all__ = ["MAX_SOURCES", "Accounted", "Accounts", "Framing", "unnumbered"]
 
@@ -77,6 +80,8 @@ class Accounts:
         self._framing = framing
         self._unit = unit
         if framing == "petsys-gbe":
+            from daq.wire.petsys_tracking import FrameTracker  # its loop takes seconds to compile
+
             known = chips_of(layout) if layout is not None else None
             self._tracker: Tracker | FrameTracker = FrameTracker(known, intervals=intervals)
         else:
@@ -172,7 +177,7 @@ class Accounts:
         broken = causes["unknown"] + causes["out_of_range"] + int(figures.truncated[row])
         beside = Beside(duplicates=int(figures.duplicates[row]), untimed=causes["untimed"])
         if isinstance(figures, FrameFigures):
-            beside, broken = _frames_beside(figures, row, broken), int(figures.frames[row, petsys_frames.MALFORMED])
+            beside, broken = _frames_beside(figures, row, broken), int(figures.frames[row, petsys_account.MALFORMED])
         malformed = min(broken, offered - disk)
         return SourceLedger(
             source=int(figures.source[row]),
@@ -198,8 +203,8 @@ def _frames_beside(figures: FrameFigures, row: int, malformed_events: int) -> Be
     frames = figures.frames[row]
     return Beside(
         duplicates=int(figures.duplicates[row]), malformed_events=malformed_events,
-        lossy_frames=int(frames[petsys_frames.SOME_LOST]), lost_frames=int(frames[petsys_frames.ALL_LOST]),
-        idle_frames=int(frames[petsys_frames.IDLE]), events=int(frames[petsys_frames.EVENTS]),
+        lossy_frames=int(frames[petsys_account.SOME_LOST]), lost_frames=int(frames[petsys_account.ALL_LOST]),
+        idle_frames=int(frames[petsys_account.IDLE]), events=int(frames[petsys_account.EVENTS]),
     )  # fmt: skip
 
 

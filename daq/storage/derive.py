@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,6 @@ from daq.model.processing import Processing
 from daq.model.stop import StopCondition, is_limit
 from daq.pipeline.order import Order
 from daq.pipeline.pairlimits import PAIR_COUNTERS
-from daq.pipeline.pairstage import PairStage
 from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
@@ -33,6 +32,9 @@ from daq.storage.derivedmarks import Seconds, between_packets, chosen, rate_mark
 from daq.storage.hostmarks import merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 from daq.storage.streams import dtypes_of
+
+if TYPE_CHECKING:
+    from daq.pipeline.pairstage import PairStage
 
 Rows = dict[StreamName, list[Any]]
 """Per stream the runs of columns in order; marks carry the extra column `text`."""

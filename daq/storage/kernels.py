@@ -7,6 +7,7 @@ folder can be written, the module is compiled in memory, which costs seconds at 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import logging
 import os
@@ -14,28 +15,44 @@ import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from daq.listmode.codegen import VERSION, decoder_source
 from daq.listmode.decoder import LayoutDecoder
-from daq.listmode.tofpet2 import Tofpet2Decoder
 from daq.model.kernel import cache_directory, writable_cache
 from daq.model.layout import Clock, Layout
+from daq.model.processing import Processing
+
+if TYPE_CHECKING:
+    from daq.listmode.tofpet2 import Tofpet2Decoder
 
 _LOG = logging.getLogger(__name__)
-
-
-HAND_WRITTEN = {"tofpet2": Tofpet2Decoder}
-"""Decoders that a layout names, for words that no layout can say."""
 
 
 def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder | Tofpet2Decoder:
     """Return the decoder of `layout`, compiling its kernel if no cache holds it."""
     if layout.decoder is not None:
-        return HAND_WRITTEN[layout.decoder](layout, clock)
+        return _hand_written(layout, clock)
     text = decoder_source(layout, clock)
     name = f"scandaq_layout_v{VERSION}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     module = sys.modules.get(name) or _cached(name, text) or _in_memory(name, text)
     return LayoutDecoder(layout, clock, module.decode)
+
+
+def load_path(layout: Layout, framing: str, processing: Processing) -> None:
+    """Load the loops that only some recordings need, before data flow: compiling them takes seconds."""
+    if layout.decoder == "tofpet2" or framing == "petsys-gbe":
+        importlib.import_module("daq.listmode.tofpet2")
+        importlib.import_module("daq.wire.petsys_tracking")
+    if processing.pairing is not None:
+        importlib.import_module("daq.pipeline.pairstage")
+
+
+def _hand_written(layout: Layout, clock: Clock) -> Tofpet2Decoder:
+    """Return the decoder that a layout names, for words that no layout can say."""
+    from daq.listmode.tofpet2 import Tofpet2Decoder
+
+    return {"tofpet2": Tofpet2Decoder}[str(layout.decoder)](layout, clock)
 
 
 def _cached(name: str, text: str) -> ModuleType | None:

@@ -13,6 +13,16 @@ from daq.model.packets import Flag
 from daq.wire import tracking_table as columns
 from daq.wire.native_kernel import little_endian_u64
 from daq.wire.petsys import REPLY_MARK
+from daq.wire.petsys_account import (
+    ALL_LOST,
+    ARRIVED_NS,
+    CANDIDATE,
+    EVENTS,
+    IDLE,
+    MALFORMED,
+    REPLIES,
+    SOME_LOST,
+)  # fmt: skip
 from daq.wire.petsys_parsing import SUCCESSOR_FRAMES, behind_lie, consistent
 from daq.wire.tracking_account import admit, open_at, take
 from daq.wire.tracking_intervals import skip_to
@@ -24,27 +34,6 @@ PLAUSIBLE_FRAMES = 1 << 16
 MOST_DROPPED_FRAMES = 4096
 """More frames than a datagram can hold: what a dropped packet's header says beyond that is not believed."""
 _SLACK_NS = 1_000_000_000
-
-# Columns of `frames`, beside those of `tracking_table`.
-MALFORMED = 0
-"""Frames received that cannot be decoded: cut, lying about their size, or the first one after a jump of the ids."""
-SOME_LOST = 1
-"""Frames that say that some of their events were lost in the front end."""
-ALL_LOST = 2
-"""Frames without events that say that events were lost."""
-IDLE = 3
-"""Frames without events of which nothing was lost."""
-EVENTS = 4
-"""Events of good frames, each counted once."""
-CANDIDATE = 5
-"""One more than the id of the last frame that jumped; 0 where the last one did not."""
-ARRIVED_NS = 6
-FRAME_COLUMNS = 8
-
-# Places of `progress` after those of the native walk.
-REPLIES = columns.PLACES
-"""Replies of the front end that nobody waited for."""
-PLACES = columns.PLACES + 1
 
 _SIZE_SHIFT, _SIZE = np.uint64(t.SIZE_SHIFT), np.uint64(t.SIZE_MASK)
 _ADDRESS_SHIFT, _ADDRESS = np.uint64(t.ADDRESS_SHIFT), np.uint64(t.ADDRESS_MASK)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,30 +22,14 @@ import numpy.typing as npt
 
 from daq.model import tofpet2 as t
 from daq.model.packets import Packets
-from daq.wire import petsys_frames as f
 from daq.wire import tracking_table as columns
-from daq.wire.tracking import MAX_INTERVALS, Figures, Walked
+from daq.wire.petsys_account import FRAME_COLUMNS, PLACES, REPLIES, FrameFigures, FrameWalked
+from daq.wire.petsys_frames import account_frames
+from daq.wire.tracking import MAX_INTERVALS
 
 Int64s = npt.NDArray[np.int64]
 
 _UNITS = t.MOST_PORTS * t.MOST_SLAVES
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameWalked(Walked):
-    """A walk with the source of each run, gap and start, uint16: a datagram may hold frames of several units."""
-
-    run_source: npt.NDArray[np.uint16]
-    gap_source: npt.NDArray[np.uint16]
-    start_source: npt.NDArray[np.uint16]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameFigures(Figures):
-    """Accounts in frames. `frames` int64 [sources, ...]: columns as in `petsys_frames`; `replies`: unexpected ones."""
-
-    frames: Int64s
-    replies: int
 
 
 class FrameTracker:
@@ -62,10 +45,10 @@ class FrameTracker:
         self._index_of = np.full(_UNITS, -1, np.int32)
         self._numbers = np.zeros(_UNITS, np.uint16)
         self._table = np.zeros((_UNITS, columns.COLUMNS), np.int64)
-        self._frames = np.zeros((_UNITS, f.FRAME_COLUMNS), np.int64)
+        self._frames = np.zeros((_UNITS, FRAME_COLUMNS), np.int64)
         # Not zeroed: the kernel of the operating system gives memory only to the sources that miss something.
         self._missing = np.empty((_UNITS, 2 * intervals, 2), np.int64)
-        self._counts = np.zeros(f.PLACES, np.int64)
+        self._counts = np.zeros(PLACES, np.int64)
         self.figures = FrameFigures(self._numbers[:0], self._table[:0], 0, self._frames[:0], 0)
         """As of the last call of `walk`."""
 
@@ -91,7 +74,7 @@ class FrameTracker:
             header = np.zeros((len(packets), t.HEADER_BYTES), np.uint8)
         progress = self._counts.copy()
         progress[: columns.SOURCES] = 0
-        f.account_frames(
+        account_frames(
             packets.data, packets.offset, packets.length, packets.arrival_ns, flags, header,
             self._known_units, self._index_of, self._numbers, self._table, self._missing, self._frames,
             progress, runs, run_source, gaps, starts,
@@ -110,5 +93,5 @@ class FrameTracker:
         sources = int(progress[columns.SOURCES])
         self.figures = FrameFigures(
             self._numbers[:sources], self._table[:sources].copy(), int(progress[columns.FOREIGN]),
-            self._frames[:sources].copy(), int(progress[f.REPLIES]),
+            self._frames[:sources].copy(), int(progress[REPLIES]),
         )  # fmt: skip

@@ -14,7 +14,7 @@ from support_petsys import frame, packets_of, part
 from daq.model import tofpet2 as t
 from daq.model.packets import Flag
 from daq.wire import petsys as p
-from daq.wire import petsys_frames as f
+from daq.wire import petsys_account as f
 from daq.wire.petsys_tracking import FrameTracker, FrameWalked
 
 TRUNCATED, DUPLICATE, MALFORMED, DROPPED = (
