@@ -48,11 +48,13 @@ class Decoded:
     """Rows of one call: columns per stream, equally long within a stream.
 
     `ends` int64 [packets, 4]: rows of singles, coincidences and marks after each packet, and the latest `time_ps`
-    of its source then.
+    of its source then. `told` int64 [packets]: the latest time that a packet tells without a row, as a frame without
+    events does, `NEVER_PS` where it tells none; None of decoders whose rows tell all.
     """
 
     streams: Mapping[StreamName, Columns]
     ends: npt.NDArray[np.int64]
+    told: npt.NDArray[np.int64] | None = None
 
     def rows(self, stream: StreamName) -> int:
         """Return the number of rows of a stream."""

@@ -28,6 +28,7 @@ from daq.model import tofpet2 as t
 from daq.model.events import STREAMS, StreamName
 from daq.model.kernel import kernel, spliced
 from daq.model.layout import Clock, Layout
+from daq.model.order import NEVER_PS
 from daq.model.tofpet2_rules import channels_of
 
 NOMINAL_A0, NOMINAL_A1 = 100, 200
@@ -92,15 +93,16 @@ class Tofpet2Decoder:
         if len(packets):
             self._grow(carry, int(packets.source.max()) + 1)
         singles = buffers["singles"]
-        ends = np.empty((len(packets), 4), np.int64)
+        ends, told = np.empty((len(packets), 4), np.int64), np.empty(len(packets), np.int64)
         rows = decode_frames(
-            packets.data, packets.offset, packets.length, packets.source, carry.state, carry.zero, carry.counts, ends,
+            packets.data, packets.offset, packets.length, packets.source,
+            carry.state, carry.zero, carry.counts, ends, told,
             self._place_of_unit, self._detectors, self._tdc, self.clock.shared, self._tot,
             singles["time_ps"], singles["detector"], singles["energy_adc"],
         )  # fmt: skip
         kept = {"singles": int(rows), "marks": 0}
         streams = {s: {n: a[: kept[s]] for n, a in columns.items()} for s, columns in buffers.items()}
-        return Decoded(streams, ends)
+        return Decoded(streams, ends, told)
 
     def _grow(self, carry: Carry, sources: int) -> None:
         missing = sources - len(carry.state)
@@ -185,16 +187,16 @@ def _frozen(kind: Any) -> Any:
     types.int64(
         _frozen(types.uint8), _frozen(types.int64), _frozen(types.int64), _frozen(types.uint16),
         types.int64[:, ::1], types.int64[:, ::1], types.int64[:, ::1], types.int64[:, ::1],
-        types.int64[::1], types.int64[::1], float64[:, :, :, ::1], types.boolean, types.boolean,
+        types.int64[::1], types.int64[::1], types.int64[::1], float64[:, :, :, ::1], types.boolean, types.boolean,
         types.int64[::1], types.uint32[::1], types.uint16[::1],
     )
 )  # fmt: skip
 def decode_frames(  # noqa: PLR0915, C901 - one loop, for its speed
-    data: Any, offset: Any, length: Any, source: Any, state: Any, zero: Any, counts: Any, ends: Any,
+    data: Any, offset: Any, length: Any, source: Any, state: Any, zero: Any, counts: Any, ends: Any, told: Any,
     place_of_unit: Any, detectors: Any, tdc: Any, shared: Any, tot: Any,
     time_ps: Any, detector: Any, energy: Any,
 ) -> Any:  # fmt: skip
-    """Decode runs of whole frames; return the rows. State, zero, counts and ends are those of `Carry` and `Decoded`."""
+    """Decode runs of whole frames; return the rows. The others are those of `Carry` and `Decoded`."""
     row = uint64(0)
     for packet in range(len(offset)):
         s = int64(source[packet])
@@ -202,6 +204,7 @@ def decode_frames(  # noqa: PLR0915, C901 - one loop, for its speed
         at, end = int64(offset[packet]), int64(offset[packet]) + int64(length[packet])
         latest = state[s, 2]
         good, out, plain = 0, 0, 0
+        told[packet] = NEVER_PS
         while at + t.HEADER_BYTES <= end:
             head = _load(data, at)
             count = min(
@@ -219,7 +222,7 @@ def decode_frames(  # noqa: PLR0915, C901 - one loop, for its speed
             if not zero[d, 0]:
                 zero[d, 0], zero[d, 1] = 1, ticks
             base_ps = (ticks - zero[d, 1]) * t.CLOCK_PS
-            latest = max(latest, base_ps)
+            told[packet] = max(told[packet], base_ps)
             for _ in range(count):
                 word = _load(data, at)
                 at += t.WORD_BYTES
@@ -244,6 +247,7 @@ def decode_frames(  # noqa: PLR0915, C901 - one loop, for its speed
                 good += 1
                 plain += 1 - calibrated
                 latest = max(latest, when)
+        latest = max(latest, told[packet])
         state[s, 2] = latest
         counts[s, 0] += good
         counts[s, _CAUSE_OUT_OF_RANGE] += out

@@ -24,6 +24,9 @@ SHORTEST_SLICE_BITS = 29
 SLICES_OF_DISORDER = 256
 """The disorder is cut into at most this many slices, whose length is a power of two, none below 2^29 ps, 0.54 ms."""
 
+NEVER_PS = -(1 << 63) + 1
+"""A time that is none, before all others."""
+
 Moment = tuple[int, int]
 """How often order has begun anew, and a time since then in ps: of two moments the later one is the greater."""
 

@@ -144,11 +144,15 @@ class Order:
         if missing > 0:
             self._grow(missing)
 
-    def push(self, streams: Streams, ends: Mapping[StreamName, Counts], sources: npt.NDArray[np.uint16]) -> Streams:
+    def push(
+        self, streams: Streams, ends: Mapping[StreamName, Counts], sources: npt.NDArray[np.uint16],
+        told: Counts | None = None,
+    ) -> Streams:  # fmt: skip
         """Take the rows of packets; return those released by them, as fresh arrays, singles with `late`.
 
         `ends[stream]` are the rows of that stream after each packet, `sources` the source of each packet. Streams that
-        are not ordered come back as they are.
+        are not ordered come back as they are. `told` is the time that each packet tells without a row, after its rows:
+        the clock goes by it as by an event.
         """
         times, until = self._joined(streams, ends, len(sources))
         second = len(times) - _rows(streams, "coincidences", self._columns)
@@ -158,13 +162,14 @@ class Order:
         self._clock[[k.PACKET, k.SINGLE, k.COINCIDENCE, k.JUMPS, k.RELEASED]] = 0, 0, second, 0, 0
         self.released_after = np.zeros(len(sources), np.int64)
         self._know(sources)
+        told = _NO_TIMES if told is None else told
         done = False
         while not done:
             if self._clock[k.FREE] == 0:
                 self._grow(self._pool.shape[1])
             done = arrive(
                 times, until, sources, self._rule, self._clock, self._slots, self._pool, self._keys, self._sources,
-                self._plan, self._queue, jumps, self.released_after,
+                self._plan, self._queue, jumps, self.released_after, told,
             )  # fmt: skip
             self._store(streams, (0, second))
             if done:

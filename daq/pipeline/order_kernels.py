@@ -266,6 +266,20 @@ def _segments(stream: int, times: Any, row: int, end: int, high: int, source: in
 
 
 @spliced
+def _tick(time: int, source: int, packet: int, rule: Any, clock: Any, slots: Any, per_source: Any, queue: Any,
+          jumps: Any) -> bool:  # fmt: skip
+    """Let the clock go by a time without a row as it goes by an event; return False when the queue is full before."""
+    found = judge(time, source, packet, rule, clock, slots, per_source, queue, jumps)
+    if found != PRESENT:
+        return found != NO_ROOM
+    if not _advance(rule, clock, slots, queue):
+        return False
+    clock[IN_ORDER] += int64(time >= clock[LATEST] - rule[DISORDER])
+    _follow(time, source, clock, per_source)
+    return True
+
+
+@spliced
 def _next_stream(times: Any, clock: Any, end_0: int, end_1: int) -> Any:
     """Return which stream comes next, the end of its rows, and the time up to which it stays ahead of the other."""
     row_0, row_1 = clock[SINGLE], clock[COINCIDENCE]
@@ -283,17 +297,17 @@ def _next_stream(times: Any, clock: Any, end_0: int, end_1: int) -> Any:
     boolean(
         types.Array(int64, 1, "C", readonly=True), int64[:, ::1], types.Array(uint16, 1, "C", readonly=True),
         int64[::1], int64[::1], int64[:, :, ::1], int32[:, ::1], uint64[::1],
-        int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1],
+        int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[::1],
     )
 )  # fmt: skip
 def arrive(times: Any, ends: Any, sources: Any, rule: Any, clock: Any, slots: Any, pool: Any, keys: Any,
-           per_source: Any, plan: Any, queue: Any, jumps: Any, released: Any) -> bool:  # fmt: skip
+           per_source: Any, plan: Any, queue: Any, jumps: Any, released: Any, told: Any) -> bool:  # fmt: skip
     """Take the rows of packets, from where `clock` says; return False when `plan`, `queue` or chunks are used up first.
 
     `times` are those of the first stream, then those of the second; `ends` [2, packets] count accordingly. Of each
     packet, the rows of both streams are taken in the order of their times, singles first where these are equal; those
     of one stream stay in the order in which they came. `released` are the rows of the first stream that are released
-    after each packet.
+    after each packet. `told` [packets], or of no length, is the time that a packet tells after its rows.
     """
     for packet in range(clock[PACKET], len(sources)):
         source = int64(sources[packet])
@@ -306,6 +320,8 @@ def arrive(times: Any, ends: Any, sources: Any, rule: Any, clock: Any, slots: An
             )  # fmt: skip
             if not has_room:
                 return False
+        if len(told) and not _tick(told[packet], source, packet, rule, clock, slots, per_source, queue, jumps):
+            return False
         clock[PACKET] = packet + 1
         released[packet] = clock[RELEASED]
     return True

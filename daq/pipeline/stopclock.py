@@ -10,20 +10,19 @@ import numpy.typing as npt
 from numba import uint64
 
 from daq.model.kernel import inlined, kernel
-from daq.model.order import OrderRule
+from daq.model.order import NEVER_PS, OrderRule
 from daq.pipeline.stages import Streams
 
 Ints = npt.NDArray[np.int64]
 Sources = npt.NDArray[np.uint16]
 
-NEVER_PS = -(1 << 63) + 1
 FOREVER_PS = (1 << 63) - 1
 _NO_TIMES = np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
 class StopClock:
-    """Tells the detector time as rows come. It outlives the step, so that the next one begins where this one is.
+    """Tells the detector time as rows come, and times without rows; the next step goes on with it.
 
     By `rule` a source whose clock has jumped ahead, while another one is live, does not tell the time.
     """
@@ -39,10 +38,13 @@ class StopClock:
         """Return the time; None before the first row that has one."""
         return int(self._newest[0]) if self._newest[1] else None
 
-    def reach(self, limit_ps: int, streams: Streams, ends: Ints, sources: Sources) -> int | None:
+    def reach(
+        self, limit_ps: int, streams: Streams, ends: Ints, sources: Sources, told: Ints | None = None
+    ) -> int | None:
         """Go on with the rows; return the first run by which the time is `limit_ps` or later, None where it is not.
 
-        `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run; `sources` that of each run.
+        `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run; `sources` that of each run,
+        `told` the time that each tells without a row, `NEVER_PS` for none.
         """
         if not len(ends):
             return None
@@ -57,6 +59,7 @@ class StopClock:
             self._last,
             np.ascontiguousarray(sources),
             np.ascontiguousarray(ends[:, :3]),
+            np.full(len(ends), NEVER_PS) if told is None else told,
             _times(streams, "singles"),
             _times(streams, "coincidences"),
             _times(streams, "marks"),
@@ -86,17 +89,18 @@ def _another_is_live(last: Ints, own: int, now_ps: int, max_disorder_ps: int) ->
 
 
 @kernel(
-    "int64(int64, int64, int64, int64[::1], int64[::1], uint16[::1], int64[:, ::1], int64[::1], int64[::1], int64[::1])"
+    "int64(int64, int64, int64, int64[::1], int64[::1], uint16[::1], int64[:, ::1], int64[::1],"
+    "int64[::1], int64[::1], int64[::1])"
 )
 def _first_run(
     limit_ps: int, max_disorder_ps: int, max_step_ps: int, newest: Ints, last: Ints, sources: Sources, ends: Ints,
-    singles: Ints, pairs: Ints, marks: Ints,
+    told: Ints, singles: Ints, pairs: Ints, marks: Ints,
 ) -> int:  # fmt: skip
     """Return the first run by which the time reaches `limit_ps`, or -1; bring `newest` (time, known?) and `last` on."""
     hit = -1
     singles_done, pairs_done, marks_done = 0, 0, 0
     for run in range(ends.shape[0]):
-        own_ps = _latest(singles, singles_done, ends[run, 0], NEVER_PS)
+        own_ps = _latest(singles, singles_done, ends[run, 0], told[run])
         own_ps = _latest(pairs, pairs_done, ends[run, 1], own_ps)
         own_ps = _latest(marks, marks_done, ends[run, 2], own_ps)
         singles_done, pairs_done, marks_done = ends[run, 0], ends[run, 1], ends[run, 2]

@@ -66,19 +66,21 @@ class StopCounter:
         now_ps = self._clock.now_ps
         return StopCounter(condition, since_ps=since_ps if now_ps is None else now_ps, clock=self._clock)
 
-    def seen(self, streams: Streams, ends: Ints, sources: Sources | None = None) -> Hit | None:
+    def seen(
+        self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None
+    ) -> Hit | None:
         """Count the rows; return the limit reached first, or None.
 
         `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run of the call; `sources` the
-        source of each run, all of one where it is not given.
+        source of each run, all of one where it is not given; `told` as in `StopClock.reach`.
         """
-        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, _or_one(sources, ends))]
+        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, _or_one(sources, ends), told)]
         return min(hits) if hits else None
 
-    def passed(self, streams: Streams, ends: Ints, sources: Sources | None = None) -> None:
+    def passed(self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None) -> None:
         """Go on with the time by rows that count for nothing: the time of a pause is not the step's."""
         before_ps = self._now_ps
-        self._clock.reach(FOREVER_PS, streams, ends, _or_one(sources, ends))
+        self._clock.reach(FOREVER_PS, streams, ends, _or_one(sources, ends), told)
         self._since_ps += self._now_ps - before_ps
 
     @property
@@ -97,11 +99,11 @@ class StopCounter:
                 hits.append(Hit(run, time_ps, f"{name}={limit}"))
         return hits
 
-    def _by_time(self, streams: Streams, ends: Ints, sources: Sources) -> list[Hit]:
+    def _by_time(self, streams: Streams, ends: Ints, sources: Sources, told: Ints | None) -> list[Hit]:
         """Go on with the time, also for the sake of the next step, and look whether it ends this one."""
         duration_ps = self._condition.duration_ps
         limit_ps = FOREVER_PS if duration_ps is None else self._since_ps + duration_ps
-        run = self._clock.reach(limit_ps, streams, ends, sources)
+        run = self._clock.reach(limit_ps, streams, ends, sources, told)
         return [] if run is None or duration_ps is None else [Hit(run, limit_ps, "time")]
 
 

@@ -184,7 +184,7 @@ class Derivation:
         self.decoded = passed.every
         rows: Rows = {}
         if not shed:
-            hit = self._first(hit, self._released_rows(rows, passed.chosen, passed.ends, words.source))
+            hit = self._first(hit, self._released_rows(rows, passed.chosen, passed.ends, words.source, decoded.told))
         if hit is not None:
             self.stopped = Stopped(hit.limit, hit.time_ps)
         jumps = self._order.take_jumps() if self._order else []
@@ -370,12 +370,15 @@ class Derivation:
                 return rows, self.mark("stop", time_ps=hit.time_ps, text=hit.limit)["marks"]
         return rows, []
 
-    def _released_rows(self, rows: Rows, events: Streams, ends: Ends, sources: npt.NDArray[np.uint16]) -> Hit | None:
+    def _released_rows(
+        self, rows: Rows, events: Streams, ends: Ends, sources: npt.NDArray[np.uint16],
+        told: npt.NDArray[np.int64] | None,
+    ) -> Hit | None:  # fmt: skip
         """Add the rows that these events release, and their pairs; return the limit that the pairs reach."""
         if self._order is None:
             _append(rows, events)
             return None
-        released = self._order.push(events, ends, sources)
+        released = self._order.push(events, ends, sources, told)
         _append(rows, released)
         hit = self._stages.append_pairs(rows, released)
         if "coincidences" in rows:
@@ -388,9 +391,9 @@ class Derivation:
     def _decided(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
         """Count, and return the limit that these rows reach as they come."""
         if self._is_paused or self.motion_was_lost:
-            self._counter.passed(streams, decoded.ends, sources)
+            self._counter.passed(streams, decoded.ends, sources, decoded.told)
             return None
-        hit = self._counter.seen(streams, decoded.ends, sources)
+        hit = self._counter.seen(streams, decoded.ends, sources, decoded.told)
         return hit if self.stopped is None else None
 
     def _first(self, hit: Hit | None, of_pairs: Hit | None) -> Hit | None:

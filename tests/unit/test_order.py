@@ -12,6 +12,7 @@ from support_order import (
     SINGLES,
     Packet,
     agree,
+    arguments,
     call,
     columns,
     numbered,
@@ -21,7 +22,7 @@ from support_order import (
     rows,
 )
 
-from daq.model.order import OrderRule
+from daq.model.order import NEVER_PS, OrderRule
 from daq.pipeline.order import Jump, Order
 
 steps = st.sampled_from([1, 5 * MS, 40 * MS, 1000 * MS])
@@ -300,3 +301,31 @@ def test_slices_are_a_power_of_two_and_number_at_most_256_in_the_disorder() -> N
 
     assert lengths == {0: 29, 10**9: 29, 10**11: 29, 10**12: 32, 60 * 10**12: 38}
     assert all(d >> bits < 256 for d, bits in lengths.items())
+
+
+def test_times_without_rows_release_what_waits_as_events_would() -> None:
+    order = order_of(RULE)
+    packets: list[Packet] = [(0, [0, 5 * MS], []), (0, [], []), (0, [], [])]
+
+    out = order.push(*call(packets), np.array([NEVER_PS, 102 * MS, 110 * MS]))
+
+    assert [time for time, _, _ in rows(out, "singles")] == [0, 5 * MS]
+    assert order.released_after.tolist() == [0, 1, 2]
+    assert (order.held_rows, order.newest, order.late.tolist()) == (0, (0, 110 * MS), [0])
+
+
+def test_times_without_rows_wherever_calls_are_cut_give_the_same() -> None:
+    rng = np.random.default_rng(7)
+    packets: list[Packet] = [
+        (int(rng.integers(2)), [step * 20 * MS - int(rng.integers(150 * MS)) for _ in range(int(rng.integers(4)))], [])
+        for step in range(300)
+    ]
+    told = np.array([step * 20 * MS if rng.random() < 0.5 else NEVER_PS for step in range(300)])
+    whole, cut, numbers = order_of(RULE), order_of(RULE), numbered(packets)
+
+    at_once = rows(whole.push(*call(packets), told), "singles")
+    parts = [rows(cut.push(*arguments(numbers[k : k + 7]), told[k : k + 7]), "singles") for k in range(0, 300, 7)]
+
+    assert [row for part in parts for row in part if not row[2]] == [row for row in at_once if not row[2]]
+    assert cut.late.tolist() == whole.late.tolist()
+    assert sum(whole.late) > 0

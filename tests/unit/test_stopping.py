@@ -7,7 +7,7 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daq.model.order import OrderRule
+from daq.model.order import NEVER_PS, OrderRule
 from daq.model.processing import Processing
 from daq.model.stop import StopCondition, parse_stop
 from daq.pipeline.stages import Stages, Streams
@@ -150,3 +150,10 @@ def test_stages_without_anything_to_do_give_the_rows_as_they_are() -> None:
     assert passed.ends["singles"].tolist() == [2]
     assert stages.append_pairs({}, passed.chosen) is None
     assert (stages.counters, stages.pair_counts) == ({}, {})
+
+
+def test_times_without_rows_reach_a_limit_on_time() -> None:
+    counter = StopCounter(parse_stop(["time=20ps"]))
+    ends, sources = np.zeros((3, 4), np.int64), np.zeros(3, np.uint16)
+    assert counter.seen({}, ends, sources, np.array([5, NEVER_PS, 19])) is None
+    assert counter.seen({}, ends, sources, np.array([19, 21, 30])) == (1, 20, "time")

@@ -187,3 +187,20 @@ def test_a_layout_that_the_decoder_would_not_obey_is_an_error(path: tuple[str, .
 def test_another_clock_than_that_of_the_electronics_is_an_error() -> None:
     slow = CLOCK.model_copy(update={"tick_ps": "6250"})
     assert any("5000 ps" in finding.reason for finding in errors(findings(PROFILE.layout, slow)))
+
+
+def test_frames_without_events_tell_the_time_that_they_begin_at() -> None:
+    rows, carry, _ = decoded([frame(3), frame(4, events=1), frame(9, lost=1)])
+    assert rows.told is not None
+    assert rows.told.tolist() == [number * t.FRAME_PS for number in (3, 4, 9)]
+    assert rows.ends[:, 3].tolist()[-1] == carry.state[0, 2] == 9 * t.FRAME_PS
+    assert rows.rows("singles") == 1
+
+
+def test_a_run_of_frames_tells_the_time_of_its_newest_one() -> None:
+    decoder = Tofpet2Decoder(PROFILE.layout, CLOCK)
+    packets = packets_of([p.encode_data([frame(7), frame(9), frame(8)]), p.encode_data([frame(10)])])
+    found = FrameTracker().walk(packets)
+    told = decoder.decode(runs_as_packets(packets, found), decoder.start(imported=False)).told
+    assert told is not None
+    assert told.tolist() == [9 * t.FRAME_PS, 10 * t.FRAME_PS]
