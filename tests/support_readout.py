@@ -23,7 +23,7 @@ from device_profiles.load import load_profile
 from device_profiles.schema import InstrumentProfile
 
 PETLINK = load_profile("siemens-petlink32")
-WAIT_S = 20.0
+WAIT_S = 60.0
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 
