@@ -90,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
         raise RefusedError(f"{out} is a mount point, which a recording cannot become: name a directory in it")
     storage = out.absolute().with_name(f".{out.name}.station") if out else Path("recordings").absolute()
     say(f"simulating {demo.story}")
+    if not _compiled_before():
+        say("the first start compiles what is fast later: a minute or two without a word")
     try:
         status = _acquire(demo, storage, say)
         directory = Path(status["directory"])
@@ -105,6 +107,14 @@ def run(options: argparse.Namespace) -> int:
     good = report.verdict == "ok" and ledger["balanced"] is True and status["state"] == "completed"
     _print(options, _shown(directory), status["state"], report.verdict, counts, duration_ps, ledger, good=good)
     return 0 if good else 6
+
+
+def _compiled_before() -> bool:
+    """Return True where a start before this one has left compiled code."""
+    from daq.model.kernel import writable_cache
+
+    cache = writable_cache()
+    return cache is not None and any(cache.iterdir())
 
 
 def _acquire(demo: Demo, storage: Path, say: Callable[[str], None]) -> dict[str, Any]:
