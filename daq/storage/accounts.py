@@ -37,6 +37,8 @@ class Accounted:
     of `packets.data` on, and belongs to packet `run_packet`. `gap_words` were found missing just before packet
     `gap_packet`. `starts` are the packets with which a source begins or begins again, `ends` those that end one.
     `run_source`, `gap_source` and `start_source`, uint16, are whose: a packet may hold words of several sources.
+    `lossy` int64 [4, n]: packet, source, units of which the front end says that it lost some or all, those
+    of which it lost all.
     """
 
     packets: Packets
@@ -50,6 +52,7 @@ class Accounted:
     run_source: npt.NDArray[np.uint16]
     gap_source: npt.NDArray[np.uint16]
     start_source: npt.NDArray[np.uint16]
+    lossy: Int64s
 
     def runs(self) -> list[tuple[int, int, int]]:
         """Return (packet, byte offset, bytes) of each run of new words."""
@@ -131,13 +134,14 @@ class Accounts:
             packets.sequence, packets.arrival_ns, walked.flags, packets.header,
         )  # fmt: skip
         if isinstance(walked, FrameWalked):
-            whose = walked.run_source, walked.gap_source, walked.start_source
+            whose, lossy = (walked.run_source, walked.gap_source, walked.start_source), walked.lossy
         else:
             found = walked.run_packet, walked.gap_packet, walked.starts
             whose = packets.source[found[0]], packets.source[found[1]], packets.source[found[2]]
+            lossy = np.empty((4, 0), np.int64)
         return Accounted(
             final, walked.run_packet, walked.run_offset, walked.run_length,
-            walked.gap_packet, walked.gap_words, walked.starts, walked.ends, *whose,
+            walked.gap_packet, walked.gap_words, walked.starts, walked.ends, *whose, lossy,
         )  # fmt: skip
 
     def all_ended(self) -> bool:

@@ -28,7 +28,7 @@ from daq.pipeline.pairlimits import PAIR_COUNTERS
 from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
-from daq.storage.derivedmarks import Seconds, between_packets, chosen, rate_marks, stop_noted
+from daq.storage.derivedmarks import Lossy, Seconds, between_packets, chosen, rate_marks, stop_noted
 from daq.storage.hostmarks import merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 from daq.storage.streams import dtypes_of
@@ -82,6 +82,7 @@ class Derivation:
         self._utc_of = utc_of
         self._imported = imported
         self._seconds = Seconds()
+        self._lossy = Lossy()
         self._is_paused = False
         self.motion_was_lost = False
         self.packets_seen = 0
@@ -190,7 +191,7 @@ class Derivation:
         jumps = self._order.take_jumps() if self._order else []
         marks = between_packets(
             accounted, seen=self.packets_seen, hit=hit, jumps=jumps, seconds=seconds, rates=passed.rates,
-            utc_of=self._utc_of,
+            lossy=self._lossy, utc_of=self._utc_of,
         )  # fmt: skip
         if len(marks) or decoded.rows("marks"):
             times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
@@ -232,7 +233,7 @@ class Derivation:
         self.stopped = None
         self._is_paused = False
         self.motion_was_lost = False
-        return self.mark("step", value2=MOVING if moving else np.nan, text=text)
+        return self._after_lossy(self.mark("step", value2=MOVING if moving else np.nan, text=text))
 
     def pause(self) -> Rows:
         """Stop counting towards the limits; everything is recorded all the same. Twice is once."""
@@ -281,13 +282,18 @@ class Derivation:
         if self.stopped is not None:
             return {}
         self.stopped = Stopped(by, self.latest_ps)
-        return self.mark("stop", value2=WHOLE if whole else np.nan, text=by)
+        return self._after_lossy(self.mark("stop", value2=WHOLE if whole else np.nan, text=by))
+
+    def _after_lossy(self, rows: Rows) -> Rows:
+        """Return marks with those of what front ends lost up to now before them."""
+        return {"marks": [*self._lossy.marks(self._carry.state[:, 2]), *rows["marks"]]}
 
     def finish(self, by: str) -> Rows:
         """Release all that waits and stop, if nothing did; nothing comes after."""
         rows, stop = self._released()
         rates = rate_marks(self._stages.take_modules(), self.latest_ps)
-        marks = [*stop, *self.stop_now(by).get("marks", []), *rates, *(self._withheld or [])]
+        lossy = self._lossy.marks(self._carry.state[:, 2])
+        marks = [*lossy, *stop, *self.stop_now(by).get("marks", []), *rates, *(self._withheld or [])]
         self._withheld = None
         return {**rows, "marks": marks}
 
@@ -336,6 +342,7 @@ class Derivation:
         twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
         twin._seconds = deepcopy(self._seconds)  # noqa: SLF001 - another of our kind
+        twin._lossy = deepcopy(self._lossy)  # noqa: SLF001 - another of our kind
         twin._stages = self._stages.fork()  # noqa: SLF001 - another of our kind
         self._carry, self.accounts, self._order = self._carry.copy(), deepcopy(self.accounts), None
         return twin

@@ -45,13 +45,57 @@ class Seconds:
         return np.array(found, np.int64)
 
 
+class Lossy:
+    """Sums what front ends say that they lost from mark to mark, so that marks are few however much is lost."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((0, 2), np.int64)
+
+    def before(self, cuts: Ints, lossy: Ints) -> Ints:
+        """Add `Accounted.lossy` of a call; return int64 [4, n] likewise: the sums before each cut, a packet, ascending.
+
+        What follows the last cut stays.
+        """
+        missing = int(lossy[1].max()) + 1 - len(self._sums) if lossy.size else 0
+        if missing > 0:
+            self._sums = np.concatenate([self._sums, np.zeros((missing, 2), np.int64)])
+        place = np.searchsorted(cuts, lossy[0], "right")
+        taken = []
+        for number, cut in enumerate([*cuts.tolist(), None]):
+            mine = lossy[:, place == number]
+            np.add.at(self._sums, mine[1], mine[2:].T)
+            if cut is not None:
+                sums = self.take()
+                taken.append(np.vstack([np.full((1, sums.shape[1]), cut), sums]))
+        return np.concatenate([np.empty((4, 0), np.int64), *taken], axis=1)
+
+    def take(self) -> Ints:
+        """Return int64 [3, n], source, units, those lost wholly, of all since the last mark, which this is."""
+        sources = np.flatnonzero(self._sums[:, 0])
+        taken = np.concatenate([sources[np.newaxis], self._sums[sources].T])
+        self._sums[sources] = 0
+        return taken
+
+    def marks(self, latest_ps: Ints) -> list[dict[str, Any]]:
+        """Return the marks of what is left, at the latest times [sources], as columns."""
+        source, units, wholly = self.take()
+        if not len(source):
+            return []
+        return [{
+            "time_ps": latest_ps[source], "kind": np.full(len(source), MARKS.index("lossy"), np.uint8),
+            "source": source.astype(np.uint16), "value": units, "value2": wholly.astype(np.float64),
+            "text": [""] * len(source),
+        }]  # fmt: skip
+
+
 def between_packets(
-    accounted: Accounted, *, seen: int, hit: Hit | None, jumps: list[Jump], seconds: Ints, rates: Ints,
+    accounted: Accounted, *, seen: int, hit: Hit | None, jumps: list[Jump], seconds: Ints, rates: Ints, lossy: Lossy,
     utc_of: Callable[[int], int],
 ) -> HostMarks:  # fmt: skip
     """Return the marks of a call whose first packet is number `seen`, in order.
 
     `seconds` are the packets with which one begins, `rates` [seconds, modules + 1] the singles per module before each.
+    What `lossy` sums is told before each clock and stop.
     """
     packets = accounted.packets
     stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
@@ -59,8 +103,10 @@ def between_packets(
     arrivals = packets.arrival_ns[seconds]
     utc = np.array([utc_of(int(arrival)) for arrival in arrivals], np.int64)
     second, module, count = _rates(rates)
+    lost = lossy.before(np.unique(np.concatenate([seconds, stop])), accounted.lossy)
     return collected(
         [
+            ("lossy", lost[0], lost[1].astype(np.uint16), lost[2], lost[3].astype(np.float64)),
             ("stop", stop, _nowhere(stop), seen + stop, _nan(stop)),
             (
                 "jump", jumped, np.array([jump.source for jump in jumps], np.uint16),

@@ -39,8 +39,9 @@ class RecordedStep(BaseModel):
     A step that lasts, or of which no end is left, has neither `end_ps` nor `ended_by`. `completed`: it reached a limit,
     or was ended as meant (`daq.storage.steps`), and all of it is recorded.
 
-    `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks. `live_ps` is
-    the time in which events counted; None where units are missing, or the step has no end: the marks cannot tell then.
+    `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks, `lossy`
+    of how many the front end says that it lost some or all. `live_ps` is the time in which events counted; None where
+    there are such units, or the step has no end: the marks cannot tell then.
     `hand_overs` are those noted since the step before ended, each as `daq.model.handover.Confirmed`.
     """
 
@@ -56,6 +57,7 @@ class RecordedStep(BaseModel):
     completed: bool = False
     paused_ps: int = 0
     missing: int = 0
+    lossy: int = 0
     live_ps: int | None = None
     hand_overs: list[dict[str, Any]] = []
 

@@ -31,7 +31,9 @@ FRAME_COLUMNS = 8
 # Places of `progress` after those of the native walk.
 REPLIES = columns.PLACES
 """Replies of the front end that nobody waited for."""
-PLACES = columns.PLACES + 1
+LOSSY = columns.PLACES + 1
+"""Entries of `lossy` that a walk gave."""
+PLACES = columns.PLACES + 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +43,8 @@ class FrameWalked(Walked):
     run_source: npt.NDArray[np.uint16]
     gap_source: npt.NDArray[np.uint16]
     start_source: npt.NDArray[np.uint16]
+    lossy: Int64s
+    """int64 [4, n], ascending in packets: packet, source, frames that say that events were lost, those without any."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from daq.wire.petsys_account import (
     CANDIDATE,
     EVENTS,
     IDLE,
+    LOSSY,
     MALFORMED,
     REPLIES,
     SOME_LOST,
@@ -81,6 +82,8 @@ class Found(NamedTuple):
     """int64 [3, room]: packet, frames, source."""
     starts: Any
     """int64 [2, room]: packet, source."""
+    lossy: Any
+    """int64 [4, room]: packet, source, frames that say that they lost something, those that lost all."""
 
 
 @spliced
@@ -116,6 +119,19 @@ def _note_gap(found: Any, packet: Any, lost: Any, unit: Any) -> None:
     found.gaps[1, count] = lost
     found.gaps[2, count] = unit
     found.progress[columns.GAPS] = count + 1
+
+
+@spliced
+def _note_lossy(found: Any, packet: Any, unit: Any, events: Any) -> None:
+    """Note a frame that says that events were lost; those of one source in one packet together."""
+    count = found.progress[LOSSY]
+    if not (count and found.lossy[0, count - 1] == packet and found.lossy[1, count - 1] == unit):
+        found.lossy[0, count], found.lossy[1, count] = packet, unit
+        found.lossy[2, count], found.lossy[3, count] = 0, 0
+        count += 1
+        found.progress[LOSSY] = count
+    found.lossy[2, count - 1] += 1
+    found.lossy[3, count - 1] += events == 0
 
 
 @spliced
@@ -199,6 +215,7 @@ def _frame(rows: Any, tracks: Any, found: Any, packet: Any, origin: Any, size: A
         frames[at, EVENTS] += events
         if second & _LOST:
             frames[at, SOME_LOST if events else ALL_LOST] += 1
+            _note_lossy(found, packet, unit, events)
         elif not events:
             frames[at, IDLE] += 1
     return new
@@ -272,18 +289,21 @@ def _frozen(kind: Any, dimensions: int = 1) -> Any:
         _frozen(types.uint8), _frozen(types.int64), _frozen(types.int64), _frozen(types.int64), types.uint8[::1],
         _frozen(types.uint8, 2), types.uint8[::1], types.int32[::1], types.uint16[::1], types.int64[:, ::1],
         types.int64[:, :, ::1], types.int64[:, ::1], types.int64[::1], types.int64[:, ::1], types.int64[::1],
-        types.int64[:, ::1], types.int64[:, ::1],
+        types.int64[:, ::1], types.int64[:, ::1], types.int64[:, ::1],
     )
 )  # fmt: skip
 def account_frames(
     data: Any, offset: Any, length: Any, arrival_ns: Any, flags: Any, header: Any, known: Any,
     index_of: Any, numbers: Any, table: Any, missing: Any, frames: Any,
-    progress: Any, runs: Any, run_source: Any, gaps: Any, starts: Any,
+    progress: Any, runs: Any, run_source: Any, gaps: Any, starts: Any, lossy: Any,
 ) -> None:  # fmt: skip
-    """Account for all packets. `runs`, `gaps` and `starts` have room for each frame, and for the missing intervals."""
+    """Account for all packets.
+
+    `runs`, `gaps`, `starts` and `lossy` have room for each frame, and for the missing intervals.
+    """
     rows = Rows(data, offset, length, arrival_ns, flags, header)
     tracks = Tracks(known, index_of, numbers, table, missing, frames)
-    found = Found(progress, runs, run_source, gaps, starts)
+    found = Found(progress, runs, run_source, gaps, starts, lossy)
     for packet in range(len(offset)):
         flag = flags[packet]
         if flag & _FLAG_MALFORMED:

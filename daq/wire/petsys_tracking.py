@@ -23,7 +23,7 @@ import numpy.typing as npt
 from daq.model import tofpet2 as t
 from daq.model.packets import Packets
 from daq.wire import tracking_table as columns
-from daq.wire.petsys_account import FRAME_COLUMNS, PLACES, REPLIES, FrameFigures, FrameWalked
+from daq.wire.petsys_account import FRAME_COLUMNS, LOSSY, PLACES, REPLIES, FrameFigures, FrameWalked
 from daq.wire.petsys_frames import account_frames
 from daq.wire.tracking import MAX_INTERVALS
 
@@ -69,15 +69,17 @@ class FrameTracker:
         room = int(packets.length.sum()) // t.HEADER_BYTES + 2 * len(packets) + self._missing.shape[1] + 2
         runs, run_source = np.empty((3, room), np.int64), np.empty(room, np.int64)
         gaps, starts = np.empty((3, room), np.int64), np.empty((2, room), np.int64)
+        lossy = np.empty((4, room), np.int64)
         header = packets.header
         if header.shape[1] < t.HEADER_BYTES:  # of a recording that is none of ours
             header = np.zeros((len(packets), t.HEADER_BYTES), np.uint8)
         progress = self._counts.copy()
         progress[: columns.SOURCES] = 0
+        progress[LOSSY] = 0
         account_frames(
             packets.data, packets.offset, packets.length, packets.arrival_ns, flags, header,
             self._known_units, self._index_of, self._numbers, self._table, self._missing, self._frames,
-            progress, runs, run_source, gaps, starts,
+            progress, runs, run_source, gaps, starts, lossy,
         )  # fmt: skip
         self._publish(progress)
         _, found, lost, begun, _ = progress[: columns.SOURCES].tolist()
@@ -85,6 +87,7 @@ class FrameTracker:
             flags, runs[0, :found], runs[1, :found], runs[2, :found], gaps[0, :lost], gaps[1, :lost],
             starts[0, :begun], np.empty(0, np.int64),
             run_source[:found].astype(np.uint16), gaps[2, :lost].astype(np.uint16), starts[1, :begun].astype(np.uint16),
+            lossy[:, : progress[LOSSY]],
         )  # fmt: skip
 
     def _publish(self, progress: Int64s) -> None:

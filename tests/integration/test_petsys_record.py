@@ -66,3 +66,5 @@ def test_what_goes_wrong_with_frames_is_what_the_simulator_says(tmp_path: Path) 
     assert beside.events == manifest.words_by_kind["single"]
     with open_listmode(tmp_path / "run") as recorded:
         assert compare(recorded).differences == []
+        marks = [mark for batch in recorded.batches("marks") for mark in batch.to_pylist()]
+    assert sum(mark["value"] for mark in marks if mark["kind"] == "lossy") == injected["lost_flag_frames"]
