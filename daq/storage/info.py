@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from daq.listmode.codegen import CAUSES
 from daq.storage.ledgertext import NOT_KNOWN, ledger_text
 from daq.storage.listing import list_segments, load_manifest
+from daq.storage.processingtext import processing_info, processing_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "size_bytes": sum(_size(file) for file in files),
         "rows": _whole_rows(directory) if manifest.state == "open" else _rows(manifest),
         "words_by_kind": dict(manifest.words_by_kind),
+        "processing": processing_info(manifest),
         "ledger": manifest.ledger.model_dump(mode="json") if manifest.ledger else None,
         "segments": [_segment(file) for file in files],
         "hashed": manifest.hashed,
@@ -64,7 +66,7 @@ def print_info(directory: Path) -> None:
 def info_text(info: dict[str, Any]) -> str:
     """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
     blocks = [_head(info), _step_lines(info["steps"]), _counts("stored rows", info["rows"])]
-    blocks += [_words(info["words_by_kind"]), ledger_text(info["ledger"])]
+    blocks += [_words(info["words_by_kind"]), processing_text(info["processing"]), ledger_text(info["ledger"])]
     blocks.append(_losses(info["losses"]))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
