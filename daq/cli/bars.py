@@ -36,6 +36,7 @@ class Lines:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._said: dict[str, str] = {}
+        self._run: str | None = None
         self._progress_s = 0.0
 
     def __enter__(self) -> Self:
@@ -49,10 +50,11 @@ class Lines:
         data = event["data"]
         match event["event"]:
             case "status":
+                self._run = data["run"]
                 self._say_once("status", status_line(data))
             case "alarm":
                 self._say_once(f"{data['device']} {data['name']}", alarm_line(data))
-            case "progress" if time.monotonic() - self._progress_s > _EVERY_S:
+            case "progress" if self._run in (None, data["run"]) and time.monotonic() - self._progress_s > _EVERY_S:
                 self._progress_s = time.monotonic()
                 self.note(progress_line(data))
 
@@ -93,7 +95,7 @@ class Bars:
                 if self._status is not None and data["step"] != self._status["step"]:
                     self._progress = None
                 self._status = data
-            case "progress":
+            case "progress" if self._status is None or data["run"] == self._status["run"]:  # not that of a run before
                 self._progress = data
             case "alarm":
                 self._alarms[data["device"], data["name"]] = data
