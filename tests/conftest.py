@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Know the marks that are about speed alone."""
+    """Know the marks that are about speed alone; let Ctrl-C reach the processes under test.
+
+    A shell that starts the tests in the background lets them, and all their children, ignore it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes a second or more; `make check` leaves it to `make test`")
 
 
