@@ -21,7 +21,7 @@ from daq.readout.plan import Plan, SourceAddress
 from daq.readout.receive import Receiver
 from daq.storage.accounts import Framing, unnumbered
 from daq.wire import native
-from daq.wire.petsys_setup import set_up, shut_down
+from daq.wire.petsys_setup import Unit, set_up, shut_down
 from daq.wire.stream import StreamFramer
 
 _LOG = logging.getLogger(__name__)
@@ -229,13 +229,13 @@ class PetsysSource(DatagramSource):
                 f"profile {plan.manifest.profile.get('id')}: such a front end is asked; give its address"
             )
         super().__init__(plan)
-        settings = plan.front_end or FrontEnd()
-        self._shuts_down = settings.enable_asics
+        self._settings = plan.front_end or FrontEnd()
+        self._asics = chips_of(plan.layout).get(0, 0)
         self._link = PetsysLink(self._socket, self._where)
+        self._drained = 0
         try:
             self._link.greet(plan.connect_s)
-            asics = chips_of(plan.layout).get(0, 0)
-            self.unit = self._link.run(set_up(settings, asics, time.monotonic))
+            self.unit = self._set_up()
         except BaseException:
             self._socket.close()
             raise
@@ -244,14 +244,34 @@ class PetsysSource(DatagramSource):
     def ask(self, *, heard: bool) -> None:
         """Say nothing: the front end sends since it was set up."""
 
+    def drain(self) -> int:
+        """Throw away what came before the start, where the clock is set to zero once more: time begins at the start.
+
+        What comes meanwhile is thrown away, too. Raises what `set_up` does.
+        """
+        before = self._link.data
+        self._drained += super().drain()
+        if self._settings.reset_time_tag:
+            self.unit = self._set_up()
+            self._drained += super().drain()
+        return self._drained + self._link.data - before
+
+    def _set_up(self) -> Unit:
+        return self._link.run(set_up(self._settings, self._asics, time.monotonic))
+
     def health(self) -> dict[str, int]:
-        """Return figures of the socket, the replies that were not expected before the recording, and the ASICs."""
-        return {**super().health(), "replies_unexpected_at_setup": self._link.replies, "asics_enabled": self.unit.asics}
+        """Return figures of the socket, what came before it was listened to, and the ASICs."""
+        return {
+            **super().health(),
+            "datagrams_before_listening": self._link.data + self._drained,
+            "replies_unexpected_at_setup": self._link.replies,
+            "asics_enabled": self.unit.asics,
+        }
 
     def close(self) -> None:
         """Tell the front end to stop, if it was told to begin, and close the socket. Whether it does is only logged."""
         try:
-            if self._shuts_down:
+            if self._settings.enable_asics:
                 self._link.run(shut_down(), tries=_TRIES_AT_END)
         except ScandaqError as why:
             _LOG.warning("%s", why)

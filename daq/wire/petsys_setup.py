@@ -98,6 +98,8 @@ def set_up(front_end: FrontEnd, asics: int, now_s: Callable[[], float]) -> Seque
     lock, `ReadbackError` for one that does not do as it is told, `DeadlineError` for ASICs whose links stay down.
     """
     unit = yield from _identify()
+    if front_end.enable_asics:  # the vendor's host syncs without data, too
+        yield from write_register(Register.ASIC_ENABLE, 0)
     if front_end.reset_time_tag:
         yield from _reset_time_tag(now_s)
     if front_end.enable_asics:

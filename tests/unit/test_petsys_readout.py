@@ -39,17 +39,18 @@ def hits(first: int, count: int) -> list[p.Frame]:
 @contextmanager
 def recording(
     folder: Path, *, registers: Registers | None = None, change: Callable[[p.Reply], list[bytes]] | None = None,
-    stall_s: float = 5.0,
+    stall_s: float = 5.0, start_at_once: bool = True,
 ) -> Iterator[tuple[Running, ScriptedFrontEnd]]:  # fmt: skip
     there = ScriptedFrontEnd(registers or Registers(), change)
     there.start()
     plan = plan_of(
         folder, f"udp://127.0.0.1:{there.port}", profile=PROFILE, order=PROFILE.order, stall_s=stall_s,
-        front_end=PROFILE.transport.front_end,
+        front_end=PROFILE.transport.front_end, start_at_once=start_at_once,
     )  # fmt: skip
+    waited_for = "recording" if start_at_once else "armed"
     try:
         with running(plan) as run:
-            until(lambda: run.readout.status()["state"] == "recording" or bool(run.code), "recording")
+            until(lambda: run.readout.status()["state"] == waited_for or bool(run.code), waited_for)
             yield run, there
     finally:
         there.close()
@@ -79,7 +80,7 @@ def test_a_recording_holds_every_datagram_and_every_single_and_leaves_the_asics_
         enabled = [value for register, value in there.registers.written if register == Register.ASIC_ENABLE]
     manifest = manifest_of(run)
     assert run.code == [0]
-    assert enabled == [0xFFFF, 0]
+    assert enabled == [0, 0xFFFF, 0]
     assert nonzero(source) == {"sent": 300, "received": 300, "recorded": 300, "events": 300}
     assert (manifest.ledger and manifest.ledger.unit, source.basis) == ("frame", "sequence")
     assert manifest.words_by_kind == {"single": 300, "unknown": 0, "out_of_range": 0, "untimed": 0}
@@ -91,6 +92,22 @@ def test_a_recording_holds_every_datagram_and_every_single_and_leaves_the_asics_
     assert singles.column("time_ps").to_pylist() == ((k * 1024 + k % 900) * 5000 - 5000).tolist()
     assert singles.column("detector").to_pylist() == k.tolist()
     assert set(singles.column("energy_adc").to_pylist()) == {255}
+
+
+def test_time_begins_when_the_recording_is_started_and_what_came_before_is_thrown_away(tmp_path: Path) -> None:
+    with recording(tmp_path, start_at_once=False) as (run, there):
+        there.send([p.encode_data([one]) for one in hits(200_000, 7)])
+        begun = [value for register, value in there.registers.written if register == Register.SYNC]
+        ask(tmp_path / CONTROL, {"do": "start"})
+        until(lambda: run.readout.status()["state"] == "recording", "recording")
+        there.send([p.encode_data([one]) for one in hits(3, 100)])
+        received(run, 100)
+        source = sealed(run)
+        again = [value for register, value in there.registers.written if register == Register.SYNC]
+    assert (begun, again) == ([1, 0], [1, 0, 1, 0])
+    assert nonzero(source) == {"sent": 100, "received": 100, "recorded": 100, "events": 100}
+    assert run.last_status["datagrams_before_listening"] == 7
+    assert manifest_of(run).time["zero_ticks"] == [0]
 
 
 def test_every_bad_day_of_the_wire_is_counted_by_its_cause_and_harms_nothing_else(tmp_path: Path) -> None:
