@@ -130,11 +130,22 @@ def _counted(protocol: AcquisitionProtocol, instrument: Instrument, key: str, li
         yield error(
             f"{key}.counter", limit.counter, f"never counts: the words of instrument {instrument.id} are {said}"
         )
+    elif not needs & has and limit.counter != "events":
+        yield from _made(protocol, key, limit)
     if limit.all_are_inside and "single" not in has:
         reason = f"instrument {instrument.id} pairs singles itself, and does not say in which window: {ALL!r}"
         yield error(f"{key}.window", limit.window, reason)
     if limit.head != "sum" and instrument.detector.heads == 1:
         yield error(f"{key}.head", limit.head, f'instrument {instrument.id} has one head: "sum"')
+
+
+def _made(protocol: AcquisitionProtocol, key: str, limit: CountLimit) -> Iterator[Finding]:
+    """Yield why pairs that the readout would make of singles are never counted."""
+    where, said = f"{key}.counter", protocol.coincidence
+    if said is not None and said.delay_ps is None and limit.counter == "delayeds":
+        yield error(where, limit.counter, "never counts: coincidence.delay is absent, so there is no delayed window")
+    elif not protocol.store.rows:
+        yield error(where, limit.counter, "never counts: of raw alone pairs are made later, by a replay")
 
 
 def _gated(instrument: Instrument, key: str, gate: Gate) -> Iterator[Finding]:

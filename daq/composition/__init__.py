@@ -102,6 +102,7 @@ def plan_recording(
     store_rows: bool = True, gro: bool = True, priority: int = 0, asked: Asked | None = None,
 ) -> tuple[Plan, Path]:  # fmt: skip
     """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
+    from daq.composition.countable import require_countable
     from daq.composition.processing import Asked, asked_of
     from daq.composition.sorting import Said
     from daq.model.stop import parse_stop
@@ -123,6 +124,7 @@ def plan_recording(
     directory = output_directory(out, storage, identity)
     manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
     processing = asked_of(profile, manifest, asked or Asked(Said()))
+    require_countable(profile, stop, processing, store_rows=store_rows)
     _require_space(profile, directory, source, stop, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import new_manifest, require_space
+from daq.composition.countable import require_countable
 from daq.composition.processing import noted, processing_of
 from daq.errors import MismatchError, MissingError, RefusedError
 from daq.model.protocol_estimate import estimate
@@ -58,6 +59,9 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
     limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
     _require_space(equipment, protocol, profile, wanted.directory)
     processing = _processing(equipment, protocol, profile)
+    store_rows = protocol.store.pairs if pairs_itself(profile) else protocol.store.rows
+    for limit in limits:
+        require_countable(profile, limit, processing, store_rows=store_rows)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(wanted.directory.resolve()),
@@ -73,7 +77,7 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
         processing=processing,
         store_raw=protocol.store.raw,
-        store_rows=protocol.store.pairs if pairs_itself(profile) else protocol.store.rows,
+        store_rows=store_rows,
         start_at_once=False,
         single_step=False,
         control=str(runtime / CONTROL),

@@ -1,0 +1,39 @@
+"""Limits on counts that would never be reached: refused before anything is asked for data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acquisition_protocols.fit_instrument import yields_of
+from daq.errors import RefusedError
+
+if TYPE_CHECKING:
+    from daq.model.processing import Processing
+    from daq.model.stop import StopCondition
+    from device_profiles.schema import InstrumentProfile
+
+_PAIRS_OF = {"prompts": {"prompt"}, "delayeds": {"delayed"}, "coincidences": {"prompt", "delayed"}}
+
+
+def require_countable(
+    profile: InstrumentProfile, stop: StopCondition, processing: Processing, *, store_rows: bool
+) -> None:
+    """Raise `RefusedError` for a limit on pairs that neither the front end sends nor the readout makes."""
+    for counter, sent in _PAIRS_OF.items():
+        if counter not in stop.counts or sent & yields_of(profile):
+            continue
+        why = _never(profile, processing, counter, store_rows=store_rows)
+        if why:
+            raise RefusedError(f"{counter}={stop.counts[counter]} would never be reached: {why}")
+
+
+def _never(profile: InstrumentProfile, processing: Processing, counter: str, *, store_rows: bool) -> str:
+    """Return why pairs of such a name are never counted; nothing where they are."""
+    rule = processing.pairing
+    if rule is None:
+        return f"profile {profile.id} sends no {counter}, and without a half window none are made of its singles"
+    if counter == "delayeds" and rule.delay_ps is None:
+        return "without a delay there is no delayed window"
+    if not store_rows:
+        return "where raw alone is recorded pairs are made later, by a replay"
+    return ""
