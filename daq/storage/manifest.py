@@ -41,7 +41,7 @@ class RecordedStep(BaseModel):
 
     `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks, `lossy`
     of how many the front end says that it lost some or all. `live_ps` is the time in which events counted; None where
-    there are such units, or the step has no end: the marks cannot tell then.
+    there are such units, the clock went back, or the step has no end: the marks cannot tell then.
     `hand_overs` are those noted since the step before ended, each as `daq.model.handover.Confirmed`.
     """
 

@@ -33,7 +33,7 @@ _AS_MEANT = (NEXT_STEP, "operator", "end")
 """What ends a step without limits as it was meant to be ended."""
 _NEVER_PS = -(1 << 63)
 _COLUMNS = ("kind", "time_ps", "value", "value2", "text")
-_KINDS = ("start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "hand_over")
+_KINDS = ("start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "jump", "hand_over")
 _TELLS = np.zeros(256, np.bool_)
 _TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
 
@@ -46,12 +46,13 @@ class StepList:
         self._stop = stop or None
         self._due: dict[int, int] = {}
         self._paused_since_ps: int | None = None
+        self._went_back = False
         self.entries: tuple[RecordedStep, ...] = ()
 
     def see(self, kind: str, time_ps: int, value2: float, text: str, *, value: int = 0, due: int = 0) -> None:
         """Take in the next mark; a step that it ends is all there once `due` is durable, whatever that counts.
 
-        `value` is needed of a `gap` and of `lossy` alone.
+        `value` is needed of `gap`, `lossy` and `jump` alone.
         """
         if kind == "start" and not self.entries:
             self._begin(text, self._stop, time_ps, moving=value2 == MOVING)
@@ -83,7 +84,7 @@ class StepList:
     def _begin(self, name: str, stop: str | None, time_ps: int, *, moving: bool) -> None:
         step = RecordedStep(number=len(self.entries) + 1, name=name, stop=stop, begin_ps=time_ps, moving=moving)
         self.entries = (*self.entries, step)
-        self._paused_since_ps = None
+        self._paused_since_ps, self._went_back = None, False
 
     def _note(self, kind: str, time_ps: int, value: int, text: str) -> None:
         """Take in what happens during a step, or after the last one."""
@@ -96,6 +97,8 @@ class StepList:
             self._change(step, missing=step.missing + value)
         elif kind == "lossy":
             self._change(step, lossy=step.lossy + value)
+        elif kind == "jump":
+            self._went_back |= value < 0
         elif kind == "pause":
             self._paused_since_ps = time_ps if self._paused_since_ps is None else self._paused_since_ps
         elif kind == "resume" and self._paused_since_ps is not None:
@@ -113,7 +116,9 @@ class StepList:
             self._note("resume", time_ps, 0, "")
         *before, step = self.entries
         as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
-        live_ps = None if step.missing or step.lossy else max(0, time_ps - step.begin_ps - step.paused_ps)
+        live_ps = (
+            None if step.missing or step.lossy or self._went_back else max(0, time_ps - step.begin_ps - step.paused_ps)
+        )
         ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant, "live_ps": live_ps})
         self._due[step.number] = due
         self.entries = (*before, ended)
