@@ -72,6 +72,9 @@ def output_directory(out: str | None, storage: str | None, identity: str) -> Pat
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RefusedError(f"{path} exists and is not empty: a recording is never written over another")
+        for folder in path.absolute().parents:
+            if (folder / "manifest.json").is_file() and any(folder.glob("*-00000.arrows")):
+                raise RefusedError(f"{path} lies in the recording {folder}: nothing is added to a recording")
         parent = next(parent for parent in path.absolute().parents if parent.exists())
         if not parent.is_dir():
             raise RefusedError(f"{path} cannot be written: {parent} is not a directory")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from daq.composition.sorting import Said, rule_of, window_of
+from daq.composition.sorting import Said, rule_of, scanner_of, window_of
 from daq.errors import MismatchError, RefusedError, UsageError
 from daq.listmode.columns import decoded_columns
 from daq.model.calibration import Calibration
@@ -19,7 +19,6 @@ from daq.model.scanner import Ring
 from daq.model.windows import EnergyWindow, WindowSet
 from daq.storage.recordedprocessing import note_processing
 from device_profiles.calibrations import identity_calibration, load_calibration
-from device_profiles.scanners import load_scanner
 
 if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
@@ -102,7 +101,10 @@ def asked_of(profile: InstrumentProfile, manifest: Manifest, asked: Asked) -> Pr
     elif said != Said(scanner=said.scanner, windows=said.windows):
         raise UsageError("--delay, --policy and the other options of pairs need --half-window, which asks for pairs")
     elif said.scanner is not None:
-        ring = load_scanner(said.scanner).ring
+        scanner = scanner_of(manifest, said.scanner)
+        if scanner.ring is None:
+            raise RefusedError(f"scanner {scanner.id} has no ring: singles cannot be counted by its modules")
+        ring = scanner.ring
     calibration = load_calibration(asked.calibration, instrument=profile.id) if asked.calibration else None
     return processing_of(
         profile, windows=windows, pairing=pairing, calibration=calibration, ring=ring, singles=asked.singles

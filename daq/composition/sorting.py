@@ -71,8 +71,7 @@ def rule_of(
     try:
         return PairingRule(**rule), windows
     except ValidationError as why:
-        first = why.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))} = {first['input']}: {first['msg']}") from None
+        raise UsageError(_beyond(why)) from None
 
 
 def judged(rule: PairingRule, *, force: bool) -> list[str]:
@@ -105,6 +104,17 @@ def _windows(texts: Sequence[str]) -> tuple[EnergyWindow, ...] | None:
     return WindowSet(tuple(window_of(text) for text in texts)).windows
 
 
+def _beyond(why: ValidationError) -> str:
+    """Say which option is beyond its limit, and what that is."""
+    first = why.errors()[0]
+    name, context = str(first["loc"][0]), first.get("ctx", {})
+    unit = " ps" if name.endswith("_ps") else ""
+    option = "--" + name.removesuffix("_ps").replace("minimum", "min").replace("_", "-")
+    if "le" in context:
+        return f"{option}: {first['input']}{unit}; at most {context['le']}{unit}"
+    return f"{option}: {first['input']}{unit}; at least {context.get('ge', 1)}{unit}"
+
+
 def _time(option: str, text: str | None) -> int | None:
     if text is None:
         return None
@@ -131,17 +141,20 @@ def _ring_difference(text: str | None) -> int | None:
     return int(text)
 
 
-def _ring(manifest: Manifest, recorded: Processing, name: str | None) -> Ring | None:
-    """Return the ring of the scanner that is named, else of the recording; None: that of the recorded rule."""
+def scanner_of(manifest: Manifest, name: str) -> ScannerProfile:
+    """Return the scanner that is named. Raise `MismatchError` for one that is made of another instrument."""
     from device_profiles.scanners import load_scanner
 
+    scanner, instrument = load_scanner(name), manifest.profile.get("id")
+    if "/" not in (scanner.instrument or "/") and instrument not in (None, scanner.instrument):
+        raise MismatchError(f"scanner {scanner.id} is made of {scanner.instrument}, the recording is of {instrument}")
+    return scanner
+
+
+def _ring(manifest: Manifest, recorded: Processing, name: str | None) -> Ring | None:
+    """Return the ring of the scanner that is named, else of the recording; None: that of the recorded rule."""
     if name is not None:
-        scanner = load_scanner(name)
-        instrument = manifest.profile.get("id")
-        if "/" not in (scanner.instrument or "/") and instrument not in (None, scanner.instrument):
-            raise MismatchError(
-                f"scanner {scanner.id} is made of {scanner.instrument}, the recording is of {instrument}"
-            )
+        scanner = scanner_of(manifest, name)
     elif recorded.pairing is not None:
         return None
     elif manifest.scanner is None:

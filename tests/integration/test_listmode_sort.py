@@ -211,7 +211,7 @@ def test_windows_among_codes_are_pointed_out(tmp_path: Path, identity: bool) -> 
         (("--scanner", "nowhere", *SETTINGS[2:]), 4, "no scanner profile 'nowhere'"),
         ((*SETTINGS, "--half-window", "2.25"), 2, "--half-window '2.25': has no unit"),
         ((*SETTINGS, "--half-window", "0 ns"), 2, "must be above zero"),
-        ((*SETTINGS, "--half-window", "1 s"), 2, "half_window_ps = 1000000000000"),
+        ((*SETTINGS, "--half-window", "1 s"), 2, "--half-window: 1000000000000 ps; at most 1000000000 ps"),
         ((*SETTINGS, "--delay", "-5 ns"), 2, "must be above zero"),
         ((*SETTINGS, "--policy", "takeThemAll"), 2, "--policy 'takeThemAll': possible are takeAllGoods"),
         ((*SETTINGS, "--window", "430-650"), 2, "write NAME=LOW-HIGH keV"),
@@ -219,12 +219,13 @@ def test_windows_among_codes_are_pointed_out(tmp_path: Path, identity: bool) -> 
         ((*SETTINGS, "--window", "a=1-2 keV", "--window", "a=3-4 keV"), 3, "the name is used 2 times"),
         ((*SETTINGS, "--window", "none", "--window", "a=3-4 keV"), 2, "exclude each other"),
         ((*SETTINGS, "--max-ring-difference", "-1"), 2, "a number of rings, or none"),
-        ((*SETTINGS, "--min-sector-difference", "-1"), 2, "minimum_sector_difference = -1"),
         ((*SETTINGS, "--min-sector-difference", "33"), 3, "33"),
         ((*SETTINGS, "--half-window", "1 ns"), 3, "loses true pairs; it is half of what is called the window; --force"),
         ((*SETTINGS, "--delay", "4 ns"), 3, "true pairs would be counted as delayed ones"),
         ((*SETTINGS, "--min-sector-difference", "33", "--force"), 3, "33"),
         ((*SETTINGS, "--threads", "0"), 2, "0 threads: from 1 to 64"),
+        ((*SETTINGS, "--delay", "1 h"), 2, "--delay: 3600000000000000 ps; at most 10000000000 ps"),
+        ((*SETTINGS, "--min-sector-difference", "-1"), 2, "--min-sector-difference: -1; at least 0"),
     ],
 )
 def test_what_makes_no_sense_is_said_and_nothing_is_written(
@@ -244,3 +245,12 @@ def test_nothing_is_written_over(imported: Path) -> None:
     assert "never written over another" in done.err
     with open_listmode(imported) as recording:
         assert recording.rows("singles") == SINGLES
+
+
+def test_nothing_is_put_into_a_recording(imported: Path) -> None:
+    before = sorted(imported.iterdir())
+    done = call("listmode", "sort", imported, "--out", imported / "inner" / "out", *SETTINGS)
+
+    assert done.code == 3
+    assert f"lies in the recording {imported}: nothing is added to a recording" in done.err
+    assert sorted(imported.iterdir()) == before

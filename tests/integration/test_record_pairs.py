@@ -74,3 +74,27 @@ def test_rules_that_make_no_sense_are_refused_before_anything_is_recorded(tmp_pa
     assert "--scanner" in nowhere.err
     assert "no energy window" in unwindowed.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--scanner", "siemens-mmr"], "is made of siemens-petlink32, the recording is of singles64"),
+        (["--scanner", "dual-head"], "scanner dual-head has no ring: singles cannot be counted by its modules"),
+        (["--stop", "prompts=5"], "prompts=5 would never be reached: profile singles64 sends no prompts"),
+        (["--scanner", "reference-ring", "--half-window", "3.2 ns", "--stop", "delayeds=5"],
+         "delayeds=5 would never be reached: without a delay"),
+        (["--scanner", "reference-ring", "--half-window", "3.2 ns", "--stop", "prompts=5", "--no-rows"],
+         "prompts=5 would never be reached: where raw alone is recorded"),
+    ],
+)  # fmt: skip
+def test_a_scanner_of_others_and_limits_that_are_never_reached_are_refused(
+    tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    done = call(
+        "record", "--profile", "singles64", "--source", "udp://127.0.0.1:9", "--out", tmp_path / "run", *options
+    )
+
+    assert done.code == 3
+    assert sentence in done.err
+    assert not (tmp_path / "run").exists()
