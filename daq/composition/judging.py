@@ -37,7 +37,7 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
     if draft and not request.draft_reason:
         raise RefusedError(
             f"protocol {protocol.id} version {protocol.version} is a {loaded.state_reason}; "
-            "give a reason for using it as a draft"
+            "give a reason for using it as a draft (`--draft-reason`)"
         )
     unmet = {name: why async for name, why in _unmet(equipment, protocol, request)}
     left = [f"{name}: {why}" for name, why in unmet.items() if name not in request.overrides]
