@@ -19,6 +19,7 @@ from daq.model.coincidence import PairingRule
 from daq.model.events import DELAYED, PROMPT
 from daq.pipeline import pairing_rule as r
 from daq.pipeline.pairing_kernels import FALLS, LEAST_LISTED, NO_ROOM, emit, find
+from daq.pipeline.pairing_memory import Memory
 from daq.pipeline.pairing_search import BLOCK, MAP_WORDS, first_fall
 
 MOST_PARTNERS = 64
@@ -92,6 +93,7 @@ class Pairer:
         self._counts = np.zeros((2, r.COUNTS), np.int64)
         self._singles = {"singles": 0, "late": 0, "excluded": 0, "unpaired": 0}
         self._held = _no_rows()
+        self._memory = Memory()
         self._used = np.empty(0, np.uint8)
         self._bits = np.zeros(MAP_WORDS, np.uint64)
         self._scratch = np.empty((4, BLOCK + 1), np.int32)
@@ -253,7 +255,7 @@ class Pairer:
     def _columns(self, parts: list[_Part]) -> Columns:
         """Return the pairs of all parts, and count the rows that are done; what follows in a part begins the next."""
         ends = np.cumsum([0, *(part.pairs for part in parts)]).tolist()
-        columns = new_columns(ends[-1])
+        columns = new_columns(ends[-1], self._memory)
         used = np.empty(0, np.uint8)
         for part, begin, end in zip(parts, ends, ends[1:], strict=False):
             rows = part.rows
@@ -296,16 +298,16 @@ def _longer(array: Ints, needed: int) -> Ints:
     return longer
 
 
-def new_columns(rows: int) -> Columns:
-    """Return columns without values, in one piece of memory.
+def new_columns(rows: int, memory: Memory | None = None) -> Columns:
+    """Return columns without values, in one piece of memory, that of `memory` where given.
 
     Pieces of their own would all begin at the same place of a page, and written side by side push one another out of
     the cache.
     """
     sizes = [-(-rows * np.dtype(kind).itemsize // _LINE_BYTES) * _LINE_BYTES for kind in _COLUMNS.values()]
-    memory, begin, columns = np.empty(sum(sizes), np.uint8), 0, {}
+    piece, begin, columns = (memory or Memory()).piece(sum(sizes)), 0, {}
     for (name, kind), size in zip(_COLUMNS.items(), sizes, strict=True):
-        columns[name] = memory[begin : begin + size].view(kind)[:rows]
+        columns[name] = piece[begin : begin + size].view(kind)[:rows]
         begin += size
     return columns
 
