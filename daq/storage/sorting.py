@@ -83,7 +83,7 @@ def sort(
     return_large_blocks()
     make_parents(out)
     with _writing(out, manifest, recording) as writer:
-        made = Sorted(manifest, singles.origin)
+        made = Sorted(manifest, singles.origin, counts=Counter(pairers.nothing))
         for paired in _in_order(_tasks(singles, pairers, wanted.slice_rows), wanted.threads):
             _write(writer, made, paired)
             progress(made.singles, singles.rows)
@@ -107,7 +107,10 @@ class _Pairers:
         self._rule, self._mask = processing.pairing, processing.pairing_mask
         self.reach = Reach(self._rule.half_window_ps + (self._rule.delay_ps or 0), self._mask)
         self._free: SimpleQueue[Pairer] = SimpleQueue()
-        self._free.put(self._new())
+        first = self._new()
+        self.nothing = first.counts
+        """What is counted of no singles: each count zero."""
+        self._free.put(first)
 
     def pair(self, runs: Any, own: int) -> Paired:
         """Pair a slice. A pairer in which something failed is not used again."""

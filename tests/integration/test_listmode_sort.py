@@ -254,3 +254,15 @@ def test_nothing_is_put_into_a_recording(imported: Path) -> None:
     assert done.code == 3
     assert f"lies in the recording {imported}: nothing is added to a recording" in done.err
     assert sorted(imported.iterdir()) == before
+
+
+def test_a_recording_into_which_nothing_came_gives_no_pairs_and_counts_of_zero(tmp_path: Path) -> None:
+    directory = record(tmp_path / "first", {name: values[:0] for name, values in many_singles(10).items()})
+
+    told = call("listmode", "sort", directory, "--out", tmp_path / "told", *SETTINGS)
+    done = call("listmode", "sort", directory, "--out", tmp_path / "pairs", *SETTINGS, "--json")
+
+    assert (told.code, done.code) == (0, 0), told.err
+    assert "0 singles from singles" in told.out
+    assert set(done.json["counts"].values()) == {0}
+    assert {"prompts", "delayeds", "unpaired"} <= set(done.json["counts"])
