@@ -84,14 +84,14 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict)
     recorded_events: int = 0
     rate_cps: float = 0.0
-    rates_cps: dict[str, float] = field(default_factory=dict)
-    randoms_fraction: float | None = None
     dead_time_pct: float | None = None
     missing_words: int = 0
     dropped: int = 0
     file_bytes: int = 0
     fraction: float | None = None
     remaining_s: float | None = None
+    rates_cps: dict[str, float] = field(default_factory=dict)
+    randoms_fraction: float | None = None
 
 
 Quality = Literal["good", "stale", "out_of_limits", "comm_fail"]
