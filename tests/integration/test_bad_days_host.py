@@ -24,7 +24,7 @@ from support_simulators import ROOT, simulator
 from daq.model.kernel import writable_cache
 from daq.model.order import OrderRule
 from daq.readout.plan import Receive
-from daq.storage import derive as derive_module
+from daq.storage import derivedmarks
 from daq.storage.derive import Derivation
 from daq.storage.reader import open_listmode
 from daq.storage.verify import verify
@@ -182,7 +182,7 @@ def test_a_clock_of_the_host_that_is_set_moves_the_clock_marks_and_nothing_else(
 ) -> None:
     ahead_ns, now_ns = [0], time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + ahead_ns[0])
-    monkeypatch.setattr(derive_module, "CLOCK_PERIOD_NS", 50_000_000)
+    monkeypatch.setattr(derivedmarks, "CLOCK_PERIOD_NS", 50_000_000)
     changes = {"order": OrderRule(), "stall_s": 3.0, "stop": "host=100s"}
     with pushing(tmp_path, **changes) as (run_, front_end):
         for ms in range(120):
