@@ -254,7 +254,7 @@ def shedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
                 time.sleep(0.01)
                 yield cut_packets(packets, n, n + 1)
 
-    monkeypatch.setattr(Recording, "shed_when", lambda recording, _: shed_when(recording, lambda: True))
+    monkeypatch.setattr(Recording, "shed_when", lambda recording, _, **__: shed_when(recording, lambda: True))
     monkeypatch.setattr(rebuild_module, "raw_packets", slowly)
     with pushing(tmp_path, order=OrderRule(), stop="prompts=10000") as started:
         yield started

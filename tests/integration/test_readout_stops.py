@@ -243,7 +243,7 @@ def under_pressure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every recording take its buffers for too full, so that it sheds from the first packet on."""
     shed_when = Recording.shed_when
 
-    def always(recording: Recording, pressed: Callable[[], bool]) -> None:
+    def always(recording: Recording, pressed: Callable[[], bool], **_: Any) -> None:
         del pressed
         shed_when(recording, lambda: True)
 
