@@ -36,7 +36,7 @@ def need_mosquitto() -> str:
     if MOSQUITTO is None:
         if os.environ.get("CI"):
             pytest.fail("mosquitto is missing: apt-get install mosquitto")
-        pytest.skip("mosquitto is not installed")
+        pytest.skip("mosquitto is missing: apt-get install mosquitto")
     return MOSQUITTO
 
 

@@ -36,7 +36,9 @@ HOUR_NS = 3600 * 10**9
 def needs_root(*tools: str) -> None:
     """Skip without root or a tool, except in CI, where both must be there."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
-    why = "needs root" if os.geteuid() else f"not installed: {', '.join(missing)}" if missing else ""
+    why = f"not installed: {', '.join(missing)}" if missing else ""
+    if os.geteuid():
+        why = "only root may mount, and take rights away: run as root"
     if why and os.environ.get("CI"):
         pytest.fail(why)
     if why:

@@ -33,7 +33,7 @@ def programs() -> Path:
     if not folder:
         pytest.skip("the vendor's daqd and write_raw are not here (set SCANDAQ_PETSYS_DAQD to their folder)")
     if os.geteuid() != 0:
-        pytest.skip("a network namespace needs root")
+        pytest.skip("the vendor's daqd has one fixed address, for which root makes a network namespace: run as root")
     return Path(folder)
 
 
