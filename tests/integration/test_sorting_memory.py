@@ -65,7 +65,7 @@ def peaks(tmp_path: Path, rows: tuple[int, int], slice_rows: int, within_s: floa
 @pytest.mark.parametrize(
     ("rows", "slice_rows", "within_s"),
     [
-        ((500_000, 5_000_000), 1 << 16, 60.0),
+        ((1_000_000, 10_000_000), 1 << 16, 60.0),
         pytest.param((6_000_000, 60_000_000), 1 << 20, 600.0, marks=pytest.mark.soak, id="0.1 and 1 GB"),
     ],
 )
