@@ -69,8 +69,11 @@ STREAMS: dict[StreamName, dict[str, Column]] = {
 DECODED_MARKS = (
     "time", "singles_rate", "bed_horizontal", "bed_vertical", "gate",
     "respiratory_trigger", "cardiac_trigger", "respiratory_phase", "cardiac_phase", "control", "status",
+    "dead_time", "temperature", "bias_voltage",
 )  # fmt: skip
-"""Marks a front end can send as words."""
+"""Marks a front end can send as words. `dead_time`: `value` = photons that triggered and were not converted since the
+`dead_time` mark of the source before, `value2` = the share of that time in which it could convert. `temperature`:
+`value` = which sensor, `value2` in degrees Celsius. `bias_voltage`: `value` = current in nA, `value2` in V."""
 
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
@@ -86,6 +89,10 @@ others: `value` = packets seen up to then, that of the deciding event of a `stop
 
 MARKS: tuple[str, ...] = DECODED_MARKS + HOST_MARKS
 """The closed list; its order is the code used inside the decoder."""
+
+AMPLITUDES = "amplitudes"
+"""A column between decoding and calibrating only: codes of a head's channels, uint16 [rows, channels]. No file has it:
+positions and energies are made of it, and can be made again of the raw words."""
 
 NO_SOURCE = 0xFFFF
 """`source` of a mark that belongs to no single source."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from daq.model.calibration import Calibration
 from daq.model.coincidence import PairingRule
+from daq.model.headcalibration import HeadCorrections
 from daq.model.layout import Strict
 from daq.model.scanner import Ring
 from daq.model.windows import EnergyWindow, WindowSet
@@ -29,6 +30,8 @@ class Processing(Strict):
     ring: Ring | None = None
     """For counting singles per module; by default that of `pairing`."""
     singles: StoredSingles = "all"
+    heads: tuple[HeadCorrections, ...] = ()
+    """Positions and energies of gamma-camera heads; a head that is not named stays as the front end gives it."""
     pairs: bool = True
     """False: pairs are made and counted, and not stored."""
 
@@ -51,4 +54,5 @@ class Processing(Strict):
     @property
     def is_none(self) -> bool:
         """True when rows stay as they are decoded."""
-        return self.calibration is None and not self.windows and self.pairing is None and self.singles == "all"
+        untouched = self.calibration is None and not self.heads
+        return untouched and not self.windows and self.pairing is None and self.singles == "all"

@@ -14,9 +14,12 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from daq.errors import MismatchError
+from daq.model.camera import Collimator, Crystal, Sensors
 from daq.model.layout import Name, Strict
 
 SCANNER_SCHEMA = "scanner-profile/0"
+
+CollimatorName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 
 Detectors = npt.NDArray[np.uint32]
 Indices = npt.NDArray[np.int64]
@@ -94,6 +97,9 @@ class Head(Strict):
     """Useful field of view along x of the detector."""
     height_mm: PositiveFloat
     """Useful field of view along y of the detector."""
+    crystal: Crystal | None = None
+    sensors: Sensors | None = None
+    """Required where its instrument sends amplitudes of channels."""
 
 
 class RotaryAxis(Strict):
@@ -143,6 +149,8 @@ class ScannerProfile(Strict):
     """Id of the instrument profile of a ring."""
     ring: Ring | None = None
     heads: tuple[Head, ...] = ()
+    collimators: dict[CollimatorName, Collimator] = Field(default_factory=dict)
+    """The collimators that fit its heads, by the name that protocols use, e.g. `LEHR`."""
     axes: Axes = Axes()
 
 
