@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from numba.core import config
 from numba.core.errors import NumbaError
 
 _MADE_OF = b"daq.model.kernel"
+_PACKAGES = Path(__file__).parents[2]
+_IMPORT = re.compile(
+    r"^from ((?:daq|simulators|device_profiles|benchmarks)[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,8 +55,8 @@ def kernel(*signatures: Any) -> Callable[[Function], Function]:
 
     def compiled(function: Function) -> Function:
         base = writable_cache()
-        beside = Path(function.__code__.co_filename).parent
-        for folder in [base / _fingerprint(beside)] * 2 if base else []:
+        made_of = _fingerprint(Path(function.__code__.co_filename)) if base else ""
+        for folder in [base / made_of] * 2 if base else []:
             try:
                 return _cached(function, list(signatures), folder)
             except NumbaError:
@@ -96,15 +101,39 @@ def spliced(function: Function) -> Function:
     return cast("Function", numba.njit(**settings)(function))
 
 
-@lru_cache(maxsize=64)
-def _fingerprint(beside: Path) -> str:
-    """Return a name for what the kernels of a folder are made of: all files here and there that go with this one.
+@lru_cache(maxsize=256)
+def _fingerprint(path: Path) -> str:
+    """Return a name for what the kernels of a file are made of: itself, the helpers that it imports and theirs.
 
-    numba looks at the file of a kernel alone when it asks whether its cache is stale; helpers lie in other files.
+    numba looks at the file of a kernel alone when it asks whether its cache is stale. Helpers lie in other files, and
+    constants in files that these import.
     """
-    files = {*Path(__file__).parents[1].glob("*/*.py"), *beside.glob("*.py")}
-    texts = (path.read_bytes() for path in sorted(files))
-    return hashlib.sha256(b"".join(text for text in texts if _MADE_OF in text)).hexdigest()[:16]
+    made_of, seen = {Path(__file__), path}, {path}
+    waiting = [path]
+    while waiting:
+        for file in _imported(waiting.pop()) - seen:
+            seen.add(file)
+            made_of.add(file)
+            if _MADE_OF in _text(file):
+                waiting.append(file)
+    return hashlib.sha256(b"".join(_text(file) for file in sorted(made_of))).hexdigest()[:16]
+
+
+def _imported(path: Path) -> set[Path]:
+    """Return the files beside our own packages that a file imports."""
+    found: set[Path] = set()
+    for package, names in _IMPORT.findall(_text(path).decode()):
+        parts = [name.partition(" as ")[0].strip() for name in names.strip("()").split(",")]
+        for module in (package, *(f"{package}.{part}" for part in parts if part.isidentifier())):
+            file = _PACKAGES / (module.replace(".", "/") + ".py")
+            if file.is_file():
+                found.add(file)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _text(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _ours(folder: Path) -> bool:

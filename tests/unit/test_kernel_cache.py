@@ -188,3 +188,28 @@ def test_a_damaged_kernel_is_compiled_anew_and_kept(cache: Path, kind: str, dama
 
     (file,) = cache.rglob(f"*.{kind}")
     assert file.stat().st_size == pytest.approx(whole, rel=0.2)
+
+
+def test_what_a_kernel_is_made_of_are_its_helpers_and_the_constants_of_both_and_nothing_else() -> None:
+    from daq.model import kernel as made
+    from daq.pipeline import singles
+
+    here = Path(str(singles.__file__))
+    packages = here.parents[2]
+    imported = {str(path.relative_to(packages)) for path in made._imported(here)}
+    assert {"daq/pipeline/windowing.py", "daq/pipeline/calibrating.py", "daq/model/scanner.py"} <= imported
+    assert "daq/pipeline/pairing_kernels.py" not in imported
+
+
+def test_a_changed_helper_gives_a_kernel_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from daq.model import kernel as made
+    from daq.pipeline import singles
+
+    here, text = Path(str(singles.__file__)), made._text
+    before = made._fingerprint.__wrapped__(here)
+    helper = here.with_name("windowing.py")
+    monkeypatch.setattr(made, "_text", lambda path: text(path) + (b"#" if path == helper else b""))
+    assert made._fingerprint.__wrapped__(here) != before
+    assert made._fingerprint.__wrapped__(here.with_name("order_kernels.py")) == made._fingerprint(
+        here.with_name("order_kernels.py")
+    )
