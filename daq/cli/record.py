@@ -20,13 +20,17 @@ _STOP_HELP = (
     "the first one reached counts"
 )
 
+_SOURCE_HELP = (
+    "udp://HOST:PORT, udp://@HOST:PORT (listen), tcp://HOST:PORT (?control=PORT for commands), file:///PATH; several "
+    "front ends on one clock: once for each, the k-th becomes source k, counted from 0"
+)
+
 
 def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = nouns.add_parser("record", help="record a front end or a file into a list-mode directory")
     parser.add_argument("--profile", required=True, help="instrument profile: a shipped id or a TOML file")
-    parser.add_argument("--source", required=True, metavar="URL", help="udp://HOST:PORT, udp://@HOST:PORT (listen), "
-                        "tcp://HOST:PORT, file:///PATH")  # fmt: skip
+    parser.add_argument("--source", required=True, action="append", metavar="URL", help=_SOURCE_HELP)
     parser.add_argument("--stop", action="append", default=[], metavar="LIMIT", help=_STOP_HELP)
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--storage", metavar="DIR", help="write to DIR/<date>/<id> (default: recordings)")
@@ -58,13 +62,20 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
 def _add_processing(parser: argparse.ArgumentParser) -> None:
     """Add what is done to singles."""
     add = parser.add_argument_group("singles: windows and pairs").add_argument
-    add("--scanner", metavar="NAME", help="scanner profile with a ring: a shipped id or a TOML file; counts by module")
+    add(
+        "--scanner",
+        metavar="NAME",
+        help="scanner profile, a shipped id or a TOML file: a ring (counts by module) "
+        "or heads (positions of channels, with --head-calibrations)",
+    )
     add("--calibration", metavar="FILE", help="calibration file (TOML) of times and energies (default: identity)")
     add("--window", action="append", default=[], metavar="NAME=LOW-HIGH keV",
         help='an energy window, e.g. "photopeak=430-650 keV"; may be repeated; any of them pairs')  # fmt: skip
     add("--half-window", metavar="TIME", help='pair singles within W, e.g. "2.25 ns" (default: no pairs)')
     add("--delay", metavar="TIME", help='of the delayed window, e.g. "100 ns" (default: no delayed window)')
     add("--policy", metavar="POLICY", help="what becomes of multiples, by GATE's names (default takeAllGoods)")
+    add("--head-calibrations", metavar="DIR", help="folder of the calibration files of gamma-camera heads")
+    add("--collimator", metavar="NAME", help="the collimator that is mounted, by its name in the scanner profile")
     add("--singles", choices=("all", "windowed", "none"), default="all", help="which singles to store (default all)")
 
 
@@ -74,7 +85,6 @@ def run(options: argparse.Namespace) -> int:
     from daq.cli.output import print_json, say
     from daq.composition.processing import Asked
     from daq.composition.sorting import Said
-    from daq.readout.plan import parse_source
     from daq.storage.info import describe, print_info
     from daq.storage.listing import load_manifest
     from device_profiles.load import load_profile
@@ -82,10 +92,10 @@ def run(options: argparse.Namespace) -> int:
     profile = load_profile(options.profile)
     said = Said(options.scanner, options.half_window, options.delay, options.policy, options.window)
     plan, runtime = composition.plan_recording(
-        profile, source_url=options.source, source=parse_source(options.source), stop_texts=options.stop,
+        profile, sources=options.source, stop_texts=options.stop,
         out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
         simulated=options.simulated, store_rows=not options.no_rows, gro=not options.no_gro, priority=options.priority,
-        asked=Asked(said, options.calibration, options.singles),
+        asked=Asked(said, options.calibration, options.singles, options.head_calibrations, options.collimator),
     )  # fmt: skip
     status = follow(plan, runtime, quiet=options.json)
     manifest = load_manifest(Path(plan.directory))

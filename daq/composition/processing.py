@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daq.composition.heads import camera_of
 from daq.composition.sorting import Said, rule_of, scanner_of, window_of
 from daq.errors import MismatchError, RefusedError, UsageError
 from daq.listmode.columns import decoded_columns
 from daq.model.calibration import Calibration
 from daq.model.coincidence import PairingRule, Policy
 from daq.model.coincidence_rules import findings
+from daq.model.events import AMPLITUDES
 from daq.model.finding import errors
+from daq.model.headcalibration import HeadCorrections
 from daq.model.processing import Processing, StoredSingles
 from daq.model.scanner import Ring
 from daq.model.windows import EnergyWindow, WindowSet
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 def processing_of(
     profile: InstrumentProfile, *, windows: Sequence[EnergyWindow] = (), pairing: PairingRule | None = None,
     calibration: Calibration | None = None, ring: Ring | None = None, singles: StoredSingles = "all",
-    pairs: bool = True,
+    pairs: bool = True, heads: tuple[HeadCorrections, ...] = (),
 ) -> Processing:  # fmt: skip
     """Return what is done to the singles of `profile`; refuse what its columns, windows or order cannot give.
 
@@ -37,7 +41,7 @@ def processing_of(
     """
     processing = Processing(
         calibration=calibration, windows=WindowSet(tuple(windows)).windows, pairing=pairing, ring=ring,
-        singles=singles, pairs=pairs,
+        singles=singles, pairs=pairs, heads=heads,
     )  # fmt: skip
     if processing.is_none:
         return processing
@@ -47,7 +51,7 @@ def processing_of(
         raise MismatchError(
             f"calibration {calibration.id} is of instrument {calibration.instrument}, not of {profile.id}"
         )
-    if calibration is None:
+    if calibration is None and not heads:
         identity = identity_calibration(profile.id, at=datetime.now(UTC), why="no calibration was given")
         processing = processing.model_copy(update={"calibration": identity})
     if is_calibrated and "detector" not in decoded_columns(profile.layout)["singles"]:
@@ -87,6 +91,9 @@ class Asked:
     said: Said
     calibration: str | None = None
     singles: StoredSingles = "all"
+    head_calibrations: str | None = None
+    """Folder of calibration files of gamma-camera heads."""
+    collimator: str | None = None
 
 
 def asked_of(profile: InstrumentProfile, manifest: Manifest, asked: Asked) -> Processing:
@@ -100,15 +107,23 @@ def asked_of(profile: InstrumentProfile, manifest: Manifest, asked: Asked) -> Pr
             raise RefusedError(str(finding))
     elif said != Said(scanner=said.scanner, windows=said.windows):
         raise UsageError("--delay, --policy and the other options of pairs need --half-window, which asks for pairs")
-    elif said.scanner is not None:
-        scanner = scanner_of(manifest, said.scanner)
-        if scanner.ring is None:
-            raise RefusedError(f"scanner {scanner.id} has no ring: singles cannot be counted by its modules")
+    scanner = scanner_of(manifest, said.scanner) if said.scanner is not None else None
+    if scanner is not None:
+        manifest.scanner = scanner.model_dump(mode="json")
+    if pairing is None and scanner is not None:
+        if scanner.ring is None and not scanner.heads:
+            raise RefusedError(f"scanner {scanner.id} has neither a ring nor heads: singles cannot be counted by them")
         ring = scanner.ring
+    camera = camera_of(
+        profile, scanner, Path(asked.head_calibrations) if asked.head_calibrations else None, windows=windows,
+        collimator=asked.collimator,
+    )  # fmt: skip
+    camera.note(manifest)
     calibration = load_calibration(asked.calibration, instrument=profile.id) if asked.calibration else None
     return processing_of(
-        profile, windows=windows, pairing=pairing, calibration=calibration, ring=ring, singles=asked.singles
-    )
+        profile, windows=windows, pairing=pairing, calibration=calibration, ring=ring, singles=asked.singles,
+        heads=camera.heads,
+    )  # fmt: skip
 
 
 def noted(manifest: Manifest, processing: Processing) -> Manifest:
@@ -126,7 +141,7 @@ def _require_columns(profile: InstrumentProfile, processing: Processing) -> None
     if not singles:
         raise MismatchError(f"{where} decodes no singles: there is nothing to calibrate, window or pair")
     needs_energy = processing.windows or processing.singles == "windowed" or processing.pairing is not None
-    if needs_energy and not {"energy_adc", "energy_kev"} & set(singles):
+    if needs_energy and not {"energy_adc", "energy_kev", AMPLITUDES} & set(singles):
         raise MismatchError(f"{where} gives no energy, which windows and pairs are about")
     if processing.singles == "windowed" and not processing.windows:
         raise RefusedError("singles are to be stored by windows, but no energy window is named")

@@ -1,0 +1,83 @@
+"""From scanner, collimator and folder to corrections; each refusal and each thing left out in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_cameras import PHOTOPEAK, made
+
+from daq.composition import new_manifest
+from daq.composition.heads import camera_of
+from daq.errors import MismatchError, RefusedError
+from daq.model.camera import Collimator
+from daq.model.scanner import Head, ScannerProfile
+from device_profiles.cameracalibrations import write_camera_calibration
+from device_profiles.load import load_profile
+
+XYE = load_profile("head-xye64")
+LEHR = Collimator(hole_mm=1.5, septum_mm=0.2, length_mm=35.0, energy_max_kev=160.0, source="a test")
+
+
+def scanner(**changed: Any) -> ScannerProfile:
+    heads = tuple(
+        Head(id=name, number=number, instrument="head-xye64", angle_deg=0.0, width_mm=540.0, height_mm=400.0)
+        for number, name in enumerate(("front", "back"))
+    )
+    plain = {
+        "schema": "scanner-profile/0", "id": "two", "title": "t", "vendor": "v", "source": "s",
+        "verified": "simulated", "heads": heads, "collimators": {"LEHR": LEHR},
+    }  # fmt: skip
+    return ScannerProfile(**(plain | changed))
+
+
+def folder(path: Path, *kinds: str, head: int = 1) -> Path:
+    for kind in kinds:
+        write_camera_calibration(path / f"{kind}.toml", made(kind, instrument="head-xye64", head=head))
+    return path
+
+
+def test_heads_without_calibrations_stay_as_the_front_end_gives_them() -> None:
+    camera = camera_of(XYE, scanner(), None, windows=[PHOTOPEAK])
+    assert (camera.heads, camera.left_out) == ((), ())
+
+
+def test_each_head_gets_its_own_and_the_one_without_is_said(tmp_path: Path) -> None:
+    camera = camera_of(XYE, scanner(), folder(tmp_path, "energy-map", "uniformity"), windows=[PHOTOPEAK])
+    assert [each.head for each in camera.heads] == [0, 1]
+    assert [len(each.used) for each in camera.heads] == [0, 2]
+    assert camera.left_out == (f"head 0: {tmp_path} holds no calibration of it that fits",)
+
+
+def test_the_manifest_names_what_was_used_and_what_was_not(tmp_path: Path) -> None:
+    manifest = new_manifest(XYE, identity="a", source="s", stop="end")
+    camera_of(XYE, scanner(), folder(tmp_path, "uniformity"), windows=[PHOTOPEAK], collimator="LEHR").note(manifest)
+    assert manifest.calibrations["heads"] == []
+    assert manifest.calibrations["collimator"] == "LEHR"
+    assert "with no collimator, mounted is collimator LEHR" in manifest.calibrations["left_out"][1]
+
+
+def test_serial_numbers_that_are_known_choose(tmp_path: Path) -> None:
+    camera = camera_of(XYE, scanner(), folder(tmp_path, "energy-map"), serials={1: "4711"})
+    assert camera.heads[1].used == ()
+    assert "is of serial number 100, this head is 4711" in " ".join(camera.left_out)
+
+
+def test_a_collimator_that_the_scanner_does_not_have_is_refused() -> None:
+    with pytest.raises(RefusedError, match="collimator MEGP: scanner two has LEHR"):
+        camera_of(XYE, scanner(), None, collimator="MEGP")
+    with pytest.raises(RefusedError, match="no scanner is named"):
+        camera_of(XYE, None, None, collimator="MEGP")
+
+
+def test_heads_of_another_instrument_are_refused() -> None:
+    other = Head(id="x", number=0, instrument="singles64", angle_deg=0.0, width_mm=1.0, height_mm=1.0)
+    with pytest.raises(MismatchError, match="has heads of singles64, none of head-xye64"):
+        camera_of(XYE, scanner(heads=(other,)), None)
+
+
+def test_an_instrument_without_positions_has_no_use_for_them(tmp_path: Path) -> None:
+    head = Head(id="x", number=1, instrument="singles64", angle_deg=0.0, width_mm=1.0, height_mm=1.0)
+    with pytest.raises(MismatchError, match="gives no positions"):
+        camera_of(load_profile("singles64"), scanner(heads=(head,)), folder(tmp_path))
