@@ -19,7 +19,7 @@ from benchmarks.beside import ThreadTimes, Ticker, burners, resident_bytes
 from daq import composition
 from daq.model.processing import Processing
 from daq.readout.hostlimits import holds_s
-from daq.readout.plan import Plan, parse_source
+from daq.readout.plan import Plan
 from daq.storage.info import describe
 from daq.storage.listing import load_manifest
 from device_profiles.load import load_profile
@@ -156,7 +156,7 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
     case = run.case
     profile = load_profile(PROFILE)
     plan, runtime = composition.plan_recording(
-        profile, source_url=url, source=parse_source(url), stop_texts=["end"], out=str(folder / "run"), storage=None,
+        profile, sources=[url], stop_texts=["end"], out=str(folder / "run"), storage=None,
         store_raw=True, stall_s=_STALL_S, simulated=True,
     )  # fmt: skip
     stack.enter_context(burners(case.burners))

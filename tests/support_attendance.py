@@ -22,13 +22,12 @@ _PROGRAM = """
 import json, sys, threading, time
 from daq import composition
 from daq.errors import ScandaqError
-from daq.readout.plan import parse_source
 from device_profiles.load import load_profile
 
 url, out, within_s, told = sys.argv[1:]
 told = json.loads(told)
 plan, runtime = composition.plan_recording(
-    load_profile("siemens-petlink32"), source_url=url, source=parse_source(url), stop_texts=[told["stop"]], out=out,
+    load_profile("siemens-petlink32"), sources=[url], stop_texts=[told["stop"]], out=out,
     storage=None, store_raw=True, stall_s=60.0, simulated=True,
 )
 plan = plan.model_copy(update={"start_at_once": False, "single_step": False, "hash_segments": False, **told["plan"]})

@@ -28,15 +28,15 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103
 
 
-def plan_of(folder: Path, url: str, *, stop: str = "end", profile: InstrumentProfile = PETLINK, **changes: Any) -> Plan:
+def plan_of(folder: Path, *urls: str, stop: str = "end", profile: InstrumentProfile = PETLINK, **changes: Any) -> Plan:
     """Return a plan that records into `folder / "run"`; its control socket is in `folder`."""
     return Plan(
         directory=str(folder / "run"),
-        manifest=new_manifest(profile, identity="run", source=url, stop=stop, simulated=True),
+        manifest=new_manifest(profile, identity="run", source=", ".join(urls), stop=stop, simulated=True),
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
-        source=parse_source(url),
+        sources=tuple(map(parse_source, urls)),
         datagram_framing=changes.pop("datagram_framing", profile.transport.datagram_framing or "none"),
         stop=parse_stop([stop]),
         control=str(folder / CONTROL),

@@ -16,6 +16,8 @@ from daq.errors import MismatchError, RefusedError, UsageError
 from daq.storage.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daq.composition.processing import Asked
     from daq.model.host import HostFinding
     from daq.model.stop import StopCondition
@@ -100,11 +102,14 @@ def identity_of(out: str | None) -> str:
 
 
 def plan_recording(
-    profile: InstrumentProfile, *, source_url: str, source: SourceAddress, stop_texts: list[str],
+    profile: InstrumentProfile, *, sources: Sequence[str], stop_texts: list[str],
     out: str | None, storage: str | None, store_raw: bool, stall_s: float, simulated: bool,
     store_rows: bool = True, gro: bool = True, priority: int = 0, asked: Asked | None = None,
 ) -> tuple[Plan, Path]:  # fmt: skip
-    """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts."""
+    """Return the plan of a one-step acquisition and its runtime directory; refuse what cannot work before it starts.
+
+    `sources` are addresses as on the command line; what comes from the k-th is of source number k.
+    """
     from daq.composition.countable import require_countable
     from daq.composition.processing import Asked, asked_of
     from daq.composition.sorting import Said
@@ -112,10 +117,7 @@ def plan_recording(
     from daq.readout.plan import CONTROL, Plan, Receive
     from daq.readout.registry import runtime_directory
 
-    if source.kind not in profile.transport.kinds:
-        raise MismatchError(
-            f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {source_url}"
-        )
+    addresses = addresses_of(profile, sources)
     if not (store_raw or store_rows):
         raise UsageError("--no-raw and --no-rows exclude each other: nothing would be recorded")
     if not 0 <= priority <= _HIGHEST_PRIORITY:
@@ -125,10 +127,10 @@ def plan_recording(
     stop = parse_stop(stop_texts)
     identity = identity_of(out)
     directory = output_directory(out, storage, identity)
-    manifest = new_manifest(profile, identity=identity, source=source_url, stop=str(stop), simulated=simulated)
+    manifest = new_manifest(profile, identity=identity, source=", ".join(sources), stop=str(stop), simulated=simulated)
     processing = asked_of(profile, manifest, asked or Asked(Said()))
     require_countable(profile, stop, processing, store_rows=store_rows)
-    _require_space(profile, directory, source, stop, store_raw=store_raw)
+    _require_space(profile, directory, addresses, stop, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(directory.resolve()),
@@ -136,7 +138,7 @@ def plan_recording(
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
-        source=source,
+        sources=addresses,
         datagram_framing=profile.transport.datagram_framing or "none",
         front_end=profile.transport.front_end,
         stop=stop,
@@ -150,6 +152,21 @@ def plan_recording(
         control=str(runtime / CONTROL),
     )
     return plan, runtime
+
+
+def addresses_of(profile: InstrumentProfile, urls: Sequence[str]) -> tuple[SourceAddress, ...]:
+    """Return the addresses of the sources of one acquisition; refuse those that `profile` is not reached by."""
+    from daq.readout.plan import MOST_SOURCES, parse_source
+
+    if not 0 < len(urls) <= MOST_SOURCES:
+        raise UsageError(f"{len(urls)} sources: from 1 to {MOST_SOURCES} are possible")
+    addresses = tuple(parse_source(url) for url in urls)
+    for url, address in zip(urls, addresses, strict=True):
+        if address.kind not in profile.transport.kinds:
+            raise MismatchError(
+                f"profile {profile.id} is reached by {', '.join(profile.transport.kinds)}, not by {url}"
+            )
+    return addresses
 
 
 def start_readout(plan: Plan, runtime: Path) -> ReadoutProcess:
@@ -176,16 +193,21 @@ def host_findings(
 
 
 def _require_space(
-    profile: InstrumentProfile, directory: Path, source: SourceAddress, stop: StopCondition, *, store_raw: bool
+    profile: InstrumentProfile,
+    directory: Path,
+    sources: Sequence[SourceAddress],
+    stop: StopCondition,
+    *,
+    store_raw: bool,
 ) -> None:
     """Refuse a recording whose estimate does not fit the storage."""
     duration_s, words = 0.0, 0.0
-    if source.kind == "file":
-        path = Path(source.path)
+    if sources[0].kind == "file":
+        path = Path(sources[0].path)
         words = path.stat().st_size / profile.layout.word_bytes if path.is_file() else 0.0
     elif stop.duration_ps is not None or stop.host_s is not None:
         duration_s = min(stop.duration_ps / 1e12 if stop.duration_ps else float("inf"), stop.host_s or float("inf"))
-        words = duration_s * profile.transport.rate_max_words_per_s
+        words = duration_s * profile.transport.rate_max_words_per_s * len(sources)
     if stop.counts:
         words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
     require_space(profile, directory, words=words, duration_s=duration_s, store_raw=store_raw)

@@ -69,7 +69,7 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
-        source=source,
+        sources=(source,),
         datagram_framing=profile.transport.datagram_framing or "none",
         front_end=profile.transport.front_end,
         stop=limits[0],

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from daq.model.packets import Packets
 from daq.readout.receive import ERROR, FULL
 from daq.readout.ring import Ring, Slice
-from daq.readout.sources import DatagramSource, StreamSource
+from daq.readout.sources import Datagrams
+from daq.readout.streams import StreamSource
 from daq.storage.slab import DATA_BYTES, Slab
 
 MOST_AGE_NS = 250_000_000
@@ -29,10 +30,10 @@ class Filler:
         self.last_packet_s = time.monotonic()
         self.any_packet = False
 
-    def run(self, source: DatagramSource | StreamSource) -> None:
+    def run(self, source: Datagrams | StreamSource) -> None:
         """Read until the end, a stop, or an error, which is raised; what was read is handed over in any case."""
         try:
-            if isinstance(source, DatagramSource):
+            if isinstance(source, Datagrams):
                 self._datagrams(source)
             else:
                 self._stream(source)
@@ -40,15 +41,14 @@ class Filler:
             self._hand_over(closed=True)
             self._ring.end()
 
-    def _datagrams(self, source: DatagramSource) -> None:
-        receiver = source.receiver
+    def _datagrams(self, source: Datagrams) -> None:
         while self._reading():
             source.ask(heard=self.any_packet)
             slab = self._slab or self._next_for_datagrams()
             if slab is None:
                 continue
             before = slab.packets
-            why = receiver.receive(slab, self._begin)
+            why = source.receive(slab, self._begin)
             if why == ERROR:
                 source.clear_error()
             if slab.packets > before:

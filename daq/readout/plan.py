@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,10 @@ from daq.model.stop import StopCondition
 from daq.readout.protocol import LEAST_LEASE_S, MOST_LEASE_S, MOST_NAME_CHARACTERS
 from daq.storage.manifest import Manifest
 
+_HIGHEST_PORT = 65_535
+MOST_SOURCES = 64
+"""Addresses of one acquisition."""
+
 PLAN = "plan.json"
 CONTROL = "control"
 LOG = "readout.log"
@@ -24,7 +28,10 @@ LAST_STATUS = "last-status.json"
 
 
 class SourceAddress(BaseModel):
-    """Where data comes from. `listen`: wait for a pushing front end at this local address instead of subscribing."""
+    """Where data comes from. `listen`: wait for a pushing front end at this local address instead of subscribing.
+
+    `control`: port for commands beside a stream, where it is another than the profile says.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,10 +40,20 @@ class SourceAddress(BaseModel):
     port: int = 0
     path: str = ""
     listen: bool = False
+    control: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as it is given on a command line, but for the port of commands."""
+        if self.kind == "file":
+            return f"file://{self.path}"
+        return f"{self.kind}://{'@' if self.listen else ''}{self.host}:{self.port}"
 
 
 def parse_source(url: str) -> SourceAddress:
-    """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT` or a file."""
+    """Return the address of `udp://HOST:PORT`, `udp://@HOST:PORT` (listen), `tcp://HOST:PORT` or a file.
+
+    `tcp://HOST:PORT?control=PORT` names the port for commands.
+    """
     if "://" not in url:
         return _file(url, url)
     try:
@@ -56,7 +73,19 @@ def parse_source(url: str) -> SourceAddress:
     if listen and parts.scheme == "tcp":
         raise UsageError(f"source {url}: listening is for udp only; give the front end's own address")
     kind: Literal["udp", "tcp"] = "udp" if parts.scheme == "udp" else "tcp"
-    return SourceAddress(kind=kind, host=parts.hostname or "0.0.0.0", port=port, listen=listen)  # noqa: S104
+    host = parts.hostname or "0.0.0.0"  # noqa: S104 - whoever listens does so on every interface unless told
+    return SourceAddress(kind=kind, host=host, port=port, listen=listen, control=_control(url, parts))
+
+
+def _control(url: str, parts: SplitResult) -> int | None:
+    """Return the port for commands that the address names; refuse anything else behind its `?`."""
+    if not parts.query:
+        return None
+    said = parse_qs(parts.query, keep_blank_values=True)
+    port = said.get("control", [""])[-1]
+    if parts.scheme != "tcp" or set(said) != {"control"} or not (port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT):
+        raise UsageError(f"source {url}: behind a tcp address can stand ?control=PORT, with a port from 1 to 65535")
+    return int(port)
 
 
 def _file(url: str, path: str) -> SourceAddress:
@@ -83,6 +112,8 @@ class Receive(BaseModel):
 class Plan(BaseModel):
     """One acquisition as the readout runs it. Times in seconds of host time, sizes in bytes.
 
+    `sources` are on one clock. Of several, what comes from the k-th is of source number k, whatever its framing says.
+
     `stop` is the first step's condition; with `single_step` its end is the acquisition's. Without `start_at_once` the
     readout is armed and waits to be told. Without an `order` rows stay as they came. `processing` says what is done to
     singles and which rows are kept; without `store_rows` marks alone are, whatever it says.
@@ -100,7 +131,7 @@ class Plan(BaseModel):
     layout: Layout
     clock: Clock
     unit: Literal["word", "event", "frame"]
-    source: SourceAddress
+    sources: Annotated[tuple[SourceAddress, ...], Field(min_length=1, max_length=MOST_SOURCES)]
     datagram_framing: DatagramFraming
     front_end: FrontEnd | None = None
     stop: StopCondition

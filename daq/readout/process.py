@@ -27,11 +27,13 @@ from daq.readout.filling import Filler
 from daq.readout.hosttime import HostTime
 from daq.readout.live import Live
 from daq.readout.lookdeclaration import Declaration, declare
+from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
-from daq.readout.sources import DatagramSource, StreamSource, open_source
+from daq.readout.sources import Datagrams
 from daq.readout.stepping import Stepping
+from daq.readout.streams import StreamSource
 from daq.readout.watch import Watch
 from daq.storage.kernels import load_decoder, load_path
 from daq.storage.recording import Recording
@@ -67,7 +69,7 @@ class Readout:
         self._stopping_since_s: float | None = None
         self._recording: Recording | None = None
         self._live: Live | None = None
-        self.source: DatagramSource | StreamSource | None = None
+        self.source: Datagrams | StreamSource | None = None
         self._ring: Ring | None = None
         self._watch = Watch(plan)
         self.stepping = Stepping(plan, lambda condition: self._watch.step(condition.host_s))
@@ -198,7 +200,7 @@ class Readout:
             while not self._started.wait(_WAIT_S) and self._stop_reason is None:
                 if self.stepping.unattended_armed():
                     self.stop_by(UNATTENDED)
-            if isinstance(source, DatagramSource) and not plan.start_at_once:
+            if isinstance(source, Datagrams) and not plan.start_at_once:
                 self._watch.drained = source.drain()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
@@ -240,12 +242,12 @@ class Readout:
             ledger = self._ledger or (self._recording.derivation.ledger() if self._recording else None)
             self._live.finish(self._status(), ledger.model_dump_json() if ledger else "null")
 
-    def _record(self, recording: Recording, source: DatagramSource | StreamSource, ring: Ring) -> None:
+    def _record(self, recording: Recording, source: Datagrams | StreamSource, ring: Ring) -> None:
         """Receive and process until the end or a stop. Whatever goes wrong, the recording can be sealed afterwards."""
         filler = Filler(ring, self._reading, self._idle)
         self._watch.started(filler, time.monotonic())
         receiver = threading.Thread(target=self._receive, args=(filler, source), name="receive", daemon=True)
-        if isinstance(source, DatagramSource):
+        if isinstance(source, Datagrams):
             hard = _HARD_PRESSED if self._plan.store_raw else _NEARLY_FULL
             recording.shed_when(lambda: ring.used > _PRESSED, hard=lambda: ring.used > hard)
         self._state = "recording"
@@ -265,7 +267,7 @@ class Readout:
             self._state = "sealing"
         self.commands.close("the readout is sealing: nothing can be noted any more")
 
-    def _process(self, recording: Recording, source: DatagramSource | StreamSource, ring: Ring) -> None:
+    def _process(self, recording: Recording, source: Datagrams | StreamSource, ring: Ring) -> None:
         while True:
             try:
                 part = ring.get(_WAIT_S)
@@ -295,7 +297,7 @@ class Readout:
             self._unwritten = None
             recording.close(part.slab, ring.give)
 
-    def _between(self, recording: Recording, source: DatagramSource | StreamSource) -> None:
+    def _between(self, recording: Recording, source: Datagrams | StreamSource) -> None:
         """Do what the time asks for: stop, flush, look at the health."""
         why = self.stepping.why_to_stop(recording) if self._stop_reason is None else None
         if why is not None:
@@ -321,7 +323,7 @@ class Readout:
             _LOG.warning("rows that were shed are left to `daq listmode replay`")
         self._state = "sealing"
 
-    def _receive(self, filler: Filler, source: DatagramSource | StreamSource) -> None:
+    def _receive(self, filler: Filler, source: Datagrams | StreamSource) -> None:
         """Receive: the thread, from beginning to end."""
         try:
             _raise_priority(self._plan.receive.priority)
@@ -358,7 +360,7 @@ def _declared(plan: Plan, decoder: Decoder) -> Declaration:
 
 def _buffer_bytes(plan: Plan) -> int:
     """Return how far reading may run ahead: a lossless sender waits for us, and a stop then stops it at once."""
-    return plan.buffer_bytes if plan.source.kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)
+    return plan.buffer_bytes if plan.sources[0].kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)
 
 
 def _rows_waiting(plan: Plan) -> int:

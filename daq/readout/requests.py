@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daq.errors import RefusedError
 from daq.model.stop import parse_stop
 from daq.readout.exchange import Match
+from daq.readout.several import SeveralDatagrams
 from daq.readout.sources import DatagramSource
 from daq.readout.stepping import Step
 
@@ -73,6 +74,8 @@ class Requests:
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         source = self._readout.source
+        if isinstance(source, SeveralDatagrams):
+            raise RefusedError("an exchange needs one front end: this acquisition has several")
         if not isinstance(source, DatagramSource):
             raise RefusedError("an exchange needs datagrams: in a stream a reply cannot be told from data")
         if source.framing == "none":

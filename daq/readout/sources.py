@@ -1,4 +1,4 @@
-"""Where packets come from: a UDP socket, a TCP connection, a file. Each `read` is one bounded wait."""
+"""Where datagrams come from: a UDP socket. Each `receive` is one bounded wait."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import os
 import socket
 import struct
 import time
-from contextlib import suppress
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import astuple
-from pathlib import Path
+from types import MappingProxyType
 
-from daq.errors import MismatchError, MissingError, RefusedError, ScandaqError, UnreachableError
+from daq.errors import MismatchError, ScandaqError, UnreachableError
 from daq.model.frontend import FrontEnd
-from daq.model.layout import Layout
-from daq.model.packets import Packets
 from daq.model.tofpet2_rules import chips_of
 from daq.readout.petsys import PetsysLink
 from daq.readout.plan import Plan, SourceAddress
 from daq.readout.receive import Receiver
-from daq.storage.accounts import Framing, unnumbered
+from daq.storage.accounts import Framing
+from daq.storage.slab import Slab
 from daq.wire import native
 from daq.wire.petsys_setup import Unit, set_up, shut_down
-from daq.wire.stream import StreamFramer
 
 _LOG = logging.getLogger(__name__)
 
-WAIT_S = 0.05
-READ_BYTES = 1 << 20
+_SLICE_MS = 5.0
+_IDLE_MS = 50
 _REQUEST_PERIOD_S = 0.5
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
@@ -36,130 +35,73 @@ _MOST_DRAINED = 1 << 20
 _TRIES_AT_END = 2
 
 
-def open_source(plan: Plan) -> DatagramSource | StreamSource:
-    """Open the source of the plan, or raise `UnreachableError` or `MissingError` in words."""
-    if plan.source.kind == "udp":
-        return (PetsysSource if plan.datagram_framing == "petsys-gbe" else DatagramSource)(plan)
-    return (TcpSource if plan.source.kind == "tcp" else FileSource)(plan)
+class Datagrams(ABC):
+    """Datagrams that nobody sends again: whoever reads them must not wait for anything else."""
 
+    framing: Framing
+    lost: Mapping[int, str] = MappingProxyType({})
+    """A front end that sends no more is not told from one that has nothing to say."""
 
-class StreamSource:
-    """A TCP connection or a file: the sender waits when we do. A framer cuts the bytes into rows."""
+    @abstractmethod
+    def receive(self, slab: Slab, begin: int) -> int:
+        """Add datagrams to `slab`; return why it is time to look at those from `begin` on, as `Receiver.receive`."""
 
-    framing: Framing = "stream"
+    @abstractmethod
+    def ask(self, *, heard: bool) -> None:
+        """Ask for data, unless they are `heard`; to be called before each `receive`."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
-        self._finished = False
+    @abstractmethod
+    def clear_error(self) -> None:
+        """Take the network's answer to something we sent: nobody there just now."""
 
-    def read(self) -> Packets | None:
-        """Return packets (perhaps none after a wait of 50 ms), or None at the end of the stream."""
-        raise NotImplementedError
+    @abstractmethod
+    def drain(self) -> int:
+        """Throw away what came before the start, drops of the kernel included; return how many datagrams."""
 
-    def close(self) -> None:
-        """Close it; reading is over."""
-        raise NotImplementedError
+    @abstractmethod
+    def ended(self) -> None:
+        """Note that nothing will be read any more: what the kernel drops from here on is nobody's loss."""
 
+    @abstractmethod
     def health(self) -> dict[str, int]:
-        """Return nothing: no buffer of a stream can overflow."""
-        return {}
+        """Return figures of the socket, or of all."""
 
-    def rows(self, chunk: bytes) -> Packets:
-        """Return the rows that `chunk` completes."""
-        return unnumbered(self._framer.feed(chunk), source=0, arrival_ns=time.monotonic_ns())
-
-    def last_rows(self) -> Packets | None:
-        """Return what is left at the end of the stream, then None."""
-        if self._finished:
-            return None
-        self._finished = True
-        return self.left_over()
-
-    def left_over(self) -> Packets:
-        """Return what is left of a word that was cut."""
-        return unnumbered(self._framer.finish(), source=0, arrival_ns=time.monotonic_ns())
-
-
-class FileSource(StreamSource):
-    """A file in the front end's wire format, read to its end."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.layout)
-        path = Path(plan.source.path)
-        self._path = path
-        try:
-            if not path.is_file() and path.exists():
-                raise RefusedError(f"{path}: not a regular file")
-            self._file = path.open("rb", buffering=0)
-        except FileNotFoundError:
-            raise MissingError(f"{path}: no such file") from None
-        except OSError as why:
-            raise RefusedError(f"{path}: {why.strerror}") from None
-
-    def read(self) -> Packets | None:
-        """Return the next MiB."""
-        try:
-            chunk = self._file.read(READ_BYTES)
-        except OSError as why:
-            raise RefusedError(f"{self._path}: {why.strerror} while reading, at byte {self._file.tell()}") from None
-        return self.rows(chunk) if chunk else self.last_rows()
-
+    @abstractmethod
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the socket, or all."""
 
 
-class TcpSource(StreamSource):
-    """A TCP connection to a front end. A slow reader slows the sender: nothing is lost here."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.layout)
-        where = f"tcp://{plan.source.host}:{plan.source.port}"
-        try:
-            self._socket = socket.create_connection((plan.source.host, plan.source.port), timeout=plan.connect_s)
-        except (OSError, UnicodeError) as why:
-            raise UnreachableError(f"{where}: {getattr(why, 'strerror', None) or why}") from None
-        self._socket.settimeout(WAIT_S)
-        self._where = where
-        self._broken: str | None = None
-
-    def read(self) -> Packets | None:
-        """Return what came, up to a MiB; None after the front end closed the connection."""
-        if self._broken:
-            raise UnreachableError(f"{self._where}: the front end broke the connection: {self._broken}")
-        try:
-            chunk = self._socket.recv(READ_BYTES)
-        except TimeoutError:
-            return self.rows(b"")
-        except OSError as why:
-            self._broken = why.strerror or str(why)
-            with suppress(MismatchError):  # broken within the preamble: that it broke is the better reason
-                return self.left_over()
-            return self.read()
-        return self.rows(chunk) if chunk else self.last_rows()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
-
-
-class DatagramSource:
+class DatagramSource(Datagrams):
     """Datagrams of one front end, which is asked for them, or of whoever pushes to our port.
 
     Datagrams of any other sender than the front end that was asked are dropped by the kernel: the socket is connected.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.framing: Framing = plan.datagram_framing
-        self._asks = not plan.source.listen
+    def __init__(self, plan: Plan, number: int = 0) -> None:
+        """Open the socket for the `number`-th address of the plan."""
+        address = plan.sources[number]
+        self.framing = plan.datagram_framing
+        self._asks = not address.listen
         self._next_request_s = 0.0
-        self._where = f"udp://{'@' if plan.source.listen else ''}{plan.source.host}:{plan.source.port}"
-        self._socket = _open_udp(plan.source, self._where)
+        self._where = str(address)
+        self._socket = _open_udp(address, self._where)
         self._asked_bytes = plan.receive.socket_buffer_bytes
         self._granted_bytes = _enlarge(self._socket, self._asked_bytes)
         self._drops_before = 0
         self._drops_at_end: int | None = None
-        self.receiver = Receiver(self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro)
+        several = len(plan.sources)
+        self.receiver = Receiver(
+            self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro,
+            slice_ms=_SLICE_MS / several, idle_ms=_IDLE_MS if several == 1 else 0,
+        )  # fmt: skip
+
+    def receive(self, slab: Slab, begin: int) -> int:
+        """Add datagrams to `slab`; return why it is time to look at those from `begin` on."""
+        return self.receiver.receive(slab, begin)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._socket.fileno()
 
     def ask(self, *, heard: bool) -> None:
         """Ask the front end for its data, every half second until it is heard."""
@@ -224,7 +166,7 @@ class PetsysSource(DatagramSource):
     """
 
     def __init__(self, plan: Plan) -> None:
-        if plan.source.listen:
+        if plan.sources[0].listen:
             raise MismatchError(
                 f"profile {plan.manifest.profile.get('id')}: such a front end is asked; give its address"
             )

@@ -14,7 +14,8 @@ from daq.model.packets import Packets
 from daq.readout.filling import Filler
 from daq.readout.hostlimits import socket_buffer_verdict
 from daq.readout.plan import Plan
-from daq.readout.sources import DatagramSource, StreamSource
+from daq.readout.sources import Datagrams
+from daq.readout.streams import StreamSource
 
 STALLED_S = 1.5
 """A source that has said nothing for so long is called stalled; heartbeats come every 100 ms."""
@@ -39,7 +40,7 @@ class Watch:
         self.drained = 0
         self._host_s = plan.stop.host_s
 
-    def armed(self, source: DatagramSource | StreamSource) -> None:
+    def armed(self, source: Datagrams | StreamSource) -> None:
         """Compare the socket's buffer with what the profile's rate needs; what does not suffice becomes a warning."""
         granted = source.health().get("socket_buffer_bytes")
         if granted is None:

@@ -29,12 +29,11 @@ PROFILE = "siemens-petlink32"
 PARENT = """
 import os, signal, subprocess, sys, time
 from daq import composition
-from daq.readout.plan import parse_source
 from device_profiles.load import load_profile
 
 url, out, stop, dies = sys.argv[1:]
 plan, runtime = composition.plan_recording(
-    load_profile("siemens-petlink32"), source_url=url, source=parse_source(url), stop_texts=[stop], out=out,
+    load_profile("siemens-petlink32"), sources=[url], stop_texts=[stop], out=out,
     storage=None, store_raw=True, stall_s=20.0, simulated=True,
 )
 if dies == "before the start":

@@ -16,9 +16,11 @@ from support_readout import free_port, plan_of
 
 from daq.errors import MismatchError, MissingError, RefusedError, UnreachableError, UsageError
 from daq.model.packets import Flag, Packets
+from daq.readout.opening import open_source
 from daq.readout.plan import Receive, SourceAddress, parse_source
 from daq.readout.receive import ERROR
-from daq.readout.sources import DatagramSource, StreamSource, open_source
+from daq.readout.sources import DatagramSource
+from daq.readout.streams import StreamSource
 from daq.storage.slab import Slab
 from daq.wire.native import Header, NativeFlag, decode, encode
 from device_profiles.load import load_profile

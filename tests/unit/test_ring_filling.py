@@ -18,8 +18,10 @@ from support_slabs import Row, packets_from, received, rows_of
 from daq.model.packets import Flag, Packets
 from daq.readout import filling as filling_module
 from daq.readout.filling import Filler
+from daq.readout.opening import open_source
 from daq.readout.ring import MIN_SLABS, RESERVE_SLABS, Ring
-from daq.readout.sources import DatagramSource, StreamSource, open_source
+from daq.readout.sources import DatagramSource
+from daq.readout.streams import StreamSource
 from daq.storage import slab as slab_module
 from daq.storage.slab import Slab
 from daq.wire.native import Header, NativeFlag, encode
