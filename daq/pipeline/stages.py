@@ -1,4 +1,4 @@
-"""What stands between decoding and writing: singles calibrated, put into windows and chosen; pairs made of them.
+"""What stands between decoding and writing: positions of heads, singles calibrated, windowed and chosen; their pairs.
 
 Without something to do each gives the rows as they are, so that a path without it is no special case. What is kept from
 call to call does not depend on where the rows were cut.
@@ -20,6 +20,7 @@ from daq.model.stop import StopCondition
 from daq.pipeline.singles import SinglesPass
 
 if TYPE_CHECKING:
+    from daq.pipeline.heads import HeadStage
     from daq.pipeline.pairstage import PairStage
 
 Streams = Mapping[StreamName, Mapping[str, npt.NDArray[Any]]]
@@ -55,23 +56,28 @@ class PairRelease(NamedTuple):
 class Stages:
     """The stages of one acquisition. One thread uses them."""
 
-    def __init__(self, singles: SinglesPass | None = None, pair: PairStage | None = None) -> None:
+    def __init__(
+        self, singles: SinglesPass | None = None, pair: PairStage | None = None, heads: HeadStage | None = None
+    ) -> None:
         """Use `of`, or begin with what is given."""
+        self._heads = heads
         self._singles = singles
         self.pair = pair
 
     @classmethod
     def of(cls, processing: Processing, stop: StopCondition, *, ordered: bool) -> Self:
         """Return the stages that a processing asks for. `ordered`: what goes on is copied before the next call."""
-        nothing = processing.is_none and processing.modules_of is None
+        untouched = processing.model_copy(update={"heads": ()}).is_none and processing.modules_of is None
         return cls(
-            None if nothing else SinglesPass(processing, reuse=ordered),
+            None if untouched else SinglesPass(processing, reuse=ordered),
             _pair_stage(processing, stop) if processing.pairing else None,
+            _head_stage(processing, reuse=ordered) if processing.heads else None,
         )
 
     def fork(self) -> Stages:
         """Return stages that go on with what is chosen and with the pairs; these are left with counting singles."""
         twin = copy(self)
+        twin._heads = self._heads.fork() if self._heads else None  # noqa: SLF001 - another of our kind
         twin._singles = deepcopy(self._singles)  # noqa: SLF001 - another of our kind
         self.pair = None
         return twin
@@ -85,6 +91,7 @@ class Stages:
     def counters(self) -> dict[str, Any]:
         """Return what was counted over the whole acquisition, as plain data."""
         return {
+            **({"heads": self._heads.counts} if self._heads else {}),
             **(self._singles.counts if self._singles else {}),
             **({"pairing": self.pair.counts} if self.pair else {}),
         }
@@ -107,10 +114,14 @@ class Stages:
         """
         events: Any = {stream: columns for stream, columns in streams.items() if stream != "marks"}
         after: dict[StreamName, Ints] = {"singles": ends[:, 0], "coincidences": ends[:, 1]}
-        if self._singles is None or "singles" not in streams:
+        if "singles" not in streams or (self._singles is None and self._heads is None):
             return Passed(streams, events, after, np.empty((0, 0), np.int64))
-        found = self._singles(streams["singles"], ends[:, 0], sources, cuts)
-        every: Any = {**streams, "singles": found.every}
+        rows = self._heads(streams["singles"], ends[:, 0], sources) if self._heads else streams["singles"]
+        every: Any = {**streams, "singles": rows}
+        if self._singles is None:
+            return Passed(every, {**events, "singles": rows}, after, np.empty((0, 0), np.int64))
+        found = self._singles(rows, ends[:, 0], sources, cuts)
+        every = {**streams, "singles": found.every}
         return Passed(every, {**events, "singles": found.chosen}, {**after, "singles": found.ends}, found.in_modules)
 
     def take_modules(self) -> Ints:
@@ -157,6 +168,13 @@ class Stages:
         """Decide no limit on pairs from here on."""
         if self.pair:
             self.pair.limits.decide_no_more()
+
+
+def _head_stage(processing: Processing, *, reuse: bool) -> HeadStage:
+    """Return the stage of heads, whose loops are loaded where there are heads alone."""
+    from daq.pipeline.heads import HeadStage
+
+    return HeadStage(processing.heads, reuse=reuse)
 
 
 def _pair_stage(processing: Processing, stop: StopCondition) -> PairStage:

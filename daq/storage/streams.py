@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from daq.errors import RefusedError
 from daq.listmode.columns import NUMPY_TYPES
-from daq.model.events import STREAMS, StreamName
+from daq.model.events import AMPLITUDES, STREAMS, StreamName
 from daq.model.processing import Processing
 from daq.storage.schemas import arrow_schema
 
@@ -20,12 +21,15 @@ def processed_columns(
 ) -> dict[StreamName, list[str]]:
     """Return the columns of each stream after calibration, windows and pairing, in the order of `daq.model.events`.
 
-    `decoded` are the columns that the layout fills (`daq.listmode.columns.decoded_columns`).
+    `decoded` are the columns that the layout fills (`daq.listmode.columns.decoded_columns`). Raises `RefusedError` for
+    amplitudes of channels of which no head makes positions: no file can hold them.
     """
     columns = {stream: list(names) for stream, names in decoded.items()}
-    if processing is None or "singles" not in columns:
+    if "singles" not in columns:
         return columns
-    singles = set(columns["singles"])
+    singles = _placed(set(columns["singles"]), processing)
+    if processing is None:
+        return columns
     if not processing.is_none and singles & {"energy_adc", "energy_kev"}:
         singles = (singles - {"energy_adc"}) | {"energy_kev"}
     if processing.windows:
@@ -34,6 +38,18 @@ def processed_columns(
     if processing.pairing is not None:
         columns["coincidences"] = list(_PAIRS)
     return columns
+
+
+def _placed(singles: set[str], processing: Processing | None) -> set[str]:
+    """Return the columns with positions and energies in the place of amplitudes."""
+    if AMPLITUDES not in singles:
+        return singles
+    if processing is None or not any(head.sensors for head in processing.heads):
+        raise RefusedError(
+            "the front end sends amplitudes of channels: without the sensors of its heads, which a scanner profile "
+            "names, no positions can be made of them"
+        )
+    return (singles - {AMPLITUDES}) | {"x_mm", "y_mm", "energy_kev"}
 
 
 def dtypes_of(
