@@ -46,6 +46,8 @@ def load_path(layout: Layout, framing: str, processing: Processing) -> None:
         importlib.import_module("daq.wire.petsys_tracking")
     if processing.pairing is not None:
         importlib.import_module("daq.pipeline.pairstage")
+    if processing.heads:
+        importlib.import_module("daq.pipeline.heads")
 
 
 def _hand_written(layout: Layout, clock: Clock) -> Tofpet2Decoder:
