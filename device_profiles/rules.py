@@ -27,6 +27,7 @@ def findings(profile: InstrumentProfile) -> list[Finding]:
     return [
         *transport(profile),
         *frames(profile),
+        *events_in_streams(profile),
         *layout_findings(profile.layout, profile.clock),
         *order(profile),
         *detector_facts(profile),
@@ -57,12 +58,21 @@ def frames(profile: InstrumentProfile) -> Iterator[Finding]:
     if framed != (profile.layout.decoder == "tofpet2"):
         reason = 'transport.datagram_framing = "petsys-gbe" and layout.decoder = "tofpet2" need each other'
         yield error("layout.decoder", profile.layout.decoder or ABSENT, reason)
-    if framed != (profile.counting_unit == "frame") or profile.counting_unit == "event":
-        reason = f"what is numbered here, and can be counted, is the {'frame' if framed else 'word'}"
-        yield error("counting_unit", profile.counting_unit, reason)
-    if profile.transport.front_end is not None and not framed:
-        reason = "commands travel with the data of petsys-gbe alone"
+    if profile.counting_unit != profile.layout.unit:
+        yield error("counting_unit", profile.counting_unit, f"what can be counted here is the {profile.layout.unit}")
+    if profile.transport.front_end is not None and profile.layout.decoder is None:
+        reason = "commands are known of petsys-gbe and of FERS boards alone"
         yield error("transport.front_end", Said("a table"), reason)
+
+
+def events_in_streams(profile: InstrumentProfile) -> Iterator[Finding]:
+    """Demand streams where events of a FERS board travel, and a port for commands there alone."""
+    fers = profile.layout.decoder == "fers"
+    if fers and "udp" in profile.transport.kinds:
+        yield error("transport.kinds", list(profile.transport.kinds), "FERS boards send their events by tcp")
+    front_end = profile.transport.front_end
+    if front_end is not None and front_end.control_port is not None and not fers:
+        yield error("transport.front_end.control_port", front_end.control_port, "commands travel with the data")
 
 
 def order(profile: InstrumentProfile) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def new_manifest(
     profile: InstrumentProfile, *, identity: str, source: str, stop: str, simulated: bool = False
 ) -> Manifest:
     """Return the manifest of an acquisition that is about to begin."""
-    if profile.counting_unit != ("word" if profile.layout.decoder is None else "frame"):
+    if profile.counting_unit != profile.layout.unit:
         raise RefusedError(f"profile {profile.id}: counting_unit = {profile.counting_unit}; its packets hold no such")
     return Manifest(
         acquisition_id=identity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daq.model.events import STREAMS, StreamName
+from daq.model.events import AMPLITUDES, STREAMS, StreamName
 from daq.model.layout import Kind, Layout
 
 FAMILY: dict[str, StreamName] = {
@@ -15,6 +15,9 @@ FAMILY: dict[str, StreamName] = {
 """The stream that a kind's rows go to."""
 
 DECODED_STREAMS: tuple[StreamName, ...] = ("singles", "coincidences", "marks")
+
+FERS_COLUMNS = {"spectroscopy": ("head", AMPLITUDES), "timing": ("detector", "energy_adc")}
+"""Columns that events of a FERS board fill, beside the time."""
 
 NUMPY_TYPES = {
     "int64": "i8",
@@ -34,7 +37,7 @@ NUMPY_TYPES = {
 def decoded_columns(layout: Layout) -> dict[StreamName, list[str]]:
     """Return, per stream that the layout can fill, its columns in the order of `daq.model.events`.
 
-    Marks always exist: the readout writes its own.
+    Marks always exist: the readout writes its own. Amplitudes, which no file has, come last.
     """
     filled: dict[StreamName, set[str]] = {"marks": {"time_ps", "kind", "source", "value", "value2"}}
     for kind in layout.kinds.values():
@@ -42,8 +45,10 @@ def decoded_columns(layout: Layout) -> dict[StreamName, list[str]]:
             filled.setdefault(FAMILY[kind.yields], {"time_ps"}).update(_event_columns(kind))
     if layout.decoder == "tofpet2":
         filled["singles"].add("energy_adc")
+    if layout.fers is not None:
+        filled["singles"].update(FERS_COLUMNS[layout.fers.events])
     return {
-        stream: [name for name in STREAMS[stream] if name in filled[stream]]
+        stream: [name for name in (*STREAMS[stream], AMPLITUDES) if name in filled[stream]]
         for stream in DECODED_STREAMS
         if stream in filled
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from daq.model.layout import Strict
 
@@ -12,7 +14,7 @@ PETsys electronics."""
 
 
 class FrontEnd(Strict):
-    """What a front end with commands on its data socket is told before it is listened to.
+    """What a front end with commands is told before it is listened to.
 
     `reset_time_tag`: set its clock to zero. `enable_asics`: take data from the ASICs that the layout names, and no
     others. Its identity is looked at in any case.
@@ -20,3 +22,5 @@ class FrontEnd(Strict):
 
     reset_time_tag: bool = True
     enable_asics: bool = True
+    control_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where commands have a connection of their own: the port, unless the address names one."""

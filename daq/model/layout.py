@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from daq.model.events import DECODED_MARKS
+from daq.model.fers import Gain
 
 BitRange = Annotated[str, Field(pattern=r"^[0-9]{1,2}(:[0-9]{1,2})?$")]
 """`"hi:lo"` or `"bit"`; bit 0 is the least significant bit of the word after the byte order has been applied."""
@@ -175,12 +176,58 @@ class Tofpet2(Strict):
     """The table's rows, filled in when the profile is loaded, so that a manifest holds them."""
 
 
+class Mcpha(Strict):
+    """How the inputs of a Red Pitaya pulse height analyser are set up and read, where `decoder` is `mcpha`."""
+
+    inputs: Annotated[tuple[Annotated[int, Field(ge=0, le=1)], ...], Field(min_length=1, max_length=2)] = (0,)
+    """Inputs that are read, in the order in which polls hold their histograms; an input is a detector number."""
+    negative: bool = False
+    """Pulses go below the baseline."""
+    decimation: Annotated[int, Field(ge=1, le=8192)] = 4
+    """Clocks of 8 ns that make one sample; below 4 every clock is one."""
+    delay_samples: Annotated[int, Field(ge=0, le=65535)] = 100
+    """Samples after a pulse in which no other is taken: the dead time."""
+    threshold_min_adc: Annotated[int, Field(ge=0, le=4095)] = 50
+    threshold_max_adc: Annotated[int, Field(ge=0, le=4095)] = 4095
+    """Pulses are counted above the lower and below the upper one; those below the lower one cost no dead time."""
+    poll_ms: Annotated[int, Field(ge=20, le=5000)] = 100
+    """How often the histograms are read: each count gets the time of the poll that found it."""
+
+
+class Fers(Strict):
+    """What the events of a FERS-5200 board become, where `decoder` is `fers`.
+
+    `events`: what gives singles. `spectroscopy`: one for each event, with the amplitudes of its channels; `timing`: one
+    for each hit, `detector` = 64 times the source plus the channel, `energy_adc` the time over threshold.
+    """
+
+    events: Literal["spectroscopy", "timing"] = "spectroscopy"
+    gain: Gain = "auto"
+    """Which code is a channel's amplitude. `auto`: that of the high gain as long as it is below `high_gain_to_adc`,
+    else that of the low gain as it would be with the high one, `high_pedestal_adc + low_gain_ratio * (code -
+    low_pedestal_adc)`. `low`: codes of the low gain as they are."""
+    high_gain_to_adc: Annotated[int, Field(ge=1, le=1 << 14)] = 8000
+    low_gain_ratio: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    """Codes of the high gain for one of the low one."""
+    high_pedestal_adc: Annotated[float, Field(ge=0, lt=1 << 14)] = 0.0
+    low_pedestal_adc: Annotated[float, Field(ge=0, lt=1 << 14)] = 0.0
+    channel_counts: bool = True
+    """Whether counts of the channels' triggers become marks."""
+
+
+_UNITS: dict[str | None, Literal["word", "event", "frame"]] = {
+    None: "word", "tofpet2": "frame", "mcpha": "event", "fers": "event",
+}  # fmt: skip
+
+
 class Layout(Strict):
     """All kinds of words of one front end. Kinds are tried in the order they are written."""
 
-    decoder: Literal["tofpet2"] | None = None
+    decoder: Literal["tofpet2", "mcpha", "fers"] | None = None
     """A hand-written decoder, for words that no layout can say; the kinds then say what its words are made of."""
     tofpet2: Tofpet2 | None = None
+    mcpha: Mcpha | None = None
+    fers: Fers | None = None
     word_bits: Literal[8, 16, 24, 32, 40, 48, 56, 64]
     byte_order: Literal["little", "big"]
     preamble_bytes: NonNegativeInt = 0
@@ -193,6 +240,11 @@ class Layout(Strict):
     def word_bytes(self) -> int:
         """Return the size of a word in bytes."""
         return self.word_bits // 8
+
+    @property
+    def unit(self) -> Literal["word", "event", "frame"]:
+        """Return what is counted of a front end that sends this."""
+        return _UNITS[self.decoder]
 
     @property
     def carries_time(self) -> bool:

@@ -13,8 +13,10 @@ from itertools import combinations
 from daq.model.clock_rules import CLOCK_RULES
 from daq.model.column_rules import COLUMN_RULES
 from daq.model.detector_rules import detector_numbers
+from daq.model.fers_rules import fers_layout
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.layout import Clock, Kind, Layout, bit_mask
+from daq.model.mcpha_rules import mcpha_layout
 from daq.model.tofpet2_rules import tofpet2_layout
 
 EVENT_KINDS = ("single", "prompt", "delayed")
@@ -212,4 +214,5 @@ RULES: tuple[Rule, ...] = (
     *CLOCK_RULES,
     detector_numbers,
     tofpet2_layout,
+    fers_layout,
 )

@@ -53,7 +53,7 @@ def write_raw(run: ListMode, sink: HashingFile) -> tuple[int, list[str]]:
         notes.append(f"no preamble was recorded; {layout.preamble_bytes} bytes beginning with {begin!r} were made")
     accounts = None
     if not as_it_came and layout is not None:
-        accounts = Accounts.of(layout, framing, "word")
+        accounts = Accounts.of(layout, framing, layout.unit)
     return _copy(run, sink, survey, accounts), notes
 
 

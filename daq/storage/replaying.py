@@ -66,7 +66,7 @@ def replayed(recording: ListMode, processing: Processing | None = None) -> Itera
     host = HostCommands.of(recording)
     derivation = Derivation(
         load_decoder(facts.layout, facts.clock),
-        Accounts.of(facts.layout, facts.framing, "word"),
+        Accounts.of(facts.layout, facts.framing, facts.layout.unit),
         imported=facts.imported,
         stop=facts.stop,
         order=facts.order,

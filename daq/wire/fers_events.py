@@ -87,11 +87,13 @@ def _amplitudes(
     if flags is not None:
         first = first | flags
     if high is not None and low is not None:
-        return first.astype("<u4") | (low & f.AMPLITUDE_MASK).astype("<u4") << f.LOW_GAIN_SHIFT
+        second = (low & f.AMPLITUDE_MASK).astype(np.uint32) << f.LOW_GAIN_SHIFT
+        return np.bitwise_or(first.astype(np.uint32), second, dtype=np.uint32)
     if high is None:
         first = first | f.LOW_GAIN
     halves = np.ascontiguousarray(first.reshape(count, f.CHANNELS), "<u2")
-    return halves.view(np.uint32)
+    words: Words = halves.view(np.uint32)
+    return words
 
 
 def spectroscopy_payload(
