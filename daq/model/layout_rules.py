@@ -214,5 +214,6 @@ RULES: tuple[Rule, ...] = (
     *CLOCK_RULES,
     detector_numbers,
     tofpet2_layout,
+    mcpha_layout,
     fers_layout,
 )
