@@ -1,0 +1,274 @@
+"""Generate the photons of a scene, block after block, in bounded memory; the same seed gives the same photons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulators.camera.electronics import respond
+from simulators.camera.model import MOST_HEADS, Field, Scene, SimulatedHead, Source
+from simulators.camera.tables import (
+    HeadNumbers,
+    decaying,
+    energies_kev,
+    field_numbers,
+    head_numbers,
+    lines_of,
+    medium_numbers,
+    source_numbers,
+)  # fmt: skip
+from simulators.camera.tracks import FACE, HEIGHT, PASSING, WIDTH, illuminate, view
+from simulators.pet.model import ELECTRON_KEV
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BLOCK_CANDIDATES = 1 << 19
+"""Expected candidates of a block; it decides how much memory a scene takes, and is part of what a seed means."""
+ROOM = 1 << 20
+"""Candidates that one call of a compiled loop follows at most."""
+_LONG_AGO = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photons:
+    """Photons that the electronics recorded, `time_ps` ascending; arrays of one length.
+
+    `x_mm`, `y_mm`: where the photon met the crystal, as the detector sees it. `energy_kev`: what it left there.
+    `added_x_mm`, `added_y_mm`, `added_kev`: middle and energy of all that came while it was integrated, 0 for nothing.
+    `lost_before`: photons of this head that triggered and were lost since the last one recorded. `photon_kev`: the
+    energy with which it came. `origin`: number of the source. `line`: number of the nuclide's line. `flags`:
+    `model.PhotonFlag`.
+    """
+
+    time_ps: Ints
+    head: npt.NDArray[np.uint8]
+    x_mm: npt.NDArray[np.float32]
+    y_mm: npt.NDArray[np.float32]
+    energy_kev: npt.NDArray[np.float32]
+    added_x_mm: npt.NDArray[np.float32]
+    added_y_mm: npt.NDArray[np.float32]
+    added_kev: npt.NDArray[np.float32]
+    lost_before: npt.NDArray[np.uint32]
+    photon_kev: npt.NDArray[np.float32]
+    origin: npt.NDArray[np.uint8]
+    line: npt.NDArray[np.uint8]
+    flags: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.time_ps)
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns by name."""
+        return {name: getattr(self, name) for name in _NAMES}
+
+    def rows(self, chosen: npt.NDArray[Any] | slice) -> Photons:
+        """Return the chosen rows."""
+        return Photons(**{name: column[chosen] for name, column in self.columns().items()})
+
+    def of_head(self, number: int) -> Photons:
+        """Return the photons of one head."""
+        return self.rows(self.head == number)
+
+
+_NAMES = tuple(field.name for field in fields(Photons))
+
+
+def join(parts: list[Photons]) -> Photons:
+    """Return the rows of all parts, of at least one."""
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES}
+    return Photons(**columns)
+
+
+def generate(scene: Scene, seed: int) -> Photons:
+    """Return all photons of a scene at once: for what fits into memory."""
+    return join(list(blocks(scene, seed)))
+
+
+def blocks(scene: Scene, seed: int) -> Iterator[Photons]:
+    """Yield the photons of a scene in ascending blocks; at least one, and any may be empty."""
+    yield from Simulation(scene, seed).blocks()
+
+
+class Simulation:
+    """A scene while it happens. `arrived` and `lost` [16]: photons by head that triggered, and that were lost."""
+
+    def __init__(self, scene: Scene, seed: int) -> None:
+        self._scene = scene
+        self._rng = np.random.default_rng([seed, 0])
+        self._state = self._rng.integers(0, 1 << 64, 1, np.uint64)
+        self._heads = {head.number: head_numbers(head) for head in scene.heads}
+        self._medium = medium_numbers(scene.medium)
+        self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
+        self._dead = np.zeros((MOST_HEADS, 3), np.int64)
+        self._dead[:, 0] = _LONG_AGO
+        self._waiting = _photons(0, 0, 0, _Room(0))
+        self.recorded = np.zeros(MOST_HEADS, np.int64)
+
+    @property
+    def lost(self) -> Ints:
+        """Return the photons by head that triggered and were not recorded, up to the blocks that were yielded."""
+        return self._dead[:, 2].copy()
+
+    def blocks(self) -> Iterator[Photons]:
+        """Yield the photons, once."""
+        scene = self._scene
+        begin_ps, end_ps = round(scene.start_s * 1e12), round((scene.start_s + scene.seconds) * 1e12)
+        while True:
+            stop_ps = min(end_ps, begin_ps + self._block_ps(begin_ps))
+            recorded = self._block(begin_ps, stop_ps, last=stop_ps == end_ps)
+            self.recorded += np.bincount(recorded.head, minlength=MOST_HEADS)
+            yield recorded
+            if stop_ps == end_ps:
+                return
+            begin_ps = stop_ps
+
+    def _beams_of(self, number: int, source: Source | Field) -> list[_Beam]:
+        """Return the streams of candidates of a source: one for each head that sees it, another for scattered ones."""
+        if isinstance(source, Field):
+            return [_field_beam(number, source, self._heads[source.head])]
+        beams = []
+        for head in self._scene.heads:
+            beams.append(_view_beam(number, source, head, self._heads[head.number], 0, 0.0))
+            medium = self._scene.medium
+            if self._scene.orders and medium and medium.mu_per_mm * medium.compton_share > 0:
+                reach_mm = medium.reach_mm
+                beams.append(_view_beam(number, source, head, self._heads[head.number], self._scene.orders, reach_mm))
+        return beams
+
+    def _block_ps(self, begin_ps: int) -> int:
+        """Return how long a block is that begins at `begin_ps`."""
+        rate = sum(beam.per_s(begin_ps / 1e12) for beam in self._beams)
+        return max(math.ceil(min(BLOCK_CANDIDATES / rate, 1e6) * 1e12) if rate > 0 else 10**18, 1)
+
+    def _block(self, begin_ps: int, stop_ps: int, *, last: bool) -> Photons:
+        parts = [part for beam in self._beams for part in self._arrivals(beam, begin_ps, stop_ps)]
+        arrived = join([self._waiting, *parts])
+        arrived = arrived.rows(np.argsort(arrived.time_ps, kind="stable"))
+        decided = len(arrived)
+        if not last:
+            decided = int(np.searchsorted(arrived.time_ps, stop_ps - self._scene.electronics.integration_ps))
+        self._waiting = arrived.rows(slice(decided, None))
+        return self._recorded(arrived, decided)
+
+    def _arrivals(self, beam: _Beam, begin_ps: int, stop_ps: int) -> Iterator[Photons]:
+        """Yield the photons of one beam that reach a crystal in a stretch of time."""
+        nuclide = decaying(beam.source.nuclide)
+        decays = nuclide.decays_between(beam.source.activity_bq, begin_ps / 1e12, stop_ps / 1e12)
+        count = int(self._rng.poisson(decays * beam.per_decay))
+        for first in range(0, count, ROOM):
+            room = _Room(min(count - first, ROOM))
+            head = self._heads[beam.head]
+            if isinstance(beam.source, Field):
+                numbers = field_numbers(beam.source, stop_ps - begin_ps)
+                rows = illuminate(
+                    self._state, room.size, begin_ps, numbers, beam.lines, head.plain, head.table, *room.arrays
+                )
+            else:
+                rows = view(
+                    self._state, room.size, beam.orders, begin_ps, beam.most,
+                    source_numbers(beam.source, stop_ps - begin_ps), beam.lines, self._medium, head.plain, head.table,
+                    *room.arrays,
+                )  # fmt: skip
+            yield _photons(rows, beam.head, beam.number, room)
+
+    def _recorded(self, arrived: Photons, decided: int) -> Photons:
+        """Return what the electronics record of the first `decided` photons."""
+        electronics = self._scene.electronics
+        places = np.stack([arrived.x_mm, arrived.y_mm, arrived.energy_kev], axis=1)
+        added, lost = np.zeros((len(arrived), 3), np.float32), np.zeros(len(arrived), np.int64)
+        flags, kept = arrived.flags.copy(), np.zeros(len(arrived), bool)
+        respond(
+            arrived.time_ps, arrived.head, places, flags, decided, electronics.threshold_kev, electronics.dead_time_ps,
+            electronics.integration_ps, electronics.paralysable, self._dead, added, lost, kept,
+        )  # fmt: skip
+        columns: dict[str, Any] = arrived.columns() | {
+            "added_x_mm": added[:, 0], "added_y_mm": added[:, 1], "added_kev": added[:, 2],
+            "lost_before": lost.astype(np.uint32), "flags": flags,
+        }  # fmt: skip
+        return Photons(**columns).rows(kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Beam:
+    """Candidates of one source for one head. `per_decay`: how many; `most`: the chance that each stands for."""
+
+    number: int
+    source: Source | Field
+    head: int
+    lines: Floats
+    per_decay: float
+    most: float = 1.0
+    orders: int = 0
+
+    def per_s(self, at_s: float) -> float:
+        """Return the expected candidates per second."""
+        return self.source.activity_bq * decaying(self.source.nuclide).activity_factor(at_s) * self.per_decay
+
+
+def _cumulative(lines: Floats) -> Floats:
+    """Return energies and cumulative shares of lines."""
+    return np.stack([lines[:, 0], np.cumsum(lines[:, 1]) / lines[:, 1].sum()], axis=1)
+
+
+def _field_beam(number: int, source: Field, head: HeadNumbers) -> _Beam:
+    """Return the beam of a field: photons on the whole crystal as if it were all as near as its middle."""
+    lines = lines_of(source.nuclide)
+    share = head.plain[WIDTH] * head.plain[HEIGHT] / (4 * math.pi * source.distance_mm**2)
+    return _Beam(number, source, source.head, _cumulative(lines), float(lines[:, 1].sum() * share))
+
+
+def _view_beam(
+    number: int, source: Source, head: SimulatedHead, numbers: HeadNumbers, orders: int, reach_mm: float
+) -> _Beam:
+    """Return a beam through a collimator. `orders`: scatterings, 0 for none; `reach_mm`: of the medium they are in."""
+    lines = lines_of(source.nuclide)
+    most = float(np.interp(lines[:, 0], energies_kev(), numbers.table[:, PASSING]).max())
+    if orders:
+        most = max(most, float(numbers.table[energies_kev() <= lines[:, 0].max(), PASSING].max()))
+        most *= 2.0 / _klein_nishina(float(lines[:, 0].max()))
+    if head.collimator is not None and head.collimator.kind == "pinhole":
+        near = max(reach_mm, source.reach_mm(math.radians(head.angle_deg)))
+        most /= (numbers.plain[FACE] - near) ** 2
+    per_decay = float(lines[:, 1].sum()) * most * max(orders, 1)
+    return _Beam(number, source, head.number, _cumulative(lines), per_decay, most, orders)
+
+
+def _klein_nishina(energy_kev: float) -> float:
+    """Return the cross section for one electron in units of 2 pi r_e^2."""
+    a = energy_kev / ELECTRON_KEV
+    b = 1 + 2 * a
+    first = (1 + a) / a**2 * (2 * (1 + a) / b - math.log(b) / a)
+    return first + math.log(b) / (2 * a) - (1 + 3 * a) / b**2
+
+
+class _Room:
+    """Memory for what a compiled loop finds."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.times = np.empty(size, np.int64)
+        self.places = np.empty((size, 4), np.float32)
+        self.marks = np.empty((size, 2), np.uint8)
+        self.arrays = self.times, self.places, self.marks
+
+
+def _photons(count: int, head: int, origin: int, room: _Room) -> Photons:
+    """Return the first `count` rows."""
+    places, marks, nothing = room.places[:count], room.marks[:count], np.zeros(count, np.float32)
+    return Photons(
+        time_ps=room.times[:count].copy(),
+        head=np.full(count, head, np.uint8),
+        x_mm=places[:, 0].copy(), y_mm=places[:, 1].copy(), energy_kev=places[:, 2].copy(),
+        added_x_mm=nothing, added_y_mm=nothing, added_kev=nothing,
+        lost_before=np.zeros(count, np.uint32),
+        photon_kev=places[:, 3].copy(),
+        origin=np.full(count, origin, np.uint8),
+        line=marks[:, 0].copy(),
+        flags=marks[:, 1].copy(),
+    )  # fmt: skip
