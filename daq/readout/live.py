@@ -11,7 +11,8 @@ from daq.errors import RefusedError
 from daq.pipeline.stages import Streams
 from daq.readout.closing import Closing
 from daq.readout.lookdeclaration import Declaration
-from daq.readout.looks import GROUP, Counts, Looks
+from daq.readout.looks import GROUP, Looks
+from daq.readout.ratesamples import Counts
 from daq.readout.snapshot import SnapshotWriter
 from daq.readout.snapshotformat import text
 
@@ -38,6 +39,11 @@ class Live(Closing):
         )
         self._figures_due_ns = 0
         self._ledger_due_ns = 0
+
+    def view(self, number: int, begin_ps: int, end_ps: int | None, *, paused: bool = False) -> None:
+        """Say which step the rows to come belong to; its images are of events from `begin_ps` to `end_ps` inclusive."""
+        if self._looks.camera:
+            self._looks.camera.view(number, begin_ps, end_ps, paused=paused)
 
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Take in the rows of a slice, with the decoder's counts [sources, counters] and latest time."""

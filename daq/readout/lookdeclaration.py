@@ -8,21 +8,22 @@ from typing import Any
 
 from daq.model.events import StreamName
 from daq.model.layout import BitField, DetectorNumber, Layout, Target
+from daq.model.processing import Processing
 from daq.model.scanner import Ring
+from daq.pipeline.framing import FramingRule
+from daq.readout.cameralooks import about_of, camera_rule
 from daq.readout.pairdeclaration import RingLook, declare_ring
 
 MOST_BINS = 1024
-MOST_PIXELS = 256
-MOST_HEADS = 8
 MOST_DETECTOR_BINS = 262_144
 SOURCE_ROWS = 1024
 DEFAULT_ENERGY_KEV = (0.0, 1024.0)
 """The range where a calibration, not the layout, gives the energy."""
 HIGHEST_ENERGY_KEV = 2048.0
-DEFAULT_FLOOD_MM = (-320.0, 320.0)
 LOOKED = (
     "singles_seen", "singles_skipped", "coincidences_seen", "coincidences_skipped", "sources",
-    "energy_below", "energy_above", "energy_not_a_number", "detectors_beyond", "flood_in_no_window", "flood_outside",
+    "energy_below", "energy_above", "energy_not_a_number", "detectors_beyond",
+    "camera_head_unknown", "camera_outside",
     "modules_nowhere", "pairs_nowhere", "tof_outside",
 )  # fmt: skip
 """Names of the elements of the array `looked`. The first four are rows; `sources` is how many there were."""
@@ -73,17 +74,6 @@ class DetectorLook:
 
 
 @dataclass(frozen=True, slots=True)
-class FloodLook:
-    """The image of singles' positions, one per head, of those in any energy window where there are windows."""
-
-    heads: int
-    x_mm: Axis
-    y_mm: Axis
-    by_head: bool
-    windowed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Declaration:
     """The figures of one acquisition. A figure that the columns do not give is None.
 
@@ -94,8 +84,8 @@ class Declaration:
     counters: tuple[str, ...]
     energy: EnergyLook | None
     detectors: DetectorLook | None
-    flood: FloodLook | None
     ring: RingLook | None = None
+    camera: FramingRule | None = None
     source_rows: int = SOURCE_ROWS
 
     @property
@@ -110,11 +100,8 @@ class Declaration:
                 "stream": self.detectors.stream, "columns": list(self.detectors.columns),
                 "detectors": self.detectors.detectors, "fold": self.detectors.fold,
             },
-            "flood": self.flood and {
-                "heads": self.flood.heads, "windowed": self.flood.windowed,
-                "x_mm": _plain(self.flood.x_mm), "y_mm": _plain(self.flood.y_mm),
-            },
             "ring": self.ring and self.ring.about,
+            "camera": self.camera and about_of(self.camera),
         }  # fmt: skip
 
 
@@ -127,19 +114,22 @@ def declare(
     ring: Ring | None = None,
     half_window_ps: int | None = None,
     source_rows: int = SOURCE_ROWS,
+    processing: Processing | None = None,
+    heads: Sequence[int] | None = None,
 ) -> Declaration:
     """Return the figures that `columns` per stream, as they are after calibration, windowing and pairing, can give.
 
     `counters` names the columns of `Carry.counts`. `detectors` is how many numbers the scanner has; by default as many
-    as the layout can express. `ring` is where they are; `half_window_ps` how far apart in time a pair can be.
+    as the layout can express. `ring` is where they are; `half_window_ps` how far apart in time a pair can be. `heads`
+    are the numbers of gamma-camera heads, by default those of `processing` or of the layout.
     """
     singles = columns.get("singles", ())
     return Declaration(
         tuple(counters),
         _energy(singles, layout),
         _detectors(columns, layout, detectors),
-        _flood(singles, layout) if {"x_mm", "y_mm"} <= set(singles) else None,
         declare_ring(columns, ring, half_window_ps=half_window_ps),
+        camera_rule(singles, layout, processing or Processing(), heads),
         source_rows,
     )
 
@@ -173,18 +163,6 @@ def _detectors(
                 fold *= 2
             return DetectorLook(stream, names, count, fold)
     return None
-
-
-def _flood(singles: Sequence[str], layout: Layout) -> FloodLook:
-    by_head = "head" in singles
-    codes = max((1 << field.width for field in _fields(layout, "head")), default=MOST_HEADS)
-    return FloodLook(
-        heads=min(codes, MOST_HEADS) if by_head else 1,
-        x_mm=_axis(layout, "x_mm", DEFAULT_FLOOD_MM, MOST_PIXELS),
-        y_mm=_axis(layout, "y_mm", DEFAULT_FLOOD_MM, MOST_PIXELS),
-        by_head=by_head,
-        windowed="windows" in singles,
-    )
 
 
 def _axis(layout: Layout, target: Target, default: tuple[float, float], most_bins: int) -> Axis:

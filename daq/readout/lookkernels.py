@@ -48,28 +48,3 @@ def add_detectors(detector: Any, shift: Any, bins: Any) -> None:
         at = detector[i] >> shift
         at = at if at < count else count
         bins[at] += np.uint64(1)
-
-
-@kernel("void(float32[::1], float32[::1], uint8[::1], uint16[::1], float64[::1], uint64[:,:,::1], uint64[::1])")
-def add_positions(x: Any, y: Any, head: Any, windows: Any, frame: Any, image: Any, apart: Any) -> None:
-    """Count positions [n] into `image` [heads, rows, columns]; row 0 is the lowest y.
-
-    `frame` is (low x, columns per mm, low y, rows per mm). `head` and `windows` have length n or 0: then all are of
-    head 0, and in a window. `apart` is (in no window, else outside the image).
-    """
-    heads, rows, columns = np.uint32(image.shape[0]), np.uint32(image.shape[1]), np.uint32(image.shape[2])
-    flat = image.reshape(-1)
-    inside, windowless = np.uint64(0), np.uint64(0)
-    for i in range(len(x)):
-        column = (np.float64(x[i]) - frame[0]) * frame[1]
-        row = (np.float64(y[i]) - frame[2]) * frame[3]
-        which = np.uint32(head[i]) if len(head) else np.uint32(0)
-        windowed = windows[i] != np.uint16(0) if len(windows) else True
-        in_row = (column >= 0.0) & (column < np.float64(columns))
-        counted = in_row & (row >= 0.0) & (row < np.float64(rows)) & (which < heads) & windowed
-        at = (which * rows + np.uint32(np.int32(row))) * columns + np.uint32(np.int32(column))
-        flat[at if counted else np.uint32(0)] += np.uint64(counted)
-        inside += np.uint64(counted)
-        windowless += np.uint64(not windowed)
-    apart[0] += windowless
-    apart[1] += np.uint64(len(x)) - inside - windowless

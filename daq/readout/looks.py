@@ -1,4 +1,4 @@
-"""Live figures: rates, energy histogram, detector map, flood image. They are for looking, never for measuring.
+"""Live figures: rates, energies, detectors, and those of rings and heads. They are for looking, never for measuring.
 
 Where the readout has no time to look at some rows it skips them, and counts what it skipped. Counts and rates per
 source and kind come from the decoder and are always complete. One thread, the processing one, calls all of this.
@@ -6,7 +6,6 @@ source and kind come from the decoder and are always complete. One thread, the p
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,18 +14,16 @@ import numpy.typing as npt
 
 from daq.model.events import StreamName
 from daq.pipeline.stages import Streams
-from daq.readout.lookdeclaration import LOOKED, Declaration, FloodLook
-from daq.readout.lookkernels import add_codes, add_detectors, add_energies, add_positions
+from daq.readout.cameralooks import CameraLooks
+from daq.readout.lookdeclaration import LOOKED, Declaration
+from daq.readout.lookkernels import add_codes, add_detectors, add_energies
 from daq.readout.pairlooks import RingLooks
+from daq.readout.ratesamples import Counts, RateSamples
 from daq.readout.snapshotformat import ArraySpec, array
 
 GROUP = "looks"
-RATE_WINDOW_NS = 1_000_000_000
 
 _LOOKED_AT: tuple[StreamName, ...] = ("singles", "coincidences")
-_NO_HEADS = np.zeros(0, np.uint8)
-_NO_WINDOWS = np.zeros(0, np.uint16)
-Counts = npt.NDArray[np.int64]
 
 
 class Looks:
@@ -40,14 +37,12 @@ class Looks:
         self._counts: Counts = np.zeros((0, len(declaration.counters)), np.int64)
         self._latest_ps = 0
         self._rows = dict.fromkeys(LOOKED[:4], 0)
-        energy, detectors, flood = declaration.energy, declaration.detectors, declaration.flood
+        energy, detectors = declaration.energy, declaration.detectors
         self._energy = np.zeros(energy.axis.bins + 3 if energy else 0, np.uint64)
         self._detectors = np.zeros(detectors.bins + 1 if detectors else 0, np.uint64)
-        self._flood = np.zeros((flood.heads, flood.y_mm.bins, flood.x_mm.bins) if flood else (0, 0, 0), np.uint64)
-        self._flood_apart = np.zeros(2, np.uint64)
-        self._frame = _frame(flood) if flood else np.zeros(4)
         self._ring = RingLooks(declaration.ring, GROUP) if declaration.ring else None
-        self._rates = _Rates(now_ns, self._folded())
+        self.camera = CameraLooks(declaration.camera, GROUP, now_ns=now_ns) if declaration.camera else None
+        self._rates = RateSamples(now_ns, self._folded())
 
     def specs(self) -> list[ArraySpec]:
         """Return the arrays of the snapshot's group."""
@@ -64,9 +59,8 @@ class Looks:
             specs.append(array("energy", GROUP, "u8", declaration.energy.axis.bins))
         if declaration.detectors:
             specs.append(array("detectors", GROUP, "u8", declaration.detectors.bins))
-        if declaration.flood:
-            specs.append(array("flood", GROUP, "u8", *self._flood.shape))
-        return [*specs, *(self._ring.specs() if self._ring else ())]
+        more = (one.specs() for one in (self._ring, self.camera) if one)
+        return [*specs, *(spec for specs in more for spec in specs)]
 
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Take in the rows of a slice; `counts` are the decoder's, int64 [sources, counters], `latest_ps` its time."""
@@ -79,10 +73,14 @@ class Looks:
                 add_detectors(streams[look.stream][name], look.fold.bit_length() - 1, self._detectors)
         if self._ring:
             self._ring.see(streams)
+        if self.camera:
+            self.camera.see(streams)
 
     def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Do not look at these rows, and count that. Counts and rates stay complete."""
         self._note(streams, counts, latest_ps, "skipped")
+        if self.camera:
+            self.camera.skip(streams)
 
     def arrays(self, now_ns: int) -> dict[str, npt.NDArray[Any]]:
         """Return all figures, some as views, to be published now; `now_ns` is host monotonic time.
@@ -103,16 +101,16 @@ class Looks:
             arrays["energy"] = self._energy[1:-2]
         if self.declaration.detectors:
             arrays["detectors"] = self._detectors[:-1]
-        if self.declaration.flood:
-            arrays["flood"] = self._flood
-        return {**arrays, **(self._ring.arrays() if self._ring else {})}
+        ring, camera = self._ring, self.camera
+        return {**arrays, **(ring.arrays() if ring else {}), **(camera.arrays(now_ns) if camera else {})}
 
     def looked(self) -> dict[str, int]:
         """Return how many rows were seen and skipped, and how many of the seen fell outside a figure's range."""
         energy = [int(self._energy[at]) for at in (0, -2, -1)] if len(self._energy) else [0, 0, 0]
         beyond = int(self._detectors[-1]) if len(self._detectors) else 0
+        camera = self.camera.beyond() if self.camera else dict.fromkeys(LOOKED[-5:-3], 0)
         ring = self._ring.beyond() if self._ring else dict.fromkeys(LOOKED[-3:], 0)
-        apart = (len(self._counts), *energy, beyond, *self._flood_apart.tolist(), *ring.values())
+        apart = (len(self._counts), *energy, beyond, *camera.values(), *ring.values())
         return self._rows | dict(zip(LOOKED[4:], apart, strict=True))
 
     def _note(self, streams: Streams, counts: Counts, latest_ps: int, what: str) -> None:
@@ -122,15 +120,11 @@ class Looks:
             self._rows[f"{stream}_{what}"] += _rows(streams, stream)
 
     def _see_singles(self, singles: Mapping[str, npt.NDArray[Any]]) -> None:
-        energy, flood = self.declaration.energy, self.declaration.flood
+        energy = self.declaration.energy
         if energy and energy.column == "energy_kev":
             add_energies(singles["energy_kev"], energy.axis.low, energy.axis.per_unit, self._energy)
         elif energy:
             add_codes(singles["energy_adc"], energy.shift, self._energy)
-        if flood:
-            heads = singles["head"] if flood.by_head else _NO_HEADS
-            windows = singles["windows"] if flood.windowed else _NO_WINDOWS
-            add_positions(singles["x_mm"], singles["y_mm"], heads, windows, self._frame, self._flood, self._flood_apart)
 
     def _folded(self) -> Counts:
         """Return the counts of the sources that have a row of their own, and of all others together."""
@@ -142,31 +136,5 @@ class Looks:
         return folded
 
 
-class _Rates:
-    """Samples of the counts over the last second."""
-
-    _CLOSEST_NS = 50_000_000
-
-    def __init__(self, now_ns: int, counts: Counts) -> None:
-        self._samples: deque[tuple[int, Counts]] = deque([(now_ns, counts)])
-
-    def over_last_second(self, now_ns: int, counts: Counts) -> tuple[npt.NDArray[np.float64], float]:
-        """Return the rates since the youngest sample that is a second old, or the oldest there is; and that time."""
-        samples = self._samples
-        while len(samples) > 1 and now_ns - samples[1][0] >= RATE_WINDOW_NS:
-            samples.popleft()
-        since_ns, before = samples[0]
-        window_ns = now_ns - since_ns
-        if now_ns - samples[-1][0] >= self._CLOSEST_NS:
-            samples.append((now_ns, counts))
-        if window_ns <= 0:
-            return np.full(counts.shape, np.nan), 0.0
-        return (counts - before) / (window_ns * 1e-9), window_ns * 1e-9
-
-
 def _rows(streams: Streams, stream: StreamName) -> int:
     return len(streams.get(stream, {}).get("time_ps", ()))
-
-
-def _frame(flood: FloodLook) -> npt.NDArray[np.float64]:
-    return np.array([flood.x_mm.low, flood.x_mm.per_unit, flood.y_mm.low, flood.y_mm.per_unit])

@@ -290,6 +290,8 @@ class Readout:
             packets = recording.take(part.slab, part.begin, part.end)
             self._watch.saw(packets)
             derivation = recording.derivation
+            for step in recording.steps.entries[-1:]:
+                self.live.view(step.number, step.begin_ps, step.end_ps, paused=derivation.paused)
             look = self.live.skip if ring.used > _TOO_BUSY_TO_LOOK else self.live.see
             look(derivation.decoded, derivation.carry.counts, derivation.latest_ps)
             self.host_time.saw(int(packets.arrival_ns[-1]), recording.derivation.latest_ps)
@@ -355,6 +357,7 @@ def _declared(plan: Plan, decoder: Decoder) -> Declaration:
     return declare(
         processed_columns(decoder.columns, plan.processing), decoder.counters, plan.layout,
         ring=plan.processing.modules_of, half_window_ps=pairing.half_window_ps if pairing else None,
+        processing=plan.processing, heads=[head["number"] for head in (plan.manifest.scanner or {}).get("heads", ())],
     )  # fmt: skip
 
 

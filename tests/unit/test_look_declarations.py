@@ -11,12 +11,12 @@ from support_looks import S, singles, whole_declaration
 
 from daq.listmode.columns import decoded_columns
 from daq.model.layout import Layout
+from daq.pipeline.framing import EnergyAxis, Frame
 from daq.readout.lookdeclaration import (
     MOST_DETECTOR_BINS,
     Axis,
     DetectorLook,
     EnergyLook,
-    FloodLook,
     declare,
 )  # fmt: skip
 from daq.readout.looks import Looks
@@ -39,9 +39,10 @@ def test_a_gamma_camera_shows_energies_and_one_image_per_head() -> None:
 
     assert declared.energy == EnergyLook("energy_kev", Axis(-0.25, 511.75, 1024))
     assert declared.detectors is None
-    assert declared.flood == FloodLook(
-        4, Axis(-307.5, 306.9, 256), Axis(-307.5, 306.9, 256), by_head=True, windowed=False
-    )
+    assert declared.camera is not None
+    assert (declared.camera.heads, declared.camera.names) == ((0, 1, 2, 3), ("all",))
+    assert declared.camera.frame == Frame(-307.5, -307.5, pytest.approx(4.8), 128, 128)
+    assert declared.camera.axis == EnergyAxis(-0.25, 0.5, 1024)
 
 
 def test_every_code_of_a_field_has_a_bin_and_each_bin_as_many_codes() -> None:
@@ -54,8 +55,8 @@ def test_every_code_of_a_field_has_a_bin_and_each_bin_as_many_codes() -> None:
 
     arrays = looks.arrays(S)
     assert set(arrays["energy"].tolist()) == {1}
-    assert np.diag(arrays["flood"][0][::-1]).tolist() == [4] * 256
-    assert looks.looked()["flood_outside"] == 0
+    assert np.diag(arrays["images"][0, 0][::-1]).tolist() == [8] * 128
+    assert looks.looked()["camera_outside"] == 0
 
 
 def test_energy_codes_of_a_pet_module_share_bins_by_a_power_of_two() -> None:
@@ -63,7 +64,7 @@ def test_energy_codes_of_a_pet_module_share_bins_by_a_power_of_two() -> None:
 
     assert declared.energy == EnergyLook("energy_adc", Axis(0.0, 4096.0, 1024), 2)
     assert declared.detectors == DetectorLook("singles", ("detector",), 16384, 1)
-    assert declared.flood is None
+    assert declared.camera is None
 
 
 def test_more_detectors_than_fit_are_folded_and_the_factor_is_said() -> None:
@@ -92,7 +93,7 @@ def test_singles_are_mapped_rather_than_the_pairs_made_of_them() -> None:
 def test_bin_addresses_give_counts_and_rates_only() -> None:
     declared = whole_declaration("siemens-petlink32")
 
-    assert (declared.energy, declared.detectors, declared.flood) == (None, None, None)
+    assert (declared.energy, declared.detectors, declared.camera) == (None, None, None)
     assert declared.counters[: len(load_profile("siemens-petlink32").layout.kinds)] == tuple(
         load_profile("siemens-petlink32").layout.kinds
     )
@@ -132,9 +133,8 @@ def test_an_axis_that_runs_backwards_is_turned_round() -> None:
     )
     declared = declare(decoded_columns(layout), ("single",), layout)
 
-    assert declared.flood is not None
-    assert declared.flood.x_mm == Axis(-127.5, 128.5, 256)
-    assert declared.flood.y_mm == Axis(-128.5, 127.5, 256)
+    assert declared.camera is not None
+    assert declared.camera.frame == Frame(-127.5, -128.5, 2.0, 128, 128)
 
 
 def test_a_lookup_table_says_the_highest_detector() -> None:
@@ -176,5 +176,7 @@ def test_figures_take_what_the_decoder_of_each_profile_gives(name: str) -> None:
         "siemens-petlink32": 0,
     }
     assert int(arrays.get("detectors", np.zeros(1)).sum()) == in_map[name]
-    in_image = int(arrays["flood"].sum()) + looked["flood_outside"] if "flood" in arrays else rows["singles"]
+    in_image = rows["singles"]
+    if "images" in arrays:
+        in_image = int(arrays["images"].sum()) + looked["camera_outside"] + looked["camera_head_unknown"]
     assert name != "head-xye64" or in_image == rows["singles"] > 0
