@@ -76,6 +76,7 @@ class Filler:
                 break
             slab = self._slab
             self._hand_over(closed=slab is not None and self._too_old(slab))
+        self._copy(source.finish())
 
     def _copy(self, packets: Packets) -> None:
         """Copy packets of a stream, whose sender waits while there is no room."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daq.readout.mcpha import McphaSource
 from daq.readout.several import SeveralDatagrams, SeveralStreams, require_tellable
 from daq.readout.sources import Datagrams, DatagramSource, PetsysSource
 from daq.readout.streams import FileSource, StreamSource, TcpSource
@@ -21,6 +22,8 @@ def open_source(plan: Plan) -> Datagrams | StreamSource:
     kind = plan.sources[0].kind
     if kind == "udp":
         return _datagrams(plan)
+    if plan.layout.decoder == "mcpha":
+        return McphaSource(plan)
     return FileSource(plan) if kind == "file" else _stream(plan)
 
 

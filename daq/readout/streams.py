@@ -37,6 +37,10 @@ class StreamSource:
         """Return packets (perhaps none after a wait of 50 ms), or None at the end of the stream."""
         raise NotImplementedError
 
+    def finish(self) -> Packets:
+        """Return what the front end still has, once it was stopped; nothing where it cannot be asked."""
+        return self.rows(b"")
+
     def close(self) -> None:
         """Close it; reading is over."""
         raise NotImplementedError

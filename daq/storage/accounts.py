@@ -14,6 +14,7 @@ from daq.model.ledger import Basis, Beside, Ledger, Socket, SourceLedger
 from daq.model.packets import NO_SEQUENCE, Flag, Packets
 from daq.model.tofpet2_rules import chips_of
 from daq.wire import petsys_account
+from daq.wire.mcpha_tracking import PollTracker
 from daq.wire.petsys_account import FrameFigures, FrameWalked
 from daq.wire.tracking import MAX_INTERVALS, MAX_SOURCES, Figures, Tracker
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SOURCES", "Accounted", "Accounts", "Framing", "unnumbered"]
 
-Framing = Literal["native", "stream", "none", "petsys-gbe"]
+Framing = Literal["native", "stream", "none", "petsys-gbe", "mcpha"]
 """How packets are numbered: by the native header, not at all but without loss (TCP, file), not at all, by the frames
-they hold."""
+they hold, by counters that are read again and again."""
 
 Int64s = npt.NDArray[np.int64]
 
@@ -86,7 +87,9 @@ class Accounts:
             from daq.wire.petsys_tracking import FrameTracker  # its loop takes seconds to compile
 
             known = chips_of(layout) if layout is not None else None
-            self._tracker: Tracker | FrameTracker = FrameTracker(known, intervals=intervals)
+            self._tracker: Tracker | FrameTracker | PollTracker = FrameTracker(known, intervals=intervals)
+        elif framing == "mcpha":
+            self._tracker = PollTracker.of(layout)
         else:
             self._tracker = Tracker(word_bytes, numbered=framing == "native", intervals=intervals)
 
@@ -197,7 +200,7 @@ class Accounts:
         )
 
     def _basis(self, figures: Figures, row: int) -> Basis:
-        if self._framing == "native":
+        if self._framing == "native" or self._framing == "mcpha":  # noqa: PLR1714 - mypy narrows this one
             return "counter" if figures.by_counter[row] else "sequence"
         return "sequence" if self._framing == "petsys-gbe" else self._framing
 

@@ -15,21 +15,17 @@ import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from daq.listmode.codegen import VERSION, decoder_source
-from daq.listmode.decoder import LayoutDecoder
+from daq.listmode.decoder import Decoder, LayoutDecoder
 from daq.model.kernel import cache_directory, writable_cache
 from daq.model.layout import Clock, Layout
 from daq.model.processing import Processing
 
-if TYPE_CHECKING:
-    from daq.listmode.tofpet2 import Tofpet2Decoder
-
 _LOG = logging.getLogger(__name__)
 
 
-def load_decoder(layout: Layout, clock: Clock) -> LayoutDecoder | Tofpet2Decoder:
+def load_decoder(layout: Layout, clock: Clock) -> Decoder:
     """Return the decoder of `layout`, compiling its kernel if no cache holds it."""
     if layout.decoder is not None:
         return _hand_written(layout, clock)
@@ -50,8 +46,12 @@ def load_path(layout: Layout, framing: str, processing: Processing) -> None:
         importlib.import_module("daq.pipeline.heads")
 
 
-def _hand_written(layout: Layout, clock: Clock) -> Tofpet2Decoder:
+def _hand_written(layout: Layout, clock: Clock) -> Decoder:
     """Return the decoder that a layout names, for words that no layout can say."""
+    if layout.decoder == "mcpha":
+        from daq.listmode.mcpha import McphaDecoder
+
+        return McphaDecoder(layout, clock)
     from daq.listmode.tofpet2 import Tofpet2Decoder
 
     return {"tofpet2": Tofpet2Decoder}[str(layout.decoder)](layout, clock)
