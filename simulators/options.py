@@ -60,8 +60,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_serving_options(parser: argparse.ArgumentParser, kinds: Mapping[str, FaultKind] = FAULT_KINDS) -> None:
-    """Register what every kind takes that serves without a profile, too. `kinds` are the faults it can have."""
+def add_serving_options(
+    parser: argparse.ArgumentParser, kinds: Mapping[str, FaultKind] = FAULT_KINDS,
+    endpoints: tuple[str, ...] = ENDPOINTS,
+) -> None:  # fmt: skip
+    """Register what every kind takes that serves without a profile, too.
+
+    `kinds` are the faults it can have, `endpoints` the names of its ports.
+    """
     parser.add_argument(
         "--host", default="127.0.0.1", type=_host, help="IPv4 address to serve on (default %(default)s)"
     )
@@ -69,9 +75,9 @@ def add_serving_options(parser: argparse.ArgumentParser, kinds: Mapping[str, Fau
         "--port",
         action="append",
         default=[],
-        type=_port,
+        type=partial(_port, endpoints=endpoints),
         metavar="NAME=N",
-        help="tcp=N or udp=N; 0, the default, takes a free one",
+        help=f"{' or '.join(f'{name}=N' for name in endpoints)}; 0, the default, takes a free one",
     )
     parser.add_argument("--once", action="store_true", help="stop after one complete run")
     parser.add_argument(
@@ -175,10 +181,10 @@ def _whole(text: str, low: int, high: int) -> int:
     return int(text)
 
 
-def _port(text: str) -> tuple[str, int]:
+def _port(text: str, endpoints: tuple[str, ...]) -> tuple[str, int]:
     name, _, number = text.partition("=")
-    if name not in ENDPOINTS:
-        raise argparse.ArgumentTypeError(f"{text!r}: endpoints are {' and '.join(ENDPOINTS)}, e.g. udp=0")
+    if name not in endpoints:
+        raise argparse.ArgumentTypeError(f"{text!r}: endpoints are {' and '.join(endpoints)}, e.g. {endpoints[-1]}=0")
     return name, _whole(number, 0, 0xFFFF)
 
 
