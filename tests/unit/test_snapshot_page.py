@@ -14,6 +14,9 @@ from support_pages import ROOT, blocks
 
 from daq.listmode.codegen import CAUSES
 from daq.listmode.columns import decoded_columns
+from daq.model.headcalibration import Grid, HeadCorrections
+from daq.model.processing import Processing
+from daq.model.windows import EnergyWindow
 from daq.readout import snapshotformat
 from daq.readout.control import ControlServer
 from daq.readout.live import Live
@@ -32,7 +35,12 @@ def live_camera() -> Live:
         "singles": [*decoded_columns(LAYOUT)["singles"], "detector"],
         "coincidences": ["time_ps", "detector_a", "detector_b", "tof_ps", "kind"],
     }
-    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT, ring=load_scanner("siemens-mmr").ring))
+    flat = Grid.of(np.ones((1, 1)), x0_mm=0, y0_mm=0, pitch_mm=1)
+    processing = Processing(
+        windows=(EnergyWindow(126, 154, "peak"),), heads=(HeadCorrections(head=0, uniformity={"peak": flat}),)
+    )
+    ring = load_scanner("siemens-mmr").ring
+    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT, ring=ring, processing=processing))
 
 
 def tables(header: str) -> list[list[str]]:
@@ -62,7 +70,7 @@ def test_the_program_on_the_page_reads_a_snapshot(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_array_with_group_type_and_dimensions() -> None:
-    types = {"|u1": "text", "<u8": "uint64", "<i8": "int64", "<f8": "float64"}
+    types = {"|u1": "text", "<u8": "uint64", "<i8": "int64", "<f8": "float64", "<f4": "float32"}
     with live_camera() as live:
         specs = [place.spec for group in live.snapshot._directory.groups.values() for place in group.arrays.values()]
 
