@@ -19,6 +19,7 @@ from daq.wire.petsys_account import FrameFigures, FrameWalked
 from daq.wire.tracking import MAX_INTERVALS, MAX_SOURCES, Figures, Tracker
 
 if TYPE_CHECKING:
+    from daq.wire.fers_tracking import EventTracker
     from daq.wire.petsys_tracking import FrameTracker
 
 __all__ = ["MAX_SOURCES", "Accounted", "Accounts", "Framing", "unnumbered"]
@@ -87,9 +88,13 @@ class Accounts:
             from daq.wire.petsys_tracking import FrameTracker  # its loop takes seconds to compile
 
             known = chips_of(layout) if layout is not None else None
-            self._tracker: Tracker | FrameTracker | PollTracker = FrameTracker(known, intervals=intervals)
+            self._tracker: Tracker | FrameTracker | PollTracker | EventTracker = FrameTracker(known, intervals=intervals)
         elif framing == "mcpha":
             self._tracker = PollTracker.of(layout)
+        elif layout is not None and layout.decoder == "fers":
+            from daq.wire.fers_tracking import EventTracker  # so does its
+
+            self._tracker = EventTracker()
         else:
             self._tracker = Tracker(word_bytes, numbered=framing == "native", intervals=intervals)
 
