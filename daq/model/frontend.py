@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from daq.model.fersboard import FersBoard
 from daq.model.layout import Strict
 
 DatagramFraming = Literal["native", "none", "petsys-gbe"]
@@ -24,3 +25,5 @@ class FrontEnd(Strict):
     enable_asics: bool = True
     control_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where commands have a connection of their own: the port, unless the address names one."""
+    board: FersBoard | None = None
+    """What a FERS board is set to; None: it is started with the settings that it has."""

@@ -40,6 +40,7 @@ class Filler:
         finally:
             self._hand_over(closed=True)
             self._ring.end()
+            source.ended()
 
     def _datagrams(self, source: Datagrams) -> None:
         while self._reading():
@@ -56,7 +57,6 @@ class Filler:
             elif why not in (FULL, ERROR) and self._idle():
                 break
             self._hand_over(closed=why == FULL or self._too_old(slab) or (not slab.keeps_data and self._ring.has_free))
-        source.ended()
 
     def _next_for_datagrams(self) -> Slab | None:
         """Return a slab; where none is free one for headers alone; None after a wait without either."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daq.readout.fers import FersSource
 from daq.readout.mcpha import McphaSource
 from daq.readout.several import SeveralDatagrams, SeveralStreams, require_tellable
 from daq.readout.sources import Datagrams, DatagramSource, PetsysSource
@@ -34,4 +35,5 @@ def _datagrams(plan: Plan) -> Datagrams:
 
 
 def _stream(plan: Plan) -> StreamSource:
-    return TcpSource(plan) if len(plan.sources) == 1 else SeveralStreams(plan, TcpSource)
+    opened = FersSource if plan.layout.decoder == "fers" else TcpSource
+    return opened(plan, 0) if len(plan.sources) == 1 else SeveralStreams(plan, opened)

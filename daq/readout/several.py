@@ -156,6 +156,22 @@ class SeveralStreams(StreamSource):
             packets = None
         return packets if packets is not None else self._ended(fd, source.number)
 
+    def begin(self) -> None:
+        """Tell all to begin, the first one last: others may wait for it. Raise when one does not."""
+        for source in reversed(self._sources):
+            source.begin()
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Look whether all have begun."""
+        for source in self._sources:
+            source.confirm()
+
+    def ended(self) -> None:
+        """Tell all to stop."""
+        for source in self._sources:
+            source.ended()
+
     def _ended(self, fd: int, number: int) -> Packets:
         """Return the packet that says that a stream has ended, and read it no more."""
         self._poll.unregister(fd)

@@ -14,7 +14,7 @@ from daq.model.layout import Layout
 from daq.model.packets import Packets
 from daq.readout.plan import Plan
 from daq.storage.accounts import Framing, unnumbered
-from daq.wire.stream import StreamFramer
+from daq.wire.framers import framer_of
 
 WAIT_S = 0.05
 READ_BYTES = 1 << 20
@@ -30,7 +30,7 @@ class StreamSource:
     def __init__(self, layout: Layout, number: int = 0) -> None:
         """Begin without bytes. `number` is the source's in its acquisition."""
         self.number = number
-        self._framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
+        self._framer = framer_of(layout)
         self._finished = False
 
     def read(self) -> Packets | None:
@@ -40,6 +40,15 @@ class StreamSource:
     def finish(self) -> Packets:
         """Return what the front end still has, once it was stopped; nothing where it cannot be asked."""
         return self.rows(b"")
+
+    def begin(self) -> None:
+        """Tell the front end to begin: the recording does. Raise what keeps it from beginning."""
+
+    def confirm(self) -> None:
+        """Look whether the front end has begun; raise when it has not."""
+
+    def ended(self) -> None:
+        """Tell the front end to stop: nothing will be read any more."""
 
     def close(self) -> None:
         """Close it; reading is over."""
@@ -105,13 +114,9 @@ class TcpSource(StreamSource):
         """Connect to the `number`-th address of the plan."""
         super().__init__(plan.layout, number)
         address = plan.sources[number]
-        where = str(address)
-        try:
-            self._socket = socket.create_connection((address.host, address.port), timeout=plan.connect_s)
-        except (OSError, UnicodeError) as why:
-            raise UnreachableError(f"{where}: {getattr(why, 'strerror', None) or why}") from None
+        self._where = str(address)
+        self._socket = connected(address.host, address.port, plan.connect_s, self._where)
         self._socket.settimeout(WAIT_S)
-        self._where = where
         self._broken: str | None = None
 
     def read(self) -> Packets | None:
@@ -136,3 +141,11 @@ class TcpSource(StreamSource):
     def fileno(self) -> int:
         """Return the descriptor of the connection."""
         return self._socket.fileno()
+
+
+def connected(host: str, port: int, wait_s: float, where: str) -> socket.socket:
+    """Return a connection; raise `UnreachableError`, which says `where`, when there is none within `wait_s`."""
+    try:
+        return socket.create_connection((host, port), timeout=wait_s)
+    except (OSError, UnicodeError) as why:
+        raise UnreachableError(f"{where}: {getattr(why, 'strerror', None) or why}") from None
