@@ -243,3 +243,17 @@ def cylinder(
 def sphere(nuclide: str, activity_bq: float, radius_mm: float, position_mm: Position = (0.0, 0.0, 0.0)) -> Source:
     """Return a sphere."""
     return Source(nuclide, activity_bq, Shape.SPHERE, position_mm, (radius_mm, 0.0, 0.0))
+
+
+def spots(nuclide: str, activity_bq: float, position_mm: Position = (0.0, 0.0, 0.0)) -> tuple[Source, ...]:
+    """Return a sheet of 260 mm by 300 mm with hot spots, for demonstrations; a third of the activity is in the spots.
+
+    No two of its sides are alike: a picture that is mirrored or turned shows it. Five spheres become larger from the
+    patient's left at the head to the middle; a line lies across, low on the right.
+    """
+    x, y, z = position_mm
+    places = ((80.0, 110.0, 5.0), (62.0, 80.0, 6.5), (40.0, 48.0, 8.5), (12.0, 14.0, 11.0), (-20.0, -22.0, 14.0))
+    share = activity_bq / 3 / (len(places) + 1)
+    hot = [sphere(nuclide, share, radius, (x + across, y, z + up)) for across, up, radius in places]
+    low = line(nuclide, share, (45.0, 0.0, 0.0), (x - 60.0, y, z - 110.0))
+    return sheet(nuclide, activity_bq * 2 / 3, 260.0, 300.0, position_mm), *hot, low

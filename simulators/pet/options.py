@@ -36,7 +36,7 @@ def parse_activity(text: str) -> tuple[Source, ...]:
         raise UsageError(f"--activity {text}: shapes are {', '.join(_SHAPES)}, e.g. point:F-18,mbq=1,x=50")
     nuclide, _, numbers = rest.partition(",")
     may = () if shape == "iec" else _PLACE
-    values = _numbers("--activity", text, numbers, needed=_SHAPES[shape], may=may)
+    values = numbers_of("--activity", text, numbers, needed=_SHAPES[shape], may=may)
     at: Position = (values.get("x", 0.0), values.get("y", 0.0), values.get("z", 0.0))
     if shape == "iec":
         return iec_body(nuclide, values["kbq_per_ml"] * 1e3, values["ratio"])
@@ -54,7 +54,7 @@ def parse_medium(text: str | None) -> Medium | None:
     """Return the medium of `radius=100,length=200`. Raises `UsageError`."""
     if text is None:
         return None
-    values = _numbers("--medium", text, text, needed=("radius", "length"), may=("mu", "compton"))
+    values = numbers_of("--medium", text, text, needed=("radius", "length"), may=("mu", "compton"))
     plain = Medium(values["radius"], values["length"])
     mu, share = values.get("mu", plain.mu_per_mm), values.get("compton", plain.compton_share)
     return Medium(values["radius"], values["length"], mu, share)
@@ -63,14 +63,16 @@ def parse_medium(text: str | None) -> Medium | None:
 def parse_detectors(text: str | None) -> Detectors:
     """Return the detectors of `efficiency=0.5,dead_time_ps=1000000`. Raises `UsageError`."""
     names = tuple(field.name for field in fields(Detectors))
-    given: dict[str, Any] = dict(_numbers("--detectors", text or "", text or "", needed=(), may=names))
+    given: dict[str, Any] = dict(numbers_of("--detectors", text or "", text or "", needed=(), may=names))
     for name in _WHOLE:
         if name in given and not given[name].is_integer():
             raise UsageError(f"--detectors {text}: {name} must be whole")
     return Detectors(**(given | {name: int(given[name]) for name in _WHOLE if name in given}))
 
 
-def _numbers(option: str, whole: str, text: str, *, needed: tuple[str, ...], may: tuple[str, ...]) -> dict[str, float]:
+def numbers_of(
+    option: str, whole: str, text: str, *, needed: tuple[str, ...], may: tuple[str, ...]
+) -> dict[str, float]:
     """Return the numbers of `KEY=VALUE,...`, each once, all that are needed and none that is unknown."""
     values: dict[str, float] = {}
     for part in [part.strip() for part in text.split(",") if part.strip()]:

@@ -1,0 +1,169 @@
+"""The words of a simulated scene: made while they are sent, or once for a loop that is sent again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from daq.errors import RefusedError, UsageError
+from simulators.camera.generate import Photons, Simulation, generate
+from simulators.camera.model import Scene
+from simulators.camera.response import Reported, report
+from simulators.camera.words import HeadWords, Repeater
+from simulators.events import preamble_of
+from simulators.options import MAX_SOURCE
+from simulators.supply import Chunk, Instrument
+
+PILOT_PHOTONS = 20_000
+PILOT_SECONDS = 1e-3
+MAX_LOOP_BYTES = 64 << 20
+PIECE_BYTES = 1 << 20
+
+
+class CameraSupply:
+    """The words of the front ends of a camera's heads, the same ones for the same seed.
+
+    `front_ends`: the numbers of the heads that each of them reads out.
+    """
+
+    preamble: bytes
+    tail = b""
+
+    def __init__(
+        self,
+        device: Instrument,
+        scene: Scene,
+        *,
+        seed: int,
+        front_ends: tuple[tuple[int, ...], ...],
+        first_source: int = 0,
+        loop_s: float | None = None,
+    ) -> None:
+        if first_source + len(front_ends) - 1 > MAX_SOURCE:
+            raise UsageError(f"{len(front_ends)} sources from number {first_source} on; the highest is {MAX_SOURCE}")
+        if seed < 0:
+            raise UsageError(f"--seed {seed}: must be zero or more")
+        self.layout, self.clock = device.layout, device.clock
+        self.sources = tuple(range(first_source, first_source + len(front_ends)))
+        self.preamble = preamble_of(self.layout)
+        self._device, self._scene, self._seed, self._front_ends = device, scene, seed, front_ends
+        self.repetitions, self.loop_ps = 1, 0
+        self._loop: list[Repeater] = []
+        per_s = self._pilot_bytes_per_s()
+        self.size_bytes = math.ceil(per_s * scene.seconds)
+        if loop_s is not None:
+            self._prepare_loop(loop_s, per_s)
+
+    def slices(self) -> Iterator[list[Chunk]]:
+        """Yield the words of all sources, a stretch of time after the other."""
+        if self._loop:
+            for repetition in range(self.repetitions):
+                yield from self._pieces(repetition)
+            return
+        makers = [HeadWords(self._device, heads) for heads in self._front_ends]
+        for photons, reported in self._reported():
+            yield [
+                Chunk(source, maker.encode(photons, reported, 0))
+                for source, maker in zip(self.sources, makers, strict=True)
+            ]
+
+    def photons(self) -> Iterator[tuple[Photons, Reported]]:
+        """Yield what is sent, with the truth about it; of a loop that of one repetition."""
+        if self._loop:
+            yield self._loop_events()
+            return
+        yield from self._reported()
+
+    def described(self) -> dict[str, Any]:
+        """Return the parameters that give the same words again, and how they are made."""
+        made = "while they are sent"
+        if self._loop:
+            made = f"once, for a loop of {self.loop_ps / 1e12:.9g} s that is sent {self.repetitions} times"
+        return {
+            "seed": self._seed,
+            "seconds": self._scene.seconds,
+            "events_are_made": made,
+            "loop_ps": self.loop_ps or None,
+            "repetitions": self.repetitions,
+            "front_ends": [list(heads) for heads in self._front_ends],
+            "scene": scene_as_json(self._scene),
+        }
+
+    def _reported(self) -> Iterator[tuple[Photons, Reported]]:
+        noise = self._noise()
+        for photons in Simulation(self._scene, self._seed).blocks():
+            yield photons, report(photons, self._scene.heads, noise)
+
+    def _noise(self) -> np.random.Generator:
+        """Return random numbers for what heads report, apart from those of the photons."""
+        return np.random.default_rng([self._seed, 2])
+
+    def _pilot_bytes_per_s(self) -> float:
+        """Return about how many bytes of words a second has, from its beginning."""
+        tried_s, whole_s = PILOT_SECONDS, self._scene.seconds
+        while True:
+            tried_s = min(2 * tried_s, whole_s)
+            counted = len(generate(replace(self._scene, seconds=tried_s), self._seed))
+            if counted >= PILOT_PHOTONS or tried_s == whole_s:
+                return counted / tried_s * self.layout.word_bytes
+
+    def _prepare_loop(self, loop_s: float, bytes_per_s: float) -> None:
+        """Make the events of a loop and the words that all repetitions share."""
+        ticks = max(round(loop_s * 1e12 / self.clock.tick), 1)
+        self.loop_ps = round(ticks * self.clock.tick)
+        if self.loop_ps != ticks * self.clock.tick:
+            raise RefusedError(f"--loop {loop_s:g}: no whole number of ps for ticks of {float(self.clock.tick)} ps")
+        if bytes_per_s * self.loop_ps / 1e12 > MAX_LOOP_BYTES:
+            raise UsageError(
+                f"--loop {loop_s:g}: {bytes_per_s * self.loop_ps / 1e12:.3g} bytes of words; at most {MAX_LOOP_BYTES}"
+            )
+        self.repetitions = max(round(self._scene.seconds * 1e12 / self.loop_ps), 1)
+        photons, reported = self._loop_events()
+        self._loop = [
+            Repeater(self._device, HeadWords(self._device, heads).encode(photons, reported, 0), ticks)
+            for heads in self._front_ends
+        ]
+        self.size_bytes = self.repetitions * sum(len(repeater.first) for repeater in self._loop)
+
+    def _loop_events(self) -> tuple[Photons, Reported]:
+        photons = generate(replace(self._scene, seconds=self.loop_ps / 1e12), self._seed)
+        return photons, report(photons, self._scene.heads, self._noise())
+
+    def _pieces(self, repetition: int) -> Iterator[list[Chunk]]:
+        """Yield the words of a repetition in pieces that a plan can hold."""
+        words = [repeater.words(repetition) for repeater in self._loop]
+        pieces = max(math.ceil(max(len(w) for w in words) / PIECE_BYTES), 1)
+        size = self.layout.word_bytes
+        for piece in range(pieces):
+            cuts = [
+                (len(w) // size * piece // pieces * size, len(w) // size * (piece + 1) // pieces * size) for w in words
+            ]
+            yield [
+                Chunk(source, w[begin:end]) for source, w, (begin, end) in zip(self.sources, words, cuts, strict=True)
+            ]
+
+
+def scene_as_json(scene: Scene) -> dict[str, Any]:
+    """Return all that a scene is made of, as JSON takes it."""
+    return {
+        "heads": [
+            {
+                "number": head.number,
+                "angle_deg": head.angle_deg,
+                "radius_mm": head.radius_mm,
+                "response": asdict(head.response),
+                "crystal": head.crystal.model_dump(mode="json"),
+                "collimator": head.collimator.model_dump(mode="json") if head.collimator else None,
+            }
+            for head in scene.heads
+        ],
+        "sources": [{"kind": type(source).__name__.lower()} | asdict(source) for source in scene.sources],
+        "medium": asdict(scene.medium) if scene.medium else None,
+        "electronics": asdict(scene.electronics),
+        "orders": scene.orders,
+        "start_s": scene.start_s,
+    }
