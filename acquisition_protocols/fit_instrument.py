@@ -43,9 +43,9 @@ def findings(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[
 def beyond_this_version(protocol: AcquisitionProtocol) -> Iterator[Finding]:
     """Yield, as warnings, what the protocol asks for and the readout of this version does not do."""
     for key, limit in count_limits(protocol):
-        if not limit.of_everything:
+        if limit.name is None:
             what = "it will not be started" if key.endswith(".stop.counts") else "it will not be judged at the end"
-            reason = f"the readout of this version counts all energies and heads together: {what}"
+            reason = f"the readout of this version counts all pairs together: {what}"
             yield warning(key, Said(str(limit)), reason)
     yield from _recorded(protocol)
 

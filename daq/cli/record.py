@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.2
 _STOP_HELP = (
-    "end (default), time=10s (detector time), host=60s, events=1M, singles=, prompts=, delayeds=, coincidences=; "
-    "the first one reached counts"
+    "end (default), time=10s (detector time), host=60s, events=1M, singles=, prompts=, delayeds=, coincidences=, "
+    "singles[WINDOW]@HEADS=; the first one reached counts"
 )
 
 _SOURCE_HELP = (

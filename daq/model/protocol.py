@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from daq.errors import RefusedError
 from daq.model.geometry import Laterality, View
 from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store
+from daq.model.stop import WindowCounter
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ PAUSE_BY_KIND: Mapping[ProtocolKind, PauseMeaning] = MappingProxyType({
 """A bed position of PET, a probe's and a flood's measurement are static."""
 
 
+_OF_SINGLES = ("singles", "events")
+"""Counters of what has one energy and one head; a gamma camera's events are its singles."""
+
+
 @dataclass(frozen=True, slots=True)
 class CountLimit:
     """So many counts of one counter, in one energy window (or `all`), of one head, of both, or of their sum."""
@@ -78,6 +83,18 @@ class CountLimit:
     expected_rate_cps: float | None = None
     all_are_inside: bool = False
     """The software pairs singles of this window alone, so that every pair it makes is inside."""
+    heads: tuple[int, ...] = ()
+    """The numbers of the heads that `both` means."""
+
+    @property
+    def name(self) -> str | None:
+        """Return the counter of the readout that counts this; None where it has none: pairs by window or head."""
+        if self.of_everything:
+            return self.counter
+        if self.counter not in _OF_SINGLES:
+            return None
+        heads = self.heads if self.head == "both" else ()
+        return str(WindowCounter(self.window, heads, any_head=self.head == "either"))
 
     @property
     def of_everything(self) -> bool:
@@ -201,17 +218,17 @@ class Step:
     def stop_limits(self) -> list[str]:
         """Return what ends it, as `daq.model.stop.parse_stop` takes it; empty when only an axis or a person does.
 
-        Raises `RefusedError` for counts in one energy window or by head: the readout counts no less than everything.
+        Raises `RefusedError` for pairs counted in one of several windows: the readout counts all that it makes.
         """
         limits = []
         if self.stop.counts is not None:
-            if not self.stop.counts.of_everything:
+            name = self.stop.counts.name
+            if name is None:
                 raise RefusedError(
-                    f"step {self.name!r} ends at {self.stop.counts}: the readout of this version counts the events of "
-                    'all energies and heads together; possible is window = "all" with head = "sum", prompts in the '
-                    "window that alone is paired, or an end by time"
+                    f"step {self.name!r} ends at {self.stop.counts}: the readout counts all pairs together; possible "
+                    'are window = "all" with head = "sum", prompts in the window that alone is paired, an end by time'
                 )
-            limits.append(f"{self.stop.counts.counter}={self.stop.counts.limit}")
+            limits.append(f"{name}={self.stop.counts.limit}")
         if self.stop.duration_ps is not None:
             limits.append(f"time={self.stop.duration_ps}ps")
         if self.stop.host_ps is not None:
@@ -221,12 +238,12 @@ class Step:
     def shortfall(self, counts: Mapping[str, int]) -> str | None:
         """Return in words what is missing to `minimum_counts` at the end of the step, None when nothing is.
 
-        None also where the readout's counts, which are of all energies and heads, cannot say.
+        None also where the readout has no such counter.
         """
         least = self.minimum_counts
-        if least is None or not least.of_everything or counts.get(least.counter, 0) >= least.limit:
+        there = None if least is None else _of_limit(counts, least)
+        if least is None or there is None or there >= least.limit:
             return None
-        there = counts.get(least.counter, 0)
         return f"step {self.name!r} has {there:,} {least.counter}; below {least.limit:,} it is not worth reading"
 
     def fraction_done(self, counts: Mapping[str, int], elapsed_s: float) -> float | None:
@@ -236,13 +253,33 @@ class Step:
         """
         parts = []
         limit = self.stop.counts
-        if limit is not None and limit.of_everything and limit.counter in counts:
-            parts.append(counts[limit.counter] / limit.limit)
+        done = None if limit is None else _of_limit(counts, limit)
+        if limit is not None and done is not None:
+            parts.append(done / limit.limit)
         if self.stop.duration_ps is not None:
             parts.append(elapsed_s * _PS_PER_S / self.stop.duration_ps)
         if self.sweep is not None:
             parts.append(elapsed_s / self.sweep.duration_s)
         return min(1.0, max(0.0, *parts)) if parts else None
+
+
+def _of_limit(counts: Mapping[str, int], limit: CountLimit) -> int | None:
+    """Return how far the counts of a step are towards a limit; None where they do not say.
+
+    The readout tells singles by window and by head; a step that ends at another counter than it is judged by has no
+    counter `both` or `either` of its own, which is made of those of the heads then.
+    """
+    name = limit.name
+    if name is None or name in counts:
+        return None if name is None else counts[name]
+    if limit.head == "sum":
+        return 0 if limit.of_everything else None
+    by_head = [count for key, count in counts.items() if key.startswith(f"singles[{limit.window}]@")]
+    if limit.head == "either":
+        return max(by_head, default=None)
+    there = [counts.get(f"singles[{limit.window}]@{head}") for head in limit.heads]
+    known = [count for count in there if count is not None]
+    return min(known) if len(known) == len(there) and known else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

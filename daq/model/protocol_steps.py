@@ -186,7 +186,10 @@ def _stop(file: ProtocolFile, said: StepFile) -> Stop:
 def _counts(file: ProtocolFile, said: Counts) -> CountLimit:
     rate = None if said.expected_rate is None else float(said.expected_rate.value)
     paired = paired_windows(file) if said.counter in _OF_PAIRS else ()
-    return CountLimit(said.counter, int(said.limit.value), said.window, said.head, rate, paired == (said.window,))
+    heads = tuple(range(file.instrument.heads or 2))
+    return CountLimit(
+        said.counter, int(said.limit.value), said.window, said.head, rate, paired == (said.window,), heads
+    )
 
 
 def paired_windows(file: ProtocolFile) -> tuple[str, ...]:

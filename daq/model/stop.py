@@ -11,11 +11,44 @@ from daq.errors import UsageError
 COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
 """Counters a limit may name: rows of each family; `events` = singles + prompts + delayeds."""
 
+ANY = "any"
+EVERY_WINDOW = "all"
+_OF_WINDOW = re.compile(
+    r"singles\[(?P<window>[A-Za-z0-9][\w .+-]{0,39})\](?:@(?P<heads>any|[0-9]{1,3}(?:\+[0-9]{1,3})*))?", re.ASCII
+)
 _TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = re.compile(r"^([0-9]{1,40}(?:\.[0-9]{1,40})?)([A-Za-z]*)$")
-_REACHED = re.compile(f"time|host|(?:{'|'.join(COUNTERS)})=[0-9]+")
+_REACHED = re.compile(f"time|host|(?:{'|'.join(COUNTERS)}|{_OF_WINDOW.pattern})=[0-9]+", re.ASCII)
+_MOST_HEADS = 256
 _LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounter:
+    """Singles of one energy window, `singles[photopeak]`: of all heads together, of `any` one, or of each of `heads`.
+
+    Written `singles[photopeak]`, `singles[photopeak]@any`, `singles[photopeak]@0+1`; the window `all` is every single.
+    """
+
+    window: str
+    heads: tuple[int, ...] = ()
+    any_head: bool = False
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        heads = ANY if self.any_head else "+".join(map(str, self.heads))
+        return f"singles[{self.window}]" + (f"@{heads}" if heads else "")
+
+
+def window_counter(name: str) -> WindowCounter | None:
+    """Return the counter of singles by window and head that `name` says; None where it says none."""
+    found = _OF_WINDOW.fullmatch(name)
+    if found is None:
+        return None
+    said = found["heads"] or ""
+    heads = () if said in ("", ANY) else tuple(sorted({int(part) for part in said.split("+")}))
+    return WindowCounter(found["window"], heads, said == ANY) if all(head < _MOST_HEADS for head in heads) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +81,17 @@ def parse_stop(texts: list[str]) -> StopCondition:
         name, _, value = text.partition("=")
         if name == "end" and not value:
             continue
-        if name in COUNTERS:
-            counts[name] = _scaled(text, value, _COUNT, "a count such as 200000, 200k or 1M")
+        if name in COUNTERS or window_counter(name) is not None:
+            counts[str(window_counter(name) or name)] = _scaled(
+                text, value, _COUNT, "a count such as 200000, 200k or 1M"
+            )
         elif name == "time":
             duration_ps = _scaled(text, value, _TIME_PS, "a time such as 10s, 500ms or 2min")
         elif name == "host":
             host_s = _scaled(text, value, _TIME_PS, "a time such as 10s or 2min") / 10**12
         else:
-            msg = f"--stop {text}: possible are end, time=, host=, {', '.join(f'{c}=' for c in COUNTERS)}"
+            possible = ", ".join(f"{counter}=" for counter in (*COUNTERS, "singles[WINDOW]", "singles[WINDOW]@HEADS"))
+            msg = f"--stop {text}: possible are end, time=, host=, {possible}"
             raise UsageError(msg)
     return StopCondition(counts, duration_ps, host_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
 from daq.pipeline.stages import Streams
 from daq.pipeline.stopclock import FOREVER_PS, Ints, Sources, StopClock
+from daq.pipeline.windowlimits import WindowCounts
 
 
 class Hit(NamedTuple):
@@ -51,20 +53,31 @@ class StopCounter:
         since_ps: int = 0,
         rule: OrderRule | None = None,
         clock: StopClock | None = None,
+        windows: Sequence[str] = (),
     ) -> None:
         """Begin a step; its detector time is measured from `since_ps`, by `clock` or, by default, a new one.
 
-        By `rule` the new clock does not believe a source that has jumped ahead while another one is live.
+        By `rule` the new clock does not believe a source that has jumped ahead while another one is live. `windows`
+        are the names of the energy windows in the order of their bits. Raises `RefusedError` for a limit on another.
         """
-        self.counts = {"events": 0, "singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
+        self._by_window = WindowCounts(condition.counts, windows)
+        self._windows = tuple(windows)
+        self._families = {"events": 0, "singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
         self._condition = condition
         self._since_ps = since_ps
         self._clock = clock or StopClock(rule)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the rows of the step by family, singles by window and head besides."""
+        return {**self._families, **self._by_window.counts}
+
     def following(self, condition: StopCondition, *, since_ps: int) -> StopCounter:
         """Return the counter of the next step, from the time of this one's clock; where that has none, `since_ps`."""
         now_ps = self._clock.now_ps
-        return StopCounter(condition, since_ps=since_ps if now_ps is None else now_ps, clock=self._clock)
+        return StopCounter(
+            condition, since_ps=since_ps if now_ps is None else now_ps, clock=self._clock, windows=self._windows
+        )
 
     def seen(
         self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None
@@ -93,10 +106,14 @@ class StopCounter:
         rows = _rows_by_family(streams)
         for name, count in rows.items():
             limit = self._condition.counts.get(name)
-            before, self.counts[name] = self.counts[name], self.counts[name] + count
-            if limit is not None and before < limit <= self.counts[name]:
+            before, self._families[name] = self._families[name], self._families[name] + count
+            if limit is not None and before < limit <= self._families[name]:
                 run, time_ps = _family(name, streams, ends).nth(limit - before - 1)
                 hits.append(Hit(run, time_ps, f"{name}={limit}"))
+        singles: Any = streams.get("singles", {})
+        for row, said in self._by_window.see(singles):
+            run, time_ps = _Family(ends[:, 0], singles["time_ps"]).nth(row)
+            hits.append(Hit(run, time_ps, said))
         return hits
 
     def _by_time(self, streams: Streams, ends: Ints, sources: Sources, told: Ints | None) -> list[Hit]:

@@ -76,7 +76,9 @@ class Derivation:
         self._decoder = decoder
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
-        self._counter = StopCounter(stop or StopCondition(), rule=order)
+        self._counter = StopCounter(
+            stop or StopCondition(), rule=order, windows=[each.name for each in processing.windows] if processing else ()
+        )
         self._stages = Stages.of(processing or Processing(), stop or StopCondition(), ordered=order is not None)
         self._order = Order(order, dtypes_of(decoder.columns, processing)) if order else None
         self._utc_of = utc_of

@@ -147,11 +147,8 @@ def test_a_triggered_front_end_can_be_gated() -> None:
     assert errors(check(made(planar(CARDIAC, kind="gated")), None, HEAD)) == []
 
 
-def test_what_the_readout_does_not_do_yet_is_warned_of() -> None:
-    found = check(load_protocol("bone-spots").protocol)
-
-    assert len(found) == 5
-    assert all(finding.severity == "warning" and "will not be started" in finding.reason for finding in found)
+def test_counts_of_both_heads_in_a_window_can_be_counted() -> None:
+    assert check(load_protocol("bone-spots").protocol) == []
 
 
 def test_a_range_to_be_recorded_is_not_kept_to_yet() -> None:

@@ -146,7 +146,8 @@ def test_pairs_in_the_only_window_that_is_paired_can_be_counted() -> None:
 
     assert counted("prompts", pairing=only).stop_limits() == ["prompts=1000", "host=60000000000000ps"]
     assert counted("coincidences", pairing=only).stop_limits()[0] == "coincidences=1000"
-    for refused in (counted("singles", pairing=only), counted("prompts"), counted("prompts", "compton", pairing=only)):
+    assert counted("singles", pairing=only).stop_limits()[0] == "singles[photopeak]=1000"
+    for refused in (counted("prompts"), counted("prompts", "compton", pairing=only)):
         with pytest.raises(RefusedError, match="prompts in the window that alone is paired"):
             refused.stop_limits()
 

@@ -95,13 +95,29 @@ def test_limits_are_taken_by_the_readout_as_they_are() -> None:
     assert (stop.counts, stop.duration_ps, stop.host_s) == ({"singles": 200}, 1_500_000_000_000, 2.0)
 
 
-@pytest.mark.parametrize(("window", "head"), [("peak", "sum"), ("all", "both"), ("peak", "either")])
-def test_counts_that_the_readout_does_not_tell_apart_are_refused_and_not_approximated(window: str, head: str) -> None:
+@pytest.mark.parametrize(
+    ("window", "head", "limit"),
+    [
+        ("peak", "sum", "singles[peak]=200"),
+        ("all", "both", "singles[all]@0+1=200"),
+        ("peak", "either", "singles[peak]@any=200"),
+        ("peak", "both", "singles[peak]@0+1=200"),
+    ],
+)
+def test_counts_by_window_and_head_are_a_counter_of_their_own(window: str, head: str, limit: str) -> None:
     (step,) = made(planar(stop=PLAIN.format(window, head) + 'stop.host = "2 s"')).steps
 
-    with pytest.raises(RefusedError, match=r"step 'a' ends at 200 singles .*: the readout of this version counts"):
-        step.stop_limits()
+    assert step.stop_limits()[0] == limit
+    assert str(parse_stop(step.stop_limits())).startswith(limit)
+    assert step.fraction_done({limit.partition("=")[0]: 50, "singles": 1000}, 1.0) == 0.25
     assert step.fraction_done({"singles": 100}, 1.0) is None
+
+
+def test_progress_towards_both_heads_is_that_of_the_slower() -> None:
+    (step,) = made(planar(stop=PLAIN.format("peak", "both") + 'stop.host = "2 s"')).steps
+
+    assert step.fraction_done({"singles[peak]@0": 150, "singles[peak]@1": 20}, 1.0) == 0.1
+    assert step.fraction_done({"singles[peak]@0": 150}, 1.0) is None
 
 
 def test_a_step_that_a_person_ends_has_no_limit() -> None:

@@ -100,7 +100,8 @@ def test_the_refusal_of_an_unknown_name_lists_what_is_possible() -> None:
         parse_stop(["photons=5"])
 
     assert str(refusal.value) == (
-        "--stop photons=5: possible are end, time=, host=, events=, singles=, prompts=, delayeds=, coincidences="
+        "--stop photons=5: possible are end, time=, host=, events=, singles=, prompts=, delayeds=, coincidences=, "
+        "singles[WINDOW]=, singles[WINDOW]@HEADS="
     )
 
 
