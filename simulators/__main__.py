@@ -16,6 +16,7 @@ KINDS = {
     "poisson": "send events at random times with random values, in any event layout",
     "pet": "send the singles of a simulated PET scan: decays, photons, crystals, electronics",
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
+    "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
 }
 """Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.

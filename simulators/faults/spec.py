@@ -39,6 +39,7 @@ class FaultSpec:
     by_s: float | None = None
     control: bool = False
     module: int | None = None
+    channel: int | None = None
     cps: float | None = None
 
 
@@ -210,6 +211,7 @@ _KEYS: dict[str, tuple[Callable[[str], Any], str]] = {
     "by_s": (_number(-MAX_SECONDS, MAX_SECONDS), f"seconds from {-MAX_SECONDS:g} to {MAX_SECONDS:g}"),
     "control": (_flag, "true or false"),
     "module": (_whole(0, 63), "the number of a module, 0 to 63"),
+    "channel": (_whole(0, 63), "the number of a channel, 0 to 63"),
     "cps": (_number(1, 1e9), "events per second, 1 to 1e9"),
 }
 
