@@ -8,8 +8,8 @@ from pathlib import Path
 
 from daq.errors import ScandaqError
 from daq.model import scanner_rules
-from daq.model.finding import Finding, error
-from daq.model.scanner import ScannerProfile
+from daq.model.finding import ABSENT, Finding, error
+from daq.model.scanner import Head, ScannerProfile
 from daq.model.tables import check
 from device_profiles.load import SCANNER_FOLDER, load_profile, resolve
 from device_profiles.reading import load, read_toml
@@ -47,11 +47,17 @@ def beside(name_or_path: str, folder: Path) -> str | Path:
 
 
 def _instruments(profile: ScannerProfile, folder: Path) -> Iterator[Finding]:
-    named = [(f"heads[{index}].instrument", head.instrument) for index, head in enumerate(profile.heads)]
+    named: list[tuple[str, str, Head | None]] = [
+        (f"heads[{index}]", head.instrument, head) for index, head in enumerate(profile.heads)
+    ]
     if profile.instrument is not None:
-        named.append(("instrument", profile.instrument))
-    for key, instrument in named:
+        named.append(("", profile.instrument, None))
+    for key, instrument, head in named:
         try:
-            load_profile(beside(instrument, folder))
+            fers = load_profile(beside(instrument, folder)).layout.fers
         except ScandaqError as why:
-            yield error(key, instrument, str(why))
+            yield error(f"{key}.instrument".lstrip("."), instrument, str(why))
+            continue
+        if head is not None and head.sensors is None and fers is not None and fers.events == "spectroscopy":
+            reason = f"{instrument} sends amplitudes of channels: positions need the places of the sensors"
+            yield error(f"{key}.sensors", ABSENT, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from daq.model.camera_rules import collimator_findings, head_findings
 from daq.model.detector_rules import MAX_DETECTORS
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.scanner import Head, Ring, ScannerProfile
@@ -14,7 +15,8 @@ def findings(profile: ScannerProfile) -> list[Finding]:
     found = list(_ring_or_heads(profile))
     if profile.ring is not None:
         found += ring_findings(profile.ring)
-    return [*found, *_heads(profile.heads), *_axes(profile)]
+    found += [*_heads(profile.heads), *head_findings(profile.heads), *collimator_findings(profile.collimators)]
+    return [*found, *_axes(profile)]
 
 
 def ring_findings(ring: Ring) -> list[Finding]:
@@ -27,6 +29,8 @@ def _ring_or_heads(profile: ScannerProfile) -> Iterator[Finding]:
         yield error("ring", ABSENT, "a scanner has either [ring] or at least one [[heads]]")
     if profile.ring is not None and profile.heads:
         yield error("heads", Said(f"{len(profile.heads)} heads"), "a scanner has either [ring] or [[heads]], not both")
+    if profile.collimators and not profile.heads:
+        yield error("collimators", Said(", ".join(profile.collimators)), "only of a scanner with [[heads]]")
     if profile.heads and profile.instrument is not None:
         yield error("instrument", profile.instrument, "only of a ring; each head names its own instrument")
 
