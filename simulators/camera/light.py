@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ Codes = npt.NDArray[np.uint16]
 COLLECTED = 0.7
 """Share of the light that sensors see of a flash in the middle: the rest is lost in crystal, guide and gaps."""
 SPREAD_CUT = 4.0
+QUANTILES = 1 << 16
 HOUR_PS = 3.6e15
 
 
@@ -86,6 +89,15 @@ def default_response(crystal: Crystal, sensors: Sensors) -> LightResponse:
     plain = LightResponse(height=1.0, width_mm=math.hypot(depth_mm, sensors.width_mm / 2), power=1.5, floor=0.0)
     total = float(shares(plain, sensors, np.zeros(1), np.zeros(1)).sum())
     return plain.model_copy(update={"height": COLLECTED / total})
+
+
+@cache
+def deviates() -> npt.NDArray[np.float32]:
+    """Return quantiles of the standard normal distribution in the middles of equal shares; their variance is 1."""
+    normal = NormalDist()
+    half = [normal.inv_cdf((place + 0.5) / QUANTILES) for place in range(QUANTILES // 2)]
+    found = np.array([*half, *(-value for value in reversed(half))])
+    return np.asarray(found / found.std(), np.float32)
 
 
 def shares(response: LightResponse, sensors: Sensors, x_mm: Floats, y_mm: Floats) -> Floats:
@@ -162,7 +174,7 @@ class Light:
         ).astype(np.float64)  # fmt: skip
         codes = np.empty((len(places), len(table)), np.uint16)
         flash(self._state, np.ascontiguousarray(places, np.float32), np.asarray(hours, np.float64), numbers,
-              np.ascontiguousarray(table), codes)  # fmt: skip
+              np.ascontiguousarray(table), deviates(), codes)  # fmt: skip
         return codes
 
 
