@@ -18,6 +18,7 @@ KINDS = {
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
+    "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
 }
 """Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.
 
