@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from daq.wire.fers_tracking import EventTracker
     from daq.wire.petsys_tracking import FrameTracker
 
+    AnyTracker = Tracker | FrameTracker | PollTracker | EventTracker
+
 __all__ = ["MAX_SOURCES", "Accounted", "Accounts", "Framing", "unnumbered"]
 
 Framing = Literal["native", "stream", "none", "petsys-gbe", "mcpha"]
@@ -88,7 +90,7 @@ class Accounts:
             from daq.wire.petsys_tracking import FrameTracker  # its loop takes seconds to compile
 
             known = chips_of(layout) if layout is not None else None
-            self._tracker: Tracker | FrameTracker | PollTracker | EventTracker = FrameTracker(known, intervals=intervals)
+            self._tracker: AnyTracker = FrameTracker(known, intervals=intervals)
         elif framing == "mcpha":
             self._tracker = PollTracker.of(layout)
         elif layout is not None and layout.decoder == "fers":

@@ -40,6 +40,9 @@ def load_path(layout: Layout, framing: str, processing: Processing) -> None:
     if layout.decoder == "tofpet2" or framing == "petsys-gbe":
         importlib.import_module("daq.listmode.tofpet2")
         importlib.import_module("daq.wire.petsys_tracking")
+    if layout.decoder == "fers":
+        importlib.import_module("daq.listmode.fers")
+        importlib.import_module("daq.wire.fers_tracking")
     if processing.pairing is not None:
         importlib.import_module("daq.pipeline.pairstage")
     if processing.heads:
@@ -52,6 +55,10 @@ def _hand_written(layout: Layout, clock: Clock) -> Decoder:
         from daq.listmode.mcpha import McphaDecoder
 
         return McphaDecoder(layout, clock)
+    if layout.decoder == "fers":
+        from daq.listmode.fers import FersDecoder
+
+        return FersDecoder(layout, clock)
     from daq.listmode.tofpet2 import Tofpet2Decoder
 
     return {"tofpet2": Tofpet2Decoder}[str(layout.decoder)](layout, clock)

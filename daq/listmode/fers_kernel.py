@@ -1,0 +1,364 @@
+"""The compiled loop over FERS-5200 events. State in arrays, one pass, no Python per event."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from daq.listmode.codegen import CAUSES
+from daq.listmode.loads import load_u16_little, load_u32_little
+from daq.model import fers as f
+from daq.model.events import MARKS
+from daq.model.kernel import kernel, spliced
+from daq.model.order import NEVER_PS
+
+_word: Any = load_u32_little
+_half: Any = load_u16_little
+
+# Columns of `Carry.state`: the first three are those of every decoder.
+_KNOWN, _TICKS, _LATEST_PS, _TRIGGER_ID, _TRIGGER_TICKS, _LOST, _CONVERTED, _SINCE_PS, _SINCE_KNOWN, _STATUS = range(10)
+STATE_COLUMNS = 10
+"""Trigger id and status are one more than they are; 0 is none."""
+
+_SPECTROSCOPY, _SPECTROSCOPY_TIMING, _TIMING, _COUNTING, _WAVEFORM, _START, _SERVICE, _TEST = range(len(f.KINDS))
+_UNKNOWN = len(f.KINDS) + CAUSES.index("unknown")
+_OUT_OF_RANGE = len(f.KINDS) + CAUSES.index("out_of_range")
+_TRIGGERS_LOST = len(f.KINDS) + len(CAUSES)
+_TRIGGER_ID_JUMPS = _TRIGGERS_LOST + 1
+
+_HIGH, _LOW = 0, 1
+_MARK_RATE, _MARK_DEAD = MARKS.index("singles_rate"), MARKS.index("dead_time")
+_MARK_TEMPERATURE, _MARK_BIAS = MARKS.index("temperature"), MARKS.index("bias_voltage")
+_MARK_STATUS = MARKS.index("status")
+
+_SECOND_PS = 10**12
+_MOST_HEADS = 256
+_PAYLOAD = f.HEADER_BYTES
+_W = f.WORD_BYTES
+_ABSOLUTE_ZERO_C = -273.15
+_FPGA_SCALE = 503.975 / 4096
+_HV_SCALE = 256 / 10_000
+_BOARD_SCALE = 0.25
+_FIXED_POINT = 10_000
+_NA_OF_COUNT = 100
+"""The current comes in units of 0.1 uA."""
+
+
+def _kind_of(qualifier: int) -> int:
+    """Return the kind of an event, -1 for none that is known."""
+    whole = {f.WAVEFORM: _WAVEFORM, f.SERVICE: _SERVICE, f.START_EVENT: _START, f.TEST: _TEST}
+    modes = {
+        f.SPECTROSCOPY: _SPECTROSCOPY, f.SPECTROSCOPY_TIMING: _SPECTROSCOPY_TIMING, f.TIMING: _TIMING,
+        f.COUNTING: _COUNTING,
+    }  # fmt: skip
+    return whole.get(qualifier, modes.get(qualifier & f.MODE_MASK, -1))
+
+
+_KIND_OF = np.array([_kind_of(qualifier) for qualifier in range(256)], np.int64)
+
+
+class Facts(NamedTuple):
+    """Settings: see `daq.model.layout.Fers`."""
+
+    timing: Any
+    gain: Any
+    high_to: Any
+    rates: Any
+    high: Any
+    low: Any
+
+
+class Singles(NamedTuple):
+    """Columns of singles."""
+
+    time_ps: Any
+    head: Any
+    amplitudes: Any
+    detector: Any
+    energy: Any
+
+
+class Marks(NamedTuple):
+    """Columns of marks; `rows` int64 [1] counts them."""
+
+    time_ps: Any
+    kind: Any
+    source: Any
+    value: Any
+    value2: Any
+    rows: Any
+
+
+@spliced
+def _mark(marks: Marks, time_ps: Any, kind: Any, source: Any, value: Any, value2: Any) -> None:
+    row = marks.rows[0]
+    marks.time_ps[row] = time_ps
+    marks.kind[row] = kind
+    marks.source[row] = source
+    marks.value[row] = value
+    marks.value2[row] = value2
+    marks.rows[0] = row + 1
+
+
+@spliced
+def _triggered(state: Any, counts: Any, s: Any, trigger_id: Any, ticks: Any) -> None:
+    """Count an event, and the triggers between it and the one before that gave none."""
+    if state[s, _TRIGGER_ID]:
+        lost = trigger_id - state[s, _TRIGGER_ID]
+        if lost < 0 or lost > ticks - state[s, _TRIGGER_TICKS]:
+            counts[s, _TRIGGER_ID_JUMPS] += 1
+        else:
+            state[s, _LOST] += lost
+            counts[s, _TRIGGERS_LOST] += lost
+    state[s, _TRIGGER_ID], state[s, _TRIGGER_TICKS] = trigger_id + 1, ticks
+    state[s, _CONVERTED] += 1
+
+
+@spliced
+def _dead_time(state: Any, s: Any, time_ps: Any, marks: Marks) -> None:
+    """Tell the dead time once a second; time that goes back begins a second anew."""
+    elapsed_ps = time_ps - state[s, _SINCE_PS]
+    if not state[s, _SINCE_KNOWN] or elapsed_ps < 0:
+        state[s, _SINCE_KNOWN], state[s, _SINCE_PS] = 1, time_ps
+    elif elapsed_ps >= _SECOND_PS:
+        converted, lost = state[s, _CONVERTED], state[s, _LOST]
+        share = converted / (converted + lost) if converted + lost else 1.0
+        _mark(marks, time_ps, _MARK_DEAD, s, lost, share)
+        state[s, _CONVERTED], state[s, _LOST], state[s, _SINCE_PS] = 0, 0, time_ps
+
+
+@spliced
+def _one_gain(data: Any, at: Any, low_mask: Any, high_mask: Any, facts: Facts, row: Any) -> Any:
+    """Fill a row of amplitudes from half-words; return how many there were."""
+    found = 0
+    for channel in range(f.CHANNELS):
+        mask = low_mask if channel < f.CHANNELS // 2 else high_mask
+        if mask >> (channel & 31) & 1:
+            half = np.int64(_half(data, at + 2 * found))
+            table = facts.low if half & f.LOW_GAIN else facts.high
+            row[channel] = table[half & f.AMPLITUDE_MASK]
+            found += 1
+        else:
+            row[channel] = 0
+    return found
+
+
+@spliced
+def _both_gains(data: Any, at: Any, low_mask: Any, high_mask: Any, facts: Facts, row: Any) -> Any:
+    """Fill a row of amplitudes from words with both gains; return how many there were."""
+    found = 0
+    for channel in range(f.CHANNELS):
+        mask = low_mask if channel < f.CHANNELS // 2 else high_mask
+        if mask >> (channel & 31) & 1:
+            word = np.int64(_word(data, at + _W * found))
+            high, low = word & f.AMPLITUDE_MASK, word >> f.LOW_GAIN_SHIFT & f.AMPLITUDE_MASK
+            takes_high = facts.gain == _HIGH or (facts.gain != _LOW and high < facts.high_to)
+            row[channel] = facts.high[high] if takes_high else facts.low[low]
+            found += 1
+        else:
+            row[channel] = 0
+    return found
+
+
+@spliced
+def _spectroscopy(data: Any, at: Any, words: Any, qualifier: Any, facts: Facts, row: Any) -> Any:
+    """Fill a row of amplitudes; return False for an event that has fewer words than its mask says."""
+    begin = 1 if qualifier & f.RELATIVE_TIME else 0
+    if words < begin + 2:
+        return False
+    at += _PAYLOAD + begin * _W
+    high_mask, low_mask = np.int64(_word(data, at)), np.int64(_word(data, at + _W))
+    channels = _ones(high_mask) + _ones(low_mask)
+    both = qualifier & f.BOTH_GAINS
+    if words < begin + 2 + (channels if both else (channels + 1) // 2):
+        return False
+    if both:
+        _both_gains(data, at + 2 * _W, low_mask, high_mask, facts, row)
+    else:
+        _one_gain(data, at + 2 * _W, low_mask, high_mask, facts, row)
+    return True
+
+
+@spliced
+def _ones(bits: Any) -> Any:
+    """Return how many of 32 bits are set."""
+    bits = bits - (bits >> 1 & 0x55555555)
+    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
+    bits = (bits + (bits >> 4)) & 0x0F0F0F0F
+    return (bits * 0x01010101 & 0xFFFFFFFF) >> 24
+
+
+@spliced
+def _hits(data: Any, at: Any, words: Any, qualifier: Any, s: Any, base_ps: Any, singles: Singles, row: Any) -> Any:
+    """Make a single of each hit; return the rows, or -1 for a list without a reference or with a channel of none."""
+    if words < 1:
+        return np.int64(-1)
+    reference_ps = base_ps + np.int64(_word(data, at + _PAYLOAD) & np.uint32(0xF)) * f.FINE_PS
+    streaming = (qualifier & f.TIMING_MASK) == f.STREAMING
+    sign = -1 if (qualifier & f.TIMING_MASK) == f.COMMON_STOP else 1
+    for hit in range(1, words):
+        word = np.int64(_word(data, at + _PAYLOAD + hit * _W))
+        channel = word >> f.HIT_CHANNEL_SHIFT
+        if channel >= f.CHANNELS:
+            return np.int64(-1)
+        counts = word & (f.STREAMING_TIME_MASK if streaming else f.HIT_TIME_MASK)
+        singles.time_ps[row] = reference_ps + sign * counts * f.FINE_PS
+        singles.detector[row] = s * f.CHANNELS + channel
+        singles.energy[row] = 0 if streaming else word >> f.HIT_TOT_SHIFT & f.HIT_TOT_MASK
+        row += 1
+    return row
+
+
+@spliced
+def _events(
+    data: Any, at: Any, words: Any, qualifier: Any, kind: Any, s: Any, when: Any, facts: Facts, singles: Singles,
+    row: Any,
+) -> Any:  # fmt: skip
+    """Make the singles of an event; return the rows, or -1 for one that does not hold what it says."""
+    if kind == _TIMING:
+        return _hits(data, at, words, qualifier, s, when, singles, row) if facts.timing else row
+    if facts.timing:
+        return row
+    if not _spectroscopy(data, at, words, qualifier, facts, singles.amplitudes[row]):
+        return np.int64(-1)
+    singles.time_ps[row] = when
+    singles.head[row] = s
+    return row + 1
+
+
+@spliced
+def _rates(data: Any, at: Any, first: Any, words: Any, s: Any, time_ps: Any, facts: Facts, marks: Marks) -> None:
+    """Tell the counts of channels in the words of a payload from `first` on."""
+    if not facts.rates:
+        return
+    for index in range(first, words):
+        word = np.int64(_word(data, at + _PAYLOAD + index * _W))
+        channel = word >> f.COUNT_SHIFT & 0x7F
+        if channel < f.RATES:
+            _mark(marks, time_ps, _MARK_RATE, s, word & f.COUNT_MASK, float(channel))
+
+
+@spliced
+def _high_voltage(data: Any, at: Any, version: Any, s: Any, time_ps: Any, state: Any, marks: Marks) -> None:
+    """Tell what the words of the high voltage say, the first of which is at a byte."""
+    volts, current = np.int64(_word(data, at)), np.int64(_word(data, at + _W))
+    word = np.int64(_word(data, at + 2 * _W))
+    _mark(marks, time_ps, _MARK_BIAS, s, (0 if current >> 31 else current) * _NA_OF_COUNT, volts / _FIXED_POINT)
+    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.DETECTOR, (word & 0x1FFF) * _HV_SCALE)
+    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.HIGH_VOLTAGE, (word >> 13 & 0x1FFF) * _HV_SCALE)
+    status = (word >> 26 & 0xF) << 16
+    if version:
+        board = np.int64(_word(data, at + 3 * _W))
+        status |= board & 0xFFFF
+        board_counts = board >> 16 & 0x3FF
+        if board_counts != f.NO_BOARD_TEMPERATURE:
+            _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.BOARD, board_counts * _BOARD_SCALE)
+    if state[s, _STATUS] != status + 1:
+        _mark(marks, time_ps, _MARK_STATUS, s, status, np.nan)
+        state[s, _STATUS] = status + 1
+
+
+@spliced
+def _service(data: Any, at: Any, words: Any, s: Any, time_ps: Any, state: Any, facts: Facts, marks: Marks) -> Any:
+    """Tell what a board says about itself; return False for an event that is shorter than it says."""
+    if words < 1:
+        return False
+    head = np.int64(_word(data, at + _PAYLOAD))
+    version, contents = head >> f.SERVICE_VERSION_SHIFT, head >> f.SERVICE_FORMAT_SHIFT & f.SERVICE_FORMAT_MASK
+    if version > f.NEWEST_SERVICE_VERSION:
+        return True
+    voltage = contents & f.SERVICE_HIGH_VOLTAGE
+    first = 4 + version if voltage else 1
+    if words < first:
+        return False
+    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.FPGA, (head & 0xFFF) * _FPGA_SCALE + _ABSOLUTE_ZERO_C)
+    if voltage:
+        _high_voltage(data, at + _PAYLOAD + _W, version, s, time_ps, state, marks)
+    if contents & f.SERVICE_COUNTS:
+        _rates(data, at, first, words, s, time_ps, facts, marks)
+    return True
+
+
+@spliced
+def _time_ps(ticks: Any, s: Any, d: Any, state: Any, zero: Any) -> Any:
+    """Return the time of an event and take it for the source's newest."""
+    state[s, _KNOWN], state[s, _TICKS] = 2, ticks
+    if not zero[d, 2] or ticks > zero[d, 3]:
+        zero[d, 2], zero[d, 3] = 1, ticks
+    if not zero[d, 0]:
+        zero[d, 0], zero[d, 1] = 1, ticks
+    return (ticks - zero[d, 1]) * f.CLOCK_PS
+
+
+def _frozen(kind: Any) -> Any:
+    return types.Array(kind, 1, "C", readonly=True)
+
+
+@kernel(
+    types.UniTuple(types.int64, 2)(  # type: ignore[no-untyped-call]
+        _frozen(types.uint8), _frozen(types.int64), _frozen(types.int64), _frozen(types.uint16),
+        types.int64[:, ::1], types.int64[:, ::1], types.int64[:, ::1], types.int64[:, ::1], types.int64[::1],
+        types.boolean, types.int64[::1], types.uint16[::1], types.uint16[::1],
+        types.int64[::1], types.uint8[::1], types.uint16[:, ::1], types.uint32[::1], types.uint16[::1],
+        types.int64[::1], types.uint8[::1], types.uint16[::1], types.int64[::1], types.float64[::1],
+    )
+)  # fmt: skip
+def decode_events(  # noqa: C901 - one loop, for its speed
+    data: Any, offset: Any, length: Any, source: Any, state: Any, zero: Any, counts: Any, ends: Any, told: Any,
+    shared: Any, settings: Any, high: Any, low: Any,
+    time_ps: Any, head: Any, amplitudes: Any, detector: Any, energy: Any,
+    mark_time_ps: Any, mark_kind: Any, mark_source: Any, mark_value: Any, mark_value2: Any,
+) -> Any:  # fmt: skip
+    """Decode runs of whole events of the new protocol; return the rows of singles and of marks.
+
+    `settings`: timing, gain, high_to, rates of `Facts`. The others are those of `Carry` and `Decoded`.
+    """
+    facts = Facts(settings[0], settings[1], settings[2], settings[3], high, low)
+    singles = Singles(time_ps, head, amplitudes, detector, energy)
+    marks = Marks(mark_time_ps, mark_kind, mark_source, mark_value, mark_value2, np.zeros(1, np.int64))
+    row = np.int64(0)
+    for packet in range(len(offset)):
+        s = np.int64(source[packet])
+        d = 0 if shared else s
+        at, end = np.int64(offset[packet]), np.int64(offset[packet]) + np.int64(length[packet])
+        told[packet], latest = NEVER_PS, state[s, _LATEST_PS]
+        while at + _PAYLOAD + _W <= end:
+            said = np.int64(_word(data, at + _W))
+            words, qualifier = said & 0xFFFFFF, said >> 24
+            size = _PAYLOAD + (words + 1) * _W
+            if at + size > end:
+                break
+            kind = _KIND_OF[qualifier]
+            ticks = np.int64(_word(data, at + 4 * _W)) | np.int64(_word(data, at + 5 * _W) & np.uint32(0xFFFFFF)) << 32
+            at, event = at + size, at
+            if kind < 0 or ticks >= f.MOST_TICKS or s >= _MOST_HEADS:
+                counts[s, _UNKNOWN if kind < 0 else _OUT_OF_RANGE] += 1
+                continue
+            when = _time_ps(ticks, s, d, state, zero)
+            told[packet] = max(told[packet], when)
+            if kind <= _WAVEFORM:
+                trigger_id = (
+                    np.int64(_word(data, event + 2 * _W))
+                    | np.int64(_word(data, event + 3 * _W) & np.uint32(0xFFFFFF)) << 32
+                )
+                _triggered(state, counts, s, trigger_id, ticks)
+            first, sound = row, True
+            if kind <= _TIMING:
+                row = _events(data, event, words, qualifier, kind, s, when, facts, singles, row)
+                sound = row >= 0
+                row = row if sound else first
+            elif kind == _COUNTING:
+                _rates(data, event, 1 if qualifier & f.RELATIVE_TIME else 0, words, s, when, facts, marks)
+            elif kind == _SERVICE:
+                sound = _service(data, event, words, s, when, state, facts, marks)
+            for single in range(first, row):
+                latest = max(latest, time_ps[single])
+            if kind <= _WAVEFORM or kind == _SERVICE:
+                _dead_time(state, s, when, marks)
+            counts[s, kind if sound else _OUT_OF_RANGE] += 1
+        state[s, _LATEST_PS] = max(latest, told[packet])
+        ends[packet, 0], ends[packet, 1] = row, 0
+        ends[packet, 2], ends[packet, 3] = marks.rows[0], state[s, _LATEST_PS]
+    return row, marks.rows[0]
