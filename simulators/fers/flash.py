@@ -50,7 +50,7 @@ class Identity(NamedTuple):
 
 def pedestal_page(low: Sequence[int], high: Sequence[int]) -> bytes:
     """Return the page with the pedestals of 64 channels, low gain and high gain, in ADC counts."""
-    head = struct.pack("<ccHBB4H6x", b"P", b"\0", 2026, 1, 15, *[_DC_OFFSET] * 4)
+    head = struct.pack("<ccHBB4H2x", b"P", b"\0", 2026, 1, 15, *[_DC_OFFSET] * 4)
     return head + struct.pack("<64H", *low) + struct.pack("<64H", *high)
 
 
