@@ -47,9 +47,19 @@ class Plug(BaseModel):
     profile: str
     """Id of a shipped instrument profile, or a path relative to the site file."""
     url: Annotated[str, AfterValidator(_url)]
-    """`udp://HOST:PORT` (subscribe), `udp://@HOST:PORT` (listen), `tcp://HOST:PORT`, `file:///PATH`."""
+    """`udp://HOST:PORT` (subscribe), `udp://@HOST:PORT` (listen), `tcp://HOST:PORT`, `file:///PATH`. Behind a tcp
+    address `?control=PORT` names the port for commands."""
+    more_urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()
+    """Addresses of further heads, read out together with the first: the k-th address is that of head k."""
+    serials: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+    """Serial numbers of the heads, in the order of their addresses; without them any calibration of a head fits."""
     source: Annotated[int, Field(ge=0, lt=0xFFFF)] = 0
     """Number of the front-end source, for transports that do not state it."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Return the addresses of all heads."""
+        return (self.url, *self.more_urls)
 
 
 class Site(BaseSettings):
@@ -73,6 +83,8 @@ class Site(BaseSettings):
     """Folder of the site's own acquisition protocols."""
     calibrations: Path | None = None
     """Folder of the calibration files of the instruments (`device_profiles.calibrations`)."""
+    head_calibrations: Path | None = None
+    """Folder of the calibration files of gamma-camera heads (`device_profiles.cameracalibrations`)."""
     catalogue: str | None = None
     """SQLAlchemy URL of the catalogue of acquisitions; default an SQLite file in the state folder."""
     simulated: bool = False
@@ -148,6 +160,7 @@ def _with_places(site: Site, folder: Path) -> Site:
         "socket": (folder / site.socket).absolute() if site.socket else state / "control",
         "protocols": (folder / site.protocols).absolute() if site.protocols else None,
         "calibrations": (folder / site.calibrations).absolute() if site.calibrations else None,
+        "head_calibrations": (folder / site.head_calibrations).absolute() if site.head_calibrations else None,
         "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
         "mqtt": site.mqtt.model_copy(update=secrets),
     }
@@ -171,7 +184,8 @@ def why_no_endpoint(text: str) -> str | None:
 def _why_no_socket(parts: SplitResult, port: int | None) -> str | None:
     if not parts.hostname or port not in _PORTS:
         return f"must name a host and a port of 1 to 65535: {parts.scheme}://HOST:PORT"
-    if parts.path or parts.query or parts.fragment:
+    has_control = parts.scheme == "tcp" and re.fullmatch(r"control=[0-9]{1,5}", parts.query) is not None
+    if parts.path or (parts.query and not has_control) or parts.fragment:
         return f"nothing may follow the port: {parts.scheme}://HOST:PORT"
     if "@" in parts.netloc and (parts.scheme != "udp" or not parts.netloc.startswith("@")):
         return "only udp://@HOST:PORT (listen) has an @, and nothing stands before it"
@@ -186,10 +200,14 @@ def _named_profiles(site: Site, folder: Path) -> Iterator[Finding]:
         except ScandaqError as why:
             yield error(f"instruments.{name}.profile", plug.profile, str(why))
             continue
-        scheme = urlsplit(plug.url).scheme
-        if scheme not in profile.transport.kinds:
-            reason = f"the profile {profile.id} knows {', '.join(profile.transport.kinds)}"
-            yield error(f"instruments.{name}.url", plug.url, reason)
+        for number, url in enumerate(plug.urls):
+            if urlsplit(url).scheme not in profile.transport.kinds:
+                reason = f"the profile {profile.id} knows {', '.join(profile.transport.kinds)}"
+                key = f"instruments.{name}." + (f"more_urls[{number - 1}]" if number else "url")
+                yield error(key, url, reason)
+        if plug.serials and len(plug.serials) != len(plug.urls):
+            reason = f"serial numbers; there are {len(plug.urls)} addresses"
+            yield error(f"instruments.{name}.serials", Said(str(len(plug.serials))), reason)
     if site.scanner is not None:
         try:
             load_scanner(beside(site.scanner, folder))

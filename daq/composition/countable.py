@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from acquisition_protocols.fit_instrument import yields_of
 from daq.errors import RefusedError
+from daq.model.stop import EVERY_WINDOW, window_counter
 
 if TYPE_CHECKING:
     from daq.model.processing import Processing
@@ -18,7 +19,13 @@ _PAIRS_OF = {"prompts": {"prompt"}, "delayeds": {"delayed"}, "coincidences": {"p
 def require_countable(
     profile: InstrumentProfile, stop: StopCondition, processing: Processing, *, store_rows: bool
 ) -> None:
-    """Raise `RefusedError` for a limit on pairs that neither the front end sends nor the readout makes."""
+    """Raise `RefusedError` for a limit on pairs that nobody makes, or on singles of a window that there is not."""
+    names = [window.name for window in processing.windows]
+    for name in stop.counts:
+        said = window_counter(name)
+        if said is not None and said.window not in (EVERY_WINDOW, *names):
+            known = ", ".join([EVERY_WINDOW, *names])
+            raise RefusedError(f"{name}: there is no energy window {said.window!r}; there are {known}")
     for counter, sent in _PAIRS_OF.items():
         if counter not in stop.counts or sent & yields_of(profile):
             continue

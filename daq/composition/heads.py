@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from daq.errors import MismatchError, RefusedError
 from daq.listmode.columns import decoded_columns
+from daq.model.cameracalibration import moment
 from daq.model.events import AMPLITUDES
 from daq.model.headcalibration import HeadCorrections
 from device_profiles.camerachoice import Wanted, calibrations_in, choose
 
 if TYPE_CHECKING:
+    from daq.model.protocol_terms import Need
     from daq.model.scanner import Head, ScannerProfile
     from daq.model.windows import EnergyWindow
     from daq.storage.manifest import Manifest
     from device_profiles.schema import InstrumentProfile
+
+
+_S_PER_H = 3600.0
+_KINDS = {"energy-peak": {"peaking", "energy-map"}, "multiple-window-registration": {"window-registration"}}
+"""Kinds of calibrations that a protocol's name of one means; other names are kinds themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,23 @@ class Camera:
     left_out: tuple[str, ...] = ()
     collimator: str | None = None
     names: dict[int, str] = field(default_factory=dict)
+
+    def lacks(self, need: Need, now: datetime) -> str | None:
+        """Return why a calibration that is needed is not there for every head, or is too old; None where it is."""
+        kinds = _KINDS.get(need.name, {need.name})
+        if not self.heads:
+            return f"{need.name} is needed, and this station has no record of one"
+        for head in self.heads:
+            made = [moment(each.verified_utc or each.made_utc) for each in head.used if each.kind in kinds]
+            if not made:
+                said = [why for why in self.left_out if why.startswith(f"head {head.head}: ")]
+                about = f" ({'; '.join(said)})" if said else ""
+                return f"{need.name} is needed, and head {head.head} has none{about}"
+            age_s = (now - max(made)).total_seconds()
+            if need.maximum_age_s is not None and age_s > need.maximum_age_s:
+                old, most = age_s / _S_PER_H, need.maximum_age_s / _S_PER_H
+                return f"{need.name} of head {head.head} is {old:.1f} h old; at most {most:g} h"
+        return None
 
     def note(self, manifest: Manifest) -> None:
         """Name in the manifest what was used and what was not."""

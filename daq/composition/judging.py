@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daq.composition.protocolplan import calibration_for, instrument_for
+from daq.composition.protocolplan import calibration_for, camera_for, instrument_for
 from daq.errors import MissingError, RefusedError
 from daq.model.finding import errors
 from daq.model.verbs import Prepare
@@ -49,25 +50,46 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
     return {name: request.overrides[name] for name in unmet} | ({"draft": request.draft_reason} if draft else {})
 
 
+async def mounted(equipment: Equipment, protocol: AcquisitionProtocol, overridden: Mapping[str, str]) -> str | None:
+    """Return the collimator that is mounted: as it is sensed, or the only one that somebody's override can mean."""
+    sensed = await equipment.collimator()
+    wanted = protocol.requirements.collimators
+    return wanted[0] if sensed is None and len(wanted) == 1 and "collimator" in overridden else sensed
+
+
 async def _unmet(
     equipment: Equipment, protocol: AcquisitionProtocol, request: Prepare
 ) -> AsyncIterator[tuple[str, str]]:
     """Yield each requirement that does not hold, or cannot be shown to: its name, and why."""
     wanted = protocol.requirements.collimators
     if wanted:
-        mounted = await equipment.collimator()
-        if mounted is None:
+        sensed = await equipment.collimator()
+        if sensed is None:
             yield "collimator", f"{' or '.join(wanted)} is needed, and nothing senses what is mounted"
-        elif mounted not in wanted:
-            yield "collimator", f"{' or '.join(wanted)} is needed, {mounted} is mounted"
-    for need in (*protocol.requirements.qc, *protocol.requirements.calibrations):
+        elif sensed not in wanted:
+            yield "collimator", f"{' or '.join(wanted)} is needed, {sensed} is mounted"
+    for need in protocol.requirements.qc:
         yield need.name, f"{need.name} is needed, and this station has no record of one"
+    collimator = await mounted(equipment, protocol, request.overrides)
+    for name, lacking in await asyncio.to_thread(_lacks_calibrations, equipment, protocol, collimator):
+        yield name, lacking
     why = await asyncio.to_thread(_lacks_energies, equipment, protocol)
     if why is not None:
         yield "energy-calibration", why
     why = _lacks_administration(protocol.requirements.administration, request.administration)
     if why is not None:
         yield "administration", why
+
+
+def _lacks_calibrations(
+    equipment: Equipment, protocol: AcquisitionProtocol, collimator: str | None
+) -> list[tuple[str, str]]:
+    """Return the calibrations that are needed and of which a head has none that fits, or an old one: name and why."""
+    needs = protocol.requirements.calibrations
+    if not needs:
+        return []
+    camera = camera_for(equipment, protocol, collimator)
+    return [(need.name, why) for need in needs if (why := camera.lacks(need, datetime.now(UTC))) is not None]
 
 
 def _lacks_energies(equipment: Equipment, protocol: AcquisitionProtocol) -> str | None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.composition import new_manifest, require_space
+from daq.composition import addresses_of, new_manifest, require_space
 from daq.composition.countable import require_countable
+from daq.composition.heads import Camera, camera_of
 from daq.composition.processing import noted, processing_of
-from daq.errors import MismatchError, MissingError, RefusedError
+from daq.errors import MissingError, RefusedError
 from daq.model.protocol_estimate import estimate
 from daq.model.stop import parse_stop
 from daq.model.verbs import Prepare
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
     from daq.composition.equipment import Equipment
     from daq.model.calibration import Calibration
+    from daq.model.headcalibration import HeadCorrections
     from daq.model.processing import Processing
     from daq.model.protocol import AcquisitionProtocol, Step
     from daq.readout.plan import Plan
@@ -44,32 +46,35 @@ class Wanted:
     operator: str
     overrides: dict[str, str]
     papers: Papers
+    collimator: str | None = None
+    """What is mounted, or what somebody says is."""
 
 
 def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
     """Return the plan and a fresh runtime directory; refuse what cannot work, or does not fit, before it starts."""
-    from daq.readout.plan import CONTROL, Plan, Receive, parse_source
+    from daq.readout.plan import CONTROL, Plan, Receive
     from daq.readout.registry import runtime_directory
 
     protocol = wanted.loaded.protocol
     plug, profile = instrument_for(equipment, protocol)
-    source = parse_source(plug.url)
-    if source.kind not in profile.transport.kinds:
-        raise MismatchError(f"profile {profile.id} cannot be reached by {plug.url}")
+    sources = addresses_of(profile, plug.urls)
     limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
     _require_space(equipment, protocol, profile, wanted.directory)
-    processing = _processing(equipment, protocol, profile)
+    camera = camera_for(equipment, protocol, wanted.collimator)
+    processing = _processing(equipment, protocol, profile, camera.heads)
     store_rows = protocol.store.pairs if pairs_itself(profile) else protocol.store.rows
     for limit in limits:
         require_countable(profile, limit, processing, store_rows=store_rows)
+    manifest = _manifest(equipment, wanted, profile, plug, str(limits[0]))
+    camera.note(manifest)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(wanted.directory.resolve()),
-        manifest=noted(_manifest(equipment, wanted, profile, plug, str(limits[0])), processing),
+        manifest=noted(manifest, processing),
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
-        sources=(source,),
+        sources=sources,
         datagram_framing=profile.transport.datagram_framing or "none",
         front_end=profile.transport.front_end,
         stop=limits[0],
@@ -130,7 +135,23 @@ def calibration_for(
     return found if needed or not found.identity else None
 
 
-def _processing(equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile) -> Processing:
+def camera_for(equipment: Equipment, protocol: AcquisitionProtocol, collimator: str | None) -> Camera:
+    """Return the corrections of the heads that a protocol is acquired with. Raises what `camera_of` does."""
+    plug, profile = instrument_for(equipment, protocol)
+    scanner = equipment.scanner
+    if scanner is None or not scanner.heads or pairs_itself(profile):
+        return camera_of(profile, None, None)
+    there = collimator if collimator in scanner.collimators else None
+    return camera_of(
+        profile, scanner, equipment.site.head_calibrations, windows=protocol.windows.windows, collimator=there,
+        serials=dict(enumerate(plug.serials)),
+    )  # fmt: skip
+
+
+def _processing(
+    equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile,
+    heads: tuple[HeadCorrections, ...] = (),
+) -> Processing:  # fmt: skip
     """Return what is done to the singles. Windows and pairing are the acquisition's: nothing changes them under way."""
     from daq.model.processing import Processing
 
@@ -148,13 +169,16 @@ def _processing(equipment: Equipment, protocol: AcquisitionProtocol, profile: In
     return processing_of(
         profile, windows=protocol.windows.windows, pairing=pairing, ring=ring, singles=protocol.store.singles,
         calibration=calibration_for(equipment, protocol, profile), pairs=protocol.store.pairs,
+        heads=heads,
     )  # fmt: skip
 
 
 def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, plug: Plug, stop: str) -> Manifest:
     site, loaded, papers = equipment.site, wanted.loaded, wanted.papers
     identity, protocol = wanted.directory.name, loaded.protocol
-    manifest = new_manifest(profile, identity=identity, source=plug.url, stop=stop, simulated=site.simulated)
+    manifest = new_manifest(
+        profile, identity=identity, source=", ".join(plug.urls), stop=stop, simulated=site.simulated
+    )
     return manifest.model_copy(update={
         "continues": wanted.request.continues,
         "station": site.station,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import acquisition_id, output_directory
-from daq.composition.judging import judged
+from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.rundocument import run_fields
@@ -57,7 +57,8 @@ class Planner:
         identity = acquisition_id()
         directory = output_directory(None, str(site.storage), identity)
         papers = Papers(site.state_folder, identity, directory)
-        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers)
+        collimator = await mounted(self._equipment, loaded.protocol, overrides)
+        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator)
         try:
             await asyncio.to_thread(papers.take, request.patient, request.administration, actor)
             wanted = replace(wanted, overrides={name: papers.redacted(why) for name, why in overrides.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from daq.composition import new_manifest
 from daq.composition.heads import camera_of
 from daq.errors import MismatchError, RefusedError
 from daq.model.camera import Collimator
+from daq.model.protocol_terms import Need
 from daq.model.scanner import Head, ScannerProfile
 from device_profiles.cameracalibrations import write_camera_calibration
 from device_profiles.load import load_profile
@@ -81,3 +83,33 @@ def test_an_instrument_without_positions_has_no_use_for_them(tmp_path: Path) -> 
     head = Head(id="x", number=1, instrument="singles64", angle_deg=0.0, width_mm=1.0, height_mm=1.0)
     with pytest.raises(MismatchError, match="gives no positions"):
         camera_of(load_profile("singles64"), scanner(heads=(head,)), folder(tmp_path))
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def lacking(path: Path, need: Need, **changed: Any) -> str | None:
+    return camera_of(XYE, scanner(**changed), path, windows=[PHOTOPEAK], at=NOON).lacks(need, NOON)
+
+
+def test_every_head_must_have_what_is_needed(tmp_path: Path) -> None:
+    folder(tmp_path, "energy-map")
+    assert lacking(tmp_path, Need("energy-peak")) == (
+        f"energy-peak is needed, and head 0 has none (head 0: {tmp_path} holds no calibration of it that fits)"
+    )
+    other = made("energy-map", "other", instrument="head-xye64", head=0, serial="7")
+    write_camera_calibration(tmp_path / "other.toml", other)
+    assert lacking(tmp_path, Need("energy-peak")) is None
+    assert "uniformity is needed, and head 0 has none" in str(lacking(tmp_path, Need("uniformity")))
+
+
+def test_what_is_too_old_does_not_count(tmp_path: Path) -> None:
+    for head in (0, 1):
+        calibration = made("energy-map", f"map-{head}", instrument="head-xye64", head=head)
+        write_camera_calibration(tmp_path / f"{head}.toml", calibration)
+    assert lacking(tmp_path, Need("energy-peak", 5 * 3600.0)) is None
+    assert lacking(tmp_path, Need("energy-peak", 3 * 3600.0)) == "energy-peak of head 0 is 4.0 h old; at most 3 h"
+
+
+def test_a_scanner_without_heads_has_no_record(tmp_path: Path) -> None:
+    assert "no record" in str(lacking(tmp_path, Need("energy-peak"), heads=()))

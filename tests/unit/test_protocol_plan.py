@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support_cameras import made as head_calibration
 from support_pages import blocks
 from support_protocols import made, pet, planar
 
@@ -16,6 +17,7 @@ from daq.errors import RefusedError
 from daq.model.coincidence import Policy
 from daq.model.scanner import ScannerProfile
 from device_profiles.calibrations import write_calibration
+from device_profiles.cameracalibrations import write_camera_calibration
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 from device_profiles.site import load_site
@@ -133,3 +135,21 @@ def test_the_station_and_the_settings_of_the_page_on_pet_are_in_order(tmp_path: 
     assert (told.scanner, told.calibrations) == ("reference-ring", tmp_path / "calibrations")
     assert protocolplan._processing(equipment(), protocol, SINGLES).pairing_mask == 1
     assert protocol.store.singles == "windowed"
+
+
+def test_heads_are_corrected_by_what_the_site_has_of_them(tmp_path: Path) -> None:
+    protocol = made(planar())
+    calibration = head_calibration("energy-map", instrument="head-xye64", head=1)
+    write_camera_calibration(tmp_path / "map.toml", calibration)
+    plug = SimpleNamespace(url="tcp://192.0.2.1:1", urls=("tcp://192.0.2.1:1",), serials=("4", "100"))
+    site = SimpleNamespace(calibrations=None, head_calibrations=tmp_path)
+    station: Any = SimpleNamespace(site=site, scanner=load_scanner("dual-head"), instruments={"head": (plug, HEAD)})
+
+    camera = protocolplan.camera_for(station, protocol, None)
+    told = protocolplan._processing(station, protocol, HEAD, camera.heads)
+
+    assert [len(head.used) for head in told.heads] == [0, 1]
+    assert calibration.energy_map is not None
+    assert told.heads[1].energy == calibration.energy_map.ratio
+    plug.serials = ("4", "5")
+    assert protocolplan.camera_for(station, protocol, None).heads[1].used == ()
