@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
-from daq.listmode.decoder import Decoder
 from daq.model.ledger import Ledger
 from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
@@ -26,27 +25,25 @@ from daq.readout.exchange import Exchanges
 from daq.readout.filling import Filler
 from daq.readout.hosttime import HostTime
 from daq.readout.live import Live
-from daq.readout.lookdeclaration import Declaration, declare
 from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
+from daq.readout.provision import buffer_bytes, declared, raise_priority, rows_waiting
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
 from daq.readout.sources import Datagrams
 from daq.readout.stepping import Stepping
 from daq.readout.streams import StreamSource
 from daq.readout.watch import Watch
+from daq.storage.hostcommands import source_noted
 from daq.storage.kernels import load_decoder, load_path
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
 from daq.storage.steps import MOTION_LOST, UNATTENDED
-from daq.storage.streams import processed_columns
 
 _LOG = logging.getLogger(__name__)
-_LOSSLESS_AHEAD_BYTES = 32 << 20
 _WAIT_S = 0.05
 _JOIN_S = 1.0
 _SWITCH_S = 0.0005
-_MOST_RESERVED_ROWS = 1 << 22
 _TOO_BUSY_TO_LOOK = 0.25
 _PRESSED, _HARD_PRESSED, _NEARLY_FULL = 0.5, 0.65, 0.85
 """Rows are shed when so much of the ring is in use; where pairs are shed first, the other rows at the second; without
@@ -75,6 +72,7 @@ class Readout:
         self.stepping = Stepping(plan, lambda condition: self._watch.step(condition.host_s))
         self.host_time = HostTime()
         self._health: dict[str, int] = {}
+        self._counters: tuple[str, ...] = ()
         self._cpu_s: dict[str, float] = {}
         self._stops_asked = 0
         self._ledger: Ledger | None = None
@@ -133,6 +131,7 @@ class Readout:
             "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
             "warnings": self._watch.warnings,
             **self._watch.figures(self._state),
+            **self._watch.presence.figures(self.source.lost if self.source is not None else {}),
             **(recording.figures() if recording else {}),
             **self._health,
             "cpu_s": self._cpu_s,
@@ -186,10 +185,11 @@ class Readout:
     def _run(self) -> None:
         plan = self._plan
         decoder = load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds
+        self._counters = decoder.counters
         load_path(plan.layout, plan.datagram_framing, plan.processing)
-        self._ring = Ring(_buffer_bytes(plan))
+        self._ring = Ring(buffer_bytes(plan))
         about = {"acquisition_id": plan.manifest.acquisition_id, "directory": plan.directory}
-        self._live = Live(_declared(plan, decoder), about=about)
+        self._live = Live(declared(plan, decoder), about=about)
         with closing(open_source(plan)) as source:
             self.source = source
             plan.manifest.time["source_health"] = source.health()
@@ -206,7 +206,7 @@ class Readout:
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
                 step_name=plan.step_name, moving=plan.moving, processing=plan.processing,
             ) as recording:  # fmt: skip
-                recording.derivation.reserve(_rows_waiting(plan))
+                recording.derivation.reserve(rows_waiting(plan))
                 self._recording = recording
                 self._record(recording, source, self._ring)
                 self._complete(recording)
@@ -270,6 +270,9 @@ class Readout:
             if self._unwritten is not None:
                 recording.save(self._unwritten)
         self._health = source.health()
+        self._look_for(recording, source)
+        if source.lost:
+            self._plan.manifest.time["lost_sources"] = {str(number): why for number, why in source.lost.items()}
         with self._lock:
             self._state = "sealing"
         self.commands.close("the readout is sealing: nothing can be noted any more")
@@ -320,7 +323,19 @@ class Readout:
         if self._watch.health_due():
             self._health = source.health()
             self._cpu_s = self._watch.cpu_s()
+            self._look_for(recording, source)
         self._publish(recording)
+
+    def _look_for(self, recording: Recording, source: Datagrams | StreamSource) -> None:
+        """Mark, and warn of, sources that fell silent or were lost; mark those that are back."""
+        derivation, watch = recording.derivation, self._watch
+        watch.presence.counted(derivation.carry.counts, self._counters)
+        for change in watch.presence.changes():
+            recording.note(source_noted(derivation, change.kind, change.source, change.silent_s, change.what))
+            if change.kind == "silent":
+                watch.warn(watch.presence.sentence(change))
+        for why in source.lost.values():
+            watch.warn(why)
 
     def _complete(self, recording: Recording) -> None:
         """Derive what was shed. A stop that is asked for meanwhile leaves it to a replay."""
@@ -335,7 +350,7 @@ class Readout:
     def _receive(self, filler: Filler, source: Datagrams | StreamSource) -> None:
         """Receive: the thread, from beginning to end."""
         try:
-            _raise_priority(self._plan.receive.priority)
+            raise_priority(self._plan.receive.priority)
             filler.run(source)
         except Exception as why:  # noqa: BLE001 - a thread has nobody above it, and its end must not pass for the stream's
             self._fail(why)
@@ -345,7 +360,10 @@ class Readout:
         why = self._watch.silence()
         if why is not None:
             self.stop_by(why)
-        return self._recording is not None and self.stepping.ends_with_step and self._recording.all_sources_ended()
+        if self._recording is None or not self.stepping.ends_with_step:
+            return False
+        heard = len(self._recording.derivation.accounts.source_numbers)
+        return heard >= len(self._plan.sources) and self._recording.all_sources_ended()
 
     def _reading(self) -> bool:
         return self._stop_reason is None and not self._finished.is_set()
@@ -356,35 +374,3 @@ class Readout:
             return False
         self._stopping_since_s = self._stopping_since_s or time.monotonic()
         return time.monotonic() - self._stopping_since_s > _JOIN_S
-
-
-def _declared(plan: Plan, decoder: Decoder) -> Declaration:
-    """Return the live figures that this recording can give."""
-    pairing = plan.processing.pairing
-    return declare(
-        processed_columns(decoder.columns, plan.processing), decoder.counters, plan.layout,
-        ring=plan.processing.modules_of, half_window_ps=pairing.half_window_ps if pairing else None,
-        processing=plan.processing, heads=[head["number"] for head in (plan.manifest.scanner or {}).get("heads", ())],
-    )  # fmt: skip
-
-
-def _buffer_bytes(plan: Plan) -> int:
-    """Return how far reading may run ahead: a lossless sender waits for us, and a stop then stops it at once."""
-    return plan.buffer_bytes if plan.sources[0].kind == "udp" else min(plan.buffer_bytes, _LOSSLESS_AHEAD_BYTES)
-
-
-def _rows_waiting(plan: Plan) -> int:
-    """Return about how many rows wait for their turn in time at the rate that the plan expects."""
-    if plan.order is None or not plan.store_rows:
-        return 0
-    return min(int(plan.receive.rate_words_per_s * plan.order.max_disorder_ps * 1e-12), _MOST_RESERVED_ROWS)
-
-
-def _raise_priority(priority: int) -> None:
-    """Let the calling thread go before others, if asked to and allowed."""
-    if priority <= 0:
-        return
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except OSError as why:
-        _LOG.warning("no real-time priority %d for the receiving thread: %s", priority, why.strerror)

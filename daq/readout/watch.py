@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
-from daq.model.events import NO_SOURCE
 from daq.model.packets import Packets
 from daq.readout.filling import Filler
 from daq.readout.hostlimits import socket_buffer_verdict
 from daq.readout.plan import Plan
+from daq.readout.presence import STALLED_S, Presence
 from daq.readout.sources import Datagrams
 from daq.readout.streams import StreamSource
 
-STALLED_S = 1.5
-"""A source that has said nothing for so long is called stalled; heartbeats come every 100 ms."""
 FLUSH_S = 0.5
 _HEALTH_PERIOD_S = 0.5
+_MOST_WARNINGS = 256
+_LOG = logging.getLogger(__name__)
 _CLOCK_OF_A_THREAD = 6
-_SOURCES = 1 << 16
 
 
 class Watch:
@@ -35,7 +33,7 @@ class Watch:
         self._next_health_s = 0.0
         self._words_at_s = 0.0
         self._flushed = True
-        self._heard_ns = np.zeros(_SOURCES, np.int64)
+        self.presence = Presence(plan)
         self.warnings: list[str] = []
         self.drained = 0
         self._host_s = plan.stop.host_s
@@ -54,13 +52,20 @@ class Watch:
         self._filler = filler
         self._started_s = self._next_health_s = self._words_at_s = now_s
         filler.last_packet_s = now_s
+        self.presence.begin()
 
     def saw(self, packets: Packets) -> None:
         """Note who was heard."""
-        self._heard_ns[packets.source] = packets.arrival_ns
+        self.presence.saw(packets)
         if packets.length.any():
             self._words_at_s = time.monotonic()
             self._flushed = False
+
+    def warn(self, sentence: str) -> None:
+        """Say something in the status from now on, once; at most 256 of them."""
+        if sentence not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
+            _LOG.warning("%s", sentence)
+            self.warnings.append(sentence)
 
     def silence(self) -> str | None:
         """Return why to stop when nothing has come for too long. Ask after a read in vain only."""
@@ -113,7 +118,8 @@ class Watch:
         if self._filler is None or state != "recording":
             return {"stalled": False, "silent_s": 0.0, "silent_sources": []}
         silent_s = time.monotonic() - self._filler.last_packet_s
-        heard = self._heard_ns[:NO_SOURCE]
-        late_ns = time.monotonic_ns() - int(STALLED_S * 1e9)
-        silent = np.flatnonzero((heard > 0) & (heard < late_ns))[:64].tolist()
-        return {"stalled": silent_s > STALLED_S, "silent_s": round(silent_s, 3), "silent_sources": silent}
+        return {
+            "stalled": silent_s > STALLED_S,
+            "silent_s": round(silent_s, 3),
+            "silent_sources": self.presence.silent(),
+        }

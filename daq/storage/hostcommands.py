@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from daq.errors import FormatError, UsageError
+from daq.model.events import NO_SOURCE
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.derive import SHED_PAIRS, Derivation, Rows
+from daq.storage.hostmarks import one_mark
 from daq.storage.reader import ListMode
 from daq.storage.steps import MOVING, WHOLE
 
-_COMMANDS = ("operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost", "hand_over", "injection")
+_COMMANDS = (
+    "operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost", "hand_over", "injection", "silent",
+    "heard",
+)  # fmt: skip
+
+_OF_SOURCES = ("silent", "heard")
 
 
 class _Command(NamedTuple):
@@ -24,6 +31,7 @@ class _Command(NamedTuple):
     seen: int
     value2: float
     text: str
+    source: int = NO_SOURCE
 
 
 @dataclass(slots=True)
@@ -40,7 +48,7 @@ class HostCommands:
         utc: deque[int] = deque()
         commands: deque[_Command] = deque()
         start: _Command | None = None
-        names = ["kind", "time_ps", "value", "value2", "text"]
+        names = ["kind", "time_ps", "value", "value2", "text", "source"]
         for batch in recording.batches("marks", names) if "marks" in recording.streams else ():
             for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
                 mark = _Command(*row)
@@ -80,17 +88,24 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
     if command.kind == "step":
         return derivation.step(_condition(command.text), command.text, moving=command.value2 == MOVING)
     if command.kind == "stop":
-        if derivation.decides(command.text):  # where it releases the deciding pair
-            return {}
-        return derivation.stop_now(command.text, whole=command.value2 == WHOLE)
+        decided = derivation.decides(command.text)  # where it releases the deciding pair
+        return {} if decided else derivation.stop_now(command.text, whole=command.value2 == WHOLE)
     if command.kind == "motion_lost":
         return derivation.motion_lost(command.text)
-    if command.kind in ("pause", "resume", "flush"):
-        again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
+    again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
+    if command.kind in again:
         return again[command.kind]()
     if command.kind == "shed":
         derivation.shed(pairs_alone=command.text == SHED_PAIRS)
+    if command.kind in _OF_SOURCES:
+        return source_noted(derivation, command.kind, command.source, command.value2, command.text)
     return derivation.mark(command.kind, time_ps=command.time_ps, text=command.text)
+
+
+def source_noted(derivation: Derivation, kind: str, source: int, value2: float, text: str) -> Rows:
+    """Return the mark that says, after the packets seen, that a source is `silent`, or `heard` again."""
+    seen, now_ps = derivation.packets_seen, derivation.latest_ps
+    return {"marks": [one_mark(kind, now_ps, value=seen, value2=value2, text=text, source=source)]}
 
 
 def _condition(text: str) -> StopCondition:

@@ -114,12 +114,14 @@ def merged(
     return {**columns, "text": [""] * (rows + len(marks))}
 
 
-def one_mark(kind: str, time_ps: int, *, value: int = 0, value2: float = np.nan, text: str = "") -> dict[str, Any]:
-    """Return a single mark of no source as columns."""
+def one_mark(
+    kind: str, time_ps: int, *, value: int = 0, value2: float = np.nan, text: str = "", source: int = NO_SOURCE
+) -> dict[str, Any]:
+    """Return a single mark, of no source unless given, as columns."""
     return {
         "time_ps": np.array([time_ps], np.int64),
         "kind": np.array([MARKS.index(kind)], np.uint8),
-        "source": np.array([NO_SOURCE], np.uint16),
+        "source": np.array([source], np.uint16),
         "value": np.array([value], np.int64),
         "value2": np.array([value2]),
         "text": [text],

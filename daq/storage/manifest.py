@@ -41,7 +41,9 @@ class RecordedStep(BaseModel):
 
     `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks, `lossy`
     of how many the front end says that it lost some or all. `live_ps` is the time in which events counted; None where
-    there are such units, the clock went back, or the step has no end: the marks cannot tell then.
+    there are such units, the clock went back, or the step has no end: the marks cannot tell then. So it is where the
+    time is not the same for all sources; `source_live_ps` has it by source where front ends tell their dead time, or
+    one ended or fell silent, dead time left out.
     `hand_overs` are those noted since the step before ended, each as `daq.model.handover.Confirmed`.
     """
 
@@ -59,6 +61,7 @@ class RecordedStep(BaseModel):
     missing: int = 0
     lossy: int = 0
     live_ps: int | None = None
+    source_live_ps: dict[int, int] = {}
     hand_overs: list[dict[str, Any]] = []
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daq.model.events import MARKS
+from daq.model.events import MARKS, NO_SOURCE
 from daq.model.stop import is_limit
+from daq.storage.livetimes import LiveTimes
 from daq.storage.manifest import RecordedStep
 
 if TYPE_CHECKING:
@@ -32,8 +33,11 @@ _NO_LIMIT = "end"
 _AS_MEANT = (NEXT_STEP, "operator", "end")
 """What ends a step without limits as it was meant to be ended."""
 _NEVER_PS = -(1 << 63)
-_COLUMNS = ("kind", "time_ps", "value", "value2", "text")
-_KINDS = ("start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "jump", "hand_over")
+_COLUMNS = ("kind", "time_ps", "source", "value", "value2", "text")
+_OF_SOURCES = ("dead_time", "source_start", "source_end", "silent", "heard")
+_KINDS = (
+    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "jump", "hand_over", *_OF_SOURCES
+)  # fmt: skip
 _TELLS = np.zeros(256, np.bool_)
 _TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
 
@@ -47,13 +51,27 @@ class StepList:
         self._due: dict[int, int] = {}
         self._paused_since_ps: int | None = None
         self._went_back = False
+        self._live = LiveTimes()
         self.entries: tuple[RecordedStep, ...] = ()
 
-    def see(self, kind: str, time_ps: int, value2: float, text: str, *, value: int = 0, due: int = 0) -> None:
+    def see(
+        self,
+        kind: str,
+        time_ps: int,
+        value2: float,
+        text: str,
+        *,
+        value: int = 0,
+        source: int = NO_SOURCE,
+        due: int = 0,
+    ) -> None:
         """Take in the next mark; a step that it ends is all there once `due` is durable, whatever that counts.
 
-        `value` is needed of `gap`, `lossy` and `jump` alone.
+        `value` is needed of `gap`, `lossy` and `jump` alone, `source` of those that say how a source is.
         """
+        if kind in _OF_SOURCES:
+            self._live.see(kind, source, self._active_ps(time_ps), value2, text)
+            return
         if kind == "start" and not self.entries:
             self._begin(text, self._stop, time_ps, moving=value2 == MOVING)
         elif kind == "step":
@@ -71,8 +89,8 @@ class StepList:
         """Take in marks as columns, their kind as the index in `MARKS`."""
         for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():
             kind, time_ps, value2 = (columns[name][row].item() for name in ("kind", "time_ps", "value2"))
-            value = int(columns["value"][row])
-            self.see(MARKS[kind], time_ps, value2, columns["text"][row], value=value, due=due)
+            value, source = int(columns["value"][row]), int(columns["source"][row])
+            self.see(MARKS[kind], time_ps, value2, columns["text"][row], value=value, source=source, due=due)
 
     def durable(self, much: int) -> list[RecordedStep]:
         """Return the steps when `much` is durable and no more will be: one that has lost some is not completed."""
@@ -85,6 +103,15 @@ class StepList:
         step = RecordedStep(number=len(self.entries) + 1, name=name, stop=stop, begin_ps=time_ps, moving=moving)
         self.entries = (*self.entries, step)
         self._paused_since_ps, self._went_back = None, False
+        self._live.begin()
+
+    def _active_ps(self, time_ps: int) -> int:
+        """Return how long the last step has counted at a time; 0 where none lasts."""
+        if not self.entries or self.entries[-1].ended_by is not None:
+            return 0
+        step = self.entries[-1]
+        until_ps = time_ps if self._paused_since_ps is None else min(time_ps, self._paused_since_ps)
+        return max(0, until_ps - step.begin_ps - step.paused_ps)
 
     def _note(self, kind: str, time_ps: int, value: int, text: str) -> None:
         """Take in what happens during a step, or after the last one."""
@@ -116,10 +143,13 @@ class StepList:
             self._note("resume", time_ps, 0, "")
         *before, step = self.entries
         as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
-        live_ps = (
-            None if step.missing or step.lossy or self._went_back else max(0, time_ps - step.begin_ps - step.paused_ps)
-        )
-        ended = step.model_copy(update={"end_ps": time_ps, "ended_by": by, "completed": as_meant, "live_ps": live_ps})
+        told = not (step.missing or step.lossy or self._went_back)
+        active_ps = max(0, time_ps - step.begin_ps - step.paused_ps)
+        of_sources = self._live.end(active_ps) if told else {}
+        live_ps = next(iter(of_sources.values()), active_ps) if told and len(set(of_sources.values())) <= 1 else None
+        ended = step.model_copy(update={
+            "end_ps": time_ps, "ended_by": by, "completed": as_meant, "live_ps": live_ps, "source_live_ps": of_sources,
+        })  # fmt: skip
         self._due[step.number] = due
         self.entries = (*before, ended)
 

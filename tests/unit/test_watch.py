@@ -15,6 +15,7 @@ from support_slabs import Row, packets_from
 
 from daq.model.order import OrderRule
 from daq.model.packets import Flag, Packets
+from daq.readout import presence as presence_module
 from daq.readout import watch as watch_module
 from daq.readout.filling import Filler
 from daq.readout.plan import Receive
@@ -42,7 +43,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(watch_module, "time", clock)
+    for module in (watch_module, presence_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
