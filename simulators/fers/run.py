@@ -19,9 +19,8 @@ from simulators.fers.events import EventMaker, Made, service, start
 from simulators.fers.faults import RunFaults
 from simulators.fers.registers import CHANNELS, CLOCK_PS, Command, Register
 from simulators.fers.settings import COUNTING
-from simulators.fers.signals import Signals
+from simulators.fers.signals import PS, Signals
 
-PS = 1_000_000_000_000
 BLOCK_PS = 5_000_000_000
 """Events are made for so much time at once."""
 _MOST_APART_PS = 50_000_000_000

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from simulators.fers.registers import CHANNELS
 
+PS = 1_000_000_000_000
+
 Ints = npt.NDArray[np.int64]
 Amplitudes = npt.NDArray[np.uint16]
 
