@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from daq.composition.processing import Asked
     from daq.model.host import HostFinding
+    from daq.model.processing import Processing
     from daq.model.stop import StopCondition
     from daq.readout.parent import ReadoutProcess
     from daq.readout.plan import Plan, SourceAddress
@@ -130,7 +131,7 @@ def plan_recording(
     manifest = new_manifest(profile, identity=identity, source=", ".join(sources), stop=str(stop), simulated=simulated)
     processing = asked_of(profile, manifest, asked or Asked(Said()))
     require_countable(profile, stop, processing, store_rows=store_rows)
-    _require_space(profile, directory, addresses, stop, store_raw=store_raw)
+    _require_space(profile, directory, addresses, stop, processing=processing, store_raw=store_raw)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(directory.resolve()),
@@ -198,6 +199,7 @@ def _require_space(
     sources: Sequence[SourceAddress],
     stop: StopCondition,
     *,
+    processing: Processing,
     store_raw: bool,
 ) -> None:
     """Refuse a recording whose estimate does not fit the storage."""
@@ -210,18 +212,24 @@ def _require_space(
         words = duration_s * profile.transport.rate_max_words_per_s * len(sources)
     if stop.counts:
         words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
-    require_space(profile, directory, words=words, duration_s=duration_s, store_raw=store_raw)
+    require_space(
+        profile, directory, words=words, duration_s=duration_s, processing=processing, store_raw=store_raw
+    )  # fmt: skip
 
 
 def require_space(
-    profile: InstrumentProfile, directory: Path, *, words: float, duration_s: float, store_raw: bool = True
-) -> None:
+    profile: InstrumentProfile, directory: Path, *, words: float, duration_s: float, processing: Processing,
+    store_raw: bool = True,
+) -> None:  # fmt: skip
     """Raise `StorageFullError` where so many words in so many seconds do not fit the storage."""
     from daq.listmode.columns import decoded_columns
     from daq.storage import space
     from daq.storage.streams import stream_schemas
 
-    schemas = stream_schemas(decoded_columns(profile.layout), store_raw=store_raw, late=True)
+    columns = decoded_columns(profile.layout)
+    schemas = stream_schemas(
+        columns, store_raw=store_raw, late=True, processing=processing if processing.heads else None
+    )
     word_bytes = profile.layout.word_bytes
     space.require_space(
         directory, space.estimate_bytes(words, word_bytes=word_bytes, schemas=schemas, duration_s=duration_s)

@@ -59,9 +59,9 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
     plug, profile = instrument_for(equipment, protocol)
     sources = addresses_of(profile, plug.urls)
     limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
-    _require_space(equipment, protocol, profile, wanted.directory)
     camera = camera_for(equipment, protocol, wanted.collimator)
     processing = _processing(equipment, protocol, profile, camera.heads)
+    _require_space(equipment, protocol, profile, wanted.directory, processing)
     store_rows = protocol.store.pairs if pairs_itself(profile) else protocol.store.rows
     for limit in limits:
         require_countable(profile, limit, processing, store_rows=store_rows)
@@ -94,8 +94,9 @@ def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
 
 
 def _require_space(
-    equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile, directory: Path
-) -> None:
+    equipment: Equipment, protocol: AcquisitionProtocol, profile: InstrumentProfile, directory: Path,
+    processing: Processing,
+) -> None:  # fmt: skip
     """Refuse a protocol that does not fit the storage.
 
     A minute at the highest rate must fit where none is stated, and where singles are paired: a rate of PET is of pairs.
@@ -106,7 +107,9 @@ def _require_space(
     words = 0.0 if counts is None else _MARGIN * counts
     if counts is None or (protocol.coincidence is not None and not pairs_itself(profile)):
         words = max(words, min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s)
-    require_space(profile, directory, words=words, duration_s=duration_s, store_raw=protocol.store.raw)
+    require_space(
+        profile, directory, words=words, duration_s=duration_s, processing=processing, store_raw=protocol.store.raw
+    )
 
 
 def pairs_itself(profile: InstrumentProfile) -> bool:
