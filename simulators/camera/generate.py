@@ -102,7 +102,8 @@ class Simulation:
         self._scene = scene
         self._rng = np.random.default_rng([seed, 0])
         self._state = self._rng.integers(0, 1 << 64, 1, np.uint64)
-        self._heads = {head.number: head_numbers(head) for head in scene.heads}
+        highest_kev = max((float(lines_of(source.nuclide)[:, 0].max()) for source in scene.sources), default=0.0)
+        self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
         self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
         self._dead = np.zeros((MOST_HEADS, 3), np.int64)

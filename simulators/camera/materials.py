@@ -1,8 +1,8 @@
-"""How crystals and lead attenuate photons: cross sections of photoelectric absorption and of Compton scattering.
+"""How crystals attenuate photons: cross sections of photoelectric absorption and of Compton scattering.
 
 Linear coefficients in 1/mm, computed with xraylib 4.3.0 (T. Schoonjans et al., Spectrochim. Acta B 66, 776 (2011);
-photoelectric and Compton cross sections after L. Kissel and D. E. Cullen) for NaI of 3.667, CsI of 4.51, LaBr3 of 5.08
-and lead of 11.35 g/cm3. Coherent scattering, which leaves the energy and nearly the direction, is not counted.
+photoelectric and Compton cross sections after L. Kissel and D. E. Cullen) for NaI of 3.667, CsI of 4.51 and LaBr3 of
+5.08 g/cm3. Coherent scattering, which leaves the energy and nearly the direction, is not counted.
 """
 
 from __future__ import annotations
@@ -59,13 +59,6 @@ _LABR3 = Material(
      0.04005, 0.02409, 0.01108, 0.006239, 0.003993, 0.002125),
     (0.04765, 0.05158, 0.05431, 0.05734, 0.05739, 0.05763, 0.05919, 0.05979, 0.05955, 0.05843, 0.05699, 0.05547,
      0.05396, 0.05249, 0.05109, 0.04793, 0.04522, 0.04084, 0.03746, 0.03475, 0.03079),
-)  # fmt: skip
-LEAD = Material(
-    (20, 25, 30, 40, 50, 60, 80, 88, 88.1, 100, 120, 140, 160, 180, 200, 250, 300, 400, 500, 600, 790),
-    (95.3, 52.95, 32.76, 15.15, 8.277, 5.031, 2.284, 1.756, 8.285, 5.944, 3.694, 2.469, 1.737, 1.271, 0.9607, 0.5336,
-     0.3325, 0.1608, 0.09373, 0.06136, 0.03347),
-    (0.07828, 0.08679, 0.09339, 0.1024, 0.1076, 0.1105, 0.1126, 0.1127, 0.1127, 0.1123, 0.1108, 0.1088, 0.1065, 0.1041,
-     0.1018, 0.09619, 0.09121, 0.08296, 0.07643, 0.07109, 0.06319),
 )  # fmt: skip
 CRYSTALS = MappingProxyType({"NaI(Tl)": _NAI, "CsI(Tl)": _CSI, "CsI(Na)": _CSI, "LaBr3(Ce)": _LABR3})
 """By the name that scanner profiles use."""

@@ -189,6 +189,12 @@ class Scene:
             raise UsageError(f"heads {numbers}: at least one, and each number once")
         for source in self.sources:
             self._check(source)
+        for head in self.heads:
+            if self.medium is not None and head.collimator and self.medium.reach_mm >= head.radius_mm:
+                raise UsageError(
+                    f"the medium reaches {self.medium.reach_mm:g} mm from the axis; the collimator of head"
+                    f" {head.number} is at {head.radius_mm:g} mm"
+                )
 
     def _check(self, source: Source | Field) -> None:
         """Raise where a source is not in front of the heads that see it."""

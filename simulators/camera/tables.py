@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from daq.errors import RefusedError
 from daq.model.camera import Collimator
+from daq.model.collimator import effective_diameter_mm, effective_length_mm, efficiency
 from daq.model.nuclide_table import nuclide
 from daq.model.nuclides import Nuclide
-from simulators.camera.materials import LEAD, crystal_material
+from simulators.camera.materials import crystal_material
 from simulators.camera.model import Field, SimulatedHead, Source
 from simulators.pet.model import Medium
 
@@ -20,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 LOWEST_KEV, HIGHEST_KEV, STEPS = 20.0, 790.0, 1024
 """Energies of the tables, in equal steps of the logarithm; photons below are absorbed, lines above are refused."""
-HEXAGON_K = 0.26
-"""Of hexagonal holes in a hexagonal array, in the closed form of the sensitivity."""
+COLLIMATED_KEV = 30.0
+"""The lowest energy that the closed forms of collimators know; below, crystals hardly see photons."""
 
 
 def energies_kev() -> Floats:
@@ -62,8 +63,11 @@ class HeadNumbers:
     table: Floats
 
 
-def head_numbers(head: SimulatedHead) -> HeadNumbers:
-    """Return a head as the compiled loops take it. Raises `MissingError` for a crystal that is not known."""
+def head_numbers(head: SimulatedHead, highest_kev: float) -> HeadNumbers:
+    """Return a head as the compiled loops take it, for photons up to `highest_kev`.
+
+    Raises `MissingError` for a crystal that is not known, `LimitError` where photons pass the collimator's walls.
+    """
     angle = math.radians(head.angle_deg)
     crystal = head.crystal
     collimator = head.collimator
@@ -77,7 +81,7 @@ def head_numbers(head: SimulatedHead) -> HeadNumbers:
     kev = energies_kev()
     material = crystal_material(crystal.material)
     total = material.total(kev)
-    passing, effective = collimation(collimator, kev)
+    passing, effective = collimation(collimator, np.clip(kev, COLLIMATED_KEV, max(highest_kev, COLLIMATED_KEV)))
     table = np.ascontiguousarray(np.stack([total, material.photo(kev) / total, passing, effective], axis=1))
     return HeadNumbers(plain, table)
 
@@ -95,24 +99,16 @@ def opening_cosine(collimator: Collimator | None) -> float:
 
 
 def collimation(collimator: Collimator | None, energy_kev: Floats) -> tuple[Floats, Floats]:
-    """Return chance to pass and effective length in mm, by energy.
+    """Return chance to pass, and effective length of holes or width of a pinhole in mm, by energy [n].
 
-    Parallel holes: K^2 (d / l_e)^2 d^2 / (d + t)^2 with l_e = l - 2 / mu (H. O. Anger 1964). A pinhole: its effective
-    diameter squared over 16, which a place at b mm with angle t multiplies by cos^3 t / b^2.
+    The closed forms are those of `daq.model.collimator`; of a pinhole the chance is that of a place 1 mm in front of
+    it, which another at b mm under the angle t multiplies by cos^3 t / b^2. Raises `LimitError` where photons pass.
     """
     if collimator is None:
         return np.ones_like(energy_kev), np.zeros_like(energy_kev)
-    mu = LEAD.total(energy_kev)
-    if collimator.kind == "pinhole":
-        half = math.radians((collimator.opening_deg or 90.0) / 2)
-        edge = 2 / mu * math.tan(half)
-        squared = collimator.hole_mm * (collimator.hole_mm + edge)
-        return squared / 16, np.sqrt(squared)
-    effective = collimator.length_mm - 2 / mu
-    if effective.min() <= 0:
-        raise RefusedError(f"a collimator of {collimator.length_mm} mm: photons pass through its walls")
-    hole, wall = collimator.hole_mm, collimator.septum_mm
-    return np.asarray((HEXAGON_K * hole / effective * hole / (hole + wall)) ** 2), effective
+    width_of = effective_length_mm if collimator.kind == "parallel" else effective_diameter_mm
+    passing = [efficiency(collimator, kev, 1.0) for kev in energy_kev]
+    return np.array(passing), np.array([width_of(collimator, kev) for kev in energy_kev])
 
 
 def source_numbers(source: Source, length_ps: int) -> Floats:
