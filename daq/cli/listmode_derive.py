@@ -6,7 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from daq.errors import UsageError
+
 _MOST_DIFFERENCES = 20
+_MOST_HEADS = 256
 
 
 def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
@@ -17,6 +20,12 @@ def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="the directory to write; it must not exist or be empty"
     )
+    parser.add_argument(
+        "--scanner", metavar="NAME", help="scanner profile with the heads that the file's amplitudes are of"
+    )
+    parser.add_argument("--head", type=int, default=0, metavar="N", help="which of them the file is of (default: 0)")
+    parser.add_argument("--head-calibrations", metavar="DIR", help="folder of the calibration files of heads")
+    parser.add_argument("--collimator", metavar="NAME", help="the collimator that was mounted")
     parser.add_argument("--no-raw", action="store_true", help="keep rows only; no replay, no export to raw")
     parser.add_argument("--force", action="store_true", help="import even if the file does not look like the profile's")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -33,6 +42,8 @@ def run_import(options: argparse.Namespace) -> int:
     """Import a file."""
     from daq import composition
     from daq.cli.output import print_json, progress
+    from daq.composition.processing import Asked, asked_of
+    from daq.composition.sorting import Said
     from daq.storage.importing import import_file
     from daq.storage.info import describe, print_info
     from device_profiles.load import list_profiles, load_profile
@@ -45,11 +56,17 @@ def run_import(options: argparse.Namespace) -> int:
     )
     others = {item.profile.id: item.profile.layout.preamble_begins for item in list_profiles()}
     others.pop(profile.id, None)
+    if not 0 <= options.head < _MOST_HEADS:
+        raise UsageError(f"--head {options.head}: 0 to {_MOST_HEADS - 1}")
+    asked = Asked(
+        Said(scanner=options.scanner), head_calibrations=options.head_calibrations, collimator=options.collimator
+    )
+    processing = asked_of(profile, manifest, asked)
     with progress(quiet=options.json) as display:
         task = display.add_task("importing", total=None, figures="")
         import_file(
             path, out, manifest, profile.layout, profile.clock, store_raw=not options.no_raw, force=options.force,
-            foreign=others, order=profile.order,
+            foreign=others, order=profile.order, processing=processing, source=options.head,
             progress=lambda done, total: display.update(task, completed=done, total=total),
         )  # fmt: skip
     if options.json:

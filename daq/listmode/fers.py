@@ -1,7 +1,8 @@
 """The decoder of FERS-5200 events: runs of whole events in, singles, marks and counts out. It has the interface of
 `Decoder`.
 
-    time       = time stamp * 8 ns; of a hit, that of the time reference plus the time of arrival in units of 0.5 ns
+    time       = time stamp * 8 ns; of a hit, that of the time reference plus the time of arrival in units of 0.5 ns; in
+                 common stop, counted from the window before the reference (Janus subtracts it from the window as well)
     amplitudes = codes of the channels, uint16 [events, 64]; a channel that an event does not hold has 0
 
 A board counts all its triggers and gives each event the number of its own (Janus, CAEN's program, counts lost triggers
@@ -9,8 +10,8 @@ by the same rule). What is missing between two events triggered while the board 
 `dead_time` marks, one for each second of the source's own time, with the share of triggers that gave events. A jump by
 more triggers than there were clocks in between is a broken number and no dead time: it is counted.
 
-Source of all bits: CAEN FERSlib in `djanloo/pyferslib` 6a3359e, `src/FERS_readout.c`; of lost triggers: CAEN Janus 5202
-3.x, `JanusC.c`.
+Source of all bits: CAEN FERSlib in `djanloo/pyferslib` 6a3359e, `src/FERS_readout.c`; of lost triggers and
+of common stop: CAEN Janus 5202, `JanusC.c`.
 """  # noqa: D205 - one sentence
 
 from __future__ import annotations
@@ -54,8 +55,11 @@ class FersDecoder:
         self._timing = settings.events == "timing"
         self._high, self._low = amplitude_tables(settings)
         self._facts = np.array(
-            [self._timing, _GAINS[settings.gain], settings.high_gain_to_adc, settings.channel_counts], np.int64
-        )
+            [
+                self._timing, _GAINS[settings.gain], settings.high_gain_to_adc, settings.channel_counts,
+                settings.common_stop_window_ps,
+            ], np.int64,
+        )  # fmt: skip
 
     def start(self, *, imported: bool) -> Carry:
         """Return the carry before the first packet."""

@@ -66,6 +66,7 @@ class Facts(NamedTuple):
     gain: Any
     high_to: Any
     rates: Any
+    window_ps: Any
     high: Any
     low: Any
 
@@ -191,20 +192,23 @@ def _ones(bits: Any) -> Any:
 
 
 @spliced
-def _hits(data: Any, at: Any, words: Any, qualifier: Any, s: Any, base_ps: Any, singles: Singles, row: Any) -> Any:
+def _hits(
+    data: Any, at: Any, words: Any, qualifier: Any, s: Any, base_ps: Any, window_ps: Any, singles: Singles, row: Any
+) -> Any:  # fmt: skip
     """Make a single of each hit; return the rows, or -1 for a list without a reference or with a channel of none."""
     if words < 1:
         return np.int64(-1)
     reference_ps = base_ps + np.int64(_word(data, at + _PAYLOAD) & np.uint32(0xF)) * f.FINE_PS
     streaming = (qualifier & f.TIMING_MASK) == f.STREAMING
-    sign = -1 if (qualifier & f.TIMING_MASK) == f.COMMON_STOP else 1
+    if (qualifier & f.TIMING_MASK) == f.COMMON_STOP:
+        reference_ps -= window_ps
     for hit in range(1, words):
         word = np.int64(_word(data, at + _PAYLOAD + hit * _W))
         channel = word >> f.HIT_CHANNEL_SHIFT
         if channel >= f.CHANNELS:
             return np.int64(-1)
         counts = word & (f.STREAMING_TIME_MASK if streaming else f.HIT_TIME_MASK)
-        singles.time_ps[row] = reference_ps + sign * counts * f.FINE_PS
+        singles.time_ps[row] = reference_ps + counts * f.FINE_PS
         singles.detector[row] = s * f.CHANNELS + channel
         singles.energy[row] = 0 if streaming else word >> f.HIT_TOT_SHIFT & f.HIT_TOT_MASK
         row += 1
@@ -218,7 +222,7 @@ def _events(
 ) -> Any:  # fmt: skip
     """Make the singles of an event; return the rows, or -1 for one that does not hold what it says."""
     if kind == _TIMING:
-        return _hits(data, at, words, qualifier, s, when, singles, row) if facts.timing else row
+        return _hits(data, at, words, qualifier, s, when, facts.window_ps, singles, row) if facts.timing else row
     if facts.timing:
         return row
     if not _spectroscopy(data, at, words, qualifier, facts, singles.amplitudes[row]):
@@ -313,9 +317,9 @@ def decode_events(  # noqa: C901 - one loop, for its speed
 ) -> Any:  # fmt: skip
     """Decode runs of whole events of the new protocol; return the rows of singles and of marks.
 
-    `settings`: timing, gain, high_to, rates of `Facts`. The others are those of `Carry` and `Decoded`.
+    `settings`: timing, gain, high_to, rates, window_ps of `Facts`. The others are those of `Carry` and `Decoded`.
     """
-    facts = Facts(settings[0], settings[1], settings[2], settings[3], high, low)
+    facts = Facts(settings[0], settings[1], settings[2], settings[3], settings[4], high, low)
     singles = Singles(time_ps, head, amplitudes, detector, energy)
     marks = Marks(mark_time_ps, mark_kind, mark_source, mark_value, mark_value2, np.zeros(1, np.int64))
     row = np.int64(0)

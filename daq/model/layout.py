@@ -211,6 +211,8 @@ class Fers(Strict):
     """Codes of the high gain for one of the low one."""
     high_pedestal_adc: Annotated[float, Field(ge=0, lt=1 << 14)] = 0.0
     low_pedestal_adc: Annotated[float, Field(ge=0, lt=1 << 14)] = 0.0
+    common_stop_window_ps: Annotated[int, Field(ge=0, le=10**12)] = 0
+    """Of boards in common stop: how long before its time reference the window opens from which hits are timed."""
     channel_counts: bool = True
     """Whether counts of the channels' triggers become marks."""
 

@@ -10,8 +10,11 @@ from typing import BinaryIO
 from daq.errors import MismatchError, MissingError, RefusedError
 from daq.listmode.codegen import CAUSES
 from daq.listmode.columns import decoded_columns
+from daq.model import fers
 from daq.model.layout import Clock, Layout
 from daq.model.order import OrderRule
+from daq.model.packets import Flag
+from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.storage.accounts import unnumbered
 from daq.storage.kernels import load_decoder
@@ -19,7 +22,7 @@ from daq.storage.manifest import Manifest
 from daq.storage.recording import Recording
 from daq.storage.space import estimate_bytes, require_space
 from daq.storage.streams import stream_schemas
-from daq.wire.stream import StreamFramer
+from daq.wire.framers import Framer, framer_of
 
 READ_BYTES = 1 << 20
 _LOOK_BYTES = 1 << 20
@@ -34,38 +37,42 @@ def import_file(
     path: Path, out: Path, manifest: Manifest, layout: Layout, clock: Clock, *,
     stop: StopCondition | None = None, store_raw: bool = True, force: bool = False,
     foreign: Mapping[str, Sequence[str]] = MappingProxyType({}), order: OrderRule | None = None,
+    processing: Processing | None = None, source: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:  # fmt: skip
     """Write the words of `path` to the list-mode directory `out`; return its sealed manifest.
 
-    `progress(done, total)` is called with bytes. `foreign` maps ids of other profiles to what their files begin with:
-    a file that begins so is theirs. Raises `MissingError`, `MismatchError` when file and profile do not
-    fit (unless `force`), `StorageFullError` before anything is written when the room does not suffice.
+    They are those of the source with this number. `progress(done, total)` is called with bytes. `foreign` maps ids of
+    other profiles to what their files begin with: a file that begins so is theirs. Raises `MissingError`,
+    `MismatchError` when file and profile do not fit (unless `force`), `RefusedError` for amplitudes without the heads
+    that they are of, `StorageFullError` before anything is written when the room does not suffice.
     """
-    if layout.decoder is not None:
-        raise MismatchError(f"{path}: the decoder {layout.decoder} takes datagrams; no file of such is known")
+    if layout.decoder not in (None, "fers"):
+        raise MismatchError(f"{path}: no file of what the decoder {layout.decoder} takes is known")
     total = _size_of(path)
     with _opened(path) as file:
         _look(path, _read(file, min(total, layout.preamble_bytes + _LOOK_BYTES)), layout, clock, foreign, force=force)
         file.seek(0)
-        words = total // layout.word_bytes
-        schemas = stream_schemas(decoded_columns(layout), store_raw=store_raw, late=order is not None)
-        require_space(out, estimate_bytes(words, word_bytes=layout.word_bytes, schemas=schemas))
+        schemas = stream_schemas(
+            decoded_columns(layout), store_raw=store_raw, late=order is not None, processing=processing
+        )
+        unit = _unit_bytes(layout)
+        require_space(out, estimate_bytes(total // unit, word_bytes=unit, schemas=schemas))
         with Recording.start(
             out,
             manifest,
             layout,
             clock,
-            "word",
+            layout.unit,
             "stream",
             stop=stop,
             store_raw=store_raw,
             imported=True,
             order=order,
+            processing=processing,
         ) as recording:
-            framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
-            for rows, done in _rows(file, framer):
-                recording.feed(unnumbered(rows, source=0, arrival_ns=0))
+            for rows, done in _rows(file, framer_of(layout)):
+                recording.feed(unnumbered(rows, source=source, arrival_ns=0))
                 progress(done, total)
                 if recording.failure is not None:
                     break
@@ -76,7 +83,7 @@ def import_file(
     return sealed
 
 
-def _rows(file: BinaryIO, framer: StreamFramer) -> Iterator[tuple[list[tuple[int, bytes]], int]]:
+def _rows(file: BinaryIO, framer: Framer) -> Iterator[tuple[list[tuple[int, bytes]], int]]:
     done = 0
     while chunk := _read(file, READ_BYTES):
         done += len(chunk)
@@ -116,9 +123,10 @@ def _look(
     path: Path, head: bytes, layout: Layout, clock: Clock, foreign: Mapping[str, Sequence[str]], *, force: bool
 ) -> None:
     """Refuse a file whose first MiB does not look like this layout. `force` lets pass what can be decoded at all."""
-    framer = StreamFramer(layout.word_bytes, layout.preamble_bytes, layout.preamble_begins)
+    framer = framer_of(layout)
     try:
-        rows = [row for row in framer.feed(head) if row[0] == 0]
+        every = framer.feed(head)
+        rows = [row for row in every if row[0] == 0]
         if len(head) < layout.preamble_bytes:
             framer.finish()
     except MismatchError as why:
@@ -133,17 +141,33 @@ def _look(
     carry = decoder.start(imported=True)
     decoder.decode(unnumbered(rows, source=0, arrival_ns=0), carry)
     counts = dict(zip(decoder.counters, carry.counts.sum(axis=0).tolist(), strict=True))
-    if why_unfit := _why_unfit(counts, layout, len(head)):
+    broken_bytes = sum(len(data) for flags, data in every if flags & Flag.MALFORMED)
+    if why_unfit := _why_broken(broken_bytes, layout, len(head)) or _why_unfit(counts, layout, len(head)):
         raise MismatchError(f"{path}: {why_unfit}: another format, byte order or profile? {_FORCE}")
 
 
+def _unit_bytes(layout: Layout) -> int:
+    """Return the least bytes of the wire that can give a row."""
+    spectroscopy = layout.fers is not None and layout.fers.events == "spectroscopy"
+    return fers.HEADER_BYTES if spectroscopy else layout.word_bytes
+
+
+def _why_broken(broken_bytes: int, layout: Layout, looked_bytes: int) -> str | None:
+    if broken_bytes <= _UNFIT_FRACTION * looked_bytes:
+        return None
+    share = f"{100 * broken_bytes / looked_bytes:.0f} %, limit {100 * _UNFIT_FRACTION:.0f} %"
+    return f"{broken_bytes} of the first {looked_bytes} bytes are no {layout.unit}s of the profile ({share})"
+
+
 def _why_unfit(counts: Mapping[str, int], layout: Layout, looked_bytes: int) -> str | None:
-    words = sum(counts.values())
+    words = sum(counts[name] for name in (*layout.kinds, *CAUSES))
     unfit = sum(counts[cause] for cause in CAUSES)
     if not words:
         return (
             f"{looked_bytes} bytes hold no word of {layout.word_bytes} bytes after {layout.preamble_bytes} bytes of "
             f"preamble"
+            if layout.unit == "word"
+            else f"{looked_bytes} bytes hold no {layout.unit}"
         )
     if unfit > _UNFIT_FRACTION * words:
         share = f"{100 * unfit / words:.0f} %, limit {100 * _UNFIT_FRACTION:.0f} %"

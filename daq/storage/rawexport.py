@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daq.storage.exportfile import HashingFile
     from daq.storage.reader import ListMode
 
-_NOT_THE_STREAM = int(Flag.MALFORMED | Flag.DUPLICATE | Flag.DROPPED)
+_NOT_THE_STREAM = int(Flag.DUPLICATE | Flag.DROPPED)
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ def _copy(run: ListMode, sink: HashingFile, survey: _Survey, accounts: Accounts 
             continue
         packets = packets_from_raw(batch)
         runs = _preambles(packets, survey.preamble_of)
-        runs += _rows(packets) if accounts is None else _new_words(packets, accounts)
+        runs += _rows(packets, survey) if accounts is None else _new_words(packets, accounts)
         for start, stop in _joined(sorted(runs)):
             sink.write(packets.data[start:stop])
         rows += len({row for row, _, _ in runs})
@@ -114,10 +114,11 @@ def _preambles(packets: Packets, source: int | None) -> list[tuple[int, int, int
     return [(row, int(packets.offset[row]), int(packets.length[row])) for row in np.flatnonzero(wanted).tolist()]
 
 
-def _rows(packets: Packets) -> list[tuple[int, int, int]]:
-    """Return every row that belongs to the stream, whole."""
+def _rows(packets: Packets, survey: _Survey) -> list[tuple[int, int, int]]:
+    """Return every row that belongs to the stream, whole; what is malformed in it as well."""
     left_out = _NOT_THE_STREAM | int(Flag.PREAMBLE)
-    wanted = np.flatnonzero(((packets.flags & left_out) == 0) & (packets.length > 0))
+    its = np.isin(packets.source, list(survey.sources))
+    wanted = np.flatnonzero(((packets.flags & left_out) == 0) & its & (packets.length > 0))
     return [(row, int(packets.offset[row]), int(packets.length[row])) for row in wanted.tolist()]
 
 
