@@ -13,6 +13,7 @@ from daq.model.scanner import Ring
 from daq.pipeline.framing import FramingRule
 from daq.readout.cameralooks import about_of, camera_rule
 from daq.readout.pairdeclaration import RingLook, declare_ring
+from daq.readout.probelooks import ProbeRule, probe_rule
 
 MOST_BINS = 1024
 MOST_DETECTOR_BINS = 262_144
@@ -86,6 +87,7 @@ class Declaration:
     detectors: DetectorLook | None
     ring: RingLook | None = None
     camera: FramingRule | None = None
+    probe: ProbeRule | None = None
     source_rows: int = SOURCE_ROWS
 
     @property
@@ -102,6 +104,7 @@ class Declaration:
             },
             "ring": self.ring and self.ring.about,
             "camera": self.camera and about_of(self.camera),
+            "probe": self.probe and self.probe.about,
         }  # fmt: skip
 
 
@@ -130,6 +133,7 @@ def declare(
         _detectors(columns, layout, detectors),
         declare_ring(columns, ring, half_window_ps=half_window_ps),
         camera_rule(singles, layout, processing or Processing(), heads),
+        probe_rule(singles, layout, processing or Processing()),
         source_rows,
     )
 

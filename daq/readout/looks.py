@@ -18,6 +18,7 @@ from daq.readout.cameralooks import CameraLooks
 from daq.readout.lookdeclaration import LOOKED, Declaration
 from daq.readout.lookkernels import add_codes, add_detectors, add_energies
 from daq.readout.pairlooks import RingLooks
+from daq.readout.probelooks import ProbeLooks
 from daq.readout.ratesamples import Counts, RateSamples
 from daq.readout.snapshotformat import ArraySpec, array
 
@@ -42,6 +43,7 @@ class Looks:
         self._detectors = np.zeros(detectors.bins + 1 if detectors else 0, np.uint64)
         self._ring = RingLooks(declaration.ring, GROUP) if declaration.ring else None
         self.camera = CameraLooks(declaration.camera, GROUP, now_ns=now_ns) if declaration.camera else None
+        self._probe = ProbeLooks(declaration.probe, GROUP) if declaration.probe else None
         self._rates = RateSamples(now_ns, self._folded())
 
     def specs(self) -> list[ArraySpec]:
@@ -59,7 +61,7 @@ class Looks:
             specs.append(array("energy", GROUP, "u8", declaration.energy.axis.bins))
         if declaration.detectors:
             specs.append(array("detectors", GROUP, "u8", declaration.detectors.bins))
-        more = (one.specs() for one in (self._ring, self.camera) if one)
+        more = (one.specs() for one in (self._ring, self.camera, self._probe) if one)
         return [*specs, *(spec for specs in more for spec in specs)]
 
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
@@ -75,12 +77,16 @@ class Looks:
             self._ring.see(streams)
         if self.camera:
             self.camera.see(streams)
+        if self._probe:
+            self._probe.see(streams, latest_ps)
 
     def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Do not look at these rows, and count that. Counts and rates stay complete."""
         self._note(streams, counts, latest_ps, "skipped")
         if self.camera:
             self.camera.skip(streams)
+        if self._probe:
+            self._probe.skip(latest_ps)
 
     def arrays(self, now_ns: int) -> dict[str, npt.NDArray[Any]]:
         """Return all figures, some as views, to be published now; `now_ns` is host monotonic time.
@@ -101,6 +107,8 @@ class Looks:
             arrays["energy"] = self._energy[1:-2]
         if self.declaration.detectors:
             arrays["detectors"] = self._detectors[:-1]
+        if self._probe:
+            arrays |= self._probe.arrays()
         ring, camera = self._ring, self.camera
         return {**arrays, **(ring.arrays() if ring else {}), **(camera.arrays(now_ns) if camera else {})}
 
