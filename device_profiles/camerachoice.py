@@ -186,7 +186,7 @@ def _corrections(chosen: dict[str, Found], wanted: Wanted, left_out: list[str]) 
         made |= {
             "pedestal_adc": peaking.pedestal_adc, "kev_per_adc": peaking.kev_per_adc, "light": peaking.light,
             "dead_channels": peaking.dead_channels, "saturated_adc": peaking.saturated_adc,
-            "estimator": peaking.estimator,
+            "estimator": peaking.estimator, "pile_up_kev": peaking.pile_up_kev,
         }  # fmt: skip
     if "energy-map" in of and (energy := of["energy-map"].energy_map) is not None:
         made["energy"] = energy.ratio

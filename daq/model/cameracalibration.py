@@ -33,6 +33,8 @@ class Peaking(Strict):
     """A code at or above is a channel out of its range; None: not known."""
     estimator: Estimator = "anger"
     light: LightResponse | None = None
+    pile_up_kev: PositiveFloat | None = None
+    """What the light of one flash may leave unexplained, `daq.model.headcalibration`; None: nothing is judged."""
 
 
 class EnergyMap(Strict):
@@ -191,8 +193,16 @@ def _peaking(peaking: Peaking | None) -> Iterator[Finding]:
     for channel in peaking.dead_channels:
         if channel >= channels:
             yield error("peaking.dead_channels", channel, f"there are {channels} channels, from 0 on")
-    if peaking.estimator == "maximum-likelihood" and peaking.light is None:
+    yield from _estimator(peaking)
+
+
+def _estimator(peaking: Peaking) -> Iterator[Finding]:
+    is_likeliest = peaking.estimator == "maximum-likelihood"
+    if is_likeliest and peaking.light is None:
         yield error("peaking.estimator", peaking.estimator, "it needs [peaking.light]")
+    if peaking.pile_up_kev is not None and not is_likeliest:
+        reason = f"is judged by maximum-likelihood, not by {peaking.estimator}"
+        yield error("peaking.pile_up_kev", peaking.pile_up_kev, reason)
 
 
 def _maps(calibration: CameraCalibration) -> Iterator[Finding]:

@@ -97,6 +97,10 @@ class HeadCorrections(Strict):
     dead_channels: tuple[NonNegativeInt, ...] = ()
     saturated_adc: PositiveInt | None = None
     """A code at or above is a saturated channel, and its event is excluded and counted; None: none is."""
+    pile_up_kev: PositiveFloat | None = None
+    """With the maximum-likelihood estimator: an event is piled up, excluded and counted where the light of one flash
+    leaves more than that unexplained: the mean over channels of (light - expected)^2 / expected. Photo-electrons alone
+    leave the energy that makes one. None: nothing is judged."""
     energy: Grid | None = None
     """Where a photopeak is found, over where it should be."""
     shift_x: Grid | None = None
