@@ -164,6 +164,10 @@ class Pictures:
         """Count no events of later times from here on."""
         self._span_ps = (self._span_ps[0], end_ps)
 
+    def during(self, begin_ps: int, end_ps: int) -> None:
+        """Count events of these times from here on, both ends included, beside those that are counted."""
+        self._span_ps = (begin_ps, end_ps)
+
     def add(self, singles: Columns) -> None:
         """Count rows: `time_ps`, `x_mm`, `y_mm` and, where there are, `energy_kev`, `head`, `windows`, each [n]."""
         add_events(
@@ -183,13 +187,17 @@ class Pictures:
 
 
 def pictures_of(
-    parts: Iterable[Columns], rule: FramingRule, *, begin_ps: int = FIRST_PS, end_ps: int = LAST_PS
+    parts: Iterable[Columns], rule: FramingRule, *, spans_ps: Sequence[tuple[int, int]] = ((FIRST_PS, LAST_PS),)
 ) -> Pictures:
-    """Return images and spectra of list-mode rows in whatever parts; times are inclusive."""
+    """Return images and spectra of list-mode rows in whatever parts, of the times in any of `spans_ps`.
+
+    Spans do not overlap; both ends of each are included.
+    """
     pictures = Pictures(rule)
-    pictures.begin(begin_ps, end_ps)
     for singles in parts:
-        pictures.add(singles)
+        for span_ps in spans_ps:
+            pictures.during(*span_ps)
+            pictures.add(singles)
     return pictures
 
 

@@ -22,6 +22,8 @@ _SMOOTHED = 0.05
 _TOP = 0.6
 """What is above this part of the maximum is the top: there background and Compton edge matter least."""
 _LEAST_BINS = 5
+_VAGUE = 0.06
+"""A top known to no more than this part of its width is noise on a slope or a plain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ def peak_in(spectrum: npt.NDArray[Any], axis: EnergyAxis, window: EnergyWindow) 
     top = _around(smooth > _TOP * smooth[at], at) & (counts > 0)
     if top.sum() < _LEAST_BINS:
         return None
-    return _parabola(energies[top], counts[top])
+    peak = _parabola(energies[top], counts[top])
+    vague = peak is None or peak.error_kev > _VAGUE * peak.fwhm_kev or peak.fwhm_kev > 4.0 * half_kev
+    return None if vague else peak
 
 
 def _around(high: npt.NDArray[np.bool_], at: int) -> npt.NDArray[np.bool_]:
