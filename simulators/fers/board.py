@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
 
@@ -31,6 +31,8 @@ OK, REFUSED = 0, 1
 _WORD = 4
 _PEDESTALS = (60, 140)
 _FPGA_SCALE, _FPGA_ZERO = 4096 / 503.975, 273.15
+
+Lock = AbstractContextManager[object]
 
 
 class Acquires(Protocol):
@@ -71,13 +73,13 @@ class Refuses(Protocol):
 
 
 class Board:
-    """Registers, flash memory, chips and bias supply of one board; every access takes the lock."""
+    """Registers, flash memory, chips and bias supply of one board; every access takes the lock of all boards."""
 
-    def __init__(self, pid: int, seconds: Callable[[], float], faults: Refuses) -> None:
+    def __init__(self, pid: int, seconds: Callable[[], float], faults: Refuses, lock: Lock) -> None:
         rng = np.random.default_rng(pid)
         self.pid = pid
         self.pedestal_low, self.pedestal_high = rng.integers(*_PEDESTALS, (2, CHANNELS))
-        self.lock = threading.RLock()
+        self.lock = lock
         self.counts: Counter[str] = Counter()
         self.supply = HighVoltage(seconds, serial=pid % 10_000)
         self.acquisition: Acquires | None = None

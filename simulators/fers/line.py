@@ -67,6 +67,7 @@ class Line:
         self.acquisition = acquisition
         self._board, self._faults = acquisition.board, faults
         self._sockets = {name: _listening(host, ports.get(name, 0)) for name in (CONTROL, STREAM)}
+        self._addresses = {name: endpoint.getsockname() for name, endpoint in self._sockets.items()}
         self._dead_until_s = 0.0
         self._threads: list[threading.Thread] = []
         self.sent_bytes = 0
@@ -74,7 +75,7 @@ class Line:
 
     def address(self, name: str) -> tuple[str, int]:
         """Return where an endpoint is."""
-        host, port = self._sockets[name].getsockname()
+        host, port = self._addresses[name]
         return str(host), int(port)
 
     def start(self, stop: threading.Event) -> None:
@@ -118,16 +119,24 @@ class Line:
         return acquisition.running and self._faults.is_on("unplug", acquisition.seconds())
 
     def _accept(self, name: str, serve: Serve, stop: threading.Event) -> None:
-        listening = self._sockets[name]
         while not stop.is_set():
-            if self.dead or not select.select([listening], [], [], _POLL_S)[0]:
-                stop.wait(0.0 if not self.dead else _POLL_S)
+            if self.dead:
+                self._sleep(name, stop)
+            if not select.select([self._sockets[name]], [], [], _POLL_S)[0]:
                 continue
             with contextlib.suppress(OSError):  # it left again: it may come back
-                connection, _ = listening.accept()
+                connection, _ = self._sockets[name].accept()
                 with connection:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     serve(connection, stop)
+
+    def _sleep(self, name: str, stop: threading.Event) -> None:
+        """Let nobody connect while the board has no power."""
+        host, port = self.address(name)
+        self._sockets[name].close()
+        while self.dead and not stop.is_set():
+            stop.wait(_POLL_S)
+        self._sockets[name] = _listening(host, port)
 
     def _replaced(self, name: str) -> bool:
         """Tell whether somebody else wants the place of who is connected."""
@@ -169,8 +178,11 @@ class Line:
             cut = acquisition.running and self._faults.begins("cut", acquisition.runs, acquisition.seconds())
             if self.dead or cut:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self.dropped_bytes += len(piece)
                 return
             if self.unplugged:
+                self.dropped_bytes += len(piece)
+                piece = memoryview(b"")
                 self._drop()
                 stop.wait(_IDLE_S)
                 continue

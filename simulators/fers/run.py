@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,12 +18,11 @@ from simulators.fers.faults import RunFaults
 from simulators.fers.registers import CHANNELS, CLOCK_PS, Command, Register
 from simulators.fers.settings import COUNTING
 from simulators.fers.signals import PS, Signals
+from simulators.fers.world import BLOCK_PS, World
 
-BLOCK_PS = 5_000_000_000
-"""Events are made for so much time at once."""
-_MOST_APART_PS = 50_000_000_000
-"""Flat out, a board waits for another that is so far behind."""
-_T0_IN, _RUN_SYNC = 1 << 1, 1 << 10
+_SOFTWARE, _T0_IN, _RUN_SYNC = 1, 1 << 1, 1 << 10
+_MOST_WAITING_BYTES = 8 << 20
+"""Flat out, a board makes no more events while so much waits for the host; in real time it drops its own."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,58 +35,27 @@ class Link(NamedTuple):
     old_protocol: bool
 
 
-class World:
-    """The one clock of all boards, in ps. `speed` None: as fast as hosts take what comes."""
+class Light(NamedTuple):
+    """What a board sees, until when (None: for ever), and the seed of its noise."""
 
-    def __init__(self, speed: float | None) -> None:
-        self.speed = speed
-        self.lock = threading.RLock()
-        self.boards: list[Acquisition] = []
-        self.began_ps = 0
-        self._epoch_ns = time.monotonic_ns()
-
-    def wall_s(self) -> float:
-        """Return the time of people since the start, for what does not go faster with the photons."""
-        return (time.monotonic_ns() - self._epoch_ns) * 1e-9
-
-    def now_ps(self) -> int:
-        """Return the time; flat out it is that of the board that is furthest."""
-        if self.speed is None:
-            return max((board.done_ps for board in self.boards), default=0)
-        return round((time.monotonic_ns() - self._epoch_ns) * 1000 * self.speed)
-
-    def begin(self, now_ps: int) -> None:
-        """Let the scene begin, unless a board sees it already."""
-        if not any(board.running for board in self.boards):
-            self.began_ps = now_ps
-
-    def due_ps(self, board: Acquisition) -> int:
-        """Return up to when a board may make events now."""
-        if self.speed is not None:
-            return self.now_ps()
-        others = [other.done_ps for other in self.boards if other.running and other is not board]
-        return min([board.done_ps + BLOCK_PS, *(done + _MOST_APART_PS for done in others)])
+    source: Signals
+    limit_ps: int | None
+    seed: int
 
 
 class Acquisition:
     """What one board does when it is started. Every method may be called from any thread."""
 
     def __init__(
-        self,
-        board: Board,
-        world: World,
-        source: Signals,
-        link: Link,
-        faults: RunFaults,
-        limit_ps: int | None,
-        seed: int,
+        self, board: Board, world: World, light: Light, link: Link, faults: RunFaults, boards: list[Acquisition]
     ) -> None:
+        """`boards` are those before it in the chain of T0; it is appended."""
         self.board, self.world, self.link, self.faults = board, world, link, faults
         self.running = False
         self.done_ps = 0
         self.runs = 0
         self.waiting_bytes = 0
-        self._source, self._limit_ps, self._seed = source, limit_ps, seed
+        self._source, self._limit_ps, self._seed = light
         self._zero_ps = self._began_ps = self._next_service_ps = self._next_period_ps = 0
         self._maker: EventMaker | None = None
         self._asked: list[int] = []
@@ -100,6 +66,8 @@ class Acquisition:
         self._sums = np.zeros((2, CHANNELS), np.int64)
         self._digest = hashlib.sha256()
         self._lock = world.lock
+        self._boards = boards
+        boards.append(self)
         world.boards.append(self)
         board.acquisition = self
 
@@ -110,19 +78,19 @@ class Acquisition:
             if command == Command.TIME_RESET:
                 self._advance(now_ps)
                 self._zero_ps = now_ps
-            elif command == Command.ACQ_START:
+            elif command == Command.ACQ_START and self.board.registers.get(Register.RUN_MASK) & _SOFTWARE:
                 self._start_chain(now_ps)
             elif command == Command.ACQ_STOP:
                 self._stop_chain(now_ps)
             elif command == Command.CLEAR:
                 self._clear()
-            elif command in (Command.TRIGGER, Command.TEST_PULSE) and self.running:
+            elif command == Command.TRIGGER and self.running:
                 self._asked.append(now_ps)
 
     def produce(self) -> bool:
         """Make the events that are due; return whether more are due at once."""
         with self._lock:
-            if not self.running:
+            if not self.running or (self.world.speed is None and self.waiting_bytes > _MOST_WAITING_BYTES):
                 return False
             due_ps = self.world.due_ps(self)
             self._advance(min(due_ps, self.done_ps + BLOCK_PS))
@@ -196,9 +164,8 @@ class Acquisition:
             acquisition._stop(now_ps)  # noqa: SLF001
 
     def _chain(self) -> Sequence[Acquisition]:
-        boards = self.world.boards
         chain = [self]
-        for following in boards[boards.index(self) + 1 :]:
+        for following in self._boards[self._boards.index(self) + 1 :]:
             sends = chain[-1].board.registers.get(Register.T0_OUT_MASK) & _RUN_SYNC
             if not (sends and following.board.registers.get(Register.RUN_MASK) & _T0_IN):
                 break
@@ -255,7 +222,8 @@ class Acquisition:
         photons = self._source.between(self.done_ps - origin, max(end, self.done_ps) - origin)
         photons = self.faults.light(photons, (self.done_ps - origin, stop - origin), self.seconds(), maker)
         photons = photons._replace(time_ps=photons.time_ps + origin)
-        made = maker.make(photons, self._without_light(stop, maker), self._zero_ps, self.waiting_bytes)
+        waiting = self.waiting_bytes if self.world.speed is not None else 0
+        made = maker.make(photons, self._without_light(stop, maker), self._zero_ps, waiting)
         if made is not None:
             self._send(made)
         if maker.settings.mode == COUNTING and stop == self._next_period_ps:
@@ -293,6 +261,9 @@ class Acquisition:
         self._send(service(maker.settings, fields, since, self._ticks(now_ps)))
 
     def _send(self, made: Made) -> None:
+        if self.waiting_bytes > _MOST_WAITING_BYTES + self.link.buffer_bytes:
+            self._kinds["dropped"] += len(made.starts)
+            return
         self._kinds[f"{made.qualifier:#04x}"] += len(made.starts)
         self._sums += np.stack([made.high, made.low])
         words = self.faults.words(made.words, made.starts, self.seconds())

@@ -15,14 +15,13 @@ from simulators.faults.control import FaultControl
 from simulators.fers.board import Board
 from simulators.fers.faults import LineFaults, RunFaults, WriteFaults
 from simulators.fers.line import CONTROL, STREAM, Line
-from simulators.fers.run import Acquisition, Link, World
+from simulators.fers.run import Acquisition, Light, Link
 from simulators.fers.signals import Signals
+from simulators.fers.world import World
 from simulators.truth import write_truth
 
 _IDLE_S = 0.002
 _SETTLED_S = 0.05
-_MOST_WAITING_BYTES = 8 << 20
-"""Flat out, a board makes no more events while so much waits for the host."""
 
 
 class Setup(NamedTuple):
@@ -50,13 +49,13 @@ class Boards:
         self._lines: list[Line] = []
         self._writes: list[WriteFaults] = []
         self._written: dict[int, int] = {}
+        boards: list[Acquisition] = []
         for number, source in enumerate(sources):
             writes = WriteFaults(faults, number)
             self._writes.append(writes)
-            board = Board(setup.first_pid + number, self._world.wall_s, writes)
-            acquisition = Acquisition(
-                board, self._world, source, setup.link, RunFaults(faults, number), setup.limit_ps, setup.seed + number
-            )
+            board = Board(setup.first_pid + number, self._world.wall_s, writes, self._world.lock)
+            light = Light(source, setup.limit_ps, setup.seed + number)
+            acquisition = Acquisition(board, self._world, light, setup.link, RunFaults(faults, number), boards)
             self._lines.append(Line(acquisition, LineFaults(faults, number), _host(setup.host, number), setup.ports))
 
     def serve(self) -> int:
@@ -84,8 +83,7 @@ class Boards:
             busy = False
             for line in self._lines:
                 line.step()
-                room = self._setup.speed is not None or line.acquisition.waiting_bytes < _MOST_WAITING_BYTES
-                busy = (room and line.acquisition.produce()) or busy
+                busy = line.acquisition.produce() or busy
             self._after_runs()
             if not busy:
                 self._stop.wait(_IDLE_S)
