@@ -107,6 +107,7 @@ def collimation(collimator: Collimator | None, energy_kev: Floats) -> tuple[Floa
     if collimator is None:
         return np.ones_like(energy_kev), np.zeros_like(energy_kev)
     width_of = effective_length_mm if collimator.kind == "parallel" else effective_diameter_mm
+    width_of(collimator, energy_kev[-1])  # the highest first: the refusal is to name an energy that is there
     passing = [efficiency(collimator, kev, 1.0) for kev in energy_kev]
     return np.array(passing), np.array([width_of(collimator, kev) for kev in energy_kev])
 
