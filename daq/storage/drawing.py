@@ -113,7 +113,7 @@ def spectrum_panel(spectrum: Spectrum, *, width: int = 900, height: int = 220) -
     for number, marked in enumerate(spectrum.marked):
         shade = WINDOW_SHADES[number % len(WINDOW_SHADES)]
         draw.rectangle((at_kev(marked.lower_kev), top, at_kev(marked.upper_kev), bottom), fill=shade)
-        draw.text((at_kev(marked.upper_kev) + 4, top + 4 + LINE * number), marked.name, PALE, font(TEXT - 1))
+        draw.text((at_kev(marked.lower_kev) + 3, top + 2 + LINE * number), marked.name, PALE, font(TEXT - 1))
     heights = bottom - np.asarray(spectrum.counts, np.float64) / most * (height - 4)
     edges = [at_kev(float(kev) + side * step_kev / 2) for kev in spectrum.kev for side in (-1, 1)]
     draw.line(list(zip(edges, np.repeat(heights, 2).tolist(), strict=True)), fill=INK)
