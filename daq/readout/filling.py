@@ -65,6 +65,8 @@ class Filler:
         return self._slab
 
     def _stream(self, source: StreamSource) -> None:
+        if self._reading():
+            source.begin()  # not before: what lies in the sockets of several would not be of one time
         while self._reading():
             packets = source.read()
             if packets is None:

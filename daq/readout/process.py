@@ -200,7 +200,8 @@ class Readout:
             while not self._started.wait(_WAIT_S) and self._stop_reason is None:
                 if self.stepping.unattended_armed():
                     self.stop_by(UNATTENDED)
-            self._begin(source)
+            if isinstance(source, Datagrams) and not plan.start_at_once:
+                self._watch.drained = source.drain()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
@@ -220,14 +221,6 @@ class Readout:
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
-
-    def _begin(self, source: Datagrams | StreamSource) -> None:
-        """Let the data of the recording begin here: what came before is thrown away, what waits is told to begin."""
-        if isinstance(source, StreamSource):
-            if self._stop_reason is None:
-                source.begin()
-        elif not self._plan.start_at_once:
-            self._watch.drained = source.drain()
 
     def _reason(self, recording: Recording) -> str:
         """Return what ended the acquisition: lost motion before all, then what ended the last step."""

@@ -18,6 +18,8 @@ from daq.wire.framers import framer_of
 
 WAIT_S = 0.05
 READ_BYTES = 1 << 20
+_READ_BYTES_OF_SEVERAL = 1 << 16
+"""At a time from each of several connections: what lies in them is read side by side, not one after the other."""
 
 
 class StreamSource:
@@ -117,6 +119,7 @@ class TcpSource(StreamSource):
         self._where = str(address)
         self._socket = connected(address.host, address.port, plan.connect_s, self._where)
         self._socket.settimeout(WAIT_S)
+        self._read_bytes = READ_BYTES if len(plan.sources) == 1 else _READ_BYTES_OF_SEVERAL
         self._broken: str | None = None
 
     def read(self) -> Packets | None:
@@ -124,7 +127,7 @@ class TcpSource(StreamSource):
         if self._broken:
             raise UnreachableError(f"{self._where}: the front end broke the connection: {self._broken}")
         try:
-            chunk = self._socket.recv(READ_BYTES)
+            chunk = self._socket.recv(self._read_bytes)
         except TimeoutError:
             return self.rows(b"")
         except OSError as why:
