@@ -17,6 +17,7 @@ NOUNS = (
     "demo",
     "serve",
     "record",
+    "probe",
     "acquire",
     "stop-motion",
     "device",

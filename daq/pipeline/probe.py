@@ -34,6 +34,9 @@ class Rate(NamedTuple):
     error_per_s: float
 
 
+NO_RATE = Rate(0.0, 0.0)
+
+
 class Net(NamedTuple):
     """A rate above background; `sigmas`: how many standard deviations of the background alone it is above it."""
 
@@ -57,15 +60,17 @@ def rate_of(counts: int, seconds: float) -> Rate:
     return Rate(counts / seconds, math.sqrt(counts) / seconds)
 
 
-def corrected(rate: Rate, dead_s: float) -> Rate:
-    """Return the true rate behind one that was counted, of an input dead for `dead_s` after each, not extended.
+def corrected(rate: Rate, dead_s: float, *, every_per_s: float | None = None) -> Rate:
+    """Return the true rate behind one that was counted by an input that is dead for `dead_s` after each pulse.
 
-    m / (1 - m dead); the error grows by the square of that factor. Raise `UsageError` where nothing can count so fast.
+    That time is not extended by pulses within it: m / (1 - every dead), `every_per_s` being the rate of all pulses, in
+    a window or not (default: this one). Raise `UsageError` where nothing can count so fast.
     """
-    alive = 1.0 - rate.per_s * dead_s
+    every = rate.per_s if every_per_s is None else every_per_s
+    alive = 1.0 - every * dead_s
     if alive <= 0:
-        raise UsageError(f"{rate.per_s:g} per second with a dead time of {dead_s:g} s: no input counts so fast")
-    return Rate(rate.per_s / alive, rate.error_per_s / alive**2)
+        raise UsageError(f"{every:g} per second with a dead time of {dead_s:g} s: no input counts so fast")
+    return Rate(rate.per_s / alive, rate.error_per_s / alive)
 
 
 def net(rate: Rate, background: Rate) -> Net:
