@@ -1,7 +1,7 @@
-"""The loops over events of gamma-camera heads: light to position and energy, and the maps that correct both.
+"""The loop that makes positions and energies of the light of gamma-camera heads.
 
 All is worked out in float32 in an order that is written down, no sum being left to the compiler: so the same codes
-give the same positions on every machine.
+give the same positions on every machine. Sums over the channels are made in 16 lanes, three at a time.
 """
 
 from __future__ import annotations
@@ -9,139 +9,224 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, int64, types, uint8, uint16, uint64
+from numba import float32, int64, types, uint8, uint16, uint64, void
 
 from daq.model.camera import MOST_CHANNELS
 from daq.model.kernel import kernel, spliced
-from daq.pipeline.headtables import ENERGY, LANES, SHIFT_X, SHIFT_Y
+from daq.pipeline.headtables import (
+    AT_GAIN,
+    AT_INVERSE,
+    AT_NORMAL,
+    AT_ONE,
+    AT_X,
+    AT_Y,
+    COLUMNS,
+    ESTIMATOR,
+    FIRST,
+    LIKELIEST,
+    PER_MM,
+    PILED_UP,
+    REACH_X,
+    REACH_Y,
+    ROWS,
+    SATURATED,
+    SCALE,
+    STEP,
+    THRESHOLD,
+    UNEXPLAINED,
+    UNPLACED,
+    WEIGHTED,
+    WIDEST,
+    X0,
+    Y0,
+)
 
-EVENTS, SATURATED, PILED_UP, UNPLACED = range(4)
-"""Counters of a head: events, and those without a position by cause."""
-CAUSES = ("events", "saturated", "piled_up", "unplaced")
+LANES = 16
+MOST_STEPS = 4
+"""Steps towards the likeliest place: one or two are the rule."""
+NEAR = float32(0.75)
+"""Of the distance of points: a place so near to the one of a step is found."""
 NAN = float32(np.nan)
 
 
 @spliced
-def looked_up(values: Any, where: Any, frame: Any, x: Any, y: Any) -> Any:
-    """Return the value of a map at a place, bilinear; outside, the nearest edge."""
-    rows, columns = where[1], where[2]
-    right = (x - frame[0]) * frame[2]
-    up = (y - frame[1]) * frame[2]
-    right = right if right > float32(0) else float32(0)  # what is no number becomes 0, too
-    up = up if up > float32(0) else float32(0)
-    right, up = min(right, float32(columns - 1)), min(up, float32(rows - 1))
-    column, row = int64(right), int64(up)
-    of_next, of_above = right - float32(column), up - float32(row)
-    at = where[0] + row * (columns + 1) + column
-    above = at + columns + 1
-    low = values[uint64(at)] + (values[uint64(at + 1)] - values[uint64(at)]) * of_next
-    high = values[uint64(above)] + (values[uint64(above + 1)] - values[uint64(above)]) * of_next
-    return low + (high - low) * of_above
+def lit(codes: Any, row: Any, channels: Any, limits: Any, head: Any, light: Any, parts: Any) -> Any:
+    """Fill `light` with keV, `parts` with its sum and moments; return how many channels, in a way, are saturated."""
+    beyond = uint16(0)
+    for lane in range(LANES):
+        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
+        code_a, code_b, code_c, code_d = codes[row, a], codes[row, b], codes[row, c], codes[row, d]
+        of_a = (float32(code_a) - channels[head, a]) * channels[head, a + AT_GAIN]
+        of_b = (float32(code_b) - channels[head, b]) * channels[head, b + AT_GAIN]
+        of_c = (float32(code_c) - channels[head, c]) * channels[head, c + AT_GAIN]
+        of_d = (float32(code_d) - channels[head, d]) * channels[head, d + AT_GAIN]
+        light[a], light[b], light[c], light[d] = of_a, of_b, of_c, of_d
+        parts[a] = (of_a + of_b) + (of_c + of_d)
+        parts[a + uint64(16)] = (of_a * channels[head, a + AT_X] + of_b * channels[head, b + AT_X]) + (
+            of_c * channels[head, c + AT_X] + of_d * channels[head, d + AT_X]
+        )
+        parts[a + uint64(32)] = (of_a * channels[head, a + AT_Y] + of_b * channels[head, b + AT_Y]) + (
+            of_c * channels[head, c + AT_Y] + of_d * channels[head, d + AT_Y]
+        )
+        beyond |= uint16(code_a > limits[head, a]) | uint16(code_b > limits[head, b])
+        beyond |= uint16(code_c > limits[head, c]) | uint16(code_d > limits[head, d])
+    fold(parts)
+    return beyond
+
+
+@spliced
+def combined(light: Any, weights: Any, row: Any, first: Any, parts: Any) -> None:
+    """Fill `parts` with the sums of light times three times 64 weights that follow each other."""
+    for lane in range(LANES):
+        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
+        for which in range(3):
+            at = first + uint64(64 * which)
+            parts[a + uint64(16 * which)] = (light[a] * weights[row, at + a] + light[b] * weights[row, at + b]) + (
+                light[c] * weights[row, at + c] + light[d] * weights[row, at + d]
+            )
+    fold(parts)
+
+
+@spliced
+def fold(parts: Any) -> None:
+    """Add the second half of the lanes to the first, of all three sums."""
+    for lane in range(LANES // 2):
+        a = uint64(lane)
+        parts[a] += parts[a + uint64(8)]
+        parts[a + uint64(16)] += parts[a + uint64(24)]
+        parts[a + uint64(32)] += parts[a + uint64(40)]
+
+
+@spliced
+def folded(parts: Any, which: int) -> Any:
+    """Return sum number `which` of its eight lanes left."""
+    at = uint64(16 * which)
+    return (
+        (parts[at] + parts[at + uint64(4)]) + (parts[at + uint64(2)] + parts[at + uint64(6)])
+    ) + (
+        (parts[at + uint64(1)] + parts[at + uint64(5)]) + (parts[at + uint64(3)] + parts[at + uint64(7)])
+    )  # fmt: skip
+
+
+@spliced
+def sharpen(light: Any, beyond: Any, sharp: Any) -> None:
+    """Fill `sharp` with what each channel has more than `beyond`."""
+    for channel in range(MOST_CHANNELS):
+        one = uint64(channel)
+        more = light[one] - beyond
+        sharp[one] = more if more > float32(0) else float32(0)
+
+
+@spliced
+def nearest(place: Any, begin: Any, per_mm: Any, count: Any) -> Any:
+    """Return the number of the point nearest to a place, of `count` points from `begin` on."""
+    at = (place - begin) * per_mm + float32(0.5)
+    at = at if at > float32(0) else float32(0)  # what is no number becomes 0, too
+    return int64(min(at, float32(count - 1)))
+
+
+@spliced
+def squares(light: Any, points: Any, point: Any, parts: Any) -> Any:
+    """Return the sum of light squared over what its variance goes with."""
+    for lane in range(LANES):
+        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
+        parts[a] = (
+            light[a] * light[a] * points[point, a + AT_INVERSE] + light[b] * light[b] * points[point, b + AT_INVERSE]
+        ) + (light[c] * light[c] * points[point, c + AT_INVERSE] + light[d] * light[d] * points[point, d + AT_INVERSE])
+    fold(parts)
+    return folded(parts, 0)
+
+
+@spliced
+def explained(points: Any, point: Any, share: Any, along_x: Any, along_y: Any) -> Any:
+    """Return how much of that the fit explains."""
+    own = points[point, AT_NORMAL] * share * share
+    own += points[point, AT_NORMAL + 1] * along_x * along_x
+    own += points[point, AT_NORMAL + 2] * along_y * along_y
+    both = points[point, AT_NORMAL + 3] * share * along_x
+    both += points[point, AT_NORMAL + 4] * share * along_y
+    both += points[point, AT_NORMAL + 5] * along_x * along_y
+    return own + float32(2) * both
+
+
+@spliced
+def likeliest(light: Any, head: Any, plan: Any, rule: Any, points: Any, x: Any, y: Any, parts: Any) -> Any:
+    """Return place, energy and what of the light is unexplained, from a place to begin with.
+
+    Each step fits the light by the response at the nearest point and its slopes: a table of weights there. An energy
+    of 0 or below has no place.
+    """
+    point, share, along_x, along_y = uint64(0), float32(0), float32(0), float32(0)
+    step, widest = rule[head, STEP], rule[head, WIDEST]
+    for _ in range(MOST_STEPS):
+        column = nearest(x, rule[head, X0], rule[head, PER_MM], plan[head, COLUMNS])
+        row = nearest(y, rule[head, Y0], rule[head, PER_MM], plan[head, ROWS])
+        point = uint64(plan[head, FIRST] + row * plan[head, COLUMNS] + column)
+        combined(light, points, point, uint64(0), parts)
+        share, along_x, along_y = folded(parts, 0), folded(parts, 1), folded(parts, 2)
+        if not share > float32(0):
+            break
+        dx, dy = along_x / share, along_y / share
+        x = rule[head, X0] + float32(column) * step + min(max(dx, -widest), widest)
+        y = rule[head, Y0] + float32(row) * step + min(max(dy, -widest), widest)
+        if max(abs(dx), abs(dy)) <= NEAR * step:
+            break
+    left = float32(0)
+    if rule[head, UNEXPLAINED] > float32(0) and share > float32(0):
+        left = squares(light, points, point, parts) - explained(points, point, share, along_x, along_y)
+        left /= share
+    return x, y, share * rule[head, SCALE], left
+
+
+@spliced
+def estimated(
+    light: Any, sharp: Any, parts: Any, head: Any, channels: Any, plan: Any, rule: Any, points: Any
+) -> Any:  # fmt: skip
+    """Return place, energy and what is unexplained by the estimator of a head, of light whose sum is above zero."""
+    energy, left = folded(parts, 0), float32(0)
+    x, y = folded(parts, 1) / energy, folded(parts, 2) / energy
+    if plan[head, ESTIMATOR] >= WEIGHTED:
+        sharpen(light, energy * rule[head, THRESHOLD], sharp)
+        combined(sharp, channels, head, AT_ONE, parts)
+        weight = folded(parts, 0)
+        if weight > float32(0):
+            x, y = folded(parts, 1) / weight, folded(parts, 2) / weight
+        if plan[head, ESTIMATOR] == LIKELIEST:
+            x, y, energy, left = likeliest(light, head, plan, rule, points, x, y, parts)
+    return x, y, energy, left
 
 
 _array: Any = types.Array
-_READ = {kind: _array(kind, 1, "C", readonly=True) for kind in (uint8, float32)}
 
 
 @kernel(
-    types.void(
-        _READ[uint8], uint8[::1], _READ[float32], _READ[float32], _READ[float32], float32[::1], int64[:, :, ::1],
-        float32[:, :, ::1], float32[::1], float32[::1], float32[::1], int64[:, ::1],
-    )
-)  # fmt: skip
-def correct(
-    heads: Any, index: Any, x: Any, y: Any, energy: Any, values: Any, where: Any, frame: Any, x_mm: Any, y_mm: Any,
-    kev: Any, counts: Any,
-) -> None:  # fmt: skip
-    """Fill corrected positions and energies, which may lie where the raw ones do; count events by head."""
-    for row in range(len(heads)):
-        one = uint64(row)
-        head = uint64(index[uint64(heads[one])])
-        raw_x, raw_y, raw_kev = x[one], y[one], energy[one]
-        counts[head, EVENTS] += 1
-        if head < len(where):
-            maps, frames = where[head], frame[head]
-            if maps[ENERGY, 1]:
-                raw_kev /= looked_up(values, maps[ENERGY], frames[ENERGY], raw_x, raw_y)
-            shift_x = shift_y = float32(0)
-            if maps[SHIFT_X, 1]:
-                shift_x = looked_up(values, maps[SHIFT_X], frames[SHIFT_X], raw_x, raw_y)
-            if maps[SHIFT_Y, 1]:
-                shift_y = looked_up(values, maps[SHIFT_Y], frames[SHIFT_Y], raw_x, raw_y)
-            raw_x, raw_y = raw_x + shift_x, raw_y + shift_y
-        x_mm[one], y_mm[one], kev[one] = raw_x, raw_y, raw_kev
-
-
-@spliced
-def summed(parts: Any) -> Any:
-    """Return the sum of partial sums [LANES], half by half."""
-    half = LANES // 2
-    while half:
-        for lane in range(half):
-            parts[uint64(lane)] += parts[uint64(lane + half)]
-        half //= 2
-    return parts[0]
-
-
-@spliced
-def dot(light: Any, weights: Any, parts: Any) -> Any:
-    """Return the sum of light times weight over the channels, both float32 [MOST_CHANNELS]."""
-    for lane in range(LANES):
-        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
-        parts[a] = (light[a] * weights[a] + light[b] * weights[b]) + (light[c] * weights[c] + light[d] * weights[d])
-    return summed(parts)
-
-
-@spliced
-def total(light: Any, parts: Any) -> Any:
-    """Return the sum of light over the channels."""
-    for lane in range(LANES):
-        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
-        parts[a] = (light[a] + light[b]) + (light[c] + light[d])
-    return summed(parts)
-
-
-@spliced
-def lit(codes: Any, pedestals: Any, gains: Any, limits: Any, light: Any) -> Any:
-    """Fill `light` with that of each channel in keV; return True where a channel is saturated."""
-    beyond = uint16(0)
-    for channel in range(min(len(codes), MOST_CHANNELS)):
-        one = uint64(channel)
-        light[one] = (float32(codes[one]) - pedestals[one]) * gains[one]
-        beyond |= uint16(codes[one] > limits[one])
-    return beyond != 0
-
-
-@kernel(
-    types.void(
-        _READ[uint8], uint8[::1], _array(uint16, 2, "C", readonly=True),
-        float32[:, ::1], float32[:, ::1], float32[:, :, ::1], uint16[:, ::1], float32[:, ::1], float32[::1],
-        float32[::1], float32[::1], int64[:, ::1],
+    void(
+        _array(uint8, 1, "C", readonly=True), uint8[::1], _array(uint16, 2, "C", readonly=True), float32[:, ::1],
+        uint16[:, ::1], int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[::1], float32[::1],
+        int64[:, ::1],
     )
 )  # fmt: skip
 def place(
-    heads: Any, index: Any, amplitudes: Any, pedestals: Any, gains: Any, places: Any, limits: Any, extents: Any,
-    x_mm: Any, y_mm: Any, kev: Any, counts: Any,
+    heads: Any, index: Any, codes: Any, channels: Any, limits: Any, plan: Any, rule: Any, points: Any, x_mm: Any,
+    y_mm: Any, kev: Any, counts: Any,
 ) -> None:  # fmt: skip
-    """Fill positions by the centroid of light, energies by its sum; NaN and a count by cause where there is none."""
-    light, parts = np.zeros(MOST_CHANNELS, np.float32), np.zeros(LANES, np.float32)
+    """Fill positions and energies by the estimator of each head; NaN and a count by cause where there is none."""
+    light, sharp = np.zeros(MOST_CHANNELS, np.float32), np.zeros(MOST_CHANNELS, np.float32)
+    parts = np.zeros(3 * LANES, np.float32)
+    known = uint64(plan.shape[0])
     for row in range(len(heads)):
         one = uint64(row)
         head = uint64(index[uint64(heads[one])])
-        x_mm[one] = y_mm[one] = kev[one] = NAN
-        if head >= len(gains):
-            counts[head, UNPLACED] += 1
-            continue
-        if lit(amplitudes[one], pedestals[head], gains[head], limits[head], light):
-            counts[head, SATURATED] += 1
-            continue
-        sum_kev = total(light, parts)
-        if not sum_kev > float32(0):
-            counts[head, UNPLACED] += 1
-            continue
-        x = dot(light, places[head, 0], parts) / sum_kev
-        y = dot(light, places[head, 1], parts) / sum_kev
-        if not (abs(x) <= extents[head, 0] and abs(y) <= extents[head, 1]):
-            counts[head, UNPLACED] += 1
-            continue
-        x_mm[one], y_mm[one], kev[one] = x, y, sum_kev
+        x_mm[one], y_mm[one], kev[one] = NAN, NAN, NAN
+        cause = UNPLACED
+        if head < known and plan[head, ESTIMATOR] >= 0:
+            if lit(codes, one, channels, limits, head, light, parts) != 0:
+                cause = SATURATED
+            elif folded(parts, 0) > float32(0):
+                x, y, energy, left = estimated(light, sharp, parts, head, channels, plan, rule, points)
+                if left > rule[head, UNEXPLAINED]:  # 0 and 0 where nothing is judged
+                    cause = PILED_UP
+                elif energy > float32(0) and abs(x) <= rule[head, REACH_X] and abs(y) <= rule[head, REACH_Y]:
+                    x_mm[one], y_mm[one], kev[one] = x, y, energy
+                    continue
+        counts[head, cause] += 1

@@ -20,8 +20,9 @@ from daq.errors import RefusedError
 from daq.model.camera import MOST_CHANNELS
 from daq.model.events import AMPLITUDES
 from daq.model.headcalibration import HeadCorrections
-from daq.pipeline.headkernels import CAUSES, correct, place
-from daq.pipeline.headtables import Channels, Maps, index_of
+from daq.pipeline.headkernels import place
+from daq.pipeline.headmaps import correct
+from daq.pipeline.headtables import CAUSES, Channels, Maps, index_of
 
 Columns = dict[str, npt.NDArray[Any]]
 Ints = npt.NDArray[np.int64]
@@ -92,15 +93,19 @@ class HeadStage:
 
     def _place(self, heads: Any, amplitudes: npt.NDArray[np.uint16], x_mm: Any, y_mm: Any, kev: Any) -> None:
         channels = self._channels
+        sent = amplitudes.shape[1]
         for number, used in zip(self._numbers, channels.used, strict=True):
-            if not used <= amplitudes.shape[1] <= MOST_CHANNELS:
+            if not used <= sent <= MOST_CHANNELS:
                 raise RefusedError(
-                    f"head {number} has {used} sensors; its front end sends {amplitudes.shape[1]} channels, at most "
-                    f"{MOST_CHANNELS} can be used"
+                    f"head {number} has {used} sensors; its front end sends {sent} channels, at most {MOST_CHANNELS} "
+                    "can be used"
                 )
+        codes = np.ascontiguousarray(amplitudes, np.uint16)
+        if sent < MOST_CHANNELS:
+            codes = np.pad(codes, ((0, 0), (0, MOST_CHANNELS - sent)))
         place(
-            heads, self._index, np.ascontiguousarray(amplitudes, np.uint16), channels.pedestal, channels.gain,
-            channels.place, channels.limit, channels.extent, x_mm, y_mm, kev, self._counts,
+            heads, self._index, codes, channels.channels, channels.limit, channels.plan, channels.rule, channels.points,
+            x_mm, y_mm, kev, self._counts,
         )  # fmt: skip
 
     def _made(self, rows: int) -> Columns:

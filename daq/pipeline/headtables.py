@@ -11,14 +11,32 @@ import numpy.typing as npt
 
 from daq.errors import ProfileError
 from daq.model.camera import MOST_CHANNELS, Sensors
-from daq.model.headcalibration import Grid, HeadCorrections
+from daq.model.headcalibration import Estimator, Grid, HeadCorrections
+from daq.pipeline.headresponse import POINT_VALUES, Response, Table, table_of
 
-LANES = 16
-"""Partial sums of a sum over channels; they divide `MOST_CHANNELS`."""
+EVENTS, SATURATED, PILED_UP, UNPLACED = range(4)
+"""Counters of a head: events, and those without a position by cause."""
+CAUSES = ("events", "saturated", "piled_up", "unplaced")
+
 ENERGY, SHIFT_X, SHIFT_Y = range(3)
 """Maps of a head."""
-SUM, X, Y = range(3)
-"""Weights of a head's channels: what they add to its light, and to the moments of it."""
+
+AT_PEDESTAL, AT_GAIN, AT_ONE, AT_X, AT_Y = (np.uint64(MOST_CHANNELS * part) for part in range(5))
+"""Where in the row of a head its channels' pedestals begin, their gains, 1 for each that works, x and y in mm."""
+
+ANGER, WEIGHTED, LIKELIEST = range(3)
+ESTIMATORS: dict[Estimator, int] = {"anger": ANGER, "weighted": WEIGHTED, "maximum-likelihood": LIKELIEST}
+ESTIMATOR, FIRST, ROWS, COLUMNS = range(4)
+"""Numbers of the plan of a head: its estimator, -1 where it has no sensors; first point, rows and columns of its
+table."""
+REACH_X, REACH_Y, THRESHOLD, X0, Y0, STEP, PER_MM, WIDEST, SCALE, UNEXPLAINED = range(10)
+"""Numbers of the rule of a head: how far from its middle a flash can be found, mm; share of the light that a channel
+must have more than; place of the first point of its table, their distance, its inverse, how far a step may go, mm; what
+energies are multiplied with; how much may be unexplained, keV, 0 where nothing is judged."""
+AT_INVERSE, AT_NORMAL = np.uint64(3 * MOST_CHANNELS), np.uint64(4 * MOST_CHANNELS)
+"""Where in a point of a table what the variance of channels goes with begins, inverse, and the normal equations."""
+WEIGHTED_BEYOND = 2.0
+"""Channels count in the weighted centroid with what they have more than so many times the mean of all."""
 
 Float32s = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -54,44 +72,76 @@ class Maps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channels:
-    """The channels of heads, those that are not used or dead without weight; heads without sensors have none.
+    """What light is made of positions by, in rows of heads; their numbers are named above.
 
-    `pedestal` and `gain` float32 [heads, channels]; `place` float32 [heads, 2, channels]: x and y in mm; `limit`
-    uint16 [heads, channels]: the highest code that is no saturation; `extent` float32 [heads, 2]: how far from the
-    middle a flash can be found, in mm along x and y; `used` [heads]: channels that a head has.
+    `channels` float32 [heads, 5 * 64], `limit` uint16 [heads, 64]: the highest code that is no saturation; `plan` int64
+    [heads, 4], `rule` float32 [heads, 10], `points` float32 [points of all tables, POINT_VALUES]; `used` [heads]:
+    channels that a head has.
     """
 
-    pedestal: Float32s
-    gain: Float32s
-    place: Float32s
+    channels: Float32s
     limit: npt.NDArray[np.uint16]
-    extent: Float32s
+    plan: Ints
+    rule: Float32s
+    points: Float32s
     used: tuple[int, ...]
 
     @classmethod
     def of(cls, heads: Sequence[HeadCorrections]) -> Self:
-        """Return the channels of heads. Raises `ProfileError` for tables that do not fit the sensors."""
+        """Return the tables of heads. Raises `ProfileError` for corrections that do not fit the sensors."""
         count = len(heads)
-        channels = cls(
-            np.zeros((count, MOST_CHANNELS), np.float32), np.zeros((count, MOST_CHANNELS), np.float32),
-            np.zeros((count, 2, MOST_CHANNELS), np.float32), np.full((count, MOST_CHANNELS), 0xFFFF, np.uint16),
-            np.zeros((count, 2), np.float32), tuple(len(head.sensors.x_mm) if head.sensors else 0 for head in heads),
-        )  # fmt: skip
+        channels = np.zeros((count, 5 * MOST_CHANNELS), np.float32)
+        limit = np.full((count, MOST_CHANNELS), 0xFFFF, np.uint16)
+        plan, rule = np.zeros((count, 4), np.int64), np.zeros((count, 10), np.float32)
+        plan[:, ESTIMATOR] = -1
+        tables: dict[Response, tuple[int, Table]] = {}
         for at, head in enumerate(heads):
-            if head.sensors is not None:
-                channels._fill(at, head, head.sensors)
-        return channels
+            if head.sensors is None:
+                continue
+            live = live_channels(head)
+            _fill(channels[at].reshape(5, MOST_CHANNELS), head, head.sensors, live)
+            if head.saturated_adc is not None:
+                limit[at, live] = min(head.saturated_adc - 1, 0xFFFF)
+            plan[at, ESTIMATOR] = ESTIMATORS[head.estimator]
+            places = np.abs([head.sensors.x_mm, head.sensors.y_mm])
+            rule[at, [REACH_X, REACH_Y]] = places.max(axis=1) + head.sensors.width_mm / 2
+            rule[at, THRESHOLD] = WEIGHTED_BEYOND / live.sum()
+            if head.estimator == "maximum-likelihood":
+                _plan_likeliest(head, live, tables, plan[at], rule[at])
+        used = tuple(len(head.sensors.x_mm) if head.sensors else 0 for head in heads)
+        points = [table.points for _, table in tables.values()]
+        return cls(
+            channels, limit, plan, rule,
+            np.concatenate(points) if points else np.zeros((1, POINT_VALUES), np.float32), used,
+        )  # fmt: skip
 
-    def _fill(self, at: int, head: HeadCorrections, sensors: Sensors) -> None:
-        used = len(sensors.x_mm)
-        live = live_channels(head)
-        self.place[at, 0, :used], self.place[at, 1, :used] = sensors.x_mm, sensors.y_mm
-        self.pedestal[at, :used] = _by_channel(head, "pedestal_adc", head.pedestal_adc, used, otherwise=0.0)
-        self.gain[at, :used] = _by_channel(head, "kev_per_adc", head.kev_per_adc, used, otherwise=1.0)
-        self.gain[at, ~live] = 0.0
-        if head.saturated_adc is not None:
-            self.limit[at, live] = min(head.saturated_adc - 1, 0xFFFF)
-        self.extent[at] = np.abs(self.place[at, :, :used]).max(axis=1) + sensors.width_mm / 2
+
+def _fill(rows: Float32s, head: HeadCorrections, sensors: Sensors, live: npt.NDArray[np.bool_]) -> None:
+    used = len(sensors.x_mm)
+    rows[0, :used] = _by_channel(head, "pedestal_adc", head.pedestal_adc, used, otherwise=0.0)
+    rows[1, :used] = _by_channel(head, "kev_per_adc", head.kev_per_adc, used, otherwise=1.0)
+    rows[1, ~live] = 0.0
+    rows[2] = live
+    rows[3, :used], rows[4, :used] = sensors.x_mm, sensors.y_mm
+
+
+def _plan_likeliest(
+    head: HeadCorrections, live: npt.NDArray[np.bool_], tables: dict[Response, tuple[int, Table]], plan: Ints,
+    rule: Float32s,
+) -> None:  # fmt: skip
+    """Write where the table of a head is, which it shares with heads that are built alike."""
+    if head.sensors is None or head.light is None:
+        raise ProfileError(f"head {head.head}: maximum likelihood needs the light response of its sensors")
+    response = Response(head.sensors, head.light, tuple(np.flatnonzero(live).tolist()))
+    if response not in tables:
+        first = sum(len(table.points) for _, table in tables.values())
+        tables[response] = (first, table_of(response))
+    first, table = tables[response]
+    plan[[FIRST, ROWS, COLUMNS]] = first, table.rows, table.columns
+    rule[[X0, Y0, STEP, PER_MM]] = table.x0_mm, table.y0_mm, table.step_mm, 1.0 / table.step_mm
+    rule[[WIDEST, SCALE]] = head.light.width_mm / 2, table.share_in_the_middle
+    if head.pile_up_kev is not None:
+        rule[UNEXPLAINED] = head.pile_up_kev * max(int(live.sum()) - 3, 1)
 
 
 def live_channels(head: HeadCorrections) -> npt.NDArray[np.bool_]:
