@@ -21,6 +21,7 @@ SERVICE = "service"
 """Text of the marks about them, and the kind of event in the layout."""
 _SOURCES = 1 << 16
 _MOST_NAMED = 64
+_PERIOD_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,17 @@ class Presence:
         self._served_s: dict[int, float] = {}
         self._unserved: set[int] = set()
         self._waits_for_service = SERVICE in plan.layout.kinds
+        self._next_s = 0.0
         self.silences = 0
         """How often a source fell silent, or its service events stayed away."""
+
+    def due(self) -> bool:
+        """Tell ten times a second."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + _PERIOD_S
+        return True
 
     def begin(self) -> None:
         """Expect all sources that have an address of their own."""
@@ -105,21 +115,25 @@ class Presence:
             for source in sorted(now_silent - self._silent)
         ]
         back = [Change(source, "heard", 0.0) for source in sorted(self._silent - now_silent)]
+        for change in back:
+            if change.source in self._served_s:
+                self._served_s[change.source] = now_ns / 1e9
         self._silent = now_silent
         found = [*back, *fell, *self._service_changes()]
         self.silences += sum(change.kind == "silent" for change in found)
         return found
 
     def _service_changes(self) -> list[Change]:
+        """Return whose service events stay away, of those that are heard at all, or come again."""
         now_s = time.monotonic()
         away = {source: now_s - at_s for source, at_s in self._served_s.items()}
-        missing = {source for source, away_s in away.items() if away_s >= SERVICE_S and source not in self._silent}
-        changes = [
-            *(Change(source, "silent", round(away[source], 3), SERVICE) for source in sorted(missing - self._unserved)),
-            *(Change(source, "heard", 0.0, SERVICE) for source in sorted(self._unserved - missing)),
+        missing = {source for source, away_s in away.items() if away_s >= SERVICE_S}
+        fell, back = missing - self._unserved - self._silent, self._unserved - missing
+        self._unserved = (self._unserved | fell) & missing
+        return [
+            *(Change(source, "heard", 0.0, SERVICE) for source in sorted(back)),
+            *(Change(source, "silent", round(away[source], 3), SERVICE) for source in sorted(fell)),
         ]
-        self._unserved = missing
-        return changes
 
     def sentence(self, change: Change) -> str:
         """Return what a change to silence means."""

@@ -316,6 +316,7 @@ class Readout:
         if self._watch.health_due():
             self._health = source.health()
             self._cpu_s = self._watch.cpu_s()
+        if self._watch.presence.due():
             self._look_for(recording, source)
         self._publish(recording)
 
