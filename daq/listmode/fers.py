@@ -5,13 +5,15 @@
                  common stop, counted from the window before the reference (Janus subtracts it from the window as well)
     amplitudes = codes of the channels, uint16 [events, 64]; a channel that an event does not hold has 0
 
-A board counts all its triggers and gives each event the number of its own (Janus, CAEN's program, counts lost triggers
-by the same rule). What is missing between two events triggered while the board was busy: these photons are told by
-`dead_time` marks, one for each second of the source's own time, with the share of triggers that gave events. A jump by
-more triggers than there were clocks in between is a broken number and no dead time: it is counted.
+A board counts all its triggers and gives each event the number of its own; Janus, CAEN's program, counts lost triggers
+by the same rule, of events with amplitudes alone. What is missing between two events triggered while the board was
+busy: these photons are told by `dead_time` marks, one for each second of the source's own time, with the share of
+triggers that gave events. Without triggers the board never was busy. A jump by more triggers than there were clocks in
+between is a broken number and no dead time: it is counted. A source that sends lists of hits, counts or waveforms says
+nothing about its dead time, and gets no such mark.
 
 Source of all bits: CAEN FERSlib in `djanloo/pyferslib` 6a3359e, `src/FERS_readout.c`; of lost triggers and
-of common stop: CAEN Janus 5202, `JanusC.c`.
+of common stop: CAEN Janus as kept in `rlalik/janus-5202` 3db8b0c, `src/JanusC.c`.
 """  # noqa: D205 - one sentence
 
 from __future__ import annotations

@@ -18,9 +18,11 @@ _word: Any = load_u32_little
 _half: Any = load_u16_little
 
 # Columns of `Carry.state`: the first three are those of every decoder.
-_KNOWN, _TICKS, _LATEST_PS, _TRIGGER_ID, _TRIGGER_TICKS, _LOST, _CONVERTED, _SINCE_PS, _SINCE_KNOWN, _STATUS = range(10)
-STATE_COLUMNS = 10
-"""Trigger id and status are one more than they are; 0 is none."""
+_KNOWN, _TICKS, _LATEST_PS, _TRIGGER_ID, _TRIGGER_TICKS, _LOST, _CONVERTED, _SINCE_PS, _SINCE_KNOWN = range(9)
+_STATUS, _BLIND = 9, 10
+STATE_COLUMNS = 11
+"""Trigger id and status are one more than they are; 0 is none. A source is blind to its dead time where it sends events
+whose trigger ids count no photons."""
 
 _SPECTROSCOPY, _SPECTROSCOPY_TIMING, _TIMING, _COUNTING, _WAVEFORM, _START, _SERVICE, _TEST = range(len(f.KINDS))
 _UNKNOWN = len(f.KINDS) + CAUSES.index("unknown")
@@ -120,6 +122,8 @@ def _triggered(state: Any, counts: Any, s: Any, trigger_id: Any, ticks: Any) -> 
 @spliced
 def _dead_time(state: Any, s: Any, time_ps: Any, marks: Marks) -> None:
     """Tell the dead time once a second; time that goes back begins a second anew."""
+    if state[s, _BLIND]:
+        return
     elapsed_ps = time_ps - state[s, _SINCE_PS]
     if not state[s, _SINCE_KNOWN] or elapsed_ps < 0:
         state[s, _SINCE_KNOWN], state[s, _SINCE_PS] = 1, time_ps
@@ -342,12 +346,14 @@ def decode_events(  # noqa: C901 - one loop, for its speed
                 continue
             when = _time_ps(ticks, s, d, state, zero)
             told[packet] = max(told[packet], when)
-            if kind <= _WAVEFORM:
+            if kind <= _SPECTROSCOPY_TIMING:
                 trigger_id = (
                     np.int64(_word(data, event + 2 * _W))
                     | np.int64(_word(data, event + 3 * _W) & np.uint32(0xFFFFFF)) << 32
                 )
                 _triggered(state, counts, s, trigger_id, ticks)
+            elif kind <= _WAVEFORM:
+                state[s, _BLIND] = 1
             first, sound = row, True
             if kind <= _TIMING:
                 row = _events(data, event, words, qualifier, kind, s, when, facts, singles, row)
@@ -359,7 +365,7 @@ def decode_events(  # noqa: C901 - one loop, for its speed
                 sound = _service(data, event, words, s, when, state, facts, marks)
             for single in range(first, row):
                 latest = max(latest, time_ps[single])
-            if kind <= _WAVEFORM or kind == _SERVICE:
+            if kind <= _SPECTROSCOPY_TIMING or kind == _SERVICE:
                 _dead_time(state, s, when, marks)
             counts[s, kind if sound else _OUT_OF_RANGE] += 1
         state[s, _LATEST_PS] = max(latest, told[packet])

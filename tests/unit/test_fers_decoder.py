@@ -172,6 +172,16 @@ def test_service_events_tell_the_dead_time_of_a_source_without_photons() -> None
     assert [mark[1:] for mark in found] == [(0, 1.0, second * 10**12) for second in (1, 2, 3)]
 
 
+@pytest.mark.parametrize("qualifier", [0x02, 0x04, 0x08])
+def test_a_source_whose_numbers_count_no_photons_says_nothing_of_its_dead_time(qualifier: int) -> None:
+    seconds = [Event(qualifier, 100 * second, second * 125_000_000, [0]).new() for second in range(4)]
+    stream = b"".join(one + Event(0x2F, 0, at * 125_000_000 + 5, [0]).new() for at, one in enumerate(seconds))
+    rows, counts = decoded(stream)
+
+    assert marks_of(rows, "dead_time") == []
+    assert (counts["triggers_lost"], counts["trigger_id_jumps"]) == (0, 0)
+
+
 def test_a_number_of_a_trigger_that_cannot_be_is_no_dead_time() -> None:
     ids = [10, 11, 5_000_000, 5_000_001, 3, 4]
     _, counts = decoded(b"".join(spectrum(number, at * 1000).new() for at, number in enumerate(ids)))
