@@ -1,0 +1,1 @@
+"""Numbers of quality control and calibration: pure functions of events, pictures and spectra. No IO."""
