@@ -75,10 +75,14 @@ def identify() -> Sequence[Board]:
     if code != BOARD_CODE:
         raise MismatchError(f"the board says that it is a FERS {code}; this profile is for {BOARD_CODE}")
     serial = yield from _read(Register.PID)
+    yield from _require_well()
+    return Board(serial, firmware)
+
+
+def _require_well() -> Sequence[None]:
     bad = Status((yield from _read(Register.ACQ_STATUS))) & wire.BAD_STATUS
     if bad:
-        raise RefusedError(f"board {serial} says that something is wrong with it: {said(bad)}")
-    return Board(serial, firmware)
+        raise RefusedError(f"the board says that something is wrong with it: {said(bad)}")
 
 
 def said(status: Status) -> str:
@@ -104,6 +108,7 @@ def set_up(board: FersBoard, place: Place) -> Sequence[None]:
         yield from _write_channels(register, values)
     for chip in range(_CHIPS):
         yield from _configure_chip(chip)
+    yield from _require_well()
 
 
 def start(now_s: Callable[[], float]) -> Sequence[None]:
