@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from daq.model.fersboard import FersBoard
 from daq.model.finding import ABSENT, Finding, Said, error, warning
-from daq.model.layout import DetectorNumber
+from daq.model.layout import DetectorNumber, Fers
 from daq.model.layout_rules import findings as layout_findings
 from daq.model.order import MOST_HELD_ROWS
 from device_profiles.schema import InstrumentProfile
@@ -73,6 +74,20 @@ def events_in_streams(profile: InstrumentProfile) -> Iterator[Finding]:
     front_end = profile.transport.front_end
     if front_end is not None and front_end.control_port is not None and not fers:
         yield error("transport.front_end.control_port", front_end.control_port, "commands travel with the data")
+    if front_end is not None and front_end.board is not None and profile.layout.fers is not None:
+        yield from _board(front_end.board, profile.layout.fers)
+
+
+def _board(board: FersBoard, fers: Fers) -> Iterator[Finding]:
+    """Demand of a board the events that are made of what it sends, and codes that leave room for the low gain."""
+    gives = "spectroscopy" if board.mode.startswith("spectroscopy") else "timing"
+    if board.mode != "counting" and gives != fers.events:
+        reason = f'a board in mode {board.mode} gives no singles with layout.fers.events = "{fers.events}"'
+        yield error("transport.front_end.board.mode", board.mode, reason)
+    most = (1 << board.range_bits) - 1
+    if fers.gain == "auto" and board.gain == "both" and fers.high_gain_to_adc > most:
+        reason = f"codes of {board.range_bits} bits end at {most}: the low gain would never take over"
+        yield error("layout.fers.high_gain_to_adc", fers.high_gain_to_adc, reason)
 
 
 def order(profile: InstrumentProfile) -> Iterator[Finding]:

@@ -8,7 +8,9 @@ import pytest
 from support_fers import profile
 
 from daq.listmode.columns import decoded_columns
+from daq.model.fersboard import FersBoard
 from daq.model.finding import errors
+from daq.model.frontend import FrontEnd
 from daq.model.layout import Clock, Layout
 from daq.model.layout_rules import findings
 from device_profiles import rules
@@ -81,3 +83,22 @@ def test_events_fill_amplitudes_and_hits_detector_numbers() -> None:
     assert decoded_columns(profile().layout)["singles"] == ["time_ps", "head", "amplitudes"]
     timing = decoded_columns(profile(events="timing").layout)["singles"]
     assert timing == ["time_ps", "detector", "energy_adc"]
+
+
+@pytest.mark.parametrize(
+    ("board", "key"),
+    [
+        ({"mode": "timing", "range_bits": 14}, "transport.front_end.board.mode"),
+        ({"mode": "spectroscopy", "range_bits": 13}, "layout.fers.high_gain_to_adc"),
+        ({"mode": "spectroscopy", "range_bits": 14}, None),
+        ({"mode": "spectroscopy", "range_bits": 13, "gain": "high"}, None),
+        ({"mode": "counting", "range_bits": 14}, None),
+    ],
+)
+def test_a_board_is_set_to_what_its_events_are_made_of(board: dict[str, Any], key: str | None) -> None:
+    made = profile(high_gain_to_adc=9000)
+    front_end = FrontEnd(board=FersBoard.model_validate(board))
+    transport = made.transport.model_copy(update={"front_end": front_end})
+    said = errors(rules.findings(made.model_copy(update={"transport": transport})))
+
+    assert [finding.key for finding in said] == ([] if key is None else [key])
