@@ -2,8 +2,8 @@
 
     python tests/support_ferslib.py LIBRARY SECONDS ADDRESS[,ADDRESS..] [NAME=VALUE ...]
 
-It opens the boards, sets parameters by name as Janus does (`GainSelect=BOTH`), configures, runs for so long, reads until
-the library says that nothing is left, and closes. The last line on stdout is JSON: what the library made of it.
+It opens the boards, sets parameters by name as Janus does (`GainSelect=BOTH`), configures, runs for so long, reads
+until the library says that nothing is left, and closes. The last line on stdout is JSON: what the library made of it.
 
 Structures: CAEN FERSlib 1.3.0, `include/FERSlib.h`. The library talks to ports 9760 and 9000, and to no others.
 """
@@ -138,11 +138,11 @@ def main(library: str, seconds: float, addresses: list[str], parameters: list[st
     _check(fers.FERS_StopAcquisition(handles, len(handles), chain, 1), "stop")
     _read(fers, handles, accounts, MOST_WAIT_S, to_the_end=True)
     for board, account in zip(told["boards"], accounts, strict=True):
-        board |= account.told()
-    for handle in handles:
-        fers.FERS_HV_Set_OnOff(handle, 0)
-        fers.FERS_CloseReadout(handle)
-        fers.FERS_CloseDevice(handle)
+        board.update(account.told())
+    for number in handles:
+        fers.FERS_HV_Set_OnOff(number, 0)
+        fers.FERS_CloseReadout(number)
+        fers.FERS_CloseDevice(number)
     return told
 
 
