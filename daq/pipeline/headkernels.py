@@ -18,6 +18,7 @@ from daq.pipeline.headtables import (
     AT_INVERSE,
     AT_NORMAL,
     AT_ONE,
+    AT_SEEN,
     AT_X,
     AT_Y,
     COLUMNS,
@@ -30,7 +31,6 @@ from daq.pipeline.headtables import (
     REACH_Y,
     ROWS,
     SATURATED,
-    SCALE,
     STEP,
     THRESHOLD,
     UNEXPLAINED,
@@ -150,13 +150,15 @@ def explained(points: Any, point: Any, share: Any, along_x: Any, along_y: Any) -
 
 
 @spliced
-def likeliest(light: Any, head: Any, plan: Any, rule: Any, points: Any, x: Any, y: Any, parts: Any) -> Any:
-    """Return place, energy and what of the light is unexplained, from a place to begin with.
+def likeliest(
+    light: Any, sum_kev: Any, head: Any, plan: Any, rule: Any, points: Any, x: Any, y: Any, parts: Any
+) -> Any:
+    """Return place, energy and what of the light is unexplained, from a place to begin with and the sum of light.
 
     Each step fits the light by the response at the nearest point and its slopes: a table of weights there. An energy
-    of 0 or below has no place.
+    of 0 or below has no place. Energy is what all sensors would see of the flash in the middle.
     """
-    point, share, along_x, along_y = uint64(0), float32(0), float32(0), float32(0)
+    point, share, along_x, along_y, seen = uint64(0), float32(0), float32(0), float32(0), float32(0)
     step, widest = rule[head, STEP], rule[head, WIDEST]
     for _ in range(MOST_STEPS):
         column = nearest(x, rule[head, X0], rule[head, PER_MM], plan[head, COLUMNS])
@@ -165,17 +167,19 @@ def likeliest(light: Any, head: Any, plan: Any, rule: Any, points: Any, x: Any, 
         combined(light, points, point, uint64(0), parts)
         share, along_x, along_y = folded(parts, 0), folded(parts, 1), folded(parts, 2)
         if not share > float32(0):
+            seen = float32(0)
             break
         dx, dy = along_x / share, along_y / share
         x = rule[head, X0] + float32(column) * step + min(max(dx, -widest), widest)
         y = rule[head, Y0] + float32(row) * step + min(max(dy, -widest), widest)
+        seen = points[point, AT_SEEN] + points[point, AT_SEEN + 1] * dx + points[point, AT_SEEN + 2] * dy
         if max(abs(dx), abs(dy)) <= NEAR * step:
             break
     left = float32(0)
     if rule[head, UNEXPLAINED] > float32(0) and share > float32(0):
         left = squares(light, points, point, parts) - explained(points, point, share, along_x, along_y)
         left /= share
-    return x, y, share * rule[head, SCALE], left
+    return x, y, sum_kev / seen if seen > float32(0) else float32(0), left
 
 
 @spliced
@@ -192,7 +196,7 @@ def estimated(
         if weight > float32(0):
             x, y = folded(parts, 1) / weight, folded(parts, 2) / weight
         if plan[head, ESTIMATOR] == LIKELIEST:
-            x, y, energy, left = likeliest(light, head, plan, rule, points, x, y, parts)
+            x, y, energy, left = likeliest(light, energy, head, plan, rule, points, x, y, parts)
     return x, y, energy, left
 
 

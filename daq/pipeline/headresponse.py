@@ -19,9 +19,10 @@ from daq.errors import ProfileError
 from daq.model.camera import MOST_CHANNELS, Sensors
 from daq.model.headcalibration import LightResponse
 
-POINT_VALUES = 4 * MOST_CHANNELS + 8
+POINT_VALUES = 4 * MOST_CHANNELS + 16
 """A point of a table: weights of the channels for E, E dx, E dy; one over f + noise; the six normal equations' numbers
-ee, xx, yy, ex, ey, xy; two to fill it up."""
+ee, xx, yy, ex, ey, xy; what all channels see of a flash and its slopes along x and y, over what all sensors see of one
+in the middle; seven to fill it up."""
 STEPS_PER_WIDTH = 6
 """Points in the width of the light response: what is left of the error of a step is then below 2 % of the width."""
 MOST_POINTS = 40_000
@@ -51,8 +52,6 @@ class Table:
     x0_mm: float
     y0_mm: float
     step_mm: float
-    share_in_the_middle: float
-    """Share of the light of a flash in the middle that all sensors see, dead ones too."""
 
 
 def table_of(response: Response) -> Table:
@@ -73,8 +72,7 @@ def table_of(response: Response) -> Table:
     for begin in range(0, len(points), 1024):
         part = slice(begin, begin + 1024)
         points[part] = _points(x.ravel()[part], y.ravel()[part], response)
-    middle = shares(light, places, np.zeros(1), np.zeros(1))[0].sum()
-    return Table(points, rows, columns, x0_mm, y0_mm, step_mm, float(middle))
+    return Table(points, rows, columns, x0_mm, y0_mm, step_mm)
 
 
 def shares(light: LightResponse, places: Float64s, x_mm: Float64s, y_mm: Float64s) -> tuple[Float64s, Float64s]:
@@ -101,5 +99,8 @@ def _points(x_mm: Float64s, y_mm: Float64s, response: Response) -> Float64s:
     made = np.zeros((len(x_mm), POINT_VALUES))
     made[:, : 3 * MOST_CHANNELS].reshape(len(x_mm), 3, MOST_CHANNELS)[:, :, live] = np.linalg.solve(normal, weighted)
     made[:, 3 * MOST_CHANNELS : 4 * MOST_CHANNELS][:, live] = inverse
-    made[:, 4 * MOST_CHANNELS : -2] = normal[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    made[:, 4 * MOST_CHANNELS : 4 * MOST_CHANNELS + 6] = normal[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    every = np.array([response.sensors.x_mm, response.sensors.y_mm])
+    in_the_middle = shares(response.light, every, np.zeros(1), np.zeros(1))[0].sum()
+    made[:, 4 * MOST_CHANNELS + 6 : 4 * MOST_CHANNELS + 9] = model.sum(axis=2) / in_the_middle
     return made

@@ -29,12 +29,13 @@ ESTIMATORS: dict[Estimator, int] = {"anger": ANGER, "weighted": WEIGHTED, "maxim
 ESTIMATOR, FIRST, ROWS, COLUMNS = range(4)
 """Numbers of the plan of a head: its estimator, -1 where it has no sensors; first point, rows and columns of its
 table."""
-REACH_X, REACH_Y, THRESHOLD, X0, Y0, STEP, PER_MM, WIDEST, SCALE, UNEXPLAINED = range(10)
+REACH_X, REACH_Y, THRESHOLD, X0, Y0, STEP, PER_MM, WIDEST, UNEXPLAINED = range(9)
 """Numbers of the rule of a head: how far from its middle a flash can be found, mm; share of the light that a channel
-must have more than; place of the first point of its table, their distance, its inverse, how far a step may go, mm; what
-energies are multiplied with; how much may be unexplained, keV, 0 where nothing is judged."""
-AT_INVERSE, AT_NORMAL = np.uint64(3 * MOST_CHANNELS), np.uint64(4 * MOST_CHANNELS)
-"""Where in a point of a table what the variance of channels goes with begins, inverse, and the normal equations."""
+must have more than; place of the first point of its table, their distance, its inverse, how far a step may go, mm; how
+much may be unexplained, keV, 0 where nothing is judged."""
+AT_INVERSE, AT_NORMAL, AT_SEEN = (np.uint64(4 * MOST_CHANNELS + before) for before in (-MOST_CHANNELS, 0, 6))
+"""Where in a point of a table what the variance of channels goes with begins, inverse; the normal equations; what all
+channels see of a flash."""
 WEIGHTED_BEYOND = 2.0
 """Channels count in the weighted centroid with what they have more than so many times the mean of all."""
 
@@ -75,7 +76,7 @@ class Channels:
     """What light is made of positions by, in rows of heads; their numbers are named above.
 
     `channels` float32 [heads, 5 * 64], `limit` uint16 [heads, 64]: the highest code that is no saturation; `plan` int64
-    [heads, 4], `rule` float32 [heads, 10], `points` float32 [points of all tables, POINT_VALUES]; `used` [heads]:
+    [heads, 4], `rule` float32 [heads, 9], `points` float32 [points of all tables, POINT_VALUES]; `used` [heads]:
     channels that a head has.
     """
 
@@ -92,7 +93,7 @@ class Channels:
         count = len(heads)
         channels = np.zeros((count, 5 * MOST_CHANNELS), np.float32)
         limit = np.full((count, MOST_CHANNELS), 0xFFFF, np.uint16)
-        plan, rule = np.zeros((count, 4), np.int64), np.zeros((count, 10), np.float32)
+        plan, rule = np.zeros((count, 4), np.int64), np.zeros((count, 9), np.float32)
         plan[:, ESTIMATOR] = -1
         tables: dict[Response, tuple[int, Table]] = {}
         for at, head in enumerate(heads):
@@ -139,7 +140,7 @@ def _plan_likeliest(
     first, table = tables[response]
     plan[[FIRST, ROWS, COLUMNS]] = first, table.rows, table.columns
     rule[[X0, Y0, STEP, PER_MM]] = table.x0_mm, table.y0_mm, table.step_mm, 1.0 / table.step_mm
-    rule[[WIDEST, SCALE]] = head.light.width_mm / 2, table.share_in_the_middle
+    rule[WIDEST] = head.light.width_mm / 2
     if head.pile_up_kev is not None:
         rule[UNEXPLAINED] = head.pile_up_kev * max(int(live.sum()) - 3, 1)
 
