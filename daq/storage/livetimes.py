@@ -55,6 +55,11 @@ class LiveTimes:
         elif kind in ("source_start", "heard") and not text and not told.heard:
             told.from_ps, told.heard = active_ps, True
 
+    @property
+    def incomplete(self) -> bool:
+        """True while some source tells its dead time and another has not yet."""
+        return self._tells and any(source.share is None for source in self._sources.values())
+
     def end(self, active_ps: int) -> dict[int, int]:
         """End a step that lasted for so long; return the live time of each source, nothing where they do not differ.
 

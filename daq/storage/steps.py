@@ -146,7 +146,8 @@ class StepList:
         told = not (step.missing or step.lossy or self._went_back)
         active_ps = max(0, time_ps - step.begin_ps - step.paused_ps)
         of_sources = self._live.end(active_ps) if told else {}
-        live_ps = next(iter(of_sources.values()), active_ps) if told and len(set(of_sources.values())) <= 1 else None
+        alike = told and len(set(of_sources.values())) <= 1 and not self._live.incomplete
+        live_ps = next(iter(of_sources.values()), active_ps) if alike else None
         ended = step.model_copy(update={
             "end_ps": time_ps, "ended_by": by, "completed": as_meant, "live_ps": live_ps, "source_live_ps": of_sources,
         })  # fmt: skip
