@@ -28,6 +28,9 @@ _KINDS = {"energy-peak": {"peaking", "energy-map"}, "multiple-window-registratio
 """Kinds of calibrations that a protocol's name of one means; other names are kinds themselves."""
 
 
+NO_PEAKING = "it has no peaking, so its energies are sums of codes, not keV"
+
+
 @dataclass(frozen=True, slots=True)
 class Camera:
     """The corrections of every head, in the order of their numbers, and what was left out of them, a sentence each."""
@@ -53,6 +56,11 @@ class Camera:
                 old, most = age_s / _S_PER_H, need.maximum_age_s / _S_PER_H
                 return f"{need.name} of head {head.head} is {old:.1f} h old; at most {most:g} h"
         return None
+
+    @property
+    def codes_for_energies(self) -> str | None:
+        """Return which heads have no keV, in words; None where all have."""
+        return next((why for why in self.left_out if why.endswith(NO_PEAKING)), None)
 
     def note(self, manifest: Manifest) -> None:
         """Name in the manifest what was used and what was not."""
@@ -102,6 +110,8 @@ def camera_of(
         left_out += chosen.left_out
         if folder is not None and not chosen.calibrations:
             left_out.append(f"head {head.number}: {folder} holds no calibration of it that fits")
+        if amplitudes and "peaking" not in chosen.calibrations:
+            left_out.append(f"head {head.number}: {NO_PEAKING}")
     return Camera(tuple(made), tuple(left_out), collimator, {head.number: head.id for head in heads})
 
 

@@ -73,7 +73,7 @@ async def _unmet(
     collimator = await mounted(equipment, protocol, request.overrides)
     for name, lacking in await asyncio.to_thread(_lacks_calibrations, equipment, protocol, collimator):
         yield name, lacking
-    why = await asyncio.to_thread(_lacks_energies, equipment, protocol)
+    why = await asyncio.to_thread(_lacks_energies, equipment, protocol, collimator)
     if why is not None:
         yield "energy-calibration", why
     why = _lacks_administration(protocol.requirements.administration, request.administration)
@@ -92,11 +92,14 @@ def _lacks_calibrations(
     return [(need.name, why) for need in needs if (why := camera.lacks(need, datetime.now(UTC))) is not None]
 
 
-def _lacks_energies(equipment: Equipment, protocol: AcquisitionProtocol) -> str | None:
+def _lacks_energies(equipment: Equipment, protocol: AcquisitionProtocol, collimator: str | None = None) -> str | None:
     """Return why windows in keV would choose among codes, None where they do not."""
     from daq.listmode.columns import decoded_columns
 
     _, profile = instrument_for(equipment, protocol)
+    codes = camera_for(equipment, protocol, collimator).codes_for_energies if protocol.windows.windows else None
+    if codes is not None:
+        return f"windows are in keV: {codes}"
     used = calibration_for(equipment, protocol, profile)
     only_codes = "energy_adc" in decoded_columns(profile.layout).get("singles", ())
     if not protocol.windows.windows or used is None or not used.identity or not only_codes:

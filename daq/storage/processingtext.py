@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from daq.storage.manifest import Manifest
 
 _PS_PER_NS = 1000
+_OF_HEADS = ("heads", "left_out", "collimator")
 
 
 def processing_info(manifest: Manifest) -> dict[str, Any] | None:
@@ -21,6 +22,7 @@ def processing_info(manifest: Manifest) -> dict[str, Any] | None:
     rule = done.get("pairing")
     return {
         "calibration": manifest.calibrations.get("singles"),
+        "heads": {key: manifest.calibrations[key] for key in _OF_HEADS if key in manifest.calibrations} or None,
         "windows": done.get("windows", []),
         "pairing": None if rule is None else {key: value for key, value in rule.items() if key != "ring"},
         "stored": {"singles": done.get("singles"), "pairs": done.get("pairs")},
@@ -33,7 +35,7 @@ def processing_text(info: dict[str, Any] | None) -> str:
     if info is None:
         return ""
     counted, paired = info["counters"].get("windows", {}), info["counters"].get("pairing", {})
-    lines = [("calibration", _calibration(info["calibration"]))]
+    lines = _heads(info["heads"]) or [("calibration", _calibration(info["calibration"]))]
     for window in info["windows"]:
         came = counted.get(window["name"])
         singles = "" if came is None else f": {came:,} singles"
@@ -43,6 +45,18 @@ def processing_text(info: dict[str, Any] | None) -> str:
         lines += [(name, f"{paired[name]:,}") for name in ("prompts", "delayeds", "unpaired") if name in paired]
     wide = max(len(name) for name, _ in lines)
     return "\n".join(["singles and pairs", *(f"  {name:<{wide}}  {text}" for name, text in lines)])
+
+
+def _heads(said: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return a line for each calibration of a head that was used, and for each that was not."""
+    if said is None:
+        return []
+    lines = [("collimator", str(said["collimator"]))] if said.get("collimator") else []
+    for used in said.get("heads", ()):
+        checked = f", checked {used['verified_utc']}" if used.get("verified_utc") else ", not checked"
+        text = f"{used['kind']} {used['id']} of serial number {used['serial']}, made {used['made_utc']}{checked}"
+        lines.append((f"head {used['head']}", text))
+    return [*lines, *(("not used", why) for why in said.get("left_out", ()))]
 
 
 def _calibration(said: dict[str, Any] | None) -> str:

@@ -13,10 +13,14 @@ from daq.composition import new_manifest
 from daq.composition.heads import camera_of
 from daq.errors import MismatchError, RefusedError
 from daq.model.camera import Collimator
+from daq.model.processing import Processing
 from daq.model.protocol_terms import Need
 from daq.model.scanner import Head, ScannerProfile
+from daq.storage.processingtext import processing_info, processing_text
+from daq.storage.recordedprocessing import note_processing
 from device_profiles.cameracalibrations import write_camera_calibration
 from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
 
 XYE = load_profile("head-xye64")
 LEHR = Collimator(hole_mm=1.5, septum_mm=0.2, length_mm=35.0, energy_max_kev=160.0, source="a test")
@@ -113,3 +117,23 @@ def test_what_is_too_old_does_not_count(tmp_path: Path) -> None:
 
 def test_a_scanner_without_heads_has_no_record(tmp_path: Path) -> None:
     assert "no record" in str(lacking(tmp_path, Need("energy-peak"), heads=()))
+
+
+def test_light_without_a_peaking_is_said_to_be_no_energy(tmp_path: Path) -> None:
+    boards = load_profile("caen-fers-a5202")
+    camera = camera_of(boards, load_scanner("fers-dual-head"), None)
+    assert "sums of codes, not keV" in str(camera.codes_for_energies)
+    assert len(camera.heads) == 2
+    with pytest.raises(RefusedError, match="name a scanner with its heads"):
+        camera_of(boards, None, None)
+
+
+def test_what_was_used_and_what_not_stands_in_the_text_of_a_recording(tmp_path: Path) -> None:
+    manifest = new_manifest(XYE, identity="a", source="s", stop="end")
+    camera = camera_of(XYE, scanner(), folder(tmp_path, "energy-map"), windows=[PHOTOPEAK], collimator="LEHR")
+    camera.note(manifest)
+    note_processing(manifest, Processing(heads=camera.heads))
+    text = processing_text(processing_info(manifest))
+    assert "collimator  LEHR" in text
+    assert "head 1      energy-map energy-map of serial number 100, made 2026-11-20T08:00:00Z, not checked" in text
+    assert "not used    head 0" in text
