@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
         simulated=options.simulated, store_rows=not options.no_rows, gro=not options.no_gro, priority=options.priority,
         asked=Asked(said, options.calibration, options.singles, options.head_calibrations, options.collimator),
     )  # fmt: skip
+    for why in plan.manifest.calibrations.get("left_out", ()):
+        say(f"daq: warning: {why}")
     status = follow(plan, runtime, quiet=options.json)
     manifest = load_manifest(Path(plan.directory))
     if options.json:
