@@ -17,12 +17,12 @@ from daq.pipeline.headtables import (
     AT_GAIN,
     AT_INVERSE,
     AT_NORMAL,
-    AT_ONE,
     AT_SEEN,
     AT_X,
     AT_Y,
     COLUMNS,
     ESTIMATOR,
+    EVENTS,
     FIRST,
     LIKELIEST,
     PER_MM,
@@ -109,12 +109,29 @@ def folded(parts: Any, which: int) -> Any:
 
 
 @spliced
-def sharpen(light: Any, beyond: Any, sharp: Any) -> None:
-    """Fill `sharp` with what each channel has more than `beyond`."""
-    for channel in range(MOST_CHANNELS):
-        one = uint64(channel)
-        more = light[one] - beyond
-        sharp[one] = more if more > float32(0) else float32(0)
+def above(value: Any, beyond: Any) -> Any:
+    """Return how much a value is above another, 0 where it is not."""
+    more = value - beyond
+    return more if more > float32(0) else float32(0)
+
+
+@spliced
+def sharpened(light: Any, beyond: Any, channels: Any, head: Any, parts: Any) -> None:
+    """Fill `parts` with the sum and the moments of what each channel has more than `beyond`."""
+    for lane in range(LANES):
+        a, b, c, d = uint64(lane), uint64(lane + 16), uint64(lane + 32), uint64(lane + 48)
+        of_a = above(light[a], beyond)
+        of_b = above(light[b], beyond)
+        of_c = above(light[c], beyond)
+        of_d = above(light[d], beyond)
+        parts[a] = (of_a + of_b) + (of_c + of_d)
+        parts[a + uint64(16)] = (of_a * channels[head, a + AT_X] + of_b * channels[head, b + AT_X]) + (
+            of_c * channels[head, c + AT_X] + of_d * channels[head, d + AT_X]
+        )
+        parts[a + uint64(32)] = (of_a * channels[head, a + AT_Y] + of_b * channels[head, b + AT_Y]) + (
+            of_c * channels[head, c + AT_Y] + of_d * channels[head, d + AT_Y]
+        )
+    fold(parts)
 
 
 @spliced
@@ -184,14 +201,13 @@ def likeliest(
 
 @spliced
 def estimated(
-    light: Any, sharp: Any, parts: Any, head: Any, channels: Any, plan: Any, rule: Any, points: Any
+    light: Any, parts: Any, head: Any, channels: Any, plan: Any, rule: Any, points: Any
 ) -> Any:  # fmt: skip
     """Return place, energy and what is unexplained by the estimator of a head, of light whose sum is above zero."""
     energy, left = folded(parts, 0), float32(0)
     x, y = folded(parts, 1) / energy, folded(parts, 2) / energy
     if plan[head, ESTIMATOR] >= WEIGHTED:
-        sharpen(light, energy * rule[head, THRESHOLD], sharp)
-        combined(sharp, channels, head, AT_ONE, parts)
+        sharpened(light, energy * rule[head, THRESHOLD], channels, head, parts)
         weight = folded(parts, 0)
         if weight > float32(0):
             x, y = folded(parts, 1) / weight, folded(parts, 2) / weight
@@ -214,20 +230,23 @@ def place(
     heads: Any, index: Any, codes: Any, channels: Any, limits: Any, plan: Any, rule: Any, points: Any, x_mm: Any,
     y_mm: Any, kev: Any, counts: Any,
 ) -> None:  # fmt: skip
-    """Fill positions and energies by the estimator of each head; NaN and a count by cause where there is none."""
-    light, sharp = np.zeros(MOST_CHANNELS, np.float32), np.zeros(MOST_CHANNELS, np.float32)
-    parts = np.zeros(3 * LANES, np.float32)
+    """Fill positions and energies by the estimator of each head; NaN and a count by cause where there is none.
+
+    All events are counted by head.
+    """
+    light, parts = np.zeros(MOST_CHANNELS, np.float32), np.zeros(3 * LANES, np.float32)
     known = uint64(plan.shape[0])
     for row in range(len(heads)):
         one = uint64(row)
         head = uint64(index[uint64(heads[one])])
         x_mm[one], y_mm[one], kev[one] = NAN, NAN, NAN
+        counts[head, EVENTS] += 1
         cause = UNPLACED
         if head < known and plan[head, ESTIMATOR] >= 0:
             if lit(codes, one, channels, limits, head, light, parts) != 0:
                 cause = SATURATED
             elif folded(parts, 0) > float32(0):
-                x, y, energy, left = estimated(light, sharp, parts, head, channels, plan, rule, points)
+                x, y, energy, left = estimated(light, parts, head, channels, plan, rule, points)
                 if left > rule[head, UNEXPLAINED]:  # 0 and 0 where nothing is judged
                     cause = PILED_UP
                 elif energy > float32(0) and abs(x) <= rule[head, REACH_X] and abs(y) <= rule[head, REACH_Y]:

@@ -78,18 +78,23 @@ class HeadStage:
         heads = singles.get("head")
         if heads is None:
             heads = np.repeat(sources, np.diff(ends, prepend=0)).astype(np.uint8)
-        raw: tuple[Any, Any, Any] = (x_mm, y_mm, kev)
         if AMPLITUDES in singles:
             self._place(heads, singles[AMPLITUDES], x_mm, y_mm, kev)
+            if self._maps.where.any():
+                self._correct(heads, (x_mm, y_mm, kev), made, np.zeros_like(self._counts))
         else:
-            raw = _positions(singles)
-        raw_x, raw_y, raw_kev = raw
-        correct(
-            heads, self._index, raw_x, raw_y, raw_kev, self._maps.values, self._maps.where, self._maps.frame,
-            x_mm, y_mm, kev, self._counts,
-        )  # fmt: skip
+            self._correct(heads, _positions(singles), made, self._counts)
         kept = {name: values for name, values in singles.items() if name not in (AMPLITUDES, "energy_adc", *_MADE)}
         return {**kept, **made}
+
+    def _correct(self, heads: Any, raw: tuple[Any, Any, Any], made: Columns, counts: Ints) -> None:
+        """Fill in what the maps make of raw positions and energies, and count the events."""
+        raw_x, raw_y, raw_kev = raw
+        x_mm, y_mm, kev = (made[name] for name in _MADE)
+        correct(
+            heads, self._index, raw_x, raw_y, raw_kev, self._maps.values, self._maps.where, self._maps.frame,
+            x_mm, y_mm, kev, counts,
+        )  # fmt: skip
 
     def _place(self, heads: Any, amplitudes: npt.NDArray[np.uint16], x_mm: Any, y_mm: Any, kev: Any) -> None:
         channels = self._channels

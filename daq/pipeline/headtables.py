@@ -21,8 +21,8 @@ CAUSES = ("events", "saturated", "piled_up", "unplaced")
 ENERGY, SHIFT_X, SHIFT_Y = range(3)
 """Maps of a head."""
 
-AT_PEDESTAL, AT_GAIN, AT_ONE, AT_X, AT_Y = (np.uint64(MOST_CHANNELS * part) for part in range(5))
-"""Where in the row of a head its channels' pedestals begin, their gains, 1 for each that works, x and y in mm."""
+AT_PEDESTAL, AT_GAIN, AT_X, AT_Y = (np.uint64(MOST_CHANNELS * part) for part in range(4))
+"""Where in the row of a head its channels' pedestals begin, their gains, their x and y in mm."""
 
 ANGER, WEIGHTED, LIKELIEST = range(3)
 ESTIMATORS: dict[Estimator, int] = {"anger": ANGER, "weighted": WEIGHTED, "maximum-likelihood": LIKELIEST}
@@ -75,7 +75,7 @@ class Maps:
 class Channels:
     """What light is made of positions by, in rows of heads; their numbers are named above.
 
-    `channels` float32 [heads, 5 * 64], `limit` uint16 [heads, 64]: the highest code that is no saturation; `plan` int64
+    `channels` float32 [heads, 4 * 64], `limit` uint16 [heads, 64]: the highest code that is no saturation; `plan` int64
     [heads, 4], `rule` float32 [heads, 9], `points` float32 [points of all tables, POINT_VALUES]; `used` [heads]:
     channels that a head has.
     """
@@ -91,7 +91,7 @@ class Channels:
     def of(cls, heads: Sequence[HeadCorrections]) -> Self:
         """Return the tables of heads. Raises `ProfileError` for corrections that do not fit the sensors."""
         count = len(heads)
-        channels = np.zeros((count, 5 * MOST_CHANNELS), np.float32)
+        channels = np.zeros((count, 4 * MOST_CHANNELS), np.float32)
         limit = np.full((count, MOST_CHANNELS), 0xFFFF, np.uint16)
         plan, rule = np.zeros((count, 4), np.int64), np.zeros((count, 9), np.float32)
         plan[:, ESTIMATOR] = -1
@@ -100,7 +100,7 @@ class Channels:
             if head.sensors is None:
                 continue
             live = live_channels(head)
-            _fill(channels[at].reshape(5, MOST_CHANNELS), head, head.sensors, live)
+            _fill(channels[at].reshape(4, MOST_CHANNELS), head, head.sensors, live)
             if head.saturated_adc is not None:
                 limit[at, live] = min(head.saturated_adc - 1, 0xFFFF)
             plan[at, ESTIMATOR] = ESTIMATORS[head.estimator]
@@ -122,8 +122,7 @@ def _fill(rows: Float32s, head: HeadCorrections, sensors: Sensors, live: npt.NDA
     rows[0, :used] = _by_channel(head, "pedestal_adc", head.pedestal_adc, used, otherwise=0.0)
     rows[1, :used] = _by_channel(head, "kev_per_adc", head.kev_per_adc, used, otherwise=1.0)
     rows[1, ~live] = 0.0
-    rows[2] = live
-    rows[3, :used], rows[4, :used] = sensors.x_mm, sensors.y_mm
+    rows[2, :used], rows[3, :used] = sensors.x_mm, sensors.y_mm
 
 
 def _plan_likeliest(
