@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import types
 
 from daq.listmode.codegen import CAUSES
-from daq.listmode.loads import load_u16_little, load_u32_little
+from daq.listmode.fers_payload import Facts, Marks, Singles, hits, mark, rates, service, spectroscopy
+from daq.listmode.loads import load_u32_little
 from daq.model import fers as f
 from daq.model.events import MARKS
 from daq.model.kernel import kernel, spliced
 from daq.model.order import NEVER_PS
 
 _word: Any = load_u32_little
-_half: Any = load_u16_little
 
 # Columns of `Carry.state`: the first three are those of every decoder.
 _KNOWN, _TICKS, _LATEST_PS, _TRIGGER_ID, _TRIGGER_TICKS, _LOST, _CONVERTED, _SINCE_PS, _SINCE_KNOWN = range(9)
-_STATUS, _BLIND = 9, 10
+_BLIND = 10
 STATE_COLUMNS = 11
-"""Trigger id and status are one more than they are; 0 is none. A source is blind to its dead time where it sends events
-whose trigger ids count no photons."""
+"""A trigger id is one more than it is; 0 is none. Column 9 is `fers_payload.STATUS`. A source is blind to its dead time
+where it sends events whose trigger ids count no photons."""
 
 _SPECTROSCOPY, _SPECTROSCOPY_TIMING, _TIMING, _COUNTING, _WAVEFORM, _START, _SERVICE, _TEST = range(len(f.KINDS))
 _UNKNOWN = len(f.KINDS) + CAUSES.index("unknown")
@@ -30,22 +30,11 @@ _OUT_OF_RANGE = len(f.KINDS) + CAUSES.index("out_of_range")
 _TRIGGERS_LOST = len(f.KINDS) + len(CAUSES)
 _TRIGGER_ID_JUMPS = _TRIGGERS_LOST + 1
 
-_HIGH, _LOW = 0, 1
-_MARK_RATE, _MARK_DEAD = MARKS.index("singles_rate"), MARKS.index("dead_time")
-_MARK_TEMPERATURE, _MARK_BIAS = MARKS.index("temperature"), MARKS.index("bias_voltage")
-_MARK_STATUS = MARKS.index("status")
-
+_MARK_DEAD = MARKS.index("dead_time")
 _SECOND_PS = 10**12
 _MOST_HEADS = 256
 _PAYLOAD = f.HEADER_BYTES
 _W = f.WORD_BYTES
-_ABSOLUTE_ZERO_C = -273.15
-_FPGA_SCALE = 503.975 / 4096
-_HV_SCALE = 256 / 10_000
-_BOARD_SCALE = 0.25
-_FIXED_POINT = 10_000
-_NA_OF_COUNT = 100
-"""The current comes in units of 0.1 uA."""
 
 
 def _kind_of(qualifier: int) -> int:
@@ -59,50 +48,6 @@ def _kind_of(qualifier: int) -> int:
 
 
 _KIND_OF = np.array([_kind_of(qualifier) for qualifier in range(256)], np.int64)
-
-
-class Facts(NamedTuple):
-    """Settings: see `daq.model.layout.Fers`."""
-
-    timing: Any
-    gain: Any
-    high_to: Any
-    rates: Any
-    window_ps: Any
-    high: Any
-    low: Any
-
-
-class Singles(NamedTuple):
-    """Columns of singles."""
-
-    time_ps: Any
-    head: Any
-    amplitudes: Any
-    detector: Any
-    energy: Any
-
-
-class Marks(NamedTuple):
-    """Columns of marks; `rows` int64 [1] counts them."""
-
-    time_ps: Any
-    kind: Any
-    source: Any
-    value: Any
-    value2: Any
-    rows: Any
-
-
-@spliced
-def _mark(marks: Marks, time_ps: Any, kind: Any, source: Any, value: Any, value2: Any) -> None:
-    row = marks.rows[0]
-    marks.time_ps[row] = time_ps
-    marks.kind[row] = kind
-    marks.source[row] = source
-    marks.value[row] = value
-    marks.value2[row] = value2
-    marks.rows[0] = row + 1
 
 
 @spliced
@@ -130,93 +75,8 @@ def _dead_time(state: Any, s: Any, time_ps: Any, marks: Marks) -> None:
     elif elapsed_ps >= _SECOND_PS:
         converted, lost = state[s, _CONVERTED], state[s, _LOST]
         share = converted / (converted + lost) if converted + lost else 1.0
-        _mark(marks, time_ps, _MARK_DEAD, s, lost, share)
+        mark(marks, time_ps, _MARK_DEAD, s, lost, share)
         state[s, _CONVERTED], state[s, _LOST], state[s, _SINCE_PS] = 0, 0, time_ps
-
-
-@spliced
-def _one_gain(data: Any, at: Any, low_mask: Any, high_mask: Any, facts: Facts, row: Any) -> Any:
-    """Fill a row of amplitudes from half-words; return how many there were."""
-    found = 0
-    for channel in range(f.CHANNELS):
-        mask = low_mask if channel < f.CHANNELS // 2 else high_mask
-        if mask >> (channel & 31) & 1:
-            half = np.int64(_half(data, at + 2 * found))
-            table = facts.low if half & f.LOW_GAIN else facts.high
-            row[channel] = table[half & f.AMPLITUDE_MASK]
-            found += 1
-        else:
-            row[channel] = 0
-    return found
-
-
-@spliced
-def _both_gains(data: Any, at: Any, low_mask: Any, high_mask: Any, facts: Facts, row: Any) -> Any:
-    """Fill a row of amplitudes from words with both gains; return how many there were."""
-    found = 0
-    for channel in range(f.CHANNELS):
-        mask = low_mask if channel < f.CHANNELS // 2 else high_mask
-        if mask >> (channel & 31) & 1:
-            word = np.int64(_word(data, at + _W * found))
-            high, low = word & f.AMPLITUDE_MASK, word >> f.LOW_GAIN_SHIFT & f.AMPLITUDE_MASK
-            takes_high = facts.gain == _HIGH or (facts.gain != _LOW and high < facts.high_to)
-            row[channel] = facts.high[high] if takes_high else facts.low[low]
-            found += 1
-        else:
-            row[channel] = 0
-    return found
-
-
-@spliced
-def _spectroscopy(data: Any, at: Any, words: Any, qualifier: Any, facts: Facts, row: Any) -> Any:
-    """Fill a row of amplitudes; return False for an event that has fewer words than its mask says."""
-    begin = 1 if qualifier & f.RELATIVE_TIME else 0
-    if words < begin + 2:
-        return False
-    at += _PAYLOAD + begin * _W
-    high_mask, low_mask = np.int64(_word(data, at)), np.int64(_word(data, at + _W))
-    channels = _ones(high_mask) + _ones(low_mask)
-    both = qualifier & f.BOTH_GAINS
-    if words < begin + 2 + (channels if both else (channels + 1) // 2):
-        return False
-    if both:
-        _both_gains(data, at + 2 * _W, low_mask, high_mask, facts, row)
-    else:
-        _one_gain(data, at + 2 * _W, low_mask, high_mask, facts, row)
-    return True
-
-
-@spliced
-def _ones(bits: Any) -> Any:
-    """Return how many of 32 bits are set."""
-    bits = bits - (bits >> 1 & 0x55555555)
-    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
-    bits = (bits + (bits >> 4)) & 0x0F0F0F0F
-    return (bits * 0x01010101 & 0xFFFFFFFF) >> 24
-
-
-@spliced
-def _hits(
-    data: Any, at: Any, words: Any, qualifier: Any, s: Any, base_ps: Any, window_ps: Any, singles: Singles, row: Any
-) -> Any:  # fmt: skip
-    """Make a single of each hit; return the rows, or -1 for a list without a reference or with a channel of none."""
-    if words < 1:
-        return np.int64(-1)
-    reference_ps = base_ps + np.int64(_word(data, at + _PAYLOAD) & np.uint32(0xF)) * f.FINE_PS
-    streaming = (qualifier & f.TIMING_MASK) == f.STREAMING
-    if (qualifier & f.TIMING_MASK) == f.COMMON_STOP:
-        reference_ps -= window_ps
-    for hit in range(1, words):
-        word = np.int64(_word(data, at + _PAYLOAD + hit * _W))
-        channel = word >> f.HIT_CHANNEL_SHIFT
-        if channel >= f.CHANNELS:
-            return np.int64(-1)
-        counts = word & (f.STREAMING_TIME_MASK if streaming else f.HIT_TIME_MASK)
-        singles.time_ps[row] = reference_ps + counts * f.FINE_PS
-        singles.detector[row] = s * f.CHANNELS + channel
-        singles.energy[row] = 0 if streaming else word >> f.HIT_TOT_SHIFT & f.HIT_TOT_MASK
-        row += 1
-    return row
 
 
 @spliced
@@ -226,67 +86,14 @@ def _events(
 ) -> Any:  # fmt: skip
     """Make the singles of an event; return the rows, or -1 for one that does not hold what it says."""
     if kind == _TIMING:
-        return _hits(data, at, words, qualifier, s, when, facts.window_ps, singles, row) if facts.timing else row
+        return hits(data, at, words, qualifier, s, when, facts.window_ps, singles, row) if facts.timing else row
     if facts.timing:
         return row
-    if not _spectroscopy(data, at, words, qualifier, facts, singles.amplitudes[row]):
+    if not spectroscopy(data, at, words, qualifier, facts, singles.amplitudes[row]):
         return np.int64(-1)
     singles.time_ps[row] = when
     singles.head[row] = s
     return row + 1
-
-
-@spliced
-def _rates(data: Any, at: Any, first: Any, words: Any, s: Any, time_ps: Any, facts: Facts, marks: Marks) -> None:
-    """Tell the counts of channels in the words of a payload from `first` on."""
-    if not facts.rates:
-        return
-    for index in range(first, words):
-        word = np.int64(_word(data, at + _PAYLOAD + index * _W))
-        channel = word >> f.COUNT_SHIFT & 0x7F
-        if channel < f.RATES:
-            _mark(marks, time_ps, _MARK_RATE, s, word & f.COUNT_MASK, float(channel))
-
-
-@spliced
-def _high_voltage(data: Any, at: Any, version: Any, s: Any, time_ps: Any, state: Any, marks: Marks) -> None:
-    """Tell what the words of the high voltage say, the first of which is at a byte."""
-    volts, current = np.int64(_word(data, at)), np.int64(_word(data, at + _W))
-    word = np.int64(_word(data, at + 2 * _W))
-    _mark(marks, time_ps, _MARK_BIAS, s, (0 if current >> 31 else current) * _NA_OF_COUNT, volts / _FIXED_POINT)
-    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.DETECTOR, (word & 0x1FFF) * _HV_SCALE)
-    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.HIGH_VOLTAGE, (word >> 13 & 0x1FFF) * _HV_SCALE)
-    status = (word >> 26 & 0xF) << 16
-    if version:
-        board = np.int64(_word(data, at + 3 * _W))
-        status |= board & 0xFFFF
-        board_counts = board >> 16 & 0x3FF
-        if board_counts != f.NO_BOARD_TEMPERATURE:
-            _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.BOARD, board_counts * _BOARD_SCALE)
-    if state[s, _STATUS] != status + 1:
-        _mark(marks, time_ps, _MARK_STATUS, s, status, np.nan)
-        state[s, _STATUS] = status + 1
-
-
-@spliced
-def _service(data: Any, at: Any, words: Any, s: Any, time_ps: Any, state: Any, facts: Facts, marks: Marks) -> Any:
-    """Tell what a board says about itself; return False for an event that is shorter than it says."""
-    if words < 1:
-        return False
-    head = np.int64(_word(data, at + _PAYLOAD))
-    version, contents = head >> f.SERVICE_VERSION_SHIFT, head >> f.SERVICE_FORMAT_SHIFT & f.SERVICE_FORMAT_MASK
-    if version > f.NEWEST_SERVICE_VERSION:
-        return True
-    voltage = contents & f.SERVICE_HIGH_VOLTAGE
-    first = 4 + version if voltage else 1
-    if words < first:
-        return False
-    _mark(marks, time_ps, _MARK_TEMPERATURE, s, f.FPGA, (head & 0xFFF) * _FPGA_SCALE + _ABSOLUTE_ZERO_C)
-    if voltage:
-        _high_voltage(data, at + _PAYLOAD + _W, version, s, time_ps, state, marks)
-    if contents & f.SERVICE_COUNTS:
-        _rates(data, at, first, words, s, time_ps, facts, marks)
-    return True
 
 
 @spliced
@@ -360,9 +167,9 @@ def decode_events(  # noqa: C901 - one loop, for its speed
                 sound = row >= 0
                 row = row if sound else first
             elif kind == _COUNTING:
-                _rates(data, event, 1 if qualifier & f.RELATIVE_TIME else 0, words, s, when, facts, marks)
+                rates(data, event, 1 if qualifier & f.RELATIVE_TIME else 0, words, s, when, facts, marks)
             elif kind == _SERVICE:
-                sound = _service(data, event, words, s, when, state, facts, marks)
+                sound = service(data, event, words, s, when, state, facts, marks)
             for single in range(first, row):
                 latest = max(latest, time_ps[single])
             if kind <= _SPECTROSCOPY_TIMING or kind == _SERVICE:
