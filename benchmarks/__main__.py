@@ -13,6 +13,7 @@ from benchmarks import (
     bench_decode,
     bench_durable,
     bench_export,
+    bench_heads,
     bench_mqtt,
     bench_order,
     bench_pairing,
@@ -29,7 +30,7 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
-        "pairing": bench_pairing, "pet": bench_pet,
+        "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)

@@ -25,7 +25,9 @@ from daq.wire.petsys_setup import Unit, set_up, shut_down
 
 _LOG = logging.getLogger(__name__)
 
-_SLICE_MS = 5.0
+_SLICE_MS, _LONGEST_SLICE_MS = 5.0, 20.0
+_SLICE_WORDS = 50_000
+"""A slice waits for so many words at the rate that is planned for: what is done once a slice costs as much for few."""
 _IDLE_MS = 50
 _REQUEST_PERIOD_S = 0.5
 _SO_RCVBUFFORCE = 33
@@ -92,7 +94,7 @@ class DatagramSource(Datagrams):
         several = len(plan.sources)
         self.receiver = Receiver(
             self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro,
-            slice_ms=_SLICE_MS / several, idle_ms=_IDLE_MS if several == 1 else 0,
+            slice_ms=_slice_ms(plan) / several, idle_ms=_IDLE_MS if several == 1 else 0,
         )  # fmt: skip
 
     def receive(self, slab: Slab, begin: int) -> int:
@@ -219,6 +221,11 @@ class PetsysSource(DatagramSource):
             _LOG.warning("%s", why)
         finally:
             super().close()
+
+
+def _slice_ms(plan: Plan) -> float:
+    """Return how long a slice lasts: 5 ms at high rates, up to 20 ms at low ones."""
+    return min(_LONGEST_SLICE_MS, max(_SLICE_MS, 1000.0 * _SLICE_WORDS / plan.receive.rate_words_per_s))
 
 
 def _open_udp(address: SourceAddress, where: str) -> socket.socket:
