@@ -16,7 +16,7 @@ from daq.model.packets import Packets
 from daq.readout.plan import Plan
 from daq.readout.streams import TcpSource, connected
 from daq.wire.fers import CONTROL_PORT, Request
-from daq.wire.fers_setup import Board, Found, Place, Sequence, halt, identify, runs, set_up, start, stop
+from daq.wire.fers_setup import Board, Found, Place, Sequence, halt, identify, require_well, runs, set_up, start, stop
 
 _LOG = logging.getLogger(__name__)
 REPLY_WAIT_S = 2.0
@@ -101,6 +101,7 @@ class FersSource(TcpSource):
         self._link.run(halt())
         if self._board is not None:
             self._link.run(set_up(self._board, self._place))
+        self._link.run(require_well())
         return board
 
     @property

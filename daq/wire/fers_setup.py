@@ -67,7 +67,10 @@ class Place:
 
 
 def identify() -> Sequence[Board]:
-    """Return who a board is. Raise `RefusedError` for one that cannot work, `MismatchError` for another model."""
+    """Return who a board is. Raise `RefusedError` for one that cannot work, `MismatchError` for another model.
+
+    One that says `fail` may have been set up badly: it is set up again first.
+    """
     firmware = yield from _read(Register.FW_REV)
     if firmware == 0:
         raise RefusedError("the board answers and runs no valid firmware")
@@ -75,12 +78,13 @@ def identify() -> Sequence[Board]:
     if code != BOARD_CODE:
         raise MismatchError(f"the board says that it is a FERS {code}; this profile is for {BOARD_CODE}")
     serial = yield from _read(Register.PID)
-    yield from _require_well()
+    yield from require_well(wire.BAD_STATUS & ~Status.FAIL)
     return Board(serial, firmware)
 
 
-def _require_well() -> Sequence[None]:
-    bad = Status((yield from _read(Register.ACQ_STATUS))) & wire.BAD_STATUS
+def require_well(bits: Status = wire.BAD_STATUS) -> Sequence[None]:
+    """Raise `RefusedError` where the status of a board has one of the bits that say that something is wrong."""
+    bad = Status((yield from _read(Register.ACQ_STATUS))) & bits
     if bad:
         raise RefusedError(f"the board says that something is wrong with it: {said(bad)}")
 
@@ -108,7 +112,6 @@ def set_up(board: FersBoard, place: Place) -> Sequence[None]:
         yield from _write_channels(register, values)
     for chip in range(_CHIPS):
         yield from _configure_chip(chip)
-    yield from _require_well()
 
 
 def start(now_s: Callable[[], float]) -> Sequence[None]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from daq.errors import DeadlineError, MismatchError, ReadbackError, RefusedError, ScandaqError
 from daq.model.fersboard import FersBoard
 from daq.wire.fers import READ_MEMORY, Command, Register, Request
-from daq.wire.fers_setup import Found, Place, Sequence, halt, identify, runs, set_up, start, stop
+from daq.wire.fers_setup import Found, Place, Sequence, halt, identify, require_well, runs, set_up, start, stop
 from simulators.fers.board import Board
 from simulators.fers.settings import BOTH, SPECTROSCOPY
 
@@ -105,7 +105,7 @@ def test_a_board_says_who_it_is() -> None:
     [
         (Register.FW_REV, 0, RefusedError, "no valid firmware"),
         (Register.FERS_CODE, 5203, MismatchError, "FERS 5203; this profile is for 5202"),
-        (Register.ACQ_STATUS, 0b10011, RefusedError, "fail, fpga over temperature"),
+        (Register.ACQ_STATUS, 0b10011, RefusedError, "wrong with it: fpga over temperature$"),
     ],
 )
 def test_a_board_that_cannot_be_used_is_refused_in_words(
@@ -116,6 +116,16 @@ def test_a_board_that_cannot_be_used_is_refused_in_words(
 
     with pytest.raises(error, match=words):
         bench.run(identify())
+
+
+def test_a_board_that_failed_is_set_up_again_and_then_asked_whether_it_is_well() -> None:
+    bench = Bench(Whims(kind="asic"))
+    with pytest.raises(ReadbackError):
+        bench.run(set_up(FersBoard(), ALONE))
+
+    assert bench.run(identify()).serial == 21_001
+    with pytest.raises(RefusedError, match=r"wrong with it: fail$"):
+        bench.run(require_well())
 
 
 def test_each_register_that_is_written_is_read_right_after_and_the_board_does_what_it_was_told() -> None:
