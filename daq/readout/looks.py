@@ -86,7 +86,7 @@ class Looks:
         if self.camera:
             self.camera.skip(streams)
         if self._probe:
-            self._probe.skip(latest_ps)
+            self._probe.see(streams, latest_ps)  # a poll at a time: nothing is gained by skipping it
 
     def arrays(self, now_ns: int) -> dict[str, npt.NDArray[Any]]:
         """Return all figures, some as views, to be published now; `now_ns` is host monotonic time.

@@ -60,6 +60,7 @@ class McphaSource(StreamSource):
         self._due_s = 0.0
         self._clocks = 0
         self._baseline = b""
+        self._forgotten = False
         self._counts = {"polls": 0, "late_polls": 0, "stopped_polls": 0, "connections": 0, "set_ups": 0}
         self._socket: socket.socket | None = None
         try:
@@ -79,6 +80,8 @@ class McphaSource(StreamSource):
         try:
             if self._socket is None:
                 return self._again()
+            if self._forgotten:
+                return self._renew()
             poll = self._poll(self._socket)
         except OSError as why:
             self._lose(why.strerror or str(why))
@@ -155,25 +158,25 @@ class McphaSource(StreamSource):
         return poll
 
     def _taken(self, poll: bytes) -> Packets:
-        """Return a poll as a row; set a board up that has begun again."""
+        """Return a poll as a row; note where it shows that the board has begun again."""
         self._counts["polls"] += 1
         clocks = min(self._clocks_in(poll))
         if not clocks and not self._clocks:
             raise RefusedError(f"{self._where}: the board was told to count, and its timer stands at zero")
         self._counts["stopped_polls"] += clocks == self._clocks
-        restarted, self._clocks = clocks < self._clocks, clocks
-        if not restarted:
-            return self._rows((0, poll))
+        self._forgotten, self._clocks = clocks < self._clocks, clocks
+        return self._rows((0, poll))
+
+    def _renew(self) -> Packets:
+        """Set a board up that has forgotten what it was told, and let it count; return where it begins."""
         _LOG.warning("%s: the board's timer went back: it is set up anew", self._where)
         try:
             self._set_up()
-        except (OSError, RefusedError) as why:
+        except RefusedError as why:  # somebody else makes it count: the deadline of silence decides
             self._lose(str(why))
-            return self._rows((0, poll))
-        begun, self._baseline = self._baseline, b""
-        if self._socket is not None:
-            self._socket.sendall(mcpha.run(self._settings, on=True))
-        return self._rows((0, poll), (int(Flag.START), begun))
+            return self._rows()
+        self._forgotten = False
+        return self._begun()
 
     def _connect(self, deadline_s: float) -> None:
         self._socket = socket.create_connection(self._address, timeout=deadline_s)

@@ -1,6 +1,7 @@
 """Live figures of a gamma probe: counts and smoothed rates by input and energy window, and the highest rates.
 
-Unlike the other rates these go by the probe's own time: a poll that came late does not make a high rate.
+Unlike the other rates these go by the probe's own time: a poll that came late does not make a high rate. And they are
+complete: polls are few, none is skipped.
 """
 
 from __future__ import annotations
@@ -78,10 +79,6 @@ class ProbeLooks:
         self._smoothed.add(found, passed_s)
         if self._smoothed.is_credible:
             self._peak.add(self._smoothed.per_s)
-
-    def skip(self, latest_ps: int) -> None:
-        """Let the rows of a slice pass, and their time with them."""
-        self._latest_ps = latest_ps
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return all figures."""
