@@ -160,14 +160,14 @@ def scatter(scale: int) -> list[Check]:
 def decay(scale: int) -> list[Check]:
     """N(t0, t1) = A0 / lambda (exp(-lambda t0) - exp(-lambda t1))."""
     checks = []
-    for name, per_decay, hours in (("Tc-99m", YIELD, 24), ("F-18", None, 4)):
+    for name, per_decay, energy, hours in (("Tc-99m", YIELD, KEV, 24), ("F-18", 1.9346, 510.999, 4)):
         seconds, bq = hours * 3600.0, 3e4 * scale
         rate, counts = nuclide(name).decay_constant_per_s, np.zeros(4)
         for photons in blocks(bare(Field(name, bq), seconds=seconds), 10):
             counts += np.histogram(photons.time_ps, bins=4, range=(0, seconds * 1e12))[0]
         edges = np.exp(-rate * np.linspace(0, seconds, 5))
         parts = edges[:-1] - edges[1:]
-        total = bq / rate * (per_decay * PER_BQ / YIELD if per_decay else counts.sum() / parts.sum() / (bq / rate))
+        total = bq / rate * per_decay * solid_angle_share(540, 400, 3000) * stopped_in_crystal(energy)
         for index, part in enumerate(parts):
             checks.append(counted(f"decay of {name}, quarter {index + 1} of {hours} h", counts[index], total * part))
     return checks
