@@ -27,7 +27,7 @@ DEFAULT_SCANNER = "fers-compact-camera"
 LONGEST_LOOP_S = 10.0
 LOOP_EVENTS = 400_000
 _LEAST_BUFFER_BYTES, _BUFFER_BYTES = 4096, 262_144
-_DESCRIBED = ("boards", "pid", "rate", "seconds", "loop", "seed", "link", "buffer", "protocol", "speed")
+_DESCRIBED = ("boards", "pid", "rate", "seconds", "loop", "seed", "link", "buffer", "bias", "protocol", "speed")
 _NOT_HERE = {"response": "a board sends amplitudes", "electronics": "the board has its own"}
 
 
@@ -68,6 +68,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="room for events on a board; triggers that find none are lost (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--bias", choices=("own", "board"), default="own",
+        help="where sensors have their voltage from: of their own, or the board's, which begins switched off",
+    )  # fmt: skip
+    parser.add_argument(
         "--protocol", choices=("new", "old"), default="new", help="framing of the events (default %(default)s)"
     )
 
@@ -86,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         None if arguments.seconds is None else round(arguments.seconds * PS),
         arguments.seed,
         arguments.once,
+        arguments.bias == "board",
         truth,
         {"options": {key: getattr(arguments, key) for key in _DESCRIBED}} | about,
     )

@@ -14,7 +14,7 @@ from enum import IntEnum
 SCALE = 10_000
 LEAST_V, MOST_V = 20.0, 85.0
 MOST_MA = 10.0
-_BREAKDOWN_V = 52.0
+_BREAKDOWN_V, _USUAL_V = 52.0, 55.0
 _MA_PER_V = 0.02
 """64 silicon photomultipliers at some hundred thousand dark counts per second and mm2."""
 _LEAKAGE_MA_PER_V = 0.0005
@@ -78,6 +78,11 @@ class HighVoltage:
         """Return what the detectors draw now."""
         volts = self.output_v
         return volts * _LEAKAGE_MA_PER_V + max(0.0, volts - _BREAKDOWN_V) * _MA_PER_V
+
+    @property
+    def gain(self) -> float:
+        """Return the gain of detectors on this supply, 1 at the usual voltage: it goes with what is above breakdown."""
+        return max(0.0, self.output_v - _BREAKDOWN_V) / (_USUAL_V - _BREAKDOWN_V)
 
     @property
     def ramping(self) -> bool:

@@ -36,11 +36,12 @@ class Link(NamedTuple):
 
 
 class Light(NamedTuple):
-    """What a board sees, until when (None: for ever), and the seed of its noise."""
+    """What a board sees, until when (None: for ever), the seed of its noise, whether its bias decides the gain."""
 
     source: Signals
     limit_ps: int | None
     seed: int
+    follows_bias: bool = False
 
 
 class Acquisition:
@@ -55,7 +56,7 @@ class Acquisition:
         self.done_ps = 0
         self.runs = 0
         self.waiting_bytes = 0
-        self._source, self._limit_ps, self._seed = light
+        self._source, self.limit_ps, self._seed, self._follows_bias = light
         self._zero_ps = self._began_ps = self._next_service_ps = self._next_period_ps = 0
         self._maker: EventMaker | None = None
         self._asked: list[int] = []
@@ -94,7 +95,8 @@ class Acquisition:
                 return False
             due_ps = self.world.due_ps(self)
             self._advance(min(due_ps, self.done_ps + BLOCK_PS))
-            return due_ps > self.done_ps
+            dark = self.limit_ps is not None and self.done_ps >= self.world.began_ps + self.limit_ps
+            return due_ps > self.done_ps or (self.world.speed is None and not dark)
 
     def pop(self) -> bytes:
         """Return the next whole events of the stream; empty: there are none."""
@@ -218,10 +220,13 @@ class Acquisition:
         if maker is None:
             return
         origin = self.world.began_ps
-        end = stop if self._limit_ps is None else min(stop, origin + self._limit_ps)
+        end = stop if self.limit_ps is None else min(stop, origin + self.limit_ps)
         photons = self._source.between(self.done_ps - origin, max(end, self.done_ps) - origin)
         photons = self.faults.light(photons, (self.done_ps - origin, stop - origin), self.seconds(), maker)
         photons = photons._replace(time_ps=photons.time_ps + origin)
+        if self._follows_bias:
+            lit = np.rint(photons.signal * self.board.supply.gain)
+            photons = photons._replace(signal=np.minimum(lit, np.iinfo(np.uint16).max).astype(np.uint16))
         waiting = self.waiting_bytes if self.world.speed is not None else 0
         made = maker.make(photons, self._without_light(stop, maker), self._zero_ps, waiting)
         if made is not None:

@@ -35,6 +35,7 @@ class Setup(NamedTuple):
     limit_ps: int | None
     seed: int
     once: bool
+    follows_bias: bool
     truth: Path | None
     described: dict[str, Any]
 
@@ -54,7 +55,7 @@ class Boards:
             writes = WriteFaults(faults, number)
             self._writes.append(writes)
             board = Board(setup.first_pid + number, self._world.wall_s, writes, self._world.lock)
-            light = Light(source, setup.limit_ps, setup.seed + number)
+            light = Light(source, setup.limit_ps, setup.seed + number, setup.follows_bias)
             acquisition = Acquisition(board, self._world, light, setup.link, RunFaults(faults, number), boards)
             self._lines.append(Line(acquisition, LineFaults(faults, number), _host(setup.host, number), setup.ports))
 

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Protocol
 
+from simulators.fers.signals import PS
+
 BLOCK_PS = 5_000_000_000
 """Events are made for so much time at once."""
 _MOST_APART_PS = 50_000_000_000
@@ -17,6 +19,8 @@ class Runs(Protocol):
 
     running: bool
     done_ps: int
+    limit_ps: int | None
+    """How long there is light after the scene began; None: for ever."""
 
 
 class World:
@@ -28,6 +32,7 @@ class World:
         self.boards: list[Runs] = []
         self.began_ps = 0
         self._epoch_ns = time.monotonic_ns()
+        self._dark_s: float | None = None
 
     def wall_s(self) -> float:
         """Return the time of people since the start, for what does not go faster with the photons."""
@@ -43,10 +48,14 @@ class World:
         """Let the scene begin, unless a board sees it already."""
         if not any(board.running for board in self.boards):
             self.began_ps = now_ps
+            self._dark_s = None
 
     def due_ps(self, board: Runs) -> int:
-        """Return up to when a board may make events now."""
+        """Return up to when a board may make events now; flat out time passes as usual when there is no more light."""
         if self.speed is not None:
             return self.now_ps()
+        if board.limit_ps is not None and board.done_ps >= self.began_ps + board.limit_ps:
+            self._dark_s = self.wall_s() if self._dark_s is None else self._dark_s
+            return self.began_ps + board.limit_ps + round((self.wall_s() - self._dark_s) * PS)
         others = [other.done_ps for other in self.boards if other.running and other is not board]
         return min([board.done_ps + BLOCK_PS, *(done + _MOST_APART_PS for done in others)])

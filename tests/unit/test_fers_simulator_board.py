@@ -212,6 +212,19 @@ def test_the_bias_ramps_to_what_is_set_and_back() -> None:
     assert hv(supply, Item.MONITOR_V) == 340_000
 
 
+def test_the_gain_of_detectors_goes_with_the_voltage_above_breakdown() -> None:
+    clock = Clock()
+    supply = HighVoltage(clock, serial=1)
+    set_hv(supply, Item.SET_V, 550_000)
+    set_hv(supply, Item.ON, 1)
+
+    gains = []
+    for clock.now_s in (0.0, 5.0, 5.35, 6.0):
+        gains.append(supply.gain)
+
+    assert gains == pytest.approx([0.0, 0.0, 0.5, 1.0])
+
+
 @pytest.mark.parametrize("volts", [19.9, 85.1, 0.0])
 def test_a_bias_out_of_range_is_not_taken(volts: float) -> None:
     supply = HighVoltage(Clock(), serial=1)
