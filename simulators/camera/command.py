@@ -64,6 +64,9 @@ def add_scene_options(parser: argparse.ArgumentParser, scanner: str) -> None:
         "--radius", type=positive_float, default=DEFAULT_RADIUS_MM, metavar="MM",
         help="from the axis to the faces of the collimators (default %(default)g)",
     )  # fmt: skip
+    parser.add_argument(
+        "--gantry", type=float, default=0.0, metavar="DEG", help="its angle, added to those of the heads (default 0)"
+    )
     parser.add_argument("--activity", action="append", default=[], metavar="TEXT", help=ACTIVITY_HELP)
     parser.add_argument("--field", action="append", default=[], metavar="TEXT", help=FIELD_HELP)
     parser.add_argument("--mask", metavar="TEXT", help=MASK_HELP)
@@ -113,7 +116,12 @@ def scene_of(arguments: argparse.Namespace) -> Scene:
     response = parse_settings("--response", arguments.response, Response)
     return Scene(
         heads_of(
-            load_scanner(arguments.scanner), arguments.collimator, arguments.radius, response, chosen=arguments.head
+            load_scanner(arguments.scanner),
+            arguments.collimator,
+            arguments.radius,
+            response,
+            chosen=arguments.head,
+            gantry_deg=arguments.gantry,
         ),
         tuple(sources),
         parse_medium(arguments.medium),
@@ -129,6 +137,7 @@ def heads_of(
     response: Response,
     *,
     chosen: list[int] | None = None,
+    gantry_deg: float = 0.0,
 ) -> tuple[SimulatedHead, ...]:
     """Return the heads of a scanner. Raises `RefusedError` without any, `MissingError` for an unknown collimator."""
     if not scanner.heads:
@@ -139,7 +148,7 @@ def heads_of(
         raise MissingError(f"--head {unknown[0]}: scanner {scanner.id} has heads {', '.join(map(str, numbers))}")
     plate = collimator_of(scanner, collimator) if collimator is not None else None
     return tuple(
-        SimulatedHead(head.number, crystal_of(head), head.angle_deg, radius_mm, plate, response)
+        SimulatedHead(head.number, crystal_of(head), head.angle_deg + gantry_deg, radius_mm, plate, response)
         for head in scanner.heads
         if chosen is None or head.number in chosen
     )

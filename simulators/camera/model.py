@@ -97,6 +97,8 @@ class Response:
     reported so many times too high at time zero, growing by `gain_drift_per_h`. What repeats with the tubes, `tube_mm`
     from one to the next: positions are pulled to their middles by at most `shift_mm`, energies are up to
     `energy_share` higher there and as much lower between them. `shear`: y grows by so much of x, as a skewed grid.
+    `stretch_per_100_kev`: positions grow by so much with the energy above 140.5 keV, so that windows do not lie on each
+    other. `offset_x_mm`, `offset_y_mm`: what is added to all positions, as by a head that hangs off its place.
     """
 
     energy_fwhm: float = 0.098
@@ -107,6 +109,9 @@ class Response:
     energy_share: float = 0.0
     tube_mm: float = 60.0
     shear: float = 0.0
+    stretch_per_100_kev: float = 0.0
+    offset_x_mm: float = 0.0
+    offset_y_mm: float = 0.0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -26,12 +26,15 @@ class Reported:
     energy_kev: Floats
 
 
-def shifted(response: Response, x_mm: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
-    """Return where flashes are reported, without resolution: pulled to the middles of the tubes, and skewed."""
+def shifted(
+    response: Response, x_mm: Floats, y_mm: Floats, energy_kev: Floats | float = REFERENCE_KEV
+) -> tuple[Floats, Floats]:
+    """Return where flashes are reported, without resolution: pulled to the middles of the tubes, skewed, stretched."""
     turn = 2 * math.pi / response.tube_mm
+    stretch = 1 + response.stretch_per_100_kev * (np.asarray(energy_kev) - REFERENCE_KEV) / 100
     return (
-        x_mm - response.shift_mm * np.sin(turn * x_mm),
-        y_mm - response.shift_mm * np.sin(turn * y_mm) + response.shear * x_mm,
+        (x_mm - response.shift_mm * np.sin(turn * x_mm)) * stretch + response.offset_x_mm,
+        (y_mm - response.shift_mm * np.sin(turn * y_mm) + response.shear * x_mm) * stretch + response.offset_y_mm,
     )
 
 
@@ -57,7 +60,7 @@ def report(photons: Photons, heads: tuple[SimulatedHead, ...], rng: np.random.Ge
         response = head.response
         energy = np.maximum(total[rows], 1e-3)
         blur_mm = response.position_fwhm_mm / FWHM_PER_SIGMA * np.sqrt(REFERENCE_KEV / energy)
-        x, y = shifted(response, x_mm[rows], y_mm[rows])
+        x, y = shifted(response, x_mm[rows], y_mm[rows], energy)
         reported.x_mm[rows] = x + blur_mm * noise[0, rows]
         reported.y_mm[rows] = y + blur_mm * noise[1, rows]
         sigma_kev = response.energy_fwhm / FWHM_PER_SIGMA * np.sqrt(REFERENCE_KEV * energy)

@@ -84,6 +84,14 @@ def test_a_head_with_faults_pulls_positions_and_energies_as_it_is_told() -> None
     assert brightness(response, x, y) == pytest.approx([1.155, 1.1025, 0.9975, 1.1025])
 
 
+def test_higher_energies_are_stretched_and_a_head_off_its_place_moves_everything() -> None:
+    response = Response(stretch_per_100_kev=0.01, offset_x_mm=4.0, offset_y_mm=-2.0)
+    across, up = shifted(response, np.array([100.0, 100.0]), np.array([-50.0, -50.0]), np.array([140.511, 240.511]))
+
+    assert across == pytest.approx([104, 105])
+    assert up == pytest.approx([-52, -52.5])
+
+
 def test_positions_that_would_fold_over_are_refused() -> None:
     with pytest.raises(UsageError, match="fold over"):
         Response(shift_mm=10, tube_mm=60)
