@@ -134,9 +134,18 @@ def truth_file(arguments: argparse.Namespace) -> Path | None:
     return truth
 
 
+_PLAYED_BY = {"tofpet2": "petsys-gbe", "fers": "caen-fers", "mcpha": "redpitaya-mcpha"}
+
+
 def instrument(name: str) -> Instrument:
-    """Return the instrument of a profile. Raises `MissingError`, `ProfileError`, `RefusedError` without TCP and UDP."""
+    """Return the instrument of a profile.
+
+    Raises `MissingError`, `ProfileError`, `RefusedError` without TCP and UDP and for one that another kind plays.
+    """
     profile = load_profile(name)
+    if profile.layout.decoder is not None:
+        kind = _PLAYED_BY[profile.layout.decoder]
+        raise RefusedError(f"profile {profile.id}: it sends no plain words; the kind {kind} plays such a front end")
     kinds = [kind for kind in ENDPOINTS if kind in profile.transport.kinds]
     if "udp" in kinds and profile.transport.datagram_framing != "native":
         kinds.remove("udp")
