@@ -10,7 +10,7 @@ import numpy.typing as npt
 from simulators.fers import encoding as e
 from simulators.fers.conversion import Conversion
 from simulators.fers.registers import CHANNELS, CLOCK_PS
-from simulators.fers.settings import AUTO, BOTH, COUNTING, LOW, SPECTROSCOPY, TIMING, WAVEFORM, Settings
+from simulators.fers.settings import AUTO, BOTH, COUNTING, LOW, SPECTROSCOPY, STREAMING, TIMING, WAVEFORM, Settings
 from simulators.fers.signals import Block
 
 NOISE_COUNTS = 2.0
@@ -118,8 +118,7 @@ class EventMaker:
             amplitudes, high, low = self._amplitudes(signal)
             payloads += amplitudes
         if setup.hits:
-            if setup.mode == TIMING and not setup.time_over_threshold:
-                qualifier |= e.NO_TIME_OVER_THRESHOLD
+            qualifier |= setup.timing_mode << e.TIMING_MODE_SHIFT if setup.mode == TIMING else 0
             there = np.zeros(signal.shape, bool)
             there[index >= 0] = hits[index[index >= 0]]
             payloads += self._hits(times, ticks, signal, there)
@@ -184,7 +183,8 @@ class EventMaker:
         arrival = (_EARLIEST_FINE + _WALK / light).astype(np.int64)
         over = np.minimum(_OVER_PER_ROOT * np.sqrt(light), _LONGEST_OVER).astype(np.int64)
         channels = np.broadcast_to(np.arange(CHANNELS), signal.shape)
-        if self.settings.mode == TIMING and not self.settings.time_over_threshold:
+        streaming = self.settings.mode == TIMING and self.settings.timing_mode == STREAMING
+        if streaming or not self.settings.time_over_threshold:
             over = np.zeros_like(over)
         words = (channels << 25 | over << 16 | arrival).astype(np.uint32)
         reference = fine

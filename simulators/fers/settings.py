@@ -19,6 +19,8 @@ SPECTROSCOPY, TIMING, COUNTING, WAVEFORM = 1, 2, 4, 8
 """Bits of the acquisition mode."""
 AUTO, HIGH, LOW, BOTH = range(4)
 """Choices of gain."""
+COMMON_START, COMMON_STOP, STREAMING = range(3)
+"""Choices of timing."""
 SERVICE_SUPPLY, SERVICE_COUNTS = 1, 2
 NOMINAL_GAIN = 50
 _STEPS = 63
@@ -44,6 +46,7 @@ class Settings:
 
     mode: int
     gain: int
+    timing_mode: int
     time_over_threshold: bool
     relative_time: bool
     suppress_zero_counts: bool
@@ -96,6 +99,7 @@ def settings_of(registers: Registers, chips: Citirocs) -> Settings:
     return Settings(
         mode=mode,
         gain=control >> 12 & 3,
+        timing_mode=control >> 4 & 3,
         time_over_threshold=bool(control >> 8 & 3),
         relative_time=bool(registers.get(Register.ACQ_CTRL2) & 1),
         suppress_zero_counts=bool(control >> 30 & 1),

@@ -197,8 +197,10 @@ def test_energies_and_times_come_together() -> None:
     assert [(channel, arrival) for channel, arrival, _ in events[0].hits] == [(9, 28)]
 
 
-@pytest.mark.parametrize(("control", "qualifier"), [(2, 0x22), (2 | 1 << 8, 0x02)])
-def test_times_alone_come_with_or_without_time_over_threshold(control: int, qualifier: int) -> None:
+@pytest.mark.parametrize(
+    ("control", "qualifier"), [(2, 0x02), (2 | 1 << 8, 0x02), (2 | 1 << 4 | 1 << 8, 0x12), (2 | 2 << 4 | 1 << 8, 0x22)]
+)
+def test_times_alone_come_by_their_mode_with_or_without_time_over_threshold(control: int, qualifier: int) -> None:
     events = made(
         board_with(ACQ_CTRL=control, TRG_MASK=1 << 3, TD_COARSE_THR=300), light((US + 500, {9: 500, 60: 400}))
     )
@@ -206,7 +208,7 @@ def test_times_alone_come_with_or_without_time_over_threshold(control: int, qual
     assert [event.qualifier for event in events] == [qualifier]
     assert events[0].payload[0] == 1
     assert [channel for channel, *_ in events[0].hits] == [9, 60]
-    assert all((over > 0) == (qualifier == 0x02) for *_, over in events[0].hits)
+    assert all((over > 0) == (bool(control >> 8) and qualifier != 0x22) for *_, over in events[0].hits)
 
 
 def test_an_event_of_counts_says_what_came_since_the_one_before() -> None:
