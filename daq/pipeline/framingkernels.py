@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import float32, float64, int32, int64, types, uint8, uint16, uint64, void
 
 from daq.model.kernel import kernel, spliced
@@ -15,57 +16,123 @@ ONE = 65536
 """The weight 1."""
 NO_MAP = -1
 NO_HEAD = 255
+NO_WINDOW = -1
+BLOCK = 512
+"""Events whose pixels are worked out at a time."""
 _PLAIN: Any = types.Array
 
 
 @spliced
-def bilinear(x: Any, y: Any, about: Any, values: Any) -> Any:
-    """Return the map's value at (x, y), both finite; `about` is (x0, y0, points per mm, rows, columns, first value).
+def bilinear(x: Any, y: Any, maps: Any, which: Any, values: Any) -> Any:
+    """Return a map's value at (x, y), both finite; outside of the map it is that of the nearest edge.
 
-    Outside of the map it is that of the nearest edge.
+    A row of `maps` is (x0, y0, points per mm, rows, columns, first value).
     """
-    rows, columns = int64(about[3]), int64(about[4])
-    across = min(max((float64(x) - about[0]) * about[2], 0.0), float64(columns - 1))
-    up = min(max((float64(y) - about[1]) * about[2], 0.0), float64(rows - 1))
+    rows, columns = int64(maps[uint64(which), 3]), int64(maps[uint64(which), 4])
+    across = min(max((float64(x) - maps[uint64(which), 0]) * maps[uint64(which), 2], 0.0), float64(columns - 1))
+    up = min(max((float64(y) - maps[uint64(which), 1]) * maps[uint64(which), 2], 0.0), float64(rows - 1))
     column, row = int64(across), int64(up)
     right, above = min(column + 1, columns - 1), min(row + 1, rows - 1)
     part, share = across - float64(column), up - float64(row)
-    low, high = int64(about[5]) + row * columns, int64(about[5]) + above * columns
-    below = float64(values[low + column]) * (1.0 - part) + float64(values[low + right]) * part
-    over = float64(values[high + column]) * (1.0 - part) + float64(values[high + right]) * part
+    low, high = int64(maps[uint64(which), 5]) + row * columns, int64(maps[uint64(which), 5]) + above * columns
+    below = float64(values[uint64(low + column)]) * (1.0 - part) + float64(values[uint64(low + right)]) * part
+    over = float64(values[uint64(high + column)]) * (1.0 - part) + float64(values[uint64(high + right)]) * part
     return below * (1.0 - share) + over * share
 
 
 @spliced
-def bin_of(energy: Any, axis: Any, length: int) -> Any:
-    """Return the place of an energy among (below, bins, above, not a number), `length` in all."""
-    at = (float64(energy) - axis[0]) * axis[1] + 1.0
-    if at != at:  # noqa: PLR0124 - not a number
-        return int64(length - 1)
-    return int64(min(max(at, 0.0), float64(length - 2)))
+def find_pixels(x: Any, y: Any, begin: int, end: int, frame: Any, rows: int, columns: int, pixels: Any) -> None:
+    """Fill the pixel of each event from `begin` to `end`, row after row, -1 outside of the image: many at once."""
+    right, above = float64(columns), float64(rows)
+    for i in range(begin, end):
+        column = (float64(x[uint64(i)]) - frame[0]) * frame[2]
+        row = (float64(y[uint64(i)]) - frame[1]) * frame[2]
+        seen = (column >= 0.0) & (column < right) & (row >= 0.0) & (row < above)
+        pixels[uint64(i - begin)] = int32(row) * int32(columns) + int32(column) if seen else int32(-1)
 
 
 @spliced
-def add_position(
-    x: Any, y: Any, at: Any, bits: Any, frame: Any, map_of: Any, maps: Any, values: Any, images: Any, weighted: Any,
-    inside: Any,
+def judge(
+    times: Any, head: Any, windows: Any, begin: int, end: int, begin_ps: Any, end_ps: Any, head_at: Any, known: Any,
+    places: Any, bits: Any, beyond: Any,
 ) -> None:  # fmt: skip
-    """Count one event of the head in place `at` in the windows `bits`, at least one."""
-    column, row = (float64(x) - frame[0]) * frame[2], (float64(y) - frame[1]) * frame[2]
-    in_column = (column >= 0.0) & (column < float64(images.shape[3]))
-    seen = in_column & (row >= 0.0) & (row < float64(images.shape[2]))
-    window = 0
-    while bits:
-        if bits & 1:
-            inside[at, window] += uint64(1)
-            if seen:
-                images[at, window, int64(row), int64(column)] += uint64(1)
-                which = map_of[at, window]
-                if which != NO_MAP:
-                    weight = int64(bilinear(x, y, maps[which], values) * float64(ONE) + 0.5)
-                    weighted[which, int64(row), int64(column)] += uint64(weight)
-        bits >>= 1
-        window += 1
+    """Fill where in the images each event's head is and which windows it counts in; 0 and `NO_WINDOW` for none."""
+    early_or_late, unknown = uint64(0), uint64(0)
+    for number in range(begin, end):
+        i, k = uint64(number), uint64(number - begin)
+        at = head_at[uint64(head[i])] if len(head) else uint8(0)
+        is_due = (times[i] >= begin_ps) & (times[i] <= end_ps)
+        is_known = at != NO_HEAD
+        early_or_late += uint64(not is_due)
+        unknown += uint64(is_due & (not is_known))
+        inside = (int32(windows[i]) if len(windows) else int32(1)) & known
+        places[k] = at if is_known else uint8(0)
+        bits[k] = inside if is_due & is_known else int32(NO_WINDOW)
+    beyond[0] += unknown
+    beyond[1] += early_or_late
+
+
+@spliced
+def find_bins(energy: Any, begin: int, end: int, axis: Any, length: int, bins: Any) -> None:
+    """Fill the place of each energy among (below, bins, above, not a number), `length` in all: many at once."""
+    above = float64(length - 2)
+    for number in range(begin, end):
+        at = (float64(energy[uint64(number)]) - axis[0]) * axis[1] + 1.0
+        is_number = at == at  # noqa: PLR0124 - not a number otherwise
+        at = at if at > 0.0 else 0.0
+        at = at if at < above else above
+        bins[uint64(number - begin)] = int32(at) if is_number else int32(length - 1)
+
+
+@spliced
+def add_spectra(count: int, places: Any, bits: Any, bins: Any, spectra: Any, length: Any) -> None:
+    """Count the energies of the events of a block that are judged to count."""
+    for number in range(count):
+        k = uint64(number)
+        spectra[uint64(places[k]) * length + uint64(bins[k])] += uint64(bits[k] >= 0)
+
+
+@spliced
+def add_images(
+    count: int, window: int, of_a_head: int, size: Any, places: Any, bits: Any, pixels: Any, images: Any, inside: Any
+) -> None:  # fmt: skip
+    """Count the events of a block in the images of one window, those that are not in it with 0."""
+    last, came = uint64(window), uint64(0)
+    for number in range(count):
+        k = uint64(number)
+        image = uint64(places[k]) * uint64(of_a_head) + uint64(window)
+        is_in = uint64((bits[k] >> int32(window)) & int32(1)) & uint64(bits[k] >= 0)
+        if image != last:  # heads come by the packet
+            inside[last] += came
+            last, came = image, uint64(0)
+        came += is_in
+        pixel = pixels[k]
+        images[image * size + uint64(max(pixel, int32(0)))] += is_in & uint64(pixel >= 0)
+    inside[last] += came
+
+
+@spliced
+def has_map(map_of: Any, window: int) -> Any:
+    """Return True where any head has a map for a window."""
+    found = False
+    for head in range(map_of.shape[0]):
+        found |= map_of[head, window] != NO_MAP
+    return found
+
+
+@spliced
+def add_weighted(
+    x: Any, y: Any, begin: int, end: int, window: int, of_a_head: int, size: Any, places: Any, bits: Any, pixels: Any,
+    map_of: Any, maps: Any, values: Any, weighted: Any,
+) -> None:  # fmt: skip
+    """Count the events of a block in one window with the weight of their place, where their head has a map."""
+    for number in range(begin, end):
+        i, k = uint64(number), uint64(number - begin)
+        which = map_of[uint64(places[k]) * uint64(of_a_head) + uint64(window)]
+        is_in = (bits[k] >= 0) & (((bits[k] >> int32(window)) & int32(1)) != 0)
+        if is_in & (which != NO_MAP) & (pixels[k] >= 0):
+            weight = int64(bilinear(x[i], y[i], maps, which, values) * float64(ONE) + 0.5)
+            weighted[uint64(which) * size + uint64(pixels[k])] += uint64(weight)
 
 
 @kernel(
@@ -91,16 +158,23 @@ def add_events(
     [heads, bins + 3] are (below, bins, above, not a number); `inside` [heads, windows] counts events by window,
     wherever they are. `beyond` is (events of no known head, events outside of the times).
     """
-    known, one = (1 << images.shape[1]) - 1, uint64(1)
-    for i in range(len(times)):
-        at = int64(head_at[head[i]]) if len(head) else int64(0)
-        if times[i] < begin_ps or times[i] > end_ps:
-            beyond[1] += one
-        elif at == NO_HEAD:
-            beyond[0] += one
-        else:
-            if len(energy):
-                spectra[at, bin_of(energy[i], axis, spectra.shape[1])] += one
-            bits = int64(windows[i]) & known if len(windows) else int64(1)
-            if bits:
-                add_position(x[i], y[i], at, bits, frame, map_of, maps, values, images, weighted, inside)
+    of_a_head, rows, columns = images.shape[1], images.shape[2], images.shape[3]
+    size, known = uint64(rows * columns), int32((1 << of_a_head) - 1)
+    every_image, every_weighted = images.reshape(-1), weighted.reshape(-1)
+    every_inside, every_map = inside.reshape(-1), map_of.reshape(-1)
+    every_spectrum, bins, places = spectra.reshape(-1), np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint8)
+    pixels, bits = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    for begin in range(0, len(times), BLOCK):
+        end = min(begin + BLOCK, len(times))
+        find_pixels(x, y, begin, end, frame, rows, columns, pixels)
+        judge(times, head, windows, begin, end, begin_ps, end_ps, head_at, known, places, bits, beyond)
+        if len(energy):
+            find_bins(energy, begin, end, axis, spectra.shape[1], bins)
+            add_spectra(end - begin, places, bits, bins, every_spectrum, uint64(spectra.shape[1]))
+        for window in range(of_a_head):
+            add_images(end - begin, window, of_a_head, size, places, bits, pixels, every_image, every_inside)
+            if has_map(map_of, window):
+                add_weighted(
+                    x, y, begin, end, window, of_a_head, size, places, bits, pixels, every_map, maps, values,
+                    every_weighted,
+                )  # fmt: skip
