@@ -34,6 +34,8 @@ class Demo:
     story: str
     scanner: str | None = None
     next_command: str = "daq listmode export {directory} --to parquet --out events.parquet"
+    pictures: bool = False
+    """Whether images and spectra are drawn of it."""
 
 
 DEMOS = {
@@ -57,11 +59,17 @@ DEMOS = {
         "PET coincidences paired by the front end, PETLINK 32-bit words: 200,000 per second",
     ),
     "gamma": Demo(
-        "poisson",
-        ("--rate", "100000"),
+        "camera",
+        (
+            "--collimator", "LEHR", "--activity", "spots:Tc-99m,mbq=1500",
+            "--medium", "radius=110,length=400,mu=0.0154,compton=1",
+        ),
         "head-xye64",
-        "demo-two-steps",
-        "gamma-camera events with position and energy, 64-bit words: 100,000 per second",
+        "demo-planar-static",
+        "two heads of a gamma camera with LEHR collimators, hot spots of Tc-99m in water between them",
+        scanner="dual-head",
+        next_command="daq listmode picture {directory} --out picture.png --colours hot",
+        pictures=True,
     ),
 }  # fmt: skip
 
@@ -102,11 +110,30 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if out is not None:
             shutil.rmtree(storage, ignore_errors=True)
+    pictures = _draw(directory) if demo.pictures else []
     report = verify(directory)
     ledger, counts, duration_ps = _told(directory)
     good = report.verdict == "ok" and ledger["balanced"] is True and status["state"] == "completed"
-    _print(options, _shown(directory), status["state"], report.verdict, counts, duration_ps, ledger, good=good)
+    _print(
+        options, _shown(directory), status["state"], report.verdict, counts, duration_ps, ledger, pictures, good=good
+    )
     return 0 if good else 6
+
+
+def _draw(directory: Path) -> list[Path]:
+    """Draw images and spectra into the recording's folder `images`, which is no part of what is sealed."""
+    from daq.composition.pictures import Style, picture, spectra
+    from daq.storage.pictures import pictures_in
+    from daq.storage.reader import open_listmode
+
+    folder = directory / "images"
+    folder.mkdir(exist_ok=True)
+    with open_listmode(directory) as recording:
+        recorded, manifest = pictures_in(recording), recording.manifest
+    files = [folder / "heads.png", folder / "spectra.png"]
+    for file, drawn in zip(files, (picture(recorded, manifest, Style()), spectra(recorded, manifest)), strict=True):
+        drawn.save(file)
+    return files
 
 
 def _compiled_before() -> bool:
@@ -188,13 +215,14 @@ def _follow(client: LocalClient, *only: str) -> None:
 
 def _print(
     options: argparse.Namespace, directory: str, state: str, verdict: str, counts: dict[str, int], duration_ps: int,
-    ledger: dict[str, Any], *, good: bool,
+    ledger: dict[str, Any], pictures: list[Path], *, good: bool,
 ) -> None:  # fmt: skip
     from daq.cli.output import grouped, print_json, print_line, print_table
 
     if options.json:
         print_json({"directory": str(Path(directory).absolute()), "state": state, "verdict": verdict, "counts": counts,
-                    "duration_ps": duration_ps, "ledger": ledger, "good": good})  # fmt: skip
+                    "duration_ps": duration_ps, "ledger": ledger, "good": good,
+                    "pictures": [str(picture.absolute()) for picture in pictures]})  # fmt: skip
         return
     sources = ledger["sources"]
     print_table(
@@ -212,6 +240,8 @@ def _print(
         ],
     )
     print_line()
+    for picture in pictures:
+        print_line(f"Drawn: {_shown(picture)}")
     print_line(f"The recording is in {directory}. Three commands to try next:")
     print_line(f"  .venv/bin/daq listmode info {directory}")
     print_line(f"  .venv/bin/daq listmode replay {directory}")

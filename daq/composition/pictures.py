@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from daq.model.geometry import VIEW_ANGLE_DEG, View, picture_axes
 from daq.pipeline.framing import Frame, FramingRule
-from daq.pipeline.peaks import Peak, peak_in
+from daq.pipeline.peaks import Peak, peaks_in
 from daq.storage.drawing import Colours, Marked, Shown, Spectrum, image_panel, page, spectrum_panel
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _named(head: Seen) -> str:
 
 def _peaks(recorded: RecordedPictures, place: int) -> Sequence[Peak | None]:
     pictures, rule = recorded.pictures, recorded.pictures.rule
-    return [peak_in(pictures.spectra[place], rule.axis, window) for window in rule.windows]
+    return peaks_in(pictures.spectra[place], rule.axis, rule.windows)
 
 
 def _peak_lines(recorded: RecordedPictures, place: int) -> list[str]:

@@ -6,6 +6,7 @@ A Gaussian is a parabola there. This verifies a peak while one looks; it calibra
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,21 @@ def peak_in(spectrum: npt.NDArray[Any], axis: EnergyAxis, window: EnergyWindow) 
     peak = _parabola(energies[top], counts[top])
     vague = peak is None or peak.error_kev > _VAGUE * peak.fwhm_kev or peak.fwhm_kev > 4.0 * half_kev
     return None if vague else peak
+
+
+def peaks_in(spectrum: npt.NDArray[Any], axis: EnergyAxis, windows: Sequence[EnergyWindow]) -> list[Peak | None]:
+    """Return the peak of each window, None where there is none or where it is another's: inside that one, not this."""
+    found = [peak_in(spectrum, axis, window) for window in windows]
+    return [
+        None if peak is not None and _is_anothers(peak.kev, window, windows) else peak
+        for peak, window in zip(found, windows, strict=True)
+    ]
+
+
+def _is_anothers(kev: float, own: EnergyWindow, windows: Sequence[EnergyWindow]) -> bool:
+    if own.lower_kev <= kev < own.upper_kev:
+        return False
+    return any(window.lower_kev <= kev < window.upper_kev for window in windows)
 
 
 def _around(high: npt.NDArray[np.bool_], at: int) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from daq.model.layout import Layout
 from daq.model.processing import Processing
 from daq.pipeline.framing import FramingRule, Pictures
 from daq.pipeline.framingrules import rule_of
-from daq.pipeline.peaks import peak_in
+from daq.pipeline.peaks import peaks_in
 from daq.pipeline.stages import Streams
 from daq.readout.ratesamples import RateSamples
 from daq.readout.snapshotformat import ArraySpec, array
@@ -204,8 +204,7 @@ class CameraLooks:
         """Find peak and its error [heads, images, 2] in the last seconds; NaN where there is none."""
         self._peaks[...] = np.nan
         for head, spectrum in enumerate(self._recent):
-            for at, window in enumerate(self.rule.windows):
-                peak = peak_in(spectrum, self.rule.axis, window)
+            for at, peak in enumerate(peaks_in(spectrum, self.rule.axis, self.rule.windows)):
                 if peak is not None:
                     self._peaks[head, at] = peak.kev, peak.error_kev
 

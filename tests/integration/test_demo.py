@@ -51,7 +51,10 @@ def test_every_demo_is_good(kind: str, tmp_path: Path, temporary: Path, monkeypa
     shown = call("demo", kind, "--out", tmp_path / "run", "--json")
 
     assert shown.code == 0, shown.err
-    assert set(shown.json) == {"directory", "state", "verdict", "counts", "duration_ps", "ledger", "good"}
+    assert set(shown.json) == {"directory", "state", "verdict", "counts", "duration_ps", "ledger", "good", "pictures"}
+    pictures = [f"{tmp_path}/run/images/{name}.png" for name in ("heads", "spectra")]
+    assert shown.json["pictures"] == (pictures if kind == "gamma" else [])
+    assert all(Path(picture).stat().st_size > 10_000 for picture in shown.json["pictures"])
     assert (shown.json["good"], shown.json["verdict"]) == (True, "ok")
     rows = {"singles": 0, "coincidences": 0}
     for segment in load_manifest(tmp_path / "run").segments:

@@ -8,7 +8,7 @@ import pytest
 
 from daq.model.windows import EnergyWindow
 from daq.pipeline.framing import EnergyAxis
-from daq.pipeline.peaks import LEAST_COUNTS, peak_in
+from daq.pipeline.peaks import LEAST_COUNTS, peak_in, peaks_in
 
 AXIS = EnergyAxis(-0.25, 0.5, 1024)
 WINDOW = EnergyWindow.around(140.5, full_width_percent=20, name="Tc-99m")
@@ -58,3 +58,15 @@ def test_of_two_peaks_each_window_finds_its_own() -> None:
         peak = peak_in(both, AXIS, EnergyWindow.around(kev, full_width_percent=20, name="In-111"))
         assert peak is not None
         assert abs(peak.kev - kev) < 5 * peak.error_kev < 1.0
+
+
+def test_a_peak_beside_a_window_is_that_of_the_window_it_lies_in() -> None:
+    wide = EnergyWindow(90.0, 126.45, "below")
+    found = spectrum(np.random.default_rng(8), 100_000, 139.0)
+
+    below, peak = peaks_in(found, AXIS, (wide, WINDOW))
+    assert below is None
+    assert peak is not None
+    alone = peaks_in(found, AXIS, (EnergyWindow(118.0, 133.0, "off the peak"),))[0]
+    assert alone is not None  # no other window has it: a peak that ran away from its own is shown
+    assert abs(alone.kev - 139.0) < 1.0

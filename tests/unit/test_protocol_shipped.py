@@ -14,7 +14,7 @@ NAMES = sorted(shipped())
 WANTED = {
     "bone-spots", "bone-whole-body", "bone-blood-flow", "bone-spect", "lymphoscintigraphy", "fdg-static", "daily-flood",
     "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps", "demo-pet-ring", "fdg-whole-body", "fdg-pet-ct",
-    "f18-dynamic", "pet-list-mode", "pet-daily",
+    "f18-dynamic", "pet-list-mode", "pet-daily", "demo-planar-static",
 }  # fmt: skip
 
 
