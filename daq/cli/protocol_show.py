@@ -64,15 +64,15 @@ def estimated(
     """Return the estimate; bytes where an instrument is known: raw words and rows are both stored."""
     if instrument is None:
         return estimate(protocol, scanner=scanner)
-    from daq.listmode.columns import decoded_columns
+    from daq.listmode.columns import stored_columns
     from daq.storage.space import estimate_bytes
     from daq.storage.streams import stream_schemas
 
-    store, decoded = protocol.store, decoded_columns(instrument.layout)
+    store, decoded = protocol.store, stored_columns(instrument.layout)
     stored = store.singles != "none" if "singles" in decoded else store.pairs
     schemas = stream_schemas(decoded, store_raw=False, store_rows=stored, late=True)
     row = estimate_bytes(_MANY_WORDS, word_bytes=0, schemas=schemas) / _MANY_WORDS
-    word = instrument.layout.word_bytes if store.raw else 0
+    word = instrument.layout.event_bytes if store.raw else 0
     figures = estimate(protocol, word_bytes=word, row_bytes=round(row) if stored else 0, scanner=scanner)
     if "singles" in decoded and protocol.coincidence is not None and store.pairs:
         left_out = "rows of pairs left out: how many come depends on the activity; an expected rate is taken as singles"

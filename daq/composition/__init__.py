@@ -211,7 +211,8 @@ def _require_space(
         duration_s = min(stop.duration_ps / 1e12 if stop.duration_ps else float("inf"), stop.host_s or float("inf"))
         words = duration_s * profile.transport.rate_max_words_per_s * len(sources)
     if stop.counts:
-        words = min(words or float("inf"), _WORDS_PER_COUNT * min(stop.counts.values()))
+        each = _WORDS_PER_COUNT * profile.layout.event_bytes / profile.layout.word_bytes
+        words = min(words or float("inf"), each * min(stop.counts.values()))
     require_space(
         profile, directory, words=words, duration_s=duration_s, processing=processing, store_raw=store_raw
     )  # fmt: skip
@@ -230,7 +231,8 @@ def require_space(
     schemas = stream_schemas(
         columns, store_raw=store_raw, late=True, processing=processing if processing.heads else None
     )
-    word_bytes = profile.layout.word_bytes
+    event_bytes = profile.layout.event_bytes
+    events = words * profile.layout.word_bytes / event_bytes
     space.require_space(
-        directory, space.estimate_bytes(words, word_bytes=word_bytes, schemas=schemas, duration_s=duration_s)
+        directory, space.estimate_bytes(events, word_bytes=event_bytes, schemas=schemas, duration_s=duration_s)
     )

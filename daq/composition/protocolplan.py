@@ -104,7 +104,8 @@ def _require_space(
     about = estimate(protocol, scanner=equipment.scanner)
     duration_s = about.duration_s.value or _LEAST_S
     counts = about.counts.value
-    words = 0.0 if counts is None else _MARGIN * counts
+    each = profile.layout.event_bytes / profile.layout.word_bytes
+    words = 0.0 if counts is None else _MARGIN * counts * each
     if counts is None or (protocol.coincidence is not None and not pairs_itself(profile)):
         words = max(words, min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s)
     require_space(

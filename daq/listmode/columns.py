@@ -54,6 +54,15 @@ def decoded_columns(layout: Layout) -> dict[StreamName, list[str]]:
     }
 
 
+def stored_columns(layout: Layout) -> dict[StreamName, list[str]]:
+    """Return the same with what is made of amplitudes in their place: the columns of a file, windows left out."""
+    columns = decoded_columns(layout)
+    if AMPLITUDES in columns.get("singles", []):
+        filled = {*columns["singles"], "x_mm", "y_mm", "energy_kev"}
+        columns["singles"] = [name for name in STREAMS["singles"] if name in filled]
+    return columns
+
+
 def _event_columns(kind: Kind) -> set[str]:
     columns = {str(field.to) for field in kind.fields.values() if field.to not in (None, "time")}
     for name in ("detector", "detector_a", "detector_b"):

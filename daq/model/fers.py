@@ -40,6 +40,9 @@ START, END = 0x82000000, 0xF1000000
 HEADER_WORDS = 6
 """Start, qualifier with size, trigger id, time stamp."""
 HEADER_BYTES = HEADER_WORDS * WORD_BYTES
+ONE_GAIN_BYTES = HEADER_BYTES + (2 + CHANNELS // 2 + 1) * WORD_BYTES
+BOTH_GAINS_BYTES = HEADER_BYTES + (2 + CHANNELS + 1) * WORD_BYTES
+"""Of an event with amplitudes of all channels: 164 and 292."""
 OLD_START = 0x81
 """The first four bytes of an event of the old protocol, read little-endian."""
 OLD_GROUP_BYTES = 8

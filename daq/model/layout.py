@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt
 
+from daq.model import fers
 from daq.model.events import DECODED_MARKS
-from daq.model.fers import Gain
 
 BitRange = Annotated[str, Field(pattern=r"^[0-9]{1,2}(:[0-9]{1,2})?$")]
 """`"hi:lo"` or `"bit"`; bit 0 is the least significant bit of the word after the byte order has been applied."""
@@ -202,7 +202,7 @@ class Fers(Strict):
     """
 
     events: Literal["spectroscopy", "timing"] = "spectroscopy"
-    gain: Gain = "auto"
+    gain: fers.Gain = "auto"
     """Which code is a channel's amplitude. `auto`: that of the high gain as long as it is below `high_gain_to_adc`,
     else that of the low gain as it would be with the high one, `high_pedestal_adc + low_gain_ratio * (code -
     low_pedestal_adc)`. `low`: codes of the low gain as they are."""
@@ -242,6 +242,13 @@ class Layout(Strict):
     def word_bytes(self) -> int:
         """Return the size of a word in bytes."""
         return self.word_bits // 8
+
+    @property
+    def event_bytes(self) -> int:
+        """Return how many bytes of the wire one event takes, at most where it has a usual size."""
+        if self.fers is None or self.fers.events == "timing":
+            return self.word_bytes
+        return fers.BOTH_GAINS_BYTES if self.fers.gain == "auto" else fers.ONE_GAIN_BYTES
 
     @property
     def unit(self) -> Literal["word", "event", "frame"]:

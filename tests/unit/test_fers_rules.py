@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support_fers import profile
 
-from daq.listmode.columns import decoded_columns
+from daq.listmode.columns import decoded_columns, stored_columns
 from daq.model.fersboard import FersBoard
 from daq.model.finding import errors
 from daq.model.frontend import FrontEnd
@@ -102,3 +102,17 @@ def test_a_board_is_set_to_what_its_events_are_made_of(board: dict[str, Any], ke
     said = errors(rules.findings(made.model_copy(update={"transport": transport})))
 
     assert [finding.key for finding in said] == ([] if key is None else [key])
+
+
+def test_a_file_holds_positions_and_energies_where_amplitudes_were() -> None:
+    stored = stored_columns(profile().layout)["singles"]
+
+    assert stored == ["time_ps", "energy_kev", "x_mm", "y_mm", "head"]
+    assert stored_columns(load_profile("head-xye64").layout) == decoded_columns(load_profile("head-xye64").layout)
+
+
+def test_an_event_is_taken_to_have_the_bytes_that_it_has() -> None:
+    """What a recording needs of the disk is judged by it."""
+    assert [profile(gain=gain).layout.event_bytes for gain in ("auto", "high")] == [292, 164]
+    assert profile(events="timing").layout.event_bytes == 4
+    assert load_profile("singles64").layout.event_bytes == 8
