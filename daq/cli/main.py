@@ -23,6 +23,7 @@ NOUNS = (
     "device",
     "alarm",
     "listmode",
+    "calibrate",
     "profile",
     "protocol",
     "catalogue",

@@ -16,7 +16,8 @@ from daq.qc.uniformity import smoothed
 
 FEWEST_IN_CELL = 400
 """Counts of a cell in the photopeak: its place is then known to 0.25 keV at 10 % of 140 keV."""
-BIN_KEV = 1.0
+BIN_KEV = 0.5
+"""Bin k is about k times that: energies that come in steps of half a keV lie in the middles of bins."""
 REACH = 0.6
 """A photopeak is fitted that part of its width at half maximum to both sides."""
 LEAST_WEIGHT, MOST_WEIGHT = 0.5, 2.0
@@ -66,7 +67,7 @@ class CellSpectra:
     def add(self, x_mm: npt.NDArray[Any], y_mm: npt.NDArray[Any], energy_kev: npt.NDArray[Any]) -> None:
         """Add events."""
         cell = self.cells.index(x_mm, y_mm)
-        at = np.floor(np.asarray(energy_kev, np.float64) / BIN_KEV)
+        at = np.rint(np.asarray(energy_kev, np.float64) / BIN_KEV)
         inside = (cell >= 0) & (at >= 0) & (at < self.bins)
         flat = cell[inside] * self.bins + at[inside].astype(np.int64)
         self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
@@ -76,7 +77,7 @@ class CellSpectra:
 
         First it is looked for over a wide range, then fitted around what was found.
         """
-        axis = np.asarray((np.arange(self.bins) + 0.5) * BIN_KEV, np.float64)
+        axis = np.asarray(np.arange(self.bins) * BIN_KEV, np.float64)
         width = self.line_kev * fwhm_percent / 100.0
         start = self._rough(axis, width)
         found = log_parabola_peaks(axis, self.counts, start, half_width=REACH * width)

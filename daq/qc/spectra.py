@@ -36,13 +36,16 @@ class Spectrum:
 
 
 def spectrum(energy_kev: npt.NDArray[Any], *, upper_kev: float, bin_kev: float = BIN_KEV) -> Spectrum:
-    """Return the spectrum from 0 to `upper_kev`; energies outside, or NaN, are in no bin."""
+    """Return the spectrum from 0 to `upper_kev`; energies outside, or NaN, are in no bin.
+
+    Bin k is about k * `bin_kev`, so that energies which come in steps of it lie in the middles of bins.
+    """
     if not (0 < bin_kev < upper_kev < np.inf):
         raise UsageError(f"a spectrum up to {upper_kev:g} keV in bins of {bin_kev:g} keV is none")
     bins = int(np.ceil(upper_kev / bin_kev))
-    at = np.floor(np.asarray(energy_kev, np.float64) / bin_kev)
+    at = np.rint(np.asarray(energy_kev, np.float64) / bin_kev)
     at = at[(at >= 0) & (at < bins)].astype(np.int64)
-    return Spectrum((np.arange(bins, dtype=np.float64) + 0.5) * bin_kev, np.bincount(at, minlength=bins))
+    return Spectrum(np.arange(bins, dtype=np.float64) * bin_kev, np.bincount(at, minlength=bins))
 
 
 def photopeak(found: Spectrum, line_kev: float, *, search: float = SEARCH) -> Peak:

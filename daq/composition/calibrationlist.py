@@ -1,0 +1,55 @@
+"""The calibrations of a folder in a list: in use, older, expired, failed; a file that cannot be read says why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from daq.errors import MissingError, ProfileError
+from daq.model.cameracalibration import CameraCalibration, moment
+from device_profiles.cameracalibrations import CalibrationCheck, load_camera_calibration, newest_check
+
+
+def listed(folder: Path) -> list[dict[str, Any]]:
+    """Return a row for each file, newest first. Raises `MissingError` without the folder.
+
+    `state`: `newest` of its head, kind, serial number and collimator; `older`; `expired`; `failed` its check; or
+    `unreadable`, with the reason in `problem`.
+    """
+    if not folder.is_dir():
+        raise MissingError(f"{folder}: no such folder of calibrations")
+    rows, good = [], []
+    for path in sorted(folder.glob("*.toml")):
+        if ".check-" in path.name:
+            continue
+        try:
+            found = load_camera_calibration(path)
+            good.append((path, found, newest_check(path, found)))
+        except ProfileError as why:
+            rows.append(_row(path, None, None, "unreadable", str(why)))
+    taken: set[Any] = set()
+    for path, found, check in sorted(good, key=lambda each: moment(each[1].made_utc), reverse=True):
+        state = _state(found, check, taken)
+        rows.append(_row(path, found, check, state, check.reason if state == "failed" and check else ""))
+    return rows
+
+
+def _state(of: CameraCalibration, check: CalibrationCheck | None, taken: set[Any]) -> str:
+    if of.valid_until_utc is not None and moment(of.valid_until_utc) <= datetime.now(UTC):
+        return "expired"
+    if check is not None and not check.passed:
+        return "failed"
+    key = (of.instrument, of.head, of.kind, of.serial, of.collimator if of.kind == "uniformity" else None)
+    state = "older" if key in taken else "newest"
+    taken.add(key)
+    return state
+
+
+def _row(path: Path, of: CameraCalibration | None, check: CalibrationCheck | None, state: str, problem: str) -> Any:
+    return {
+        "head": of.head if of else "-", "kind": of.kind if of else "-", "id": of.id if of else None,
+        "made": f"{moment(of.made_utc):%Y-%m-%d %H:%M:%S}" if of else "-", "serial": of.serial if of else "-",
+        "state": state, "checked": ("passed" if check.passed else "FAILED") if check else "no",
+        "file": path.name, "problem": problem,
+    }  # fmt: skip
