@@ -186,7 +186,8 @@ def likeliest(
         if not share > float32(0):
             seen = float32(0)
             break
-        dx, dy = along_x / share, along_y / share
+        per_light = float32(1) / share
+        dx, dy = along_x * per_light, along_y * per_light
         x = rule[head, X0] + float32(column) * step + min(max(dx, -widest), widest)
         y = rule[head, Y0] + float32(row) * step + min(max(dy, -widest), widest)
         seen = points[point, AT_SEEN] + points[point, AT_SEEN + 1] * dx + points[point, AT_SEEN + 2] * dy
@@ -205,12 +206,14 @@ def estimated(
 ) -> Any:  # fmt: skip
     """Return place, energy and what is unexplained by the estimator of a head, of light whose sum is above zero."""
     energy, left = folded(parts, 0), float32(0)
-    x, y = folded(parts, 1) / energy, folded(parts, 2) / energy
+    per_light = float32(1) / energy
+    x, y = folded(parts, 1) * per_light, folded(parts, 2) * per_light
     if plan[head, ESTIMATOR] >= WEIGHTED:
         sharpened(light, energy * rule[head, THRESHOLD], channels, head, parts)
         weight = folded(parts, 0)
         if weight > float32(0):
-            x, y = folded(parts, 1) / weight, folded(parts, 2) / weight
+            per_light = float32(1) / weight
+            x, y = folded(parts, 1) * per_light, folded(parts, 2) * per_light
         if plan[head, ESTIMATOR] == LIKELIEST:
             x, y, energy, left = likeliest(light, energy, head, plan, rule, points, x, y, parts)
     return x, y, energy, left
