@@ -13,11 +13,13 @@ from benchmarks import (
     bench_decode,
     bench_durable,
     bench_export,
+    bench_fers,
     bench_heads,
     bench_mqtt,
     bench_order,
     bench_pairing,
     bench_pet,
+    bench_positions,
     bench_readout,
     bench_sort,
     bench_start,
@@ -30,7 +32,8 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
-        "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads,
+        "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
+        "positions": bench_positions,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
