@@ -58,13 +58,45 @@ class Metrics(_Table):
     port: Port | None = None
 
 
+class BiasSupply(_Table):
+    """What the bias supply of a FERS board may be asked for."""
+
+    max_v: Annotated[float, Field(ge=20.0, le=85.0)]
+    """The highest voltage that the sensors stand."""
+    max_slope_v_per_s: Annotated[float, Field(gt=0.0, le=100.0)] = 5.0
+    max_step_v: Annotated[float, Field(ge=20.0, le=85.0)] = 20.0
+    """How far it is raised before it is read back; not less than the 20 V with which it begins."""
+    tolerance_v: Annotated[float, Field(gt=0.0, le=5.0)] = 0.2
+    """How far what is read may be from what was set."""
+    trip_ma: Annotated[float, Field(gt=0.0, lt=10.0)]
+    """The current at which it switches off."""
+    serial: Annotated[int, Field(ge=1)] | None = None
+    """Serial number (PID) of the board; another one there is refused."""
+
+
 class Device(_Table):
-    """A device of the station. `kind = "simulated"` is one within the daemon, with the scanner profile's limits."""
+    """A device of the station.
+
+    `kind = "simulated"` is one within the daemon, with the scanner profile's limits; `kind = "caen-fers"` the bias
+    supply of a board at `url`, with those of `bias`.
+    """
 
     ability: Ability
-    kind: Literal["simulated"] = "simulated"
+    kind: Literal["simulated", "caen-fers"] = "simulated"
     axis: str | None = None
     """For `axis` and `bed`: the name in the scanner profile's `axes`; default the device's own name."""
+    url: Annotated[str, Field(pattern=r"^tcp://[^/@?#:]+(:[0-9]{1,5})?$")] | None = None
+    """`tcp://HOST` or `tcp://HOST:PORT`: the board, and its port for commands where it is not 9760."""
+    bias: BiasSupply | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        fers = self.kind == "caen-fers"
+        if fers and self.ability != "high_voltage":
+            raise ValueError(f"a caen-fers board is a high_voltage, no {self.ability}")
+        if fers != (self.url is not None) or fers != (self.bias is not None):
+            raise ValueError('url and bias belong to kind = "caen-fers", which needs both')
+        return self
 
 
 class Access(_Table):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from daq.devices.abilities import Axis, Bed, Collimator, DetectorHead, Device, GateTrigger, HighVoltage
-from daq.devices.limits import AxisLimits
+from daq.devices.limits import AxisLimits, VoltageLimits
 from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
 from daq.devices.simulated.collimator import SimulatedCollimator
 from daq.devices.simulated.gate import SimulatedGate
@@ -15,11 +16,14 @@ from daq.devices.simulated.safety import SafetyChain
 from daq.devices.simulated.supply import SimulatedHighVoltage
 from daq.errors import ProfileError
 from daq.model.scanner import LinearAxis, RotaryAxis, ScannerProfile
+from daq.wire.fers import CONTROL_PORT
 from device_profiles.services import Device as Plugged
 
 AnyDevice = Axis | Bed | DetectorHead | HighVoltage | GateTrigger | Collimator
 _IN_POSITION_MM = 0.1
 _IN_POSITION_DEG = 0.05
+_AT_ONCE_S = 1e-3
+"""The trip of a supply that has no time of its own for it."""
 
 
 def build_devices(
@@ -69,11 +73,23 @@ def _build(
         case "detector_head":
             return SimulatedHead(name, clock=clock)
         case "high_voltage":
-            return SimulatedHighVoltage(name, clock=clock)
+            return _high_voltage(name, device, clock)
         case "gate_trigger":
             return SimulatedGate(name, clock=clock)
         case "collimator":
             return SimulatedCollimator(name, clock=clock)
+
+
+def _high_voltage(name: str, device: Plugged, clock: Callable[[], float]) -> HighVoltage:
+    if device.bias is None or device.url is None:
+        return SimulatedHighVoltage(name, clock=clock)
+    from daq.devices.fers import FersHighVoltage
+
+    said, place = device.bias, urlsplit(device.url)
+    limits = VoltageLimits(
+        said.max_v, said.max_slope_v_per_s, said.max_step_v, said.tolerance_v, 1e-3 * said.trip_ma, _AT_ONCE_S
+    )
+    return FersHighVoltage(name, limits, place.hostname or "", place.port or CONTROL_PORT, serial=said.serial)
 
 
 def _limits(name: str, device: Plugged, scanner: ScannerProfile | None) -> AxisLimits:

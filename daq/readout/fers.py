@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 
-from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, MismatchError, RefusedError, ScandaqError, UnreachableError
 from daq.model.fersboard import FersBoard
 from daq.model.frontend import FrontEnd
 from daq.model.packets import Packets
 from daq.readout.plan import Plan
 from daq.readout.streams import TcpSource, connected
-from daq.wire.fers import CONTROL_PORT, Request
+from daq.wire.fers import CONTROL_PORT, Request, parse_request
+from daq.wire.fers_bias import may_be_asked
 from daq.wire.fers_setup import Board, Found, Place, Sequence, halt, identify, require_well, runs, set_up, start, stop
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class FersLink:
     def __init__(self, host: str, port: int, connect_s: float) -> None:
         """Connect, or raise `UnreachableError`."""
         self._where = f"tcp://{host}:{port}"
+        self._lock = threading.Lock()
         self._socket = connected(host, port, connect_s, self._where)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -39,7 +42,7 @@ class FersLink:
         try:
             request = next(sequence)
             while True:
-                request = sequence.send(self._ask(request, reply_wait_s))
+                request = sequence.send(self.ask(request, reply_wait_s))
         except StopIteration as end:
             found: Found = end.value
             return found
@@ -49,6 +52,11 @@ class FersLink:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def ask(self, request: Request, wait_s: float) -> bytes:
+        """Return the reply to one request; any thread may ask. Raise `DeadlineError` or `UnreachableError`."""
+        with self._lock:
+            return self._ask(request, wait_s)
 
     def _ask(self, request: Request, wait_s: float) -> bytes:
         give_up_s = time.monotonic() + wait_s
@@ -134,6 +142,17 @@ class FersSource(TcpSource):
             self._link.run(stop(), reply_wait_s=_GOODBYE_WAIT_S)
         except ScandaqError as why:
             _LOG.warning("%s", why)
+
+    def asked(self, data: bytes, deadline_s: float) -> bytes:
+        """Return the board's reply to a request; raise `RefusedError` for one that would disturb the recording."""
+        request, size = parse_request(data)
+        if request is None or size != len(data):
+            raise RefusedError(f"{self._where}: {len(data)} bytes are not one whole request to a FERS board")
+        if not may_be_asked(request):
+            raise RefusedError(
+                f"{self._where}: while it records a board is read, and its bias supply set, nothing else"
+            )
+        return self._link.ask(request, deadline_s)
 
     def health(self) -> dict[str, int]:
         """Return who the board is."""

@@ -152,6 +152,15 @@ class Exchange(_Request):
     deadline_s: Annotated[float, Field(gt=0, le=LONGEST_EXCHANGE_S)]
 
 
+class Ask(_Request):
+    """Send a request on the connection for commands that a front end has beside its stream; the answer is its reply."""
+
+    do: Literal["ask"]
+    source: Annotated[int, Field(ge=0, lt=1 << 16)] = 0
+    data: Annotated[_Hex, Field(alias="bytes", max_length=2 * MOST_EXCHANGE_BYTES)]
+    deadline_s: Annotated[float, Field(gt=0, le=LONGEST_EXCHANGE_S)]
+
+
 class Snapshot(_Request):
     """Ask for the memory with the live figures; its descriptor comes with the answer."""
 
@@ -170,6 +179,7 @@ REQUESTS: dict[str, type[_Request]] = {
     "mark": Mark,
     "stop": Stop,
     "exchange": Exchange,
+    "ask": Ask,
     "snapshot": Snapshot,
 }
 

@@ -11,6 +11,7 @@ from daq.readout.exchange import Match
 from daq.readout.several import SeveralDatagrams
 from daq.readout.sources import DatagramSource
 from daq.readout.stepping import Step
+from daq.readout.streams import StreamSource
 
 if TYPE_CHECKING:
     from daq.readout.process import Readout
@@ -34,6 +35,7 @@ class Requests:
             "pause": lambda _: self._in_turn(readout.stepping.pause),
             "resume": lambda _: self._in_turn(readout.stepping.resume),
             "exchange": self._exchange,
+            "ask": self._ask,
             "snapshot": self._snapshot,
         }
 
@@ -85,6 +87,13 @@ class Requests:
         pending = self._readout.exchanges.expect(match)
         source.send(bytes.fromhex(request["bytes"]))
         return {"bytes": self._readout.exchanges.reply(pending, float(request.get("deadline_s", 1.0))).hex()}
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        source = self._readout.source
+        if not isinstance(source, StreamSource):
+            raise RefusedError("this front end has no connection for commands of its own, or is not there yet")
+        asked = source.of_number(request["source"]).asked(bytes.fromhex(request["bytes"]), request["deadline_s"])
+        return {"bytes": asked.hex()}
 
     def _snapshot(self, _: dict[str, Any]) -> dict[str, Any]:
         """Lend the memory of the live figures; the control socket closes the descriptor once it is sent."""

@@ -186,6 +186,12 @@ class SeveralStreams(StreamSource):
         """Return the figures of all streams together."""
         return _together([source.health() for source in self._sources])
 
+    def of_number(self, number: int) -> StreamSource:
+        """Return one of the front ends."""
+        if number >= len(self._sources):
+            raise RefusedError(f"there is no source {number}; there are 0 to {len(self._sources) - 1}")
+        return self._sources[number]
+
     def close(self) -> None:
         """Close all streams."""
         _close_all(self._sources)

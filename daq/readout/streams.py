@@ -17,7 +17,9 @@ from daq.storage.accounts import Framing, unnumbered
 from daq.wire.framers import framer_of
 
 WAIT_S = 0.05
-READ_BYTES = 1 << 20
+READ_BYTES = 192 << 10
+"""At a time. Blocks of 256 KiB and more are mapped anew each time (`daq.storage.memory`), which costs three times as
+much as all else that is done to them here."""
 _READ_BYTES_OF_SEVERAL = 1 << 16
 """At a time from each of several connections: what lies in them is read side by side, not one after the other."""
 
@@ -51,6 +53,17 @@ class StreamSource:
 
     def ended(self) -> None:
         """Tell the front end to stop: nothing will be read any more."""
+
+    def of_number(self, number: int) -> StreamSource:
+        """Return the front end of a number; raise `RefusedError` where there is none."""
+        if number != self.number:
+            raise RefusedError(f"there is no source {number}")
+        return self
+
+    def asked(self, data: bytes, deadline_s: float) -> bytes:
+        """Return the front end's reply to a request on its connection for commands; raise `RefusedError` for none."""
+        del data, deadline_s
+        raise RefusedError("this front end has no connection for commands")
 
     def close(self) -> None:
         """Close it; reading is over."""
@@ -97,7 +110,7 @@ class FileSource(StreamSource):
             raise RefusedError(f"{path}: {why.strerror}") from None
 
     def read(self) -> Packets | None:
-        """Return the next MiB."""
+        """Return the next bytes."""
         try:
             chunk = self._file.read(READ_BYTES)
         except OSError as why:
@@ -123,7 +136,7 @@ class TcpSource(StreamSource):
         self._broken: str | None = None
 
     def read(self) -> Packets | None:
-        """Return what came, up to a MiB; None after the front end closed the connection."""
+        """Return what came, up to `READ_BYTES`; None after the front end closed the connection."""
         if self._broken:
             raise UnreachableError(f"{self._where}: the front end broke the connection: {self._broken}")
         try:
