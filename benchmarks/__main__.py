@@ -8,6 +8,7 @@ import sys
 
 from benchmarks import (
     bench_account,
+    bench_camera,
     bench_catalogue,
     bench_daemon,
     bench_decode,
