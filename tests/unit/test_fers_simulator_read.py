@@ -1,0 +1,114 @@
+"""What the simulated boards send is what the decoder reads: two codecs that share no code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support_fers import profile, words_of
+from support_fers_simulator import BOTH, COUNTING, HIGH, LOW, SPECTROSCOPY, Clock, WriteFaults, put
+
+from daq.listmode.decoder import Decoded
+from daq.model.events import MARKS
+from daq.storage.kernels import load_decoder
+from simulators.faults.board import FaultBoard
+from simulators.fers.board import Board
+from simulators.fers.faults import FersRules, RunFaults
+from simulators.fers.registers import Command, Register
+from simulators.fers.run import Acquisition, Light, Link
+from simulators.fers.signals import PS, random_light
+from simulators.fers.world import World
+
+SERVICE = 3 << 18
+SECONDS = 1.05
+
+
+def ran(control: int, *, old: bool = False, triggers: int = 1 << 2, rate: float = 1500) -> tuple[Acquisition, bytes]:
+    """Let a board run for a while of its own time; return it and its stream."""
+    world = World(speed=None)
+    board = Board(7, Clock(), WriteFaults(), world.lock)
+    light = Light(random_light(rate, PS, seed=2), None, seed=4)
+    faults = RunFaults(FaultBoard(FersRules(1)), 0)
+    run = Acquisition(board, world, light, Link(1 << 24, 0.0, old), faults, [])
+    for register, value in ((Register.ACQ_CTRL, control), (Register.TRG_MASK, triggers), (Register.TD_COARSE_THR, 300)):
+        put(board, register, value)
+    for chip in (0, 1):
+        put(board, Register.SCBS_CTRL, chip << 9)
+        put(board, Register.COMMANDS, Command.CONFIGURE_ASIC)
+    put(board, Register.COMMANDS, Command.TIME_RESET)
+    put(board, Register.COMMANDS, Command.ACQ_START)
+    stream = bytearray()
+    while run.seconds() < SECONDS:
+        run.produce()
+        stream += run.pop()
+    put(board, Register.COMMANDS, Command.ACQ_STOP)
+    while piece := run.pop():
+        stream += piece
+    return run, bytes(stream)
+
+
+def read(stream: bytes, **settings: object) -> tuple[Decoded, dict[str, int]]:
+    made = profile(**settings)
+    decoder = load_decoder(made.layout, made.clock)
+    carry = decoder.start(imported=False)
+    rows = decoder.decode(words_of(made.layout, stream)[0], carry)
+    return rows, dict(zip(decoder.counters, carry.counts[0].tolist(), strict=True))
+
+
+def marks(rows: Decoded, kind: str) -> list[tuple[int, float]]:
+    found = rows.streams["marks"]
+    chosen = [MARKS[number] == kind for number in found["kind"].tolist()]
+    return list(zip(found["value"][chosen].tolist(), found["value2"][chosen].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(("gain", "name"), [(BOTH, "high"), (HIGH, "high"), (LOW, "low")])
+def test_amplitudes_times_and_losses_are_those_of_the_truth(gain: int, name: str, old: bool) -> None:
+    run, stream = ran(SPECTROSCOPY | gain | SERVICE, old=old)
+    truth = run.truth()
+
+    rows, counted = read(stream, gain=name)
+
+    singles = rows.streams["singles"]
+    kind = f"{0x11 if gain == BOTH else 1:#04x}"
+    assert len(singles["time_ps"]) == truth["events"][kind] > 1500
+    assert singles["amplitudes"].astype(np.int64).sum(axis=0).tolist() == truth[f"sum_{name}"]
+    assert (np.diff(singles["time_ps"]) >= 9_864_000 - 8000).all()
+    lost_in_between = truth["triggers"] - len(singles["time_ps"])
+    assert 0 < counted["triggers_lost"] <= lost_in_between
+    assert (counted["service"], counted["spectroscopy"]) == (1, truth["events"][kind])
+
+
+def test_a_service_event_tells_temperatures_bias_and_counts() -> None:
+    run, stream = ran(SPECTROSCOPY | HIGH | SERVICE)
+
+    rows, _ = read(stream, gain="high")
+
+    supply = run.board.supply
+    wanted = [supply.fpga_c, supply.board_c, supply.detector_c, supply.supply_c]
+    assert [value for _, value in sorted(marks(rows, "temperature"))] == pytest.approx(wanted, abs=0.3)
+    assert marks(rows, "bias_voltage") == [(0, 0.0)]
+    rates = {int(channel): count for count, channel in marks(rows, "singles_rate")}
+    assert sorted(rates) == list(range(66))
+    assert 0 < rates[64] <= run.truth()["counts"][64]
+
+
+def test_counts_by_period_are_those_of_the_truth() -> None:
+    run, stream = ran(COUNTING, triggers=1 << 5)
+
+    rows, _ = read(stream)
+
+    seen = np.zeros(66, np.int64)
+    for count, channel in marks(rows, "singles_rate"):
+        seen[int(channel)] += count
+    assert seen.tolist() == run.truth()["counts"]
+
+
+def test_hits_are_at_the_time_of_their_photon() -> None:
+    run, stream = ran(2 | 1 << 8, triggers=1 << 3)
+
+    rows, _ = read(stream, events="timing")
+
+    singles = rows.streams["singles"]
+    assert np.bincount(singles["detector"], minlength=64).sum() <= sum(run.truth()["counts"][:64])
+    first_light = run._source.between(0, PS).time_ps[0]
+    assert 0 <= singles["time_ps"][0] - first_light < 2_100_000
