@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, float64, int32, int64, types, uint8, uint16, uint64, void
+from numba import float32, float64, int32, int64, types, uint8, uint16, uint32, uint64, void
 
 from daq.model.kernel import kernel, spliced
 
@@ -93,22 +93,36 @@ def add_spectra(count: int, places: Any, bits: Any, bins: Any, spectra: Any, len
 
 
 @spliced
-def add_images(
-    count: int, window: int, of_a_head: int, size: Any, places: Any, bits: Any, pixels: Any, images: Any, inside: Any
+def find_counts(
+    count: int, window: int, of_a_head: int, size: int, places: Any, bits: Any, pixels: Any, targets: Any, ones: Any
 ) -> None:  # fmt: skip
-    """Count the events of a block in the images of one window, those that are not in it with 0."""
-    last, came = uint64(window), uint64(0)
+    """Fill the pixel of all images that each event of a block counts in, and 1 or, where it does not, 0."""
     for number in range(count):
         k = uint64(number)
-        image = uint64(places[k]) * uint64(of_a_head) + uint64(window)
-        is_in = uint64((bits[k] >> int32(window)) & int32(1)) & uint64(bits[k] >= 0)
-        if image != last:  # heads come by the packet
-            inside[last] += came
-            last, came = image, uint64(0)
-        came += is_in
         pixel = pixels[k]
-        images[image * size + uint64(max(pixel, int32(0)))] += is_in & uint64(pixel >= 0)
-    inside[last] += came
+        ones[k] = uint8((bits[k] >= 0) & (((bits[k] >> int32(window)) & int32(1)) != 0) & (pixel >= 0))
+        image = int32(places[k]) * int32(of_a_head) + int32(window)
+        targets[k] = image * int32(size) + max(pixel, int32(0))
+
+
+@spliced
+def count_inside(count: int, window: int, of_a_head: int, heads: int, places: Any, bits: Any, inside: Any) -> None:
+    """Count the events of a block in one window by head, wherever they are: all heads, many events at once."""
+    for head in range(heads):
+        came = uint32(0)
+        for number in range(count):
+            k = uint64(number)
+            is_in = (bits[k] >= 0) & (((bits[k] >> int32(window)) & int32(1)) != 0)
+            came += uint32(is_in & (places[k] == uint8(head)))
+        inside[uint64(head * of_a_head + window)] += uint64(came)
+
+
+@spliced
+def add_images(count: int, targets: Any, ones: Any, images: Any) -> None:
+    """Count the events of a block in their pixels."""
+    for number in range(count):
+        k = uint64(number)
+        images[uint64(targets[k])] += uint64(ones[k])
 
 
 @spliced
@@ -122,15 +136,14 @@ def has_map(map_of: Any, window: int) -> Any:
 
 @spliced
 def add_weighted(
-    x: Any, y: Any, begin: int, end: int, window: int, of_a_head: int, size: Any, places: Any, bits: Any, pixels: Any,
+    x: Any, y: Any, begin: int, end: int, window: int, of_a_head: int, size: Any, places: Any, ones: Any, pixels: Any,
     map_of: Any, maps: Any, values: Any, weighted: Any,
 ) -> None:  # fmt: skip
     """Count the events of a block in one window with the weight of their place, where their head has a map."""
     for number in range(begin, end):
         i, k = uint64(number), uint64(number - begin)
         which = map_of[uint64(places[k]) * uint64(of_a_head) + uint64(window)]
-        is_in = (bits[k] >= 0) & (((bits[k] >> int32(window)) & int32(1)) != 0)
-        if is_in & (which != NO_MAP) & (pixels[k] >= 0):
+        if (ones[k] != 0) & (which != NO_MAP):
             weight = int64(bilinear(x[i], y[i], maps, which, values) * float64(ONE) + 0.5)
             weighted[uint64(which) * size + uint64(pixels[k])] += uint64(weight)
 
@@ -164,6 +177,7 @@ def add_events(
     every_inside, every_map = inside.reshape(-1), map_of.reshape(-1)
     every_spectrum, bins, places = spectra.reshape(-1), np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint8)
     pixels, bits = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    targets, ones = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint8)
     for begin in range(0, len(times), BLOCK):
         end = min(begin + BLOCK, len(times))
         find_pixels(x, y, begin, end, frame, rows, columns, pixels)
@@ -172,9 +186,12 @@ def add_events(
             find_bins(energy, begin, end, axis, spectra.shape[1], bins)
             add_spectra(end - begin, places, bits, bins, every_spectrum, uint64(spectra.shape[1]))
         for window in range(of_a_head):
-            add_images(end - begin, window, of_a_head, size, places, bits, pixels, every_image, every_inside)
+            count = end - begin
+            find_counts(count, window, of_a_head, rows * columns, places, bits, pixels, targets, ones)
+            count_inside(count, window, of_a_head, images.shape[0], places, bits, every_inside)
+            add_images(count, targets, ones, every_image)
             if has_map(map_of, window):
                 add_weighted(
-                    x, y, begin, end, window, of_a_head, size, places, bits, pixels, every_map, maps, values,
+                    x, y, begin, end, window, of_a_head, size, places, ones, pixels, every_map, maps, values,
                     every_weighted,
                 )  # fmt: skip
