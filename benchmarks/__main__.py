@@ -34,7 +34,7 @@ def main() -> int:
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
         "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
-        "positions": bench_positions,
+        "positions": bench_positions, "camera": bench_camera,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)

@@ -198,7 +198,7 @@ def test_a_slab_is_handed_over_in_slices_long_before_it_is_full(tmp_path: Path) 
 
 
 def test_a_slab_that_is_old_is_closed_though_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling_module, "MOST_AGE_NS", 20_000_000)
+    monkeypatch.setattr(filling_module, "MOST_AGE_NS", 60_000_000)
     with reading(tmp_path, Ring(0)) as run:
         run.send(numbered(0, 3))
         run.processed(3)
