@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -34,29 +36,43 @@ def as_new(packets: Packets) -> Packets:
 
 
 def _run(run: Bytes) -> Bytes:
+    """Return a run of events as the new protocol has it; those of one size that follow each other all at once."""
     if not len(run) or int(run[0]) != f.OLD_START:
         return run
-    events: list[Any] = []
+    found = [np.empty(0, np.uint8)]
+    for words, events in groupby(_events(run.tobytes()), key=itemgetter(1)):
+        starts = [at for at, _ in events]
+        size = _size(words)
+        found.append(_as_new(run[starts[0] : starts[-1] + size].reshape(len(starts), size), words))
+    return np.concatenate(found)
+
+
+def _events(run: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each whole event begins, and the words of its payload."""
     at = 0
     while at + f.OLD_HEADER_BYTES <= len(run):
-        words = int(run[at + 14]) << 8 | int(run[at + 15])
-        groups = -(-words * f.WORD_BYTES // f.OLD_PAYLOAD_BYTES)
-        end = at + f.OLD_HEADER_BYTES + groups * f.OLD_GROUP_BYTES + f.OLD_GROUP_BYTES
+        words = run[at + 14] << 8 | run[at + 15]
+        end = at + _size(words)
         if end > len(run):
-            break
-        events.append(_event(run[at:end], words))
+            return
+        yield at, words
         at = end
-    return np.concatenate([*events, np.empty(0, np.uint8)])
 
 
-def _event(event: Bytes, words: int) -> Bytes:
-    """Return one event as the new protocol has it."""
-    header = event[: f.OLD_HEADER_BYTES].view(">u4")
-    body = event[f.OLD_HEADER_BYTES : -f.OLD_GROUP_BYTES].reshape(-1, f.OLD_GROUP_BYTES)[:, 1:]
-    payload = np.ascontiguousarray(body).reshape(-1)[: words * f.WORD_BYTES].view(">u4")
-    new = np.empty(f.HEADER_WORDS + words + 1, "<u4")
-    new[0], new[1] = f.START, int(event[12]) << 24 | words
-    new[2], new[3], new[4], new[5] = header[5], header[4], header[7], header[6]
-    new[f.HEADER_WORDS : -1] = payload
-    new[-1] = f.END
-    return new.view(np.uint8)
+def _size(words: int) -> int:
+    groups = -(-words * f.WORD_BYTES // f.OLD_PAYLOAD_BYTES)
+    return f.OLD_HEADER_BYTES + (groups + 1) * f.OLD_GROUP_BYTES
+
+
+def _as_new(events: Bytes, words: int) -> Bytes:
+    """Return events of one size, uint8 [events, bytes], as bytes of the new protocol."""
+    count = len(events)
+    header = np.ascontiguousarray(events[:, : f.OLD_HEADER_BYTES]).view(">u4")
+    groups = events[:, f.OLD_HEADER_BYTES : -f.OLD_GROUP_BYTES].reshape(count, -1, f.OLD_GROUP_BYTES)
+    payload = np.ascontiguousarray(groups[:, :, 1:]).reshape(count, -1)[:, : words * f.WORD_BYTES]
+    new = np.empty((count, f.HEADER_WORDS + words + 1), "<u4")
+    new[:, 0], new[:, 1] = f.START, events[:, 12].astype(np.uint32) << 24 | words
+    new[:, 2], new[:, 3], new[:, 4], new[:, 5] = header[:, 5], header[:, 4], header[:, 7], header[:, 6]
+    new[:, f.HEADER_WORDS : -1] = np.ascontiguousarray(payload).view(">u4")
+    new[:, -1] = f.END
+    return new.reshape(-1).view(np.uint8)
