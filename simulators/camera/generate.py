@@ -96,12 +96,16 @@ def blocks(scene: Scene, seed: int) -> Iterator[Photons]:
 
 
 class Simulation:
-    """A scene while it happens. `arrived` and `lost` [16]: photons by head that triggered, and that were lost."""
+    """A scene while it happens; every head has its own random numbers, so that they may be simulated apart, too.
+
+    `recorded` and `lost` [16]: photons by head that were recorded, and that triggered and were not.
+    """
 
     def __init__(self, scene: Scene, seed: int) -> None:
         self._scene = scene
-        self._rng = np.random.default_rng([seed, 0])
-        self._state = self._rng.integers(0, 1 << 64, 1, np.uint64)
+        numbers = [head.number for head in scene.heads]
+        self._rng = {number: np.random.default_rng([seed, 0, number]) for number in numbers}
+        self._state = {number: self._rng[number].integers(0, 1 << 64, 1, np.uint64) for number in numbers}
         highest_kev = max((float(lines_of(source.nuclide)[:, 0].max()) for source in scene.sources), default=0.0)
         self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
@@ -161,18 +165,17 @@ class Simulation:
         """Yield the photons of one beam that reach a crystal in a stretch of time."""
         nuclide = decaying(beam.source.nuclide)
         decays = nuclide.decays_between(beam.source.activity_bq, begin_ps / 1e12, stop_ps / 1e12)
-        count = int(self._rng.poisson(decays * beam.per_decay))
+        count = int(self._rng[beam.head].poisson(decays * beam.per_decay))
+        state = self._state[beam.head]
         for first in range(0, count, ROOM):
             room = _Room(min(count - first, ROOM))
             head = self._heads[beam.head]
             if isinstance(beam.source, Field):
                 numbers = field_numbers(beam.source, stop_ps - begin_ps)
-                rows = illuminate(
-                    self._state, room.size, begin_ps, numbers, beam.lines, head.plain, head.table, *room.arrays
-                )
+                rows = illuminate(state, room.size, begin_ps, numbers, beam.lines, head.plain, head.table, *room.arrays)
             else:
                 rows = view(
-                    self._state, room.size, beam.orders, begin_ps, beam.most,
+                    state, room.size, beam.orders, begin_ps, beam.most,
                     source_numbers(beam.source, stop_ps - begin_ps), beam.lines, self._medium, head.plain, head.table,
                     *room.arrays,
                 )  # fmt: skip

@@ -100,7 +100,7 @@ class CameraSupply:
 
     def _noise(self) -> np.random.Generator:
         """Return random numbers for what heads report, apart from those of the photons."""
-        return np.random.default_rng([self._seed, 2])
+        return np.random.default_rng([self._seed, 2, *(head.number for head in self._scene.heads)])
 
     def _pilot_bytes_per_s(self) -> float:
         """Return about how many bytes of words a second has, from its beginning."""

@@ -135,3 +135,11 @@ def test_heads_see_independent_photons() -> None:
 
     assert simulation.recorded[:2].tolist() == counts
     assert 0 < abs(counts[0] - counts[1]) < 4 * math.sqrt(sum(counts))
+
+
+def test_heads_that_are_simulated_apart_do_not_see_the_same_decays() -> None:
+    heads = [SimulatedHead(n, CRYSTAL, a, FACE_MM, LEHR) for n, a in ((0, 180.0), (1, 0.0))]
+    one, other = (generate(Scene((head,), (point("Tc-99m", 3e8),)), seed=14) for head in heads)
+
+    assert len(np.intersect1d(one.time_ps, other.time_ps)) == 0
+    assert not np.array_equal(one.y_mm[:100], other.y_mm[:100])
