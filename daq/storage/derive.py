@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from daq.errors import RefusedError
 from daq.listmode.decoder import Carry, Decoded, Decoder
-from daq.model.events import MARKS, StreamName
+from daq.model.events import StreamName
 from daq.model.ledger import Ledger
 from daq.model.order import Moment, OrderRule
 from daq.model.packets import Packets
@@ -28,7 +28,8 @@ from daq.pipeline.pairlimits import PAIR_COUNTERS
 from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
-from daq.storage.derivedmarks import Lossy, Seconds, between_packets, chosen, rate_marks, stop_noted
+from daq.storage.decoding import Decoding, Withheld
+from daq.storage.derivedmarks import Lossy, Seconds, between_packets, rate_marks, stop_noted
 from daq.storage.hostmarks import merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 from daq.storage.streams import dtypes_of
@@ -73,13 +74,12 @@ class Derivation:
         """
         if processing is not None and processing.pairing is not None and order is None:
             raise RefusedError("singles can be paired only where they are put in order of time")
-        self._decoder = decoder
+        self._decoding = Decoding(decoder)
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
-        self._counter = StopCounter(
-            stop or StopCondition(), rule=order, windows=[each.name for each in processing.windows] if processing else ()
-        )
-        self._stages = Stages.of(processing or Processing(), stop or StopCondition(), ordered=order is not None)
+        done, until = processing or Processing(), stop or StopCondition()
+        self._counter = StopCounter(until, rule=order, windows=[each.name for each in done.windows])
+        self._stages = Stages.of(done, until, ordered=order is not None)
         self._order = Order(order, dtypes_of(decoder.columns, processing)) if order else None
         self._utc_of = utc_of
         self._imported = imported
@@ -89,9 +89,7 @@ class Derivation:
         self.motion_was_lost = False
         self.packets_seen = 0
         self.stopped: Stopped | None = None
-        self._withheld: list[Any] | None = None
-        self._room = -1
-        self._buffers: dict[StreamName, Any] = {}
+        self._withheld = Withheld()
         self.decoded: Streams = {}
         """The last call's rows as they came, calibrated and windowed: to be looked at before the next call."""
 
@@ -112,7 +110,7 @@ class Derivation:
     def words_by_kind(self) -> dict[str, int]:
         """Return decoded words per kind, over all sources, and undecodable ones per cause."""
         total = self._carry.counts.sum(axis=0)
-        return {name: int(count) for name, count in zip(self._decoder.counters, total, strict=True)}
+        return {name: int(count) for name, count in zip(self._decoding.decoder.counters, total, strict=True)}
 
     @property
     def carry(self) -> Carry:
@@ -156,7 +154,7 @@ class Derivation:
     def ledger(self, *, durable: dict[int, int] | None = None, kernel_drops: int = 0) -> Ledger:
         """Return the ledger so far; `durable` words per source as in `Accounts.ledger`."""
         ledger = self.accounts.ledger(
-            self._carry.counts, self._decoder.counters, durable=durable, kernel_drops=kernel_drops
+            self._carry.counts, self._decoding.decoder.counters, durable=durable, kernel_drops=kernel_drops
         )
         if self._order is not None:
             late = self._order.late + self._order.set_aside
@@ -179,7 +177,7 @@ class Derivation:
         words = _words(accounted)
         latest_before = self._carry.state[:, 2].copy()
         seconds = np.empty(0, np.int64) if self._imported else self._seconds.of(accounted.packets)
-        decoded = self._decode(words, keep=self._order is None and not shed)
+        decoded = self._decoding(words, self._carry, keep=self._order is None and not shed)
         passed = self._stages.singles(
             decoded.streams, decoded.ends, words.source, np.searchsorted(accounted.run_packet, seconds)
         )
@@ -198,7 +196,7 @@ class Derivation:
         if len(marks) or decoded.rows("marks"):
             times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
             columns = merged(decoded.streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
-            rows["marks"] = [self._without_withheld(stop_noted(columns, hit))]
+            rows["marks"] = [self._withheld.without(stop_noted(columns, hit))]
         self.packets_seen += len(accounted.packets)
         return rows
 
@@ -210,7 +208,7 @@ class Derivation:
     def skip(self, accounted: Accounted) -> None:
         """Pass over packets whose words count nowhere: all they do is to tell the time to those that follow."""
         counts = self._carry.counts.copy()
-        self._decode(_words(accounted), keep=False)
+        self._decoding(_words(accounted), self._carry, keep=False)
         self._carry.counts[: len(counts)] = counts
         self._carry.counts[len(counts) :] = 0
         self.decoded = {}
@@ -295,8 +293,7 @@ class Derivation:
         rows, stop = self._released()
         rates = rate_marks(self._stages.take_modules(), self.latest_ps)
         lossy = self._lossy.marks(self._carry.state[:, 2])
-        marks = [*lossy, *stop, *self.stop_now(by).get("marks", []), *rates, *(self._withheld or [])]
-        self._withheld = None
+        marks = [*lossy, *stop, *self.stop_now(by).get("marks", []), *rates, *self._withheld.take()]
         return {**rows, "marks": marks}
 
     def decides(self, limit: str) -> bool:
@@ -307,7 +304,7 @@ class Derivation:
         """Do from here on as when rows are shed, which has been marked: what a limit on pairs counts nobody sees."""
         self._stages.decide_no_pairs()
         if not pairs_alone:
-            self.withhold_jumps()
+            self._withheld.begin()
 
     def part_with_pairs(self) -> PairStage | None:
         """Make no more pairs: return the stage that made them, to go on with the singles released from here on."""
@@ -319,20 +316,6 @@ class Derivation:
         """Make pairs again, by a stage that has seen all singles released meanwhile."""
         self._stages.pair = pair
 
-    def withhold_jumps(self) -> None:
-        """Keep the marks of jumping clocks until the end from here on: while rows are shed nobody sees them live."""
-        if self._withheld is None:
-            self._withheld = []
-
-    def _without_withheld(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Return the marks without those to be kept, which go to the others of their kind."""
-        if self._withheld is None:
-            return columns
-        jumps = columns["kind"] == MARKS.index("jump")
-        if jumps.any():
-            self._withheld.append(chosen(columns, jumps))
-        return chosen(columns, ~jumps)
-
     def fork(self) -> Derivation:
         """Return a twin that goes on from here with the events; this one is left with counters and marks.
 
@@ -340,8 +323,8 @@ class Derivation:
         """
         self._stages.decide_no_pairs()
         twin = copy(self)
-        twin.withhold_jumps()
-        twin._room, twin._buffers = -1, {}  # noqa: SLF001 - another of our kind
+        twin._decoding, twin._withheld = self._decoding.fresh(), self._withheld.copy()  # noqa: SLF001 - of our kind
+        twin._withheld.begin()  # noqa: SLF001 - another of our kind
         twin._counter, twin.stopped = StopCounter(StopCondition()), None  # noqa: SLF001 - another of our kind
         twin._seconds = deepcopy(self._seconds)  # noqa: SLF001 - another of our kind
         twin._lossy = deepcopy(self._lossy)  # noqa: SLF001 - another of our kind
@@ -354,16 +337,6 @@ class Derivation:
         self._withheld = twin._withheld
         self._order = twin._order
         self._stages.pair = twin._stages.pair
-
-    def _decode(self, words: Packets, *, keep: bool) -> Decoded:
-        """Decode, into the same memory again and again where the rows are not to be kept as they are."""
-        if keep:
-            return self._decoder.decode(words, self._carry)
-        count = self._decoder.words_of(words)
-        if count > self._room or not self._buffers:
-            self._room = max(count, 2 * self._room)
-            self._buffers = self._decoder.buffers(self._room)
-        return self._decoder.decode_into(words, self._carry, self._buffers)
 
     def _released(self, *, pairs: bool = True) -> tuple[Rows, list[Any]]:
         """Release all that waits, with `pairs` also those; return the rows, and the mark of a limit on pairs that was
