@@ -21,11 +21,11 @@ from daq.model.packets import Flag, Packets
 from daq.readout.plan import Plan
 from daq.readout.receive import ERROR, FULL, IDLE, SLICE
 from daq.readout.sources import Datagrams, DatagramSource
-from daq.readout.streams import WAIT_S, StreamSource
+from daq.readout.streams import NAP_S, WAIT_S, StreamSource, TcpSource
 from daq.storage.accounts import unnumbered
 from daq.storage.slab import Slab
 
-Source = TypeVar("Source", DatagramSource, StreamSource)
+Source = TypeVar("Source", DatagramSource, TcpSource)
 
 _LOG = logging.getLogger(__name__)
 _NONE = -1
@@ -123,7 +123,7 @@ class SeveralStreams(StreamSource):
     when all have ended it is over, and an error when all were lost.
     """
 
-    def __init__(self, plan: Plan, opened: Callable[[Plan, int], StreamSource]) -> None:
+    def __init__(self, plan: Plan, opened: Callable[[Plan, int], TcpSource]) -> None:
         super().__init__(plan.layout)
         self._where = [str(address) for address in plan.sources]
         self._sources = _opened(plan, opened)
@@ -143,6 +143,8 @@ class SeveralStreams(StreamSource):
             self._require_any()
             return None
         if not self._waiting:
+            if all(source.brought_few for source in self._sources):
+                time.sleep(NAP_S)
             self._waiting.extend(fd for fd, _ in self._poll.poll(int(1e3 * WAIT_S)))
         if not self._waiting:
             return self.rows(b"")
@@ -225,7 +227,7 @@ def _opened(plan: Plan, opened: Callable[[Plan, int], Source]) -> list[Source]:
     return sources
 
 
-def _close_all(sources: Sequence[DatagramSource | StreamSource]) -> None:
+def _close_all(sources: Sequence[DatagramSource | TcpSource]) -> None:
     """Close all, whatever becomes of one of them; raise the first error afterwards."""
     first: BaseException | None = None
     for source in sources:

@@ -23,6 +23,11 @@ much as all else that is done to them here."""
 _READ_BYTES_OF_SEVERAL = 1 << 16
 """At a time from each of several connections: what lies in them is read side by side, not one after the other."""
 
+_FEW_BYTES = 64 << 10
+NAP_S = 0.01
+"""After a read that brought so few bytes more are let come for a while: what is done once for each read, and once for
+each slice, costs more than all that is done to a few events. The connection's buffer holds what comes meanwhile."""
+
 
 class StreamSource:
     """A TCP connection or a file: the sender waits when we do. A framer cuts the bytes into rows."""
@@ -133,14 +138,20 @@ class TcpSource(StreamSource):
         self._socket = connected(address.host, address.port, plan.connect_s, self._where)
         self._socket.settimeout(WAIT_S)
         self._read_bytes = READ_BYTES if len(plan.sources) == 1 else _READ_BYTES_OF_SEVERAL
+        self._naps = len(plan.sources) == 1
+        self.brought_few = False
+        """The last read did."""
         self._broken: str | None = None
 
     def read(self) -> Packets | None:
         """Return what came, up to `READ_BYTES`; None after the front end closed the connection."""
         if self._broken:
             raise UnreachableError(f"{self._where}: the front end broke the connection: {self._broken}")
+        if self._naps and self.brought_few:
+            time.sleep(NAP_S)
         try:
             chunk = self._socket.recv(self._read_bytes)
+            self.brought_few = len(chunk) < _FEW_BYTES
         except TimeoutError:
             return self.rows(b"")
         except OSError as why:
