@@ -30,7 +30,7 @@ from daq.qc.slits import SlitMask, SlitPeaks, profiles, resolution_and_linearity
 from daq.qc.spectra import Spectrum, photopeak, spectrum
 from daq.qc.uniformity import NEMA_PIXEL_MM, FloodUniformity, flood_uniformity, pixels_for
 
-MAP_PITCH_MM = 7.5
+MAP_PITCH_MM = 4.0
 ENERGY_PITCH_MM = 10.0
 HOLE_PIXELS = 10
 _BEYOND_LINE = 1.6
@@ -79,10 +79,10 @@ def measure_linearity(
         shift_x, shift_y = linearity_map(across_x, across_y, cells)
     else:
         masks = [(SlitMask("x", pitch_mm), slits_x), (SlitMask("y", pitch_mm), slits_y)]
-        before = [slits(bench, directories, used, mask, strip_mm=pitch_mm) for mask, directories in masks]
+        before = [slits(bench, directories, used, mask, strip_mm=pitch_mm / 2) for mask, directories in masks]
         shift_x, shift_y = linearity_map(of_slits(before[0]), of_slits(before[1]), cells)
         corrected = used.model_copy(update={"shift_x": shift_x, "shift_y": shift_y})
-        after = [slits(bench, directories, corrected, mask, strip_mm=pitch_mm) for mask, directories in masks]
+        after = [slits(bench, directories, corrected, mask, strip_mm=pitch_mm / 2) for mask, directories in masks]
         for name, peaks in (("before", before), ("after", after)):
             found = [resolution_and_linearity(each, bench.field) for each in peaks]
             figures[f"absolute_{name}"] = _figure(max(one.absolute_mm for one in found), "mm")
