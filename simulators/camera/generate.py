@@ -22,7 +22,8 @@ from simulators.camera.tables import (
     medium_numbers,
     source_numbers,
 )  # fmt: skip
-from simulators.camera.tracks import FACE, HEIGHT, PASSING, WIDTH, illuminate, view
+from simulators.camera.tracks import illuminate, view
+from simulators.camera.ways import FACE, HEIGHT, PASSING, WIDTH
 from simulators.pet.model import ELECTRON_KEV
 
 Floats = npt.NDArray[np.float64]
