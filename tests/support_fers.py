@@ -7,6 +7,7 @@ import random
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,6 +99,7 @@ def any_event(rng: random.Random, trigger_id: int, ticks: int) -> Event:
     return made[kind]
 
 
+@lru_cache(maxsize=64)
 def profile(**settings: object) -> InstrumentProfile:
     """Return the shipped profile with other settings of `layout.fers`."""
     made = load_profile(PROFILE)

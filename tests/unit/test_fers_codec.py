@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_fers import Event, amplitudes
 
@@ -22,6 +22,7 @@ REQUESTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(REQUESTS, min_size=1, max_size=5))
 def test_requests_are_read_one_after_the_other_as_they_were_written(requests: list[fers.Request]) -> None:
     stream = b"".join(request.encoded() for request in requests)
@@ -35,6 +36,7 @@ def test_requests_are_read_one_after_the_other_as_they_were_written(requests: li
     assert found == requests
 
 
+@settings(deadline=None)
 @given(REQUESTS, st.data())
 def test_a_request_that_is_cut_is_waited_for(request: fers.Request, data: st.DataObject) -> None:
     whole = request.encoded()
@@ -66,6 +68,7 @@ def test_writing_is_done_with_zero_and_in_the_old_way_with_anything_else() -> No
         fers.value_of(bytes(3))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 31), st.integers(0, 31), WORD, WORD)
 def test_a_slice_changes_its_bits_alone(a: int, b: int, value: int, wanted: int) -> None:
     part = fers.Slice(fers.Register.ACQ_CTRL, min(a, b), max(a, b))
@@ -80,6 +83,7 @@ def test_channels_have_their_own_addresses() -> None:
     assert fers.broadcast_address(fers.Register.HG_GAIN) == 0x03000014
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 255), st.integers(0, (1 << 56) - 1), st.integers(0, (1 << 56) - 1), st.lists(WORD, max_size=70)
 )  # fmt: skip
@@ -93,6 +97,7 @@ def test_events_of_both_protocols_have_the_bytes_of_the_description(
     assert fers_events.event(qualifier, trigger_id, ticks, payload, old=True) == wanted.old()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.sampled_from(["high", "low", "both"]), st.integers(0, 2**31))
 def test_events_made_together_are_those_made_one_by_one(count: int, gain: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_fers import Event, amplitudes, any_event, codes_of, packets_of, profile, spectrum, words_of
 
@@ -20,9 +20,9 @@ from daq.storage.kernels import load_decoder
 CODE = st.integers(0, (1 << 14) - 1)
 
 
-def decoded(stream: bytes, *, source: int = 0, **settings: Any) -> tuple[Decoded, dict[str, int]]:
+def decoded(stream: bytes, *, source: int = 0, **changes: Any) -> tuple[Decoded, dict[str, int]]:
     """Return the rows of a stream and what was counted."""
-    made = profile(**settings)
+    made = profile(**changes)
     decoder = load_decoder(made.layout, made.clock)
     carry = decoder.start(imported=False)
     rows = decoder.decode(words_of(made.layout, stream, source)[0], carry)
@@ -37,6 +37,7 @@ def marks_of(rows: Decoded, *kinds: str) -> list[tuple[str, int, float, int]]:
     return [mark for mark in all_marks if mark[0] in kinds]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 63), st.tuples(CODE, CODE)), st.booleans(), st.booleans(), st.booleans())
 def test_amplitudes_are_the_codes_of_the_channels_that_an_event_holds(
     channels: dict[int, tuple[int, int]], both: bool, relative: bool, old: bool
@@ -51,6 +52,7 @@ def test_amplitudes_are_the_codes_of_the_channels_that_an_event_holds(
     assert singles["head"].tolist() == [3]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 63), st.tuples(CODE, CODE)), st.integers(1, 1 << 14))
 def test_the_low_gain_takes_over_where_the_high_one_is_not_believed(
     channels: dict[int, tuple[int, int]], high_to: int
@@ -217,6 +219,7 @@ def test_an_event_that_nobody_knows_is_unknown_and_one_beyond_all_time_out_of_ra
     assert (counts["unknown"], counts["out_of_range"], counts["spectroscopy"]) == (1, 1, 1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.booleans())
 def test_rows_and_counts_do_not_depend_on_how_events_come_in_calls(seed: int, timing: bool) -> None:
     rng = random.Random(seed)
@@ -237,6 +240,7 @@ def test_rows_and_counts_do_not_depend_on_how_events_come_in_calls(seed: int, ti
     assert np.array_equal(together.state, apart.state)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_old_events_become_what_new_ones_do(seed: int) -> None:
     rng = random.Random(seed)
@@ -250,6 +254,7 @@ def test_old_events_become_what_new_ones_do(seed: int) -> None:
             assert np.array_equal(column, old.streams[stream][name], equal_nan=column.dtype.kind == "f")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.binary(min_size=4, max_size=120), st.booleans())
 def test_nothing_is_read_or_written_beyond_its_end_whatever_a_run_holds(seed: int, noise: bytes, timing: bool) -> None:
     """Runs that nobody has cut into events come from recordings of others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_fers import Event, any_event, broken_stretches, framed, good_bytes, profile, spectrum
 
@@ -22,6 +22,7 @@ def some_events(seed: int, count: int) -> list[Event]:
     return [any_event(rng, number, number * 1000) for number in range(count)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.booleans(), st.lists(st.integers(0, 4000), max_size=12))
 def test_a_stream_comes_back_byte_for_byte_however_it_is_cut(seed: int, old: bool, cuts: list[int]) -> None:
     events = some_events(seed, 12)
@@ -32,6 +33,7 @@ def test_a_stream_comes_back_byte_for_byte_however_it_is_cut(seed: int, old: boo
     assert {flags for flags, _ in rows} <= {0}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.binary(max_size=300), st.lists(st.integers(0, 3000), max_size=12))
 def test_garbage_between_events_costs_none_of_them(seed: int, garbage: bytes, cuts: list[int]) -> None:
     before, after = (b"".join(event.new() for event in some_events(seed + part, 4)) for part in range(2))
@@ -43,6 +45,7 @@ def test_garbage_between_events_costs_none_of_them(seed: int, garbage: bytes, cu
     assert len(broken_stretches(rows)) == bool(garbage)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**31), st.sampled_from([0, 1, 2, 20, 33, 35, 41, 42, 70, 75, 80, 2000, 4000, 0xFFFFFF]),
     st.lists(st.integers(0, 4000), max_size=8),
@@ -110,6 +113,7 @@ def test_rows_of_many_events_end_between_two() -> None:
     assert max(len(data) for _, data in rows) <= 64 * 1024
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), max_size=6))
 def test_the_header_of_a_raw_data_file_is_its_preamble(cuts: list[int]) -> None:
     rows = framed(LAYOUT, FILE_HEADER + spectrum(1, 1000).new(), cuts)
