@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from support_fers_simulator import WriteFaults
 
 from daq.devices.fers import FersSupply
@@ -19,6 +20,7 @@ from daq.errors import DeadlineError, ReadbackError, RefusedError
 from daq.wire import fers as wire
 from daq.wire import fers_bias as bias
 from daq.wire.fers import Register, Request
+from device_profiles.services import Device
 from simulators.fers.board import Board
 from simulators.fers.line import answer
 
@@ -193,3 +195,27 @@ def test_another_board_is_another_connection() -> None:
         assert supply.connection == before + 1
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"ability": "bed"}, "is a high_voltage"),
+        ({"url": None}, "needs both"),
+        ({"bias": None}, "needs both"),
+        ({"kind": "simulated"}, "needs both"),
+        ({"bias": {"max_v": 90.0, "trip_ma": 2.0}}, "85"),
+        ({"bias": {"max_v": 50.0, "trip_ma": 10.0}}, "10"),
+        ({"bias": {"max_v": 50.0, "trip_ma": 2.0, "max_step_v": 5.0}}, "20"),
+        ({"url": "udp://10.0.0.2"}, "pattern"),
+    ],
+)
+def test_a_site_says_of_a_board_what_is_needed_and_no_more(changed: dict[str, object], words: str) -> None:
+    said = {
+        "ability": "high_voltage", "kind": "caen-fers", "url": "tcp://192.168.50.3",
+        "bias": {"max_v": 58.0, "trip_ma": 2.0},
+    }  # fmt: skip
+    Device.model_validate(said)
+
+    with pytest.raises(ValidationError, match=words):
+        Device.model_validate(said | changed)
