@@ -55,6 +55,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "sorted_from": manifest.sorted_from,
         "rows_left_to_replay": bool(manifest.time.get("rows_left_to_replay")),
         "losses": manifest.losses,
+        "lost_sources": dict(manifest.time.get("lost_sources", {})),
     }
 
 
@@ -67,7 +68,7 @@ def info_text(info: dict[str, Any]) -> str:
     """Return the description as text: what it is, rows, words, the ledger per source, what was lost."""
     blocks = [_head(info), _step_lines(info["steps"]), _counts("stored rows", info["rows"])]
     blocks += [_words(info["words_by_kind"]), processing_text(info["processing"]), ledger_text(info["ledger"])]
-    blocks.append(_losses(info["losses"]))
+    blocks += [_lost_sources(info["lost_sources"]), _losses(info["losses"])]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -184,6 +185,11 @@ def _words(counts: dict[str, int]) -> str:
         return came
     names = textwrap.fill(", ".join(absent), _LINE_WIDTH, initial_indent="  none of  ", subsequent_indent=" " * 11)
     return f"{came}\n{names}"
+
+
+def _lost_sources(lost: dict[str, str]) -> str:
+    """Return which front ends went while others went on, a line each."""
+    return "\n".join(f"Source {number} was lost in mid-recording: {why}" for number, why in lost.items())
 
 
 def _losses(losses: list[dict[str, Any]]) -> str:
