@@ -45,6 +45,7 @@ class EventMaker:
         self.rates = np.zeros(CHANNELS + 2, np.int64)
         self.photons = 0
         self.periodic = 0
+        self._events = 0
         self._counted = self.rates.copy()
         self._pedestal_high, self._pedestal_low = pedestals
         self._rng = np.random.default_rng(seed)
@@ -74,6 +75,9 @@ class EventMaker:
         kept, numbers = self.conversion.take(times, np.full(len(times), size), waiting_bytes)
         if not len(kept):
             return None
+        if self.settings.numbers_events:
+            numbers = self._events + np.arange(len(kept))
+        self._events += len(kept)
         ticks = (times[kept] - zero_ps) // CLOCK_PS
         return self._encode(photons, index[kept], times[kept], hits, numbers, ticks)
 

@@ -23,6 +23,8 @@ _IDLE_S = 0.002
 _POLL_S = 0.05
 _RECEIVE_BYTES = 1 << 16
 _SEND_S = 0.02
+_REPLY_S = 5.0
+"""A host that does not take replies for so long has left."""
 _RESET = struct.pack("ii", 1, 0)
 """Close at once, without waiting: the peer sees a connection that is reset."""
 
@@ -128,6 +130,7 @@ class Line:
                 connection, _ = self._sockets[name].accept()
                 with connection:
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    connection.settimeout(_REPLY_S)
                     serve(connection, stop)
 
     def _sleep(self, name: str, stop: threading.Event) -> None:
@@ -173,34 +176,45 @@ class Line:
     def _stream(self, connection: socket.socket, stop: threading.Event) -> None:
         connection.setblocking(False)  # noqa: FBT003 - the name of the method is all there is
         piece = memoryview(b"")
-        while not stop.is_set() and not self._replaced(STREAM):
-            acquisition = self.acquisition
-            cut = acquisition.running and self._faults.begins("cut", acquisition.runs, acquisition.seconds())
-            if self.dead or cut:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                self.dropped_bytes += len(piece)
-                return
-            if self.unplugged:
-                self.dropped_bytes += len(piece)
-                piece = memoryview(b"")
-                self._drop()
-                stop.wait(_IDLE_S)
-                continue
-            piece = piece or memoryview(acquisition.pop())
-            if not piece:
-                if _left(connection):
+        try:
+            while not stop.is_set() and not self._replaced(STREAM):
+                if self._broken():
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     return
-                stop.wait(_IDLE_S)
-                continue
-            if select.select([], [connection], [], _SEND_S)[1]:
-                sent = connection.send(piece)
-                self.sent_bytes += sent
-                piece = piece[sent:]
+                piece = piece or memoryview(self.acquisition.pop())
+                if self.unplugged:
+                    piece = self._drop(piece)
+                elif piece:
+                    piece = self._sent(connection, piece)
+                elif _left(connection):
+                    return
+                if not piece:
+                    stop.wait(0.0 if self.acquisition.waiting_bytes else _IDLE_S)
+        finally:
+            self._drop(piece)
 
-    def _drop(self) -> None:
-        """Let go what cannot be sent."""
-        while lost := self.acquisition.pop():
-            self.dropped_bytes += len(lost)
+    def _broken(self) -> bool:
+        """Tell whether the stream is to be closed now."""
+        acquisition = self.acquisition
+        cut = acquisition.running and self._faults.begins("cut", acquisition.runs, acquisition.seconds())
+        return self.dead or bool(cut)
+
+    def _sent(self, connection: socket.socket, piece: memoryview) -> memoryview:
+        """Send what the system takes of a piece; return the rest."""
+        if not select.select([], [connection], [], _SEND_S)[1]:
+            return piece
+        with contextlib.suppress(BlockingIOError):
+            count = connection.send(piece)
+            self.sent_bytes += count
+            self.acquisition.release(count)
+            return piece[count:]
+        return piece
+
+    def _drop(self, piece: memoryview) -> memoryview:
+        """Let go what cannot be sent; nothing is left of it."""
+        self.dropped_bytes += len(piece)
+        self.acquisition.release(len(piece))
+        return memoryview(b"")
 
 
 def _left(connection: socket.socket) -> bool:

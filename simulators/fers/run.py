@@ -99,11 +99,14 @@ class Acquisition:
             return due_ps > self.done_ps or (self.world.speed is None and not dark)
 
     def pop(self) -> bytes:
-        """Return the next whole events of the stream; empty: there are none."""
+        """Return the next whole events of the stream; empty: there are none. They wait until they are `released`."""
         with self._lock:
-            piece = self._ready.popleft() if self._ready else b""
-            self.waiting_bytes -= len(piece)
-            return piece
+            return self._ready.popleft() if self._ready else b""
+
+    def release(self, count: int) -> None:
+        """Know that so many bytes of what was popped are out of the board."""
+        with self._lock:
+            self.waiting_bytes -= count
 
     def times_ms(self) -> tuple[int, int]:
         """Return real time and dead time of the run."""
@@ -200,8 +203,8 @@ class Acquisition:
             self.running = False
 
     def _clear(self) -> None:
+        self.waiting_bytes -= sum(map(len, self._ready))
         self._ready.clear()
-        self.waiting_bytes = 0
 
     def _ticks(self, now_ps: int) -> int:
         return (now_ps - self._zero_ps) // CLOCK_PS

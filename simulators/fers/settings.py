@@ -68,6 +68,8 @@ class Settings:
     hold_ps: int
     period_ps: int
     test_pattern: bool
+    numbers_events: bool
+    """The number of an event counts validations, here conversions, instead of triggers."""
 
     @property
     def energies(self) -> bool:
@@ -121,6 +123,7 @@ def settings_of(registers: Registers, chips: Citirocs) -> Settings:
         hold_ps=hold_ps,
         period_ps=registers.get(Register.DWELL_TIME) * CLOCK_PS,
         test_pattern=bool(control >> 16 & 1),
+        numbers_events=bool(control >> 26 & 1),
     )
 
 

@@ -176,6 +176,28 @@ def test_numbers_of_triggers_that_were_lost_are_missing() -> None:
     assert [(event.number, event.ticks) for event in events] == [(0, 0), (3, 1500)]
 
 
+def test_numbers_have_no_holes_where_conversions_are_counted() -> None:
+    photons = light(*[(k * 4 * US, {9: 500}) for k in range(6)])
+
+    events = made(board_with(ACQ_CTRL=1 | HIGH | 1 << 26), photons)
+
+    assert [event.number for event in events] == [0, 1]
+
+
+@pytest.mark.parametrize("rate_cps", [5e3, 5e4, 4e5])
+def test_conversions_follow_the_curve_of_a_dead_time_that_nothing_prolongs(rate_cps: float) -> None:
+    """n / (1 + n tau), with the variance of a renewal process whose intervals are tau and an exponential."""
+    tau_s, seconds = 9.864e-6, 0.5
+    rng = np.random.default_rng(round(rate_cps))
+    times = np.sort(rng.integers(0, round(seconds * 1e12), rng.poisson(rate_cps * seconds)))
+
+    kept, _ = Conversion(round(tau_s * 1e12), 1 << 30, 0.0).take(times, np.ones(len(times), np.int64), 0)
+
+    mean = rate_cps * seconds / (1 + rate_cps * tau_s)
+    z = (len(kept) - mean) / np.sqrt(mean / (1 + rate_cps * tau_s) ** 2)
+    assert abs(z) < 4
+
+
 def test_a_trigger_without_light_gives_pedestals() -> None:
     events = made(board_with(ACQ_CTRL=1 | BOTH), light(), [3 * US])
 

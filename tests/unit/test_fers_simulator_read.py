@@ -39,11 +39,19 @@ def ran(control: int, *, old: bool = False, triggers: int = 1 << 2, rate: float 
     stream = bytearray()
     while run.seconds() < SECONDS:
         run.produce()
-        stream += run.pop()
+        stream += popped(run)
     put(board, Register.COMMANDS, Command.ACQ_STOP)
-    while piece := run.pop():
-        stream += piece
+    stream += popped(run)
     return run, bytes(stream)
+
+
+def popped(run: Acquisition) -> bytes:
+    """Take what waits."""
+    stream = bytearray()
+    while piece := run.pop():
+        run.release(len(piece))
+        stream += piece
+    return bytes(stream)
 
 
 def read(stream: bytes, **settings: object) -> tuple[Decoded, dict[str, int]]:
