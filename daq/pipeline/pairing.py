@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -254,7 +255,7 @@ class Pairer:
 
     def _columns(self, parts: list[_Part]) -> Columns:
         """Return the pairs of all parts, and count the rows that are done; what follows in a part begins the next."""
-        ends = np.cumsum([0, *(part.pairs for part in parts)]).tolist()
+        ends = list(accumulate((part.pairs for part in parts), initial=0))
         columns = new_columns(ends[-1], self._memory)
         used = np.empty(0, np.uint8)
         for part, begin, end in zip(parts, ends, ends[1:], strict=False):
