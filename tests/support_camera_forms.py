@@ -24,6 +24,8 @@ from support_scenes import (
 
 from daq.model.camera import Collimator
 from daq.model.nuclide_table import nuclide
+from daq.qc.fields import FieldOfView
+from daq.qc.uniformity import flood_uniformity
 from simulators.camera.generate import Photons, blocks, generate
 from simulators.camera.masks import bars, holes, quadrants, slits
 from simulators.camera.model import Electronics, Field, PhotonFlag, Response, Scene, SimulatedHead, point
@@ -261,23 +263,26 @@ def resolutions(scale: int) -> list[Check]:
 
 
 def flood_noise(scale: int) -> list[Check]:
-    """37.5 / sqrt(N) percent after the kernel 1-2-1, N counts in a pixel; pixels as they are 100 / sqrt(N)."""
+    """100 / sqrt(N) percent of pixels, 37.5 / sqrt(N) after the kernel 1-2-1, N counts in one; and of NEMA's spreads.
+
+    Integral uniformity of a perfect flood of 80 x 58 pixels is 141 / sqrt(N) and differential 112.5 / sqrt(N), with a
+    standard deviation of some 8 % of that.
+    """
     per_bq = YIELD * solid_angle_share(540, 400, 1e5) * STOPPED  # from afar, where it is even
     photons = generate(bare(Field("Tc-99m", 1.5e6 * scale / per_bq, distance_mm=1e5)), 10)
-    image = np.histogram2d(photons.x_mm, photons.y_mm, bins=(80, 60), range=((-260, 260), (-195, 195)))[0]
+    image = np.histogram2d(photons.y_mm, photons.x_mm, bins=(62, 84), range=((-198.4, 198.4), (-268.8, 268.8)))[0]
+    nema = flood_uniformity(image, pixel_mm=6.4, field=FieldOfView(80 * 6.4, 58 * 6.4)).ufov
     rows = image[:-2] + 2 * image[1:-1] + image[2:]
-    smooth = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
-    count = image.mean()
-    pixels, apart = image.size, smooth[::3, ::3]
+    apart = ((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16)[::3, ::3]
+    root = math.sqrt(image.mean())
+    pixels = 100 * image.std() / image.mean()
+    smooth = 100 * apart.std() / image.mean()
     return [
-        Check(
-            "noise of pixels, %", 100 * image.std() / count, 100 / math.sqrt(count), 100 / math.sqrt(2 * pixels * count)
-        ),
-        Check(
-            "noise after the kernel, %", 100 * apart.std() / count, 37.5 / math.sqrt(count),
-            37.5 / math.sqrt(2 * apart.size * count),
-        ),
-    ]  # fmt: skip
+        Check("noise of pixels, %", pixels, 100 / root, 100 / root / math.sqrt(2 * image.size)),
+        Check("noise after the kernel, %", smooth, 37.5 / root, 37.5 / root / math.sqrt(2 * apart.size)),
+        Check("integral uniformity, %", nema.integral_percent, 141 / root, 0.08 * 141 / root),
+        Check("differential uniformity, %", nema.differential_percent, 112.5 / root, 0.08 * 112.5 / root),
+    ]
 
 
 FORMS: tuple[Form, ...] = (
