@@ -145,12 +145,15 @@ def test_the_example_driver_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "10.0\n"
 
 
-def test_the_example_site_builds() -> None:
+@pytest.mark.parametrize(
+    ("number", "names"), [(0, ["bed", "turn", "front", "hv"]), (1, ["bias", "front"])], ids=["first", "FERS"]
+)
+def test_the_example_sites_build(number: int, names: list[str]) -> None:
     import tomllib
 
-    (text,) = [block.text for block in blocks(DEVICES) if block.language == "toml"]
+    text = [block.text for block in blocks(DEVICES) if block.language == "toml"][number]
     plugged = {name: Plugged.model_validate(table) for name, table in tomllib.loads(text)["devices"].items()}
 
     made = build_devices(plugged, load_scanner("dual-head"))
-    assert list(made) == ["bed", "turn", "front", "hv"]
+    assert list(made) == names
     assert list(chain.from_iterable(each.quantities for each in made.values()))
