@@ -32,10 +32,9 @@ class FersLink:
 
     def __init__(self, host: str, port: int, connect_s: float) -> None:
         """Connect, or raise `UnreachableError`."""
-        self._where = f"tcp://{host}:{port}"
+        self._host, self._port, self._where = host, port, f"tcp://{host}:{port}"
         self._lock = threading.Lock()
-        self._socket = connected(host, port, connect_s, self._where)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket: socket.socket | None = self._connected(connect_s)
 
     def run(self, sequence: Sequence[Found], *, reply_wait_s: float = REPLY_WAIT_S) -> Found:
         """Carry out a sequence and return its result; errors say of which board."""
@@ -50,30 +49,44 @@ class FersLink:
             raise type(why)(f"{self._where}: {why}") from None
 
     def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
+        """Close the connection, once whoever asks has its answer."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
 
     def ask(self, request: Request, wait_s: float) -> bytes:
         """Return the reply to one request; any thread may ask. Raise `DeadlineError` or `UnreachableError`."""
         with self._lock:
             return self._ask(request, wait_s)
 
+    def _connected(self, wait_s: float) -> socket.socket:
+        link = connected(self._host, self._port, wait_s, self._where)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return link
+
     def _ask(self, request: Request, wait_s: float) -> bytes:
+        """Ask, on a new connection where the one before was given up: what comes late there answers nothing here."""
         give_up_s = time.monotonic() + wait_s
-        reply = b""
+        link = self._socket or self._connected(wait_s)
+        self._socket = None
         try:
-            self._socket.settimeout(wait_s)
-            self._socket.sendall(request.encoded())
+            link.settimeout(wait_s)
+            link.sendall(request.encoded())
+            reply = b""
             while len(reply) < request.reply_bytes:
-                self._socket.settimeout(max(give_up_s - time.monotonic(), 0.001))
-                chunk = self._socket.recv(request.reply_bytes - len(reply))
+                link.settimeout(max(give_up_s - time.monotonic(), 0.001))
+                chunk = link.recv(request.reply_bytes - len(reply))
                 if not chunk:
                     raise UnreachableError("the board hung up in the middle of a command")
                 reply += chunk
+            self._socket = link
         except TimeoutError:
             raise DeadlineError(f"no answer to a command within {wait_s:g} s") from None
         except OSError as why:
             raise UnreachableError(f"the board broke the connection for commands: {why.strerror or why}") from None
+        finally:
+            if self._socket is None:
+                link.close()
         return reply
 
 
