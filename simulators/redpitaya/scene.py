@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from daq.errors import UsageError
 from daq.model.camera import Crystal
-from simulators.camera.generate import generate
 from simulators.camera.model import REFERENCE_KEV, Field, Scene, SimulatedHead
 
 CRYSTAL_MM = 10.0
@@ -72,6 +71,8 @@ def deposits(nuclide: str, seed: int) -> npt.NDArray[np.float32]:
     seconds, wanted = 1.0, float(_PHOTONS)
     activity_bq = 4 * np.pi * _DISTANCE_MM**2 / CRYSTAL_MM**2 * wanted
     scene = Scene((head,), (Field(nuclide, activity_bq, distance_mm=_DISTANCE_MM),), seconds=seconds)
+    from simulators.camera.generate import generate  # compiled loops: every other kind would wait for them, too
+
     energies = generate(scene, seed).energy_kev
     if not len(energies):
         raise UsageError(f"{nuclide}: leaves nothing in a crystal of {CRYSTAL_MM:g} mm")
