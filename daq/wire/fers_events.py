@@ -88,7 +88,8 @@ def _amplitudes(
         first = first | flags
     if high is not None and low is not None:
         second = (low & f.AMPLITUDE_MASK).astype(np.uint32) << f.LOW_GAIN_SHIFT
-        return np.bitwise_or(first.astype(np.uint32), second, dtype=np.uint32)
+        both: Words = first.astype(np.uint32) | second
+        return both
     if high is None:
         first = first | f.LOW_GAIN
     halves = np.ascontiguousarray(first.reshape(count, f.CHANNELS), "<u2")
