@@ -88,8 +88,7 @@ def _amplitudes(
         first = first | flags
     if high is not None and low is not None:
         second = (low & f.AMPLITUDE_MASK).astype(np.uint32) << f.LOW_GAIN_SHIFT
-        both: Words = first.astype(np.uint32) | second
-        return both
+        return (first.astype(np.uint32) | second).astype(np.uint32)
     if high is None:
         first = first | f.LOW_GAIN
     halves = np.ascontiguousarray(first.reshape(count, f.CHANNELS), "<u2")
