@@ -34,7 +34,6 @@ from daq.readout.sources import Datagrams
 from daq.readout.stepping import Stepping
 from daq.readout.streams import StreamSource
 from daq.readout.watch import Watch
-from daq.storage.hostcommands import source_noted
 from daq.storage.kernels import load_decoder, load_path
 from daq.storage.recording import Recording
 from daq.storage.slab import Slab
@@ -131,7 +130,7 @@ class Readout:
             "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
             "warnings": self._watch.warnings,
             **self._watch.figures(self._state),
-            **self._watch.presence.figures(self.source.lost if self.source is not None else {}),
+            **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
             **self._health,
             "cpu_s": self._cpu_s,
@@ -263,7 +262,7 @@ class Readout:
             if self._unwritten is not None:
                 recording.save(self._unwritten)
         self._health = source.health()
-        self._look_for(recording, source)
+        self._watch.look_for(recording, source, self._counters)
         if source.lost:
             self._plan.manifest.time["lost_sources"] = {str(number): why for number, why in source.lost.items()}
         with self._lock:
@@ -317,19 +316,8 @@ class Readout:
             self._health = source.health()
             self._cpu_s = self._watch.cpu_s()
         if self._watch.presence.due():
-            self._look_for(recording, source)
+            self._watch.look_for(recording, source, self._counters)
         self._publish(recording)
-
-    def _look_for(self, recording: Recording, source: Datagrams | StreamSource) -> None:
-        """Mark, and warn of, sources that fell silent or were lost; mark those that are back."""
-        derivation, watch = recording.derivation, self._watch
-        watch.presence.counted(derivation.carry.counts, self._counters)
-        for change in watch.presence.changes():
-            recording.note(source_noted(derivation, change.kind, change.source, change.silent_s, change.what))
-            if change.kind == "silent":
-                watch.warn(watch.presence.sentence(change))
-        for why in source.lost.values():
-            watch.warn(why)
 
     def _complete(self, recording: Recording) -> None:
         """Derive what was shed. A stop that is asked for meanwhile leaves it to a replay."""

@@ -15,10 +15,14 @@ from daq.readout.plan import Plan
 from daq.readout.presence import STALLED_S, Presence
 from daq.readout.sources import Datagrams
 from daq.readout.streams import StreamSource
+from daq.storage.hostcommands import source_noted
+from daq.storage.recording import Recording
 
 FLUSH_S = 0.5
 _HEALTH_PERIOD_S = 0.5
 _MOST_WARNINGS = 256
+_LEAST_LIVE = 0.5
+"""Below that more events are lost to dead time than are taken."""
 _LOG = logging.getLogger(__name__)
 _CLOCK_OF_A_THREAD = 6
 
@@ -35,6 +39,7 @@ class Watch:
         self._flushed = True
         self.presence = Presence(plan)
         self.warnings: list[str] = []
+        self._beyond: set[int] = set()
         self.drained = 0
         self._host_s = plan.stop.host_s
 
@@ -66,6 +71,39 @@ class Watch:
         if sentence not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
             _LOG.warning("%s", sentence)
             self.warnings.append(sentence)
+
+    def look_for(self, recording: Recording, source: Datagrams | StreamSource, counters: tuple[str, ...]) -> None:
+        """Mark, and warn of, sources that fell silent, were lost, or have too high a rate; mark those that are back.
+
+        `counters` are the names of what the decoder counts.
+        """
+        derivation = recording.derivation
+        self.presence.counted(derivation.carry.counts, counters)
+        for change in self.presence.changes():
+            recording.note(source_noted(derivation, change.kind, change.source, change.silent_s, change.what))
+            if change.kind == "silent":
+                self.warn(self.presence.sentence(change))
+        for number, share in recording.steps.live_shares.items():
+            self.judge_rate(number, share)
+        for why in source.lost.values():
+            self.warn(why)
+
+    def of_sources(self, recording: Recording | None, source: Datagrams | StreamSource | None) -> dict[str, Any]:
+        """Return what the status says of single sources."""
+        shares = recording.steps.live_shares if recording is not None else {}
+        return {
+            **self.presence.figures(source.lost if source is not None else {}),
+            "live_shares": {str(number): round(share, 4) for number, share in shares.items()},
+        }
+
+    def judge_rate(self, source: int, live_share: float) -> None:
+        """Warn, once for each source, of a rate beyond what its electronics convert."""
+        if live_share < _LEAST_LIVE and source not in self._beyond:
+            self._beyond.add(source)
+            self.warn(
+                f"source {source} could take events in {100 * live_share:.0f} % of the last second: the rate is beyond "
+                "its electronics. What they did not convert is dead time, told in the recording"
+            )
 
     def silence(self) -> str | None:
         """Return why to stop when nothing has come for too long. Ask after a read in vain only."""

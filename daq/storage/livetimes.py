@@ -56,6 +56,12 @@ class LiveTimes:
             told.from_ps, told.heard = active_ps, True
 
     @property
+    def shares(self) -> dict[int, float]:
+        """Return of each source that tells its dead time the share of the last second in which it could take events."""
+        told = list(self._sources.items())  # any thread may ask while another adds one
+        return {number: source.share for number, source in told if source.share is not None and source.heard}
+
+    @property
     def incomplete(self) -> bool:
         """True while some source tells its dead time and another has not yet."""
         return self._tells and any(source.share is None for source in self._sources.values())

@@ -85,6 +85,11 @@ class StepList:
         elif self.entries:
             self._note(kind, time_ps, value, text)
 
+    @property
+    def live_shares(self) -> dict[int, float]:
+        """Return by source the share of the last second in which it could take events, where front ends tell it."""
+        return self._live.shares
+
     def see_columns(self, columns: Mapping[str, Any], *, due: int = 0) -> None:
         """Take in marks as columns, their kind as the index in `MARKS`."""
         for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():

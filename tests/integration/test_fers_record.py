@@ -175,6 +175,20 @@ def test_service_events_that_stay_away_are_warned_of_and_marked(tmp_path: Path, 
     replayed_alike(run)
 
 
+def test_a_rate_beyond_the_electronics_is_warned_of_and_its_dead_time_told(tmp_path: Path, boards: Boards) -> None:
+    boards.fault("noisy-channel:channel=7,at_s=0,cps=400000,source=0")
+    with running(plan_for(tmp_path, boards.urls[0], stop="time=1.6s")) as run:
+        assert run.finish() == 0
+
+    (board, *_) = boards.told(lambda each: not each[0]["running"])
+    share = board["events"]["0x11"] / board["triggers"]
+    assert share < 0.3
+    assert run.last_status["live_shares"]["0"] == pytest.approx(share, rel=0.15)
+    assert step_of(run).live_ps == pytest.approx(share * 1.6e12, rel=0.15)
+    assert "the rate is beyond its electronics" in str(run.last_status["warnings"])
+    replayed_alike(run)
+
+
 def test_events_whose_length_lies_cost_themselves_alone(tmp_path: Path, boards: Boards) -> None:
     boards.fault("lie:share=0.02,source=0")
     with running(plan_for(tmp_path, *boards.urls, stop="time=1.5s")) as run:
