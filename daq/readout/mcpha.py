@@ -75,13 +75,13 @@ class McphaSource(StreamSource):
 
     def read(self) -> Packets | None:
         """Return the next poll, or nothing after a wait of 50 ms; None never: a board does not end."""
-        if self._baseline:
-            return self._begun()
         try:
             if self._socket is None:
                 return self._again()
             if self._forgotten:
                 return self._renew()
+            if self._baseline:
+                return self._begun(self._socket)
             poll = self._poll(self._socket)
         except OSError as why:
             self._lose(why.strerror or str(why))
@@ -122,11 +122,10 @@ class McphaSource(StreamSource):
         """Return polls, those late or with a timer that somebody else had stopped; connections made; set-ups."""
         return {f"board_{name}": count for name, count in self._counts.items()}
 
-    def _begun(self) -> Packets:
+    def _begun(self, connection: socket.socket) -> Packets:
         """Let the board count; return the poll with which counting begins."""
+        connection.sendall(mcpha.run(self._settings, on=True))
         baseline, self._baseline = self._baseline, b""
-        if self._socket is not None:
-            self._socket.sendall(mcpha.run(self._settings, on=True))
         self._due_s = time.monotonic() + 1e-3 * self._settings.poll_ms
         return self._rows((int(Flag.START), baseline))
 
@@ -168,15 +167,15 @@ class McphaSource(StreamSource):
         return self._rows((0, poll))
 
     def _renew(self) -> Packets:
-        """Set a board up that has forgotten what it was told, and let it count; return where it begins."""
-        _LOG.warning("%s: the board's timer went back: it is set up anew", self._where)
+        """Set a board up that has forgotten what it was told; it begins with the next read."""
+        _LOG.warning("%s: the board has begun again: it is set up anew", self._where)
         try:
             self._set_up()
         except RefusedError as why:  # somebody else makes it count: the deadline of silence decides
             self._lose(str(why))
             return self._rows()
         self._forgotten = False
-        return self._begun()
+        return self._rows()
 
     def _connect(self, deadline_s: float) -> None:
         self._socket = socket.create_connection(self._address, timeout=deadline_s)
@@ -194,6 +193,7 @@ class McphaSource(StreamSource):
         with suppress(OSError):  # not yet there: the deadline of silence decides
             self._connect(_CONNECT_S)
             self._due_s = now_s
+            self._forgotten = self._forgotten or not self._clocks  # it never showed that it counts
             _LOG.info("%s: connected again", self._where)
         return self._rows()
 
