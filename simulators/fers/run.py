@@ -243,8 +243,9 @@ class Acquisition:
 
     def _without_light(self, stop: int, maker: EventMaker) -> Ints:
         """Return the times of periodic triggers and of those by command."""
-        times, self._asked = [at for at in self._asked if "software" in maker.settings.triggers], []
-        times = [max(at, self.done_ps) for at in times]
+        due = [max(at, self.done_ps) for at in self._asked if at < stop]
+        self._asked = [at for at in self._asked if at >= stop]
+        times = due if "software" in maker.settings.triggers else []
         if "periodic" in maker.settings.triggers and maker.settings.mode != COUNTING and maker.settings.period_ps:
             first, step = self._next_period_ps, maker.settings.period_ps
             periods = np.arange(first, stop, step, dtype=np.int64)

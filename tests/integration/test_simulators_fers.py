@@ -189,9 +189,11 @@ def test_a_clock_and_a_command_trigger_pedestals(lab: Lab) -> None:
     events = read_events(bytes(host.data))
     ticks = [event.ticks for event in events]
     means = np.array([[pair[0] for pair in event.amplitudes.values()] for event in events], float).mean(axis=0)
-    assert len(events) == lab.truth["triggers"] > 100
+    lost = lab.truth["lost_dead_time"]
+    assert len(events) + lost == lab.truth["triggers"] > 100
     assert np.abs(means - lab.truth["pedestal_high"]).max() < 1.0
-    assert sum((tick - ticks[-1]) % 125_000 > 0 for tick in ticks) == 1
+    by_command = sum((tick - ticks[-1]) % 125_000 > 0 for tick in ticks)
+    assert (by_command, lost) in ((1, 0), (0, 1), (1, 1))
 
 
 def test_two_boards_that_start_over_t0_have_one_clock(lab: Lab) -> None:
