@@ -136,6 +136,24 @@ def pinhole(scale: int) -> list[Check]:
     ]
 
 
+def walls(scale: int) -> list[Check]:
+    """1/2 E2(k) of all photons pass walls with k mean free paths; straight on under the angle t: exp(-k / cos t)."""
+    scene = seen_by(point("I-131", 2e6 * scale, (0, FACE_MM - 1, 0)), angle_deg=0.0)
+    photons = generate(scene, 15)
+    haze = photons.rows(((photons.flags & PhotonFlag.THROUGH) != 0) & (abs(photons.photon_kev - 364.489) < 0.01))
+    lead_per_mm = 0.42371 * (364.489 / 300) ** (math.log(0.24376 / 0.42371) / math.log(400 / 300))
+    k = lead_per_mm * 35 * (1 - (1.5 / 1.7) ** 2)
+    cosines = (np.arange(100_000) + 0.5) / 100_000
+    chances = np.exp(-k / cosines)
+    near = np.sqrt(1 - cosines**2) / cosines * (35 + 1) <= 50
+    inside = np.count_nonzero(np.hypot(haze.x_mm, haze.y_mm) <= 50)
+    expected = 2e6 * scale * 0.815 / 2 * chances.mean() * stopped_in_crystal(364.489)
+    return [
+        counted("364 keV through the walls of LEHR", len(haze), expected),
+        share("of them within 50 mm", inside, len(haze), chances[near].sum() / chances.sum()),
+    ]
+
+
 def attenuation(scale: int) -> list[Check]:
     """Direct photons are exp(-mu d) of those without water."""
     scene = seen_by(point("Tc-99m", 1e9 * scale, (0, 30, 0)), medium=Medium(100, 400, mu_per_mm=0.0096), orders=0)
@@ -286,6 +304,6 @@ def flood_noise(scale: int) -> list[Check]:
 
 
 FORMS: tuple[Form, ...] = (
-    bare_crystal, masks, distance, pinhole, attenuation, scatter, decay, lines, dead_time, two_sources, pile_up, drift,
-    resolutions, flood_noise,
+    bare_crystal, masks, distance, pinhole, walls, attenuation, scatter, decay, lines, dead_time, two_sources, pile_up,
+    drift, resolutions, flood_noise,
 )  # fmt: skip

@@ -23,6 +23,7 @@ from simulators.camera.tables import (
     source_numbers,
 )  # fmt: skip
 from simulators.camera.tracks import illuminate, view
+from simulators.camera.walls import pierce, piercing_lines
 from simulators.camera.ways import FACE, HEIGHT, PASSING, WIDTH
 from simulators.pet.model import ELECTRON_KEV
 
@@ -34,6 +35,7 @@ BLOCK_CANDIDATES = 1 << 19
 ROOM = 1 << 20
 """Candidates that one call of a compiled loop follows at most."""
 _LONG_AGO = -(1 << 62)
+_THROUGH_WALLS = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +143,7 @@ class Simulation:
         beams = []
         for head in self._scene.heads:
             beams.append(_view_beam(number, source, head, self._heads[head.number], 0, 0.0))
+            beams += _piercing_beams(number, source, head, self._heads[head.number])
             medium = self._scene.medium
             if self._scene.orders and medium and medium.mu_per_mm * medium.compton_share > 0:
                 reach_mm = medium.reach_mm
@@ -174,6 +177,11 @@ class Simulation:
             if isinstance(beam.source, Field):
                 numbers = field_numbers(beam.source, stop_ps - begin_ps)
                 rows = illuminate(state, room.size, begin_ps, numbers, beam.lines, head.plain, head.table, *room.arrays)
+            elif beam.orders == _THROUGH_WALLS:
+                rows = pierce(
+                    state, room.size, begin_ps, source_numbers(beam.source, stop_ps - begin_ps), beam.lines,
+                    self._medium, head.plain, head.table, *room.arrays,
+                )  # fmt: skip
             else:
                 rows = view(
                     state, room.size, beam.orders, begin_ps, beam.most,
@@ -201,7 +209,10 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Beam:
-    """Candidates of one source for one head. `per_decay`: how many; `most`: the chance that each stands for."""
+    """Candidates of one source for one head. `per_decay`: how many; `most`: the chance that each stands for.
+
+    `orders`: scatterings in the medium, 0 for none; -1: through the walls of the collimator.
+    """
 
     number: int
     source: Source | Field
@@ -242,6 +253,16 @@ def _view_beam(
         most /= (numbers.plain[FACE] - near) ** 2
     per_decay = float(lines[:, 1].sum()) * most * max(orders, 1)
     return _Beam(number, source, head.number, _cumulative(lines), per_decay, most, orders)
+
+
+def _piercing_beams(number: int, source: Source, head: SimulatedHead, numbers: HeadNumbers) -> list[_Beam]:
+    """Return the beam through the walls of a collimator, or none where they stop what the source emits."""
+    lines = lines_of(source.nuclide)
+    holes = np.interp(lines[:, 0], energies_kev(), numbers.table[:, PASSING])
+    piercing, per_decay = piercing_lines(head.collimator, lines, holes)
+    if per_decay == 0.0:
+        return []
+    return [_Beam(number, source, head.number, piercing, per_decay, orders=_THROUGH_WALLS)]
 
 
 def _klein_nishina(energy_kev: float) -> float:

@@ -36,11 +36,15 @@ class Shape(IntEnum):
 
 
 class PhotonFlag(IntFlag):
-    """What is true of an event. `CONTINUUM`: the crystal got only a part of the energy of the photon."""
+    """What is true of an event.
+
+    `CONTINUUM`: the crystal got only a part of the energy of the photon. `THROUGH`: it passed the collimator's walls.
+    """
 
     SCATTERED = 1
     PILED_UP = 2
     CONTINUUM = 16
+    THROUGH = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,3 +143,12 @@ def test_heads_that_are_simulated_apart_do_not_see_the_same_decays() -> None:
 
     assert len(np.intersect1d(one.time_ps, other.time_ps)) == 0
     assert not np.array_equal(one.y_mm[:100], other.y_mm[:100])
+
+
+@pytest.mark.parametrize(("name", "through"), [("Tc-99m", False), ("I-131", True)])
+def test_only_photons_that_a_collimator_is_not_made_for_pass_its_walls(name: str, through: bool) -> None:
+    photons = generate(seen_by(point(name, 1e7)), seed=16)
+    haze = photons.rows((photons.flags & PhotonFlag.THROUGH) != 0)
+
+    assert (len(haze) > len(photons) / 2) == through
+    assert through or len(haze) == 0
