@@ -116,7 +116,7 @@ def run_nema(options: argparse.Namespace) -> int:
     if options.picture is not None and (options.picture.suffix != ".png" or options.picture.exists()):
         raise RefusedError(f"{options.picture}: must end in .png, and nothing is written over")
     bench = bench_asked(options, recorded[0])
-    ways: list[tuple[str, HeadCorrections]] = [(BEFORE, bench.plain())]
+    ways: list[tuple[str, HeadCorrections]] = [(BEFORE, bench.untouched())]
     if bench.folder is not None:
         ways.append((AFTER, bench.corrections()))
     masks = {"slits_x": options.slits_x, "slits_y": options.slits_y}

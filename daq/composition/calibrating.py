@@ -34,6 +34,7 @@ MAP_PITCH_MM = 4.0
 ENERGY_PITCH_MM = 10.0
 HOLE_PIXELS = 10
 _BEYOND_LINE = 1.6
+_EDGE_MM = 4.0
 
 
 def measure_energy_map(
@@ -79,7 +80,9 @@ def measure_linearity(
         shift_x, shift_y = linearity_map(across_x, across_y, cells)
     else:
         masks = [(SlitMask("x", pitch_mm), slits_x), (SlitMask("y", pitch_mm), slits_y)]
-        before = [slits(bench, directories, used, mask, strip_mm=pitch_mm / 2) for mask, directories in masks]
+        before = [
+            slits(bench, recorded, used, mask, strip_mm=pitch_mm / 2, field=_inner(bench)) for mask, recorded in masks
+        ]
         shift_x, shift_y = linearity_map(of_slits(before[0]), of_slits(before[1]), cells)
         corrected = used.model_copy(update={"shift_x": shift_x, "shift_y": shift_y})
         after = [slits(bench, directories, corrected, mask, strip_mm=pitch_mm / 2) for mask, directories in masks]
@@ -161,10 +164,11 @@ def head_spectrum(bench: HeadBench, directories: Sequence[Path], used: HeadCorre
 
 
 def slits(
-    bench: HeadBench, directories: Sequence[Path], used: HeadCorrections, mask: SlitMask, *, strip_mm: float
-) -> SlitPeaks:
-    """Return the peaks of a slit mask in strips of `strip_mm`."""
-    field = bench.field
+    bench: HeadBench, directories: Sequence[Path], used: HeadCorrections, mask: SlitMask, *, strip_mm: float,
+    field: FieldOfView | None = None,
+) -> SlitPeaks:  # fmt: skip
+    """Return the peaks of a slit mask in strips of `strip_mm`, over the useful field of view or another one."""
+    field = field or bench.field
     axes = profiles(np.empty(0), np.empty(0), across=mask.across, field=field, strip_mm=strip_mm)
     counts = axes[2]
     for x, y in bench.in_window(directories, used):
@@ -221,6 +225,12 @@ def _point(
     x = np.concatenate([part[0] for part in parts]) if parts else np.empty(0)
     y = np.concatenate([part[1] for part in parts]) if parts else np.empty(0)
     return point_source(x, y)
+
+
+def _inner(bench: HeadBench) -> FieldOfView:
+    """Return where lines are whole: not nearer to the edge of the crystal than a line is wide in a picture."""
+    of = _crystal(bench)
+    return FieldOfView(of.width_mm - 2 * _EDGE_MM, of.height_mm - 2 * _EDGE_MM)
 
 
 def _crystal(bench: HeadBench) -> FieldOfView:

@@ -55,6 +55,18 @@ class HeadBench:
         """Return what the head gives by its geometry alone."""
         return HeadCorrections(head=self.head.number, sensors=self.head.sensors)
 
+    def untouched(self) -> HeadCorrections:
+        """Return the head as it is before calibration.
+
+        Of one that sends light: Anger's centroid with equal gains, as large as those found are on average, for codes
+        are no energies; pedestals are taken off.
+        """
+        found = self.corrections(up_to="energy-map")
+        if not found.kev_per_adc:
+            return self.plain()
+        alike = (float(np.median(found.kev_per_adc)),) * len(found.kev_per_adc)
+        return self.plain().model_copy(update={"pedestal_adc": found.pedestal_adc, "kev_per_adc": alike})
+
     def corrections(self, *, up_to: CameraCalibrationKind | None = None) -> HeadCorrections:
         """Return the corrections by the newest calibrations in the folder; `up_to`: of the kinds before that one."""
         if self.folder is None:

@@ -119,7 +119,7 @@ def uniformity_map(flood: npt.NDArray[Any], cells: Cells, field: FieldOfView) ->
     counts = np.asarray(flood, np.float64)
     useful = field.pixels(cells.rows, cells.columns, cells.pitch_mm)
     central = field.central.pixels(cells.rows, cells.columns, cells.pitch_mm)
-    smooth = smoothed(counts, useful)
+    smooth = smoothed(counts, counts > 0.0)
     mean = float(smooth[central].mean()) if central.any() else 0.0
     if mean <= 0.0:
         raise RefusedError("the flood holds no counts in the central field of view")
@@ -133,7 +133,8 @@ def uniformity_map(flood: npt.NDArray[Any], cells: Cells, field: FieldOfView) ->
             f"{beyond.sum()} cells of the central field hold less than half or more than twice of its mean, the first "
             f"at x {x:.0f} mm, y {y:.0f} mm: that is a fault of the head, which no weight mends"
         )
-    return cells.grid(filled(np.clip(weight, LEAST_WEIGHT, MOST_WEIGHT), useful))
+    known = useful | (weight < MOST_WEIGHT)
+    return cells.grid(filled(np.clip(weight, LEAST_WEIGHT, MOST_WEIGHT), known))
 
 
 def filled(values: Floats, known: Mask) -> Floats:
