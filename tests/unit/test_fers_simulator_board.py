@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import threading
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from simulators.fers.board import OK, REFUSED, Board
 from simulators.fers.citiroc import STREAM_BITS
 from simulators.fers.flash import Flash, Identity, pedestal_page
 from simulators.fers.highvoltage import HighVoltage, Item
+from simulators.fers.line import NoRequestError, answer
 from simulators.fers.registers import ChannelRegister, Command, Register, channel_address
 
 READ_HV = 0x10000
@@ -26,6 +29,42 @@ def board_of(*faults: str, pid: int = 4711) -> Board:
 
 def get(board: Board, address: int) -> int:
     return int.from_bytes(board.read(address, 4), "little")
+
+
+REQUEST = st.one_of(
+    st.builds(lambda data: struct.pack("<4sII", b"ABBD", Register.TRG_MASK, len(data)) + data, st.binary(max_size=12)),
+    st.builds(lambda size: struct.pack("<4sII", b"ABBE", Register.FW_REV, size), st.integers(0, 40)),
+    st.builds(lambda value: struct.pack("<4sII", b"ABBA", Register.HOLD_DELAY, value), st.integers(0, 0xFFFFFFFF)),
+    st.just(struct.pack("<4sI", b"ABBC", Register.PID)),
+)
+
+
+def replies_to(data: bytes, cuts: list[int]) -> list[bytes]:
+    """Return the replies to requests that arrive in pieces."""
+    board, buffer, replies = board_of(), bytearray(), []
+    bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for begin, end in pairwise(bounds):
+        buffer += data[begin:end]
+        while buffer and (reply := answer(board, buffer)) is not None:
+            replies.append(reply)
+    return replies
+
+
+@given(st.lists(REQUEST, max_size=6), st.lists(st.integers(0, 100), max_size=5))
+def test_requests_are_answered_alike_however_they_are_cut(requests: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(requests)
+
+    assert replies_to(data, cuts) == replies_to(data, [])
+    assert len(replies_to(data, [])) == len(requests)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_no_request_are_found_out_at_once(data: bytes) -> None:
+    buffer = bytearray(b"ABBF" + data)
+
+    with suppress(NoRequestError):
+        assert answer(board_of(), buffer) is None
+        assert len(data) < 4
 
 
 def flash_page(board: Board, page: int, size: int) -> bytes:
