@@ -16,10 +16,10 @@ CLOCK_HZ = 125_000_000
 
 def poll(clocks: int, counts: dict[int, int]) -> bytes:
     """Return a poll of input 0."""
-    bins = [0] * BINS
+    bins = bytearray(4 * BINS)
     for number, count in counts.items():
-        bins[number] = count
-    return struct.pack("<4QI", clocks, 0, 0, 0, 0) + struct.pack(f"<{BINS}I", *bins)
+        struct.pack_into("<I", bins, 4 * number, count)
+    return struct.pack("<4QI", clocks, 0, 0, 0, 0) + bytes(bins)
 
 
 class Client:

@@ -62,7 +62,7 @@ def firmware(bench: Bench) -> int:
     return bench.run(bias.board_serial())[1]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(200_000, 850_000))
 def test_a_voltage_that_is_set_is_read_back(code: int) -> None:
     bench = Bench()

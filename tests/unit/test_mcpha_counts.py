@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from copy import deepcopy
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_probe import POLL_BYTES, poll
 
@@ -147,6 +148,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.data())
 def test_rows_are_what_the_bins_gained_however_polls_are_cut_into_rows(steps: list, data: st.DataObject) -> None:
     clocks, bins, polls, wanted = 0, {}, [poll(0, {})], []
@@ -185,3 +187,25 @@ def test_a_copy_of_the_accounts_goes_on_by_itself() -> None:
     path.take((0, poll(2 * SECOND, {7: 9})))
 
     assert (int(twin.received.sum()), int(path.accounts.received.sum())) == (5, 9)
+
+
+def test_two_inputs_are_two_detectors_each_with_its_own_timer() -> None:
+    settings = PROFILE.layout.mcpha
+    assert settings is not None
+    layout = PROFILE.layout.model_copy(update={"mcpha": settings.model_copy(update={"inputs": (1, 0)})})
+    decoder = load_decoder(layout, PROFILE.clock)
+    carry = decoder.start(imported=False)
+    accounts = Accounts.of(layout, "mcpha", "event")
+    zeros = bytes(4 * 4096)
+
+    def both(clocks: tuple[int, int], of_0: int, of_1: int) -> bytes:
+        head = struct.pack("<4QI", *clocks, 0, 0, 0)
+        return head + struct.pack("<I", of_1) + zeros[4:] + struct.pack("<I", of_0) + zeros[4:]
+
+    packets = packets_of([(Flag.START, both((0, 0), 0, 0)), (Flag.END, both((SECOND, 2 * SECOND), 3, 1))])
+    accounts.account(packets)
+    singles = decoder.decode(packets, carry).streams["singles"]
+
+    assert singles["detector"].tolist() == [1, 0, 0, 0]
+    assert singles["time_ps"].tolist() == [2 * 10**12, 10**12, 10**12, 10**12]
+    assert int(accounts.received.sum()) == 4

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.errors import UsageError, WireError
@@ -26,11 +26,13 @@ def test_the_commands_are_frozen() -> None:
     assert mcpha.pha_command(PhaCode.THRESHOLD_MAX, 4090, input_number=1) == bytes.fromhex("fa0f000000000061")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Code), st.integers(0, (1 << 52) - 1), st.integers(0, 2))
 def test_a_command_is_read_back(code: Code, value: int, number: int) -> None:
     assert mcpha.parse_command(mcpha.command(code, value, input_number=number)) == (code, number, value)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PhaCode), st.integers(0, (1 << 56) - 1), st.integers(0, 1))
 def test_a_command_of_list_mode_is_read_back(code: PhaCode, value: int, number: int) -> None:
     assert mcpha.parse_pha_command(mcpha.pha_command(code, value, input_number=number)) == (code, number, value)
@@ -80,6 +82,7 @@ def test_the_order_of_a_file_can_be_told(data: bytes, layout: mcpha.EventLayout)
     assert list(mcpha.layouts_that_fit(data)) == [layout]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, (1 << 56) - 1), st.integers(0, 8191), st.integers(0, 8191)), max_size=20),
     st.sampled_from(["time-first", "words-reversed"]),

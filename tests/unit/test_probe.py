@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.errors import UsageError
@@ -25,6 +25,7 @@ def test_a_rate_over_no_time_is_refused() -> None:
         rate_of(1, 0.0)
 
 
+@settings(deadline=None)
 @given(st.floats(1.0, 1e6), st.floats(1e-7, 1e-5))
 def test_the_correction_undoes_a_dead_time_that_is_not_extended(true_per_s: float, dead_s: float) -> None:
     seen_per_s = true_per_s / (1 + true_per_s * dead_s)
@@ -41,6 +42,7 @@ def test_more_than_the_dead_time_allows_is_refused() -> None:
         corrected(Rate(1000.0, 1.0), 1e-3)
 
 
+@settings(deadline=None)
 @given(counted, st.floats(0.1, 10.0))
 def test_smoothing_weighs_counts_and_time_alike(steps: list[tuple[int, float]], constant_s: float) -> None:
     smoothed = Smoothed(constant_s)
