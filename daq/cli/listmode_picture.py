@@ -23,6 +23,9 @@ def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     parser.add_argument("--spectrum", type=Path, metavar="FILE.png", help="spectra, with windows and the peaks found")
     parser.add_argument("--step", type=int, metavar="N", help="of step N; needed where there are several")
     parser.add_argument(
+        "--head", type=int, action="append", default=[], metavar="N", help="of head N alone; may be given again"
+    )
+    parser.add_argument(
         "--pixels", type=int, default=256, metavar="N", help="most pixels along a side of an image (default 256)"
     )
     parser.add_argument("--plain", action="store_true", help="counts as they are, not weighted for uniformity")
@@ -45,7 +48,7 @@ def run_picture(options: argparse.Namespace) -> int:
 
     _check(options)
     with open_listmode(options.directory) as recording:
-        recorded = pictures_in(recording, step=options.step, most_pixels=options.pixels)
+        recorded = pictures_in(recording, step=options.step, most_pixels=options.pixels, heads=options.head)
         manifest = recording.manifest
     written: list[str] = []
     if options.out is not None:

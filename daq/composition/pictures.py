@@ -60,12 +60,14 @@ def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
     """Return the heads of the pictures, in their order."""
     known = {int(head["number"]): head for head in (manifest.scanner or {}).get("heads", ())}
     views = _protocol_views(manifest, recorded)
+    order = sorted(known)
     found = []
-    for place, number in enumerate(recorded.pictures.rule.heads):
+    for number in recorded.pictures.rule.heads:
         head = known.get(number)
         angle_deg = None if head is None else float(head["angle_deg"])
-        view = str(views[place]) if place < len(views) else _view_at(angle_deg)
-        nominal_deg = VIEW_ANGLE_DEG.get(views[place]) if place < len(views) else angle_deg
+        at = order.index(number) if number in order else len(views)
+        view = str(views[at]) if at < len(views) else _view_at(angle_deg)
+        nominal_deg = VIEW_ANGLE_DEG.get(views[at]) if at < len(views) else angle_deg
         field_mm = None if head is None else (float(head["width_mm"]), float(head["height_mm"]))
         found.append(Seen(number, str(head["id"]) if head else "", view, letters_at(nominal_deg), field_mm))
     return found

@@ -153,7 +153,7 @@ def font(size: int) -> Any:
 
 def _upper(shown: Shown) -> float:
     found = float(np.max(shown.image)) if shown.upper is None and shown.image.size else shown.upper
-    return max(float(found or 0.0), 1e-9)
+    return float(found) if found else 1.0
 
 
 def _coloured(image: npt.NDArray[Any], upper: float, colours: Colours) -> Image.Image:

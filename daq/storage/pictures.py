@@ -32,11 +32,14 @@ class RecordedPictures:
     step: RecordedStep | None
 
 
-def pictures_in(recording: ListMode, *, step: int | None = None, most_pixels: int = PIXELS) -> RecordedPictures:
+def pictures_in(
+    recording: ListMode, *, step: int | None = None, most_pixels: int = PIXELS, heads: Sequence[int] = ()
+) -> RecordedPictures:
     """Return images and spectra of a step, counted from 1; of a recording of one step it need not be named.
 
-    Pauses are left out. Raises `UsageError` where a step must be named, `MissingError` for one that there is not,
-    `MismatchError` for a recording without positions; what reading raises.
+    Without `heads`, numbers, they are of all that the scanner has, or that the words can name. Pauses are left out.
+    Raises `UsageError` where a step must be named, `MissingError` for one that there is not, `MismatchError` for a
+    recording without positions; what reading raises.
     """
     chosen = _step(recording.manifest, step)
     if "singles" not in recording.streams:
@@ -46,7 +49,7 @@ def pictures_in(recording: ListMode, *, step: int | None = None, most_pixels: in
         raise MismatchError(f"{recording.directory}: its singles have no positions: {', '.join(stored)}")
     layout, _ = recorded_layout(recording.manifest, recording.directory)
     processing = recorded_processing(recording.manifest, recording.directory)
-    rule = rule_of(layout, processing, most_pixels=most_pixels, heads=heads_of(recording.manifest))
+    rule = rule_of(layout, processing, most_pixels=most_pixels, heads=heads or heads_of(recording.manifest))
     columns = [*_NEEDED, *(name for name in _OPTIONAL if name in stored)]
     return RecordedPictures(pictures_of(_parts(recording, columns), rule, spans_ps=_spans(recording, chosen)), chosen)
 

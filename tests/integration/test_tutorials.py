@@ -10,8 +10,11 @@ import polars as pl
 import pytest
 from support_pages import ROOT, Reader, blocks, missing_lines
 
+from daq.pipeline.peaks import peaks_in
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import Manifest
+from daq.storage.pictures import pictures_in
+from daq.storage.reader import open_listmode
 from device_profiles.lint import lint
 
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -30,6 +33,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 @pytest.fixture(scope="module")
 def point(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return follow(tmp_path_factory, "point-source-to-picture.md")
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    return follow(tmp_path_factory, "peak-calibrate-acquire-look.md")
 
 
 def follow(factory: pytest.TempPathFactory, name: str) -> Reader:
@@ -156,6 +164,24 @@ def test_the_singles_of_the_point_source_are_all_recorded_and_paired(point: Read
     assert found.ledger is not None
     assert [(source.gap, source.balanced) for source in found.ledger.sources] == [(0, True)]
     assert rows(point, "point")["coincidences"] > 200_000
+
+
+def test_the_tutorial_of_a_gamma_camera_prints_what_its_page_shows(camera: Reader) -> None:
+    assert codes(camera) == {}
+    assert untrue(camera) == {}
+    assert camera.ended == [0, 0]
+
+
+def test_the_calibrations_of_the_tutorial_bring_the_peak_to_where_it_belongs(camera: Reader) -> None:
+    with open_listmode(camera.folder / "flood") as before, open_listmode(camera.folder / "spots") as after:
+        peaks = [
+            peaks_in(shown.spectra[0], shown.rule.axis, shown.rule.windows)[0]
+            for shown in (pictures_in(before).pictures, pictures_in(after).pictures)
+        ]
+    used = [one["kind"] for one in manifest(camera, "spots").calibrations["heads"]]
+
+    assert [round(peak.kev / 140.511 - 1.0, 3) for peak in peaks if peak] == [pytest.approx(0.03, abs=0.002), 0.0]
+    assert sorted(used) == ["energy-map", "uniformity"]
 
 
 def test_the_programs_of_the_reading_guide_run_on_the_first_recording(first: Reader) -> None:
