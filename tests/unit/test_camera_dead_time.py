@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.camera.electronics import respond
@@ -49,7 +49,7 @@ def by_kernel(
     found: list[tuple[int, int, float, float]] = []
     begin = 0
     for cut in [*cuts, len(rows)]:
-        end = len(rows) if cut == len(rows) else int(np.searchsorted(times, times[cut] + window))
+        end = len(rows) if cut == len(rows) else max(cut, int(np.searchsorted(times, times[cut] + window)))
         part, count = slice(begin, end), end - begin
         flags, kept = np.zeros(count, np.uint8), np.zeros(count, bool)
         added, lost = np.zeros((count, 3), np.float32), np.zeros(count, np.int64)
@@ -67,6 +67,7 @@ def by_kernel(
     return found
 
 
+@settings(max_examples=200, deadline=None)
 @given(
     arrivals=ARRIVALS,
     threshold=st.integers(0, 120),

@@ -91,12 +91,12 @@ def test_what_scatters_in_the_crystal_leaves_the_energy_of_its_electron() -> Non
 
 
 def test_shapes_lie_where_they_are_said_to_lie() -> None:
-    sharp = LEHR.model_copy(update={"hole_mm": 0.01, "septum_mm": 0.0})
+    sharp = LEHR.model_copy(update={"hole_mm": 0.01, "septum_mm": 0.01})
     shapes = (
         line("Tc-99m", 1, (50, 0, 0), (0, 0, 80)), sheet("Tc-99m", 1, 60, 40, (100, 20, -50)),
         cylinder("Tc-99m", 1, 30, 50, (-100, 0, 0)), sphere("Tc-99m", 1, 20, (-100, 0, -100)),
     )  # fmt: skip
-    bright = [shape.__class__(shape.nuclide, 2e12, shape.shape, shape.position_mm, shape.size_mm) for shape in shapes]
+    bright = [shape.__class__(shape.nuclide, 8e12, shape.shape, shape.position_mm, shape.size_mm) for shape in shapes]
     photons = generate(seen_by(*bright, collimator=sharp), seed=13)
 
     ends = [
