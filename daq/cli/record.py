@@ -71,6 +71,9 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
     add("--calibration", metavar="FILE", help="calibration file (TOML) of times and energies (default: identity)")
     add("--window", action="append", default=[], metavar="NAME=LOW-HIGH keV",
         help='an energy window, e.g. "photopeak=430-650 keV"; may be repeated; any of them pairs')  # fmt: skip
+    add("--nuclide", action="append", default=[], metavar="NAME",
+        help="the usual windows on photopeaks of a nuclide, e.g. Ga-67; may be repeated: dual isotope")  # fmt: skip
+    add("--tew", type=float, metavar="KEV", help="with --nuclide: scatter windows so wide below and above each of them")
     add("--half-window", metavar="TIME", help='pair singles within W, e.g. "2.25 ns" (default: no pairs)')
     add("--delay", metavar="TIME", help='of the delayed window, e.g. "100 ns" (default: no delayed window)')
     add("--policy", metavar="POLICY", help="what becomes of multiples, by GATE's names (default takeAllGoods)")
@@ -90,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     from device_profiles.load import load_profile
 
     profile = load_profile(options.profile)
-    said = Said(options.scanner, options.half_window, options.delay, options.policy, options.window)
+    windows = [*options.window, *_usual_windows(options)]
+    said = Said(options.scanner, options.half_window, options.delay, options.policy, windows)
     plan, runtime = composition.plan_recording(
         profile, sources=options.source, stop_texts=options.stop,
         out=options.out, storage=options.storage, store_raw=not options.no_raw, stall_s=options.stall,
@@ -106,6 +110,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_info(Path(plan.directory))
     return _verdict(manifest, status, say)
+
+
+def _usual_windows(options: argparse.Namespace) -> list[str]:
+    """Return the windows of the nuclides that are named, as they would be written out."""
+    from daq.errors import UsageError
+    from daq.model.window_sets import window_set
+
+    if options.tew is not None and not options.nuclide:
+        raise UsageError("--tew puts scatter windows beside those of --nuclide, and none is named")
+    made = window_set(options.nuclide, tew_width_kev=options.tew).windows
+    return [f"{one.name}={one.lower_kev:.3f}-{one.upper_kev:.3f} keV" for one in made]
 
 
 def follow(plan: Plan, runtime: Path, *, quiet: bool) -> dict[str, Any]:
