@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support_fers import profile, words_of
-from support_fers_simulator import BOTH, COUNTING, HIGH, LOW, SPECTROSCOPY, Clock, WriteFaults, put
+from support_fers_simulator import BOTH, COUNTING, HIGH, LOW, SPECTROSCOPY, Clock, WriteFaults, put, read_events
 
 from daq.listmode.decoder import Decoded
 from daq.model.events import MARKS
@@ -22,13 +22,11 @@ SERVICE = 3 << 18
 SECONDS = 1.05
 
 
-def ran(control: int, *, old: bool = False, triggers: int = 1 << 2, rate: float = 1500) -> tuple[Acquisition, bytes]:
-    """Let a board run for a while of its own time; return it and its stream."""
-    world = World(speed=None)
+def started(control: int, world: World, link: Link, *, triggers: int = 1 << 2, rate: float = 1500) -> Acquisition:
+    """Return what runs on a board that was set up and started."""
     board = Board(7, Clock(), WriteFaults(), world.lock)
     light = Light(random_light(rate, PS, seed=2), None, seed=4)
-    faults = RunFaults(FaultBoard(FersRules(1)), 0)
-    run = Acquisition(board, world, light, Link(1 << 24, 0.0, old), faults, [])
+    run = Acquisition(board, world, light, link, RunFaults(FaultBoard(FersRules(1)), 0), [])
     for register, value in ((Register.ACQ_CTRL, control), (Register.TRG_MASK, triggers), (Register.TD_COARSE_THR, 300)):
         put(board, register, value)
     for chip in (0, 1):
@@ -36,13 +34,18 @@ def ran(control: int, *, old: bool = False, triggers: int = 1 << 2, rate: float 
         put(board, Register.COMMANDS, Command.CONFIGURE_ASIC)
     put(board, Register.COMMANDS, Command.TIME_RESET)
     put(board, Register.COMMANDS, Command.ACQ_START)
+    return run
+
+
+def ran(control: int, *, old: bool = False, triggers: int = 1 << 2) -> tuple[Acquisition, bytes]:
+    """Let a board run for a while of its own time; return it and its stream."""
+    run = started(control, World(speed=None), Link(1 << 24, 0.0, old), triggers=triggers)
     stream = bytearray()
     while run.seconds() < SECONDS:
         run.produce()
         stream += popped(run)
-    put(board, Register.COMMANDS, Command.ACQ_STOP)
-    stream += popped(run)
-    return run, bytes(stream)
+    run.command(Command.ACQ_STOP)
+    return run, bytes(stream) + popped(run)
 
 
 def popped(run: Acquisition) -> bytes:
@@ -120,3 +123,20 @@ def test_hits_are_at_the_time_of_their_photon() -> None:
     assert np.bincount(singles["detector"], minlength=64).sum() <= sum(run.truth()["counts"][:64])
     first_light = run._source.between(0, PS).time_ps[0]
     assert 0 <= singles["time_ps"][0] - first_light < 2_100_000
+
+
+def test_a_host_that_takes_nothing_costs_triggers_and_no_memory() -> None:
+    run = started(SPECTROSCOPY | BOTH, World(speed=20.0), Link(1 << 16, 0.0, old_protocol=False), rate=5000)
+
+    while run.seconds() < 0.2:
+        run.produce()
+    waiting = run.waiting_bytes
+    run.command(Command.ACQ_STOP)
+    events = read_events(popped(run))
+
+    truth = run.truth()
+    a_block = 50 * 4 * (6 + 66 + 1)
+    assert (1 << 16) - 300 < waiting < (1 << 16) + a_block
+    assert len(events) == truth["events"]["0x11"]
+    assert truth["lost_buffer_full"] > 500
+    assert run.waiting_bytes == 0
