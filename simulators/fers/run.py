@@ -134,6 +134,7 @@ class Acquisition:
                 "running": self.running,
                 "seconds": self.seconds(),
                 "photons": maker.photons if maker else 0,
+                "periodic_triggers": maker.periodic if maker else 0,
                 "triggers": maker.conversion.triggers if maker else 0,
                 "events": dict(self._kinds),
                 "lost_dead_time": losses.dead_time if losses else 0,
