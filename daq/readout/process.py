@@ -132,6 +132,7 @@ class Readout:
             **self._watch.figures(self._state),
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
+            "counts_to_go": self.stepping.counts_to_go(recording),
             **self._health,
             "cpu_s": self._cpu_s,
         }

@@ -124,6 +124,11 @@ class Stepping:
             "step_ended_by": recording.stopped_by if recording else None,
         }
 
+    def counts_to_go(self, recording: Recording | None) -> dict[str, int]:
+        """Return how many counts are still to come until each limit of the present step, by the limit's counter."""
+        live = recording.derivation.counts if recording else {}
+        return {name: max(0, limit - live.get(name, 0)) for name, limit in self._step.condition.counts.items()}
+
     def _phase(self, recording: Recording) -> Phase:
         derivation = recording.derivation
         if derivation.motion_was_lost:

@@ -78,6 +78,9 @@ def test_steps_count_each_for_itself_and_pauses_count_nothing(tmp_path: Path, or
     assert (first["step"], first["step_ended_by"], first["state"]) == (1, "prompts=500", "recording")
     assert (second["step"], second["step_ended_by"], second["counts_live"]["prompts"]) == (2, None, 0)
     assert (paused["paused"], paused["counts_live"]["prompts"]) == (True, 100)
+    assert [status["counts_to_go"] for status in (first, second, paused)] == [
+        {"prompts": 0}, {"prompts": 200}, {"prompts": 100}
+    ]  # fmt: skip
     assert (counted_in_pause, words_in_pause) == (100, 900)
     assert (second_end["step_ended_by"], second_end["paused"]) == ("prompts=200", False)
     assert (third["step"], third["step_ended_by"]) == (3, "host")
