@@ -2,7 +2,8 @@
 
 A board serves one such connection. While a readout records from the board that one is the readout's, and what is asked
 here goes through it: it lets reads pass and what concerns the supply, nothing else. Otherwise a connection is made for
-each look and closed again, so that a readout that begins finds the board free.
+each look and closed again, so that a readout that begins finds the board free. Switching off never waits for a readout:
+where that does not pass it on, the board is told directly, at the price of the readout's connection.
 
 The supply keeps its limit of current and its slope by itself; nothing on it limits the voltage, so that this driver
 does, and says that limit as its own. It gives 20 V or more, or nothing.
@@ -13,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +24,7 @@ from daq.devices.abilities import Identity
 from daq.devices.high_voltage import GuardedHighVoltage
 from daq.devices.limits import VoltageLimits
 from daq.devices.supply import Protection, SupplyStatus
-from daq.errors import RefusedError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, RefusedError, ScandaqError, UnreachableError
 from daq.readout import registry
 from daq.readout.control import ask
 from daq.readout.fers import FersLink
@@ -31,6 +33,7 @@ from daq.wire import fers_bias as bias
 from daq.wire.fers import CONTROL_PORT, Request
 
 Found = TypeVar("Found")
+Make = Callable[[], Generator[Request, bytes, Found]]
 _WAIT_S = 0.4
 
 
@@ -41,20 +44,34 @@ class FersRoute:
         self._host, self._port = host, port
         self._lock = threading.Lock()
 
-    def run(self, sequence: Generator[Request, bytes, Found]) -> Found:
-        """Carry out a sequence; raise what it raises, `UnreachableError` or `DeadlineError`. Blocks."""
+    def carry_out(self, make: Make[Found], *, urgent: bool = False) -> Found:
+        """Carry out the sequence that `make` returns; raise what it raises, `UnreachableError` or `DeadlineError`.
+
+        What is `urgent` goes to the board itself where the readout does not pass it on: one that begins, or hangs.
+        """
         with self._lock:
             readout = self._readout()
             if readout is None:
-                with closing(FersLink(self._host, self._port, _WAIT_S)) as link:
-                    return link.run(sequence, reply_wait_s=_WAIT_S)
+                return self._directly(make)
             try:
-                request = next(sequence)
-                while True:
-                    request = sequence.send(self._asked(*readout, request))
-            except StopIteration as end:
-                found: Found = end.value
-                return found
+                return self._through(make(), *readout)
+            except (RefusedError, UnreachableError, DeadlineError):
+                if not urgent:
+                    raise
+                return self._directly(make)
+
+    def _directly(self, make: Make[Found]) -> Found:
+        with closing(FersLink(self._host, self._port, _WAIT_S)) as link:
+            return link.run(make(), reply_wait_s=_WAIT_S)
+
+    def _through(self, sequence: Generator[Request, bytes, Found], control: Path, source: int) -> Found:
+        try:
+            request = next(sequence)
+            while True:
+                request = sequence.send(self._asked(control, source, request))
+        except StopIteration as end:
+            found: Found = end.value
+            return found
 
     @staticmethod
     def _asked(control: Path, source: int, request: Request) -> bytes:
@@ -94,8 +111,8 @@ class FersSupply:
 
     async def identify(self) -> Identity:
         """Return the board's serial number, and that of its supply behind it."""
-        serial, firmware = await self._run(bias.board_serial())
-        supply = await self._run(bias.own_serial(serial))
+        serial, firmware = await self._run(bias.board_serial)
+        supply = await self._run(partial(bias.own_serial, serial))
         number = f"{firmware >> 8 & 0xFF}.{firmware & 0xFF}"
         return Identity("CAEN", "A5202 with A7585", f"{serial}/{supply}", number)
 
@@ -103,8 +120,8 @@ class FersSupply:
         """Return what it says now."""
         board = self._board
         if board is None:
-            board = await self._run(bias.board_serial())
-        said = await self._run(bias.read_bias(board[1]))
+            board = await self._run(bias.board_serial)
+        said = await self._run(partial(bias.read_bias, board[1]))
         troubles = {"over-current trip": said.over_current, "over-voltage": said.over_voltage}
         trouble = ", ".join(text for text, so in troubles.items() if so)
         return SupplyStatus(said.output_v, said.set_v if said.on else 0.0, 1e-3 * said.current_ma, said.on, trouble)
@@ -114,40 +131,40 @@ class FersSupply:
         if volts > self._max_v:
             raise RefusedError(f"{volts:g} V: the limit is {self._max_v:g} V")
         if volts == 0:
-            await self._run(bias.switch(on=False))
-            await self._run(bias.set_voltage(bias.LEAST_V))
+            await self._run(partial(bias.switch, on=False), urgent=True)
+            await self._run(partial(bias.set_voltage, bias.LEAST_V))
         else:
-            await self._run(bias.set_voltage(volts))
+            await self._run(partial(bias.set_voltage, volts))
 
     async def switch_on(self) -> None:
         """Let the output go to what is set: at least 20 V."""
-        await self._run(bias.switch(on=True))
+        await self._run(partial(bias.switch, on=True))
 
     async def switch_off(self) -> None:
         """Let the output go to nothing."""
-        await self._run(bias.switch(on=False))
+        await self._run(partial(bias.switch, on=False), urgent=True)
 
     async def protect(self, protection: Protection) -> None:
         """Write limit of current and slope; keep that of the voltage here, and the time of a trip, which is at once."""
-        await self._run(bias.set_limits(_limits_of(protection)))
+        await self._run(partial(bias.set_limits, _limits_of(protection)))
         self._max_v, self._asked = protection.max_v, protection
 
     async def protection(self) -> Protection:
         """Return the limits; those of the supply as it holds them."""
-        held = await self._run(bias.read_limits())
+        held = await self._run(bias.read_limits)
         asked = self._asked
         if asked is not None and held == _rounded(_limits_of(asked)):
             return asked
         trip_s = asked.trip_s if asked else 0.0
         return Protection(self._max_v, held.ramp_v_per_s, 1e-3 * held.limit_ma, trip_s)
 
-    async def _run(self, sequence: Generator[Request, bytes, Found]) -> Found:
+    async def _run(self, make: Make[Found], *, urgent: bool = False) -> Found:
         """Carry a sequence out in a thread, after a look whether it is still the same board."""
-        return await asyncio.to_thread(self._blocking, sequence)
+        return await asyncio.to_thread(self._blocking, make, urgent=urgent)
 
-    def _blocking(self, sequence: Generator[Request, bytes, Found]) -> Found:
+    def _blocking(self, make: Make[Found], *, urgent: bool) -> Found:
         try:
-            board, found = self._route.run(_on_board(sequence))
+            board, found = self._route.carry_out(lambda: _on_board(make()), urgent=urgent)
         except ScandaqError:
             self._lost = True
             raise

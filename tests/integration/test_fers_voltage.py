@@ -17,9 +17,9 @@ from daq.composition import start_readout
 from daq.composition.heads import camera_of
 from daq.composition.processing import processing_of
 from daq.devices.build import build_devices
-from daq.devices.fers import FersHighVoltage
+from daq.devices.fers import FersHighVoltage, FersRoute
 from daq.devices.simulated.head import SimulatedHead
-from daq.errors import AccessError, InterlockError, ReadbackError, UnreachableError
+from daq.errors import AccessError, DeadlineError, InterlockError, ReadbackError, UnreachableError
 from daq.model.station import Actor, Role
 from daq.readout.registry import runtime_directory
 from daq.services.bus import Bus
@@ -116,6 +116,25 @@ def test_another_board_than_the_site_names_is_refused(board: Simulator) -> None:
     async def body() -> None:
         with pytest.raises(UnreachableError, match="board 21001 is connected, the site names 4711"):
             await bench.up(40.0)
+
+    on(bench, body)
+
+
+def test_switching_off_does_not_wait_for_a_readout_that_does_not_answer(
+    board: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(board)
+
+    async def body() -> None:
+        await bench.up(40.0)
+        with monkeypatch.context() as patched:
+            patched.setattr(FersRoute, "_readout", lambda _: (tmp_path / "control", 0))
+            with pytest.raises(UnreachableError):
+                await bench.hv.read_v()
+            with pytest.raises(DeadlineError, match="not verified"):
+                await bench.hv.off(within_s=0.5)
+        assert await bench.hv.read_v() < 39.0
+        assert not (await bench.hv._supply.status()).on
 
     on(bench, body)
 

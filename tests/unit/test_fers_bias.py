@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import pytest
@@ -46,6 +46,10 @@ class Bench:
         except StopIteration as end:
             found: Found = end.value
             return found
+
+    def carry_out(self, make: Callable[[], Generator[Request, bytes, Found]], *, urgent: bool = False) -> Found:
+        del urgent
+        return self.run(make())
 
     def _reply(self, request: Request) -> bytes:
         if self.failed_reads and request.address == Register.HV_REGDATA and request.code == wire.READ_MEMORY:
