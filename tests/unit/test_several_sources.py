@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from support_readout import FrontEnd, Running, free_port, manifest_of, plan_of, received, running, until
 
-from daq.errors import RefusedError, UsageError
+from daq.errors import DeadlineError, RefusedError, UsageError
 from daq.readout.opening import open_source
 from daq.readout.plan import parse_source
+from daq.readout.streams import TcpSource
 from daq.storage.reader import open_listmode
 from daq.storage.replaying import compare
 
@@ -198,6 +199,26 @@ def test_when_all_streams_are_lost_the_recording_is_sealed_and_says_which(tmp_pa
     assert recorded(run) == {0: 300, 1: 300}
     assert (manifest_of(run).state, manifest_of(run).ended_by) == ("sealed", "fault")
     assert "all 2 front ends are lost: " in run.last_status["error"]
+
+
+def test_when_one_cannot_begin_all_are_told_to_stop_and_why_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int]] = []
+
+    def begin(source: TcpSource) -> None:
+        told.append(("begin", source.number))
+        if source.number == 0:
+            raise DeadlineError("the board was started and does not run after 1 s")
+
+    monkeypatch.setattr(TcpSource, "begin", begin)
+    monkeypatch.setattr(TcpSource, "ended", lambda source: told.append(("ended", source.number)))
+    with two_streaming(tmp_path) as (run, _):
+        assert run.finish() == 7
+
+    assert told == [("begin", 1), ("begin", 0), ("ended", 0), ("ended", 1)]
+    assert (manifest_of(run).state, manifest_of(run).ended_by) == ("sealed", "fault")
+    assert "does not run after 1 s" in run.last_status["error"]
 
 
 @pytest.mark.parametrize(
