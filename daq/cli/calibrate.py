@@ -115,7 +115,9 @@ def run_energy_map(options: argparse.Namespace) -> int:
     """Measure an energy map."""
     from daq.composition.calibrating import measure_energy_map
 
-    return written(options, measure_energy_map(_bench(options, options.flood), options.flood, pitch_mm=options.pitch))
+    return written(
+        options, measure_energy_map(new_bench(options, options.flood), options.flood, pitch_mm=options.pitch)
+    )
 
 
 def run_linearity(options: argparse.Namespace) -> int:
@@ -126,7 +128,7 @@ def run_linearity(options: argparse.Namespace) -> int:
     if not recorded:
         raise UsageError("linearity is measured by --slits-x and --slits-y together, or by --holes alone")
     made = measure_linearity(
-        _bench(options, recorded), slits_x=options.slits_x, slits_y=options.slits_y, holes=options.holes,
+        new_bench(options, recorded), slits_x=options.slits_x, slits_y=options.slits_y, holes=options.holes,
         pitch_mm=options.pitch,
     )  # fmt: skip
     return written(options, made)
@@ -136,7 +138,7 @@ def run_uniformity(options: argparse.Namespace) -> int:
     """Measure a uniformity map."""
     from daq.composition.calibrating import measure_uniformity
 
-    return written(options, measure_uniformity(_bench(options, options.flood), options.flood))
+    return written(options, measure_uniformity(new_bench(options, options.flood), options.flood))
 
 
 def run_rotation(options: argparse.Namespace) -> int:
@@ -144,7 +146,7 @@ def run_rotation(options: argparse.Namespace) -> int:
     from daq.composition.calibrating import measure_rotation
 
     views = [_view(text) for text in options.view]
-    return written(options, measure_rotation(_bench(options, [directory for _, directory in views]), views))
+    return written(options, measure_rotation(new_bench(options, [directory for _, directory in views]), views))
 
 
 def run_registration(options: argparse.Namespace) -> int:
@@ -152,11 +154,11 @@ def run_registration(options: argparse.Namespace) -> int:
     from daq.composition.calibrating import measure_registration
     from daq.model.window_sets import window_set
 
-    bench = _bench(options, options.point)
+    bench = new_bench(options, options.point)
     return written(options, measure_registration(bench, options.point, window_set([options.nuclide]).windows))
 
 
-def _bench(options: argparse.Namespace, recorded: list[Path]) -> HeadBench:
+def new_bench(options: argparse.Namespace, recorded: list[Path]) -> HeadBench:
     """Return the bench; whatever is missing is said before minutes of work."""
     folder_asked(options)
     bench = bench_asked(options, recorded[0])

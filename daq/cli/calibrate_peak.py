@@ -34,14 +34,14 @@ def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
 
 def run_peak(options: argparse.Namespace) -> int:
     """Find the peak; write the correction where it is one of a source, else return 6 beyond the limit."""
-    from daq.cli.calibrate import bench_asked, folder_asked, written
+    from daq.cli.calibrate import bench_asked, new_bench, written
     from daq.cli.output import print_json, print_line
     from daq.composition.peaks import measure_peak, peak_of
 
-    bench = bench_asked(options, options.recording)
     if not options.patient:
-        folder_asked(options)
+        bench = new_bench(options, [options.recording])
         return written(options, measure_peak(bench, [options.recording], limit_percent=options.limit))
+    bench = bench_asked(options, options.recording)
     found = peak_of(bench, [options.recording], bench.corrections())
     passed = abs(found.off_percent) <= options.limit
     told = {
@@ -60,12 +60,10 @@ def run_peak(options: argparse.Namespace) -> int:
 
 def run_peaking(options: argparse.Namespace) -> int:
     """Measure pedestals, gains and light."""
-    from daq.cli.calibrate import bench_asked, folder_asked, written
+    from daq.cli.calibrate import new_bench, written
     from daq.composition.peaks import measure_peaking
 
-    folder_asked(options)
-    bench = bench_asked(options, options.flood[0])
-    bench.require_serial()
+    bench = new_bench(options, options.flood)
     return written(
         options, measure_peaking(bench, options.flood, pedestals=options.pedestals, estimator=options.estimator)
     )
