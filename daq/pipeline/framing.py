@@ -139,8 +139,8 @@ class Pictures:
 
     @property
     def events(self) -> Counts:
-        """Return the events of each head within the times, uint64 [heads]; 0 where there is no energy."""
-        total: Counts = self._spectra.sum(axis=1)
+        """Return the events of each head within the times, uint64 [heads]."""
+        total: Counts = self._spectra.sum(axis=1) if self.rule.windows else self.inside[:, 0].copy()
         return total
 
     @property

@@ -77,7 +77,7 @@ def find_bins(energy: Any, begin: int, end: int, axis: Any, length: int, bins: A
     """Fill the place of each energy among (below, bins, above, not a number), `length` in all: many at once."""
     above = float64(length - 2)
     for number in range(begin, end):
-        at = (float64(energy[uint64(number)]) - axis[0]) * axis[1] + 1.0
+        at: Any = (float64(energy[uint64(number)]) - axis[0]) * axis[1] + 1.0
         is_number = at == at  # noqa: PLR0124 - not a number otherwise
         at = at if at > 0.0 else 0.0
         at = at if at < above else above

@@ -119,6 +119,7 @@ def test_without_windows_and_heads_every_event_is_in_one_image() -> None:
     assert rule.names == ("all",)
     assert (int(found.images[0, 0, 7, 10]), int(found.images.sum()), int(found.outside[0, 0])) == (2, 2, 1)
     assert not found.spectra.any()
+    assert found.events.tolist() == [3]
 
 
 def test_a_new_beginning_forgets_everything() -> None:
