@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from daq.errors import UsageError
 from simulators.faults.board import FaultBoard
 from simulators.options import add_serving_options, positive_float, truth_file
 from simulators.redpitaya.board import Board
@@ -33,6 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve a board. Raises `UsageError`, `MissingError`, `RefusedError`."""
+    if arguments.speed is None:
+        raise UsageError("--speed max: a board counts by its own clock; give how many times faster than real time")
     truth = truth_file(arguments)
     moves = parse_moves(arguments.moves)
     faults = FaultBoard(BoardRules(), arguments.fault, seed=arguments.fault_seed, kinds=KINDS)
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         Component(source, arguments.cps, moves),
         Component(background(scale, arguments.seed), arguments.background_cps),
     ]
-    board = Board([seen, []], seed=arguments.seed, speed=arguments.speed or 1.0)
+    board = Board([seen, []], seed=arguments.seed, speed=arguments.speed)
     described = {key: getattr(arguments, key) for key in _DESCRIBED}
     setup = Setup(
         arguments.host, dict(arguments.port), arguments.events, arguments.once, truth, {"options": described}, source,
