@@ -30,8 +30,7 @@ def drawn(
     rows: list[list[Any]] = []
     floods = [(name, made) for name, made, _ in columns if made.flood is not None]
     if floods:
-        upper = max(float(made.flood.max()) for _, made in floods)
-        rows.append([_flood(made, name, upper) for name, made in floods])
+        rows.append([_flood(made, name) for name, made in floods])
     for what, directories in masks:
         if directories:
             rows.append([_mask(bench, directories, used, f"{what}, {name}") for name, _, used in columns])
@@ -39,13 +38,17 @@ def drawn(
     return page(rows, lines, warning="SIMULATED" if simulated else "")
 
 
-def _flood(made: Report, name: str, upper: float) -> Image:
-    """Draw a flood from half of its highest pixel on, so that what is uneven can be seen."""
-    base = upper / 2.0
-    shown = np.clip(made.flood - base, 0.0, None)
-    words = [f"flood, {name}: pixels of {NEMA_PIXEL_MM:g} mm", f"colours from {base:.0f} to {upper:.0f} counts"]
-    return image_panel(Shown(shown, NEMA_PIXEL_MM, words, upper=upper - base, unit=f"counts above {base:.0f}",
-                             colours="grey"))  # fmt: skip
+def _flood(made: Report, name: str) -> Image:
+    """Draw a flood from half to one and a half of its middle pixel, so that what is uneven can be seen."""
+    middle = float(np.median(made.flood[made.flood > 0]))
+    base, upper = 0.5 * middle, 1.5 * middle
+    shown = np.clip(made.flood - base, 0.0, upper - base)
+    words = [
+        f"flood, {name}: colours from {base:.0f} to {upper:.0f} counts, half to one and a half of the middle pixel"
+    ]
+    return image_panel(
+        Shown(shown, NEMA_PIXEL_MM, words, upper=upper - base, unit=f"counts above {base:.0f}", colours="grey")
+    )
 
 
 def _mask(bench: HeadBench, directories: Sequence[Path], used: HeadCorrections, name: str) -> Image:
