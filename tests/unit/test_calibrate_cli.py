@@ -201,3 +201,52 @@ def test_the_list_tells_what_is_in_use_older_and_half_written(site: Site, capsys
     rows = json.loads(capsys.readouterr().out)["calibrations"]
     assert sorted(row["state"] for row in rows) == ["newest", "older", "unreadable"]
     assert main(["calibrate", "show", str(folder / "half.toml")]) == 3
+
+
+def test_the_centre_of_rotation_is_found_by_eight_views(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(7)
+    views = []
+    for number in range(8):
+        angle = 45.0 * number
+        x = 1.4 + 20.0 * np.cos(np.radians(angle)) + rng.normal(0.0, 2.0, 3000)
+        out = site.imported(f"view-{number}", x, rng.normal(5.0, 2.0, 3000), rng.normal(137.0, 4.0, 3000))
+        views += ["--view", f"{angle}={out}"]
+
+    code, made = run(site, capsys, "centre-of-rotation", *views, "--serial", "H1", folder="rotation")
+
+    found = made["calibration"]["centre_of_rotation"]
+    assert code == 0
+    assert found["offset_mm"] == pytest.approx(
+        1.4, abs=1.0
+    )  # the head itself is off by up to 1.5 mm: it is uncorrected
+    assert made["calibration"]["figures"]["radius"]["value"] == pytest.approx(20.0, abs=1.5)
+
+
+def test_windows_of_gallium_are_registered_by_a_point_source(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(8)
+    points = []
+    for number, middle in enumerate((-40.0, 0.0, 40.0)):
+        kev = rng.choice([93.3, 184.6, 300.2], 12_000) / 1.02
+        x = middle * (1.0 + 0.02 * (kev > 250.0)) + rng.normal(0.0, 1.0, len(kev))
+        out = site.imported(f"gallium-{number}", x, rng.normal(0.0, 1.0, len(kev)), kev)
+        points += ["--point", str(out)]
+
+    code, made = run(site, capsys, "window-registration", *points, "--serial", "H1", folder="gallium")
+
+    assert code == 0
+    assert set(made["calibration"]["window_registration"]["shift_mm"]) == {"184.6", "300.2"}
+    assert 0.5 < made["calibration"]["figures"]["worst"]["value"] < 2.0
+
+
+def test_linearity_is_measured_by_a_grid_of_holes_too(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(9)
+    x, y = 10.0 * rng.integers(-7, 8, 200_000), 10.0 * rng.integers(-6, 7, 200_000)
+    out = site.imported("holes", x, y, rng.normal(137.0, 4.0, len(x)))
+
+    code, made = run(site, capsys, "linearity", "--holes", str(out), "--pitch", "10", "--serial", "H1", folder="holes")
+    both, said = run(
+        site, capsys, "linearity", "--slits-x", str(out), "--pitch", "10", "--serial", "H1", folder="holes"
+    )
+
+    assert (code, made["calibration"]["figures"]["holes"]["value"]) == (0, 13 * 9)
+    assert (both, "together" in said["error"]) == (2, True)
