@@ -16,6 +16,8 @@ from device_profiles.site import Site, load_site
 
 PAGES = Path(__file__).parents[2] / "docs/reference"
 INSTRUMENT = (PAGES / "instrument-profile.md").read_text()
+MCPHA = (PAGES / "redpitaya-mcpha.md").read_text()
+"""Of the table `layout.mcpha`."""
 SCANNER = (PAGES / "scanner-and-site.md").read_text()
 
 
@@ -29,7 +31,7 @@ def named(page: str) -> set[str]:
 @pytest.mark.parametrize(
     ("page", "keys"),
     [
-        (INSTRUMENT, set(known_keys(InstrumentProfile))),
+        (INSTRUMENT + MCPHA, set(known_keys(InstrumentProfile))),
         (INSTRUMENT, {target for targets in TARGETS.values() for target in targets}),
         (SCANNER, set(known_keys(ScannerProfile))),
         (SCANNER, set(known_keys(Site))),

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from support_protocols import SWEEP, camera, made, planar, spect, sweep
 
 from acquisition_protocols.load import load_protocol
-from daq.errors import RefusedError
 from daq.model.geometry import Laterality, View
 from daq.model.protocol import PAUSE_BY_KIND, PauseMeaning, ProtocolKind, Step, Stop, Sweep
 from daq.model.stop import parse_stop

@@ -9,7 +9,10 @@ import pytest
 from daq.errors import UsageError
 from simulators.__main__ import KINDS, main, module_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "simulators.md"
+PAGES = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = PAGES / "simulators.md"
+BOARDS = PAGES / "simulated-fers-boards.md"
+"""Has the options of its kind on a page of its own."""
 
 
 def test_the_reference_page_lists_the_options_that_exist() -> None:
@@ -19,7 +22,8 @@ def test_the_reference_page_lists_the_options_that_exist() -> None:
 
     options = set(re.findall(r"(?<![-\w])--[a-z-]+", parser.format_help())) - {"--help"}
 
-    assert set(re.findall(r"^\| `(--[a-z-]+)", PAGE.read_text(encoding="utf-8"), re.M)) == options
+    told = "".join(page.read_text(encoding="utf-8") for page in (PAGE, BOARDS))
+    assert set(re.findall(r"^\| `(--[a-z-]+)", told, re.M)) == options
 
 
 def test_the_reference_page_lists_the_kinds_that_exist() -> None:
