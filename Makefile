@@ -29,7 +29,7 @@ AGAIN := --reruns 1 -r R
 
 # These start processes and wait for them most of the time. The others want the machine for themselves.
 WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py daemon_*.py fers_*.py live_camera*.py mqtt_*.py probe_*.py readout_adoption*.py readout_attendance*.py pet_*.py \
-	petsys_*.py service_*.py simulators_*.py 	tutorials.py run_documents*.py))
+	petsys_*.py service_*.py simulators_*.py tutorials.py run_documents*.py))
 
 # The wheel job has run all unit tests; these look at files that a wheel does not hold.
 BESIDE_THE_SOURCES := tests/unit/test_doc_links.py
