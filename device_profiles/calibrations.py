@@ -14,7 +14,6 @@ The newest one that was made before an acquisition, and is not past its `valid_u
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +22,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from daq.errors import MismatchError, MissingError, ProfileError, RefusedError
-from daq.model.calibration import Calibration
+from daq.model.calibration import Calibration, moment, time_findings
 from daq.model.finding import Finding, Said, error
 from daq.model.layout import Strict
 from daq.model.tables import refusal
 from device_profiles.calibrationtable import QUANTITIES, Table, format_table, parse_table
 from device_profiles.reading import load
+from device_profiles.tomltext import toml_text
+from device_profiles.writing import write_new
 
 CALIBRATION_FILE_SCHEMA = "calibration-file/1"
 MAX_TABLE_BYTES = 64 << 20
@@ -122,20 +123,11 @@ def write_calibration(
         "valid_until_utc": valid_until_utc, "method": method, "table": table.name,
         "table_sha256": hashlib.sha256(content).hexdigest(),
     }  # fmt: skip
-    text = "".join(f"{key} = {_toml_text(value)}\n" for key, value in head.items() if value is not None)
     if wrong := parse_table(content)[1]:
         raise ProfileError(refusal(str(table), wrong))
-    _write_new(table, content)
-    _write_new(path, text.encode())
+    write_new(table, content)
+    write_new(path, toml_text(head).encode())
     return load_calibration(path)
-
-
-def moment(text: str) -> datetime:
-    """Return a time of ISO 8601 with its zone, in UTC. Raises `ValueError`."""
-    said = datetime.fromisoformat(text)
-    if said.tzinfo is None:
-        raise ValueError("it has no time zone; UTC ends in Z")
-    return said.astimezone(UTC)
 
 
 def _head(path: Path) -> CalibrationHead:
@@ -154,18 +146,9 @@ def _heads(folder: Path) -> Iterator[tuple[Path, CalibrationHead]]:
 
 
 def _head_findings(head: CalibrationHead) -> list[Finding]:
-    found = []
-    for key in ("made_utc", "valid_until_utc"):
-        text = getattr(head, key)
-        try:
-            if text is not None:
-                moment(text)
-        except ValueError as why:
-            found.append(error(key, text, f"not a time of ISO 8601 such as 2026-11-20T09:30:00Z: {why}"))
+    found = [*time_findings(head.made_utc, head.valid_until_utc)]
     if Path(head.table).name != head.table or head.table in (".", ".."):
         found.append(error("table", head.table, "must be the name of a file in the same folder"))
-    if not found and head.valid_until_utc is not None and moment(head.valid_until_utc) <= moment(head.made_utc):
-        found.append(error("valid_until_utc", head.valid_until_utc, f"not after made_utc, {head.made_utc}"))
     return found
 
 
@@ -236,21 +219,3 @@ def _plain_table(detectors: Any, given: Mapping[str, Any]) -> Table:
 def _whole(value: Any) -> Any:
     """Return a whole number as int; another one as float, which the table refuses in words."""
     return int(value) if float(value).is_integer() else float(value)
-
-
-def _toml_text(value: str) -> str:
-    """Return a TOML basic string."""
-    escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < ord(" ") or c in '"\\' or c == "\x7f" else c for c in value)
-    return f'"{escaped}"'
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        raise RefusedError(f"{path} exists: a calibration is never written over another") from None
-    except OSError as why:
-        raise RefusedError(f"{path} cannot be written: {why.strerror}") from None

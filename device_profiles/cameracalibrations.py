@@ -6,8 +6,6 @@ acquisition is told in a file of its own beside it, `<name>.check-<time>.toml`.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,12 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from daq.errors import MismatchError, MissingError, ProfileError, RefusedError
-from daq.model.cameracalibration import CameraCalibration, Figure, findings, moment
+from daq.model.calibration import moment
+from daq.model.cameracalibration import CameraCalibration, Figure, findings
 from daq.model.finding import ABSENT, Finding, error, errors
 from daq.model.layout import Strict
 from daq.model.tables import check, refusal
 from device_profiles.reading import load, read_toml
 from device_profiles.tomltext import toml_text
+from device_profiles.writing import write_new
 
 _CHECK = ".check-"
 
@@ -76,7 +76,7 @@ def write_camera_calibration(path: Path | str, calibration: CameraCalibration) -
         raise ProfileError(refusal(str(path), wrong))
     tables: dict[str, Any] = plain.model_dump(mode="json", exclude={"sha256"})
     tables["seal"] = {"sha256": plain.digest}
-    _write_new(path, toml_text(tables).encode())
+    write_new(path, toml_text(tables).encode())
     return load_camera_calibration(path)
 
 
@@ -104,7 +104,7 @@ def write_check(path: Path | str, done: CalibrationCheck) -> Path:
         raise MismatchError(f"{path}: the check is of {done.calibration}, the file is {calibration.id}")
     stamp = f"{moment(done.checked_utc):%Y%m%dT%H%M%SZ}"
     made = Path(path).with_suffix(f"{_CHECK}{stamp}.toml")
-    _write_new(made, toml_text(done.model_dump(mode="json")).encode())
+    write_new(made, toml_text(done.model_dump(mode="json")).encode())
     return made
 
 
@@ -146,25 +146,3 @@ def _check_findings(done: CalibrationCheck) -> list[Finding]:
     except ValueError as why:
         return [error("checked_utc", done.checked_utc, str(why))]
     return []
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Make the file under another name, durable, and link it: never over another one, never half."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(beside, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except FileExistsError:
-        raise RefusedError(f"{path} exists: a calibration is never written over another") from None
-    except OSError as why:
-        raise RefusedError(f"{path} cannot be written: {why.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import MismatchError, RefusedError
-from daq.model.cameracalibration import CameraCalibration, CentreOfRotation, WindowRegistration, moment
+from daq.model.calibration import moment
+from daq.model.cameracalibration import CameraCalibration, CentreOfRotation, WindowRegistration
 from daq.model.headcalibration import CalibrationReference, HeadCorrections
 from daq.model.scanner import Head
 from daq.model.windows import EnergyWindow

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import MissingError, ProfileError
-from daq.model.cameracalibration import CameraCalibration, moment
+from daq.model.calibration import moment
+from daq.model.cameracalibration import CameraCalibration
 from device_profiles.cameracalibrations import CalibrationCheck, load_camera_calibration, newest_check
 
 

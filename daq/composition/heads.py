@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.errors import MismatchError, RefusedError
 from daq.listmode.columns import decoded_columns
-from daq.model.cameracalibration import moment
+from daq.model.calibration import moment
 from daq.model.events import AMPLITUDES
 from daq.model.headcalibration import HeadCorrections
 from device_profiles.camerachoice import Wanted, calibrations_in, choose

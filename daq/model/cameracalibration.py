@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from daq.model.calibration import time_findings
 from daq.model.camera import MOST_CHANNELS
 from daq.model.finding import Finding, error
 from daq.model.headcalibration import CameraCalibrationKind, Estimator, Grid, LightResponse
@@ -138,31 +138,14 @@ TABLES: dict[str, str] = {
 """The table of each kind."""
 
 
-def moment(text: str) -> datetime:
-    """Return a time of ISO 8601 with its zone, in UTC. Raises `ValueError`."""
-    said = datetime.fromisoformat(text)
-    if said.tzinfo is None:
-        raise ValueError("it has no time zone; UTC ends in Z")
-    return said.astimezone(UTC)
-
-
 def findings(calibration: CameraCalibration) -> list[Finding]:
     """Return what is wrong with a calibration."""
-    return [*_times(calibration), *_tables(calibration), *_peaking(calibration.peaking), *_maps(calibration)]
-
-
-def _times(calibration: CameraCalibration) -> Iterator[Finding]:
-    known = {}
-    for key in ("made_utc", "valid_until_utc"):
-        text = getattr(calibration, key)
-        if text is None:
-            continue
-        try:
-            known[key] = moment(text)
-        except ValueError as why:
-            yield error(key, text, f"not a time of ISO 8601 such as 2026-11-20T09:30:00Z: {why}")
-    if len(known) == 2 and known["valid_until_utc"] <= known["made_utc"]:  # noqa: PLR2004 - both
-        yield error("valid_until_utc", calibration.valid_until_utc, f"not after made_utc, {calibration.made_utc}")
+    return [
+        *time_findings(calibration.made_utc, calibration.valid_until_utc),
+        *_tables(calibration),
+        *_peaking(calibration.peaking),
+        *_maps(calibration),
+    ]
 
 
 def _tables(calibration: CameraCalibration) -> Iterator[Finding]:

@@ -67,6 +67,22 @@ def test_a_calibration_is_never_written_over_another(tmp_path: Path) -> None:
     assert load_camera_calibration(tmp_path / "it.toml").kind == "peaking"
 
 
+def test_a_place_that_cannot_be_written_to_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RefusedError, match="cannot be written: Not a directory"):
+        write_camera_calibration(tmp_path / "file" / "it.toml", made("peaking"))
+
+
+def test_a_file_system_that_refuses_the_name_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    with pytest.raises(RefusedError, match="cannot be written: Operation not permitted"):
+        write_camera_calibration(tmp_path / "it.toml", made("peaking"))
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
