@@ -101,6 +101,13 @@ class BitField(Strict):
         """Return the field's mask, already shifted into place."""
         return ((1 << self.width) - 1) << self.low
 
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Return the values half a step below the lowest raw number and half a step above the highest."""
+        lowest = -(1 << (self.width - 1)) if self.signed else 0
+        highest = lowest + (1 << self.width) - 1
+        return (lowest - 0.5) * self.scale + self.offset, (highest + 0.5) * self.scale + self.offset
+
 
 class DetectorNumber(Strict):
     """A detector number from digits of mixed radix, most significant first, then an optional lookup table.
@@ -254,6 +261,11 @@ class Layout(Strict):
     def unit(self) -> Literal["word", "event", "frame"]:
         """Return what is counted of a front end that sends this."""
         return _UNITS[self.decoder]
+
+    def fields_to(self, target: Target) -> list[BitField]:
+        """Return the fields that fill a column, of all kinds of words."""
+        found = (kind.field_to(target) for kind in self.kinds.values())
+        return [field for field in found if field is not None]
 
     @property
     def carries_time(self) -> bool:

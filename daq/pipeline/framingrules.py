@@ -7,9 +7,9 @@ stripes would be seen that no photon made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from daq.model.layout import BitField, Layout, Target
+from daq.model.layout import Layout, Target
 from daq.model.processing import Processing
 from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, uniformity_of
 
@@ -66,30 +66,15 @@ def axis_of(layout: Layout) -> EnergyAxis:
 
 def _span(layout: Layout, target: Target, default: tuple[float, float] = DEFAULT_MM) -> tuple[float, float, float]:
     """Return the lowest and highest value of a column and its step, half a step beyond; step 0 where none is known."""
-    fields = list(_fields(layout, target))
+    fields = layout.fields_to(target)
     if not fields:
         return (*default, 0.0)
-    edges = [
-        (raw + half) * field.scale + field.offset
-        for field in fields
-        for raw, half in ((_lowest(field), -0.5), (_lowest(field) + (1 << field.width) - 1, 0.5))
-    ]
+    edges = [edge for field in fields for edge in field.edges]
     return min(edges), max(edges), max(abs(field.scale) for field in fields)
 
 
 def _heads(layout: Layout, processing: Processing) -> tuple[int, ...]:
     if processing.heads:
         return tuple(one.head for one in processing.heads)
-    codes = max((1 << field.width for field in _fields(layout, "head")), default=1)
+    codes = max((1 << field.width for field in layout.fields_to("head")), default=1)
     return tuple(range(min(codes, MOST_HEADS)))
-
-
-def _lowest(field: BitField) -> int:
-    return -(1 << (field.width - 1)) if field.signed else 0
-
-
-def _fields(layout: Layout, target: Target) -> Iterator[BitField]:
-    for kind in layout.kinds.values():
-        field = kind.field_to(target)
-        if field is not None:
-            yield field

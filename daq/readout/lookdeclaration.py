@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daq.model.events import StreamName
-from daq.model.layout import BitField, DetectorNumber, Layout, Target
+from daq.model.layout import DetectorNumber, Layout, Target
 from daq.model.processing import Processing
 from daq.model.scanner import Ring
 from daq.pipeline.framing import FramingRule
@@ -145,7 +145,7 @@ def _energy(singles: Sequence[str], layout: Layout) -> EnergyLook | None:
             axis = Axis(0.0, HIGHEST_ENERGY_KEV, MOST_BINS)
         return EnergyLook("energy_kev", axis)
     if "energy_adc" in singles:
-        width = max((field.width for field in _fields(layout, "energy_adc")), default=16)
+        width = max((field.width for field in layout.fields_to("energy_adc")), default=16)
         shift = max(width - MOST_BINS.bit_length() + 1, 0)
         return EnergyLook("energy_adc", Axis(0.0, float(1 << width), 1 << (width - shift)), shift)
     return None
@@ -174,26 +174,11 @@ def _axis(layout: Layout, target: Target, default: tuple[float, float], most_bin
 
     It begins half a code below the lowest: no value then lies on the border of two bins, where rounding would decide.
     """
-    fields = list(_fields(layout, target))
+    fields = layout.fields_to(target)
     if not fields:
         return Axis(*default, most_bins)
-    edges = [
-        (raw + half) * field.scale + field.offset
-        for field in fields
-        for raw, half in ((_lowest(field), -0.5), (_lowest(field) + (1 << field.width) - 1, 0.5))
-    ]
+    edges = [edge for field in fields for edge in field.edges]
     return Axis(min(edges), max(edges), min(most_bins, max(1 << field.width for field in fields)))
-
-
-def _lowest(field: BitField) -> int:
-    return -(1 << (field.width - 1)) if field.signed else 0
-
-
-def _fields(layout: Layout, target: Target) -> Iterator[BitField]:
-    for kind in layout.kinds.values():
-        field = kind.field_to(target)
-        if field is not None:
-            yield field
 
 
 def _numbers(layout: Layout) -> Iterator[DetectorNumber]:
