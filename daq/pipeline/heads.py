@@ -10,7 +10,7 @@ these corrected only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from daq.model.headcalibration import HeadCorrections
 from daq.pipeline.headkernels import place
 from daq.pipeline.headmaps import correct
 from daq.pipeline.headtables import CAUSES, Channels, Maps, index_of
+from daq.pipeline.headwatch import ChannelWatch
 
 Columns = dict[str, npt.NDArray[Any]]
 Ints = npt.NDArray[np.int64]
@@ -44,6 +45,7 @@ class HeadStage:
         self._index = index_of(heads)
         self._maps = Maps.of(heads)
         self._channels = Channels.of(heads)
+        self._watch = ChannelWatch(heads)
         self._counts: Ints = np.zeros((len(heads) + 1, len(CAUSES)), np.int64)
         self._reuse = reuse
         self._room: Columns = {name: np.empty(0, np.float32) for name in _MADE}
@@ -57,12 +59,20 @@ class HeadStage:
         }
         if not found[OTHERS]["events"]:
             del found[OTHERS]
+        for number, channels in self._watch.found.items():
+            found[str(number)] |= channels
         return found
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what there is to say about channels, a sentence each."""
+        return self._watch.sentences()
 
     def fork(self) -> HeadStage:
         """Return a stage that goes on from here by itself."""
         twin = copy(self)
         twin._counts = self._counts.copy()  # noqa: SLF001 - another of our kind
+        twin._watch = deepcopy(self._watch)  # noqa: SLF001 - another of our kind
         twin._room = {name: np.empty(0, np.float32) for name in _MADE}  # noqa: SLF001 - another of our kind
         return twin
 
@@ -112,6 +122,7 @@ class HeadStage:
             heads, self._index, codes, channels.channels, channels.limit, channels.plan, channels.rule, channels.points,
             x_mm, y_mm, kev, self._counts,
         )  # fmt: skip
+        self._watch.see(heads, codes)
 
     def _made(self, rows: int) -> Columns:
         if rows > len(self._room["x_mm"]) or not self._reuse:

@@ -202,3 +202,18 @@ def test_what_comes_out_is_the_same_event_by_event(estimator: Estimator) -> None
 def test_a_likelihood_that_cannot_be_worked_out_is_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(ProfileError, match=what):
         HeadStage([head(**changes)])
+
+
+def test_a_channel_that_sees_no_light_is_named_while_those_that_do_are_not() -> None:
+    count = 512 * 128
+    codes = np.tile(flash(*spread_places(1021), 140.5, seed=12), (count // 1021 + 1, 1))[:count]
+    good, dark = HeadStage([head()]), HeadStage([head()])
+    rows = {"time_ps": np.arange(count), "head": np.zeros(count, np.uint8)}
+
+    good({**rows, "amplitudes": codes}, np.array([count]), np.zeros(1, np.uint16))
+    codes[:, 27] = 0
+    dark({**rows, "amplitudes": codes}, np.array([count]), np.zeros(1, np.uint16))
+
+    assert good.warnings == []
+    assert dark.counts["0"]["odd_channels"] == {"27": 0.0}
+    assert dark.warnings == ["head 0: channel 27 sees 0 % of the light that it should: dead, or its gain has gone"]
