@@ -17,6 +17,7 @@ from support_scenes import (
     LEHR,
     PINHOLE,
     once_scattered_over_direct,
+    scattered_into_pinhole,
     seen_by,
     solid_angle_share,
     stopped_in_crystal,
@@ -37,8 +38,9 @@ KEV, YIELD = 140.511, 0.89
 STOPPED = stopped_in_crystal(KEV)
 PER_BQ = YIELD * solid_angle_share(540, 400, 3000) * STOPPED
 """Photons per second and Bq of Tc-99m that a crystal stops 3 m away."""
-LEAD_PER_MM, TUNGSTEN_PER_MM = 2.5596, 3.4137
+LEAD_PER_MM, TUNGSTEN_PER_MM = 2.5546, 3.4057
 """At 140.5 keV, for 11.35 and 19.3 g/cm3, without coherent scattering."""
+LEAD_PER_MM_364 = 0.28839
 WATER_OVER_511 = 0.45184 / 0.28654
 """Klein and Nishina's cross sections at 140.5 and 511 keV, in barn."""
 HEXAGON_K = 0.2625
@@ -141,8 +143,7 @@ def walls(scale: int) -> list[Check]:
     scene = seen_by(point("I-131", 2e6 * scale, (0, FACE_MM - 1, 0)), angle_deg=0.0)
     photons = generate(scene, 15)
     haze = photons.rows(((photons.flags & PhotonFlag.THROUGH) != 0) & (abs(photons.photon_kev - 364.489) < 0.01))
-    lead_per_mm = 0.42371 * (364.489 / 300) ** (math.log(0.24376 / 0.42371) / math.log(400 / 300))
-    k = lead_per_mm * 35 * (1 - (1.5 / 1.7) ** 2)
+    k = LEAD_PER_MM_364 * 35 * (1 - (1.5 / 1.7) ** 2)
     cosines = (np.arange(100_000) + 0.5) / 100_000
     chances = np.exp(-k / cosines)
     near = np.sqrt(1 - cosines**2) / cosines * (35 + 1) <= 50
@@ -175,6 +176,18 @@ def scatter(scale: int) -> list[Check]:
         counted("photons scattered once by thin water", len(turned) * before, expected, before),
         Check("their lowest energy, keV", float(turned.photon_kev.min()), edge, 0.1),
     ]
+
+
+def scattered_often(scale: int) -> list[Check]:
+    """Photons thrown from the middle of much water one by one, each scored where it scatters: off a pinhole, too."""
+    medium = Medium(110, 260, mu_per_mm=0.0096, compton_share=0.9)
+    scene = seen_by(point("Tc-99m", 2e8 * scale), collimator=PINHOLE, medium=medium)
+    photons = generate(scene, 17)
+    turned = photons.rows((photons.flags & PhotonFlag.SCATTERED) != 0)
+    share_of_all, sigma = scattered_into_pinhole(KEV, medium, orders=3, count=100_000 * scale)
+    emitted = 2e8 * scale * YIELD
+    of_both = math.hypot(sigma * emitted, math.sqrt(share_of_all * emitted))
+    return [Check("scattered up to three times, by a pinhole", len(turned), share_of_all * emitted, of_both)]
 
 
 def decay(scale: int) -> list[Check]:
@@ -276,6 +289,7 @@ def resolutions(scale: int) -> list[Check]:
         checks += [
             spread(f"sigma of {energy:.1f} keV, keV", reported.energy_kev, 0.098 * math.sqrt(KEV * energy) / FWHM),
             spread("sigma of its x, mm", reported.x_mm - line.x_mm, 3.6 * math.sqrt(KEV / energy) / FWHM),
+            spread("sigma of its y, mm", reported.y_mm - line.y_mm, 3.6 * math.sqrt(KEV / energy) / FWHM),
         ]
     return checks
 
@@ -304,6 +318,6 @@ def flood_noise(scale: int) -> list[Check]:
 
 
 FORMS: tuple[Form, ...] = (
-    bare_crystal, masks, distance, pinhole, walls, attenuation, scatter, decay, lines, dead_time, two_sources, pile_up,
-    drift, resolutions, flood_noise,
+    bare_crystal, masks, distance, pinhole, walls, attenuation, scatter, scattered_often, decay, lines, dead_time,
+    two_sources, pile_up, drift, resolutions, flood_noise,
 )  # fmt: skip

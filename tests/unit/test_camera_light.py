@@ -58,13 +58,14 @@ def test_means_and_variances_of_codes_are_those_of_photoelectrons() -> None:
     assert np.abs((codes.var(axis=0) - variance) / variance / np.sqrt(kurtosis / count)).max() < 5
 
 
-def test_the_resolution_is_that_of_electrons_crystal_and_amplification() -> None:
+@pytest.mark.parametrize("energy_kev", [140.511, 364.489])
+def test_the_resolution_is_that_of_electrons_crystal_and_amplification(energy_kev: float) -> None:
     output = LightOutput(gain_sigma=0, noise_adc=0, pedestal_sigma_adc=0)
-    codes = Light(SENSORS, RESPONSE, output, 2).amplitudes(*at(20_000, 0, 0, 140.511)).astype(float)
+    codes = Light(SENSORS, RESPONSE, output, 2).amplitudes(*at(20_000, 0, 0, energy_kev)).astype(float)
     light = (codes - 120).sum(axis=1)
 
-    electrons = 140.511 * 38 * 0.25 * COLLECTED
-    expected = math.hypot(0.05, FWHM * math.sqrt(1.15 / electrons))
+    electrons = energy_kev * 38 * 0.25 * COLLECTED
+    expected = math.hypot(0.05 * math.sqrt(140.511 / energy_kev), FWHM * math.sqrt(1.15 / electrons))
     assert light.std() / light.mean() * FWHM == pytest.approx(expected, rel=0.03)
     assert light.mean() == pytest.approx(8 * electrons, rel=0.003)
 

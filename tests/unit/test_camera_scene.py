@@ -101,6 +101,24 @@ def test_a_collimator_that_photons_pass_is_refused() -> None:
         head_numbers(SimulatedHead(0, CRYSTAL, collimator=thin), 364.489)
 
 
+@pytest.mark.parametrize(
+    ("crystal", "listed"),
+    [
+        ("NaI(Tl)", ((37, 8.204, 0.0408), (93.31, 0.6524, 0.04225), (171.28, 0.1152, 0.03813), (511, 0.00585, 0.0267))),
+        ("CsI(Tl)", ((28, 4.477, 0.04349), (70, 2.225, 0.05), (171.28, 0.1768, 0.04518), (364.489, 0.02161, 0.03624))),
+        ("LaBr3(Ce)", ((28, 8.8, 0.05333), (37, 4.008, 0.05686), (93.31, 0.674, 0.05886), (511, 0.00591, 0.0371))),
+    ],
+)
+def test_crystals_attenuate_between_the_energies_of_their_tables_as_the_source_of_these(
+    crystal: str, listed: tuple[tuple[float, float, float], ...]
+) -> None:
+    material = crystal_material(crystal)
+
+    for energy_kev, photo, compton in listed:  # xraylib 4.3.0
+        assert material.photo(energy_kev) == pytest.approx(photo, rel=0.01)
+        assert material.total(energy_kev) == pytest.approx(photo + compton, rel=0.01)
+
+
 def test_daughters_emit_for_their_parents() -> None:
     assert lines_of("Ge-68")[:, 0] == pytest.approx([510.999])
 
