@@ -27,7 +27,10 @@ DEFAULT_SCANNER = "fers-compact-camera"
 LONGEST_LOOP_S = 10.0
 LOOP_EVENTS = 400_000
 _LEAST_BUFFER_BYTES, _BUFFER_BYTES = 4096, 262_144
-_DESCRIBED = ("boards", "pid", "rate", "seconds", "loop", "seed", "link", "buffer", "bias", "protocol", "speed")
+_DESCRIBED = (
+    "boards", "pid", "rate", "seconds", "loop", "seed", "head_seed", "link", "buffer", "bias", "protocol",
+    "speed",
+)  # fmt: skip
 _NOT_HERE = {"response": "a board sends amplitudes", "electronics": "the board has its own"}
 
 
@@ -57,6 +60,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=whole(0, 1 << 31), default=0, metavar="S", help="the same seed, the same photons"
     )
+    parser.add_argument(
+        "--head-seed", type=whole(0, 1 << 31), default=0, metavar="N",
+        help="with --activity or --field: the same number, the same gains and drifts of the sensors (default 0)",
+    )  # fmt: skip
     parser.add_argument(
         "--photons", type=Path, metavar="FILE", help="Arrow stream: the truth about each photon of a loop"
     )
@@ -127,6 +134,7 @@ def _scene(arguments: argparse.Namespace) -> tuple[list[Signals], dict[str, Any]
         parse_light(arguments.light, LIGHT_KEYS),
         loop_s=arguments.loop,
         seed=arguments.seed,
+        head_seed=arguments.head_seed,
     )
     if arguments.boards not in (None, len(scene.heads)):
         raise UsageError(f"--boards {arguments.boards}: the scene has {len(scene.heads)} heads, a board for each")

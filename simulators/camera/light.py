@@ -121,17 +121,22 @@ def channels_of(sensors: Sensors, output: LightOutput, seed: int) -> Channels:
 
 @dataclass(slots=True, eq=False)
 class Light:
-    """The light of one head. Calls go on where the last one ended: the same seed and calls give the same codes."""
+    """The light of one head. Calls go on where the last one ended: the same seed and calls give the same codes.
+
+    `head_seed` decides what its channels are like, `seed` what photons make of it; None: `seed` decides both.
+    """
 
     sensors: Sensors
     response: LightResponse
     output: LightOutput = field(default_factory=LightOutput)
     seed: int = 0
+    head_seed: int | None = None
     channels: Channels = field(init=False)
     _state: npt.NDArray[np.uint64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.channels = channels_of(self.sensors, self.output, self.seed)
+        of_head = self.seed if self.head_seed is None else self.head_seed
+        self.channels = channels_of(self.sensors, self.output, of_head)
         self._state = np.random.default_rng([self.seed, 4]).integers(0, 1 << 64, 1, np.uint64)
 
     def codes(self, photons: Photons, start_ps: int = 0) -> Codes:

@@ -40,10 +40,14 @@ class LitBoards:
     """The photons of a scene on heads with sensors, and the signals of the boards that read them out."""
 
     def __init__(
-        self, scene: Scene, scanner: ScannerProfile, output: LightOutput, *, loop_s: float | None, seed: int
-    ) -> None:
-        """Raise `RefusedError` for a head without 64 sensors, `UsageError` for a loop of too many photons."""
-        self._output, self._seed = output, seed
+        self, scene: Scene, scanner: ScannerProfile, output: LightOutput, *, loop_s: float | None, seed: int,
+        head_seed: int = 0,
+    ) -> None:  # fmt: skip
+        """Make the photons of `seed` on heads whose channels are those of `head_seed`.
+
+        Raise `RefusedError` for a head without 64 sensors, `UsageError` for a loop of too many photons.
+        """
+        self._output, self._seed, self._head_seed = output, seed, head_seed
         sensors = {head.number: head.sensors for head in scanner.heads}
         self._sensors: list[Sensors] = []
         for head in scene.heads:
@@ -77,7 +81,8 @@ class LitBoards:
     def _of_head(self, k: int) -> Signals:
         head, sensors = self.scene.heads[k], self._sensors[k]
         photons = self.photons.of_head(head.number)
-        light = Light(sensors, default_response(head.crystal, sensors), self._output, self._seed + k)
+        response, of_head = default_response(head.crystal, sensors), self._head_seed + head.number
+        light = Light(sensors, response, self._output, self._seed + k, of_head)
         start_ps = round(self.scene.start_s * PS)
         codes = light.codes(photons, start_ps)
         return Signals(photons.time_ps - start_ps, codes, max(1, round(self.scene.seconds * PS)))
