@@ -97,6 +97,11 @@ class Stages:
         }
 
     @property
+    def warnings(self) -> list[str]:
+        """Return what there is to say about channels of heads, a sentence each."""
+        return self._heads.warnings if self._heads else []
+
+    @property
     def excluded(self) -> Ints:
         """Return the singles that were not chosen, by source number."""
         return self._singles.excluded if self._singles else np.empty(0, np.int64)

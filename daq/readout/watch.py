@@ -80,12 +80,13 @@ class Watch:
         derivation = recording.derivation
         self.presence.counted(derivation.carry.counts, counters)
         for change in self.presence.changes():
-            recording.note(source_noted(derivation, change.kind, change.source, change.silent_s, change.what))
+            since_s = change.silent_s if change.what else change.behind_s
+            recording.note(source_noted(derivation, change.kind, change.source, since_s, change.what))
             if change.kind == "silent":
                 self.warn(self.presence.sentence(change))
         for number, share in recording.steps.live_shares.items():
             self.judge_rate(number, share)
-        for why in source.lost.values():
+        for why in (*source.lost.values(), *derivation.warnings):
             self.warn(why)
 
     def of_sources(self, recording: Recording | None, source: Datagrams | StreamSource | None) -> dict[str, Any]:

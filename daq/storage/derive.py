@@ -1,8 +1,7 @@
 """From packets to rows: the one path that readout, import and replay share.
 
-account -> decode -> calibrate -> window -> order -> pair, with the host's marks put between the rows. What comes out is
-a function of the packets, their arrival times and the host's commands alone, never of how the packets were cut into
-calls; only UTC is asked of the caller.
+account -> decode -> calibrate -> window -> order -> pair, with the host's marks between the rows. What comes out is a
+function of packets, arrival times and the host's commands, never of how packets were cut; UTC is asked of the caller.
 """
 
 from __future__ import annotations
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
 
 Rows = dict[StreamName, list[Any]]
 """Per stream the runs of columns in order; marks carry the extra column `text`."""
-
-
-SHED_PAIRS = "pairs"
-"""Text of the `shed` mark from which on no pairs are made, but all else goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +100,11 @@ class Derivation:
     def processed(self) -> dict[str, Any]:
         """Return what the processing counted over the whole acquisition; empty where there is none."""
         return self._stages.counters
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a person should know of the detector, a sentence each."""
+        return self._stages.warnings
 
     @property
     def words_by_kind(self) -> dict[str, int]:
@@ -206,7 +206,7 @@ class Derivation:
             self._order.reserve(rows)
 
     def skip(self, accounted: Accounted) -> None:
-        """Pass over packets whose words count nowhere: all they do is to tell the time to those that follow."""
+        """Pass over packets whose words count nowhere: they tell the time to those that follow."""
         counts = self._carry.counts.copy()
         self._decoding(_words(accounted), self._carry, keep=False)
         self._carry.counts[: len(counts)] = counts

@@ -22,6 +22,9 @@ CLOCK_PERIOD_NS = 1_000_000_000
 NO_MODULE = -1
 """`value2` of a `singles_rate` mark of detectors that no module has."""
 
+SHED_PAIRS = "pairs"
+"""Text of the `shed` mark from which on no pairs are made, but all else goes on."""
+
 Ints = npt.NDArray[np.int64]
 
 

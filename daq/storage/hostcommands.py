@@ -12,7 +12,8 @@ from typing import NamedTuple, Self
 from daq.errors import FormatError, UsageError
 from daq.model.events import NO_SOURCE
 from daq.model.stop import StopCondition, parse_stop
-from daq.storage.derive import SHED_PAIRS, Derivation, Rows
+from daq.storage.derive import Derivation, Rows
+from daq.storage.derivedmarks import SHED_PAIRS
 from daq.storage.hostmarks import one_mark
 from daq.storage.reader import ListMode
 from daq.storage.steps import MOVING, WHOLE

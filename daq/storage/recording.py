@@ -21,7 +21,8 @@ from daq.model.packets import Packets
 from daq.model.processing import Processing
 from daq.model.stop import StopCondition
 from daq.storage.accounts import Accounted, Accounts, Framing
-from daq.storage.derive import SHED_PAIRS, Derivation, Rows
+from daq.storage.derive import Derivation, Rows
+from daq.storage.derivedmarks import SHED_PAIRS
 from daq.storage.files import make_parents
 from daq.storage.flow import Counts, total
 from daq.storage.handing import Handing

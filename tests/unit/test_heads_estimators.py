@@ -14,6 +14,7 @@ from daq.model.headcalibration import Estimator, HeadCorrections, LightResponse
 from daq.pipeline.headresponse import NOISE, STEPS_PER_WIDTH, shares
 from daq.pipeline.heads import HeadStage
 from daq.pipeline.headtables import Channels
+from daq.pipeline.stages import Stages
 
 LIGHT = LightResponse(height=0.34, width_mm=16.0, power=1.5, floor=0.001)
 PLACES = np.array([SENSORS.x_mm, SENSORS.y_mm])
@@ -217,3 +218,4 @@ def test_a_channel_that_sees_no_light_is_named_while_those_that_do_are_not() -> 
     assert good.warnings == []
     assert dark.counts["0"]["odd_channels"] == {"27": 0.0}
     assert dark.warnings == ["head 0: channel 27 sees 0 % of the light that it should: dead, or its gain has gone"]
+    assert Stages(heads=dark).warnings == dark.warnings
