@@ -32,13 +32,17 @@ class Change:
     kind: str
     silent_s: float
     what: str = ""
+    behind_s: float = 0.0
+    """For how long others have gone on without it: so long before its mark, in the detector's time, it was heard."""
+    others: bool = True
+    """Whether others go on."""
 
     def sentence(self, where: str) -> str:
         """Return what it means; `where` is the address of the source, if it has one of its own."""
         name = f"source {self.source}{where and f' ({where})'}"
         if self.what == SERVICE:
             return f"{name} has sent no service event for {self.silent_s:.1f} s: what it says of itself is not known"
-        return f"{name} has sent nothing for {self.silent_s:.1f} s, while others go on"
+        return f"{name} has sent nothing for {self.silent_s:.1f} s{self.others * ', while others go on'}"
 
 
 class Presence:
@@ -52,6 +56,8 @@ class Presence:
         self._served_s: dict[int, float] = {}
         self._unserved: set[int] = set()
         self._waits_for_service = SERVICE in plan.layout.kinds
+        self._told_to_serve = plan.front_end is not None and plan.front_end.board is not None
+        """Boards that were set up say something each second, from their start on."""
         self._next_s = 0.0
         self.silences = 0
         """How often a source fell silent, or its service events stayed away."""
@@ -90,6 +96,9 @@ class Presence:
         before[: len(self._services)] = self._services
         for source in np.flatnonzero((services > before) & (self._heard_ns[: len(services)] > 0)).tolist():
             self._served_s[source] = now_s
+        if self._told_to_serve:
+            for source in np.flatnonzero(self._heard_ns[: len(services)] > 0).tolist():
+                self._served_s.setdefault(source, now_s)
         self._services = services.copy()
 
     def silent(self) -> list[int]:
@@ -104,16 +113,20 @@ class Presence:
         return sorted(self._unserved)
 
     def changes(self) -> list[Change]:
-        """Return who fell silent since the last call, or speaks again. While all are silent none is told apart."""
+        """Return who fell silent since the last call, or speaks again.
+
+        While all are silent none is told apart, but for boards, which would say something whatever they see.
+        """
         now_silent = set(self.silent())
         heard = self._heard_ns[:NO_SOURCE]
-        if now_silent and len(now_silent) == int(np.count_nonzero(heard)):
+        others = not now_silent or len(now_silent) < int(np.count_nonzero(heard))
+        if not (others or self._told_to_serve):
             return []
-        now_ns = time.monotonic_ns()
-        fell = [
-            Change(source, "silent", round((now_ns - int(heard[source])) / 1e9, 3))
-            for source in sorted(now_silent - self._silent)
-        ]
+        now_ns, newest_ns = time.monotonic_ns(), int(heard.max())
+        fell = []
+        for source in sorted(now_silent - self._silent):
+            silent_s, behind_s = ((at_ns - int(heard[source])) / 1e9 for at_ns in (now_ns, newest_ns))
+            fell.append(Change(source, "silent", round(silent_s, 3), "", round(behind_s, 3), others))
         back = [Change(source, "heard", 0.0) for source in sorted(self._silent - now_silent)]
         for change in back:
             if change.source in self._served_s:

@@ -20,9 +20,9 @@ class _Source:
     live_ps: float = 0.0
 
     def live_until(self, active_ps: int, share: float) -> None:
-        """Count the time since `from_ps`, if it was heard."""
+        """Count the time since `from_ps`, if it was heard; what was counted beyond `active_ps` is taken back."""
         if self.heard:
-            self.live_ps += max(0, active_ps - self.from_ps) * share
+            self.live_ps += (active_ps - self.from_ps) * share
         self.from_ps = active_ps
 
 
@@ -45,8 +45,9 @@ class LiveTimes:
         told = self._sources.setdefault(source, _Source())
         if kind == "dead_time":
             self._tells = True
-            told.share = value2
             told.live_until(active_ps, value2)
+            if told.heard:  # else it tells of the silence that it ends
+                told.share = value2
         elif kind in ("source_end", "silent") and not text:
             since_ps = round(_PS * value2) if kind == "silent" else 0
             told.live_until(max(told.from_ps, active_ps - since_ps), self._share(told))
@@ -79,7 +80,7 @@ class LiveTimes:
             if self._tells and source.share is None:
                 continue
             source.live_until(active_ps, self._share(source))
-            found[number] = round(source.live_ps)
+            found[number] = round(min(max(0.0, source.live_ps), active_ps))
         return found
 
     def _share(self, source: _Source) -> float:

@@ -102,6 +102,23 @@ def test_one_that_tells_its_dead_time_and_has_not_yet_is_left_out() -> None:
     assert live(steps) == (None, {0: 0.5})
 
 
+def test_a_mark_beyond_the_end_of_the_step_counts_up_to_there() -> None:
+    steps = steps_of(("source_start", 0, 0, NAN, ""), ("dead_time", 34, 0, 0.5, ""), ("stop", 2, 65535, NAN, "time"))
+
+    assert live(steps) == (1.0, {0: 1.0})
+
+
+def test_the_mark_that_tells_of_a_silence_says_nothing_of_the_time_after_it() -> None:
+    steps = steps_of(
+        ("source_start", 0, 0, NAN, ""), ("dead_time", 1, 0, 0.9, ""), ("silent", 1, 0, 0.0, ""),
+        ("silent", 1, 1, 0.0, ""), ("dead_time", 4, 0, 0.2, ""), ("dead_time", 4, 1, 0.2, ""),
+        ("heard", 4, 0, NAN, ""), ("heard", 4, 1, NAN, ""), ("stop", 5, 65535, NAN, "time"),
+    )  # fmt: skip
+
+    assert live(steps) == (None, {0: pytest.approx(1.8)})
+    assert steps.live_shares == {0: 0.9}
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 10 * S), st.floats(0, 1)), min_size=1, max_size=8), st.integers(0, 5 * S),
 )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from support_readout import plan_of
 from support_slabs import Row, packets_from
 
+from daq.model.frontend import FrontEnd
 from daq.model.packets import Flag
 from daq.readout import presence as module
 from daq.readout.presence import Change, Presence
@@ -34,9 +35,9 @@ class Clock:
 class Scene:
     """Three boards that are heard when told, and their service events."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, front_end: FrontEnd | None = None) -> None:
         self.clock = clock
-        self.presence = Presence(plan_of(folder, *URLS, profile=FERS))
+        self.presence = Presence(plan_of(folder, *URLS, profile=FERS, front_end=front_end))
         self.counts = np.zeros((3, len(COUNTERS)), np.int64)
         self.presence.begin()
 
@@ -68,6 +69,14 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     return Scene(tmp_path, clock)
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Return boards that were told what to send."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return Scene(tmp_path, clock, FERS.transport.front_end)
 
 
 def test_one_that_falls_silent_while_others_go_on_is_told_once_and_once_when_it_is_back(scene: Scene) -> None:
@@ -116,6 +125,23 @@ def test_of_one_that_is_silent_altogether_service_events_are_not_missed_besides(
 
 def test_a_board_that_never_sent_a_service_event_is_not_blamed(scene: Scene) -> None:
     assert scene.go_on(6.0, 0, 1, 2) == []
+
+
+def test_a_board_that_was_told_to_send_service_events_and_never_does_is_said(set_up: Scene) -> None:
+    assert set_up.go_on(1.9, 0, 1, 2, serving=(0, 2)) == []
+    assert set_up.go_on(4.0, 0, 1, 2, serving=(0, 2)) == [(1, "silent", "service")]
+
+
+def test_boards_that_were_set_up_are_silent_even_when_all_are_for_no_time_of_the_detector(set_up: Scene) -> None:
+    set_up.go_on(1.0, 0, 1, 2, serving=(0, 1, 2))
+    set_up.clock.now_s += 1.6
+    fell = set_up.presence.changes()
+
+    assert [(change.source, change.kind, change.behind_s) for change in fell] == [
+        (0, "silent", 0.0), (1, "silent", 0.0), (2, "silent", 0.0),
+    ]  # fmt: skip
+    assert set_up.presence.sentence(fell[1]) == "source 1 (tcp://127.0.0.1:2) has sent nothing for 1.6 s"
+    assert set_up.go_on(0.1, 0, 1, 2, serving=(0, 1, 2)) == [(0, "heard", ""), (1, "heard", ""), (2, "heard", "")]
 
 
 def test_a_sentence_names_the_source_and_its_address(scene: Scene) -> None:
