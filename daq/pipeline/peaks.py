@@ -69,6 +69,15 @@ def peaks_in(spectrum: npt.NDArray[Any], axis: EnergyAxis, windows: Sequence[Ene
     ]
 
 
+def in_middle(peak: Peak, window: EnergyWindow) -> bool:
+    """Return True where the peak lies in the middle half of the window, or could by three of its standard deviations.
+
+    Off by a quarter of a 20 % window, 5 % of its energy, a peak of 9.8 % width has lost an eighth of its counts.
+    """
+    middle_kev = (window.lower_kev + window.upper_kev) / 2.0
+    return abs(peak.kev - middle_kev) <= (window.upper_kev - window.lower_kev) / 4.0 + 3.0 * peak.error_kev
+
+
 def _is_anothers(kev: float, own: EnergyWindow, windows: Sequence[EnergyWindow]) -> bool:
     if own.lower_kev <= kev < own.upper_kev:
         return False

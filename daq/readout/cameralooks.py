@@ -17,7 +17,7 @@ from daq.model.layout import Layout
 from daq.model.processing import Processing
 from daq.pipeline.framing import FramingRule, Pictures
 from daq.pipeline.framingrules import rule_of
-from daq.pipeline.peaks import peaks_in
+from daq.pipeline.peaks import in_middle, peaks_in
 from daq.pipeline.stages import Streams
 from daq.readout.ratesamples import RateSamples
 from daq.readout.snapshotformat import ArraySpec, array
@@ -29,6 +29,7 @@ FADES_S = (1.0, 4.0, 10.0)
 """After so long a persistence image has e^-1 of what it had; its rate in a pixel times this is what it tends to."""
 _PEAK_FADE_S = FADES_S[-1]
 _PEAKS_NS = 1_000_000_000
+_TWICE = 2
 _DEAD_TIME = MARKS.index("dead_time")
 
 
@@ -71,6 +72,7 @@ class CameraLooks:
         self._rates = RateSamples(now_ns, self._sample())
         self._peaks = np.full((*self._step.inside.shape, 2), np.nan)
         self._peaks_due_ns = now_ns
+        self._off = np.zeros(self._step.inside.shape, np.int64)
         self._live_share = np.full(len(rule.heads), np.nan)
         self._not_converted = np.zeros(len(rule.heads), np.uint64)
 
@@ -150,6 +152,14 @@ class CameraLooks:
             "camera_outside": int(self._step.outside.sum()),
         }
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return a sentence for each window whose peak has not lain in its middle half, twice one after the other."""
+        return [
+            f"head {self.rule.heads[head]}: the peak of {self.rule.windows[at]} is not in the middle half of the window"
+            for head, at in np.argwhere(self._off >= _TWICE).tolist()
+        ]
+
     def _note_marks(self, streams: Streams) -> None:
         """Keep the latest share of time in which each head could convert, and sum what it did not."""
         marks: Mapping[str, npt.NDArray[Any]] = streams.get("marks", {})
@@ -205,6 +215,8 @@ class CameraLooks:
         self._peaks[...] = np.nan
         for head, spectrum in enumerate(self._recent):
             for at, peak in enumerate(peaks_in(spectrum, self.rule.axis, self.rule.windows)):
+                good = peak is None or in_middle(peak, self.rule.windows[at])
+                self._off[head, at] = 0 if good else self._off[head, at] + 1
                 if peak is not None:
                     self._peaks[head, at] = peak.kev, peak.error_kev
 

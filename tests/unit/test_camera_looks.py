@@ -194,3 +194,16 @@ def test_weighted_images_are_there_where_a_map_is() -> None:
     assert "images_weighted" not in looks().arrays(0)
     np.testing.assert_array_equal(shown["images_weighted"], shown["images"][1:, 0] * 32768)
     assert seen.about["weighted"] == [[1, 0]]
+
+
+def test_a_peak_off_the_middle_of_its_window_is_warned_of_when_it_is_seen_again() -> None:
+    seen = looks()
+    for second in range(3):
+        for head, kev in ((0, 140.5), (1, 131.0)):
+            part = events(20_000, seed=2 * second + head, kev=kev)
+            part["singles"]["head"][:] = head
+            seen.see(part)
+        seen.arrays((1 + 2 * second) * 10**9)
+        expected = ["head 1: the peak of peak 126-154 keV is not in the middle half of the window"] if second else []
+        assert seen.warnings == expected
+    assert seen.rule.heads == (0, 1)
