@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from support_cli import Done, call
+from support_registry import only_place
 from support_station import RUN, STOPPED, ThreadedStation, alarm, progress, station_at
 
 from daq.cli import following
@@ -332,7 +333,7 @@ def test_after_the_daemon_has_ended_it_is_said_what_goes_on(tmp_path: Path, monk
         '[devices.rotation]\nability = "axis"\naxis = "gantry"\n[devices.hv]\nability = "high_voltage"\n'
     )
     monkeypatch.setenv("SERVICE_RESULT", "watchdog")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    only_place(tmp_path, monkeypatch)
 
     done = call("stop-motion", "--after-exit", "--site", site)
 
