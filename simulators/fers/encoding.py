@@ -89,12 +89,16 @@ def one_gain(present: Bools, value: Ints, is_low: Bools, fired: Bools) -> tuple[
     return packed.view("<u4").astype(np.uint32), lengths
 
 
-def old_protocol(words: Words) -> bytes:
-    """Return events in the older frame: big-endian, seven bytes of payload in eight, their number at the end."""
+def old_protocol(words: Words, said: Words | None = None) -> bytes:
+    """Return events in the older frame: big-endian, seven bytes of payload in eight, their number at the end.
+
+    `said` are the same words with other lengths in their headers than the events have.
+    """
     out, at = [], 0
+    said = words if said is None else said
     while at < len(words):
         length = int(words[at + 1]) & 0xFFFFFF
-        head = words[at : at + HEADER_WORDS].tolist()
+        head = said[at : at + HEADER_WORDS].tolist()
         payload = words[at + HEADER_WORDS : at + HEADER_WORDS + length].astype(">u4").tobytes()
         pieces = [payload[k : k + _OLD_PIECE].ljust(_OLD_PIECE, b"\0") for k in range(0, len(payload), _OLD_PIECE)]
         out += [

@@ -277,7 +277,8 @@ class Acquisition:
         self._kinds[f"{made.qualifier:#04x}"] += len(made.starts)
         self._sums += np.stack([made.high, made.low])
         words = self.faults.words(made.words, made.starts, self.seconds())
-        data = e.old_protocol(words) if self.link.old_protocol else words.astype("<u4").tobytes()
+        old = self.link.old_protocol
+        data = e.old_protocol(made.words, words) if old else words.astype("<u4").tobytes()
         self._digest.update(data)
         self._ready.append(data)
         self.waiting_bytes += len(data)

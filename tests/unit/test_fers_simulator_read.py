@@ -11,8 +11,9 @@ from daq.listmode.decoder import Decoded
 from daq.model.events import MARKS
 from daq.storage.kernels import load_decoder
 from simulators.faults.board import FaultBoard
+from simulators.faults.spec import parse_fault
 from simulators.fers.board import Board
-from simulators.fers.faults import FersRules, RunFaults
+from simulators.fers.faults import KINDS, FersRules, RunFaults
 from simulators.fers.registers import Command, Register
 from simulators.fers.run import Acquisition, Light, Link
 from simulators.fers.signals import PS, random_light
@@ -22,11 +23,14 @@ SERVICE = 3 << 18
 SECONDS = 1.05
 
 
-def started(control: int, world: World, link: Link, *, triggers: int = 1 << 2, rate: float = 1500) -> Acquisition:
+def started(
+    control: int, world: World, link: Link, *, triggers: int = 1 << 2, rate: float = 1500, faults: tuple[str, ...] = ()
+) -> Acquisition:
     """Return what runs on a board that was set up and started."""
     board = Board(7, Clock(), WriteFaults(), world.lock)
     light = Light(random_light(rate, PS, seed=2), None, seed=4)
-    run = Acquisition(board, world, light, link, RunFaults(FaultBoard(FersRules(1)), 0), [])
+    bad_days = FaultBoard(FersRules(1), [parse_fault(text, KINDS) for text in faults], kinds=KINDS)
+    run = Acquisition(board, world, light, link, RunFaults(bad_days, 0), [])
     for register, value in ((Register.ACQ_CTRL, control), (Register.TRG_MASK, triggers), (Register.TD_COARSE_THR, 300)):
         put(board, register, value)
     for chip in (0, 1):
@@ -37,9 +41,11 @@ def started(control: int, world: World, link: Link, *, triggers: int = 1 << 2, r
     return run
 
 
-def ran(control: int, *, old: bool = False, triggers: int = 1 << 2) -> tuple[Acquisition, bytes]:
+def ran(
+    control: int, *, old: bool = False, triggers: int = 1 << 2, faults: tuple[str, ...] = ()
+) -> tuple[Acquisition, bytes]:
     """Let a board run for a while of its own time; return it and its stream."""
-    run = started(control, World(speed=None), Link(1 << 24, 0.0, old), triggers=triggers)
+    run = started(control, World(speed=None), Link(1 << 24, 0.0, old), triggers=triggers, faults=faults)
     stream = bytearray()
     while run.seconds() < SECONDS:
         run.produce()
@@ -87,6 +93,16 @@ def test_amplitudes_times_and_losses_are_those_of_the_truth(gain: int, name: str
     lost_in_between = truth["triggers"] - len(singles["time_ps"])
     assert 0 < counted["triggers_lost"] <= lost_in_between
     assert (counted["service"], counted["spectroscopy"]) == (1, truth["events"][kind])
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_length_that_lies_costs_no_other_event_in_either_protocol(old: bool) -> None:
+    run, stream = ran(SPECTROSCOPY | BOTH, old=old, faults=("lie:share=0.05",))
+    _, counts = read(stream)
+    lies = run.faults.counts["lie"]
+
+    assert lies > 20
+    assert sum(run.truth()["events"].values()) - lies <= counts["spectroscopy"] + counts["service"]
 
 
 def test_a_service_event_tells_temperatures_bias_and_counts() -> None:
