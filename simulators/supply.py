@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +20,17 @@ class Chunk:
     source: int
     words: npt.NDArray[np.uint8]
     rewinds: bool = False
+
+
+PIECE_BYTES = 1 << 20
+
+
+def pieces_of(sources: Sequence[int], words: Sequence[npt.NDArray[np.uint8]], word_bytes: int) -> Iterator[list[Chunk]]:
+    """Yield the words of all sources, of one stretch of time, in pieces that a plan can hold."""
+    pieces = max(math.ceil(max(len(w) for w in words) / PIECE_BYTES), 1)
+    for piece in range(pieces):
+        cuts = [[len(w) // word_bytes * part // pieces * word_bytes for part in (piece, piece + 1)] for w in words]
+        yield [Chunk(source, w[begin:end]) for source, w, (begin, end) in zip(sources, words, cuts, strict=True)]
 
 
 class Supply(Protocol):

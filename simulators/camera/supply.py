@@ -11,17 +11,16 @@ import numpy as np
 
 from daq.errors import RefusedError, UsageError
 from simulators.camera.generate import Photons, Simulation, generate
-from simulators.camera.model import Scene
+from simulators.camera.model import Field, Scene, Source
 from simulators.camera.response import Reported, report
 from simulators.camera.words import HeadWords, Repeater
 from simulators.events import preamble_of
 from simulators.options import MAX_SOURCE
-from simulators.supply import Chunk, Instrument
+from simulators.supply import Chunk, Instrument, pieces_of
 
 PILOT_PHOTONS = 20_000
 PILOT_SECONDS = 1e-3
 MAX_LOOP_BYTES = 64 << 20
-PIECE_BYTES = 1 << 20
 
 
 class CameraSupply:
@@ -62,7 +61,9 @@ class CameraSupply:
         """Yield the words of all sources, a stretch of time after the other."""
         if self._loop:
             for repetition in range(self.repetitions):
-                yield from self._pieces(repetition)
+                yield from pieces_of(
+                    self.sources, [repeater.words(repetition) for repeater in self._loop], self.layout.word_bytes
+                )
             return
         makers = [HeadWords(self._device, heads) for heads in self._front_ends]
         for photons, reported in self._reported():
@@ -133,19 +134,6 @@ class CameraSupply:
         photons = generate(replace(self._scene, seconds=self.loop_ps / 1e12), self._seed)
         return photons, report(photons, self._scene.heads, self._noise())
 
-    def _pieces(self, repetition: int) -> Iterator[list[Chunk]]:
-        """Yield the words of a repetition in pieces that a plan can hold."""
-        words = [repeater.words(repetition) for repeater in self._loop]
-        pieces = max(math.ceil(max(len(w) for w in words) / PIECE_BYTES), 1)
-        size = self.layout.word_bytes
-        for piece in range(pieces):
-            cuts = [
-                (len(w) // size * piece // pieces * size, len(w) // size * (piece + 1) // pieces * size) for w in words
-            ]
-            yield [
-                Chunk(source, w[begin:end]) for source, w, (begin, end) in zip(self.sources, words, cuts, strict=True)
-            ]
-
 
 def scene_as_json(scene: Scene) -> dict[str, Any]:
     """Return all that a scene is made of, as JSON takes it."""
@@ -161,9 +149,16 @@ def scene_as_json(scene: Scene) -> dict[str, Any]:
             }
             for head in scene.heads
         ],
-        "sources": [{"kind": type(source).__name__.lower()} | asdict(source) for source in scene.sources],
+        "sources": [_source_as_json(source) for source in scene.sources],
         "medium": asdict(scene.medium) if scene.medium else None,
         "electronics": asdict(scene.electronics),
         "orders": scene.orders,
         "start_s": scene.start_s,
     }
+
+
+def _source_as_json(source: Source | Field) -> dict[str, Any]:
+    """Return a source with the names of its shape or mask, not their codes."""
+    if isinstance(source, Source):
+        return {"kind": "source", **asdict(source), "shape": source.shape.name.lower()}
+    return {"kind": "field", **asdict(source), "mask": asdict(source.mask) | {"kind": source.mask.kind.name.lower()}}

@@ -15,14 +15,13 @@ from simulators.options import MAX_SOURCE
 from simulators.pet.generate import Photons, blocks, generate
 from simulators.pet.model import Scan
 from simulators.pet.words import Repeater, SourceWords, loop_ps_counts, single_of, unit_ps
-from simulators.supply import Chunk, Instrument
+from simulators.supply import Chunk, Instrument, pieces_of
 
 LEAD_PS = 1_000_000
 """How much later than in the simulation everything is on the wire: before the first decay times may be below zero."""
 PILOT_DECAYS = 20_000
 MAX_LOOP_BYTES = 64 << 20
 """Eight million singles, of which the truth takes 38 bytes each, several times while it is sorted."""
-PIECE_BYTES = 1 << 20
 
 
 class PetSupply:
@@ -70,7 +69,9 @@ class PetSupply:
                 ]
             return
         for repetition in range(self.repetitions):
-            yield from self._pieces(repetition)
+            yield from pieces_of(
+                self.sources, [repeater.words(repetition) for repeater in self._loop], self.layout.word_bytes
+            )
 
     def photons(self) -> Iterator[Photons]:
         """Yield the singles that are sent, with the truth about them; of a loop those of one repetition."""
@@ -139,19 +140,6 @@ class PetSupply:
         photons = generate(replace(self._scan, seconds=self.loop_ps / 1e12), self._seed)
         folded = replace(photons, time_ps=photons.time_ps % self.loop_ps)
         return folded.rows(np.argsort(folded.time_ps, kind="stable"))
-
-    def _pieces(self, repetition: int) -> Iterator[list[Chunk]]:
-        """Yield the words of a repetition in pieces that a plan can hold."""
-        words = [repeater.words(repetition) for repeater in self._loop]
-        pieces = max(math.ceil(max(len(w) for w in words) / PIECE_BYTES), 1)
-        size = self.layout.word_bytes
-        for piece in range(pieces):
-            cuts = [
-                (len(w) // size * piece // pieces * size, len(w) // size * (piece + 1) // pieces * size) for w in words
-            ]
-            yield [
-                Chunk(source, w[begin:end]) for source, w, (begin, end) in zip(self.sources, words, cuts, strict=True)
-            ]
 
 
 def scan_as_json(scan: Scan) -> dict[str, Any]:

@@ -173,6 +173,7 @@ def test_a_scene_is_described_as_json() -> None:
 
     assert described["heads"][0]["collimator"]["hole_mm"] == 1.5
     assert [source["kind"] for source in described["sources"]] == ["field", "source"]
+    assert (described["sources"][0]["mask"]["kind"], described["sources"][1]["shape"]) == ("open", "point")
     assert described["medium"]["radius_mm"] == 100
 
 
