@@ -106,6 +106,7 @@ def test_counts_of_a_picture_are_those_of_the_file(looked: Looked, tmp_path: Pat
         singles = recording.table("singles", ["head", "windows"])
     head, windows = (singles.column(name).to_numpy() for name in ("head", "windows"))
 
+    assert len(shown["heads"]) == 2
     for entry in shown["heads"]:
         counted = [int(((head == entry["head"]) & (windows >> bit & 1 == 1)).sum()) for bit in range(2)]
         assert [image["counts"] for image in entry["images"]] == counted

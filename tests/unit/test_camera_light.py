@@ -56,6 +56,10 @@ def test_means_and_variances_of_codes_are_those_of_photoelectrons() -> None:
     assert np.abs((codes.mean(axis=0) - mean) / np.sqrt(variance / count)).max() < 4.5
     kurtosis = 2 + 1 / electrons
     assert np.abs((codes.var(axis=0) - variance) / variance / np.sqrt(kurtosis / count)).max() < 5
+    skew = (((codes - mean) / np.sqrt(variance)) ** 3).mean(axis=0)
+    few = electrons < 25
+    assert few.sum() > 5
+    assert np.abs(skew - 1 / np.sqrt(electrons))[few].max() < 0.1
 
 
 @pytest.mark.parametrize("energy_kev", [140.511, 364.489])
@@ -95,6 +99,8 @@ def test_gains_spread_and_drift_by_channel() -> None:
     early, late = (codes.astype(float).mean(axis=0) - channels.pedestal_adc for codes in (still, drifted))
 
     assert channels.gain.std() == pytest.approx(0.1, rel=0.3)
+    assert channels.drift_per_h.std() == pytest.approx(0.05, rel=0.3)
+    assert channels.pedestal_adc.std() == pytest.approx(6.0, rel=0.3)
     assert late / early == pytest.approx(1 + 2 * channels.drift_per_h, rel=0.01)
 
 

@@ -108,6 +108,7 @@ def test_spans_of_time_leave_out_what_is_between_them() -> None:
 
     np.testing.assert_array_equal(both.images, first.images + second.images)
     np.testing.assert_array_equal(both.weighted, first.weighted + second.weighted)
+    assert 0 < first.images.sum() < both.images.sum() < pictures_of([rows], RULE).images.sum()
 
 
 def test_without_windows_and_heads_every_event_is_in_one_image() -> None:
