@@ -47,7 +47,10 @@ def load_camera_calibration(path: Path | str) -> CameraCalibration:
     Raises `MissingError`, or `ProfileError` for one that is half written, changed, or says what cannot be.
     """
     path = Path(path)
-    tables = read_toml(path)
+    try:
+        tables = read_toml(path)
+    except ProfileError as why:
+        raise ProfileError(f"{why}: it was half written or damaged; put it aside") from None
     seal = tables.pop("seal", None)
     made, found = check(CameraCalibration, tables, _findings)
     if wrong := errors(found):

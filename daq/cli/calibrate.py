@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +24,18 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser = verbs.add_parser("energy-map", help="where the photopeak lies over the detector, by a flood")
     add_subject(parser)
     parser.add_argument("--flood", action="append", required=True, type=Path, metavar="DIR", help=FLOOD_HELP)
-    parser.add_argument("--pitch", type=float, default=10.0, metavar="MM", help="of the cells (default %(default)g)")
+    parser.add_argument(
+        "--pitch", type=above_zero, default=10.0, metavar="MM", help="of the cells (default %(default)g)"
+    )
     parser.set_defaults(run=run_energy_map)
 
     parser = verbs.add_parser("linearity", help="where positions belong, by two slit masks or a grid of holes")
     add_subject(parser)
     add_masks(parser)
     parser.add_argument("--holes", action="append", default=[], type=Path, metavar="DIR", help="a grid of holes")
-    parser.add_argument("--pitch", type=float, required=True, metavar="MM", help="from line to line, or hole to hole")
+    parser.add_argument(
+        "--pitch", type=above_zero, required=True, metavar="MM", help="from line to line, or hole to hole"
+    )
     parser.set_defaults(run=run_linearity)
 
     parser = verbs.add_parser("uniformity", help="what an event counts in pictures, by a flood")
@@ -52,6 +58,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     calibrate_check.add_verbs(verbs)
 
 
+_SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")
 FLOOD_HELP = "a recording of a flood; may be repeated: their counts are added"
 
 
@@ -60,12 +67,33 @@ def add_subject(parser: argparse.ArgumentParser, *, nuclide: str = "Tc-99m") -> 
     add = parser.add_argument
     add("--head", type=int, default=0, metavar="N", help="number of the head (default 0)")
     add("--scanner", metavar="NAME", help="scanner profile (default: that of the recording)")
-    add("--serial", metavar="TEXT", help="serial number of the head (default: of the board that was recorded)")
+    add("--serial", type=_serial, metavar="TEXT",
+        help="serial number of the head (default: of the board that was recorded)")  # fmt: skip
     add("--folder", type=Path, metavar="DIR", help="folder of the calibration files of heads")
-    add("--collimator", metavar="NAME", help="the collimator that was mounted (default: none)")
+    add("--collimator", metavar="NAME", help="the collimator that was mounted (default: as recorded, else none)")
     add("--nuclide", default=nuclide, metavar="NAME", help="what the source is of (default %(default)s)")
     add("--window", metavar="NAME=LOW-HIGH keV", help="the photopeak's window (default: the nuclide's first usual one)")
     add("--json", action="store_true", help="print the result as JSON")
+
+
+def above_zero(text: str) -> float:
+    """Return a finite number above zero, as an option's type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: a finite number above zero is needed")
+    return value
+
+
+def _serial(text: str) -> str:
+    """Return a serial number that can stand in the name of a file."""
+    if not _SERIAL.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: up to 40 letters, digits, '.', '_' and '-' are allowed, for it is part of a file's name"
+        )
+    return text
 
 
 def add_masks(parser: argparse.ArgumentParser) -> None:

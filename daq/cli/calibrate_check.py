@@ -20,7 +20,7 @@ BEFORE, AFTER = "before", "after"
 
 def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     """Add the verbs."""
-    from daq.cli.calibrate import FLOOD_HELP, add_masks, add_subject
+    from daq.cli.calibrate import FLOOD_HELP, above_zero, add_masks, add_subject
 
     parser = verbs.add_parser("list", help="list the calibrations in a folder, and which are in use")
     parser.add_argument("folder", type=Path, metavar="DIR")
@@ -37,8 +37,10 @@ def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     add_subject(parser)
     parser.add_argument("--flood", action="append", default=[], type=Path, metavar="DIR", help=FLOOD_HELP)
     add_masks(parser)
-    parser.add_argument("--pitch", type=float, default=30.0, metavar="MM", help="of the slits (default %(default)g)")
-    parser.add_argument("--limit", type=float, required=True, metavar="NUMBER",
+    parser.add_argument(
+        "--pitch", type=above_zero, default=30.0, metavar="MM", help="of the slits (default %(default)g)"
+    )
+    parser.add_argument("--limit", type=above_zero, required=True, metavar="NUMBER",
                         help="peak off by at most that many per cent; absolute linearity, mm; integral uniformity, "
                         "per cent")  # fmt: skip
     parser.set_defaults(run=run_verify)
@@ -47,14 +49,16 @@ def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     add_subject(parser)
     parser.add_argument("--flood", action="append", default=[], type=Path, metavar="DIR", help=FLOOD_HELP)
     add_masks(parser)
-    parser.add_argument("--pitch", type=float, default=30.0, metavar="MM", help="of the slits (default %(default)g)")
+    parser.add_argument(
+        "--pitch", type=above_zero, default=30.0, metavar="MM", help="of the slits (default %(default)g)"
+    )
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw floods, masks and spectra")
     parser.set_defaults(run=run_nema)
 
 
 def run_list(options: argparse.Namespace) -> int:
     """List the calibrations."""
-    from daq.cli.output import print_json, print_table
+    from daq.cli.output import print_json, print_line, print_table
     from daq.composition.calibrationlist import listed
 
     found = listed(options.folder)
@@ -64,6 +68,9 @@ def run_list(options: argparse.Namespace) -> int:
     columns = ("head", "kind", "made", "serial", "state", "checked", "file")
     rows = [[str(each[name]) for name in columns] for each in found]
     print_table("", columns, rows)
+    for each in found:
+        if each["problem"]:
+            print_line(f"{each['state']}: {each['problem']}")
     return 0
 
 
@@ -91,7 +98,8 @@ def run_verify(options: argparse.Namespace) -> int:
     calibration = load_camera_calibration(options.file)
     options.folder = options.folder or options.file.parent
     options.head, options.nuclide = calibration.head, calibration.nuclide or options.nuclide
-    options.collimator = options.collimator or calibration.collimator
+    if calibration.kind == "uniformity":
+        options.collimator = options.collimator or calibration.collimator
     options.serial = options.serial or calibration.serial
     done = verified(
         bench_asked(options, recorded[0]), calibration, floods=options.flood, slits_x=options.slits_x,

@@ -11,12 +11,12 @@ _EXIT_FAILED = 6
 
 def add_verbs(verbs: argparse._SubParsersAction[Any]) -> None:
     """Add the verbs."""
-    from daq.cli.calibrate import FLOOD_HELP, add_subject
+    from daq.cli.calibrate import FLOOD_HELP, above_zero, add_subject
 
     parser = verbs.add_parser("peak", help="find the photopeak; on a source correct it within a limit")
     add_subject(parser)
     parser.add_argument("recording", type=Path, metavar="DIR", help="a recording of a source or of a patient")
-    parser.add_argument("--limit", type=float, required=True, metavar="PERCENT", help="how far off it may be")
+    parser.add_argument("--limit", type=above_zero, required=True, metavar="PERCENT", help="how far off it may be")
     parser.add_argument(
         "--patient", action="store_true", help="only verify: scatter in a patient pulls the peak low; exit 6 beyond"
     )

@@ -160,6 +160,11 @@ def head_spectrum(bench: HeadBench, directories: Sequence[Path], used: HeadCorre
     for events in bench.events(directories, used):
         inside = bench.field.holds(events.x_mm, events.y_mm)
         whole.counts[:] += spectrum(events.energy_kev[inside], upper_kev=upper_kev).counts
+    if not whole.counts.any():
+        where = ", ".join(map(str, directories))
+        raise RefusedError(
+            f"head {bench.head.number}: no event up to {upper_kev:.5g} keV in its field of view in {where}"
+        )
     return whole
 
 

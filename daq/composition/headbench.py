@@ -126,7 +126,7 @@ def bench_of(
 
     The scanner is that of the recording where none is named, the window the usual one of the nuclide. Raises
     `UsageError` where no scanner is known, `MissingError` for a head that it does not have, `RefusedError` for a serial
-    number that is not that of the board that was recorded.
+    number or a collimator that is not the one that was recorded with.
     """
     manifest = manifest_of(directory)
     profile = _scanner(manifest, scanner)
@@ -135,7 +135,8 @@ def bench_of(
         known = ", ".join(str(head.number) for head in profile.heads) or "none"
         raise MissingError(f"head {number}: scanner {profile.id} has heads {known}")
     chosen = window or photopeaks(nuclide_name)[0].window
-    return HeadBench(heads[0], heads[0].instrument, folder, _serial(manifest, number, serial), collimator,
+    mounted = _mounted(manifest, profile, directory, collimator)
+    return HeadBench(heads[0], heads[0].instrument, folder, _serial(manifest, number, serial), mounted,
                      nuclide_name, chosen)  # fmt: skip
 
 
@@ -162,6 +163,17 @@ def _scanner(manifest: Manifest, name: str | None) -> Any:
     if manifest.scanner is None:
         raise UsageError("--scanner is missing, and the recording names none: the size of the head is not known")
     return ScannerProfile.model_validate_json(json.dumps(manifest.scanner))
+
+
+def _mounted(manifest: Manifest, scanner: Any, directory: Path, given: str | None) -> str | None:
+    """Return the collimator that was recorded with, else the given one; refuse two that differ and an unknown one."""
+    recorded = manifest.calibrations.get("collimator")
+    if recorded is not None and given is not None and recorded != given:
+        raise RefusedError(f"{directory} was recorded with collimator {recorded}, not {given}")
+    if given is not None and given not in scanner.collimators:
+        known = ", ".join(sorted(scanner.collimators)) or "none"
+        raise RefusedError(f"collimator {given}: scanner {scanner.id} has {known}")
+    return str(recorded) if recorded is not None else given
 
 
 def _serial(manifest: Manifest, number: int, given: str | None) -> str | None:

@@ -12,7 +12,7 @@ from daq.errors import MismatchError, RefusedError
 from daq.listmode.columns import decoded_columns
 from daq.model.calibration import moment
 from daq.model.events import AMPLITUDES
-from daq.model.headcalibration import HeadCorrections
+from daq.model.headcalibration import HeadCorrections, steps_of
 from device_profiles.camerachoice import Wanted, calibrations_in, choose
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Camera:
     def note(self, manifest: Manifest) -> None:
         """Name in the manifest what was used and what was not."""
         if not self.heads:
+            if self.collimator is not None:
+                manifest.calibrations = {**manifest.calibrations, "collimator": self.collimator}
             return
         used: list[dict[str, Any]] = [
             {"head": each.head, **one.model_dump(mode="json")} for each in self.heads for one in each.used
@@ -106,7 +108,8 @@ def camera_of(
                 profile.id, head, at or datetime.now(UTC), (serials or {}).get(head.number), collimator, tuple(windows)
             ),
         )
-        made.append(chosen.corrections)
+        steps = steps_of(profile.layout) if chosen.corrections.used else HeadCorrections.model_fields["steps"].default
+        made.append(chosen.corrections.model_copy(update={"steps": steps}))
         left_out += chosen.left_out
         if folder is not None and not chosen.calibrations:
             left_out.append(f"head {head.number}: {folder} holds no calibration of it that fits")

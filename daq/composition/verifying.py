@@ -31,10 +31,13 @@ def verified(
         raise RefusedError(f"{calibration.id} was made of {', '.join(sorted(own))}: a check needs another recording")
     used = bench.corrections()
     if calibration.id not in [one.id for one in used.used]:
-        raise RefusedError(
-            f"{calibration.id} would not be in use: a newer {calibration.kind} is, or it does not fit this head, "
-            "collimator or window"
+        newer = next((one.id for one in used.used if one.kind == calibration.kind), None)
+        why = (
+            f"{newer} is"
+            if newer
+            else "it does not fit this head, serial number, collimator or window, or failed before"
         )
+        raise RefusedError(f"{calibration.id} would not be in use: {why}")
     if calibration.kind in ("peaking", "energy-map"):
         value, unit, what = _peak(bench, floods, used)
     elif calibration.kind == "linearity":

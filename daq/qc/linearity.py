@@ -25,6 +25,8 @@ _FINER = 8
 _HOLE_REACH = 0.45
 """A hole is looked for within this share of the pitch around where its neighbours say."""
 _FEWEST_IN_HOLE = 50
+_HOLE_CORE = 0.4
+"""A hole has more than this share of what is near within half of the reach: flat counts have a quarter there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +164,15 @@ class _Holes:
             if np.abs(moved - place).max() < 0.1 * self._pixel:
                 break
             place = moved
-        return moved if np.abs(moved - expected).max() <= reach else None
+        if np.abs(moved - expected).max() > reach or not self._is_hole(part, across, along, moved):
+            return None
+        return np.asarray(moved)
+
+    def _is_hole(self, part: Floats, across: npt.NDArray[np.int64], along: npt.NDArray[np.int64], at: Floats) -> bool:
+        """Return False where counts are spread as those of a flood, which has a centroid anywhere."""
+        core = _HOLE_REACH * self._pitch / 2
+        inner = part[np.abs(self._y[along] - at[1]) <= core][:, np.abs(self._x[across] - at[0]) <= core]
+        return bool(inner.sum() > _HOLE_CORE * part.sum())
 
 
 def _spline(points: Floats) -> tuple[Floats, Floats]:

@@ -39,19 +39,21 @@ class Peak:
         return 100.0 * self.fwhm / self.at
 
 
-def peak_near(axis: Floats, counts: npt.NDArray[Any], *, low: float, high: float, what: str = "spectrum") -> Peak:
+def peak_near(
+    axis: Floats, counts: npt.NDArray[Any], *, low: float, high: float, what: str = "spectrum", unit: str = ""
+) -> Peak:
     """Return the highest peak between `low` and `high` on an evenly spaced `axis` (centres of bins).
 
     Raises `RefusedError` where there is none: nothing there, or the highest bin is the first or last one looked at.
     """
     values = np.asarray(counts, np.float64)
     chosen = np.flatnonzero((axis >= low) & (axis <= high))
-    where = f"{what} between {low:g} and {high:g}"
+    where = f"{what} between {low:.5g} and {high:.5g}{unit}"
     if len(chosen) < _FEWEST_FOR_PARABOLA or values[chosen].max() <= 0.0:
         raise RefusedError(f"{where}: no counts, so no peak")
     top = int(chosen[np.argmax(_three_bin_mean(values)[chosen])])
     if top in (chosen[0], chosen[-1]):
-        raise RefusedError(f"{where}: it is highest at the end, {axis[top]:g}, so no peak lies inside")
+        raise RefusedError(f"{where}: it is highest at the end, {axis[top]:.5g}{unit}, so no peak lies inside")
     return peak_at(axis, values, top)
 
 

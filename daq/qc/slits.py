@@ -22,6 +22,8 @@ BIN_MM = 0.6
 NEMA_COUNTS_PER_PEAK = 1_000
 _FEWEST_IN_PEAK = 50
 _FEWEST_PEAKS = 4
+_FEWEST_SHARE = 0.25
+"""Of the peaks of a mask: fewer that stand out are noise, as in a flood."""
 _CENTROID_STEPS = 8
 
 
@@ -113,9 +115,10 @@ def slit_peaks(
     for strip in outwards:
         moved = _neighbours(found[0] - lines, strips_mm, int(strip))
         _strip_peaks(axis_mm, np.asarray(counts[strip], np.float64), lines, mask.pitch_mm, moved, found[:, strip])
-    if np.isfinite(found[0]).sum() < _FEWEST_PEAKS:
+    known = np.isfinite(found[0])
+    if known.sum() < _FEWEST_PEAKS or known.mean() < _FEWEST_SHARE:
         raise RefusedError(
-            f"{np.isfinite(found[0]).sum()} of {found[0].size} peaks of a mask with lines every {mask.pitch_mm:g} mm "
+            f"{known.sum()} of {found[0].size} peaks of a mask with lines every {mask.pitch_mm:g} mm "
             "were found: too few counts, or another mask"
         )
     return SlitPeaks(mask, lines, strips_mm, *found)

@@ -51,7 +51,12 @@ def spectrum(energy_kev: npt.NDArray[Any], *, upper_kev: float, bin_kev: float =
 def photopeak(found: Spectrum, line_kev: float, *, search: float = SEARCH) -> Peak:
     """Return the photopeak of a line; raise `RefusedError` where no peak is within `search` (a share) of it."""
     return peak_near(
-        found.centres_kev, found.counts, low=line_kev * (1 - search), high=line_kev * (1 + search), what="the spectrum"
+        found.centres_kev,
+        found.counts,
+        low=line_kev * (1 - search),
+        high=line_kev * (1 + search),
+        what="the spectrum",
+        unit=" keV",
     )
 
 

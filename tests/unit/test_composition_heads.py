@@ -44,6 +44,14 @@ def folder(path: Path, *kinds: str, head: int = 1) -> Path:
     return path
 
 
+def test_the_collimator_is_noted_without_any_calibration_too() -> None:
+    manifest = new_manifest(XYE, identity="a", source="s", stop="end")
+
+    camera_of(XYE, scanner(), None, collimator="LEHR").note(manifest)
+
+    assert manifest.calibrations["collimator"] == "LEHR"
+
+
 def test_heads_without_calibrations_stay_as_the_front_end_gives_them() -> None:
     camera = camera_of(XYE, scanner(), None, windows=[PHOTOPEAK])
     assert (camera.heads, camera.left_out) == ((), ())

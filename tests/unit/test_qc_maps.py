@@ -111,6 +111,20 @@ def test_a_dark_grid_of_holes_is_refused() -> None:
         of_holes(np.zeros((170, 210)), 1.5, pitch_mm=15.0, rows=15, columns=19)
 
 
+def test_a_flood_is_no_grid_of_holes() -> None:
+    seen = picture(*flat(1_000_000, 3), rows=170, columns=210, pixel_mm=1.5)
+
+    with pytest.raises(RefusedError, match="of 285 holes every 15 mm were found: too few counts, or another mask"):
+        of_holes(seen, 1.5, pitch_mm=15.0, rows=15, columns=19)
+
+
+def test_a_flood_is_no_mask_of_slits() -> None:
+    strips, axis, counts = profiles(*flat(1_000_000, 4), across="x", field=FIELD, strip_mm=7.5)
+
+    with pytest.raises(RefusedError, match="peaks of a mask with lines every 15 mm were found"):
+        slit_peaks(strips, axis, counts, mask=SlitMask("x", 15.0), field=FIELD)
+
+
 def test_a_distortion_that_folds_over_is_refused() -> None:
     mask = SlitMask("x", 15.0)
     found = of_slits(_peaks_at(mask, lambda x: -1.5 * x))
