@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from support_pet import Check, counted, share
+from support_pet import Check, counted, share, window_share
 from support_scenes import (
     CRYSTAL,
     FACE_MM,
@@ -262,11 +262,6 @@ def peak(photons: Photons, response: Response) -> Reported:
     """Return what a head reports of photons that left all their energy."""
     whole = photons.rows((photons.flags & PhotonFlag.CONTINUUM) == 0)
     return report(whole, (SimulatedHead(0, CRYSTAL, response=response),), np.random.default_rng(77))
-
-
-def window_share(low: float, high: float, mean: float, sigma: float) -> float:
-    """Return the share of normal values between two limits."""
-    return (math.erf((high - mean) / sigma / math.sqrt(2)) - math.erf((low - mean) / sigma / math.sqrt(2))) / 2
 
 
 def drift(scale: int) -> list[Check]:

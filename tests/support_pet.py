@@ -47,6 +47,11 @@ def share(name: str, hits: int, trials: int, chance: float) -> Check:
     return Check(name, hits / trials, chance, math.sqrt(chance * (1 - chance) / trials))
 
 
+def window_share(low: float, high: float, mean: float, sigma: float) -> float:
+    """Return the share of normal values between two limits."""
+    return (math.erf((high - mean) / sigma / math.sqrt(2)) - math.erf((low - mean) / sigma / math.sqrt(2))) / 2
+
+
 def in_batches(name: str, counts: np.ndarray, expected: float) -> Check:
     """The sum of the counts of equal stretches of time, whose spread says how far off the sum may be."""
     return Check(name, float(counts.sum()), expected, float(counts.std(ddof=1)) * math.sqrt(len(counts)))

@@ -22,6 +22,7 @@ from support_pet import (
     single_acceptance,
     small_ring,
     true_pairs,
+    window_share,
 )
 
 from daq.model.nuclide_table import nuclide
@@ -33,10 +34,6 @@ Form = Callable[[int], list[Check]]
 BETA = 0.9673
 SHARP = Detectors(energy_fwhm=0.0, coincidence_fwhm_ps=0.0)
 PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
-
-
-def window_share(low: float, high: float, mean: float, sigma: float) -> float:
-    return (math.erf((high - mean) / sigma / math.sqrt(2)) - math.erf((low - mean) / sigma / math.sqrt(2))) / 2
 
 
 def decay(scale: int) -> list[Check]:

@@ -153,6 +153,14 @@ def manifest_of(run: Running) -> Manifest:
     return load_manifest(run.folder / "run")
 
 
+def recorded(run: Running) -> dict[int, int]:
+    """Return what was recorded of each source, by a ledger that balances."""
+    ledger = manifest_of(run).ledger
+    assert ledger is not None
+    assert ledger.balanced
+    return {source.source: source.recorded for source in ledger.sources}
+
+
 def received(run: Running, words: int) -> None:
     until(lambda: run.readout.status().get("words_received", 0) >= words, f"{words} words received")
 

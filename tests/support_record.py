@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support_cli import call, left_in, processes_with
 from support_readout import until
+
+from daq.errors import ScandaqError
+from daq.readout.liveview import LiveView
 
 PROFILE = "siemens-petlink32"
 
@@ -32,3 +35,11 @@ def temporary_folder(tmp_path: Path) -> Iterator[Path]:
     yield folder
     until(lambda: not left_in(folder), f"an empty {folder}: {left_in(folder)}")
     assert processes_with(str(tmp_path)) == []
+
+
+def attached(temporary: Path, views: list[LiveView]) -> bool:
+    """Attach to the readout as soon as it has something to show."""
+    for control in temporary.glob("scandaq/*/control"):
+        with suppress(ScandaqError):
+            views.append(LiveView.attach(control))
+    return bool(views)

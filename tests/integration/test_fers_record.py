@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_readout import Running, manifest_of, plan_of, running, until
+from support_readout import Running, manifest_of, plan_of, recorded, running, until
 from support_simulators import WAIT_S, Simulator, simulator
 
 from daq.composition.heads import camera_of
@@ -86,13 +86,6 @@ def told(**changes: Any) -> FrontEnd:
     return front_end.model_copy(update={"board": front_end.board.model_copy(update=changes)})
 
 
-def counted(run: Running) -> dict[int, int]:
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert ledger.balanced
-    return {source.source: source.recorded for source in ledger.sources}
-
-
 def marks(run: Running, *kinds: str) -> list[dict[str, Any]]:
     found = [mark for batch in open_listmode(run.folder / "run").batches("marks") for mark in batch.to_pylist()]
     return [mark for mark in found if mark["kind"] in kinds]
@@ -124,7 +117,7 @@ def test_two_boards_record_what_they_sent_and_their_live_times_are_those_of_the_
     live = step_of(run).source_live_ps
     for number, board in enumerate(truth):
         sent = sum(board["events"].values())
-        assert 0.8 * 2 * RATE < counted(run)[number] <= sent
+        assert 0.8 * 2 * RATE < recorded(run)[number] <= sent
         assert run.last_status[f"board_{number}_serial"] == PID + number
         share = 1 - board["busy_s"] / board["seconds"]
         assert live[number] == pytest.approx(share * 2e12, rel=0.01)
@@ -138,8 +131,8 @@ def test_a_head_that_is_unplugged_is_marked_and_the_others_data_survive(tmp_path
         assert run.readout.status()["state"] == "recording"
         assert run.finish() == 0
 
-    assert counted(run)[0] > 0.8 * 3.7 * RATE
-    assert 0 < counted(run)[1] < counted(run)[0]
+    assert recorded(run)[0] > 0.8 * 3.7 * RATE
+    assert 0 < recorded(run)[1] < recorded(run)[0]
     said = [(mark["kind"], mark["source"]) for mark in marks(run, "silent", "heard") if mark["text"] == ""]
     assert said == [("silent", 1), ("heard", 1)]
     assert f"source 1 ({boards.urls[1].partition('?')[0]}) has sent nothing for 1." in str(run.last_status["warnings"])
@@ -154,7 +147,7 @@ def test_a_head_whose_connection_is_cut_ends_there_and_the_other_goes_on(tmp_pat
     with running(plan_for(tmp_path, *boards.urls, stop="time=2s")) as run:
         assert run.finish() == 0
 
-    assert counted(run)[0] < 0.6 * counted(run)[1]
+    assert recorded(run)[0] < 0.6 * recorded(run)[1]
     assert list(manifest_of(run).time["lost_sources"]) == ["0"]
     assert [mark["source"] for mark in marks(run, "source_end")] == [0]
     boards.told(lambda each: not any(board["running"] for board in each))
@@ -243,7 +236,7 @@ def test_a_board_that_restarts_in_mid_recording_is_lost_and_said_and_stops_nothi
     with running(plan_for(tmp_path, *boards.urls, stop="time=2s")) as run:
         assert run.finish() == 0
 
-    assert counted(run)[1] < 0.6 * counted(run)[0]
+    assert recorded(run)[1] < 0.6 * recorded(run)[0]
     assert list(manifest_of(run).time["lost_sources"]) == ["1"]
     boards.fault()
     replayed_alike(run)
@@ -256,7 +249,7 @@ def test_a_chain_of_boards_begins_together(tmp_path: Path, boards: Boards) -> No
 
     truth = boards.told(lambda each: not any(board["running"] for board in each))
     assert truth[0]["seconds"] == pytest.approx(truth[1]["seconds"], abs=1e-3)
-    assert min(counted(run).values()) > 0.8 * RATE
+    assert min(recorded(run).values()) > 0.8 * RATE
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import pytest
 from PIL import Image
 from support_cli import call, done, started
 from support_readout import until
-from support_record import temporary_folder
+from support_record import attached, temporary_folder
 from support_simulators import simulator
 
-from daq.errors import ScandaqError
 from daq.readout.liveview import LiveView
 from daq.storage.pictures import pictures_in
 from daq.storage.reader import open_listmode
@@ -50,13 +48,6 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
             ended = done(process)
             yield Looked(folder / "run", view.figures(), view.about["looks"]["camera"])
         assert ended.code == 0, ended.err
-
-
-def attached(temporary: Path, views: list[LiveView]) -> bool:
-    for control in temporary.glob("scandaq/*/control"):
-        with suppress(ScandaqError):
-            views.append(LiveView.attach(control))
-    return bool(views)
 
 
 def test_what_was_seen_live_is_what_the_file_gives_pixel_for_pixel(looked: Looked) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support_cli import done, started
 from support_readout import until
-from support_record import temporary_folder
+from support_record import attached, temporary_folder
 from support_simulators import simulator
 
-from daq.errors import ScandaqError
 from daq.readout.liveview import LiveView
 from daq.storage.listing import load_manifest
 
@@ -22,14 +20,6 @@ from daq.storage.listing import load_manifest
 def temporary(tmp_path: Path) -> Iterator[Path]:
     with temporary_folder(tmp_path) as folder:
         yield folder
-
-
-def attached(temporary: Path, views: list[LiveView]) -> bool:
-    """Attach to the readout as soon as it has something to show."""
-    for control in temporary.glob("scandaq/*/control"):
-        with suppress(ScandaqError):
-            views.append(LiveView.attach(control))
-    return bool(views)
 
 
 def test_what_is_seen_of_a_point_source_is_where_it_stands(tmp_path: Path, temporary: Path) -> None:

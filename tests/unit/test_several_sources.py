@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from support_readout import FrontEnd, Running, free_port, manifest_of, plan_of, received, running, until
+from support_readout import FrontEnd, Running, free_port, manifest_of, plan_of, received, recorded, running, until
 
 from daq.errors import DeadlineError, RefusedError, UsageError
 from daq.readout.opening import open_source
@@ -33,13 +33,6 @@ def two_pushing(folder: Path, *numbers: int) -> Iterator[tuple[Running, list[Fro
         for end in ends:
             stack.callback(end.close)
         yield run, ends
-
-
-def recorded(run: Running) -> dict[int, int]:
-    ledger = manifest_of(run).ledger
-    assert ledger is not None
-    assert ledger.balanced
-    return {source.source: source.recorded for source in ledger.sources}
 
 
 def marks(run: Running, *kinds: str) -> list[tuple[str, int, str]]:
