@@ -22,6 +22,8 @@ from daq.wire.fers_setup import Board, Found, Place, Sequence, halt, identify, r
 
 _LOG = logging.getLogger(__name__)
 REPLY_WAIT_S = 2.0
+MOST_SEQUENCE_S = 30.0
+"""For all commands of a sequence: a set-up has about a thousand, and nobody can stop a recording that arms."""
 _GOODBYE_WAIT_S = 0.5
 _KEEP_ALIVE = {socket.TCP_KEEPIDLE: 2, socket.TCP_KEEPINTVL: 1, socket.TCP_KEEPCNT: 3}
 """After so many seconds of silence a probe goes out: a board without power, or begun anew, does not stay unnoticed."""
@@ -36,12 +38,16 @@ class FersLink:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = self._connected(connect_s)
 
-    def run(self, sequence: Sequence[Found], *, reply_wait_s: float = REPLY_WAIT_S) -> Found:
+    def run(
+        self, sequence: Sequence[Found], *, reply_wait_s: float = REPLY_WAIT_S, within_s: float = MOST_SEQUENCE_S
+    ) -> Found:
         """Carry out a sequence and return its result; errors say of which board."""
+        give_up_s, asked = time.monotonic() + within_s, 0
         try:
             request = next(sequence)
-            while True:
-                request = sequence.send(self.ask(request, reply_wait_s))
+            while time.monotonic() < give_up_s:
+                request, asked = sequence.send(self.ask(request, reply_wait_s)), asked + 1
+            raise DeadlineError(f"the board answered {asked} commands within {within_s:g} s, which were not all")
         except StopIteration as end:
             found: Found = end.value
             return found

@@ -13,7 +13,7 @@ import pytest
 from daq.errors import DeadlineError, ReadbackError, RefusedError, UnreachableError
 from daq.readout.fers import FersLink
 from daq.wire.fers import Register, Request, parse_request, read_register, value_of
-from daq.wire.fers_setup import identify, stop
+from daq.wire.fers_setup import identify, runs, stop
 
 Answer = Callable[[socket.socket, Request], None]
 
@@ -101,6 +101,16 @@ def test_an_error_in_a_sequence_says_of_which_board() -> None:
 
     with board(goes_on) as link, pytest.raises(ReadbackError, match=r"tcp://127\.0\.0\.1:\d+: .* still runs"):
         link.run(stop())
+
+
+def test_a_board_that_answers_each_command_in_time_and_is_too_slow_for_all_is_given_up() -> None:
+    def answer(peer: socket.socket, request: Request) -> None:
+        del request
+        time.sleep(0.05)
+        peer.sendall(bytes(4))
+
+    with board(answer) as link, pytest.raises(DeadlineError, match=r"answered \d commands within 0\.2 s"):
+        link.run(runs(time.monotonic), within_s=0.2)
 
 
 def test_several_threads_get_their_own_replies() -> None:
