@@ -1,6 +1,7 @@
 """What turns one head's light or raw positions into corrected positions and energies: plain data for the plan.
 
     amplitudes -> (code - pedestal_adc) * kev_per_adc -> estimator -> x, y, E
+    words with x, y, E -> spread evenly over the steps they come in
     energy_kev = E / energy(x, y);  x_mm = x + shift_x(x, y), y_mm = y + shift_y(x, y)
 
 The two corrections keep every count. Uniformity comes last and counts with a weight: an event at the corrected (x, y)
@@ -19,7 +20,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from daq.errors import ProfileError
 from daq.model.camera import MOST_CHANNELS, Sensors
-from daq.model.layout import Strict
+from daq.model.layout import Layout, Strict
 
 MOST_POINTS = 512
 CameraCalibrationKind = Literal[
@@ -88,6 +89,10 @@ class HeadCorrections(Strict):
     used: tuple[CalibrationReference, ...] = ()
     sensors: Sensors | None = None
     """Required where the front end sends amplitudes of channels."""
+    steps: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (0.0, 0.0, 0.0)
+    """Of x and y in mm and of energies in keV, where the words of a front end hold them in steps: events are spread
+    evenly over a step before they are corrected, or pictures and spectra would show its beats with pixels and bins.
+    0: taken as they come."""
     estimator: Estimator = "anger"
     light: LightResponse | None = None
     """What a sensor gets by its distance from the flash; required by the maximum-likelihood estimator."""
@@ -110,6 +115,16 @@ class HeadCorrections(Strict):
     """By window name; a window without a map counts 1."""
     collimator: str | None = None
     """The collimator that the uniformity map belongs to; None: measured without one."""
+
+
+def steps_of(layout: Layout) -> tuple[float, float, float]:
+    """Return the steps in which singles of a layout hold x, y and energy; 0 where they do not hold them.
+
+    Where kinds of words differ, the finest: what is spread too little keeps its place.
+    """
+    fields = [one for kind in layout.kinds.values() if kind.yields == "single" for one in kind.fields.values()]
+    of = {name: [abs(one.scale) for one in fields if one.to == name] for name in ("x_mm", "y_mm", "energy_kev")}
+    return min(of["x_mm"], default=0.0), min(of["y_mm"], default=0.0), min(of["energy_kev"], default=0.0)
 
 
 class LightResponse(Strict):

@@ -7,10 +7,11 @@ from typing import Any
 from numba import float32, int64, types, uint8, uint64
 
 from daq.model.kernel import kernel, spliced
+from daq.pipeline.headspread import mixed, share
 from daq.pipeline.headtables import ENERGY, EVENTS, SHIFT_X, SHIFT_Y
 
 _array: Any = types.Array
-_READ = {kind: _array(kind, 1, "C", readonly=True) for kind in (uint8, float32)}
+_READ = {kind: _array(kind, 1, "C", readonly=True) for kind in (uint8, int64, float32)}
 
 
 @spliced
@@ -33,15 +34,18 @@ def looked_up(values: Any, where: Any, frame: Any, head: Any, kind: int, x: Any,
 
 @kernel(
     types.void(
-        _READ[uint8], uint8[::1], _READ[float32], _READ[float32], _READ[float32], float32[::1], int64[:, :, ::1],
-        float32[:, :, ::1], float32[::1], float32[::1], float32[::1], int64[:, ::1],
+        _READ[uint8], uint8[::1], _READ[int64], _READ[float32], _READ[float32], _READ[float32], float32[:, ::1],
+        float32[::1], int64[:, :, ::1], float32[:, :, ::1], float32[::1], float32[::1], float32[::1], int64[:, ::1],
     )
 )  # fmt: skip
 def correct(
-    heads: Any, index: Any, x: Any, y: Any, energy: Any, values: Any, where: Any, frame: Any, x_mm: Any, y_mm: Any,
-    kev: Any, counts: Any,
+    heads: Any, index: Any, times: Any, x: Any, y: Any, energy: Any, steps: Any, values: Any, where: Any, frame: Any,
+    x_mm: Any, y_mm: Any, kev: Any, counts: Any,
 ) -> None:  # fmt: skip
-    """Fill corrected positions and energies, which may lie where the raw ones do; count events by head."""
+    """Fill corrected positions and energies, which may lie where the raw ones do; count events by head.
+
+    What comes in `steps` [heads, 3] is spread over them before it is corrected.
+    """
     known = uint64(where.shape[0])
     for row in range(len(heads)):
         one = uint64(row)
@@ -50,6 +54,11 @@ def correct(
         counts[head, EVENTS] += 1
         shift_x = shift_y = float32(0)
         if head < known:
+            if steps[head, 0] or steps[head, 1] or steps[head, 2]:
+                bits = mixed(times[one], raw_x, raw_y, raw_kev)
+                raw_x += share(bits, 0) * steps[head, 0]
+                raw_y += share(bits, 1) * steps[head, 1]
+                raw_kev += share(bits, 2) * steps[head, 2]
             if where[head, ENERGY, 1]:
                 raw_kev /= looked_up(values, where, frame, head, ENERGY, raw_x, raw_y)
             if where[head, SHIFT_X, 1]:

@@ -4,7 +4,7 @@
 
 No event is dropped: one whose light is saturated, piled up or gives no position keeps its row, with NaN for position
 and energy, so that it lies in no window; it is counted by head and cause. A head that sends positions and energies has
-these corrected only.
+these spread over the steps in which they come, and corrected, only.
 """
 
 from __future__ import annotations
@@ -88,22 +88,23 @@ class HeadStage:
         heads = singles.get("head")
         if heads is None:
             heads = np.repeat(sources, np.diff(ends, prepend=0)).astype(np.uint8)
+        times = np.ascontiguousarray(singles["time_ps"], np.int64)
         if AMPLITUDES in singles:
             self._place(heads, singles[AMPLITUDES], x_mm, y_mm, kev)
             if self._maps.where.any():
-                self._correct(heads, (x_mm, y_mm, kev), made, np.zeros_like(self._counts))
+                self._correct(heads, times, (x_mm, y_mm, kev), made, np.zeros_like(self._counts))
         else:
-            self._correct(heads, _positions(singles), made, self._counts)
+            self._correct(heads, times, _positions(singles), made, self._counts)
         kept = {name: values for name, values in singles.items() if name not in (AMPLITUDES, "energy_adc", *_MADE)}
         return {**kept, **made}
 
-    def _correct(self, heads: Any, raw: tuple[Any, Any, Any], made: Columns, counts: Ints) -> None:
+    def _correct(self, heads: Any, times: Ints, raw: tuple[Any, Any, Any], made: Columns, counts: Ints) -> None:
         """Fill in what the maps make of raw positions and energies, and count the events."""
         raw_x, raw_y, raw_kev = raw
         x_mm, y_mm, kev = (made[name] for name in _MADE)
         correct(
-            heads, self._index, raw_x, raw_y, raw_kev, self._maps.values, self._maps.where, self._maps.frame,
-            x_mm, y_mm, kev, counts,
+            heads, self._index, times, raw_x, raw_y, raw_kev, self._maps.steps, self._maps.values, self._maps.where,
+            self._maps.frame, x_mm, y_mm, kev, counts,
         )  # fmt: skip
 
     def _place(self, heads: Any, amplitudes: npt.NDArray[np.uint16], x_mm: Any, y_mm: Any, kev: Any) -> None:

@@ -48,12 +48,14 @@ class Maps:
     """The maps of heads, one behind the other; one row and one column more than they have, so that each has a next.
 
     `values` float32 [all points]; `where` int64 [heads, 3, 3]: first value, rows, columns, 0 rows where there is no
-    map; `frame` float32 [heads, 3, 3]: x and y of the first point in mm, points per mm.
+    map; `frame` float32 [heads, 3, 3]: x and y of the first point in mm, points per mm; `steps` float32 [heads, 3] of
+    x, y and energy, 0 where they come in none.
     """
 
     values: Float32s
     where: Ints
     frame: Float32s
+    steps: Float32s
 
     @classmethod
     def of(cls, heads: Sequence[HeadCorrections]) -> Self:
@@ -68,7 +70,8 @@ class Maps:
                 where[at, kind] = sum(part.size for part in parts), grid.rows, grid.columns
                 frame[at, kind] = grid.x0_mm, grid.y0_mm, 1.0 / grid.pitch_mm
                 parts.append(np.pad(values, ((0, 1), (0, 1)), mode="edge").ravel())
-        return cls(np.concatenate(parts) if parts else np.zeros(1, np.float32), where, frame)
+        steps = np.array([head.steps for head in heads], np.float32).reshape(-1, 3)
+        return cls(np.concatenate(parts) if parts else np.zeros(1, np.float32), where, frame, steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,8 @@
 Where there is a raw stream they are decoded anew, so that light comes back, too; else stored singles are taken, as long
 as nothing was done to them.
 
-Words that hold positions and energies in steps put events onto a comb, which makes beats with pixels and bins: some
-hold one tooth more than others. What is measured here is spread evenly over a step, always by the same numbers.
+Words that hold positions and energies in steps put events onto a comb: here they are spread over the steps as they are
+where they are recorded with corrections, event for event alike, and without any corrections, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from daq.errors import MismatchError, RefusedError
 from daq.model.events import AMPLITUDES
-from daq.model.headcalibration import HeadCorrections
+from daq.model.headcalibration import HeadCorrections, steps_of
 from daq.model.processing import Processing
 from daq.storage.accounts import Accounts
 from daq.storage.derive import Derivation
@@ -49,10 +49,10 @@ def head_events(recording: ListMode, corrections: HeadCorrections) -> Iterator[H
     corrected already.
     """
     number = corrections.head
-    spread = _Spread(recording)
+    corrections = corrections.model_copy(update={"steps": steps_of(recorded_facts(recording).layout)})
     if "raw" in recording.streams:
         for columns in _decoded(recording, Processing(heads=(corrections,))):
-            yield from _of_head(columns, number, spread)
+            yield from _of_head(columns, number)
         return
     _require_plain(recording)
     from daq.pipeline.heads import HeadStage
@@ -61,7 +61,7 @@ def head_events(recording: ListMode, corrections: HeadCorrections) -> Iterator[H
     names = [*_NAMES, "time_ps", "head"]
     for columns in recording.numpy("singles", [name for name in names if name in recording.schema("singles").names]):
         rows = len(columns["time_ps"])
-        yield from _of_head({**columns, **stage(columns, np.array([rows]), np.zeros(1, np.uint16))}, number, spread)
+        yield from _of_head({**columns, **stage(columns, np.array([rows]), np.zeros(1, np.uint16))}, number)
 
 
 def head_amplitudes(recording: ListMode, number: int) -> Iterator[npt.NDArray[np.uint16]]:
@@ -89,28 +89,12 @@ def _decoded(recording: ListMode, processing: Processing) -> Iterator[dict[str, 
         yield from derivation.rows(derivation.account(packets)).get("singles", ())
 
 
-class _Spread:
-    """Spreads values that come in steps over them."""
-
-    def __init__(self, recording: ListMode) -> None:
-        kinds = recorded_facts(recording).layout.kinds.values()
-        fields = [one for kind in kinds if kind.yields == "single" for one in kind.fields.values()]
-        self._steps = {name: [abs(float(one.scale)) for one in fields if one.to == name] for name in _NAMES}
-        self._random = {name: np.random.default_rng([0x5CA1, at]) for at, name in enumerate(_NAMES)}
-
-    def __call__(self, name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        steps = self._steps[name]
-        if not steps:
-            return np.asarray(values, np.float32)
-        return np.asarray(values + (self._random[name].random(len(values)) - 0.5) * steps[0], np.float32)
-
-
-def _of_head(columns: dict[str, npt.NDArray[Any]], number: int, spread: _Spread) -> Iterator[HeadEvents]:
+def _of_head(columns: dict[str, npt.NDArray[Any]], number: int) -> Iterator[HeadEvents]:
     if not set(_NAMES) <= set(columns):
         raise MismatchError(f"these singles have {', '.join(sorted(columns))}; positions and energies are needed")
     mine = columns["head"] == number if "head" in columns else np.ones(len(columns["x_mm"]), bool)
     if mine.any():
-        yield HeadEvents(*(spread(name, columns[name][mine]) for name in _NAMES))
+        yield HeadEvents(*(np.asarray(columns[name][mine], np.float32) for name in _NAMES))
 
 
 def _require_plain(recording: ListMode) -> None:

@@ -16,6 +16,8 @@ from daq.model.events import AMPLITUDES
 from daq.model.headcalibration import HeadCorrections
 from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow
+from daq.storage.headevents import head_events
+from daq.storage.reader import open_listmode
 from daq.storage.streams import dtypes_of, processed_columns
 from daq.wire.native import Header, encode
 from device_profiles.load import load_profile
@@ -70,6 +72,19 @@ def test_heads_alone_are_corrected_without_windows(tmp_path: Path) -> None:
 
     replayed_alike(tmp_path / "run")
     assert "windows" not in content(tmp_path / "run")["singles"][0]
+
+
+def test_what_is_recorded_is_what_is_replayed_and_what_is_measured(tmp_path: Path) -> None:
+    heads = tuple(one.model_copy(update={"steps": (STEP_MM, STEP_MM, STEP_KEV)}) for one in HEADS)
+    record(tmp_path / "run", Script(**{**vars(script()), "processing": Processing(heads=heads)}))
+
+    replayed_alike(tmp_path / "run")
+    rows = [row for row in content(tmp_path / "run")["singles"] if row["head"] == 1]
+    with open_listmode(tmp_path / "run") as recording:
+        measured = list(head_events(recording, heads[1].model_copy(update={"steps": (0.0, 0.0, 0.0)})))
+    for name in ("x_mm", "y_mm", "energy_kev"):
+        stored = np.sort(np.array([row[name] for row in rows], np.float32))
+        assert np.array_equal(stored, np.sort(np.concatenate([getattr(part, name) for part in measured])))
 
 
 def test_amplitudes_give_way_to_positions_and_energies() -> None:
