@@ -35,7 +35,9 @@ def processing_text(info: dict[str, Any] | None) -> str:
     if info is None:
         return ""
     counted, paired = info["counters"].get("windows", {}), info["counters"].get("pairing", {})
-    lines = _heads(info["heads"]) or [("calibration", _calibration(info["calibration"]))]
+    lines = _heads(info["heads"])
+    if "heads" not in (info["heads"] or {}):
+        lines.append(("calibration", _calibration(info["calibration"])))
     for window in info["windows"]:
         came = counted.get(window["name"])
         singles = "" if came is None else f": {came:,} singles"
