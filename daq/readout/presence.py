@@ -22,6 +22,7 @@ SERVICE = "service"
 _SOURCES = 1 << 16
 _MOST_NAMED = 64
 _PERIOD_S = 0.1
+_SPEAKS_NS = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ class Presence:
         now_s = time.monotonic()
         away = {source: now_s - at_s for source, at_s in self._served_s.items()}
         missing = {source for source, away_s in away.items() if away_s >= SERVICE_S}
-        fell, back = missing - self._unserved - self._silent, self._unserved - missing
+        since_ns = time.monotonic_ns() - _SPEAKS_NS  # who does not speak at all is silent soon, which says enough
+        speaks = {source for source in missing if self._heard_ns[source] >= since_ns}
+        fell, back = speaks - self._unserved - self._silent, self._unserved - missing
         self._unserved = (self._unserved | fell) & missing
         return [
             *(Change(source, "heard", 0.0, SERVICE) for source in sorted(back)),

@@ -132,6 +132,12 @@ def test_a_board_that_was_told_to_send_service_events_and_never_does_is_said(set
     assert set_up.go_on(4.0, 0, 1, 2, serving=(0, 2)) == [(1, "silent", "service")]
 
 
+def test_a_board_that_falls_silent_before_its_second_service_event_is_told_once(set_up: Scene) -> None:
+    set_up.go_on(0.9, 0, 1, 2, serving=(0, 1, 2))
+
+    assert set_up.go_on(5.0, 0, 2, serving=(0, 2)) == [(1, "silent", "")]
+
+
 def test_boards_that_were_set_up_are_silent_even_when_all_are_for_no_time_of_the_detector(set_up: Scene) -> None:
     set_up.go_on(1.0, 0, 1, 2, serving=(0, 1, 2))
     set_up.clock.now_s += 1.6
