@@ -63,12 +63,16 @@ class Live(Closing):
         `ledger` returns JSON. Call it with every slice, and when nothing comes.
         """
         if now_ns >= self._figures_due_ns:
-            self._figures_due_ns = now_ns + FIGURES_PERIOD_NS
+            self._figures_due_ns = _next(self._figures_due_ns, now_ns, FIGURES_PERIOD_NS)
             self.snapshot.publish(GROUP, self._looks.arrays(now_ns), now_ns=now_ns)
             self._publish_text("status", json.dumps(status()), now_ns)
         if now_ns >= self._ledger_due_ns:
-            self._ledger_due_ns = now_ns + LEDGER_PERIOD_NS
+            self._ledger_due_ns = _next(self._ledger_due_ns, now_ns, LEDGER_PERIOD_NS)
             self._publish_text("ledger", ledger(), now_ns)
+
+    def due_s(self, now_ns: int) -> float:
+        """Return in how many seconds figures are due; 0 when they are."""
+        return max(0, self._figures_due_ns - now_ns) * 1e-9
 
     def finish(self, status: Mapping[str, Any], ledger: str) -> None:
         """Publish everything a last time and say that nothing more will come."""
@@ -86,3 +90,8 @@ class Live(Closing):
             self.snapshot.publish(name, {name: content}, now_ns=now_ns)
         except RefusedError as why:
             self.snapshot.publish(name, {name: json.dumps({"omitted": str(why)})}, now_ns=now_ns)
+
+
+def _next(due_ns: int, now_ns: int, period_ns: int) -> int:
+    """Return when something is due again: a period after it was due, to keep its rate, unless that has passed."""
+    return due_ns + period_ns if now_ns < due_ns + period_ns else now_ns + period_ns

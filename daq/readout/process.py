@@ -273,7 +273,7 @@ class Readout:
     def _process(self, recording: Recording, source: Datagrams | StreamSource, ring: Ring) -> None:
         while True:
             try:
-                part = ring.get(_WAIT_S)
+                part = ring.get(min(_WAIT_S, self.live.due_s(time.monotonic_ns())))
             except Empty:
                 part = None
                 if self._overdue():

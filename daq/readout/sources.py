@@ -25,9 +25,11 @@ from daq.wire.petsys_setup import Unit, set_up, shut_down
 
 _LOG = logging.getLogger(__name__)
 
-_SLICE_MS, _LONGEST_SLICE_MS = 5.0, 20.0
+_SLICE_MS, _LONGEST_SLICE_MS = 5.0, 40.0
 _SLICE_WORDS = 50_000
-"""A slice waits for so many words at the rate that is planned for: what is done once a slice costs as much for few."""
+_LOW_WORDS_PER_S = 2e6
+"""A slice waits for so many words at the rate that is planned for: what is done once a slice costs as much for few.
+At a low rate it costs more than the words do, and a slice waits as long as it may: figures are shown every 100 ms."""
 _IDLE_MS = 50
 _REQUEST_PERIOD_S = 0.5
 _SO_RCVBUFFORCE = 33
@@ -224,8 +226,9 @@ class PetsysSource(DatagramSource):
 
 
 def _slice_ms(plan: Plan) -> float:
-    """Return how long a slice lasts: 5 ms at high rates, up to 20 ms at low ones."""
-    return min(_LONGEST_SLICE_MS, max(_SLICE_MS, 1000.0 * _SLICE_WORDS / plan.receive.rate_words_per_s))
+    """Return how long a slice lasts: 5 ms from 10 M words/s on, 40 ms up to 2 M words/s."""
+    rate = plan.receive.rate_words_per_s
+    return _LONGEST_SLICE_MS if rate <= _LOW_WORDS_PER_S else max(_SLICE_MS, 1000.0 * _SLICE_WORDS / rate)
 
 
 def _open_udp(address: SourceAddress, where: str) -> socket.socket:

@@ -80,6 +80,16 @@ def test_figures_are_published_ten_times_a_second_and_the_ledger_once(live: Live
     assert sequences == [2 * S // FIGURES_PERIOD_NS, 2 * S // FIGURES_PERIOD_NS, 2 * S // LEDGER_PERIOD_NS]
 
 
+def test_figures_keep_their_rate_where_slices_do_not_come_when_they_are_due(live: Live) -> None:
+    begin = time.monotonic_ns()
+    with view_of(live) as view:
+        for millisecond in range(0, 2000, 40):
+            tick(live, begin + millisecond * 1_000_000)
+
+        assert live.due_s(begin + 1_960_000_000) == pytest.approx(0.04)
+        assert view.figures()["sequence"] == 2 * S // FIGURES_PERIOD_NS
+
+
 def test_figures_of_a_readout_that_hangs_look_stale(live: Live) -> None:
     with view_of(live) as view:
         tick(live, time.monotonic_ns() - 3 * S)
