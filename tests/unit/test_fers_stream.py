@@ -60,6 +60,38 @@ def test_an_event_whose_length_lies_costs_itself_alone(seed: int, says: int, cut
     assert good_bytes(rows) == b"".join(event.new() for event in events)
 
 
+def damaged(events: list[bytes], rng: random.Random) -> bytes:
+    """Return a stream of events, some with bits turned over, cut, or with noise behind them."""
+    stream = b""
+    for event in events:
+        hurt = bytearray(event)
+        how = rng.randrange(8)
+        if how == 0:
+            hurt[rng.randrange(len(hurt))] ^= 1 << rng.randrange(8)
+        elif how == 1:
+            del hurt[rng.randrange(len(hurt)) :]
+        elif how == 2:
+            hurt += rng.randbytes(rng.randrange(300))
+        stream += hurt
+    return stream
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31), st.booleans(), st.lists(st.integers(0, 6000), max_size=20))
+def test_damage_is_judged_alike_wherever_the_stream_is_cut_and_no_byte_is_lost(
+    seed: int, old: bool, cuts: list[int]
+) -> None:
+    events = [event.old() if old else event.new() for event in some_events(seed, 20)]
+    stream = damaged(events, random.Random(seed))
+    judged = [
+        b"".join(bytes([flags]) * len(data) for flags, data in rows)
+        for rows in (framed(LAYOUT, stream), framed(LAYOUT, stream, cuts))
+    ]
+
+    assert b"".join(data for _, data in framed(LAYOUT, stream, cuts)) == stream
+    assert judged[0] == judged[1]
+
+
 def test_an_event_that_claims_the_next_one_exactly_loses_itself_alone() -> None:
     first, second = spectrum(1, 1000), spectrum(2, 2000)
     claims = first.new(says=34 + 41)
