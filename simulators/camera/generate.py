@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daq.errors import UsageError
 from simulators.camera.electronics import respond
-from simulators.camera.model import MOST_HEADS, Field, Scene, SimulatedHead, Source
+from simulators.camera.model import MAX_SECONDS, MOST_HEADS, Field, Scene, SimulatedHead, Source
 from simulators.camera.tables import (
     HeadNumbers,
     decaying,
@@ -32,6 +33,8 @@ Ints = npt.NDArray[np.int64]
 
 BLOCK_CANDIDATES = 1 << 19
 """Expected candidates of a block; it decides how much memory a scene takes, and is part of what a seed means."""
+MOST_PER_S = 1e9
+"""Candidates in a second of a scene's beginning: what nobody would wait for is refused."""
 ROOM = 1 << 20
 """Candidates that one call of a compiled loop follows at most."""
 _LONG_AGO = -(1 << 62)
@@ -113,6 +116,8 @@ class Simulation:
         self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
         self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
+        if (per_s := self._per_s(scene.start_s)) > MOST_PER_S:
+            raise UsageError(f"{per_s:.3g} photons a second would have to be followed; at most {MOST_PER_S:g}")
         self._dead = np.zeros((MOST_HEADS, 3), np.int64)
         self._dead[:, 0] = _LONG_AGO
         self._waiting = _photons(0, 0, 0, _Room(0))
@@ -152,8 +157,12 @@ class Simulation:
 
     def _block_ps(self, begin_ps: int) -> int:
         """Return how long a block is that begins at `begin_ps`."""
-        rate = sum(beam.per_s(begin_ps / 1e12) for beam in self._beams)
-        return max(math.ceil(min(BLOCK_CANDIDATES / rate, 1e6) * 1e12) if rate > 0 else 10**18, 1)
+        per_s = max(self._per_s(begin_ps / 1e12), BLOCK_CANDIDATES / MAX_SECONDS)
+        return math.ceil(BLOCK_CANDIDATES / per_s * 1e12)
+
+    def _per_s(self, at_s: float) -> float:
+        """Return the expected candidates per second."""
+        return sum(beam.per_s(at_s) for beam in self._beams)
 
     def _block(self, begin_ps: int, stop_ps: int, *, last: bool) -> Photons:
         parts = [part for beam in self._beams for part in self._arrivals(beam, begin_ps, stop_ps)]

@@ -185,8 +185,9 @@ def test_a_scene_is_described_as_json() -> None:
         (["--activity", "point:Tc-99m,mbq=1", "--collimator", "NONE"], 4, "--collimator NONE: scanner dual-head has"),
         (["--field", "Tc-99m,mbq=1", "--sources", 3], 2, "there are 2 heads"),
         (["--field", "Tc-99m,mbq=1", "--scanner", "reference-ring"], 3, "has no heads"),
-        (["--field", "Tc-99m,mbq=9e5", "--loop", 10], 2, "at most 67108864"),
+        (["--field", "Tc-99m,mbq=9e4", "--loop", 10], 2, "at most 67108864"),
         (["--field", "Tc-99m,mbq=1", "--electronics", "paralysable=2"], 2, "paralysable is 0 or 1"),
+        (["--field", "Tc-99m,mbq=1e12"], 2, "photons a second would have to be followed; at most 1e+09"),
     ],
 )
 def test_the_command_refuses_in_words(options: list[object], code: int, sentence: str) -> None:
