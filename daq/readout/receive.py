@@ -33,7 +33,10 @@ _STRIDE_BYTES = (64 << 10) + 1472 + 64
 """A slot takes the largest datagram; the odd distance keeps slots from falling on the same lines of the cache."""
 _CONTROL_BYTES = 64
 _GRO_CONTROL_BYTES = 20
-_NAP_US = 300
+_NAP_US, _LONGEST_NAP_US = 300, 1000
+_NAPS_PER_SLICE = 40
+"""Where slices are long, for little comes, so are naps: each costs as much as many datagrams. What comes meanwhile lies
+in the socket's buffer, and bears the time at which the nap ends."""
 _CLOCK_MONOTONIC = 1
 _MSG_DONTWAIT = 0x40
 _TROUBLE = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -69,7 +72,7 @@ def _receive(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915, C901 - o
     data, starts, length, source, sequence, arrival_ns, flags, header,
 ):  # fmt: skip
     word_bytes, native, gro, keep_data = settings[0], settings[1], settings[2], settings[3]
-    slice_ns, idle_ms, slots, stride = settings[4], settings[5], settings[6], settings[7]
+    slice_ns, idle_ms, slots, stride, nap_us = settings[4], settings[5], settings[6], settings[7], settings[8]
     count = state[_PACKETS]
     begin = state[_BEGIN]
     end = starts[count]
@@ -139,7 +142,7 @@ def _receive(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915, C901 - o
             if now - arrival_ns[begin] >= slice_ns:
                 return SLICE
             if half:
-                _usleep(np.uint32(_NAP_US))
+                _usleep(np.uint32(nap_us))
         for slot in range(slots):
             messages[slot, 5] = control.shape[1]
             messages[slot, 6] = 0
@@ -183,10 +186,14 @@ class Receiver:
         self._poll = np.array([udp.fileno() | select.POLLIN << 32], np.int64)
         self._clock = np.zeros(2, np.int64)
         self._state = np.zeros(8, np.int64)
+        nap_us = min(_LONGEST_NAP_US, max(_NAP_US, int(slice_ms * 1000) // _NAPS_PER_SLICE))
         self._settings = np.array(
-            [word_bytes, _FRAMINGS[framing], self.gro, True, int(slice_ms * 1e6), idle_ms, slots, _STRIDE_BYTES],
+            [
+                word_bytes, _FRAMINGS[framing], self.gro, True, int(slice_ms * 1e6), idle_ms, slots, _STRIDE_BYTES,
+                nap_us,
+            ],
             np.int64,
-        )
+        )  # fmt: skip
 
     @property
     def datagrams(self) -> int:
