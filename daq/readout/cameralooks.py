@@ -66,6 +66,7 @@ class CameraLooks:
         self._images_before, self._spectra_before = images.copy(), spectra.copy()
         self._fading = np.zeros((len(FADES_S), *images.shape), np.float32)
         self._recent = np.zeros(spectra.shape)
+        self._fresh, self._fresh_counts = np.zeros(images.shape, np.float32), np.zeros_like(images)
         self._counted_before = _counted(self._step)
         self._counted = np.zeros_like(self._counted_before)
         self._rows = self._seen = 0
@@ -188,7 +189,9 @@ class CameraLooks:
         self._counted_before[...] = _counted(self._step)
 
     def _take(self, pictures: Pictures, images: Any, spectra: Any, counted: Any) -> None:
-        self._fading += (pictures.images - images).astype(np.float32)
+        np.subtract(pictures.images, images, out=self._fresh_counts)
+        self._fresh[...] = self._fresh_counts
+        self._fading += self._fresh
         self._recent += pictures.spectra - spectra
         self._counted += _counted(pictures) - counted
 

@@ -96,12 +96,13 @@ class Looks:
         """
         folded = self._folded()
         rates, window_s = self._rates.over_last_second(now_ns, folded)
+        looked = self.looked()
         arrays: dict[str, npt.NDArray[Any]] = {
             "counts": folded.astype(np.uint64),
             "rates_per_s": rates,
             "rate_window_s": np.array([window_s]),
             "latest_ps": np.array([self._latest_ps], np.int64),
-            "looked": np.array([self.looked()[name] for name in LOOKED], np.uint64),
+            "looked": np.array([looked[name] for name in LOOKED], np.uint64),
         }
         if self.declaration.energy:
             arrays["energy"] = self._energy[1:-2]
