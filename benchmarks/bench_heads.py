@@ -23,7 +23,7 @@ from benchmarks.common import Row
 from benchmarks.readoutrun import storage_folder
 from daq import composition
 from daq.composition.processing import processing_of
-from daq.model.headcalibration import Grid, HeadCorrections
+from daq.model.headcalibration import Grid, HeadCorrections, steps_of
 from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow
 from daq.readout.liveview import LiveView
@@ -44,13 +44,13 @@ def processing() -> Processing:
     """Return two windows, and a uniformity map of each head for the first; the words can name four heads."""
     windows = (EnergyWindow(100.0, 300.0, "peak"), EnergyWindow(300.0, 400.0, "scatter"))
     random = np.random.default_rng(1)
+    profile = load_profile(PROFILE)
     heads = []
     for head in range(4):
         weights = random.uniform(0.9, 1.1, (64, 64))
-        heads.append(
-            HeadCorrections(head=head, uniformity={"peak": Grid.of(weights, x0_mm=-300, y0_mm=-300, pitch_mm=9.5)})
-        )
-    return processing_of(load_profile(PROFILE), windows=windows).model_copy(update={"heads": tuple(heads)})
+        maps = {"peak": Grid.of(weights, x0_mm=-300, y0_mm=-300, pitch_mm=9.5)}
+        heads.append(HeadCorrections(head=head, uniformity=maps, steps=steps_of(profile.layout)))
+    return processing_of(profile, windows=windows).model_copy(update={"heads": tuple(heads)})
 
 
 def run() -> list[Row]:
