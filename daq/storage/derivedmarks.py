@@ -100,6 +100,8 @@ def between_packets(
     `seconds` are the packets with which one begins, `rates` [seconds, modules + 1] the singles per module before each.
     What `lossy` sums is told before each clock and stop.
     """
+    if hit is None and not jumps and not len(seconds) and not _tells(accounted):
+        return collected([])
     packets = accounted.packets
     stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
     jumped = np.array([accounted.run_packet[jump.packet] + 1 for jump in jumps], np.int64)
@@ -130,6 +132,11 @@ def between_packets(
             ),
         ]
     )  # fmt: skip
+
+
+def _tells(accounted: Accounted) -> bool:
+    """Return True where packets themselves give marks: most calls have none, and this is asked with each."""
+    return any(map(len, (accounted.starts, accounted.ends, accounted.gap_packet, accounted.lossy[0])))
 
 
 def rate_marks(counts: Ints, time_ps: int) -> list[dict[str, Any]]:
