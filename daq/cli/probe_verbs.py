@@ -89,12 +89,16 @@ def run_nodes(options: argparse.Namespace) -> int:
     from daq.cli.output import print_json, print_line
     from daq.pipeline.probe import Node, ten_percent
 
-    nodes = []
+    nodes: list[Node] = []
     for text in options.node:
         name, _, rate = text.partition("=")
         if not name or _RATE.fullmatch(rate) is None:
             raise UsageError(f"--node {text}: write NAME=CPS, e.g. 1=5200")
+        if name in [node.name for node in nodes]:
+            raise UsageError(f"--node {text}: there is a node {name} already")
         nodes.append(Node(name, _number(f"--node {text}", rate) - options.background))
+    if not 0.0 <= options.bed < float("inf"):
+        raise UsageError(f"--bed {options.bed:g}: a rate is a number at or above zero")
     found = ten_percent(nodes, options.bed - options.background)
     if options.json:
         print_json({

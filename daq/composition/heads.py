@@ -83,19 +83,21 @@ def sends_amplitudes(profile: InstrumentProfile) -> bool:
 def camera_of(
     profile: InstrumentProfile, scanner: ScannerProfile | None, folder: Path | None, *,
     windows: Sequence[EnergyWindow] = (), collimator: str | None = None, serials: Mapping[int, str] | None = None,
-    at: datetime | None = None,
+    at: datetime | None = None, sensed: bool = False,
 ) -> Camera:  # fmt: skip
     """Return the corrections of the heads of `scanner` that `profile` reads out.
 
     `folder` holds calibration files; None: what the geometry gives is all. `serials`: of the heads that are there, by
-    number, where they are known. Raises `RefusedError` for amplitudes that no geometry says the places of, and for a
-    collimator that the scanner does not have; what reading the files raises.
+    number, where they are known. `sensed`: the collimator is what is there, whether the scanner knows it or not. Raises
+    `RefusedError` for amplitudes that no geometry says the places of, and for a named collimator that the scanner does
+    not have; what reading the files raises.
     """
     heads = _heads_of(profile, scanner)
     amplitudes = sends_amplitudes(profile)
     if amplitudes:
         _require_sensors(profile, scanner, heads)
-    _require_collimator(scanner, collimator)
+    if not sensed:
+        _require_collimator(scanner, collimator)
     if not heads or (folder is None and not amplitudes):
         return Camera(collimator=collimator)
     _require_positions(profile)

@@ -145,10 +145,9 @@ def camera_for(equipment: Equipment, protocol: AcquisitionProtocol, collimator: 
     scanner = equipment.scanner
     if scanner is None or not scanner.heads or pairs_itself(profile):
         return camera_of(profile, None, None)
-    there = collimator if collimator in scanner.collimators else None
     return camera_of(
-        profile, scanner, equipment.site.head_calibrations, windows=protocol.windows.windows, collimator=there,
-        serials=dict(enumerate(plug.serials)),
+        profile, scanner, equipment.site.head_calibrations, windows=protocol.windows.windows, collimator=collimator,
+        serials=dict(enumerate(plug.serials)), sensed=True,
     )  # fmt: skip
 
 

@@ -52,6 +52,15 @@ def test_the_collimator_is_noted_without_any_calibration_too() -> None:
     assert manifest.calibrations["collimator"] == "LEHR"
 
 
+def test_a_sensed_collimator_that_the_scanner_does_not_know_is_none_the_less_there(tmp_path: Path) -> None:
+    calibrations = folder(tmp_path, "uniformity")
+
+    camera = camera_of(XYE, scanner(), calibrations, windows=[PHOTOPEAK], collimator="MEGP", sensed=True)
+
+    assert camera.collimator == "MEGP"
+    assert any("mounted is collimator MEGP" in why for why in camera.left_out)
+
+
 def test_heads_without_calibrations_stay_as_the_front_end_gives_them() -> None:
     camera = camera_of(XYE, scanner(), None, windows=[PHOTOPEAK])
     assert (camera.heads, camera.left_out) == ((), ())

@@ -98,6 +98,13 @@ def test_a_node_that_is_none_is_refused(node: str) -> None:
         run("probe", "nodes", "--node", node, "--bed", "1")
 
 
+def test_two_nodes_of_one_name_and_a_bed_below_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match="there is a node 1 already"):
+        run("probe", "nodes", "--node", "1=5", "--node", "1=7", "--bed", "1")
+    with pytest.raises(UsageError, match="--bed -6: a rate is a number at or above zero"):
+        run("probe", "nodes", "--node", "1=5", "--bed=-6")
+
+
 def test_without_a_readout_there_is_nothing_to_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daq.readout.registry.running", list)
 
