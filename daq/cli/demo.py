@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Demo:
     protocol: str
     story: str
     scanner: str | None = None
-    next_command: str = "daq listmode export {directory} --to parquet --out events.parquet"
+    next_command: str = "{daq} listmode export {directory} --to parquet --out events.parquet"
     pictures: bool = False
     """Whether images and spectra are drawn of it."""
 
@@ -49,7 +50,7 @@ DEMOS = {
         "demo-pet-ring",
         "a ring of PET detectors and a point source of 0.2 MBq F-18; singles are paired by software",
         scanner="reference-ring",
-        next_command="daq listmode export {directory} --to petsird --out scan.petsird",
+        next_command="{daq} listmode export {directory} --to petsird --out scan.petsird",
     ),
     "petlink": Demo(
         "poisson",
@@ -61,14 +62,14 @@ DEMOS = {
     "gamma": Demo(
         "camera",
         (
-            "--collimator", "LEHR", "--activity", "spots:Tc-99m,mbq=1500",
-            "--medium", "radius=110,length=400,mu=0.0154,compton=1",
+            "--collimator", "LEHR", "--activity", "spots:Tc-99m,mbq=3000",
+            "--medium", "radius=140,length=400,mu=0.0154,compton=1",
         ),
         "head-xye64",
         "demo-planar-static",
         "two heads of a gamma camera with LEHR collimators, hot spots of Tc-99m in water between them",
         scanner="dual-head",
-        next_command="daq listmode picture {directory} --out picture.png --colours hot",
+        next_command="{daq} listmode picture {directory} --out picture.png --colours hot",
         pictures=True,
     ),
 }  # fmt: skip
@@ -243,9 +244,18 @@ def _print(
     for picture in pictures:
         print_line(f"Drawn: {_shown(picture)}")
     print_line(f"The recording is in {directory}. Three commands to try next:")
-    print_line(f"  .venv/bin/daq listmode info {directory}")
-    print_line(f"  .venv/bin/daq listmode replay {directory}")
-    print_line(f"  .venv/bin/{DEMOS[options.kind].next_command.format(directory=directory)}")
+    daq = _command()
+    print_line(f"  {daq} listmode info {directory}")
+    print_line(f"  {daq} listmode replay {directory}")
+    print_line(f"  {DEMOS[options.kind].next_command.format(daq=daq, directory=directory)}")
+
+
+def _command() -> str:
+    """Return how this program is called from here: by its name where the shell finds it, else by its path."""
+    found, called = shutil.which("daq"), Path(sys.argv[0])
+    if called.name != "daq" or (found is not None and Path(found).resolve() == called.resolve()):
+        return "daq"
+    return _shown(called.absolute())
 
 
 def _told(directory: Path) -> tuple[dict[str, Any], dict[str, int], int]:

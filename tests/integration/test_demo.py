@@ -41,7 +41,7 @@ def test_the_demo_as_a_person_runs_it(tmp_path: Path, temporary: Path) -> None:
     assert str(directory.relative_to(tmp_path)) in shown.out
     assert "balanced" in shown.out
     assert "NOT BALANCED" not in shown.out
-    assert shown.out.count(".venv/bin/daq listmode") == 3
+    assert shown.out.count("  daq listmode") == 3
 
 
 @pytest.mark.parametrize("kind", sorted(demo.DEMOS))
