@@ -14,8 +14,7 @@ from numba import float32, int64, uint64
 
 from daq.model.kernel import spliced
 
-_OF_TIME, _OF_PLACE, _OF_ENERGY = uint64(0x9E3779B97F4A7C15), uint64(0xC2B2AE3D27D4EB4F), uint64(0x165667B19E3779F9)
-_FIRST, _SECOND = uint64(0xBF58476D1CE4E5B9), uint64(0x94D049BB133111EB)
+_FIRST, _SECOND, _THIRD = uint64(0x9E3779B97F4A7C15), uint64(0xC2B2AE3D27D4EB4F), uint64(0xBF58476D1CE4E5B9)
 _BITS, _MASK, _HALF = 21, uint64((1 << 21) - 1), int64(1 << 20)
 _SHARE = float32(2.0**-21)
 
@@ -24,10 +23,10 @@ _SHARE = float32(2.0**-21)
 def mixed(time_ps: Any, x: Any, y: Any, energy: Any) -> Any:
     """Return 64 bits that an event decides, by its time (int64) and the bits of three float32."""
     place = (uint64(np.float32(x).view(np.uint32)) << uint64(32)) | uint64(np.float32(y).view(np.uint32))
-    bits = uint64(time_ps) * _OF_TIME + place * _OF_PLACE + uint64(np.float32(energy).view(np.uint32)) * _OF_ENERGY
-    bits = (bits ^ (bits >> uint64(30))) * _FIRST
-    bits = (bits ^ (bits >> uint64(27))) * _SECOND
-    return bits ^ (bits >> uint64(31))
+    other = uint64(time_ps) ^ (uint64(np.float32(energy).view(np.uint32)) << uint64(32))
+    bits = place * _FIRST + other * _SECOND
+    bits = (bits ^ (bits >> uint64(32))) * _THIRD
+    return bits ^ (bits >> uint64(32))
 
 
 @spliced
