@@ -53,6 +53,11 @@ class Live(Closing):
         """Let the rows of a slice pass unseen, for lack of time; they are counted as skipped."""
         self._looks.skip(streams, counts, latest_ps)
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a person should know of what was looked at, a sentence each."""
+        return self._looks.camera.warnings if self._looks.camera else []
+
     def looked(self) -> dict[str, int]:
         """Return how many rows were seen and skipped, for the status."""
         return self._looks.looked()

@@ -318,6 +318,8 @@ class Readout:
             self._cpu_s = self._watch.cpu_s()
         if self._watch.presence.due():
             self._watch.look_for(recording, source, self._counters)
+            for why in self.live.warnings:
+                self._watch.warn(why)
         self._publish(recording)
 
     def _complete(self, recording: Recording) -> None:
