@@ -191,12 +191,16 @@ class ReadoutProcess:
         return self._last
 
     def close(self) -> None:
-        """Follow it no longer, without waiting for its end: after a good one it clears up by itself."""
+        """Follow it no longer, without waiting for its end: after a good one it clears up by itself.
+
+        It looks once whether anybody follows, when its lock is free. Its process may live on a while after that, so the
+        lock alone tells whether it still will.
+        """
         self._follower.close()
-        running = self.running()
+        held = registry.held(self._runtime)
         if self._lock is not None:
             self._lock.close()
-        if not running and self._last_words()["exit_code"] == 0:
+        if not held and self._last_words()["exit_code"] == 0:
             registry.tidy(self._runtime)
 
     def _known(self) -> registry.Found:
