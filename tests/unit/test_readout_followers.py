@@ -211,7 +211,7 @@ def test_the_file_that_followers_lock_is_there_from_the_start(held: tuple[Path, 
 
 def test_who_stops_following_between_the_end_of_a_readout_and_that_of_its_process_clears_up() -> None:
     with held_runtime() as (runtime, _):
-        child = subprocess.Popen(["sleep", "60"])
+        child = subprocess.Popen(["/bin/sleep", "60"])
         try:
             follower = ReadoutProcess(runtime, registry.follow(runtime), child)
             (runtime / LAST_STATUS).write_text('{"state": "hashed", "error": null, "exit_code": 0}')
