@@ -80,7 +80,7 @@ def test_rules_that_make_no_sense_are_refused_before_anything_is_recorded(tmp_pa
     ("options", "sentence"),
     [
         (["--scanner", "siemens-mmr"], "is made of siemens-petlink32, the recording is of singles64"),
-        (["--scanner", "dual-head"], "scanner dual-head has no ring: singles cannot be counted by its modules"),
+        (["--scanner", "dual-head"], "scanner dual-head has heads of head-xye64, none of singles64"),
         (["--stop", "prompts=5"], "prompts=5 would never be reached: profile singles64 sends no prompts"),
         (["--scanner", "reference-ring", "--half-window", "3.2 ns", "--stop", "delayeds=5"],
          "delayeds=5 would never be reached: without a delay"),
