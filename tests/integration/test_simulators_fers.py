@@ -74,12 +74,15 @@ class Lab:
         found: dict[str, Any] = json.loads(self.path.read_text())["boards"][board]
         return found
 
-    def wait(self, good: Callable[[dict[str, Any]], bool], board: int = 0) -> dict[str, Any]:
-        """Return the truth as soon as it is what is waited for."""
+    def wait(self, good: Callable[[dict[str, Any]], bool], board: int = 0, host: Host | None = None) -> dict[str, Any]:
+        """Return the truth as soon as it is what is waited for; `host` goes on taking the stream meanwhile.
+
+        A run ends when all of it is out, and flat out megabytes wait for the host.
+        """
         until = time.monotonic() + WAIT_S
         while not good(truth := self.told(board)):
             assert time.monotonic() < until, truth
-            time.sleep(0.01)
+            host.listen(0.01) if host else time.sleep(0.01)
         return truth
 
     @contextmanager
@@ -89,7 +92,7 @@ class Lab:
         host.start(mode, triggers)
         yield
         host.command(STOP)
-        self.truth = self.wait(lambda truth: truth["run"] > before["run"] and not truth["running"])
+        self.truth = self.wait(lambda truth: truth["run"] > before["run"] and not truth["running"], host=host)
         host.collect(self.truth["sent_bytes"] - before["sent_bytes"])
 
 
