@@ -26,5 +26,7 @@ def recorded_data() -> Path:
     """Return the folder of recorded data, or skip: it is not part of the repository."""
     place = Path(os.environ.get("SCANDAQ_DATA", ROOT.parent / "shared" / "data"))
     if not (place / "siemens-mmr").is_dir():
-        pytest.skip(f"recorded data are not at {place} (set SCANDAQ_DATA)")
+        pytest.skip(
+            f"files recorded on scanners are not in the repository, nor at {place}: set SCANDAQ_DATA to their folder"
+        )
     return place

@@ -21,9 +21,9 @@ def run(*command: str) -> None:
 def unavailable() -> str:
     """Return why no file system can be mounted here, or nothing."""
     if os.geteuid() != 0:
-        return "mounting needs root"
+        return "only root may mount a disk that fills up: run as root"
     missing = [tool for tool in ("mkfs.ext4", "mount", "umount") if shutil.which(tool) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    return f"not installed: {', '.join(missing)}: apt-get install e2fsprogs mount" if missing else ""
 
 
 @contextmanager
@@ -42,7 +42,9 @@ def mounted(tmp_path: Path, size_bytes: int = SIZE_BYTES) -> Iterator[Path]:
     command = (str(shutil.which("mount")), "-o", "loop", str(image), str(place))
     mount = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     if mount.returncode and not os.environ.get("CI"):
-        pytest.skip(f"mount is not allowed here: {mount.stderr.strip()}")
+        pytest.skip(
+            f"this machine lets not even root mount (a container?), run on one that does: {mount.stderr.strip()}"
+        )
     assert mount.returncode == 0, mount.stderr
     try:
         yield place

@@ -8,6 +8,7 @@ import numpy as np
 
 from daq.listmode.loads import load_u16_little, load_u32_little
 from daq.model import fers as f
+from daq.model.bits import ones
 from daq.model.events import MARKS
 from daq.model.kernel import spliced
 
@@ -78,15 +79,6 @@ def mark(marks: Marks, time_ps: Any, kind: Any, source: Any, value: Any, value2:
 
 
 @spliced
-def _ones(bits: Any) -> Any:
-    """Return how many of 32 bits are set."""
-    bits = bits - (bits >> 1 & 0x55555555)
-    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
-    bits = (bits + (bits >> 4)) & 0x0F0F0F0F
-    return (bits * 0x01010101 & 0xFFFFFFFF) >> 24
-
-
-@spliced
 def _plain(data: Any, at: Any, both: Any, facts: Facts, row: Any) -> Any:
     """Fill a row with codes of the high gain of all channels; return False where some must be looked at one by one."""
     seen, most = np.uint32(0), np.uint32(0)
@@ -144,7 +136,7 @@ def spectroscopy(data: Any, at: Any, words: Any, qualifier: Any, facts: Facts, r
         return False
     at += _PAYLOAD + begin * _W
     high_mask, low_mask = np.int64(_word(data, at)), np.int64(_word(data, at + _W))
-    channels = _ones(high_mask) + _ones(low_mask)
+    channels = ones(high_mask) + ones(low_mask)
     both = qualifier & f.BOTH_GAINS
     if words < begin + 2 + (channels if both else (channels + 1) // 2):
         return False

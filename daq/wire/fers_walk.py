@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from daq.model import fers as f
+from daq.model.bits import ones
 from daq.model.kernel import kernel, spliced
 
 UNKNOWN, NEW, OLD = 0, 1, 2
@@ -54,15 +55,6 @@ def _most_words(qualifier: Any) -> Any:
 
 
 @spliced
-def _ones(bits: Any) -> Any:
-    """Return how many of 32 bits are set."""
-    bits = bits - (bits >> 1 & 0x55555555)
-    bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333)
-    bits = (bits + (bits >> 4)) & 0x0F0F0F0F
-    return (bits * 0x01010101 & 0xFFFFFFFF) >> 24
-
-
-@spliced
 def _fits(data: Any, at: Any, end: Any, qualifier: Any, words: Any) -> Any:
     """Return whether an event has room for the channels in its mask; True while the mask is not there yet."""
     mode = qualifier & f.MODE_MASK
@@ -74,7 +66,7 @@ def _fits(data: Any, at: Any, end: Any, qualifier: Any, words: Any) -> Any:
     mask = at + f.HEADER_BYTES + mask_word * f.WORD_BYTES
     if mask + _MASK_WORDS * f.WORD_BYTES > end:
         return True
-    channels = _ones(_u32(data, mask)) + _ones(_u32(data, mask + f.WORD_BYTES))
+    channels = ones(_u32(data, mask)) + ones(_u32(data, mask + f.WORD_BYTES))
     needed = mask_word + _MASK_WORDS + (channels if qualifier & f.BOTH_GAINS else (channels + 1) // 2)
     return words >= needed and (mode == f.SPECTROSCOPY_TIMING or words <= needed + _SLACK_WORDS)
 

@@ -36,7 +36,7 @@ HOUR_NS = 3600 * 10**9
 def needs_root(*tools: str) -> None:
     """Skip without root or a tool, except in CI, where both must be there."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
-    why = f"not installed: {', '.join(missing)}" if missing else ""
+    why = f"not installed: {', '.join(missing)}: apt-get install e2fsprogs mount" if missing else ""
     if os.geteuid():
         why = "only root may mount, and take rights away: run as root"
     if why and os.environ.get("CI"):
@@ -82,7 +82,10 @@ def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
     except subprocess.CalledProcessError as why:
         if os.environ.get("CI"):
             raise
-        pytest.skip(f"not possible here: {why.stderr.decode().strip()}")
+        reason = why.stderr.decode().strip()
+        pytest.skip(
+            f"this machine lets not even root mount or freeze a folder (a container?), run on one that does: {reason}"
+        )
 
 
 @pytest.mark.system

@@ -28,7 +28,9 @@ COMMON_PEDESTAL = 100
 def library() -> Path:
     path = os.environ.get("SCANDAQ_FERSLIB")
     if not path:
-        pytest.skip("the vendor's FERSlib is not here (set SCANDAQ_FERSLIB to the library)")
+        pytest.skip(
+            "the vendor's FERSlib is built by hand (docs/how-to/check-with-ferslib.md): set SCANDAQ_FERSLIB to it"
+        )
     return Path(path).absolute()
 
 

@@ -57,7 +57,7 @@ def install(place: Path) -> str:
         return ""
     unreachable = re.search(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|network", done.stderr)
     assert unreachable, done.stderr[-3000:]
-    return "npm reaches no registry"
+    return "npm reaches no registry to install AsyncAPI's parser from: run where it does, or set npm's registry"
 
 
 def parse(parser: Path, text: str) -> dict[str, Any]:

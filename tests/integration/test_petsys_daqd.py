@@ -31,7 +31,9 @@ ASICS = 16
 def programs() -> Path:
     folder = os.environ.get("SCANDAQ_PETSYS_DAQD")
     if not folder:
-        pytest.skip("the vendor's daqd and write_raw are not here (set SCANDAQ_PETSYS_DAQD to their folder)")
+        pytest.skip(
+            "the vendor's daqd is built by hand (docs/how-to/check-with-the-vendors-daqd.md): set SCANDAQ_PETSYS_DAQD"
+        )
     if os.geteuid() != 0:
         pytest.skip("the vendor's daqd has one fixed address, for which root makes a network namespace: run as root")
     return Path(folder)
