@@ -70,12 +70,12 @@ lock: $(VENV)/.dev
 COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
 
 # What the tests of disks and of system servers need from Debian; a user without root runs the rest.
-SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub openssl npm
+SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub openssl npm dciodvfy medcon dcmdump gdcmdump
 system-packages:
 	@if [ "$$(id -u)" = 0 ] && ! ( [ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2> /dev/null)" ] && \
 		for command in $(SYSTEM_COMMANDS); do command -v $$command || exit 1; done ) > /dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			e2fsprogs mount util-linux mosquitto mosquitto-clients openssl postgresql \
+			e2fsprogs mount util-linux mosquitto mosquitto-clients openssl postgresql dicom3tools medcon dcmtk libgdcm-tools \
 			$$(command -v npm > /dev/null || echo npm); \
 	fi
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View, picture_axes
-from daq.pipeline.framing import Frame, FramingRule
+from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
 from daq.storage.drawing import Colours, Marked, Shown, Spectrum, image_panel, page, spectrum_panel
 
@@ -133,7 +134,7 @@ def figures(recorded: RecordedPictures, manifest: Manifest) -> dict[str, Any]:
             "frame": rule.frame.about, "heads": heads}  # fmt: skip
 
 
-def cropped(image: npt.NDArray[Any], frame: Frame, field_mm: tuple[float, float] | None) -> npt.NDArray[Any]:
+def cropped(image: npt.NDArray[Any], frame: Pixels, field_mm: tuple[float, float] | None) -> npt.NDArray[Any]:
     """Return the part [rows, columns] of an image whose pixels have their middle in the field; all where none is."""
     if field_mm is None:
         return image

@@ -6,21 +6,21 @@ The TOML file is described in `daq.model.protocol_file`; `daq.model.protocol_ste
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from daq.errors import RefusedError
-from daq.model.geometry import Laterality, View
-from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store
+from daq.model.geometry import Laterality, PatientOrientation, View
+from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store, Tolerances
 from daq.model.stop import WindowCounter
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
     from daq.model.protocol_file import ProtocolFile
 
-__all__ = ["Coincidence", "HandOver", "Need", "Requirements", "Store"]
+__all__ = ["Coincidence", "HandOver", "Need", "Requirements", "Store", "Tolerances"]
 _PS_PER_S = 10**12
 
 Head = Literal["either", "both", "sum"]
@@ -85,6 +85,8 @@ class CountLimit:
     """The software pairs singles of this window alone, so that every pair it makes is inside."""
     heads: tuple[int, ...] = ()
     """The numbers of the heads that `both` means."""
+    region_mm: tuple[float, float, float, float] | None = None
+    """x from, y from, x to, y to, as the picture is seen, head up."""
 
     @property
     def name(self) -> str | None:
@@ -116,6 +118,21 @@ class Stop:
     duration_ps: int | None = None
     host_ps: int | None = None
     manual: bool = False
+    beats: int | None = None
+    """Accepted ones."""
+    as_step: str | None = None
+    """Ends after as long as that step took."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameZero:
+    """What the frames of a step begin with; its time counts from there. `rate_cps`: measured over `over_ps`."""
+
+    by: Literal["count_rate", "gate"]
+    rate_cps: float | None = None
+    over_ps: int = _PS_PER_S
+    window: str = ALL
+    head: Head = "sum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,10 @@ class Sweep:
     end: float
     speed: float
     unit: Unit
+    speed_range: tuple[float, float] | None = None
+    """Slowest and fastest that suit the tracer."""
+    views: int | None = None
+    """Projections of equal angle that a rotation is divided into."""
 
     @property
     def duration_s(self) -> float:
@@ -143,6 +164,12 @@ class Gate:
     framing: Literal["time", "percent"]
     direction: Literal["forward", "backward"]
     tolerance_percent: float | None
+    interval_ps: tuple[int, int] | None = None
+    """Shortest and longest that is accepted, in place of a tolerance about the mean."""
+    learn: int = 10
+    """Intervals at the beginning whose median is the mean."""
+    skip: int = 0
+    """Beats after a rejected one that are rejected as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +226,12 @@ class Step:
     """What there must be at the end for the step to be worth reading."""
     expected_rate_cps: float | None = None
     """Events of all heads and energies that are recorded in a second."""
+    frame_zero: FrameZero | None = None
+    role: str = "emission"
+    label: str = ""
+    session: int = 1
+    after_injection_s: tuple[float, float] | None = None
+    """Earliest and latest beginning after the injection."""
 
     @property
     def moving(self) -> bool:
@@ -303,11 +336,27 @@ class AcquisitionProtocol:
     file: ProtocolFile
     after: tuple[HandOver, ...] = ()
     """What is to be confirmed after the last step, before the patient leaves."""
+    patient_orientation: PatientOrientation = PatientOrientation.HFS
+    tolerances: Tolerances = field(default_factory=Tolerances)
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:
         """Return all that is to be confirmed, in order."""
         return (*(each for step in self.steps for each in step.before), *self.after)
+
+    @property
+    def sessions(self) -> tuple[int, ...]:
+        """Return the numbers of the sessions its steps belong to, ascending."""
+        return tuple(sorted({step.session for step in self.steps}))
+
+    def of_session(self, session: int) -> AcquisitionProtocol:
+        """Return it with the steps of one session alone. Raises `RefusedError` for a session that it does not have."""
+        steps = tuple(step for step in self.steps if step.session == session)
+        if not steps:
+            there = ", ".join(map(str, self.sessions))
+            raise RefusedError(f"protocol {self.id} has no session {session}; there are: {there}")
+        last = session == self.sessions[-1]
+        return replace(self, steps=steps, after=self.after if last else ())
 
     @property
     def continuable(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from daq.model.coincidence import Policy
-from daq.model.geometry import Laterality, View
+from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.layout import Name, Strict
 from daq.model.processing import StoredSingles
 from daq.model.protocol import Head, PauseMeaning, ProtocolKind
@@ -33,6 +33,13 @@ Region = Literal[
     "breasts", "shoulders", "arms", "elbows", "hands", "hips", "legs", "knees", "feet", "extremities",
 ]  # fmt: skip
 """Body region. Those of one side need a laterality; plurals show both sides."""
+
+
+Role = Literal[
+    "emission", "transmission", "injection_site", "background", "neck", "thigh", "syringe", "residual",
+    "pre_void", "post_void", "in_vivo", "ex_vivo",
+]  # fmt: skip
+"""What a step measures. A transmission is laid over emission pictures, and never added to them."""
 
 
 class Window(Strict):
@@ -88,6 +95,8 @@ class Counts(Strict):
     head: Head
     expected_rate: Rate | None = None
     """The rate at which exactly these counts come."""
+    region: tuple[Position, Position, Position, Position] | None = None
+    """Only counts in this part of the detector: x from, y from, x to, y to, as the picture is seen, head up."""
 
 
 class StopFile(Strict):
@@ -100,6 +109,22 @@ class StopFile(Strict):
     """Host time, the backstop: ends the step even when the detector is silent."""
     manual: bool = False
     """A person ends it."""
+    beats: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """So many accepted beats of a gated step."""
+    as_step: StepName | None = None
+    """As long as that step took: the second of paired views by the time of the first."""
+
+
+class FrameZeroFile(Strict):
+    """What the frames of a step begin with, while it records already; its time counts from there."""
+
+    by: Literal["count_rate", "gate"]
+    """`count_rate`: the arrival of a bolus. `gate`: the first trigger."""
+    rate: Rate | None = None
+    """At least this, measured over `over`."""
+    over: Time | None = None
+    window: Text = "all"
+    head: Head = "sum"
 
 
 class SweepFile(Strict):
@@ -111,6 +136,10 @@ class SweepFile(Strict):
     begin: Position = Field(alias="from")
     end: Position = Field(alias="to")
     speed: Speed
+    speed_range: tuple[Speed, Speed] | None = None
+    """Slowest and fastest speed that suits the tracer."""
+    views: Annotated[int, Field(ge=2, le=MAX_REPEAT)] | None = None
+    """Of a rotation: into so many projections of equal angle it is divided."""
 
 
 class Repeat(Strict):
@@ -126,6 +155,8 @@ class Repeat(Strict):
     """Of bed positions: how much of the axial field of view two neighbours share."""
     first: Literal["pelvis", "head"] | None = None
     """Of bed positions: the end of the body that is acquired first."""
+    also: dict[Name, tuple[Position, ...]] = Field(default_factory=dict)
+    """Where other axes stand, a position for each repetition: the radius of each angle."""
 
 
 class PhaseFile(Strict):
@@ -146,6 +177,12 @@ class GateFile(Strict):
     direction: Literal["forward", "backward"] = "forward"
     tolerance: Percent | None = None
     """Beats whose interval differs by more than this from the mean are dropped."""
+    interval: tuple[Time, Time] | None = None
+    """Shortest and longest interval that is accepted, in place of `tolerance` about a mean."""
+    learn: Annotated[int, Field(ge=1, le=100)] = 10
+    """So many intervals at the beginning tell the mean, their median; they are judged by it, too."""
+    skip: Annotated[int, Field(ge=0, le=10)] = 0
+    """So many beats after a rejected one are rejected as well: the heart has not filled as usual."""
 
 
 class ImageFile(Strict):
@@ -183,6 +220,13 @@ class StepFile(Strict):
     stop: StopFile = StopFile()
     minimum_counts: Counts | None = None
     expected_rate: Rate | None = None
+    frame_zero: FrameZeroFile | None = None
+    role: Role = "emission"
+    label: Annotated[str, Field(max_length=64)] | None = None
+    session: Annotated[int, Field(ge=1, le=20)] = 1
+    """Sessions of one study may be hours apart, with other patients between."""
+    after_injection: tuple[Time, Time] | None = None
+    """Earliest and latest beginning, after the injection."""
     pause: PauseMeaning | None = None
     """Only to say it: what a pause means follows from the kind."""
 
@@ -210,6 +254,27 @@ class Instrument(Strict):
     """Ids of the instrument profiles it is written for; none: any of its modality."""
     heads: PositiveInt | None = None
     """At least so many heads."""
+    head_separation: Position | None = None
+    """Angle between the first two heads."""
+
+
+class TolerancesFile(Strict):
+    """How far an acquisition may be from what was asked before its verdict says so; none said: not judged by it."""
+
+    speed: Percent | None = None
+    """Deviation of the speed of a sweep, at any moment."""
+    position: Position | None = None
+    """Deviation of an axis along a line where it should stand."""
+    angle: Position | None = None
+    """Deviation of an angle."""
+    exposure: Percent | None = None
+    """Share of the full exposure that a row of a sweep needs."""
+    rejected_beats: Percent | None = None
+    """Share of the beats that may be rejected."""
+    live: Percent | None = None
+    """Least share of the time in which the detector could take events."""
+    drift: Position | None = None
+    """How far the patient may have moved between the first and the last projection."""
 
 
 class ProtocolFile(Strict):
@@ -232,6 +297,8 @@ class ProtocolFile(Strict):
     recorded: RecordedRange | None = None
     windows: dict[Name, Window] = Field(default_factory=dict)
     coincidence: CoincidenceFile | None = None
+    patient_orientation: PatientOrientation = PatientOrientation.HFS
+    tolerances: TolerancesFile = TolerancesFile()
     expected_rate: Rate | None = None
     """Events of all heads and energies that are recorded in a second."""
     steps: Annotated[tuple[StepFile, ...], Field(min_length=1, max_length=MAX_STEPS)]

@@ -10,6 +10,7 @@ from daq.model.protocol import (
     AcquisitionProtocol,
     Coincidence,
     CountLimit,
+    FrameZero,
     Gate,
     HandOver,
     Image,
@@ -21,17 +22,20 @@ from daq.model.protocol import (
     Stop,
     Store,
     Sweep,
+    Tolerances,
     Unit,
 )
 from daq.model.protocol_file import (
     CoincidenceFile,
     Counts,
+    FrameZeroFile,
     GateFile,
     NeedFile,
     ProtocolFile,
     Repeat,
     StepFile,
     SweepFile,
+    TolerancesFile,
     Window,
 )
 from daq.model.quantity import Quantity
@@ -64,6 +68,8 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
         recorded=None if recorded is None else _range("recorded", recorded.lower, recorded.upper),
         coincidence=None if file.coincidence is None else _coincidence(file, file.coincidence),
         after=after,
+        patient_orientation=file.patient_orientation,
+        tolerances=_tolerances(file.tolerances),
         sources=MappingProxyType(dict(file.sources)),
         file=file,
     )
@@ -100,9 +106,9 @@ def expanded(file: ProtocolFile, index: int) -> Iterator[Step]:
         yield _step(file, index, said.name, {}, first=True)
         return
     for number in range(said.repeat.count):
-        position = _repeated(said.repeat, number)
-        name = f"{said.name} {number + 1}/{said.repeat.count}"
-        yield _step(file, index, name, {said.repeat.axis: position}, first=number == 0)
+        at = {said.repeat.axis: _repeated(said.repeat, number)}
+        at |= {axis: places[number] for axis, places in said.repeat.also.items() if number < len(places)}
+        yield _step(file, index, f"{said.name} {number + 1}/{said.repeat.count}", at, first=number == 0)
 
 
 def kind_of(file: ProtocolFile, step: StepFile) -> ProtocolKind:
@@ -130,7 +136,7 @@ def step_duration_ps(step: StepFile) -> int | None:
 def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantity], *, first: bool) -> Step:
     said = file.steps[index]
     sweep = None if said.sweep is None else sweep_of(said.sweep)
-    at = {**said.set, **repeated}
+    at = {**said.set, **repeated}  # of a repetition: its axis, and others that go with it
     if said.sweep is not None:
         at[said.sweep.axis] = said.sweep.begin
     expected = said.expected_rate or file.expected_rate
@@ -156,13 +162,44 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
         minimum_counts=None if said.minimum_counts is None else _counts(file, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
+        frame_zero=None if said.frame_zero is None else _frame_zero(said.frame_zero),
+        role=said.role,
+        label=said.label or "",
+        session=said.session,
+        after_injection_s=None
+        if said.after_injection is None
+        else (said.after_injection[0].seconds, said.after_injection[1].seconds),
     )
+
+
+def _frame_zero(said: FrameZeroFile) -> FrameZero:
+    rate = None if said.rate is None else float(said.rate.value)
+    over = {} if said.over is None else {"over_ps": said.over.ps}
+    return FrameZero(said.by, rate, window=said.window, head=said.head, **over)
+
+
+def _tolerances(said: TolerancesFile) -> Tolerances:
+    return Tolerances(
+        speed_percent=_percent(said.speed),
+        position_mm=None if said.position is None else float(said.position.value),
+        angle_deg=None if said.angle is None else float(said.angle.value),
+        exposure_percent=_percent(said.exposure),
+        rejected_beats_percent=_percent(said.rejected_beats),
+        live_percent=_percent(said.live),
+        drift_mm=None if said.drift is None else float(said.drift.value),
+    )
+
+
+def _percent(said: Quantity | None) -> float | None:
+    return None if said is None else float(said.to("%"))
 
 
 def sweep_of(said: SweepFile) -> Sweep:
     """Return a sweep in mm or deg."""
     begin, end, speed = float(said.begin.value), float(said.end.value), float(said.speed.value)
-    return Sweep(said.axis, begin, end, speed, _UNITS[said.begin.dimension])
+    slowest_fastest = said.speed_range
+    speeds = None if slowest_fastest is None else (float(slowest_fastest[0].value), float(slowest_fastest[1].value))
+    return Sweep(said.axis, begin, end, speed, _UNITS[said.begin.dimension], speeds, said.views)
 
 
 def _repeated(repeat: Repeat, number: int) -> Quantity:
@@ -180,6 +217,8 @@ def _stop(file: ProtocolFile, said: StepFile) -> Stop:
         duration_ps=step_duration_ps(said),
         host_ps=None if said.stop.host is None else said.stop.host.ps,
         manual=said.stop.manual,
+        beats=said.stop.beats,
+        as_step=said.stop.as_step,
     )
 
 
@@ -187,9 +226,10 @@ def _counts(file: ProtocolFile, said: Counts) -> CountLimit:
     rate = None if said.expected_rate is None else float(said.expected_rate.value)
     paired = paired_windows(file) if said.counter in _OF_PAIRS else ()
     heads = tuple(range(file.instrument.heads or 2))
-    return CountLimit(
-        said.counter, int(said.limit.value), said.window, said.head, rate, paired == (said.window,), heads
-    )
+    x0, y0, x1, y1 = (float(side.value) for side in said.region) if said.region else (0.0, 0.0, 0.0, 0.0)
+    region = (x0, y0, x1, y1) if said.region else None
+    all_are_inside = paired == (said.window,)
+    return CountLimit(said.counter, int(said.limit.value), said.window, said.head, rate, all_are_inside, heads, region)
 
 
 def paired_windows(file: ProtocolFile) -> tuple[str, ...]:
@@ -198,8 +238,9 @@ def paired_windows(file: ProtocolFile) -> tuple[str, ...]:
 
 
 def _gate(said: GateFile) -> Gate:
-    tolerance = None if said.tolerance is None else float(said.tolerance.to("%"))
-    return Gate(said.trigger, said.bins, said.framing, said.direction, tolerance)
+    interval = None if said.interval is None else (said.interval[0].ps, said.interval[1].ps)
+    tolerance = _percent(said.tolerance)
+    return Gate(said.trigger, said.bins, said.framing, said.direction, tolerance, interval, said.learn, said.skip)
 
 
 def _coincidence(file: ProtocolFile, said: CoincidenceFile) -> Coincidence:

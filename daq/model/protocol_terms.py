@@ -36,6 +36,21 @@ class Requirements:
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerances:
+    """How far an acquisition may be from what was asked before its verdict says so; None: not judged by it."""
+
+    speed_percent: float | None = None
+    position_mm: float | None = None
+    angle_deg: float | None = None
+    exposure_percent: float | None = None
+    """Share of the full exposure that a row of a sweep needs."""
+    rejected_beats_percent: float | None = None
+    live_percent: float | None = None
+    drift_mm: float | None = None
+    """How far the patient may have moved between the first and the last projection."""
+
+
+@dataclass(frozen=True, slots=True)
 class Coincidence:
     """How singles are paired. A delay of None: no delayed window of the software's own."""
 

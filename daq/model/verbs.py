@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,6 +33,16 @@ class Prepare(Arguments):
     overrides: dict[Named, Named] = {}
     continues: Named | None = None
     """Acquisition that this one continues; both are of static views. What moves or frames is acquired anew."""
+    study: Named | None = None
+    """Key of the study that it belongs to, or an acquisition of it; none said: a new study."""
+    session: Annotated[int, Field(ge=1, le=20)] = 1
+    """Of a protocol whose steps are done in several sessions, hours apart."""
+    repeats: Named | None = None
+    """Acquisition whose views are taken again; both are kept."""
+    patient_orientation: Literal["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"] | None = None
+    """How the patient lies; none said: as the protocol says."""
+    label: Annotated[str, Field(max_length=64)] = ""
+    """What a person calls it; no patient's name."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
 

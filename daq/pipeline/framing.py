@@ -7,15 +7,15 @@ or on how they were cut into calls.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import RefusedError
+from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid, HeadCorrections
 from daq.model.windows import EnergyWindow
 from daq.pipeline.framingkernels import NO_HEAD, NO_MAP, ONE, add_events
@@ -29,29 +29,6 @@ EVERY_EVENT = "all"
 """The name of the only image of a recording without energy windows."""
 MOST_PIXELS = 1 << 26
 MOST_WEIGHT = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Square pixels over the detector: column i covers `x0_mm + i * pixel_mm` up to the next, row 0 is the lowest y."""
-
-    x0_mm: float
-    y0_mm: float
-    pixel_mm: float
-    columns: int
-    rows: int
-
-    @classmethod
-    def centred(cls, width_mm: float, height_mm: float, pixel_mm: float) -> Self:
-        """Return the fewest pixels around the middle of the field that cover it."""
-        columns, rows = (math.ceil(round(side / pixel_mm, 6)) for side in (width_mm, height_mm))
-        return cls(-columns * pixel_mm / 2, -rows * pixel_mm / 2, pixel_mm, columns, rows)
-
-    @property
-    def about(self) -> dict[str, float | int]:
-        """Return it as plain data."""
-        return {"x0_mm": self.x0_mm, "y0_mm": self.y0_mm, "pixel_mm": self.pixel_mm,
-                "columns": self.columns, "rows": self.rows}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +53,7 @@ class FramingRule:
     Without windows there is one image of all events, `EVERY_EVENT`. `uniformity` is by head number and window name.
     """
 
-    frame: Frame
+    frame: Pixels
     heads: tuple[int, ...]
     windows: tuple[EnergyWindow, ...]
     axis: EnergyAxis

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from daq.model.framed import Pixels
 from daq.model.layout import Layout, Target
 from daq.model.processing import Processing
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, uniformity_of
+from daq.pipeline.framing import EnergyAxis, FramingRule, uniformity_of
 
 MOST_BINS = 1024
 MOST_HEADS = 8
@@ -39,7 +40,7 @@ def rule_of(
     )
 
 
-def frame_of(layout: Layout, processing: Processing, *, most_pixels: int) -> Frame:
+def frame_of(layout: Layout, processing: Processing, *, most_pixels: int) -> Pixels:
     """Return the fewest square pixels that cover the field: of the sensors, else of the position codes."""
     sensors = [one.sensors for one in processing.heads if one.sensors is not None]
     if sensors:
@@ -47,13 +48,13 @@ def frame_of(layout: Layout, processing: Processing, *, most_pixels: int) -> Fra
             max(abs(place) for place in (*one.x_mm, *one.y_mm)) + one.width_mm / 2 for one in sensors
         )  # fmt: skip
         pixel_mm = math.ceil(2 * half_mm / most_pixels * _STEPS_PER_MM) / _STEPS_PER_MM
-        return Frame.centred(2 * half_mm, 2 * half_mm, pixel_mm)
+        return Pixels.centred(2 * half_mm, 2 * half_mm, pixel_mm)
     (x_low, x_high, x_step), (y_low, y_high, y_step) = (_span(layout, target) for target in ("x_mm", "y_mm"))
     step = max(x_step, y_step)
     codes = max(x_high - x_low, y_high - y_low) / most_pixels / step if step else 0.0
     pixel_mm = math.ceil(round(codes, 6)) * step if step else (x_high - x_low) / most_pixels
     columns, rows = (math.ceil(round(side / pixel_mm, 6)) for side in (x_high - x_low, y_high - y_low))
-    return Frame(x_low, y_low, pixel_mm, columns, rows)
+    return Pixels(x_low, y_low, pixel_mm, columns, rows)
 
 
 def axis_of(layout: Layout) -> EnergyAxis:

@@ -110,6 +110,8 @@ class Manifest(BaseModel):
     """What the processing counted: singles by `windows`, `excluded`, `uncalibrated`, `pairing`; over all sources."""
     administration_reference: str | None = None
     patient_reference: str | None = None
+    study: dict[str, Any] | None = None
+    """`daq.model.study.StudyReference`: which study it belongs to, which session of it, how the patient lies."""
     time: dict[str, Any] = {}
     software: dict[str, str] = {}
     words_by_kind: dict[str, int] = {}

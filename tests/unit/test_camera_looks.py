@@ -10,10 +10,11 @@ import pytest
 
 from daq.listmode.columns import decoded_columns
 from daq.model.events import MARKS
+from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid, HeadCorrections
 from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, pictures_of
+from daq.pipeline.framing import EnergyAxis, FramingRule, pictures_of
 from daq.pipeline.framingrules import frame_of
 from daq.readout.cameralooks import FADES_S, MOST_IMAGES, MOST_PIXELS, CameraLooks, camera_rule
 from device_profiles.load import load_profile
@@ -21,7 +22,7 @@ from device_profiles.scanners import load_scanner
 
 S = 1_000_000_000
 WINDOWS = (EnergyWindow(126, 154, "peak"), EnergyWindow(110, 126, "scatter"))
-RULE = FramingRule(Frame(-16.0, -16.0, 2.0, 16, 16), (0, 1), WINDOWS, EnergyAxis(0.0, 0.5, 512))
+RULE = FramingRule(Pixels(-16.0, -16.0, 2.0, 16, 16), (0, 1), WINDOWS, EnergyAxis(0.0, 0.5, 512))
 LAYOUT = load_profile("head-xye64").layout
 
 

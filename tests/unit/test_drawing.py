@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from daq.composition.pictures import cropped, letters_at
+from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
-from daq.pipeline.framing import Frame
 from daq.storage.drawing import INK, MARGIN, SIDE, Marked, Shown, Spectrum, image_panel, page, spectrum_panel
 
 
@@ -63,7 +63,7 @@ def test_without_an_angle_there_are_no_letters() -> None:
 
 
 def test_an_image_is_cut_to_the_field_of_its_head() -> None:
-    frame = Frame(-10.0, -10.0, 1.0, 20, 20)
+    frame = Pixels(-10.0, -10.0, 1.0, 20, 20)
     image = np.arange(400.0).reshape(20, 20)
 
     assert cropped(image, frame, (6.0, 4.0)).tolist() == image[8:12, 7:13].tolist()

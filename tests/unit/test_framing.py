@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daq.errors import RefusedError
+from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, Pictures, pictures_of
+from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures, pictures_of
 
-FRAME = Frame(-10.0, -4.0, 1.0, 32, 8)
+FRAME = Pixels(-10.0, -4.0, 1.0, 32, 8)
 AXIS = EnergyAxis(-0.25, 0.5, 256)
 WINDOWS = (EnergyWindow(20, 60, "low"), EnergyWindow(40, 90, "high"))
 GRID = Grid.of(np.array([[0.5, 1.0, 2.0], [1.5, 1.0, 0.0]]), x0_mm=-6.0, y0_mm=-3.0, pitch_mm=4.0)

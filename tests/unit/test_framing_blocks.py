@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, Pictures
+from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures
 from daq.pipeline.framingkernels import BLOCK
 
 WINDOWS = (EnergyWindow(20, 60, "low"), EnergyWindow(40, 90, "high"))
 GRID = Grid.of(np.array([[0.5, 1.0], [1.5, 0.0]]), x0_mm=-6.0, y0_mm=-3.0, pitch_mm=4.0)
 RULE = FramingRule(
-    Frame(-10.0, -4.0, 1.0, 32, 8), (3, 1), WINDOWS, EnergyAxis(0.0, 0.5, 256), {(1, "high"): GRID, (3, "low"): GRID}
+    Pixels(-10.0, -4.0, 1.0, 32, 8), (3, 1), WINDOWS, EnergyAxis(0.0, 0.5, 256), {(1, "high"): GRID, (3, "low"): GRID}
 )
 
 

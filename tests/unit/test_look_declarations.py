@@ -10,8 +10,9 @@ import pytest
 from support_looks import S, singles, whole_declaration
 
 from daq.listmode.columns import decoded_columns
+from daq.model.framed import Pixels
 from daq.model.layout import Layout
-from daq.pipeline.framing import EnergyAxis, Frame
+from daq.pipeline.framing import EnergyAxis
 from daq.readout.lookdeclaration import (
     MOST_DETECTOR_BINS,
     Axis,
@@ -41,7 +42,7 @@ def test_a_gamma_camera_shows_energies_and_one_image_per_head() -> None:
     assert declared.detectors is None
     assert declared.camera is not None
     assert (declared.camera.heads, declared.camera.names) == ((0, 1, 2, 3), ("all",))
-    assert declared.camera.frame == Frame(-307.5, -307.5, pytest.approx(4.8), 128, 128)
+    assert declared.camera.frame == Pixels(-307.5, -307.5, pytest.approx(4.8), 128, 128)
     assert declared.camera.axis == EnergyAxis(-0.25, 0.5, 1024)
 
 
@@ -134,7 +135,7 @@ def test_an_axis_that_runs_backwards_is_turned_round() -> None:
     declared = declare(decoded_columns(layout), ("single",), layout)
 
     assert declared.camera is not None
-    assert declared.camera.frame == Frame(-127.5, -128.5, 2.0, 128, 128)
+    assert declared.camera.frame == Pixels(-127.5, -128.5, 2.0, 128, 128)
 
 
 def test_a_lookup_table_says_the_highest_detector() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_looks import S, singles
 
+from daq.model.framed import Pixels
 from daq.model.windows import EnergyWindow
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule
+from daq.pipeline.framing import EnergyAxis, FramingRule
 from daq.readout.lookdeclaration import (
     LOOKED,
     Axis,
@@ -23,7 +24,7 @@ from daq.readout.lookdeclaration import (
 from daq.readout.looks import Looks
 
 CAMERA = FramingRule(
-    Frame(-10.0, -4.0, 1.0, 32, 8), (0, 1), (EnergyWindow(20, 60, "low"), EnergyWindow(40, 90, "high")),
+    Pixels(-10.0, -4.0, 1.0, 32, 8), (0, 1), (EnergyWindow(20, 60, "low"), EnergyWindow(40, 90, "high")),
     EnergyAxis(-0.25, 1.0, 128),
 )  # fmt: skip
 NO_COUNTS = np.zeros((0, 2), np.int64)

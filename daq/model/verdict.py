@@ -1,0 +1,60 @@
+"""What is said of a study when it ends: each thing that was checked, in words, and whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class Grade(IntEnum):
+    """From good to bad; the worst of the checks is that of the study."""
+
+    GOOD = 0
+    NOT_EVALUABLE = 1
+    """What it needs was not recorded."""
+    DOUBTFUL = 2
+    """To be looked at before the patient leaves."""
+    BAD = 3
+    """Outside of what the protocol takes."""
+
+    @property
+    def word(self) -> str:
+        """Return it for people."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked. `of`: the step or series it is about; `value` and `limit` are in `unit`."""
+
+    name: str
+    of: str
+    grade: Grade
+    text: str
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All checks of a study."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def grade(self) -> Grade:
+        """Return the worst; not evaluable where nothing was checked."""
+        return max((check.grade for check in self.checks), default=Grade.NOT_EVALUABLE)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return what is not good, the worst first."""
+        wrong = sorted((check for check in self.checks if check.grade is not Grade.GOOD), key=lambda c: -c.grade)
+        return tuple(f"{check.of}: {check.text}" if check.of else check.text for check in wrong)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        checks = [asdict(check) | {"grade": check.grade.word} for check in self.checks]
+        return {"grade": self.grade.word, "sentences": list(self.sentences), "checks": checks}
