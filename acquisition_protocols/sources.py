@@ -13,7 +13,7 @@ from daq.model.tables import dotted
 
 Path = tuple[str, ...]
 
-EXEMPT = frozenset({"schema", "id", "version", "title", "kind", "modality", "notes", "sources"})
+EXEMPT = frozenset({"schema", "id", "version", "title", "kind", "modality", "notes", "sources", "time_lapse"})
 """Keys that name or describe the file; they are no parameters."""
 EXEMPT_OF_STEP = frozenset({"name", "kind", "instruction"})
 

@@ -31,6 +31,11 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
     found = errors(check(protocol, scanner=equipment.scanner, instrument=profile))
     if found:
         raise RefusedError(f"protocol {protocol.id}: " + "; ".join(map(str, found)))
+    if protocol.file.time_lapse is not None and not equipment.site.simulated:
+        raise RefusedError(
+            f"protocol {protocol.id}: time_lapse = {protocol.file.time_lapse} is for simulated stations alone; "
+            "a patient is acquired at the speed that the protocol was signed with"
+        )
     if request.continues is not None:
         await asyncio.to_thread(_require_continuable, equipment.site.storage, request.continues)
         _require_static(protocol)

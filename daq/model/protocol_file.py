@@ -299,6 +299,8 @@ class ProtocolFile(Strict):
     coincidence: CoincidenceFile | None = None
     patient_orientation: PatientOrientation = PatientOrientation.HFS
     tolerances: TolerancesFile = TolerancesFile()
+    time_lapse: Annotated[int, Field(ge=2, le=100)] | None = None
+    """So many times as fast, on simulated stations alone (`daq.model.protocol_timelapse`)."""
     expected_rate: Rate | None = None
     """Events of all heads and energies that are recorded in a second."""
     steps: Annotated[tuple[StepFile, ...], Field(min_length=1, max_length=MAX_STEPS)]

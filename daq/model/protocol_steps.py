@@ -38,6 +38,7 @@ from daq.model.protocol_file import (
     TolerancesFile,
     Window,
 )
+from daq.model.protocol_timelapse import in_time_lapse
 from daq.model.quantity import Quantity
 from daq.model.windows import FWHM_PER_SIGMA, EnergyWindow, WindowSet
 
@@ -49,7 +50,7 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
     """Return the protocol of a file that the rules have found in order."""
     recorded = file.recorded
     steps, after = _with_hand_overs(file)
-    return AcquisitionProtocol(
+    protocol = AcquisitionProtocol(
         id=file.id,
         version=file.version,
         title=file.title,
@@ -73,6 +74,7 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
         sources=MappingProxyType(dict(file.sources)),
         file=file,
     )
+    return protocol if file.time_lapse is None else in_time_lapse(protocol, file.time_lapse)
 
 
 def _with_hand_overs(file: ProtocolFile) -> tuple[tuple[Step, ...], tuple[HandOver, ...]]:
