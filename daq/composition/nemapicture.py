@@ -12,7 +12,8 @@ from daq.composition.headbench import HeadBench, summed
 from daq.composition.nema import Report
 from daq.qc.fields import picture
 from daq.qc.uniformity import NEMA_PIXEL_MM, pixels_for
-from daq.storage.drawing import Marked, Shown, Spectrum, image_panel, page, spectrum_panel
+from daq.storage.drawing import Shown, image_panel, page
+from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,7 +20,8 @@ from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View, picture_axes
 from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
-from daq.storage.drawing import Colours, Marked, Shown, Spectrum, image_panel, page, spectrum_panel
+from daq.storage.drawing import Colours, Shown, image_panel, page
+from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,4 +1,4 @@
-"""Panels of a picture file: an image in colours with letters, scales and words around it; a spectrum with its axes.
+"""Panels of a picture file: an image in colours with letters, scales and words around it; pages of panels.
 
 Arrays and words go in, a Pillow image comes out; nothing here knows of recordings. An image is drawn as it is counted:
 every pixel a square, no smoothing.
@@ -23,15 +23,16 @@ PAPER: Shade = (255, 255, 255)
 INK: Shade = (20, 20, 20)
 PALE: Shade = (120, 120, 120)
 WARNING: Shade = (190, 30, 30)
-WINDOW_SHADES: tuple[Shade, ...] = ((205, 225, 245), (250, 225, 195), (215, 240, 210), (240, 215, 240))
+OUTLINE: Shade = (20, 110, 190)
 SIDE = 520
 """About how wide and high an image is drawn."""
 MARGIN = 34
 LINE = 18
 TEXT = 13
 _BAR = 14
+_EDGE = 4
+_CROSS = 6
 _PLAIN_FROM = 100
-_TICKS = 12
 _SCALE_MM = (10, 20, 50, 100)
 
 
@@ -40,6 +41,9 @@ class Shown:
     """An image [rows, columns], row 0 at the bottom, and what is written around it.
 
     `letters`: left, right, top, bottom. `upper` is the value of the last colour, `unit` what is counted in a pixel.
+    `side`: about how wide and high it is drawn, in dots. `log`: colours go with the logarithm of one more than the
+    value. `outlines`: closed lines, each [points, 2] of fractional row and column, a pixel's middle being whole.
+    `masked` [rows, columns] is drawn as paper crossed out; `doubtful` [rows] are marked in red at the left edge.
     """
 
     image: npt.NDArray[Any]
@@ -49,37 +53,20 @@ class Shown:
     upper: float | None = None
     unit: str = "counts"
     colours: Colours = "inverse"
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A range of energies of a spectrum, with its name, and a line where a peak was found."""
-
-    name: str
-    lower_kev: float
-    upper_kev: float
-    peak_kev: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Spectrum:
-    """Counts per bin at energies [bins] and what is written above."""
-
-    kev: npt.NDArray[Any]
-    counts: npt.NDArray[Any]
-    lines: Sequence[str]
-    marked: Sequence[Marked] = field(default=())
+    side: int = SIDE
+    log: bool = False
+    outlines: Sequence[npt.NDArray[np.float64]] = ()
+    masked: npt.NDArray[np.bool_] | None = None
+    doubtful: npt.NDArray[np.bool_] | None = None
 
 
 def image_panel(shown: Shown) -> Image.Image:
     """Return the image with its letters, a scale in mm, a bar of colours and its lines of words below."""
     rows, columns = shown.image.shape
-    zoom = max(1, SIDE // max(rows, columns))
+    zoom = max(1, shown.side // max(rows, columns))
     upper = _upper(shown)
-    picture = _coloured(shown.image, upper, shown.colours).resize(
-        (columns * zoom, rows * zoom), Image.Resampling.NEAREST
-    )
-    width = picture.width + 2 * MARGIN + 60
+    picture = picture_of(shown, zoom)
+    width = max(picture.width + 2 * MARGIN + 60, *(_wide(line) for line in ("", *shown.lines)))
     panel = Image.new("RGB", (width, picture.height + 2 * MARGIN + LINE * (len(shown.lines) + 2)), PAPER)
     panel.paste(picture, (MARGIN, MARGIN))
     draw = ImageDraw.Draw(panel)
@@ -89,39 +76,66 @@ def image_panel(shown: Shown) -> Image.Image:
     _colour_bar(panel, shown.colours, upper, right + MARGIN - 6, bottom)
     at = bottom + MARGIN - 6
     _scale(draw, shown.pixel_mm / zoom, columns * zoom, at)
-    per = f"0 to {_number(upper)} {shown.unit} per pixel of {shown.pixel_mm:.3g} mm"
+    log = ", logarithmic" if shown.log else ""
+    per = f"0 to {number_text(upper)} {shown.unit} per pixel of {shown.pixel_mm:.3g} mm{log}"
     for number, line in enumerate([*shown.lines, per]):
         draw.text((MARGIN, at + 10 + LINE * number), line, INK, font(TEXT))
     return panel
 
 
-def spectrum_panel(spectrum: Spectrum, *, width: int = 900, height: int = 220) -> Image.Image:
-    """Return the spectrum with axes, its ranges in colours, and its lines of words above."""
-    top = 10 + LINE * (len(spectrum.lines) + 1)
-    left, right, bottom = 2 * MARGIN, 2 * MARGIN + width, top + height
-    panel = Image.new("RGB", (right + MARGIN, bottom + MARGIN + LINE), PAPER)
+def picture_of(shown: Shown, zoom: int) -> Image.Image:
+    """Return the image alone in colours, every pixel `zoom` dots wide, with its outlines, masks and doubtful rows."""
+    rows, columns = shown.image.shape
+    small = _coloured(shown.image, _upper(shown), shown.colours, log=shown.log)
+    picture = small.resize((columns * zoom, rows * zoom), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(picture)
+    if shown.masked is not None:
+        _cross_out(picture, np.kron(shown.masked[::-1], np.ones((zoom, zoom), np.bool_)))
+    for outline in shown.outlines:
+        places = [((column + 0.5) * zoom, (rows - row - 0.5) * zoom) for row, column in outline.tolist()]
+        draw.line(places, fill=OUTLINE, width=2)
+    if shown.doubtful is not None:
+        for row in np.flatnonzero(shown.doubtful[::-1]).tolist():
+            draw.rectangle((0, row * zoom, _EDGE, row * zoom + zoom - 1), fill=WARNING)
+    return picture
+
+
+def fitted(image: npt.NDArray[Any], most: int) -> tuple[npt.NDArray[Any], int]:
+    """Return an image of at most `most` pixels a side, and how many pixels of a side were added up into one.
+
+    What is left over at the upper and right edges is filled with nothing.
+    """
+    by = max(1, math.ceil(max(image.shape) / most))
+    if by == 1:
+        return image, 1
+    rows, columns = (math.ceil(side / by) for side in image.shape)
+    whole = np.zeros((rows * by, columns * by), image.dtype)
+    whole[: image.shape[0], : image.shape[1]] = image
+    return whole.reshape(rows, by, columns, by).sum(axis=(1, 3)), by
+
+
+def text_panel(lines: Sequence[str], *, size: int = TEXT, shade: Shade = INK) -> Image.Image:
+    """Return lines of words."""
+    step = size + LINE - TEXT
+    wide = max((int(font(size).getlength(line)) for line in lines), default=0) + 2 * MARGIN
+    panel = Image.new("RGB", (wide, step * len(lines) + 6), PAPER)
     draw = ImageDraw.Draw(panel)
-    for number, line in enumerate(spectrum.lines):
-        draw.text((left, 6 + LINE * number), line, INK, font(TEXT))
-    step_kev = float(spectrum.kev[1] - spectrum.kev[0]) if len(spectrum.kev) > 1 else 1.0
-    low, high = float(spectrum.kev[0]) - step_kev / 2, float(spectrum.kev[-1]) + step_kev / 2
-    most = max(1.0, float(np.max(spectrum.counts)))
-
-    def at_kev(kev: float) -> float:
-        return left + (min(max(kev, low), high) - low) / (high - low) * width
-
-    for number, marked in enumerate(spectrum.marked):
-        shade = WINDOW_SHADES[number % len(WINDOW_SHADES)]
-        draw.rectangle((at_kev(marked.lower_kev), top, at_kev(marked.upper_kev), bottom), fill=shade)
-        draw.text((at_kev(marked.lower_kev) + 3, top + 2 + LINE * number), marked.name, PALE, font(TEXT - 1))
-    heights = bottom - np.asarray(spectrum.counts, np.float64) / most * (height - 4)
-    edges = [at_kev(float(kev) + side * step_kev / 2) for kev in spectrum.kev for side in (-1, 1)]
-    draw.line(list(zip(edges, np.repeat(heights, 2).tolist(), strict=True)), fill=INK)
-    for marked in spectrum.marked:
-        if marked.peak_kev is not None:
-            draw.line((at_kev(marked.peak_kev), top, at_kev(marked.peak_kev), bottom), fill=WARNING)
-    _axes(draw, (left, top, right, bottom), (low, high), most, at_kev)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, 3 + step * number), line, shade, font(size))
     return panel
+
+
+def flowed(panels: Sequence[Image.Image], wide: int) -> list[list[Image.Image]]:
+    """Return the panels in rows that are at most `wide` dots, in order; one that is wider has a row of its own."""
+    rows: list[list[Image.Image]] = []
+    left = 0
+    for panel in panels:
+        if not rows or left + panel.width > wide:
+            rows.append([])
+            left = 0
+        rows[-1].append(panel)
+        left += panel.width
+    return rows
 
 
 def page(panels: Sequence[Sequence[Image.Image]], lines: Sequence[str], *, warning: str = "") -> Image.Image:
@@ -156,10 +170,24 @@ def _upper(shown: Shown) -> float:
     return float(found) if found else 1.0
 
 
-def _coloured(image: npt.NDArray[Any], upper: float, colours: Colours) -> Image.Image:
+def _coloured(image: npt.NDArray[Any], upper: float, colours: Colours, *, log: bool = False) -> Image.Image:
     """Return the image in colours, the highest y at the top; values above `upper` have the last colour."""
-    level = np.clip(np.asarray(image, np.float64)[::-1] / upper, 0.0, 1.0)
+    values = np.asarray(image, np.float64)[::-1]
+    level = np.clip(np.log1p(np.maximum(values, 0.0)) / math.log1p(upper) if log else values / upper, 0.0, 1.0)
     return Image.fromarray(_palette(colours)[np.rint(level * 255).astype(np.uint8)])
+
+
+def _cross_out(picture: Image.Image, masked: npt.NDArray[np.bool_]) -> None:
+    """Draw paper with diagonal lines over what is masked [dots, dots], top row first."""
+    dots = np.asarray(picture).copy()
+    down, across = np.indices(masked.shape)
+    dots[masked] = PAPER
+    dots[masked & ((down + across) % _CROSS == 0)] = PALE
+    picture.paste(Image.fromarray(dots))
+
+
+def _wide(line: str) -> int:
+    return int(font(TEXT).getlength(line)) + 2 * MARGIN
 
 
 def _palette(colours: Colours) -> npt.NDArray[np.uint8]:
@@ -191,7 +219,7 @@ def _colour_bar(panel: Image.Image, colours: Colours, upper: float, left: int, b
     panel.paste(bar, (left, MARGIN))
     draw = ImageDraw.Draw(panel)
     draw.rectangle((left - 1, MARGIN - 1, left + _BAR, bottom), outline=PALE)
-    draw.text((left + _BAR + 4, MARGIN - 2), _number(upper), INK, font(TEXT - 2))
+    draw.text((left + _BAR + 4, MARGIN - 2), number_text(upper), INK, font(TEXT - 2))
     draw.text((left + _BAR + 4, bottom - TEXT), "0", INK, font(TEXT - 2))
 
 
@@ -205,27 +233,5 @@ def _scale(draw: ImageDraw.ImageDraw, mm_per_dot: float, dots: int, at: int) -> 
     draw.text((end + 8, at), f"{mm} mm", INK, font(TEXT - 1), anchor="lm")
 
 
-def _axes(
-    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], range_kev: tuple[float, float], most: float, at_kev: Any
-) -> None:
-    left, top, right, bottom = box
-    draw.rectangle(box, outline=PALE)
-    step = _round_step((range_kev[1] - range_kev[0]) / _TICKS)
-    for number in range(math.ceil(range_kev[0] / step), math.floor(range_kev[1] / step) + 1):
-        at = at_kev(number * step)
-        draw.line((at, bottom, at, bottom + 5), fill=INK)
-        draw.text((at, bottom + 8), f"{number * step:g}", INK, font(TEXT - 1), anchor="ma")
-    draw.text((right + MARGIN - 4, bottom + 8), "keV", INK, font(TEXT), anchor="ra")
-    draw.text((left - 6, top), _number(most), INK, font(TEXT - 1), anchor="ra")
-    draw.text((left - 6, bottom), "0", INK, font(TEXT - 1), anchor="rs")
-    draw.text((left - 6, (top + bottom) // 2), "counts\nper bin", PALE, font(TEXT - 1), anchor="rm")
-
-
-def _round_step(least: float) -> float:
-    """Return the next step of 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * one for one in (1, 2, 5, 10) if power * one >= least * (1 - 1e-9))
-
-
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     return f"{value:,.0f}" if value >= _PLAIN_FROM else f"{value:.3g}"

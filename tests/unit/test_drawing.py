@@ -10,7 +10,8 @@ from PIL import Image
 from daq.composition.pictures import cropped, letters_at
 from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
-from daq.storage.drawing import INK, MARGIN, SIDE, Marked, Shown, Spectrum, image_panel, page, spectrum_panel
+from daq.storage.drawing import INK, MARGIN, SIDE, Shown, image_panel, page
+from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 
 def drawn(panel: Image.Image, rows: int, columns: int) -> npt.NDArray[np.int64]:
