@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -234,4 +234,5 @@ def _scale(draw: ImageDraw.ImageDraw, mm_per_dot: float, dots: int, at: int) -> 
 
 
 def number_text(value: float) -> str:
+    """Return a number for people: whole from a hundred on."""
     return f"{value:,.0f}" if value >= _PLAIN_FROM else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""A panel of a picture file: a spectrum with its axes, windows and peaks. Arrays and words go in, an image comes out."""
+"""A panel of a picture file: a spectrum with its axes, windows and peaks."""
 
 from __future__ import annotations
 
