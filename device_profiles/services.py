@@ -12,6 +12,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Verb = Literal["prepare", "start", "pause", "resume", "stop", "abort", "acknowledge", "stop-motion", "lower-voltage"]
 RoleName = Literal["viewer", "technologist", "qc", "physicist", "service"]
 Ability = Literal["axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator"]
+_DEVICE_URL = r"^(tcp://[^/@?#:]+(:[0-9]{1,5})?|udp://([^/@?#:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5})$"
 _BROKER = re.compile(r"^(own|none|mqtts?://[A-Za-z0-9.\-\[\]:]+)$")
 
 
@@ -85,8 +86,9 @@ class Device(_Table):
     kind: Literal["simulated", "caen-fers"] = "simulated"
     axis: str | None = None
     """For `axis` and `bed`: the name in the scanner profile's `axes`; default the device's own name."""
-    url: Annotated[str, Field(pattern=r"^tcp://[^/@?#:]+(:[0-9]{1,5})?$")] | None = None
-    """`tcp://HOST` or `tcp://HOST:PORT`: the board, and its port for commands where it is not 9760."""
+    url: Annotated[str, Field(pattern=_DEVICE_URL)] | None = None
+    """`tcp://HOST` or `tcp://HOST:PORT`: the board, and its port for commands where it is not 9760. `udp://HOST:PORT`
+    of a simulated axis or bed: the simulator that it tells where it is, so that what is pictured moves with it."""
     bias: BiasSupply | None = None
 
     @model_validator(mode="after")
@@ -94,8 +96,11 @@ class Device(_Table):
         fers = self.kind == "caen-fers"
         if fers and self.ability != "high_voltage":
             raise ValueError(f"a caen-fers board is a high_voltage, no {self.ability}")
-        if fers != (self.url is not None) or fers != (self.bias is not None):
-            raise ValueError('url and bias belong to kind = "caen-fers", which needs both')
+        tells = not fers and self.ability in ("axis", "bed") and (self.url or "").startswith("udp://")
+        if fers != (self.bias is not None) or (fers != (self.url is not None) and not tells):
+            raise ValueError('url and bias belong to kind = "caen-fers", which needs both; a simulated axis has udp://')
+        if fers and not (self.url or "").startswith("tcp://"):
+            raise ValueError("a caen-fers board is at tcp://HOST")
         return self
 
 

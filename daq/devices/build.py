@@ -14,6 +14,7 @@ from daq.devices.simulated.gate import SimulatedGate
 from daq.devices.simulated.head import SimulatedHead
 from daq.devices.simulated.safety import SafetyChain
 from daq.devices.simulated.supply import SimulatedHighVoltage
+from daq.devices.simulated.telling import Teller
 from daq.errors import ProfileError
 from daq.model.scanner import LinearAxis, RotaryAxis, ScannerProfile
 from daq.wire.fers import CONTROL_PORT
@@ -67,9 +68,9 @@ def _build(
 ) -> AnyDevice:
     match device.ability:
         case "axis":
-            return SimulatedAxis(name, _limits(name, device, scanner), chain, clock=clock)
+            return SimulatedAxis(name, _limits(name, device, scanner), chain, clock=clock, tell=_tell(name, device))
         case "bed":
-            return SimulatedBed(name, _limits(name, device, scanner), chain, clock=clock)
+            return SimulatedBed(name, _limits(name, device, scanner), chain, clock=clock, tell=_tell(name, device))
         case "detector_head":
             return SimulatedHead(name, clock=clock)
         case "high_voltage":
@@ -90,6 +91,10 @@ def _high_voltage(name: str, device: Plugged, clock: Callable[[], float]) -> Hig
         said.max_v, said.max_slope_v_per_s, said.max_step_v, said.tolerance_v, 1e-3 * said.trip_ma, _AT_ONCE_S
     )
     return FersHighVoltage(name, limits, place.hostname or "", place.port or CONTROL_PORT, serial=said.serial)
+
+
+def _tell(name: str, device: Plugged) -> Teller | None:
+    return Teller(device.axis or name, device.url) if device.url is not None else None
 
 
 def _limits(name: str, device: Plugged, scanner: ScannerProfile | None) -> AxisLimits:

@@ -12,6 +12,7 @@ from daq.devices.limits import AxisLimits
 from daq.devices.simulated.actions import Action, Given, act, number, of_line, plain
 from daq.devices.simulated.drive import SimulatedDrive
 from daq.devices.simulated.safety import SafetyChain
+from daq.devices.simulated.telling import Tell
 from daq.state.interlock import Kind
 
 
@@ -27,8 +28,9 @@ class SimulatedAxis(DrivenAxis):
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
         at: float | None = None,
+        tell: Tell | None = None,
     ) -> None:
-        self.drive = SimulatedDrive(name, limits, chain, at=at, clock=clock)
+        self.drive = SimulatedDrive(name, limits, chain, at=at, clock=clock, tell=tell)
         super().__init__(name, limits, self.drive, timing=timing, clock=clock)
 
     @property
@@ -53,7 +55,11 @@ class SimulatedAxis(DrivenAxis):
             "hit-pad": plain(chain.hit_pad),
             "free-pad": plain(chain.free_pad),
             "stall": plain(drive.stall),
+            "block-at": number(
+                drive.block_at, least=drive.limits.minimum, most=drive.limits.maximum, unit=drive.limits.unit
+            ),
             "free": plain(drive.free),
+            "slip": number(drive.slip, least=-500.0, most=500.0, unit=drive.limits.unit),
             "drag": number(drive.drag, least=0.01, most=3.0, unit="times the speed"),
             "cut-power": plain(drive.cut_power),
             "restore-power": plain(drive.restore_power),

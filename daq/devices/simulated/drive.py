@@ -16,6 +16,7 @@ from daq.devices.abilities import Identity
 from daq.devices.drive import DriveStatus
 from daq.devices.limits import AxisLimits
 from daq.devices.simulated.safety import SafetyChain
+from daq.devices.simulated.telling import AGAIN_S, Going, Tell
 from daq.devices.simulated.wire import Line
 from daq.errors import RefusedError
 from daq.state.interlock import Kind
@@ -48,11 +49,20 @@ class _Run:
     def over(self, now_s: float) -> bool:
         return now_s >= min(self.arrives_s, self.halts_s)
 
+    def passes(self, place: float, now_s: float) -> bool:
+        """Return True once it has come from elsewhere to a place or beyond it."""
+        gone, to_go = self.place(now_s) - self.origin, place - self.origin
+        return gone * to_go > 0 and abs(gone) >= abs(to_go)
+
+    def going(self, now_s: float) -> Going:
+        return Going(now_s, self.place(now_s), self.place(min(self.arrives_s, self.halts_s)), self.speed)
+
 
 class SimulatedDrive:
     """A `Drive`. It has an absolute encoder: after power-up it knows where it is, unless that was taken from it.
 
     `watchdog_s`: it stops by itself when nobody asked it for so long. `zero_lost` and other faults: see the methods.
+    `tell` hears how it goes: at every start, halt and arrival, and once a second while anybody asks the drive.
     """
 
     def __init__(
@@ -65,10 +75,12 @@ class SimulatedDrive:
         stop_lag_s: float = 0.02,
         watchdog_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        tell: Tell | None = None,
     ) -> None:
         self.line = Line()
         self._name = name
         self._limits = limits
+        self._tell_to, self._told_s = tell, -math.inf
         self.chain = chain or SafetyChain()
         self._clock = clock
         self.stop_lag_s = stop_lag_s
@@ -76,12 +88,19 @@ class SimulatedDrive:
         self._place = limits.minimum if at is None else at
         self._run: _Run | None = None
         self._stuck_s: float | None = None
+        self._obstacle: float | None = None
         self._heard_s = clock()
         self._offset = 0.0
         self._homed = True
         self.powered = True
         self._slow_down = 1.0
         self.chain.listen(self._chain_opened)
+        self._tell()
+
+    @property
+    def limits(self) -> AxisLimits:
+        """Return where it can go."""
+        return self._limits
 
     async def identify(self) -> Identity:
         """Return who it is."""
@@ -148,11 +167,27 @@ class SimulatedDrive:
         """Block the axis: the motor goes on, the axis does not."""
         self._settle()
         self._stuck_s = self._clock()
+        self._tell()
+
+    def block_at(self, place: float) -> None:
+        """Put something in the way at a place: the axis stalls when it comes there."""
+        self._settle()
+        self._obstacle = place
 
     def free(self) -> None:
         """Take away what blocked it. The motor has given up meanwhile."""
         self._settle()
-        self._stuck_s, self._run = None, None
+        self._stuck_s, self._obstacle, self._run = None, None, None
+        self._tell()
+
+    def slip(self, distance: float) -> None:
+        """Push the axis by so much, which the encoder sees; the motor goes on as if nothing had been."""
+        self._settle()
+        self._place = min(max(self._place + distance, self._limits.minimum), self._limits.maximum)
+        if self._run is not None:
+            run = self._run
+            self._run = _Run(self._place, run.target, run.speed, self._clock(), run.halts_s, homes=run.homes)
+        self._tell()
 
     def drag(self, part: float) -> None:
         """Let every later movement run at this part of the speed it is told, e.g. 0.5; 2 is a runaway."""
@@ -180,6 +215,8 @@ class SimulatedDrive:
         if self.line.arrives:
             self._settle()
             self._heard_s = self._clock()
+        if self._clock() - self._told_s >= AGAIN_S:
+            self._tell()
         await self.line.answer()
 
     def _refuse_unless_free(self, *, but_pad: bool = False) -> None:
@@ -192,6 +229,7 @@ class SimulatedDrive:
         self._heard_s = self._clock()
         inside = min(max(target, self._limits.minimum), self._limits.maximum)
         self._run = _Run(self._place, inside, speed, self._clock(), homes=homes)
+        self._tell()
 
     def _chain_opened(self) -> None:
         self._cut_short()
@@ -207,6 +245,7 @@ class SimulatedDrive:
         run = self._run
         if run is not None and at_s < run.halts_s:
             self._run = _Run(run.origin, run.target, run.speed, run.began_s, at_s, homes=run.homes)
+            self._tell()
 
     def _settle(self) -> None:
         """Let everything happen that was due by now."""
@@ -217,7 +256,20 @@ class SimulatedDrive:
             self._halts_by(self._heard_s + self._watchdog_s + self.stop_lag_s)
         run = self._run
         self._place = run.place(now_s)
-        if run.over(now_s):
+        if self._obstacle is not None and run.passes(self._obstacle, now_s):
+            self._place, self._stuck_s = self._obstacle, now_s
+            self._tell()
+        elif run.over(now_s):
             if run.homes and run.arrives_s <= run.halts_s:
                 self._homed, self._offset = True, 0.0
             self._run = None
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say how it goes from now on, the truth whatever it reads back."""
+        if self._tell_to is None:
+            return
+        self._told_s = self._clock()
+        moves = self._run is not None and self._stuck_s is None and not self._run.over(self._told_s)
+        going = self._run.going(self._told_s) if self._run is not None and moves else None
+        self._tell_to(going or Going.stands(self._told_s, self._place))
