@@ -28,10 +28,10 @@ def pairs(half: str, more: str = "") -> str:
         (sweep(SWEEP.replace('"bed"', '"table"')), DUAL,
          "steps[0].sweep.axis = 'table': scanner dual-head has no such axis; it has bed, front_radius, "
          "back_radius, gantry"),
-        (sweep(SWEEP.replace("600 mm", "210 cm"), stop='stop.host = "30 min"'), DUAL,
-         "steps[0].sweep.to = 210 cm: is 2100 mm; axis bed of scanner dual-head goes from 0 to 2000 mm"),
+        (sweep(SWEEP.replace("600 mm", "250 cm"), stop='stop.host = "30 min"'), DUAL,
+         "steps[0].sweep.to = 250 cm: is 2500 mm; axis bed of scanner dual-head goes from 0 to 2400 mm"),
         (sweep(SWEEP.replace('"0 mm"', '"-1 mm"')), DUAL,
-         "steps[0].sweep.from = -1 mm: is -1 mm; axis bed of scanner dual-head goes from 0 to 2000 mm"),
+         "steps[0].sweep.from = -1 mm: is -1 mm; axis bed of scanner dual-head goes from 0 to 2400 mm"),
         (spect(TURN.replace("repeat", "").replace("6 deg", "7 deg")), DUAL,
          "steps[0].repeat.step = 7 deg: brings stop 60 to 413 deg; axis gantry of scanner dual-head goes from -10 "
          "to 370 deg"),

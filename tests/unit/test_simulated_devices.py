@@ -90,7 +90,7 @@ def test_axes_take_the_limits_of_the_scanner_profile() -> None:
         devices = station(loop)
 
         limits = devices["table"].limits
-        assert (limits.unit, limits.minimum, limits.maximum, limits.max_speed) == ("mm", 0.0, 2000.0, 20.0)
+        assert (limits.unit, limits.minimum, limits.maximum, limits.max_speed) == ("mm", 0.0, 2400.0, 20.0)
         assert (limits.max_overtravel, limits.away) == (2.0, "minimum")
         assert (devices["gantry"].limits.unit, devices["gantry"].limits.max_speed) == ("deg", 3.0)
         assert set(from_site(SITE, load_scanner("dual-head"))) == set(SITE)
