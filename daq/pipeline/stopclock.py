@@ -24,12 +24,13 @@ _NO_TIMES = np.empty(0, np.int64)
 class StopClock:
     """Tells the detector time as rows come, and times without rows; the next step goes on with it.
 
-    By `rule` a source whose clock has jumped ahead, while another one is live, does not tell the time.
+    By `rule` a source whose clock has jumped ahead, while another one is live, does not tell the time. One that is
+    alone does when its next run agrees: a single broken time stamp ends no step.
     """
 
     rule: OrderRule | None = None
-    _newest: Ints = field(default_factory=lambda: np.zeros(2, np.int64))
-    """The time, and whether there is one yet."""
+    _newest: Ints = field(default_factory=lambda: np.zeros(4, np.int64))
+    """The time, whether there is one yet; a later time that waits to be confirmed, whether there is one."""
     _last: Ints = field(default_factory=lambda: _NO_TIMES)
     """Latest time of each source."""
 
@@ -96,7 +97,7 @@ def _first_run(
     limit_ps: int, max_disorder_ps: int, max_step_ps: int, newest: Ints, last: Ints, sources: Sources, ends: Ints,
     told: Ints, singles: Ints, pairs: Ints, marks: Ints,
 ) -> int:  # fmt: skip
-    """Return the first run by which the time reaches `limit_ps`, or -1; bring `newest` (time, known?) and `last` on."""
+    """Return the first run by which the time reaches `limit_ps`, or -1; bring `newest` and `last` on."""
     hit = -1
     singles_done, pairs_done, marks_done = 0, 0, 0
     for run in range(ends.shape[0]):
@@ -108,8 +109,13 @@ def _first_run(
             continue
         own, now_ps = sources[run], newest[0]
         last[own] = own_ps
-        if newest[1] and own_ps - now_ps > max_step_ps and _another_is_live(last, own, now_ps, max_disorder_ps):
-            continue
+        if newest[1] and own_ps - now_ps > max_step_ps:
+            if _another_is_live(last, own, now_ps, max_disorder_ps):
+                continue
+            if newest[3] == 0 or own_ps < newest[2] - max_disorder_ps:
+                newest[2], newest[3] = own_ps, 1
+                continue
+        newest[3] = 0
         if newest[1] == 0 or own_ps > now_ps:
             newest[0], newest[1] = own_ps, 1
         if hit < 0 and newest[0] >= limit_ps:

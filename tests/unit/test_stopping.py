@@ -131,12 +131,22 @@ def test_a_source_whose_clock_jumped_does_not_end_a_step_while_others_go_on() ->
     assert hits == [None] * 6 + [Hit(0, 20, "time")]
 
 
-def test_a_lone_source_that_jumps_tells_the_time() -> None:
-    rule = OrderRule(max_disorder_ps=10, max_step_ps=100)
-    counter = StopCounter(parse_stop(["time=20ps"]), rule=rule)
+def alone(*times_ps: int) -> list[Hit | None]:
+    """Return what a limit of 20 ps says of packets of one source, an event in each."""
+    counter = StopCounter(parse_stop(["time=20ps"]), rule=OrderRule(max_disorder_ps=10, max_step_ps=100))
+    return [counter.seen({"singles": {"time_ps": np.array([time_ps], np.int64)}}, after(1)) for time_ps in times_ps]
 
-    assert counter.seen({"singles": {"time_ps": np.array([1, 2], np.int64)}}, after(2)) is None
-    assert counter.seen({"singles": {"time_ps": np.array([5000], np.int64)}}, after(1)) == Hit(0, 20, "time")
+
+def test_a_lone_source_that_jumps_tells_the_time_when_its_next_packet_agrees() -> None:
+    assert alone(1, 5000, 4995) == [None, None, Hit(0, 20, "time")]
+
+
+def test_one_broken_time_stamp_of_a_lone_source_ends_no_step() -> None:
+    assert alone(1, 5000, 2, 9000, 3, 15, 21) == [None] * 6 + [Hit(0, 20, "time")]
+
+
+def test_two_broken_time_stamps_that_disagree_end_no_step() -> None:
+    assert alone(1, 9000, 5000, 2, 21) == [None] * 4 + [Hit(0, 20, "time")]
 
 
 def test_stages_without_anything_to_do_give_the_rows_as_they_are() -> None:
