@@ -16,6 +16,7 @@ ONE_SIDED = frozenset({"breast", "axilla", "shoulder", "arm", "elbow", "hand", "
 MOST_STEPS = 2000
 """With all repetitions."""
 _BREAST_VIEWS = (View.CC, View.MLO)
+_GATED = (ProtocolKind.GATED, ProtocolKind.SPECT)
 _PS_PER_S = 10**12
 Rule = Callable[[ProtocolFile, StepFile, str], Iterator[Finding]]
 
@@ -68,8 +69,8 @@ def kind(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
         yield error(f"{key}.phases", Said("given"), f"only a dynamic step has frames; this one is {is_a}")
     if is_a is ProtocolKind.GATED and step.gate is None:
         yield error(f"{key}.gate", ABSENT, "a gated step says its trigger and bins")
-    if is_a is not ProtocolKind.GATED and step.gate is not None:
-        yield error(f"{key}.gate", Said("given"), f'only with kind = "gated"; this step is {is_a}')
+    if is_a not in _GATED and step.gate is not None:
+        yield error(f"{key}.gate", Said("given"), f'only with kind = "gated" or "spect"; this step is {is_a}')
     if step.pause is not None and step.pause is not PAUSE_BY_KIND[is_a]:
         yield error(f"{key}.pause", step.pause.value, f"the pause of a {is_a} step means {PAUSE_BY_KIND[is_a]}")
 

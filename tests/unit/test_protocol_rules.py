@@ -136,7 +136,7 @@ def test_a_sound_protocol_has_nothing_said_about_it(text: str) -> None:
          "steps[0].stop.time = 10 s: its frames take 12 s: the last of them would be missing"),
         (planar(kind="gated"), "steps[0].gate = absent: a gated step says its trigger and bins"),
         (planar('gate = { trigger = "ecg", bins = 16, framing = "time" }'),
-         "steps[0].gate = given: only with kind = \"gated\"; this step is static"),
+         "steps[0].gate = given: only with kind = \"gated\" or \"spect\"; this step is static"),
         (planar('pause = "time_runs"'), "steps[0].pause = 'time_runs': the pause of a static step means gap_marked"),
         (planar(kind="pet", view=""),
          "kind = 'pet': modality gamma_camera does dynamic, gated, qc_flood, spect, static, whole_body"),
