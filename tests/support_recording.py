@@ -157,6 +157,7 @@ def act(recording: Recording, actions: Iterable[Action]) -> None:
                 "stop": lambda: derivation.stop_now(what),  # noqa: B023 - called at once
                 "whole": lambda: derivation.stop_now("arrived", whole=True),
                 "lose": lambda: derivation.motion_lost("the bed stands still"),
+                "positions": lambda: derivation.positions(what),  # noqa: B023 - called at once
                 "pause": derivation.pause,
                 "resume": derivation.resume,
             }

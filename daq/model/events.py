@@ -78,7 +78,7 @@ DECODED_MARKS = (
 HOST_MARKS = (
     "start", "stop", "clock", "source_start", "source_end", "gap", "flush", "shed", "operator",
     "step", "pause", "resume", "jump", "motion_lost", "hand_over", "injection",
-    "lossy", "silent", "heard", "position", "frame_zero",
+    "lossy", "silent", "heard", "position", "frame_zero", "axes",
 )  # fmt: skip
 """Marks the readout writes. `clock`: `value` = UTC ns, `value2` = host monotonic ns. `gap`: `value` = missing units.
 `lossy`: `value` = units of which the front end says that it lost some or all, since the `lossy` mark of the source
@@ -86,7 +86,7 @@ before, `value2` = those of which it lost all.
 `silent`: a source was not heard, while others were, for `value2` seconds; `heard`: it is again. With the text `service`
 it is what the front end says of itself, once a second, that is missing. Their `value` is that of all others.
 `position`: where an axis was, `text` = its name, `value2` = mm or degrees, `value` = 1 while it moves,
-0 where it stands.
+0 where it stands. They stand behind an `axes` mark, which says after how many packets they were told.
 `frame_zero`: the frames of the step begin here, not where it did; `text` says by what.
 `jump`: `value` = the step of a source's clock, ps; below zero the clock of all went back, and order began anew. All
 others: `value` = packets seen up to then, that of the deciding event of a `stop` included. `start` and `step`: `value2`

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from daq.errors import DeadlineError, MissingError, RefusedError, UnexpectedError, UnreachableError
+from daq.model.axissample import AxisSample
 from daq.model.refusal import error_of
 from daq.readout import registry
 from daq.readout.control import ask
@@ -145,6 +147,13 @@ class ReadoutProcess:
         moment = {} if monotonic_ns is None else {"monotonic_ns": monotonic_ns}
         other = {} if kind == "operator" else {"kind": kind}
         return ask(self.control, {"do": "mark", "text": text, **other, **moment})
+
+    def positions(self, samples: Sequence[AxisSample]) -> dict[str, Any]:
+        """Put positions of axes into the recording, at most 256 at once; return the status in short.
+
+        They are taken at once and written between two slices: no wait for the data path, on either side.
+        """
+        return ask(self.control, {"do": "positions", "samples": [one.about for one in samples]}, deadline_s=_ANSWER_S)
 
     def exchange(self, data: bytes, *, offset: int, mask: bytes, value: bytes, deadline_s: float) -> bytes:
         """Send bytes to the front end; return its reply, a datagram with `value` under `mask` from `offset` on.

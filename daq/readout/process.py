@@ -27,6 +27,7 @@ from daq.readout.hosttime import HostTime
 from daq.readout.live import Live
 from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
+from daq.readout.positions import Positions
 from daq.readout.provision import buffer_bytes, declared, raise_priority, rows_waiting
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
@@ -59,6 +60,7 @@ class Readout:
         self._stop_reason: str | None = None
         self._lock = threading.Lock()
         self.commands = Commands()
+        self.positions = Positions()
         self.exchanges = Exchanges()
         self._started = threading.Event()
         self._finished = threading.Event()
@@ -132,6 +134,7 @@ class Readout:
             **self._watch.figures(self._state),
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
+            "positions_refused": self.positions.refused,
             "counts_to_go": self.stepping.counts_to_go(recording),
             **self._health,
             "cpu_s": self._cpu_s,
@@ -251,6 +254,7 @@ class Readout:
             hard = _HARD_PRESSED if self._plan.store_raw else _NEARLY_FULL
             recording.shed_when(lambda: ring.used > _PRESSED, hard=lambda: ring.used > hard)
         self._state = "recording"
+        self.positions.open()
         self.commands.open()
         receiver.start()
         try:
@@ -269,6 +273,7 @@ class Readout:
         with self._lock:
             self._state = "sealing"
         self.commands.close("the readout is sealing: nothing can be noted any more")
+        self.positions.close(recording, self.host_time)
 
     def _process(self, recording: Recording, source: Datagrams | StreamSource, ring: Ring) -> None:
         while True:
@@ -283,6 +288,7 @@ class Readout:
                 if part is None:
                     break
                 self._take(recording, part, ring)
+            self.positions.note(recording, self.host_time)  # before commands: a step begins where axes were said to be
             self.commands.serve()
             self._between(recording, source)
 

@@ -24,6 +24,9 @@ MOST_LEASE_S = 60.0
 """For how long somebody may promise to say again that the readout is watched."""
 MOST_EXCHANGE_BYTES = 16 * 1024
 _MOST_MATCH_BYTES = 64
+MOST_AXIS_CHARACTERS = 64
+MOST_SAMPLES = 256
+"""Positions of axes in one request; so many fit into its line."""
 
 
 def _encodable(value: object) -> object:
@@ -119,6 +122,22 @@ class Mark(_Request):
     monotonic_ns: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
+class Sample(_Request):
+    """Where an axis was at a moment of the host's monotonic clock, in mm or degrees, and whether it moved then."""
+
+    axis: Annotated[str, Field(min_length=1, max_length=MOST_AXIS_CHARACTERS), _AnyText]
+    monotonic_ns: Annotated[int, Field(ge=0, lt=2**63)]
+    position: float
+    moving: bool = False
+
+
+class Positions(_Request):
+    """Put positions of axes into the recording, as `position` marks. Answered before that is done."""
+
+    do: Literal["positions"]
+    samples: Annotated[list[Sample], Field(min_length=1, max_length=MOST_SAMPLES)]
+
+
 class Stop(_Request):
     """End in order: what is buffered is written, the recording is sealed. `by` is the reason it is given."""
 
@@ -177,6 +196,7 @@ REQUESTS: dict[str, type[_Request]] = {
     "pause": Pause,
     "resume": Resume,
     "mark": Mark,
+    "positions": Positions,
     "stop": Stop,
     "exchange": Exchange,
     "ask": Ask,

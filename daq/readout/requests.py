@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from daq.errors import RefusedError
+from daq.model.axissample import AxisSample
 from daq.model.stop import parse_stop
 from daq.readout.exchange import Match
 from daq.readout.several import SeveralDatagrams
@@ -29,6 +30,7 @@ class Requests:
             "start": lambda _: readout.start(),
             "stop": lambda request: readout.stop_by(str(request.get("by") or "operator"), asked=True),
             "mark": self._mark,
+            "positions": self._positions,
             "step": self._step,
             "end_step": self._end_step,
             "motion_lost": self._motion_lost,
@@ -56,6 +58,11 @@ class Requests:
             recording.note(recording.derivation.mark(request["kind"], text=text, time_ps=time_ps))
 
         self._in_turn(note)
+
+    def _positions(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take samples without waiting for the processing thread; answer in short, for many a second come."""
+        self._readout.positions.add([AxisSample(**sample) for sample in request["samples"]])
+        return self._readout.in_short()
 
     def _step(self, request: dict[str, Any]) -> None:
         condition = parse_stop([str(limit) for limit in request["stop"]])

@@ -6,7 +6,7 @@ function of packets, arrival times and the host's commands, never of how packets
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from daq.pipeline.stopping import Hit, StopCounter
 from daq.storage.accounts import Accounted, Accounts
 from daq.storage.decoding import Decoding, Withheld
 from daq.storage.derivedmarks import Lossy, Seconds, between_packets, rate_marks, stop_noted
-from daq.storage.hostmarks import merged, one_mark, times_of
+from daq.storage.hostmarks import AxisPlace, axes_marks, merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 from daq.storage.streams import dtypes_of
 
@@ -221,6 +221,10 @@ class Derivation:
         seen = self.packets_seen if value is None else value
         now_ps = self.latest_ps if time_ps is None else time_ps
         return {"marks": [one_mark(kind, now_ps, value=seen, value2=value2, text=text)]}
+
+    def positions(self, told: Sequence[AxisPlace]) -> Rows:
+        """Return the marks of where axes were, behind one that says after how many packets they were told."""
+        return {"marks": [*self.mark("axes")["marks"], axes_marks(told)]}
 
     def start(self, name: str = "", *, moving: bool = False) -> Rows:
         """Return the mark of the beginning, which is that of the first step, too."""

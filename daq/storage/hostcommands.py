@@ -14,13 +14,13 @@ from daq.model.events import NO_SOURCE
 from daq.model.stop import StopCondition, parse_stop
 from daq.storage.derive import Derivation, Rows
 from daq.storage.derivedmarks import SHED_PAIRS
-from daq.storage.hostmarks import one_mark
+from daq.storage.hostmarks import AxisPlace, one_mark
 from daq.storage.reader import ListMode
 from daq.storage.steps import MOVING, WHOLE
 
 _COMMANDS = (
     "operator", "shed", "step", "pause", "resume", "flush", "stop", "motion_lost", "hand_over", "injection", "silent",
-    "heard",
+    "heard", "axes",
 )  # fmt: skip
 
 _OF_SOURCES = ("silent", "heard")
@@ -33,6 +33,8 @@ class _Command(NamedTuple):
     value2: float
     text: str
     source: int = NO_SOURCE
+    places: tuple[AxisPlace, ...] = ()
+    """Of `axes`: those that were told then."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,9 @@ class HostCommands:
                     utc.append(mark.seen)
                 elif mark.kind in _COMMANDS:
                     commands.append(mark)
+                elif mark.kind == "position" and commands and commands[-1].kind == "axes":
+                    told = AxisPlace(mark.text, mark.time_ps, mark.value2, mark.seen != 0)
+                    commands[-1] = commands[-1]._replace(places=(*commands[-1].places, told))
                 elif mark.kind == "start":
                     start = start or mark
         return cls(utc, commands, start)
@@ -93,7 +98,10 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
         return {} if decided else derivation.stop_now(command.text, whole=command.value2 == WHOLE)
     if command.kind == "motion_lost":
         return derivation.motion_lost(command.text)
-    again = {"pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush}
+    again = {
+        "pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush,
+        "axes": lambda: derivation.positions(command.places),
+    }  # fmt: skip
     if command.kind in again:
         return again[command.kind]()
     if command.kind == "shed":

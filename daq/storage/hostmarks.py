@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +112,27 @@ def merged(
         name: np.insert(decoded[name], place, values.astype(decoded[name].dtype)) for name, values in host.items()
     }
     return {**columns, "text": [""] * (rows + len(marks))}
+
+
+class AxisPlace(NamedTuple):
+    """Where an axis was at a detector time, in mm or degrees, and whether it moved then."""
+
+    axis: str
+    time_ps: int
+    position: float
+    moving: bool
+
+
+def axes_marks(told: Sequence[AxisPlace]) -> dict[str, Any]:
+    """Return a `position` mark for each place, as columns."""
+    return {
+        "time_ps": np.array([one.time_ps for one in told], np.int64),
+        "kind": np.full(len(told), MARKS.index("position"), np.uint8),
+        "source": np.full(len(told), NO_SOURCE, np.uint16),
+        "value": np.array([one.moving for one in told], np.int64),
+        "value2": np.array([one.position for one in told], np.float64),
+        "text": [one.axis for one in told],
+    }
 
 
 def one_mark(

@@ -57,6 +57,7 @@ VALID: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"do": "pause"}, {}),
     ({"do": "resume"}, {}),
     ({"do": "mark", "text": "patient moved", "kind": "injection", "monotonic_ns": 123}, {}),
+    ({"do": "positions", "samples": [{"axis": "bed", "monotonic_ns": 123, "position": 4.5, "moving": True}]}, {}),
     ({"do": "mark", "text": "\ud800 no text"}, {"text": "? no text", "kind": "operator"}),
     ({"do": "stop"}, {"by": "operator"}),
     (EXCHANGE, {}),

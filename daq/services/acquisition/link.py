@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daq.errors import DeadlineError, ScandaqError
+from daq.model.axissample import AxisSample
 from daq.services.worker import Worker
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _COMMAND_S = 10.0
 _LAUNCH_S = 30.0
-_THREADS = 6
-"""One waits for a command's turn, one for a mark's, one asks for the status, one attends, two are left for a stop."""
+_THREADS = 7
+"""One waits for a command's turn, one for a mark's, one asks for the status, one attends, one tells where axes are, two
+are left for a stop."""
 
 ATTEND_S = 2.0
 _ATTEND_EVERY_S = 0.5
@@ -36,6 +38,7 @@ class Link:
         self._readout = readout
         self._pool = pool
         self._marking = asyncio.Semaphore(1)
+        self._telling = asyncio.Semaphore(1)
         self._sizes = Worker("readout-size")
         self._sizing: asyncio.Task[int] | None = None
         self._size_bytes = 0
@@ -123,6 +126,11 @@ class Link:
         """Mark the moment of an injection."""
         async with self._marking:
             await self._call(lambda: self._readout.mark(text, kind="injection", monotonic_ns=monotonic_ns))
+
+    async def positions(self, samples: Sequence[AxisSample]) -> None:
+        """Tell where axes were, at most 256 samples at once, one call at a time; the data path waits for none."""
+        async with self._telling:
+            await self._call(lambda: self._readout.positions(samples))
 
     async def motion_lost(self, text: str) -> None:
         """Say that the step has lost its motion: what comes from now on does not count, and the recording ends."""
