@@ -6,6 +6,7 @@ Every such mark says after how many packets it was made.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -98,7 +99,7 @@ def _again(derivation: Derivation, command: _Command) -> Rows:
         return {} if decided else derivation.stop_now(command.text, whole=command.value2 == WHOLE)
     if command.kind == "motion_lost":
         return derivation.motion_lost(command.text)
-    again = {
+    again: dict[str, Callable[[], Rows]] = {
         "pause": derivation.pause, "resume": derivation.resume, "flush": derivation.flush,
         "axes": lambda: derivation.positions(command.places),
     }  # fmt: skip
