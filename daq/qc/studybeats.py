@@ -1,0 +1,80 @@
+"""Checks of gated series: triggers, accepted and rejected beats, long stretches without any, equal time per angle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from daq.model.framed import Beats, Framed, ImageKind
+from daq.model.protocol import Step
+from daq.model.verdict import Check, Grade
+from daq.qc.studysteps import name_of
+
+_LONG_S = 60.0
+"""A stretch of rejected beats as long as this is told, whatever share of all it is."""
+_UNEQUAL = 0.1
+"""Accepted times of angles that differ by more than this from their median make streaks in the reconstruction; a choice
+of scandaq, no clinical number."""
+_MS_PER_MIN = 60_000.0
+
+
+def beats(series: Framed, step: Step | None, most_percent: float | None) -> Iterator[Check]:
+    """Check the beats of a gated series."""
+    if series.kind not in (ImageKind.GATED, ImageKind.GATED_TOMO):
+        return
+    told, of = series.beats, name_of(series)
+    if told is None or told.triggers == 0:
+        yield Check("triggers", of, Grade.BAD, "no R wave came: nothing is gated", 0, 1, "triggers")
+        return
+    yield _rejected(told, of, most_percent)
+    yield from _reached(told, of, step)
+    yield from _stretch(told, of)
+    if series.kind is ImageKind.GATED_TOMO:
+        yield from _equal(series, of)
+
+
+def _rejected(told: Beats, of: str, most_percent: float | None) -> Check:
+    judged = told.accepted + told.rejected
+    if judged == 0:
+        return Check("beats", of, Grade.BAD, f"{told.triggers} triggers and no whole interval between them", 0, 1)
+    share = 100 * told.rejected / judged
+    causes = ", ".join(f"{count:,} {cause}" for cause, count in told.by_cause.items() if count)
+    rate = f", {_MS_PER_MIN / told.mean_ms:.0f} per minute" if told.mean_ms else ""
+    text = (
+        f"{told.accepted:,} of {judged:,} beats accepted{rate}; {share:.1f} % rejected{f': {causes}' if causes else ''}"
+    )
+    bad = told.accepted == 0 or (most_percent is not None and share > most_percent)
+    return Check("beats", of, Grade.BAD if bad else Grade.GOOD, text, share, most_percent, "%")
+
+
+def _reached(told: Beats, of: str, step: Step | None) -> Iterator[Check]:
+    wanted = None if step is None else step.stop.beats
+    if wanted is not None:
+        enough = told.accepted >= wanted
+        text = f"{told.accepted:,} accepted beats of {wanted:,}"
+        yield Check("beats wanted", of, Grade.GOOD if enough else Grade.BAD, text, told.accepted, wanted, "beats")
+
+
+def _stretch(told: Beats, of: str) -> Iterator[Check]:
+    """Tell of the longest time in which beat after beat was rejected."""
+    longest_s = since_s = 0.0
+    for interval_ms, accepted in zip(told.intervals_ms, told.accepted_mask, strict=True):
+        since_s = 0.0 if accepted else since_s + interval_ms / 1000
+        longest_s = max(longest_s, since_s)
+    if longest_s >= _LONG_S:
+        text = f"for {longest_s:.0f} s no beat was accepted: an arrhythmia, or the wrong window"
+        yield Check("long rejection", of, Grade.DOUBTFUL, text, longest_s, _LONG_S, "s")
+
+
+def _equal(series: Framed, of: str) -> Iterator[Check]:
+    views = np.unique(series.slots.view)
+    live = np.array([series.slots.live_ps[series.slots.view == view].sum() for view in views], np.float64)
+    middle = float(np.median(live))
+    if len(views) < 2 or middle == 0:  # noqa: PLR2004
+        return
+    apart = 100 * float(np.abs(live / middle - 1).max())
+    worst = int(views[int(np.abs(live - middle).argmax())]) + 1
+    text = f"accepted time of view {worst} differs by {apart:.1f} % from that of the others"
+    grade = Grade.DOUBTFUL if apart > 100 * _UNEQUAL else Grade.GOOD
+    yield Check("time per angle", of, grade, text, apart, 100 * _UNEQUAL, "%")

@@ -1,0 +1,271 @@
+"""Checks of the steps of a study: are they there and whole, are there counts enough, was every head there, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.framed import Framed, ImageKind
+from daq.model.protocol import AcquisitionProtocol, CountLimit, Step
+from daq.model.verdict import Check, Grade
+from daq.qc.studyfacts import StepSeen, StudyFacts
+
+S_PER_MIN = 60.0
+S_PER_H = 3600.0
+PS_PER_S = 10**12
+_OF_SINGLES = ("singles", "events")
+_FEWEST_ELSEWHERE = 100
+"""A head without counts has lost them where another one has at least so many."""
+_SAME_TIME = 0.01
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step of the protocol and what was recorded of it, None where nothing was."""
+
+    step: Step
+    seen: StepSeen | None
+
+
+def matched(protocol: AcquisitionProtocol, facts: StudyFacts) -> tuple[Planned, ...]:
+    """Return the steps of the session, each with the recorded one of its name; a name that comes twice, in order."""
+    session = protocol.of_session(facts.session) if facts.session in protocol.sessions else protocol
+    left = list(facts.steps)
+    found = []
+    for step in session.steps:
+        seen = next((each for each in left if each.name == step.name), None)
+        if seen is not None:
+            left.remove(seen)
+        found.append(Planned(step, seen))
+    return tuple(found)
+
+
+def of_series(series: Framed, planned: Sequence[Planned]) -> tuple[Planned, ...]:
+    """Return the steps that a series was made of."""
+    return tuple(each for each in planned if each.seen is not None and each.seen.number in series.steps)
+
+
+def name_of(series: Framed) -> str:
+    """Return what a check calls a series."""
+    return f"{series.name}, all beats" if series.ungated else series.name
+
+
+def spoken(names: Sequence[str]) -> str:
+    """Return names in a sentence, the first few of many."""
+    shown = ", ".join(names[:_MOST_NAMED])
+    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown
+
+
+def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
+    """Check that every step is there and ended as it should."""
+    missing = [each.step.name for each in planned if each.seen is None]
+    yield Check(
+        "steps", "", Grade.BAD if missing else Grade.GOOD,
+        f"not acquired: {spoken(missing)}" if missing else f"all {len(planned)} steps were acquired",
+        len(planned) - len(missing), len(planned),
+    )  # fmt: skip
+    for each in planned:
+        if each.seen is not None and not each.seen.completed:
+            yield Check("end", each.step.name, Grade.BAD, _unfinished(each.step, each.seen))
+        elif each.seen is not None and each.seen.ended_by == "host" and not each.step.moving:
+            text = "ended by the host's clock, the backstop: what it waited for did not come"
+            yield Check("end", each.step.name, Grade.DOUBTFUL, text)
+    if facts.state == "recovered":
+        text = "the recording was recovered: what had not reached the disk is missing, and nothing resumed by itself"
+        yield Check("recording", "", Grade.DOUBTFUL, text)
+
+
+def _unfinished(step: Step, seen: StepSeen) -> str:
+    lasted = "" if seen.active_ps is None else f" after {seen.active_ps / PS_PER_S:,.1f} s"
+    kept = "it may be continued" if step.continuable else "it is kept as partial and repeated as a new view"
+    return f"not finished, ended by {seen.ended_by or 'nothing that is known'}{lasted}: {kept}"
+
+
+def handed_over(protocol: AcquisitionProtocol, planned: Sequence[Planned]) -> Iterator[Check]:
+    """Check that all was confirmed that the protocol wants confirmed."""
+    done = {name for each in planned if each.seen is not None for name in each.seen.hand_overs}
+    wanted = [each for step in planned for each in step.step.before]
+    after = protocol.after if planned and planned[-1].step.session == protocol.sessions[-1] else ()
+    for hand_over in (*wanted, *after):
+        if hand_over.name not in done:
+            yield Check("hand-over", hand_over.name, Grade.BAD, f"nobody confirmed it: {hand_over.what}")
+        else:
+            yield Check("hand-over", hand_over.name, Grade.GOOD, "confirmed")
+
+
+def counts(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
+    """Check the counts of each step against the fewest that make it worth reading; one check for a series."""
+    limit = next((each.step.minimum_counts for each in planned if each.step.minimum_counts is not None), None)
+    if limit is None or limit.counter not in _OF_SINGLES or series.ungated:
+        return
+    there = counted(series, limit)
+    if there is None:
+        text = f"counts in window {limit.window} are not in its pictures"
+        yield Check("counts", name_of(series), Grade.NOT_EVALUABLE, text, None, limit.limit, "counts")
+        return
+    worst = int(np.argmin(there))
+    where = f" in {planned[worst].step.name}" if len(there) == len(planned) > 1 else ""
+    few = there[worst] < limit.limit
+    said = f"{int(there[worst]):,} counts{where}, {_whose(limit)}"
+    text = f"{said}; below {limit.limit:,} it is not worth reading" if few else f"{said}; at least {limit.limit:,}"
+    yield Check(
+        "counts", name_of(series), Grade.BAD if few else Grade.GOOD, text, float(there[worst]), limit.limit, "counts"
+    )
+
+
+def counted(series: Framed, limit: CountLimit) -> npt.NDArray[np.float64] | None:
+    """Return how many counts towards the limit each step of the series has, [steps]; None where no window fits."""
+    names = [window.name for window in series.windows]
+    if limit.window not in names:
+        return None
+    window = names.index(limit.window)
+    pictures = series.counts[:, window].astype(np.float64)
+    if limit.region_mm is not None:
+        pictures = pictures * _inside(series, limit.region_mm)
+    by_slot = pictures.sum(axis=(2, 3))
+    views = np.unique(series.slots.view)
+    if len(views) == len(series.steps) > 1:
+        by_step = np.stack([by_slot[:, series.slots.view == view].sum(axis=1) for view in views], axis=1)
+    else:
+        by_step = by_slot.sum(axis=1, keepdims=True)
+        by_step += series.outside[:, window, None] if limit.region_mm is None else 0
+    if limit.head == "sum":
+        return np.asarray(by_step.sum(axis=0), np.float64)
+    return np.asarray(by_step.min(axis=0) if limit.head == "both" else by_step.max(axis=0), np.float64)
+
+
+def _inside(series: Framed, region_mm: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
+    """Return which pixels' middles lie in the region, [rows, columns]."""
+    pixels = series.pixels
+    x = pixels.x0_mm + (np.arange(pixels.columns) + 0.5) * pixels.pixel_mm
+    y = pixels.y0_mm + (np.arange(pixels.rows) + 0.5) * pixels.pixel_mm
+    left, low, right, high = region_mm
+    return ((y >= low) & (y <= high))[:, None] & ((x >= left) & (x <= right))[None, :]
+
+
+def _whose(limit: CountLimit) -> str:
+    heads = {"sum": "all heads together", "both": "of the head with fewer", "either": "of the head with more"}
+    return heads[limit.head]
+
+
+def frames(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
+    """Check that a dynamic series has all its frames, each as long as it should be, and that frame zero was found."""
+    if series.kind is not ImageKind.DYNAMIC or len(planned) != 1:
+        return
+    step = planned[0].step
+    wanted = [phase.frame_ps for phase in step.phases for _ in range(phase.frames)]
+    lasted = series.slots.end_ps - series.slots.begin_ps
+    whole_ones = sum(int(there) >= want for there, want in zip(lasted, wanted, strict=False))
+    grade = Grade.GOOD if whole_ones == len(wanted) else Grade.BAD
+    text = f"{whole_ones} of {len(wanted)} frames are whole"
+    yield Check("frames", name_of(series), grade, text, whole_ones, len(wanted), "frames")
+    if step.frame_zero is not None and series.frame_zero_ps is None:
+        by = "the bolus did not arrive" if step.frame_zero.by == "count_rate" else "no trigger came"
+        yield Check("frame zero", name_of(series), Grade.DOUBTFUL, f"{by}: frames begin where the step did")
+
+
+def paired(planned: Sequence[Planned]) -> Iterator[Check]:
+    """Check that the second of paired views lasted as long as the first."""
+    by_name = {each.step.name: each.seen for each in planned}
+    for each in planned:
+        first = by_name.get(each.step.stop.as_step or "")
+        if first is None or each.seen is None or first.active_ps is None or each.seen.active_ps is None:
+            continue
+        mine_s, its_s = each.seen.active_ps / PS_PER_S, first.active_ps / PS_PER_S
+        same = abs(mine_s - its_s) <= _SAME_TIME * its_s
+        text = f"{mine_s:,.1f} s, {each.step.stop.as_step} took {its_s:,.1f} s"
+        yield Check("paired time", each.step.name, Grade.GOOD if same else Grade.BAD, text, mine_s, its_s, "s")
+
+
+def live(series: Framed, planned: Sequence[Planned], least_percent: float | None) -> Iterator[Check]:
+    """Check gaps of the stream, and the share of the time in which the heads could take events."""
+    missing = sum(each.seen.missing for each in planned if each.seen is not None)
+    lossy = sum(each.seen.lossy for each in planned if each.seen is not None)
+    if (missing or lossy) and not series.ungated:
+        text = f"{missing:,} units of the stream are missing, {lossy:,} are partly lost: counts are too few by them"
+        yield Check("gaps", name_of(series), Grade.DOUBTFUL, text, missing + lossy, 0)
+    if least_percent is None or not series.heads:
+        return
+    worst = min(series.heads, key=lambda head: head.live_share)
+    share = 100 * worst.live_share
+    text = f"head {worst.name or worst.number} could take events for {share:.1f} % of the time"
+    grade = Grade.BAD if share < least_percent else Grade.GOOD
+    yield Check("live time", name_of(series), grade, text, share, least_percent, "%")
+
+
+def heads(series: Framed, planned: Sequence[Planned], wanted: int | None) -> Iterator[Check]:
+    """Check that every head counted, in every frame or view."""
+    if wanted is not None and len(series.heads) < wanted:
+        text = f"{len(series.heads)} heads in it, {wanted} are needed"
+        yield Check("heads", name_of(series), Grade.BAD, text, len(series.heads), wanted)
+    by_slot = series.counts.sum(axis=(1, 3, 4), dtype=np.float64)
+    lost = (by_slot == 0) & (by_slot.max(axis=0, keepdims=True) >= _FEWEST_ELSEWHERE)
+    for head, slots in zip(series.heads, lost, strict=True):
+        if slots.any():
+            first, last = np.flatnonzero(slots)[[0, -1]] + 1
+            where = f"frame {first}" if first == last else f"{slots.sum()} frames, from {first} to {last}"
+            text = f"head {head.name or head.number} has no counts in {where} of {len(slots)}, other heads have"
+            yield Check("head lost", name_of(series), Grade.BAD, text, float(slots.sum()), 0, "frames")
+
+
+def silent(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
+    """Tell of sources that were not heard during a step, while others were."""
+    for each in planned:
+        for source, begin_ps, end_ps in facts.silences if each.seen is not None else ():
+            seen = each.seen
+            stops_ps = seen.end_ps if seen is not None else None
+            if seen is None or stops_ps is None or begin_ps > stops_ps or (end_ps or stops_ps) < seen.begin_ps:
+                continue
+            lasted = (min(end_ps or stops_ps, stops_ps) - max(begin_ps, seen.begin_ps)) / PS_PER_S
+            text = f"source {source} was silent for {lasted:,.1f} s of it"
+            yield Check("silence", each.step.name, Grade.DOUBTFUL, text, lasted, 0, "s")
+
+
+def injected(protocol: AcquisitionProtocol, planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
+    """Check when steps began after the injection, and that the administration record is complete."""
+    for each in planned:
+        window = each.step.after_injection_s
+        if window is None or each.seen is None:
+            continue
+        after_s = facts.after_injection_s(each.seen.begin_ps)
+        limits = f"{duration_text(window[0])} to {duration_text(window[1])}"
+        if after_s is None:
+            text = f"wanted {limits} after the injection, whose time nobody noted"
+            yield Check("after injection", each.step.name, Grade.NOT_EVALUABLE, text)
+            continue
+        inside = window[0] <= after_s <= window[1]
+        text = f"began {duration_text(after_s)} after the injection; wanted {limits}"
+        beyond = window[0] if after_s < window[0] else window[1]
+        yield Check(
+            "after injection", each.step.name, Grade.GOOD if inside else Grade.DOUBTFUL, text, after_s, beyond, "s"
+        )
+    if protocol.requirements.administration != "none":
+        yield from _administered(facts)
+
+
+def _administered(facts: StudyFacts) -> Iterator[Check]:
+    what = "administration"
+    if not facts.administered:
+        yield Check(what, "", Grade.DOUBTFUL, "there is no record of what was given")
+    elif facts.injected_at is None:
+        yield Check(what, "", Grade.DOUBTFUL, "the record does not say when the injection was")
+    elif not facts.residual_known:
+        text = "the residual is not measured: the net activity is not known yet (`daq study residual`)"
+        yield Check(what, "", Grade.NOT_EVALUABLE, text)
+    else:
+        yield Check(what, "", Grade.GOOD, "complete")
+    if facts.extravasation:
+        text = "part of the activity stayed at the injection site: the net activity overstates what circulates"
+        yield Check("extravasation", "", Grade.DOUBTFUL, text)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time as people say it."""
+    size = abs(seconds)
+    if size < 2 * S_PER_MIN:
+        return f"{seconds:.0f} s"
+    return f"{seconds / S_PER_MIN:.1f} min" if size < 2 * S_PER_H else f"{seconds / S_PER_H:.2f} h"
