@@ -50,8 +50,8 @@ class Track:
     moving: npt.NDArray[np.bool_]
 
     def within(self, begin_ps: int, end_ps: int) -> Track:
-        """Return the samples of a stretch of time."""
-        low, high = np.searchsorted(self.time_ps, [begin_ps, end_ps + 1])
+        """Return the samples of a stretch of time, its end left out."""
+        low, high = np.searchsorted(self.time_ps, [begin_ps, end_ps])
         return Track(self.time_ps[low:high], self.position[low:high], self.moving[low:high])
 
     def before(self, time_ps: int) -> float | None:

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support_protocols import camera, planar
+from support_study import PS_PER_S, check, facts, protocol, series, slots, step
+
+from daq.model.framed import ImageKind
+from daq.model.verdict import Grade
+from daq.qc.study import judged
+
+LEAST = 'minimum_counts = { counter = "singles", limit = "1 kcounts", window = "peak", head = "both" }'
+
+
+def still(name, more='stop.time = "10 s"'):
+    return f'[[steps]]\nname = "{name}"\nview = "ANT"\n{more}\n\n'
+
+
+def given_later(more=""):
+    return planar(more).replace("[instrument]", '[requirements]\nadministration = "may_follow"\n\n[instrument]')
+
+
+def flat(*shape, each=1):
+    return np.full(shape, each, np.uint32)
+
+
+def test_a_step_that_was_not_acquired_is_named():
+    made = protocol(camera(
+        still("a") + still("b")
+    ))  # fmt: skip
+    found = check(judged([], made, facts(step())), "steps")
+    assert found.grade is Grade.BAD
+    assert "b" in found.text
+    assert (found.value, found.limit) == (1, 2)
+
+
+def test_a_view_that_was_aborted_may_be_continued_only_where_nothing_moves():
+    aborted = step(completed=False, ended_by="aborted by ana", end_ps=4 * PS_PER_S)
+    static = check(judged([], protocol(planar()), facts(aborted)), "end")
+    assert static.text == "not finished, ended by aborted by ana after 4.0 s: it may be continued"
+    moving = protocol(planar('sweep = { axis = "bed", from = "0 mm", to = "600 mm", speed = "10 cm/min" }',
+                             stop='stop.host = "10 min"', kind="whole_body"))  # fmt: skip
+    assert "repeated as a new view" in check(judged([], moving, facts(aborted)), "end").text
+
+
+@pytest.mark.parametrize(("head", "grade"), [("both", Grade.BAD), ("either", Grade.GOOD), ("sum", Grade.GOOD)])
+def test_counts_are_those_of_the_heads_that_the_limit_names(head, grade):
+    made = protocol(planar(LEAST.replace('"both"', f'"{head}"')))
+    counts = np.stack([flat(1, 40, 40), flat(1, 20, 20).repeat(2, 1).repeat(2, 2) // 2])
+    counts[1, 0, :10, :40] = 1  # 1,600 counts of head 0, 400 of head 1
+    found = check(judged([series(counts)], made, facts(step())), "counts")
+    assert found.grade is grade
+    assert found.value == {"both": 400, "either": 1600, "sum": 2000}[head]
+
+
+def test_counts_of_a_region_are_those_of_pixels_inside_alone():
+    region = LEAST.replace('"both"', '"sum", region = ["-8 mm", "-8 mm", "8 mm", "8 mm"]')
+    found = check(judged([series(flat(1, 1, 40, 40))], protocol(planar(region)), facts(step())), "counts")
+    assert found.value == 16
+
+
+def test_events_that_are_in_no_pixel_count_like_those_that_end_a_step():
+    picture = replace(series(flat(2, 1, 20, 20)), outside=np.array([[700], [500]], np.int64))
+    assert check(judged([picture], protocol(planar(LEAST)), facts(step())), "counts").value == 900
+
+
+def test_counts_of_a_window_that_was_not_framed_are_not_evaluable():
+    made = protocol(planar(LEAST.replace('window = "peak"', 'window = "all"')))
+    assert check(judged([series(flat(2, 1, 9, 9))], made, facts(step())), "counts").grade is Grade.NOT_EVALUABLE
+
+
+def test_the_step_of_a_repetition_with_the_fewest_counts_is_named():
+    made = protocol(camera(
+        '[[steps]]\nname = "stop"\nrepeat = { count = 4, axis = "gantry", from = "0 deg", step = "90 deg" }\n'
+        f'stop.time = "10 s"\n{LEAST.replace("both", "sum").replace("1 kcounts", "300 counts")}\n', kind="spect",
+    ))  # fmt: skip
+    counts = flat(1, 4, 20, 20)
+    counts[0, 2] = 0
+    counts[0, 2, :10] = 1
+    tomo = series(counts, kind=ImageKind.TOMO, slots_of=slots(4, view=True), name="stop", steps=(1, 2, 3, 4))
+    seen = facts(*(step(number, f"stop {number}/4") for number in range(1, 5)))
+    found = check(judged([tomo], made, seen), "counts")
+    assert (found.grade, found.value) == (Grade.BAD, 200)
+    assert "stop 3/4" in found.text
+
+
+def test_a_head_without_counts_in_some_views_was_lost_there():
+    counts = flat(2, 6, 20, 20)
+    counts[1, 3:5] = 0
+    made = protocol(planar('phases = [{ frames = 6, frame = "10 s" }]', stop='stop.host = "2 min"', kind="dynamic"))
+    found = check(judged([series(counts, kind=ImageKind.DYNAMIC)], made, facts(step())), "head lost")
+    assert found.grade is Grade.BAD
+    assert found.text == "head head 1 has no counts in 2 frames, from 4 to 5 of 6, other heads have"
+
+
+def test_frames_that_are_cut_short_are_counted():
+    made = protocol(planar('phases = [{ frames = 6, frame = "10 s" }]', stop='stop.host = "2 min"', kind="dynamic"))
+    short = slots(4)
+    short.end_ps[-1] -= PS_PER_S
+    found = check(
+        judged([series(flat(2, 4, 9, 9), kind=ImageKind.DYNAMIC, slots_of=short)], made, facts(step())), "frames"
+    )
+    assert (found.grade, found.value, found.limit) == (Grade.BAD, 3, 6)
+
+
+def test_gaps_and_silent_sources_are_told():
+    silence = [(2 * PS_PER_S, "silent", 1, 0, 3.0, ""), (7 * PS_PER_S, "heard", 1, 0, 0.0, "")]
+    verdict = judged([series(flat(2, 1, 9, 9))], protocol(planar()), facts(step(missing=1820), marks=silence))
+    assert "1,820" in check(verdict, "gaps").text
+    assert check(verdict, "silence").value == 5.0
+    assert verdict.grade is Grade.DOUBTFUL
+
+
+def test_a_second_paired_view_lasts_as_long_as_the_first():
+    made = protocol(camera(still("left") + still("right", 'stop = { as_step = "left", host = "1 min" }')))
+    alike = facts(step(1, "left"), step(2, "right", end_ps=int(20.05 * PS_PER_S)))
+    other = facts(step(1, "left"), step(2, "right", end_ps=17 * PS_PER_S))
+    assert check(judged([], made, alike), "paired time").grade is Grade.GOOD
+    assert check(judged([], made, other), "paired time").grade is Grade.BAD
+
+
+def after(minutes, injected="2026-11-22T09:00:00+00:00"):
+    zero_ns = 1_795_338_000 * 10**9  # 2026-11-22T09:00Z
+    clock = (0, "clock", 0xFFFF, zero_ns + int(minutes * 60e9), 0.0, "")
+    return facts(step(), marks=[clock], administration={"injected_at": injected, "residual_mbq": 3.0})
+
+
+def test_a_step_outside_of_its_time_after_the_injection_is_told_with_both_times():
+    made = protocol(given_later('after_injection = ["1 min", "10 min"]'))
+    assert check(judged([], made, after(9.9)), "after injection").grade is Grade.GOOD
+    late = check(judged([], made, after(14.2)), "after injection")
+    assert late.grade is Grade.DOUBTFUL
+    assert late.text == "began 14.2 min after the injection; wanted 60 s to 10.0 min"
+    unknown = check(judged([], made, after(5, injected=None)), "after injection")
+    assert unknown.grade is Grade.NOT_EVALUABLE
+
+
+def test_an_administration_record_without_residual_is_told():
+    made = protocol(given_later())
+    given = {"injected_at": "2026-11-22T09:00:00+00:00", "residual_mbq": None, "extravasation": True}
+    verdict = judged([], made, facts(step(), administration=given))
+    assert "residual is not measured" in check(verdict, "administration").text
+    assert check(verdict, "extravasation").grade is Grade.DOUBTFUL
+    assert check(judged([], made, facts(step())), "administration").grade is Grade.DOUBTFUL
+
+
+def test_of_a_protocol_of_two_sessions_the_steps_of_this_one_are_asked_for():
+    made = protocol(camera(still("flow") + still("late", 'session = 2\nstop.time = "10 s"')))
+    second = facts(step(1, "late"), study={"session": 2})
+    assert check(judged([], made, second), "steps").grade is Grade.GOOD
+
+
+def test_axes_are_judged_by_the_worst_position_of_a_series():
+    rotating = protocol(camera(
+        '[[steps]]\nname = "stop"\nrepeat = { count = 3, axis = "gantry", from = "0 deg", step = "120 deg" }\n'
+        'stop.time = "10 s"\n', kind="spect", top="\n[tolerances]\nangle = \"0.5 deg\"\n",
+    ))  # fmt: skip
+    marks = [
+        (n * 10 * PS_PER_S, "position", 0xFFFF, 0, place, "gantry") for n, place in enumerate((359.9, 121.2, 240.0))
+    ]
+    seen = [step(number, f"stop {number}/3", begin_ps=(number - 1) * 10 * PS_PER_S + 1) for number in (1, 2, 3)]
+    found = check(judged([], rotating, facts(*seen, marks=marks)), "position")
+    assert (found.grade, found.of) == (Grade.BAD, "stop 2/3")
+    assert found.value == pytest.approx(1.2)
+    assert check(judged([], rotating, facts(*seen)), "position").grade is Grade.NOT_EVALUABLE
+
+
+def test_the_worst_check_is_the_grade_and_comes_first_in_words():
+    verdict = judged([series(flat(2, 1, 9, 9))], protocol(planar(LEAST)), facts(step(missing=1)))
+    assert verdict.grade is Grade.BAD
+    assert "not worth reading" in verdict.sentences[0]
+    assert verdict.to_json()["grade"] == "bad"
