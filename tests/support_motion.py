@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from daq.devices.abilities import Axis
 from daq.devices.limits import AxisLimits
 from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
 from daq.devices.simulated.safety import SafetyChain
+from daq.model.axissample import AxisSample
 from daq.model.station import Alarm, Priority, utc_now
 from daq.services.bus import Bus
 from daq.services.motion import InterlockWatch, MotionEngine, MotionLoss
@@ -56,16 +58,17 @@ class Gantry:
         self.bus = Bus()
         self.alarms = AlarmList()
         self.losses: list[MotionLoss] = []
-        self.heard: list[tuple[str, float, int]] = []
+        self.heard: list[AxisSample] = []
         clock = self.loop.time
         self.bed = SimulatedBed("bed", self.bed_limits, self.chain, clock=clock, at=100.0)
         self.head = SimulatedAxis("gantry", self.gantry_limits, self.chain, clock=clock, at=0.0)
         self.axes: dict[str, Axis] = {"bed": self.bed, "gantry": self.head}
         self.watch = InterlockWatch({"bed": self.bed, "gantry": self.head}, self.bus, clock=clock)
         self.engine = MotionEngine(
-            self.axes, self.watch, self.enable, self.bus, self.alarms, envelope=self.envelope,
-            heard=lambda *sample: self.heard.append(sample), clock=clock,
-        )  # fmt: skip
+            self.axes, self.watch, self.enable, self.bus, self.alarms, envelope=self.envelope, clock=clock
+        )
+        self._listening = ExitStack()
+        self._listening.enter_context(self.engine.where.listening(self.heard.append))
         self.engine.on_lost = self.losses.append
         self._tasks: list[asyncio.Task[None]] = []
         self._holding: asyncio.Task[None] | None = None

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from daq.errors import InterlockError, RefusedError, UnreachableError
+from daq.model.axissample import AxisSample
 from daq.model.protocol import AcquisitionProtocol, ProtocolKind, Requirements, Step, Stop
 from daq.model.protocol_terms import HandOver, Store
 from daq.model.station import Announcement, StationStatus
@@ -43,6 +45,7 @@ class Readout:
     events: int = 0
     asked: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
+    places: list[AxisSample] = field(default_factory=list)
     hashing: bool = False
     """The process lives on after sealing."""
     deaf: int = 0
@@ -125,6 +128,11 @@ class Link:
         self._do("injected", "recording")
         self.readout.marks.append(f"injected {text} {monotonic_ns}")
 
+    async def positions(self, samples: Sequence[AxisSample]) -> None:
+        if self.readout.state != "recording":
+            raise RefusedError(f"the readout is {self.readout.state}")
+        self.readout.places += samples
+
     async def motion_lost(self, text: str) -> None:
         self._do("motion_lost", "recording")
         self.readout.marks.append(text)
@@ -176,6 +184,20 @@ class Axes:
         self.gate: asyncio.Event | None = None
         self.failure: Exception | None = None
         self.stops_after_s = 0.0
+        self.heard: list[Callable[[AxisSample], None]] = []
+
+    @property
+    def where(self) -> Axes:
+        return self
+
+    @contextmanager
+    def listening(self, heard: Callable[[AxisSample], None]) -> Iterator[None]:
+        self.heard.append(heard)
+        yield
+        self.heard.remove(heard)
+
+    async def now(self) -> list[AxisSample]:
+        return [AxisSample(axis, time.monotonic_ns(), place) for axis, place in self.at.items()]
 
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         return all(self.at.get(axis, 0.0) == target for axis, target in targets.items())
@@ -192,8 +214,12 @@ class Axes:
         self.at.update(targets)
 
     async def sweep(self, axis: str, begin: float, end: float, speed: float) -> None:
+        for heard in self.heard:
+            heard(AxisSample(axis, time.monotonic_ns(), begin, moving=True))
         await self._move(f"sweep {axis} {begin} to {end} at {speed}")
         self.at[axis] = end
+        for heard in self.heard:
+            heard(AxisSample(axis, time.monotonic_ns(), end))
 
     async def stop_motion(self) -> Stopped:
         self.asked.append("stop")

@@ -34,7 +34,8 @@ class Hardware:
         for supply in self._of(HighVoltage).values():
             supply.guard_by(self._interlocks.current)
         enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)
-        self.motion = MotionEngine(self._of(Axis), self._interlocks, enable, bus, alarms)
+        axes = {site.devices[name].axis or name: axis for name, axis in self._of(Axis).items()}
+        self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms)
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
         self._device_alarms = DeviceAlarms(bus, alarms)

@@ -72,8 +72,8 @@ def test_a_sweep_under_a_latched_enable_tells_where_it_is_all_the_way() -> None:
         gantry.engine.latch()
         await gantry.engine.sweep("bed", 100.0, 200.0, 10.0)
 
-        places = [place for name, place, _ in gantry.heard if name == "bed"]
-        times = [at_ns for _, _, at_ns in gantry.heard]
+        places = [each.position for each in gantry.heard if each.axis == "bed"]
+        times = [each.monotonic_ns for each in gantry.heard]
         assert places[0] == pytest.approx(100.0, abs=1.0)
         assert places[-1] == 200.0
         assert places == sorted(places)

@@ -22,6 +22,7 @@ from daq.services.acquisition.found import reconciled
 from daq.services.acquisition.launching import is_armed, launched
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.outcome import Bell, end_of, sealed_status
+from daq.services.acquisition.places import Places
 from daq.services.acquisition.progress import ENDS, GOOD_ENDS, Speaker
 from daq.services.acquisition.steps import Steps, Way
 from daq.services.acquisition.work import Work
@@ -53,9 +54,10 @@ class Run:
         self._link: Link | None = None
         self._work = Work(identity)
         self._bell = Bell(around.alarms, directory)
+        self._places = Places(around.motion.where, self._readout, around.alarms)
         way = Way(
             around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, self.motion_lost,
-            self._bell.too_few, around.arming_s,
+            self._bell.too_few, around.arming_s, self._places,
         )  # fmt: skip
         self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None
@@ -92,6 +94,8 @@ class Run:
         self._machine.note("found again after a restart of the daemon", **changes)
         self._attend()
         self._arming.renew()
+        if self._machine.state in RECORDING:
+            self._places.begin()
         state = self._machine.state
         ended = bool(status.get("step_ended_by"))  # the next tick goes on from there
         if state is State.PREPARING:
@@ -297,6 +301,7 @@ class Run:
     def _hush(self) -> None:
         """Say nothing more of how it is: the next one may be under way."""
         self._speaker.close()
+        self._places.end()
         self._arming.over()
         if self._attending is not None:
             self._attending.cancel()

@@ -13,6 +13,7 @@ from daq.services.acquisition.astray import Astray
 from daq.services.acquisition.handovers import HandOvers
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.places import Places
 from daq.services.acquisition.reaching import reach, targets_of
 from daq.services.acquisition.work import Work
 from daq.state.acquisition import RECORDING, State, Trigger, next_state
@@ -41,6 +42,7 @@ class Way:
     """Hears that a step has fewer counts than its protocol wants."""
     patience_s: float
     """How long to wait for the motion enable."""
+    places: Places
 
 
 class Steps:
@@ -96,6 +98,8 @@ class Steps:
             self._require_enable(first)
             await self._tell_once(self._way.readout().start, armed=True)
             self._fire(Trigger.START, step=1)
+            self._way.places.begin()
+            await self._way.places.standing()  # before, nothing is recorded that could hold it
             self._sweep_if_any(first)
 
     async def pause(self) -> str:
@@ -174,6 +178,7 @@ class Steps:
             return
         try:
             if self._swept:
+                await self._way.places.delivered()
                 await self._way.readout().end_step("end of the sweep")
             else:
                 await self._work.cancel()  # its limit was reached before the end of its sweep
@@ -268,6 +273,7 @@ class Steps:
     async def _begin_step(self, step: Step, trigger: Trigger) -> None:
         self._require_enable(step)
         link = self._way.readout()
+        await self._way.places.standing()
         await self._tell_once(lambda: link.step(step.stop_limits(), name=step.name, moving=step.moving))
         self.between = self._swept = False
         self._fire(trigger, "", step=self._machine.entry.step + 1)

@@ -14,18 +14,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from daq.devices.abilities import Axis, Sample
+from daq.devices.abilities import Axis
 from daq.devices.calls import cancel_requests
-from daq.errors import InterlockError, MissingError, MotionError, RefusedError, ScandaqError
+from daq.errors import InterlockError, MotionError, RefusedError, ScandaqError
 from daq.services.bus import Bus
 from daq.services.motion.alarming import Alarming, MotionAlarms
-from daq.services.motion.envelope import Envelope, Order, check_way
+from daq.services.motion.envelope import Envelope, Order
 from daq.services.motion.report import MotionLoss, StopReport, report_of
 from daq.services.motion.running import Running, together
 from daq.services.motion.stopping import stop_all
 from daq.services.motion.switch import EnableSwitch
 from daq.services.motion.trust import Trust
 from daq.services.motion.watch import Interlocks
+from daq.services.motion.whereabouts import Whereabouts
 from daq.state.enable import Enable, Event, Motion, next_step
 from daq.state.interlock import Command, Interlock, Kind, permitted
 
@@ -36,14 +37,11 @@ _LOSES = {
 }
 _LETS_GO = frozenset({Event.RELEASE, Event.HOLD_EXPIRED})
 
-Heard = Callable[[str, float, int], None]
-"""Hears where an axis was: name, position in its unit, host's monotonic time in ns. Must not wait."""
-
 
 class MotionEngine:
     """Moves the axes of a station, one movement at a time. For the loop's thread only.
 
-    `heard` gets every sample of a movement.
+    `axes` by the names of the scanner profile, which protocols use. `where` tells every sample of a movement.
     """
 
     def __init__(
@@ -55,20 +53,17 @@ class MotionEngine:
         alarms: Alarming,
         *,
         envelope: Envelope | None = None,
-        heard: Heard | None = None,
         hold_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._axes = dict(axes)
+        self.where = Whereabouts(axes, envelope)
+        self._axes = self.where.axes
         self._interlocks = interlocks
         self._running: Running | None = None
         self._switch = EnableSwitch(enable, bus, hold_s=hold_s, changed=self._enable_changed)
         self._trust = Trust(self._axes, self._switch, MotionAlarms(alarms), drop=self._drop, moving=lambda: self.moving)
-        self._envelope = envelope
-        self._heard = heard
         self._clock = clock
         self._stopping = 0
-        self._places: dict[str, float] = {}
         self._unattended = False
         self._let_go = False
         interlocks.listen(self._interlock_changed)
@@ -99,7 +94,7 @@ class MotionEngine:
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         """Return True where every named axis stands at its target, with a reference, read back now."""
         for name, target in targets.items():
-            axis = self._axis(name)
+            axis = self.where.axis(name)
             sample = await axis.sample()
             if sample.moving or not sample.homed or abs(sample.position - target) > axis.limits.in_position:
                 return False
@@ -184,7 +179,8 @@ class MotionEngine:
         `within_s`: for each axis. Raise `MissingError`, `LimitError`, `RefusedError` or `InterlockError` before
         anything moves, `MotionError` afterwards, when nothing moves any more.
         """
-        axes = {name: self._axis(name) for name in targets}
+        targets = {self.where.called(name): target for name, target in targets.items()}
+        axes = {name: self._axes[name] for name in targets}
         for name, target in targets.items():
             axes[name].limits.check_target(name, target)
         if motion not in (Motion.POSITIONING, Motion.STEP):
@@ -193,9 +189,9 @@ class MotionEngine:
             return
 
         async def work() -> None:
-            await self._check_way(targets, {name: axis.limits.max_speed for name, axis in axes.items()}, order)
+            await self.where.check_way(targets, {name: axis.limits.max_speed for name, axis in axes.items()}, order)
             moves = [
-                partial(axis.move_to, targets[name], within_s=within_s, sampled=self._sampled)
+                partial(axis.move_to, targets[name], within_s=within_s, sampled=self.where.sampled(name))
                 for name, axis in axes.items()
             ]
             if order == "together":
@@ -212,14 +208,15 @@ class MotionEngine:
 
         Raises as `position` does.
         """
-        swept = self._axis(axis)
+        axis = self.where.called(axis)
+        swept = self._axes[axis]
         swept.limits.check_target(axis, begin)
         swept.limits.check_target(axis, end)
         swept.limits.check_speed(axis, speed)
 
         async def work() -> None:
-            await self._check_way({axis: end}, {axis: speed}, "together")
-            await swept.sweep(begin, end, speed=speed, within_s=within_s, sampled=self._sampled)
+            await self.where.check_way({axis: end}, {axis: speed}, "together")
+            await swept.sweep(begin, end, speed=speed, within_s=within_s, sampled=self.where.sampled(axis))
 
         what = f"sweep {axis} from {begin:g} to {end:g} {swept.unit} at {speed:g} {swept.unit}/s"
         await self._run(Running(Motion.SWEEP, (axis,), what, work))
@@ -229,13 +226,13 @@ class MotionEngine:
 
         When all axes have one, positions count as homed, and wait for a person to confirm them.
         """
-        axes = [self._axis(name) for name in names or self._axes]
+        homed = tuple(map(self.where.called, names or self._axes))
+        axes = [self._axes[name] for name in homed]
 
         async def work() -> None:
             for axis in axes:
                 await axis.home(within_s=within_s)
 
-        homed = names or tuple(self._axes)
         await self._run(Running(Motion.HOMING, homed, f"home {', '.join(homed)}", work))
         self._trust.homed(homed)
 
@@ -245,7 +242,8 @@ class MotionEngine:
         Letting go of the enable ends it, and so does the limit. Raise `RefusedError` where the profile does not say
         which end is away.
         """
-        moved = self._axis(axis)
+        axis = self.where.called(axis)
+        moved = self._axes[axis]
         away = moved.limits.away
         if away is None:
             raise RefusedError(f"the profile does not say which end of {axis} is away from the patient")
@@ -308,6 +306,8 @@ class MotionEngine:
             self._running = None
             stand = not any(self._axes[name].doubtful for name in running.axes)
             self._let_go = running.dropped_by in _LETS_GO and stand
+            for name in running.axes:
+                self.where.rested(name)
             self._trust.look_back(running)
 
     def _why_not(self, motion: Motion) -> str | None:
@@ -336,32 +336,6 @@ class MotionEngine:
     def _interlock_changed(self, interlock: Interlock) -> None:
         if interlock.value is False and interlock.kind in _LOSES:
             self._trust.lose(_LOSES[interlock.kind], f"{interlock.name} opened", self._axes)
-
-    # Places
-
-    def _axis(self, name: str) -> Axis:
-        try:
-            return self._axes[name]
-        except KeyError:
-            known = ", ".join(self._axes) or "none"
-            raise MissingError(f"this station has no axis {name!r}; there are: {known}") from None
-
-    async def _check_way(self, targets: Mapping[str, float], speeds: Mapping[str, float], order: Order) -> None:
-        if self._envelope is None:
-            return
-        self._places = {name: await axis.position() for name, axis in self._axes.items()}
-        check_way(self._envelope, self._places, targets, speeds, order)
-
-    def _sampled(self, name: str, sample: Sample) -> None:
-        """Hand on where an axis is, and raise where axes have come too near to each other."""
-        if self._heard is not None:
-            self._heard(name, sample.position, round(sample.monotonic_s * 1e9))
-        if self._envelope is None:
-            return
-        self._places[name] = sample.position
-        why = self._envelope(self._places)
-        if why is not None:
-            raise MotionError(f"{name} at {sample.position:g} left the collision envelope: {why}")
 
 
 def _figures(axis: Axis) -> dict[str, Any]:

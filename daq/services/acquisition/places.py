@@ -1,0 +1,102 @@
+"""Puts into the recording where axes are: all of them before a step, and each that moves at every look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from daq.errors import ScandaqError
+from daq.model.axissample import AxisSample
+from daq.services.acquisition.link import Link
+from daq.services.acquisition.progress import DEVICE
+from daq.services.alarms import Alarms
+
+if TYPE_CHECKING:
+    from daq.services.motion.whereabouts import Whereabouts
+
+_LOG = logging.getLogger(__name__)
+_MOST_AT_ONCE = 256
+MOST_KEPT = 4096
+"""Samples that wait for a readout which does not answer: a minute of three axes."""
+_EVERY_S = 0.1
+_PATIENCE_S = 2.0
+
+
+class Places:
+    """Keeps samples until the readout has taken them. `lost`: those that were dropped, the oldest first."""
+
+    def __init__(self, where: Whereabouts, link: Callable[[], Link], alarms: Alarms) -> None:
+        self._where, self._link, self._alarms = where, link, alarms
+        self._waiting: deque[AxisSample] = deque()
+        self._listening = ExitStack()
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.lost = 0
+
+    def begin(self) -> None:
+        """Hear every movement from here on, and hand on what was heard ten times a second."""
+        if self._task is None:
+            self._listening.enter_context(self._where.listening(self._heard))
+            self._task = asyncio.create_task(self._run(), name="places of axes")
+
+    def end(self) -> None:
+        """Hear nothing more; what the readout has not taken is not in the recording."""
+        self._listening.close()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._waiting.clear()
+        self._alarms.clear(DEVICE, "places-lost")
+
+    async def standing(self) -> None:
+        """Read all axes and put where they are into the recording, before a step that begins."""
+        for sample in await self._where.now():
+            self._heard(sample)
+        await self.delivered()
+
+    async def delivered(self) -> None:
+        """Return when the recording has all that was heard so far; what it does not take now is told again."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._deliver()
+        except (ScandaqError, TimeoutError) as why:
+            _LOG.warning("where axes are waits for the readout: %s", why or "it does not answer")
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            if self._waiting:
+                await self.delivered()
+
+    async def _deliver(self) -> None:
+        async with self._turn:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(_MOST_AT_ONCE, len(self._waiting)))]
+                try:
+                    await self._link().positions(batch)
+                except BaseException:  # also when cancelled: they are told again
+                    self._waiting.extendleft(reversed(batch))
+                    self._keep_bound()
+                    raise
+
+    def _heard(self, sample: AxisSample) -> None:
+        self._waiting.append(sample)
+        self._keep_bound()
+
+    def _keep_bound(self) -> None:
+        """Drop the oldest of too many, and say so."""
+        over = len(self._waiting) - MOST_KEPT
+        if over <= 0:
+            return
+        for _ in range(over):
+            self._waiting.popleft()
+        self.lost += over
+        self._alarms.raise_(
+            DEVICE, "places-lost", priority="medium", latched=True,
+            text=f"{self.lost} positions of axes are not in the recording: the readout does not take them",
+            guidance="look whether the machine or its disk hangs; what moved then has no known exposure",
+        )  # fmt: skip
