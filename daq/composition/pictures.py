@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.framed import Pixels
-from daq.model.geometry import VIEW_ANGLE_DEG, View, picture_axes
+from daq.model.geometry import VIEW_ANGLE_DEG, View
+from daq.model.orientation import aspect_at
 from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
 from daq.storage.drawing import Colours, Shown, image_panel, page
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from daq.storage.pictures import RecordedPictures
 
 _PS_PER_S = 1e12
-_HARDLY = 0.3
-"""A side that a picture's axis points to by less than this part is not named beside the other."""
 _NEAR_DEG = 1.0
 _ALL = 100.0
 _BEYOND = 1.6
@@ -68,7 +67,7 @@ def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
         head = known.get(number)
         angle_deg = None if head is None else float(head["angle_deg"])
         at = order.index(number) if number in order else len(views)
-        view = str(views[at]) if at < len(views) else _view_at(angle_deg)
+        view = str(views[at]) if at < len(views) else view_at(angle_deg)
         nominal_deg = VIEW_ANGLE_DEG.get(views[at]) if at < len(views) else angle_deg
         field_mm = None if head is None else (float(head["width_mm"]), float(head["height_mm"]))
         found.append(Seen(number, str(head["id"]) if head else "", view, letters_at(nominal_deg), field_mm))
@@ -79,8 +78,8 @@ def letters_at(angle_deg: float | None) -> tuple[str, str, str, str]:
     """Return the sides of the patient at left, right, top and bottom of a picture seen from an angle; head up."""
     if angle_deg is None:
         return ("", "", "", "")
-    right, _ = picture_axes(angle_deg)
-    return (_side(-right), _side(right), "H", "F")
+    letters = aspect_at(angle_deg).letters
+    return (letters.left, letters.right, letters.top, letters.bottom)
 
 
 def picture(recorded: RecordedPictures, manifest: Manifest, style: Style) -> Image:
@@ -216,7 +215,7 @@ def _windows(recorded: RecordedPictures) -> int:
     return len(recorded.pictures.rule.names)
 
 
-def _view_at(angle_deg: float | None) -> str:
+def view_at(angle_deg: float | None) -> str:
     """Return the view of a head at an angle: its name, else the angle."""
     if angle_deg is None:
         return ""
@@ -224,13 +223,6 @@ def _view_at(angle_deg: float | None) -> str:
         if abs((angle_deg - nominal_deg + 180.0) % 360.0 - 180.0) <= _NEAR_DEG:
             return str(view)
     return f"at {angle_deg:g} degrees"
-
-
-def _side(towards: npt.NDArray[np.float64]) -> str:
-    """Return the letters of the sides of the patient that a direction in L, P, S points to."""
-    left, back = float(towards[0]), float(towards[1])
-    across = "" if abs(left) < _HARDLY else ("L" if left > 0 else "R")
-    return across + ("" if abs(back) < _HARDLY else ("P" if back > 0 else "A"))
 
 
 def _protocol_views(manifest: Manifest, recorded: RecordedPictures) -> tuple[View, ...]:
