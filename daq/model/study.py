@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daq.errors import RefusedError
 from daq.model.geometry import PatientOrientation
@@ -48,3 +49,11 @@ def study_key(text: str) -> str:
     if _KEY.fullmatch(text) is None:
         raise RefusedError("a study key is s- and 26 letters or digits")
     return text
+
+
+def reference_of(told: Mapping[str, Any] | None) -> StudyReference | None:
+    """Return the reference that a manifest holds as plain data; None for none, and for anything that is none."""
+    try:
+        return None if told is None else StudyReference.model_validate(told)
+    except ValidationError:
+        return None

@@ -140,12 +140,36 @@ def test_a_path_may_be_longer_than_an_index_takes(database: Database) -> None:
     assert database.find()[0].directory == directory
 
 
+def _as_version_1(database: Database) -> None:
+    with database._connected() as connection:
+        connection.execute(sa.text("DROP INDEX acquisitions_by_study"))
+        for column in ("study", "session", "label"):
+            connection.execute(sa.text(f"ALTER TABLE acquisitions DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE catalogue_version SET version = 1"))
+
+
+def test_a_catalogue_of_version_1_gets_its_new_columns_when_it_is_read_and_its_rows_are_read_anew(
+    database: Database, url: str,
+) -> None:  # fmt: skip
+    database.store([Acquisition(id="old", directory="/old", state="sealed", stamp="1:2:3", operator="anna")])
+    _as_version_1(database)
+
+    again = Database(url)
+    try:
+        (row,) = again.find()
+        assert (row.id, row.operator, row.study, row.stamp) == ("old", "anna", None, "")
+        again.store([Acquisition(id="new", directory="/new", state="sealed", study="s-" + "a" * 26, session=2)])
+        assert [row.id for row in database.find(Filter(study="s-" + "a" * 26))] == ["new"]
+    finally:
+        again.close()
+
+
 def test_a_catalogue_of_another_version_is_refused(database: Database) -> None:
     database.make()
     with database._connected() as connection:
         connection.execute(sa.text("UPDATE catalogue_version SET version = 7"))
 
-    with pytest.raises(FormatError, match="of version 7; this build knows 1"):
+    with pytest.raises(FormatError, match="of version 7; this build knows 2"):
         database.make()
 
 

@@ -36,6 +36,7 @@ from daq.services.catalogue.table import (
     to_row,
     version_table,
 )
+from daq.services.catalogue.upgrade import can_upgrade, upgrade
 
 CATALOGUE_FILE = "catalogue.sqlite"
 """Name of the default catalogue within the state folder of a station."""
@@ -71,6 +72,7 @@ class Database:
         self.path = Path(parsed.database) if parsed.drivername.startswith("sqlite") and parsed.database else None
         self.is_damaged = False
         """True after the file turned out to be no database any more."""
+        self._current = False
         self._engine = _engine(parsed, wait_s)
 
     def exists(self) -> bool:
@@ -78,7 +80,7 @@ class Database:
         return self.path is None or self.path.exists()
 
     def make(self) -> None:
-        """Make the tables where there are none. Raise `FormatError` for those of another version."""
+        """Make the tables where there are none, renew older ones. Raise `FormatError` for those of a later version."""
         if self.path is not None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,20 @@ class Database:
                 raise StorageFailedError(f"{self.path.parent} cannot be made: {why.strerror}") from None
         if not self._version():
             self._make_tables()
-        self._require_version(self._version())
+        self._renew()
+
+    def _renew(self) -> None:
+        """Bring tables of an earlier version up to date. Raise `FormatError` for those of a later one."""
+        versions = self._version()
+        if can_upgrade(versions):
+            with self._connected() as connection:
+                if self.path is None:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                upgrade(connection)
+            versions = self._version()
+        if versions:
+            self._require_version(versions)
+        self._current = bool(versions)
 
     def _version(self) -> set[int]:
         """Return the version of the tables; nothing where there are none."""
@@ -116,8 +131,6 @@ class Database:
         if found != "ok":
             self.is_damaged = True
             raise FormatError(f"{self.path}: the catalogue is damaged: {found.splitlines()[0][:300]}")
-        if self._version():
-            self._require_version(self._version())
 
     def store(self, rows: Sequence[Acquisition]) -> None:
         """Add the rows, or replace those of the same directory, all or none of them."""
@@ -216,6 +229,8 @@ class Database:
         """Give a connection within a transaction; turn what goes wrong into words."""
         if reads and not self.exists():
             raise MissingError(f"{self.path}: no catalogue; `daq catalogue rebuild` makes one from the recordings")
+        if reads and not self._current:
+            self._renew()
         try:
             with self._engine.begin() as connection:
                 yield connection

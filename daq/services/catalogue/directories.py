@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from daq.errors import MissingError, ScandaqError
 from daq.model.cleantext import clean_text
 from daq.model.patient import is_opaque_key
+from daq.model.study import reference_of
 from daq.services.catalogue.entry import Acquisition, Outcome, moment_ms
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST
@@ -128,7 +129,7 @@ def describe(directory: Path) -> Acquisition:
 
 
 def _of_manifest(directory: Path, manifest: Manifest, stamp: str) -> Acquisition:
-    protocol = manifest.protocol or {}
+    protocol, study = manifest.protocol or {}, reference_of(manifest.study)
     created_ms = moment_ms(manifest.created_utc)
     is_open = manifest.state == "open"
     ended_ms = moment_ms(manifest.sealed_utc)
@@ -159,6 +160,9 @@ def _of_manifest(directory: Path, manifest: Manifest, stamp: str) -> Acquisition
         recovered_from=_text(manifest.recovered_from),
         patient_key=_key(manifest.patient_reference),
         administration_key=_key(manifest.administration_reference),
+        study=None if study is None else study.key,
+        session=None if study is None else study.session,
+        label=None if study is None else _text(study.label),
         stamp=stamp,
     )
 

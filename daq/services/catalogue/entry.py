@@ -24,9 +24,9 @@ class Acquisition:
     """One acquisition directory. Times are ms since 1970 UTC, None where not known; `directory` is absolute.
 
     `steps` are the manifest's, each with its number, name, fate; `counts` the stored rows per stream. `size_bytes` is
-    that of the segments. `patient_key` and `administration_key` are opaque. `verified` is the newest verdict of
-    `daq listmode verify`. `problem` says why a directory is `damaged`. `station` recorded it, `keeper` is the station
-    in whose storage it lies.
+    that of the segments. `patient_key`, `administration_key` and `study` are opaque, `session` and `label` are of the
+    study. `verified` is the newest verdict of `daq listmode verify`. `problem` says why a directory is `damaged`.
+    `station` recorded it, `keeper` is the station in whose storage it lies.
     """
 
     id: str
@@ -53,6 +53,9 @@ class Acquisition:
     recovered_from: str | None = None
     patient_key: str | None = None
     administration_key: str | None = None
+    study: str | None = None
+    session: int | None = None
+    label: str | None = None
     verified: Verified | None = None
     verified_ms: int | None = None
     problem: str | None = None
@@ -87,6 +90,8 @@ class Filter:
     station: str | None = None
     simulated: bool | None = None
     patient_key: str | None = None
+    administration_key: str | None = None
+    study: str | None = None
     continues: str | None = None
     id: str | None = None
     text: str | None = None

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from daq.services.catalogue.entry import Acquisition, Filter
 
-CATALOGUE_VERSION = 1
+CATALOGUE_VERSION = 2
+"""Version 2 has the columns `study`, `session` and `label`."""
 _JSON = ("steps", "counts")
 
 metadata = sa.MetaData()
@@ -51,13 +52,23 @@ acquisitions = sa.Table(
     sa.Column("verified_ms", sa.BigInteger),
     sa.Column("problem", sa.Text),
     sa.Column("stamp", sa.Text, nullable=False),
+    sa.Column("study", sa.Text),
+    sa.Column("session", sa.Integer),
+    sa.Column("label", sa.Text),
     sa.Index("acquisitions_by_time", "created_ms"),
     sa.Index("acquisitions_by_id", "id"),
+    sa.Index("acquisitions_by_study", "study"),
 )
+
+ADDED: dict[int, tuple[str, ...]] = {2: ("study", "session", "label")}
+"""By version the columns that it has beside those of the one before."""
 
 NAMES = [item.name for item in fields(Acquisition)]
 COLUMNS = [acquisitions.c[name] for name in NAMES]
-_EXACT = ("protocol", "profile", "scanner", "station", "simulated", "patient_key", "continues", "id")
+_EXACT = (
+    "protocol", "profile", "scanner", "station", "simulated", "patient_key", "administration_key", "study", "continues",
+    "id",
+)  # fmt: skip
 
 
 def key_of(directory: str) -> str:
