@@ -12,21 +12,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from daq.errors import RefusedError
+from daq.model.gating import ALL, FrameZero, Gate, Head
 from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store, Tolerances
 from daq.model.stop import WindowCounter
+from daq.model.stopterms import gate_term, zero_term
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
     from daq.model.protocol_file import ProtocolFile
 
-__all__ = ["Coincidence", "HandOver", "Need", "Requirements", "Store", "Tolerances"]
+__all__ = [
+    "ALL", "Coincidence", "FrameZero", "Gate", "HandOver", "Head", "Need", "Requirements", "Store", "Tolerances",
+]  # fmt: skip
 _PS_PER_S = 10**12
 
-Head = Literal["either", "both", "sum"]
 Unit = Literal["mm", "deg"]
-ALL = "all"
-"""In place of a window's name: every event that is recorded."""
 
 
 class ProtocolKind(StrEnum):
@@ -96,18 +97,25 @@ class CountLimit:
         if self.counter not in _OF_SINGLES:
             return None
         heads = self.heads if self.head == "both" else ()
-        return str(WindowCounter(self.window, heads, any_head=self.head == "either"))
+        return str(WindowCounter(self.window, heads, self.head == "either", self.region_mm))
 
     @property
     def of_everything(self) -> bool:
         """Return True when every event counts that the counter names, so that the readout can count them."""
-        return self.head == "sum" and (self.window == ALL or self.all_are_inside)
+        return self.region_mm is None and self.head == "sum" and (self.window == ALL or self.all_are_inside)
 
     def __str__(self) -> str:
         """Return the limit in words."""
         window = "whatever their energy" if self.window == ALL else f"in window {self.window}"
         head = {"sum": "all heads together", "either": "either head", "both": "both heads"}[self.head]
-        return f"{self.limit:,} {self.counter} {window}, {head}"
+        region = (
+            ""
+            if self.region_mm is None
+            else " in {:g} to {:g} mm across, {:g} to {:g} mm up".format(
+                *(self.region_mm[side] for side in (0, 2, 1, 3))
+            )
+        )
+        return f"{self.limit:,} {self.counter} {window}{region}, {head}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +130,6 @@ class Stop:
     """Accepted ones."""
     as_step: str | None = None
     """Ends after as long as that step took."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrameZero:
-    """What the frames of a step begin with; its time counts from there. `rate_cps`: measured over `over_ps`."""
-
-    by: Literal["count_rate", "gate"]
-    rate_cps: float | None = None
-    over_ps: int = _PS_PER_S
-    window: str = ALL
-    head: Head = "sum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +150,6 @@ class Sweep:
     def duration_s(self) -> float:
         """Return how long it moves, without speeding up and slowing down."""
         return abs(self.end - self.begin) / self.speed
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Events are sorted by the time since a trigger; beats further from the mean than the tolerance are dropped."""
-
-    trigger: Literal["ecg", "respiration"]
-    bins: int
-    framing: Literal["time", "percent"]
-    direction: Literal["forward", "backward"]
-    tolerance_percent: float | None
-    interval_ps: tuple[int, int] | None = None
-    """Shortest and longest that is accepted, in place of a tolerance about the mean."""
-    learn: int = 10
-    """Intervals at the beginning whose median is the mean."""
-    skip: int = 0
-    """Beats after a rejected one that are rejected as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +231,7 @@ class Step:
     def stop_limits(self) -> list[str]:
         """Return what ends it, as `daq.model.stop.parse_stop` takes it; empty when only an axis or a person does.
 
+        With it goes what the readout must know to see it: the gate by which beats are judged, what time counts from.
         Raises `RefusedError` for pairs counted in one of several windows: the readout counts all that it makes.
         """
         limits = []
@@ -262,10 +243,14 @@ class Step:
                     'are window = "all" with head = "sum", prompts in the window that alone is paired, an end by time'
                 )
             limits.append(f"{name}={self.stop.counts.limit}")
+        if self.stop.beats is not None:
+            limits.append(f"beats={self.stop.beats}")
         if self.stop.duration_ps is not None:
             limits.append(f"time={self.stop.duration_ps}ps")
         if self.stop.host_ps is not None:
             limits.append(f"host={self.stop.host_ps}ps")
+        limits += [] if self.gate is None else [gate_term(self.gate)]
+        limits += [] if self.frame_zero is None else [zero_term(self.frame_zero)]
         return limits
 
     def shortfall(self, counts: Mapping[str, int]) -> str | None:
@@ -289,6 +274,8 @@ class Step:
         done = None if limit is None else _of_limit(counts, limit)
         if limit is not None and done is not None:
             parts.append(done / limit.limit)
+        if self.stop.beats is not None and "beats" in counts:
+            parts.append(counts["beats"] / self.stop.beats)
         if self.stop.duration_ps is not None:
             parts.append(elapsed_s * _PS_PER_S / self.stop.duration_ps)
         if self.sweep is not None:

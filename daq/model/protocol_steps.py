@@ -164,7 +164,7 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
         minimum_counts=None if said.minimum_counts is None else _counts(file, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
-        frame_zero=None if said.frame_zero is None else _frame_zero(said.frame_zero),
+        frame_zero=None if said.frame_zero is None else _frame_zero(file, said.frame_zero),
         role=said.role,
         label=said.label or "",
         session=said.session,
@@ -174,10 +174,11 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
     )
 
 
-def _frame_zero(said: FrameZeroFile) -> FrameZero:
+def _frame_zero(file: ProtocolFile, said: FrameZeroFile) -> FrameZero:
     rate = None if said.rate is None else float(said.rate.value)
     over = {} if said.over is None else {"over_ps": said.over.ps}
-    return FrameZero(said.by, rate, window=said.window, head=said.head, **over)
+    heads = tuple(range(file.instrument.heads or 2)) if said.head == "both" else ()
+    return FrameZero(said.by, rate, window=said.window, head=said.head, heads=heads, **over)
 
 
 def _tolerances(said: TolerancesFile) -> Tolerances:

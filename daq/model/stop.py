@@ -3,64 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from daq.errors import UsageError
+from daq.model.gating import FrameZero, Gate
+from daq.model.stopterms import gate_term, parse_gate, parse_zero, zero_term
+from daq.model.windowcounter import EVERY_WINDOW, PATTERN, WindowCounter, window_counter
+
+__all__ = ["EVERY_WINDOW", "WindowCounter", "window_counter"]
 
 COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
 """Counters a limit may name: rows of each family; `events` = singles + prompts + delayeds."""
 
-ANY = "any"
-EVERY_WINDOW = "all"
-_OF_WINDOW = re.compile(
-    r"singles\[(?P<window>[A-Za-z0-9][\w .+-]{0,39})\](?:@(?P<heads>any|[0-9]{1,3}(?:\+[0-9]{1,3})*))?", re.ASCII
-)
+BEATS = "beats"
+"""Counter of the accepted beats of a gated step; needs its gate."""
+
 _TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = re.compile(r"^([0-9]{1,40}(?:\.[0-9]{1,40})?)([A-Za-z]*)$")
-_REACHED = re.compile(f"time|host|(?:{'|'.join(COUNTERS)}|{_OF_WINDOW.pattern})=[0-9]+", re.ASCII)
-_MOST_HEADS = 256
+_REACHED = re.compile(f"time|host|(?:{'|'.join((*COUNTERS, BEATS))}|{PATTERN})=[0-9]+", re.ASCII)
 _LARGEST = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class WindowCounter:
-    """Singles of one energy window, `singles[photopeak]`: of all heads together, of `any` one, or of each of `heads`.
-
-    Written `singles[photopeak]`, `singles[photopeak]@any`, `singles[photopeak]@0+1`; the window `all` is every single.
-    """
-
-    window: str
-    heads: tuple[int, ...] = ()
-    any_head: bool = False
-
-    def __str__(self) -> str:
-        """Return it as it is written."""
-        heads = ANY if self.any_head else "+".join(map(str, self.heads))
-        return f"singles[{self.window}]" + (f"@{heads}" if heads else "")
-
-
-def window_counter(name: str) -> WindowCounter | None:
-    """Return the counter of singles by window and head that `name` says; None where it says none."""
-    found = _OF_WINDOW.fullmatch(name)
-    if found is None:
-        return None
-    said = found["heads"] or ""
-    heads = () if said in ("", ANY) else tuple(sorted({int(part) for part in said.split("+")}))
-    return WindowCounter(found["window"], heads, said == ANY) if all(head < _MOST_HEADS for head in heads) else None
 
 
 @dataclass(frozen=True, slots=True)
 class StopCondition:
     """Stop at whichever limit comes first, or at the end of all sources.
 
-    `duration_ps` is detector time from time zero; `host_s` is host time since the start, the backstop.
+    `duration_ps` is detector time from time zero; `host_s` is host time since the start, the backstop. `gate` says
+    which beats count, `zero` what the detector time counts from, in place of the beginning.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     duration_ps: int | None = None
     host_s: float | None = None
+    gate: Gate | None = None
+    zero: FrameZero | None = None
 
     def __str__(self) -> str:
         """Return the condition as the command line takes it."""
@@ -69,31 +49,34 @@ class StopCondition:
             parts.append(f"time={self.duration_ps}ps")
         if self.host_s is not None:
             parts.append(f"host={Decimal(repr(self.host_s)).normalize():f}s")
+        parts += [] if self.gate is None else [gate_term(self.gate)]
+        parts += [] if self.zero is None else [zero_term(self.zero)]
         return ",".join(parts) or "end"
 
 
 def parse_stop(texts: list[str]) -> StopCondition:
     """Return the stop condition of `["prompts=200k", "time=10s", "host=1min", "end"]`; commas may join them."""
     counts: dict[str, int] = {}
-    duration_ps: int | None = None
-    host_s: float | None = None
+    terms: dict[str, Any] = {}
     for text in (part.strip() for item in texts for part in item.split(",")):
         name, _, value = text.partition("=")
         if name == "end" and not value:
             continue
-        if name in COUNTERS or window_counter(name) is not None:
+        if name in (*COUNTERS, BEATS) or window_counter(name) is not None:
             counts[str(window_counter(name) or name)] = _scaled(
                 text, value, _COUNT, "a count such as 200000, 200k or 1M"
             )
-        elif name == "time":
-            duration_ps = _scaled(text, value, _TIME_PS, "a time such as 10s, 500ms or 2min")
-        elif name == "host":
-            host_s = _scaled(text, value, _TIME_PS, "a time such as 10s or 2min") / 10**12
+        elif name in _TERMS:
+            field_name, parse = _TERMS[name]
+            terms[field_name] = parse(text, value)
         else:
-            possible = ", ".join(f"{counter}=" for counter in (*COUNTERS, "singles[WINDOW]", "singles[WINDOW]@HEADS"))
-            msg = f"--stop {text}: possible are end, time=, host=, {possible}"
+            counters = (*COUNTERS, BEATS, "singles[WINDOW]", "singles[WINDOW]@HEADS", "singles[WINDOW](X:Y:X:Y)")
+            possible = ", ".join(f"{term}=" for term in ("time", "host", *counters, "gate", "zero"))
+            msg = f"--stop {text}: possible are end, {possible}"
             raise UsageError(msg)
-    return StopCondition(counts, duration_ps, host_s)
+    if BEATS in counts and "gate" not in terms:
+        raise UsageError(f"--stop {BEATS}={counts[BEATS]}: beats are judged by a gate, and none is said")
+    return StopCondition(counts, **terms)
 
 
 def is_limit(by: str) -> bool:
@@ -113,3 +96,20 @@ def _scaled(text: str, value: str, units: dict[str, int], wanted: str) -> int:
     if scaled > _LARGEST:
         raise UsageError(f"--stop {text}: the value is beyond {_LARGEST} in its smallest unit")
     return scaled
+
+
+def _duration_ps(text: str, value: str) -> int:
+    return _scaled(text, value, _TIME_PS, "a time such as 10s, 500ms or 2min")
+
+
+def _host_s(text: str, value: str) -> float:
+    return _scaled(text, value, _TIME_PS, "a time such as 10s or 2min") / 10**12
+
+
+_TERMS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "time": ("duration_ps", _duration_ps),
+    "host": ("host_s", _host_s),
+    "gate": ("gate", lambda _, value: parse_gate(value)),
+    "zero": ("zero", lambda _, value: parse_zero(value)),
+}
+"""Field of `StopCondition` and how its value is read."""

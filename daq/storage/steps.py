@@ -30,6 +30,7 @@ MOVING = 1.0
 """`value2` of a `start` or `step` mark where axes move during the step."""
 
 _NO_LIMIT = "end"
+_NO_LIMITS = ("gate=", "zero=")
 _AS_MEANT = (NEXT_STEP, "operator", "end")
 """What ends a step without limits as it was meant to be ended."""
 _NEVER_PS = -(1 << 63)
@@ -147,7 +148,7 @@ class StepList:
         if self._paused_since_ps is not None:
             self._note("resume", time_ps, 0, "")
         *before, step = self.entries
-        as_meant = is_limit(by) or whole or (step.stop == _NO_LIMIT and by in _AS_MEANT)
+        as_meant = is_limit(by) or whole or (_endless(step.stop) and by in _AS_MEANT)
         told = not (step.missing or step.lossy or self._went_back)
         active_ps = max(0, time_ps - step.begin_ps - step.paused_ps)
         of_sources = self._live.end(active_ps) if told else {}
@@ -176,6 +177,11 @@ def steps_of(recording: ListMode, *, packets: int | None = None) -> list[Recorde
     if "marks" in damaged:
         return None
     return steps.durable(0 if packets is None and "raw" in damaged else much)
+
+
+def _endless(stop: str | None) -> bool:
+    """Return True for a condition without limits: `end`, or what says by what beats are judged and time counts from."""
+    return stop is not None and all(term == _NO_LIMIT or term.startswith(_NO_LIMITS) for term in stop.split(","))
 
 
 def _record(text: str) -> dict[str, Any]:

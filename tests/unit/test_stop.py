@@ -101,7 +101,7 @@ def test_the_refusal_of_an_unknown_name_lists_what_is_possible() -> None:
 
     assert str(refusal.value) == (
         "--stop photons=5: possible are end, time=, host=, events=, singles=, prompts=, delayeds=, coincidences=, "
-        "singles[WINDOW]=, singles[WINDOW]@HEADS="
+        "beats=, singles[WINDOW]=, singles[WINDOW]@HEADS=, singles[WINDOW](X:Y:X:Y)=, gate=, zero="
     )
 
 
