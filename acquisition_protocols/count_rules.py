@@ -21,9 +21,11 @@ def counts(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
     stop, least = step.stop.counts, step.minimum_counts
     if stop is not None:
         yield from _counted(file, stop, f"{key}.stop.counts")
+        yield from _region(file, step, stop, f"{key}.stop.counts.region")
         yield from _flood(file, step, stop, f"{key}.stop.counts")
     if least is not None:
         yield from _counted(file, least, f"{key}.minimum_counts")
+        yield from _region(file, step, least, f"{key}.minimum_counts.region")
         yield from _reachable(step, least, f"{key}.minimum_counts")
 
 
@@ -40,10 +42,28 @@ def _counted(file: ProtocolFile, said: Counts, key: str) -> Iterator[Finding]:
         yield error(f"{key}.head", said.head, 'instrument.heads = 1: with one head it is "sum"')
 
 
+def _region(file: ProtocolFile, step: StepFile, said: Counts, key: str) -> Iterator[Finding]:
+    """Demand a part of a detector that stands still, with its lower corner first."""
+    if said.region is None:
+        return
+    if file.modality != "gamma_camera":
+        yield error(key, Said("given"), f"a {file.modality} has no picture that it could be a part of")
+    elif step.sweep is not None:
+        yield error(key, Said("given"), "the bed moves: what lies in this part of the detector changes")
+    for side in said.region:
+        if side.dimension != "length":
+            yield error(key, Said(side.text), "a side of a region is a length, in mm or cm from the middle")
+            return
+    left, low, right, high = said.region
+    for smaller, larger, which in ((left, right, "x"), (low, high, "y")):
+        if smaller.value >= larger.value:
+            yield error(key, Said(smaller.text), f"{which} from must be below {which} to = {larger}")
+
+
 def _reachable(step: StepFile, least: Counts, key: str) -> Iterator[Finding]:
     """Demand a minimum that the stop condition and the expected rate let come about."""
     stop, limit = step.stop.counts, int(least.limit.value)
-    same = stop is not None and (stop.counter, stop.window, stop.head) == (least.counter, least.window, least.head)
+    same = stop is not None and _what(stop) == _what(least)
     if stop is not None and same and limit > int(stop.limit.value):
         yield error(f"{key}.limit", Said(least.limit.text), f"the step ends at {stop.limit}: never reached")
     duration_ps = step_duration_ps(step)
@@ -53,6 +73,10 @@ def _reachable(step: StepFile, least: Counts, key: str) -> Iterator[Finding]:
     if expected < limit:
         reason = f"at {least.expected_rate}, {duration_ps / _PS_PER_S:g} s give {expected:,.0f} counts"
         yield error(f"{key}.limit", Said(least.limit.text), reason)
+
+
+def _what(said: Counts) -> tuple[object, ...]:
+    return said.counter, said.window, said.head, said.region
 
 
 def _flood(file: ProtocolFile, step: StepFile, stop: Counts, key: str) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from daq.model import coincidence_rules
 from daq.model.finding import Finding, Said, error
@@ -22,7 +23,7 @@ def findings(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator
     yield from _kind_of_scanner(protocol, scanner)
     for index, step in enumerate(protocol.file.steps):
         yield from _positions(step, f"steps[{index}]", scanner)
-        yield from _sweep(step, f"steps[{index}].sweep", scanner)
+        yield from _sweep(step, f"steps[{index}].sweep", scanner, protocol.file.time_lapse or 1)
         yield from _views(step.views, f"steps[{index}].views", scanner)
     yield from _pairing(protocol, scanner)
 
@@ -55,6 +56,10 @@ def _positions(step: StepFile, key: str, scanner: ScannerProfile) -> Iterator[Fi
     """Demand that every axis is there and every position within its limits."""
     for name, position in step.set.items():
         yield from _reached(name, f"{key}.set.{name}", position, position.text, scanner)
+    if step.repeat is not None:
+        for name, places in step.repeat.also.items():
+            for position in dict.fromkeys(places):
+                yield from _reached(name, f"{key}.repeat.also.{name}", position, position.text, scanner)
     if step.repeat is None or step.repeat.begin.dimension != step.repeat.step.dimension:
         return
     begin, each = step.repeat.begin, step.repeat.step
@@ -81,7 +86,7 @@ def _reached(
         )
 
 
-def _sweep(step: StepFile, key: str, scanner: ScannerProfile) -> Iterator[Finding]:
+def _sweep(step: StepFile, key: str, scanner: ScannerProfile, times: int) -> Iterator[Finding]:
     if step.sweep is None:
         return
     name = step.sweep.axis
@@ -91,7 +96,9 @@ def _sweep(step: StepFile, key: str, scanner: ScannerProfile) -> Iterator[Findin
         return
     yield from _reached(name, f"{key}.from", step.sweep.begin, step.sweep.begin.text, scanner)
     yield from _reached(name, f"{key}.to", step.sweep.end, step.sweep.end.text, scanner)
-    yield from _speed(sweep_of(step.sweep), f"{key}.speed", step.sweep.speed.text, axis, scanner)
+    usual = sweep_of(step.sweep)
+    faster = replace(usual, speed=usual.speed * times)
+    yield from _speed(faster, f"{key}.speed", step.sweep.speed.text, axis, scanner)
 
 
 def _speed(

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from acquisition_protocols import fit, fit_beds, fit_instrument, record_rules, sources, step_rules
+from acquisition_protocols import (
+    fit,
+    fit_beds,
+    fit_instrument,
+    fit_study,
+    record_rules,
+    sources,
+    step_rules,
+    study_rules,
+)
 from acquisition_protocols.instrument import Instrument
 from daq.errors import RefusedError
 from daq.model.finding import Finding, Said, error, warning
@@ -39,7 +48,9 @@ def findings(file: ProtocolFile, tables: dict[str, Any]) -> list[Finding]:
         *windows(file),
         *record_rules.store(file),
         *record_rules.coincidence(file),
+        *study_rules.heads(file),
         *step_rules.findings(file),
+        *study_rules.tolerances(file),
         *sources.findings(tables),
     ]
 
@@ -54,6 +65,7 @@ def check(
     return [
         *([] if scanner is None else fit.findings(protocol, scanner)),
         *([] if scanner is None else fit_beds.findings(protocol, scanner)),
+        *([] if scanner is None else fit_study.findings(protocol, scanner)),
         *([] if instrument is None else fit_instrument.findings(protocol, instrument)),
         *fit_instrument.beyond_this_version(protocol),
     ]

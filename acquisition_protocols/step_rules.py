@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from acquisition_protocols import count_rules, hand_over_rules, motion_rules
-from daq.model.finding import ABSENT, Finding, Said, error, warning
+from acquisition_protocols import count_rules, gate_rules, hand_over_rules, motion_rules, stop_rules, study_rules
+from daq.model.finding import ABSENT, Finding, Said, error
 from daq.model.geometry import View
 from daq.model.protocol import PAUSE_BY_KIND, ProtocolKind
 from daq.model.protocol_file import ProtocolFile, StepFile
-from daq.model.protocol_steps import kind_of, step_duration_ps, sweep_of
+from daq.model.protocol_steps import kind_of
 
 ONE_SIDED = frozenset({"breast", "axilla", "shoulder", "arm", "elbow", "hand", "hip", "leg", "knee", "foot"})
 """Regions that need a laterality."""
 MOST_STEPS = 2000
 """With all repetitions."""
 _BREAST_VIEWS = (View.CC, View.MLO)
-_GATED = (ProtocolKind.GATED, ProtocolKind.SPECT)
-_PS_PER_S = 10**12
 Rule = Callable[[ProtocolFile, StepFile, str], Iterator[Finding]]
 
 
@@ -38,6 +36,9 @@ def findings(file: ProtocolFile) -> Iterator[Finding]:
         for rule in RULES:
             yield from rule(file, step, key)
     yield from hand_over_rules.hand_overs(file)
+    yield from study_rules.roles(file)
+    yield from study_rules.sessions(file)
+    yield from study_rules.after_injection(file)
 
 
 def view(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
@@ -67,54 +68,8 @@ def kind(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
         yield error(f"{key}.phases", ABSENT, "a dynamic step says its frames: [[steps.phases]] with frames and frame")
     if is_a is not ProtocolKind.DYNAMIC and step.phases:
         yield error(f"{key}.phases", Said("given"), f"only a dynamic step has frames; this one is {is_a}")
-    if is_a is ProtocolKind.GATED and step.gate is None:
-        yield error(f"{key}.gate", ABSENT, "a gated step says its trigger and bins")
-    if is_a not in _GATED and step.gate is not None:
-        yield error(f"{key}.gate", Said("given"), f'only with kind = "gated" or "spect"; this step is {is_a}')
     if step.pause is not None and step.pause is not PAUSE_BY_KIND[is_a]:
         yield error(f"{key}.pause", step.pause.value, f"the pause of a {is_a} step means {PAUSE_BY_KIND[is_a]}")
-
-
-def stop(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
-    """Demand an end, and limits that do not contradict each other."""
-    said, duration_ps = step.stop, step_duration_ps(step)
-    timed = duration_ps is not None or said.host is not None
-    if not (timed or said.counts or said.manual):
-        if step.sweep is None:
-            reason = "nothing ends this step: give counts, time, or manual = true"
-        else:
-            reason = "nothing ends this step should the axis never arrive: give host, longer than the sweep takes"
-        yield error(f"{key}.stop", ABSENT, reason)
-    if said.counts and not timed and not said.manual:
-        reason = "counts that never come would never end it: add time or host as a backstop"
-        yield warning(f"{key}.stop.counts", Said(said.counts.limit.text), reason)
-    if said.host is not None and duration_ps is not None and said.host.ps < duration_ps:
-        reason = f"a backstop comes last; the step itself takes {duration_ps / _PS_PER_S:g} s"
-        yield error(f"{key}.stop.host", Said(said.host.text), reason)
-    yield from _stop_and_phases(file, step, key)
-    yield from _stop_and_sweep(step, key)
-
-
-def _stop_and_phases(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
-    del file
-    frames_ps = sum(phase.frames * phase.frame.ps for phase in step.phases)
-    if not frames_ps or step.stop.time is None or step.stop.time.ps == frames_ps:
-        return
-    text = f"its frames take {frames_ps / _PS_PER_S:g} s"
-    if step.stop.time.ps < frames_ps:
-        yield error(f"{key}.stop.time", Said(step.stop.time.text), f"{text}: the last of them would be missing")
-    else:
-        yield warning(f"{key}.stop.time", Said(step.stop.time.text), f"{text}: what comes after is in no frame")
-
-
-def _stop_and_sweep(step: StepFile, key: str) -> Iterator[Finding]:
-    if step.sweep is None or step.sweep.begin.dimension != step.sweep.end.dimension:
-        return
-    takes_s = sweep_of(step.sweep).duration_s
-    for name, limit in (("time", step.stop.time), ("host", step.stop.host)):
-        if limit is not None and limit.seconds < takes_s:
-            reason = f"the sweep takes {takes_s:.6g} s at {step.sweep.speed}: its end would be missing"
-            yield error(f"{key}.stop.{name}", Said(limit.text), reason)
 
 
 def windows(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
@@ -135,6 +90,6 @@ def _is_planar(file: ProtocolFile, step: StepFile) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    view, kind, stop, windows, motion_rules.motion, motion_rules.repeat,
-    hand_over_rules.bed_positions, count_rules.counts,
+    view, kind, gate_rules.gate, gate_rules.frame_zero, stop_rules.stop, windows, motion_rules.motion,
+    motion_rules.repeat, hand_over_rules.bed_positions, count_rules.counts, study_rules.role,
 )  # fmt: skip

@@ -52,6 +52,14 @@ def spect(repeat: str, *, more: str = "") -> str:
     return camera(f'[[steps]]\nname = "stop"\nrepeat = {repeat}\nstop.time = "20 s"\n{more}\n', kind="spect")
 
 
+REGION = 'stop.counts = {{ counter = "singles", limit = "1 kcounts", window = "peak", head = "sum", region = [{0}] }}'
+
+
+def region(*sides: str) -> str:
+    """Return a stop at counts in a part of the detector: x from, y from, x to, y to."""
+    return REGION.format(", ".join(f'"{side}"' for side in sides)) + '\nstop.host = "1 min"'
+
+
 def judged(text: str) -> tuple[AcquisitionProtocol | None, list[Finding]]:
     """Return the protocol of a text, if there is one, and what is said about it."""
     return checked(text.encode(), Path("mine.toml"))

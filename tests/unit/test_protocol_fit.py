@@ -76,7 +76,8 @@ def test_a_sweep_beyond_the_speed_of_the_axis_is_refused() -> None:
 
 
 def test_a_turning_sweep_is_held_to_the_speed_of_its_axis() -> None:
-    turn = 'sweep = { axis = "gantry", from = "0 deg", to = "360 deg", speed = "4 deg/s" }\nstop.host = "3 min"'
+    way = 'from = "0 deg", to = "360 deg", speed = "4 deg/s", views = 60'
+    turn = f'sweep = {{ axis = "gantry", {way} }}\nstop.host = "3 min"'
     protocol = made(camera(f'[[steps]]\nname = "a"\n{turn}\n', kind="spect"))
 
     assert [str(finding) for finding in errors(check(protocol, DUAL))] == [

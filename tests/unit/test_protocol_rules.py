@@ -93,7 +93,7 @@ def test_a_sound_protocol_has_nothing_said_about_it(text: str) -> None:
         (spect('{ count = 60, axis = "gantry", from = "0 deg", step = "6 deg" }', more=SWEEP.replace("600", "6")),
          "steps[0].repeat = given: a step either repeats at standstill or sweeps, not both"),
         (camera("".join(f'[[steps]]\nname = "s{i}"\nstop.time = "1 s"\nrepeat = {{ count = 1000, axis = "gantry", '
-                        'from = "0 deg", step = "1 deg" }\n' for i in range(3)), kind="spect"),
+                        'from = "0 deg", step = "0.1 deg" }\n' for i in range(3)), kind="spect"),
          "steps = 3000 steps with all repetitions: at most 2000"),
         # what ends a step
         (planar(stop=""), "steps[0].stop = absent: nothing ends this step: give counts, time, or manual = true"),
