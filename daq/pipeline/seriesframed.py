@@ -1,0 +1,184 @@
+"""A series of pictures as its readers take it: counts, and what marks, protocol and scanner tell of each slot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots
+from daq.model.geometry import TURN_DEG, VIEW_ANGLE_DEG, Rotation, View, patient_angle_deg, patient_rotation
+from daq.pipeline.binning import Bins
+from daq.pipeline.seriesrule import HeadFacts, SeriesRule
+from daq.pipeline.seriestable import SeriesTable, frames_begin_ps
+from daq.pipeline.timetablemarks import StepTold, Told
+
+GANTRY, BED = "gantry", "bed"
+_NEAR_DEG = 22.5
+_PS_PER_S = 1e12
+
+
+def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> Framed:
+    """Return a series, its counts copied; of planned slots those that have begun."""
+    slots = _slots(rule, told, steps, made)
+    begun = len(slots)
+    weighted = None if bins.weighted is None else bins.weighted[:, :, :begun].copy()
+    step = rule.step
+    rotation, arc_deg = _rotation(rule, told, steps)
+    return Framed(
+        name=rule.name,
+        kind=rule.kind,
+        steps=tuple(each.number for each in steps),
+        heads=tuple(_head(rule, told, head, place, slots) for place, head in enumerate(rule.setup.heads)),
+        windows=rule.windows,
+        pixels=rule.pixels,
+        counts=bins.counts[:, :, :begun].copy(),
+        slots=slots,
+        outside=bins.outside,
+        orientation=rule.setup.orientation,
+        region=step.region if step else None,
+        laterality=step.laterality if step else None,
+        label=step.label if step else "",
+        role=step.role if step else "emission",
+        weighted=weighted,
+        rotation=rotation,
+        arc_deg=arc_deg,
+        continuous=rule.continuous or rule.kind is ImageKind.WHOLE_BODY,
+        ungated=rule.ungated,
+        frame_zero_ps=steps[0].frame_zero_ps,
+        ended_by=steps[-1].ended_by,
+        completed=len(steps) == (1 if rule.continuous else rule.views),
+        notes=tuple(_notes(rule, steps, bins)),
+    )
+
+
+def _slots(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable) -> Slots:
+    """Return what is known of the slots that have begun."""
+    begun = _begun(rule, steps, made)
+    number = np.arange(begun, dtype=np.int64)
+    view, time_slot = np.divmod(number, rule.bins)
+    begin, end = _times(rule, steps, made, begun)
+    phase, time_slice = _phases(rule, begun)
+    middle = (begin + end) // 2 if rule.continuous else begin
+    return Slots(
+        begin_ps=begin, end_ps=end, live_ps=made.table.live_ps(rule.slots)[:begun], phase=phase, time_slice=time_slice,
+        view=view, time_slot=time_slot,
+        gantry_deg=_places(told, GANTRY, middle), bed_mm=_places(told, BED, begin),
+    )  # fmt: skip
+
+
+def _begun(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable) -> int:
+    """Return how many slots have begun: all bins of a beat, one at least."""
+    if rule.kind is ImageKind.TOMO and not rule.continuous:
+        return len(steps)
+    if rule.kind is ImageKind.GATED_TOMO and not rule.continuous:
+        return len(steps) * rule.bins
+    if rule.kind is ImageKind.DYNAMIC or rule.continuous:
+        last = int(made.table.slot.max(initial=0))
+        return (last // rule.bins + 1) * rule.bins
+    return rule.slots
+
+
+def _times(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, begun: int) -> tuple[Ints, Ints]:
+    """Return when slots begin and end, pauses within them included."""
+    if rule.kind is ImageKind.DYNAMIC:
+        zero_ps = frames_begin_ps(rule, steps[0], complete=True) or 0
+        lengths = np.repeat([phase.frame_ps for phase in rule.phases], [phase.frames for phase in rule.phases])
+        ends = zero_ps + np.cumsum(lengths.astype(np.int64))[:begun]
+        return ends - lengths[:begun], ends
+    if rule.continuous:
+        return _spanned(rule, made, begun)
+    of = np.minimum(np.arange(begun) // rule.bins, len(steps) - 1)
+    begin = np.array([step.begin_ps for step in steps], np.int64)
+    last = int(made.table.end_ps.max(initial=begin[-1]))
+    end = np.array([last if step.end_ps is None else step.end_ps for step in steps], np.int64)
+    return begin[of], end[of]
+
+
+def _spanned(rule: SeriesRule, made: SeriesTable, begun: int) -> tuple[Ints, Ints]:
+    """Return the first and last time of each view, for all bins of its beats."""
+    views = made.table.slot // rule.bins
+    begin, end = np.full(begun // rule.bins, np.iinfo(np.int64).max), np.full(begun // rule.bins, -(1 << 62))
+    np.minimum.at(begin, views, made.table.begin_ps)
+    np.maximum.at(end, views, made.table.end_ps)
+    empty = begin > end
+    begin[empty] = end[empty] = 0
+    return np.repeat(begin, rule.bins), np.repeat(end, rule.bins)
+
+
+def _phases(rule: SeriesRule, begun: int) -> tuple[Ints, Ints]:
+    frames = [phase.frames for phase in rule.phases]
+    if not frames:
+        return np.zeros(begun, np.int64), np.zeros(begun, np.int64)
+    phase = np.repeat(np.arange(len(frames)), frames)
+    first = np.repeat(np.cumsum([0, *frames[:-1]]), frames)
+    return phase[:begun].astype(np.int64), (np.arange(len(phase)) - first)[:begun].astype(np.int64)
+
+
+def _places(told: Told, axis: str, times_ps: Ints) -> Floats:
+    found = {time: told.place(axis, time) for time in dict.fromkeys(times_ps.tolist())}
+    return np.array([found[time] for time in times_ps.tolist()], np.float64)
+
+
+def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slots) -> HeadSeen:
+    turned = float(slots.gantry_deg[0]) if len(slots) else math.nan
+    angle = None
+    if head.angle_deg is not None:
+        at = head.angle_deg + (0.0 if math.isnan(turned) else turned)
+        angle = patient_angle_deg(at % TURN_DEG, rule.setup.orientation)
+    view = rule.shown[place] if place < len(rule.shown) else _view_at(angle)
+    radius = _places(told, f"{head.name}_radius", slots.begin_ps)
+    return HeadSeen(head.number, head.name, angle, view, head.width_mm, head.height_mm, tuple(radius.tolist()))
+
+
+def _view_at(angle_deg: float | None) -> View | None:
+    """Return the view whose nominal angle is nearest."""
+    if angle_deg is None:
+        return None
+    for view, nominal in VIEW_ANGLE_DEG.items():
+        away = abs((angle_deg - nominal + TURN_DEG / 2) % TURN_DEG - TURN_DEG / 2)
+        if away < _NEAR_DEG:
+            return view
+    return None
+
+
+def _rotation(rule: SeriesRule, told: Told, steps: Sequence[StepTold]) -> tuple[str | None, float | None]:
+    """Return direction about the patient and arc of a series of projections."""
+    if rule.kind not in (ImageKind.TOMO, ImageKind.GATED_TOMO) or rule.step is None:
+        return None, None
+    if rule.step.sweep is not None:
+        along = rule.step.sweep.end - rule.step.sweep.begin
+        arc = abs(along)
+    else:
+        entries = [each for each in rule.setup.steps if each.key == rule.step.key]
+        places = [each.positions.get(GANTRY, math.nan) for each in entries]
+        if len(places) < 2 or math.isnan(places[0]):  # noqa: PLR2004 - two of them make a direction
+            return None, None
+        along = places[1] - places[0]
+        arc = abs(along) * len(places)
+    turns = Rotation.CC if along > 0 else Rotation.CW
+    return str(patient_rotation(turns, rule.setup.orientation)), arc
+
+
+def _notes(rule: SeriesRule, steps: Sequence[StepTold], bins: Bins) -> list[str]:
+    notes = []
+    if bins.unknown_heads:
+        notes.append(f"{bins.unknown_heads:,} events are of no known head")
+    missing = [step.number for step in steps if step.gaps]
+    if missing:
+        where = ", ".join(map(str, missing))
+        notes.append(f"words are missing in step {where}: live times are without what was lost")
+    if rule.step is not None and rule.step.frame_zero is not None and steps[0].frame_zero_ps is None:
+        notes.append("what frames were to begin with never came: they begin with the step")
+    for step in steps:
+        for source, since_ps in step.silent.items():
+            after_s = max(0, since_ps - step.begin_ps) / _PS_PER_S
+            notes.append(f"source {source} was silent in step {step.number} from {after_s:.1f} s on")
+    return notes
+
+
+def completed(framed: Framed, ended_whole: bool) -> Framed:  # noqa: FBT001 - one fact
+    """Return a series that is completed only if its steps are."""
+    return replace(framed, completed=framed.completed and ended_whole)

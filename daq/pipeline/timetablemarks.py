@@ -1,0 +1,183 @@
+"""What the marks of a recording tell of its steps, as far as frames need it: live and later by the same function."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daq.model.events import MARKS
+from daq.model.framed import Floats, Ints
+from daq.pipeline.timetable import LAST_PS, Span, without
+
+MOTION_LOST = "motion lost"
+NEXT_STEP = "next step"
+TRIGGERS = ("cardiac_trigger", "respiratory_trigger")
+KINDS = (
+    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "position", "frame_zero", "silent", "heard",
+    *TRIGGERS,
+)  # fmt: skip
+"""Marks that are looked at; all others may be left out."""
+_TELLS = np.zeros(256, np.bool_)
+_TELLS[[MARKS.index(kind) for kind in KINDS]] = True
+
+
+@dataclass(slots=True)
+class StepTold:
+    """One step. `end_ps` is its last time, which belongs to it; None while it lasts. `pauses` have no end while paused.
+
+    `gaps`: times at which units of a source are missing.
+    """
+
+    number: int
+    name: str
+    begin_ps: int
+    end_ps: int | None = None
+    ended_by: str | None = None
+    frame_zero_ps: int | None = None
+    pauses: list[tuple[int, int | None]] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    silent: dict[int, int] = field(default_factory=dict)
+    """Sources that were silent in it, and since when, ps."""
+
+    @property
+    def span(self) -> Span:
+        """Return the times in which it may count."""
+        return self.begin_ps, LAST_PS if self.end_ps is None else self.end_ps + 1
+
+    @property
+    def active(self) -> list[Span]:
+        """Return the times in which it counts: without pauses."""
+        return without(self.span, [(begin + 1, LAST_PS if end is None else end + 1) for begin, end in self.pauses])
+
+
+@dataclass(slots=True)
+class Track:
+    """Where an axis was: times in ps, places in mm or degrees, whether it moved."""
+
+    times_ps: list[int] = field(default_factory=list)
+    places: list[float] = field(default_factory=list)
+    moving: list[bool] = field(default_factory=list)
+
+    def add(self, time_ps: int, place: float, *, moving: bool) -> None:
+        """Add a sample; one that is told late is put where it belongs, one of the same time in its place."""
+        at = bisect_left(self.times_ps, time_ps) if self.times_ps and time_ps <= self.times_ps[-1] else None
+        if at is None:
+            self.times_ps.append(time_ps)
+            self.places.append(place)
+            self.moving.append(moving)
+        elif self.times_ps[at] == time_ps:
+            self.places[at], self.moving[at] = place, moving
+        else:
+            self.times_ps.insert(at, time_ps)
+            self.places.insert(at, place)
+            self.moving.insert(at, moving)
+
+    def at(self, time_ps: int) -> float:
+        """Return the place at a time, between two samples on the straight line; NaN before all of them."""
+        if not self.times_ps or time_ps < self.times_ps[0]:
+            return float("nan")
+        return float(np.interp(time_ps - self.times_ps[0], np.asarray(self.times_ps) - self.times_ps[0], self.places))
+
+    def arrays(self, span: Span) -> tuple[Ints, Floats, npt.NDArray[np.bool_]]:
+        """Return times, places and whether it moved, from the last sample before a span to the first after it."""
+        first = max(0, bisect_left(self.times_ps, span[0] + 1) - 1)
+        last = bisect_left(self.times_ps, span[1]) + 1
+        part = slice(first, last)
+        return (
+            np.array(self.times_ps[part], np.int64),
+            np.array(self.places[part], np.float64),
+            np.array(self.moving[part], np.bool_),
+        )
+
+    @property
+    def last_ps(self) -> int | None:
+        """Return the time of the latest sample."""
+        return self.times_ps[-1] if self.times_ps else None
+
+
+class Told:
+    """What the marks said so far. Show it marks in the order in which they were written; one thread uses it."""
+
+    def __init__(self) -> None:
+        self.steps: list[StepTold] = []
+        self.tracks: dict[str, Track] = {}
+        self._triggers: dict[tuple[str, int], list[int]] = {}
+        self._silent: dict[int, int] = {}
+
+    def see(self, kind: str, time_ps: int, source: int, value: int, value2: float, text: str) -> bool:
+        """Take in a mark; return False for one that tells nothing of frames."""
+        if kind == "position":
+            self.tracks.setdefault(text, Track()).add(time_ps, value2, moving=value != 0)
+        elif kind in TRIGGERS:
+            self._triggers.setdefault((kind, source), []).append(time_ps)
+        elif kind in ("start", "step"):
+            self._begin(kind, time_ps, text)
+        elif kind in ("silent", "heard"):
+            self._note_silence(kind, time_ps, source, value2, text)
+        elif kind in KINDS and self.steps and self.steps[-1].end_ps is None:
+            self._note(kind, time_ps, text)
+        else:
+            return False
+        return True
+
+    def see_columns(self, columns: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Take in marks as columns, their kind as the index in `MARKS`; return True where any tells of frames."""
+        told = False
+        for row in np.flatnonzero(_TELLS[columns["kind"]]).tolist():
+            time_ps, source, value = (int(columns[name][row]) for name in ("time_ps", "source", "value"))
+            kind = MARKS[int(columns["kind"][row])]
+            told |= self.see(kind, time_ps, source, value, float(columns["value2"][row]), str(columns["text"][row]))
+        return told
+
+    def triggers(self, kind: str, span: Span) -> Ints:
+        """Return the times of the triggers of a kind in a span, of the source with the lowest number that sends any."""
+        of_kind = sorted(source for name, source in self._triggers if name == kind)
+        times = np.sort(np.array(self._triggers[kind, of_kind[0]] if of_kind else [], np.int64))
+        return np.unique(times[np.searchsorted(times, span[0]) : np.searchsorted(times, span[1])])
+
+    def place(self, axis: str, time_ps: int) -> float:
+        """Return where an axis was; NaN where that is not known."""
+        return self.tracks[axis].at(time_ps) if axis in self.tracks else float("nan")
+
+    def _begin(self, kind: str, time_ps: int, text: str) -> None:
+        if kind == "start" and self.steps:
+            return
+        if self.steps and self.steps[-1].end_ps is None:
+            self._end(self.steps[-1], time_ps - 1, NEXT_STEP)
+        name = text if kind == "start" else text.rpartition(": ")[0]
+        self.steps.append(StepTold(len(self.steps) + 1, name, time_ps, silent=dict(self._silent)))
+
+    def _note(self, kind: str, time_ps: int, text: str) -> None:
+        step = self.steps[-1]
+        paused = bool(step.pauses) and step.pauses[-1][1] is None
+        if kind in ("stop", "motion_lost"):
+            self._end(step, time_ps, MOTION_LOST if kind == "motion_lost" else text)
+        elif kind == "pause" and not paused:
+            step.pauses.append((time_ps, None))
+        elif kind == "resume" and paused:
+            step.pauses[-1] = (step.pauses[-1][0], time_ps)
+        elif kind == "frame_zero" and step.frame_zero_ps is None:
+            step.frame_zero_ps = time_ps
+        elif kind == "gap":
+            step.gaps.append(time_ps)
+
+    def _end(self, step: StepTold, time_ps: int, by: str) -> None:
+        step.end_ps, step.ended_by = max(time_ps, step.begin_ps), by
+        if step.pauses and step.pauses[-1][1] is None:
+            step.pauses[-1] = (step.pauses[-1][0], time_ps)
+
+    def _note_silence(self, kind: str, time_ps: int, source: int, value2: float, text: str) -> None:
+        if text:  # what a front end says of itself, not its events
+            return
+        if kind == "heard":
+            self._silent.pop(source, None)
+            return
+        since_ps = time_ps - round(value2 * 1e12)
+        self._silent[source] = since_ps
+        if self.steps and self.steps[-1].end_ps is None:
+            self.steps[-1].silent.setdefault(source, since_ps)

@@ -1,0 +1,210 @@
+"""The series of pictures of a recording, made by the function that makes them live (`daq.pipeline.studyframer`)."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from daq.errors import FormatError, MismatchError, MissingError
+from daq.model.framed import Framed
+from daq.model.geometry import PatientOrientation
+from daq.model.headcalibration import steps_of as code_steps
+from daq.model.protocol import AcquisitionProtocol, Gate, Phase
+from daq.model.protocol_file import ProtocolFile
+from daq.model.protocol_steps import made_of
+from daq.model.study import StudyReference
+from daq.model.windows import EnergyWindow, WindowSet, windows_inside
+from daq.pipeline.framing import uniformity_of
+from daq.pipeline.framingrules import frame_of
+from daq.pipeline.seriesrule import HeadFacts, Setup
+from daq.pipeline.studyframer import StudyFramer
+from daq.pipeline.timetablemarks import KINDS
+from daq.storage.pictures import PIXELS
+from daq.storage.recordedlayout import recorded_layout
+from daq.storage.recordedprocessing import recorded_processing
+from daq.storage.steps import steps_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from daq.model.processing import Processing
+    from daq.storage.manifest import Manifest, RecordedStep
+    from daq.storage.reader import ListMode
+
+_NEEDED = ("time_ps", "x_mm", "y_mm")
+_MARKS = ("kind", "time_ps", "source", "value", "value2", "text")
+_HEADS = 8
+
+
+def framed_in(
+    recording: ListMode,
+    *,
+    step: int | None = None,
+    windows: Sequence[EnergyWindow] | None = None,
+    frames: Sequence[Phase] | None = None,
+    gate: Gate | None = None,
+    most_pixels: int | None = None,
+    weighted: bool = False,
+) -> list[Framed]:
+    """Return all series of a recording, or those of one step, counted from 1; matrix and zoom are the protocol's.
+
+    `windows`, `frames` and `gate` stand in place of those it was acquired with. Raises `RefusedError` for windows
+    outside of what was recorded and for more pixels than can be held; `MissingError` where there is no such step;
+    `MismatchError` for a recording without positions, or without energies where windows are asked for; what reading
+    raises.
+    """
+    recorded = _steps(recording)
+    if step is not None and not 1 <= step <= len(recorded):
+        raise MissingError(f"step {step}: the recording has {len(recorded)}")
+    setup = setup_of(
+        recording, windows=windows, frames=tuple(frames or ()), gate=gate, most_pixels=most_pixels, weighted=weighted
+    )
+    framer = StudyFramer(setup, steps=() if step is None else (step,))
+    for mark in _marks(recording):
+        framer.mark(**mark)
+    framer.settle(complete=True)
+    chosen = recorded[step - 1] if step is not None else None
+    anew = None if windows is None else WindowSet(setup.windows)
+    for singles in _parts(recording, chosen, anew):
+        framer.add(singles)
+    return [_told_by(one, recorded) for one in framer.framed()]
+
+
+def setup_of(
+    recording: ListMode, *, windows: Sequence[EnergyWindow] | None = None, frames: tuple[Phase, ...] = (),
+    gate: Gate | None = None, most_pixels: int | None = None, weighted: bool = False,
+) -> Setup:  # fmt: skip
+    """Return what a recording says of itself, and what is asked of its pictures."""
+    if "singles" not in recording.streams:
+        raise MissingError(f"{recording.directory}: no singles were stored; `daq listmode replay --out` makes them")
+    names = recording.schema("singles").names
+    if not {"x_mm", "y_mm"} <= set(names):
+        raise MismatchError(f"{recording.directory}: its singles have no positions: {', '.join(names)}")
+    manifest = recording.manifest
+    layout, _ = recorded_layout(manifest, recording.directory)
+    processing = recorded_processing(manifest, recording.directory)
+    protocol = recorded_protocol(manifest, recording.directory)
+    across, up, _ = code_steps(layout)
+    has_bits = "windows" in names
+    made = processing.windows if has_bits else ()
+    if windows is not None:
+        made = _windows_anew(recording, windows, processing, protocol, names)
+    return Setup(
+        heads=heads_of(manifest, layout),
+        field_pixels=frame_of(layout, processing, most_pixels=most_pixels or PIXELS),
+        steps=protocol.steps if protocol else (),
+        windows=made,
+        orientation=_orientation(manifest, protocol),
+        uniformity=uniformity_of(processing.heads),
+        code_mm=(0.0, 0.0) if processing.heads else (across, up),
+        frames=frames,
+        gate=gate,
+        most_pixels=most_pixels,
+        weighted=weighted,
+    )
+
+
+def recorded_protocol(manifest: Manifest, where: object) -> AcquisitionProtocol | None:
+    """Return the protocol that the manifest holds, all its sessions; None where it holds none."""
+    text = (manifest.protocol or {}).get("toml")
+    if text is None:
+        return None
+    try:
+        return made_of(ProtocolFile.model_validate_json(json.dumps(tomllib.loads(str(text)))))
+    except (tomllib.TOMLDecodeError, ValidationError) as why:
+        raise FormatError(f"{where}: the protocol in its manifest cannot be read: {why}") from None
+
+
+def heads_of(manifest: Manifest, layout: Any) -> tuple[HeadFacts, ...]:
+    """Return the heads of the scanner that the manifest names, else those that words can name."""
+    told: Sequence[Mapping[str, Any]] = (manifest.scanner or {}).get("heads", ())
+    if not told:
+        codes = max((1 << field.width for field in layout.fields_to("head")), default=1)
+        return tuple(HeadFacts(number) for number in range(min(codes, _HEADS)))
+    known = sorted(told, key=lambda head: int(head["number"]))
+    return tuple(
+        HeadFacts(
+            int(head["number"]), str(head["id"]), float(head["angle_deg"]), float(head["width_mm"]),
+            float(head["height_mm"]),
+        )
+        for head in known
+    )  # fmt: skip
+
+
+def _orientation(manifest: Manifest, protocol: AcquisitionProtocol | None) -> PatientOrientation:
+    if manifest.study is not None:
+        return StudyReference.model_validate(manifest.study).patient_orientation
+    return protocol.patient_orientation if protocol else PatientOrientation.HFS
+
+
+def _windows_anew(
+    recording: ListMode, wanted: Sequence[EnergyWindow], processing: Processing, protocol: AcquisitionProtocol | None,
+    names: Sequence[str],
+) -> tuple[EnergyWindow, ...]:  # fmt: skip
+    """Return other windows, or raise where the recording does not hold what would be in them."""
+    if "energy_kev" not in names:
+        raise MismatchError(f"{recording.directory}: its singles have no energies, so they cannot be windowed anew")
+    asked = WindowSet(tuple(wanted))
+    if processing.singles == "windowed":
+        return windows_inside(asked, processing.windows).windows
+    if protocol is not None and protocol.recorded is not None:
+        return windows_inside(asked, [protocol.recorded]).windows
+    return asked.windows
+
+
+def _steps(recording: ListMode) -> list[RecordedStep]:
+    steps = recording.manifest.steps
+    return (steps if steps is not None else steps_of(recording)) or []
+
+
+def _marks(recording: ListMode) -> Iterator[dict[str, Any]]:
+    if "marks" not in recording.streams:
+        return
+    for batch in recording.batches("marks", _MARKS):
+        chosen = batch.filter(pc.is_in(batch.column("kind"), value_set=pa.array(KINDS)))
+        yield from chosen.to_pylist()
+
+
+def _parts(
+    recording: ListMode, step: RecordedStep | None, windows: WindowSet | None
+) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Yield rows, of one step where that is asked for, with the bits of other windows where these are."""
+    stored = recording.schema("singles").names
+    columns = [*_NEEDED, *(name for name in ("head", "windows") if name in stored)]
+    if windows is not None:
+        columns = [*(name for name in columns if name != "windows"), "energy_kev"]
+    begin_ps = None if step is None else step.begin_ps
+    end_ps = None if step is None or step.end_ps is None else step.end_ps + 1
+    for batch in recording.batches("singles", columns, start_ps=begin_ps, stop_ps=end_ps):
+        rows = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in columns}
+        if windows is not None:
+            rows["windows"] = windows.mask(rows["energy_kev"])
+        yield rows
+
+
+def _told_by(framed: Framed, recorded: Sequence[RecordedStep]) -> Framed:
+    """Return a series with what the manifest says of its steps: how they ended, how long heads could take events."""
+    steps = [recorded[number - 1] for number in framed.steps if number <= len(recorded)]
+    if not steps:
+        return framed
+    active = sum((step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps for step in steps)
+    heads = tuple(
+        replace(head, live_share=_live(head.number, steps) / active if active > 0 else 1.0) for head in framed.heads
+    )
+    whole = framed.completed and all(step.completed for step in steps)
+    return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by)
+
+
+def _live(head: int, steps: Sequence[RecordedStep]) -> float:
+    """Return how long a head could take events, ps; its source has its number."""
+    return sum(
+        step.source_live_ps.get(head, (step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps)
+        for step in steps
+    )  # fmt: skip
