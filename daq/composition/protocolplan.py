@@ -14,6 +14,7 @@ from daq.composition.processing import noted, processing_of
 from daq.errors import MissingError, RefusedError
 from daq.model.protocol_estimate import estimate
 from daq.model.stop import parse_stop
+from daq.model.study import StudyReference
 from daq.model.verbs import Prepare
 from daq.services.acquisition.papers import Papers
 
@@ -48,6 +49,7 @@ class Wanted:
     papers: Papers
     collimator: str | None = None
     """What is mounted, or what somebody says is."""
+    study: StudyReference | None = None
 
 
 def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
@@ -193,6 +195,7 @@ def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, 
         },
         "operator": wanted.operator,
         "overrides": wanted.overrides,
+        "study": wanted.study.model_dump(mode="json") if wanted.study else None,
         "patient_reference": papers.patient.ref.key if papers.patient else None,
         "administration_reference": papers.administration.key if papers.administration else None,
     })  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from daq.composition import acquisition_id, output_directory
 from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
+from daq.composition.studies import linked
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
@@ -52,15 +53,17 @@ class Planner:
     async def planned(self, request: Prepare, actor: Actor) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it."""
         loaded = await asyncio.to_thread(self.load, request.protocol)
+        study = await linked(self._equipment.site.storage, self._catalogue.find, request, loaded.protocol)
+        request = study.completed(request)
         overrides = await judged(self._equipment, loaded, request)
         site = self._equipment.site
         identity = acquisition_id()
         directory = output_directory(None, str(site.storage), identity)
         papers = Papers(site.state_folder, identity, directory)
         collimator = await mounted(self._equipment, loaded.protocol, overrides)
-        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator)
+        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator, study.reference)
         try:
-            await asyncio.to_thread(papers.take, request.patient, request.administration, actor)
+            await asyncio.to_thread(papers.take, request.patient, request.administration, actor, study.patient)
             wanted = replace(wanted, overrides={name: papers.redacted(why) for name, why in overrides.items()})
             plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
         except BaseException:

@@ -38,10 +38,20 @@ class Papers:
         self.patient: Patient | None = None
         self.administration: AdministrationRecord | None = None
 
-    def take(self, patient: dict[str, Any] | None, administration: dict[str, Any] | None, actor: Actor) -> None:
-        """Check what was given and keep it. Raise `RefusedError` naming the field, never its value."""
+    def take(
+        self,
+        patient: dict[str, Any] | None,
+        administration: dict[str, Any] | None,
+        actor: Actor,
+        earlier: Patient | None = None,
+    ) -> None:
+        """Check what was given and keep it. Raise `RefusedError` naming the field, never its value.
+
+        `earlier`: the patient of the study that the run belongs to, under whose key it is filed.
+        """
+        self.patient = earlier
         if patient is not None:
-            self.patient = Patient.new(identity_of(patient), actor)
+            self.patient = _same(earlier, identity_of(patient), actor)
         if administration is not None:
             self.administration = _record(administration)
         if self.patient is None and self.administration is None:
@@ -125,6 +135,19 @@ def _identity(told: dict[str, Any]) -> PatientIdentity | str:
     except TypeError:
         known = "name, patient_id, issuer, other_ids (a list), birth_date, sex, temporary"
         return f"patient: name and patient_id are needed; its keys are {known}"
+
+
+def _same(earlier: Patient | None, identity: PatientIdentity, actor: Actor) -> Patient:
+    """Return the patient that was given, under the key of the study's. Raise `RefusedError` for somebody else.
+
+    An identity that was made up in an emergency may have another number.
+    """
+    if earlier is None or earlier.identity == identity:
+        return earlier or Patient.new(identity, actor)
+    numbers = {(told["patient_id"], told["issuer"]) for told in (earlier.identity.reveal(), identity.reveal())}
+    if len(numbers) > 1 and not (earlier.identity.temporary or identity.temporary):
+        raise RefusedError("patient: the patient_id is not that of the study: another patient, or another study")
+    return Patient.new(identity, actor, earlier.ref)
 
 
 def _record(told: dict[str, Any]) -> AdministrationRecord:
