@@ -11,6 +11,7 @@ import numpy as np
 from daq.model.events import DELAYED, PROMPT
 from daq.model.order import OrderRule
 from daq.model.stop import StopCondition
+from daq.pipeline.framezero import FrameZeroWatch
 from daq.pipeline.stages import Streams
 from daq.pipeline.stopclock import FOREVER_PS, Ints, Sources, StopClock
 from daq.pipeline.windowlimits import WindowCounts
@@ -54,14 +55,19 @@ class StopCounter:
         rule: OrderRule | None = None,
         clock: StopClock | None = None,
         windows: Sequence[str] = (),
+        turned: bool = False,
     ) -> None:
         """Begin a step; its detector time is measured from `since_ps`, by `clock` or, by default, a new one.
 
         By `rule` the new clock does not believe a source that has jumped ahead while another one is live. `windows`
         are the names of the energy windows in the order of their bits. Raises `RefusedError` for a limit on another.
+        `turned`: regions are of the picture turned by half a turn, as that of a patient who lies feet first.
         """
-        self._by_window = WindowCounts(condition.counts, windows)
-        self._windows = tuple(windows)
+        self._by_window = WindowCounts(condition.counts, windows, turned=turned)
+        self._windows, self._turned = tuple(windows), turned
+        self._waits = None if condition.zero is None else FrameZeroWatch(condition.zero, windows, since_ps=since_ps)
+        self.zero: Hit | None = None
+        """What the frames of the step began with in the last call of `seen`; None where that was not in it."""
         self._families = {"events": 0, "singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
         self._condition = condition
         self._since_ps = since_ps
@@ -72,12 +78,18 @@ class StopCounter:
         """Return the rows of the step by family, singles by window and head besides."""
         return {**self._families, **self._by_window.counts}
 
+    @property
+    def now_ps(self) -> int | None:
+        """Return the detector's time; None before the first row that has one."""
+        return self._clock.now_ps
+
     def following(self, condition: StopCondition, *, since_ps: int) -> StopCounter:
         """Return the counter of the next step, from the time of this one's clock; where that has none, `since_ps`."""
         now_ps = self._clock.now_ps
         return StopCounter(
-            condition, since_ps=since_ps if now_ps is None else now_ps, clock=self._clock, windows=self._windows
-        )
+            condition, since_ps=since_ps if now_ps is None else now_ps, clock=self._clock, windows=self._windows,
+            turned=self._turned,
+        )  # fmt: skip
 
     def seen(
         self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None
@@ -87,11 +99,13 @@ class StopCounter:
         `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run of the call; `sources` the
         source of each run, all of one where it is not given; `told` as in `StopClock.reach`.
         """
+        self._look_for_zero(streams, ends)
         hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, _or_one(sources, ends), told)]
         return min(hits) if hits else None
 
     def passed(self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None) -> None:
         """Go on with the time by rows that count for nothing: the time of a pause is not the step's."""
+        self.zero = None
         before_ps = self._now_ps
         self._clock.reach(FOREVER_PS, streams, ends, _or_one(sources, ends), told)
         self._since_ps += self._now_ps - before_ps
@@ -100,6 +114,20 @@ class StopCounter:
     def _now_ps(self) -> int:
         now_ps = self._clock.now_ps
         return self._since_ps if now_ps is None else now_ps
+
+    @property
+    def waits(self) -> bool:
+        """True until the frames of a step begin that wait for something."""
+        return self._waits is not None
+
+    def _look_for_zero(self, streams: Streams, ends: Ints) -> None:
+        """Let the time of the step begin where its frames do."""
+        self.zero = None
+        found = None if self._waits is None else self._waits.see(streams, ends)
+        if self._waits is not None and found is not None:
+            run, self._since_ps = found
+            self.zero = Hit(run, self._since_ps, self._waits.by)
+            self._waits = None
 
     def _by_count(self, streams: Streams, ends: Ints) -> list[Hit]:
         hits = []
@@ -119,7 +147,7 @@ class StopCounter:
     def _by_time(self, streams: Streams, ends: Ints, sources: Sources, told: Ints | None) -> list[Hit]:
         """Go on with the time, also for the sake of the next step, and look whether it ends this one."""
         duration_ps = self._condition.duration_ps
-        limit_ps = FOREVER_PS if duration_ps is None else self._since_ps + duration_ps
+        limit_ps = FOREVER_PS if duration_ps is None or self.waits else self._since_ps + duration_ps
         run = self._clock.reach(limit_ps, streams, ends, sources, told)
         return [] if run is None or duration_ps is None else [Hit(run, limit_ps, "time")]
 

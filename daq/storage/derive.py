@@ -26,12 +26,13 @@ from daq.pipeline.order import Order
 from daq.pipeline.pairlimits import PAIR_COUNTERS
 from daq.pipeline.stages import Ends, Stages, Streams
 from daq.pipeline.stopping import Hit, StopCounter
+from daq.pipeline.windowlimits import require_places
 from daq.storage.accounts import Accounted, Accounts
 from daq.storage.decoding import Decoding, Withheld
-from daq.storage.derivedmarks import Lossy, Seconds, between_packets, rate_marks, stop_noted
+from daq.storage.derivedmarks import Lossy, Seconds, between_packets, noted, rate_marks
 from daq.storage.hostmarks import AxisPlace, axes_marks, merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
-from daq.storage.streams import dtypes_of
+from daq.storage.streams import dtypes_of, processed_columns
 
 if TYPE_CHECKING:
     from daq.pipeline.pairstage import PairStage
@@ -60,12 +61,14 @@ class Derivation:
         stop: StopCondition | None = None,
         processing: Processing | None = None,
         order: OrderRule | None = None,
+        feet_first: bool = False,
         utc_of: Callable[[int], int] = lambda _: 0,
     ) -> None:
         """Start before the first packet, in the first step.
 
-        Without an order rule rows stay as they came. `utc_of` gives UTC ns for a host monotonic time in ns. Raise
-        `RefusedError` for pairs that are to be made of rows without an order.
+        Without an order rule rows stay as they came. `utc_of` gives UTC ns for a host monotonic time in ns.
+        `feet_first`: how the patient lies, for limits on counts in a region of the picture. Raise `RefusedError` for
+        pairs that are to be made of rows without an order, and for a region where singles have no positions.
         """
         if processing is not None and processing.pairing is not None and order is None:
             raise RefusedError("singles can be paired only where they are put in order of time")
@@ -73,7 +76,9 @@ class Derivation:
         self.accounts = accounts
         self._carry = decoder.start(imported=imported)
         done, until = processing or Processing(), stop or StopCondition()
-        self._counter = StopCounter(until, rule=order, windows=[each.name for each in done.windows])
+        self._has_places = "x_mm" in processed_columns(decoder.columns, done).get("singles", ())
+        require_places(until.counts, there=self._has_places)
+        self._counter = StopCounter(until, rule=order, windows=[each.name for each in done.windows], turned=feet_first)
         self._stages = Stages.of(done, until, ordered=order is not None)
         self._order = Order(order, dtypes_of(decoder.columns, processing)) if order else None
         self._utc_of = utc_of
@@ -95,6 +100,11 @@ class Derivation:
         Pairs that are made here are counted when they are released, and are no part of `events`.
         """
         return {**self._counter.counts, **self._stages.pair_counts}
+
+    @property
+    def frames_wait(self) -> bool:
+        """True until the frames of a step begin that wait for something."""
+        return self._counter.waits
 
     @property
     def processed(self) -> dict[str, Any]:
@@ -143,7 +153,13 @@ class Derivation:
 
     @property
     def latest_ps(self) -> int:
-        """Return the latest time seen, ps from time zero; 0 before any."""
+        """Return the detector's time, ps from time zero: the latest of clocks that can be believed; 0 before any.
+
+        Where no row has been counted yet it is the latest of all.
+        """
+        now_ps = self._counter.now_ps
+        if now_ps is not None:
+            return now_ps
         return int(self._carry.state[:, 2].max()) if len(self._carry.state) else 0
 
     @property
@@ -186,17 +202,17 @@ class Derivation:
         rows: Rows = {}
         if not shed:
             hit = self._first(hit, self._released_rows(rows, passed.chosen, passed.ends, words.source, decoded.told))
-        if hit is not None:
-            self.stopped = Stopped(hit.limit, hit.time_ps)
+        before, self.stopped = self.stopped, self.stopped if hit is None else Stopped(hit.limit, hit.time_ps)
         jumps = self._order.take_jumps() if self._order else []
+        zero = None if before is not None else self._frames_begin(hit)
         marks = between_packets(
-            accounted, seen=self.packets_seen, hit=hit, jumps=jumps, seconds=seconds, rates=passed.rates,
+            accounted, seen=self.packets_seen, hit=hit, zero=zero, jumps=jumps, seconds=seconds, rates=passed.rates,
             lossy=self._lossy, utc_of=self._utc_of,
         )  # fmt: skip
         if len(marks) or decoded.rows("marks"):
             times = times_of(marks, accounted.run_packet, words.source, decoded.ends[:, 3], latest_before)
             columns = merged(decoded.streams.get("marks"), marks, times, accounted.run_packet, decoded.ends[:, 2])
-            rows["marks"] = [self._withheld.without(stop_noted(columns, hit))]
+            rows["marks"] = [self._withheld.without(noted(noted(columns, "stop", hit), "frame_zero", zero))]
         self.packets_seen += len(accounted.packets)
         return rows
 
@@ -232,6 +248,7 @@ class Derivation:
 
     def step(self, condition: StopCondition, text: str = "", *, moving: bool = False) -> Rows:
         """Begin another step: its counts begin at zero, its time now."""
+        require_places(condition.counts, there=self._has_places)
         self._counter = self._counter.following(condition, since_ps=self.latest_ps)
         self._stages.step(condition, self.newest[1])
         self.stopped = None
@@ -381,6 +398,11 @@ class Derivation:
             return None
         hit = self._counter.seen(streams, decoded.ends, sources, decoded.told)
         return hit if self.stopped is None else None
+
+    def _frames_begin(self, hit: Hit | None) -> Hit | None:
+        """Return what the frames of the step began with in this call, unless it ended before."""
+        zero = self._counter.zero
+        return zero if zero is not None and (hit is None or zero.run <= hit.run) else None
 
     def _first(self, hit: Hit | None, of_pairs: Hit | None) -> Hit | None:
         """Return which limit was reached first; at one packet that of rows as they come."""

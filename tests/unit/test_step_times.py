@@ -104,8 +104,9 @@ def test_a_clock_that_jumps_in_a_pause_does_not_make_the_step_endless() -> None:
             packet(0, [epoch(0), *near], source=1, size=8),
             packet(4, [epoch(10**6), *near], source=1, size=8),
             packet(4, [epoch(2000), *near], size=8),
+            packet(8, near, size=8),
         ],
-        [0] * 4,
+        [0] * 5,
         8,
     )
     rows_of(derived, part(sent, 0, 2), [])
@@ -113,6 +114,6 @@ def test_a_clock_that_jumps_in_a_pause_does_not_make_the_step_endless() -> None:
     rows_of(derived, part(sent, 2, 3), [])
     derived.resume()
 
-    rows_of(derived, part(sent, 3, 4), [])
+    rows_of(derived, part(sent, 3, 5), [])
 
     assert derived.stopped is not None
