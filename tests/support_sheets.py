@@ -89,8 +89,9 @@ def seen_from(
 
 def rotation(
     spots: Sequence[Spot] = BODY, *, orientation: PatientOrientation = PatientOrientation.HFS,
-    sense: Rotation = Rotation.CC, views: int = 30, arc_deg: float = 180.0, heads_deg: Sequence[float] = (180.0, 0.0), live_s: float = 10.0,
-    pixels: Pixels | None = None, moved_from: int | None = None, noise: np.random.Generator | None = None, **told: Any,
+    sense: Rotation = Rotation.CC, views: int = 30, arc_deg: float = 180.0, heads_deg: Sequence[float] = (180.0, 0.0),
+    live_s: float = 10.0, pixels: Pixels | None = None, moved_from: int | None = None,
+    noise: np.random.Generator | None = None, **told: Any,
 ) -> Framed:  # fmt: skip
     """Return projections of heads whose gantry turns in `sense` about the gantry, of a patient who lies somehow."""
     made = pixels or Pixels(-128.0, -128.0, 4.0, 64, 64)

@@ -42,7 +42,7 @@ class Shown:
 
     `letters`: left, right, top, bottom. `upper` is the value of the last colour, `unit` what is counted in a pixel.
     `side`: about how wide and high it is drawn, in dots. `log`: colours go with the logarithm of one more than the
-    value. `outlines`: closed lines, each [points, 2] of fractional row and column, a pixel's middle being whole.
+    value. `scale`: what is across and up is mm. `outlines`: closed lines, each [points, 2] of fractional row and column, a pixel's middle being whole.
     `masked` [rows, columns] is drawn as paper crossed out; `doubtful` [rows] are marked in red at the left edge.
     """
 
@@ -55,6 +55,7 @@ class Shown:
     colours: Colours = "inverse"
     side: int = SIDE
     log: bool = False
+    scale: bool = True
     outlines: Sequence[npt.NDArray[np.float64]] = ()
     masked: npt.NDArray[np.bool_] | None = None
     doubtful: npt.NDArray[np.bool_] | None = None
@@ -75,9 +76,10 @@ def image_panel(shown: Shown) -> Image.Image:
     _letters(draw, shown.letters, right, bottom)
     _colour_bar(panel, shown.colours, upper, right + MARGIN - 6, bottom)
     at = bottom + MARGIN - 6
-    _scale(draw, shown.pixel_mm / zoom, columns * zoom, at)
-    log = ", logarithmic" if shown.log else ""
-    per = f"0 to {number_text(upper)} {shown.unit} per pixel of {shown.pixel_mm:.3g} mm{log}"
+    if shown.scale:
+        _scale(draw, shown.pixel_mm / zoom, columns * zoom, at)
+    per = f"0 to {number_text(upper)} {shown.unit} per pixel"
+    per += (f" of {shown.pixel_mm:.3g} mm" if shown.scale else "") + (", logarithmic" if shown.log else "")
     for number, line in enumerate([*shown.lines, per]):
         draw.text((MARGIN, at + 10 + LINE * number), line, INK, font(TEXT))
     return panel
