@@ -36,6 +36,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     listed.add_argument("--scanner", metavar="ID", help="recorded with this scanner profile")
     listed.add_argument("--station", metavar="NAME", help="recorded at this station")
     listed.add_argument("--patient", metavar="KEY", help="opaque key of the patient reference")
+    listed.add_argument("--study", metavar="KEY", help="of this study")
     listed.add_argument("--limit", type=int, default=_DEFAULT_ROWS, metavar="N", help="at most so many; default 50")
     listed.add_argument("--offset", type=int, default=0, metavar="N", help="pass over so many")
 
@@ -68,7 +69,7 @@ def run_list(options: argparse.Namespace) -> int:
     if not 0 < options.limit <= _MOST_ROWS or options.offset < 0:
         raise UsageError(f"--limit {options.limit} --offset {options.offset}: from 1 to {_MOST_ROWS}, and from 0 on")
     wanted = _filter(options)
-    database, _, _ = _place(options)
+    database, _, _ = place(options)
     try:
         rows, total = database.find(wanted, limit=options.limit, offset=options.offset), database.count(wanted)
     finally:
@@ -87,7 +88,7 @@ def run_show(options: argparse.Namespace) -> int:
     """Print all fields of an acquisition."""
     from daq.cli.output import print_json, print_line
 
-    database, _, _ = _place(options)
+    database, _, _ = place(options)
     try:
         told = database.get(options.id).to_json()
     finally:
@@ -112,7 +113,7 @@ def run_rebuild(options: argparse.Namespace) -> int:
     from daq.cli.output import print_json, print_line, progress, say
     from daq.services.catalogue.rebuild import Rebuild
 
-    database, storage, keeper = _place(options)
+    database, storage, keeper = place(options)
     aside = None
     try:
         if database.exists():
@@ -148,7 +149,7 @@ def run_verify(options: argparse.Namespace) -> int:
 
     if bool(options.ids) == options.unverified:
         raise UsageError("daq catalogue verify: give acquisition ids, or --unverified")
-    database, _, _ = _place(options)
+    database, _, _ = place(options)
     results: list[tuple[str, str, str]] = []
     try:
         for row in _chosen(database, options.ids):
@@ -177,7 +178,7 @@ def _chosen(database: Database, ids: list[str]) -> list[Acquisition]:
     return [row for row in sealed if row.verified is None]
 
 
-def _place(options: argparse.Namespace) -> tuple[Database, Path, str]:
+def place(options: argparse.Namespace) -> tuple[Database, Path, str]:
     """Return the catalogue, the storage, and the station that keeps it."""
     from daq.services.catalogue.database import CATALOGUE_FILE, Database
 
@@ -202,6 +203,7 @@ def _filter(options: argparse.Namespace) -> Filter:
         **limits_ms(options.since, options.until), states=tuple(options.state or ()),
         outcomes=tuple(options.outcome or ()), protocol=options.protocol, profile=options.profile,
         scanner=options.scanner, station=options.station, patient_key=options.patient,
+        study=options.study,
     )  # fmt: skip
 
 

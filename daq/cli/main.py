@@ -27,6 +27,7 @@ NOUNS = (
     "profile",
     "protocol",
     "catalogue",
+    "study",
     "audit",
     "config",
     "doctor",

@@ -92,6 +92,8 @@ class Filter:
     patient_key: str | None = None
     administration_key: str | None = None
     study: str | None = None
+    in_study: bool = False
+    """Only what belongs to a study."""
     continues: str | None = None
     id: str | None = None
     text: str | None = None

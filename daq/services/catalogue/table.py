@@ -107,6 +107,8 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
         given.append(column.state.in_(wanted.states))
     if wanted.outcomes:
         given.append(column.outcome.in_(wanted.outcomes))
+    if wanted.in_study:
+        given.append(column.study.is_not(None))
     if wanted.text:
         given.append(column.id.startswith(wanted.text, autoescape=True))
     return given
