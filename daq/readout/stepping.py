@@ -39,8 +39,12 @@ class Step:
 
     @property
     def promised_s(self) -> float:
-        """Return after how many seconds a clock ends it, the host's or the detector's; 0 where none does."""
-        detector_s = None if self.condition.duration_ps is None else self.condition.duration_ps / 1e12
+        """Return after how many seconds a clock ends it, the host's or the detector's; 0 where none does.
+
+        The detector's does not while its frames wait for something that may never come.
+        """
+        timed = self.condition.duration_ps is not None and self.condition.zero is None
+        detector_s = (self.condition.duration_ps or 0) / 1e12 if timed else None
         return min((each for each in (self.condition.host_s, detector_s) if each is not None), default=0.0)
 
 
@@ -122,6 +126,7 @@ class Stepping:
             "attended": self.attendance.attended,
             "step": self.number,
             "step_ended_by": recording.stopped_by if recording else None,
+            "frames_wait": recording.derivation.frames_wait if recording else self._step.condition.zero is not None,
         }
 
     def counts_to_go(self, recording: Recording | None) -> dict[str, int]:

@@ -92,18 +92,19 @@ class Lossy:
 
 
 def between_packets(
-    accounted: Accounted, *, seen: int, hit: Hit | None, jumps: list[Jump], seconds: Ints, rates: Ints, lossy: Lossy,
-    utc_of: Callable[[int], int],
+    accounted: Accounted, *, seen: int, hit: Hit | None, zero: Hit | None, jumps: list[Jump], seconds: Ints,
+    rates: Ints, lossy: Lossy, utc_of: Callable[[int], int],
 ) -> HostMarks:  # fmt: skip
     """Return the marks of a call whose first packet is number `seen`, in order.
 
-    `seconds` are the packets with which one begins, `rates` [seconds, modules + 1] the singles per module before each.
+    `hit` ends the step, with `zero` its frames begin. `seconds` are the packets with which one begins, `rates`
+    [seconds, modules + 1] the singles per module before each.
     What `lossy` sums is told before each clock and stop.
     """
-    if hit is None and not jumps and not len(seconds) and not _tells(accounted):
+    if hit is zero is None and not jumps and not len(seconds) and not _tells(accounted):
         return collected([])
     packets = accounted.packets
-    stop = np.array([accounted.run_packet[hit.run] + 1] if hit else [], np.int64)
+    stop, begin = (np.array([accounted.run_packet[one.run] + 1] if one else [], np.int64) for one in (hit, zero))
     jumped = np.array([accounted.run_packet[jump.packet] + 1 for jump in jumps], np.int64)
     arrivals = packets.arrival_ns[seconds]
     utc = np.array([utc_of(int(arrival)) for arrival in arrivals], np.int64)
@@ -112,6 +113,7 @@ def between_packets(
     return collected(
         [
             ("lossy", lost[0], lost[1].astype(np.uint16), lost[2], lost[3].astype(np.float64)),
+            ("frame_zero", begin, _nowhere(begin), seen + begin, _nan(begin)),
             ("stop", stop, _nowhere(stop), seen + stop, _nan(stop)),
             (
                 "jump", jumped, np.array([jump.source for jump in jumps], np.uint16),
@@ -152,10 +154,10 @@ def rate_marks(counts: Ints, time_ps: int) -> list[dict[str, Any]]:
     }]  # fmt: skip
 
 
-def stop_noted(columns: dict[str, Any], hit: Hit | None) -> dict[str, Any]:
-    """Return the marks with the limit and the time of the deciding event in the stop mark."""
+def noted(columns: dict[str, Any], kind: str, hit: Hit | None) -> dict[str, Any]:
+    """Return the marks with what decided, and the time of the deciding event, in the one of a kind."""
     if hit is not None:
-        at = int(np.flatnonzero(columns["kind"] == MARKS.index("stop"))[0])
+        at = int(np.flatnonzero(columns["kind"] == MARKS.index(kind))[0])
         columns["text"][at] = hit.limit
         columns["time_ps"] = np.array(columns["time_ps"])
         columns["time_ps"][at] = hit.time_ps

@@ -39,6 +39,7 @@ class RecordedStep(BaseModel):
     A step that lasts, or of which no end is left, has neither `end_ps` nor `ended_by`. `completed`: it reached a limit,
     or was ended as meant (`daq.storage.steps`), and all of it is recorded.
 
+    `frame_zero_ps`: when its frames began, where they waited for something that came.
     `paused_ps` is what was paused of it, `missing` how many units of the sources are missing by the marks, `lossy`
     of how many the front end says that it lost some or all. `live_ps` is the time in which events counted; None where
     there are such units, the clock went back, or the step has no end: the marks cannot tell then. So it is where the
@@ -57,6 +58,7 @@ class RecordedStep(BaseModel):
     end_ps: int | None = None
     ended_by: str | None = None
     completed: bool = False
+    frame_zero_ps: int | None = None
     paused_ps: int = 0
     missing: int = 0
     lossy: int = 0
@@ -123,6 +125,11 @@ class Manifest(BaseModel):
     """Of coincidences made anew from recorded singles: `acquisition_id`, `stream`, `segments` with their sums."""
     losses: list[dict[str, Any]] = []
     """What a recovery could not save: file, byte range, row range, reason."""
+
+    @property
+    def feet_first(self) -> bool:
+        """Return True where the patient's feet go into the gantry first, so that pictures are turned to be head up."""
+        return str((self.study or {}).get("patient_orientation", "")).startswith("F")
 
 
 def dump_manifest(manifest: Manifest) -> bytes:

@@ -84,7 +84,8 @@ class Recording:
         decoder = load_decoder(layout, clock)
         derivation = Derivation(
             decoder, Accounts.of(layout, framing, unit), imported=imported, stop=stop, order=order,
-            processing=processing, utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
+            processing=processing, feet_first=manifest.feet_first,
+            utc_of=lambda arrival_ns: time.time_ns() - time.monotonic_ns() + arrival_ns,
         )  # fmt: skip
         manifest.time.update(
             tick_ps=clock.tick_ps, precision_ps=clock.precision_ps, imported=imported, framing=framing,

@@ -71,6 +71,7 @@ def replayed(recording: ListMode, processing: Processing | None = None) -> Itera
         stop=facts.stop,
         order=facts.order,
         processing=processing or facts.processing,
+        feet_first=manifest.feet_first,
         utc_of=host.next_utc,
     )
     yield host.begin(derivation), derivation

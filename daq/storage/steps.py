@@ -37,7 +37,8 @@ _NEVER_PS = -(1 << 63)
 _COLUMNS = ("kind", "time_ps", "source", "value", "value2", "text")
 _OF_SOURCES = ("dead_time", "source_start", "source_end", "silent", "heard")
 _KINDS = (
-    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "jump", "hand_over", *_OF_SOURCES
+    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "lossy", "jump", "hand_over", "frame_zero",
+    *_OF_SOURCES,
 )  # fmt: skip
 _TELLS = np.zeros(256, np.bool_)
 _TELLS[[MARKS.index(kind) for kind in _KINDS]] = True
@@ -126,15 +127,15 @@ class StepList:
             self._change(step, hand_overs=[*step.hand_overs, _record(text)])
         elif step.ended_by is not None:
             return
-        elif kind == "gap":
-            self._change(step, missing=step.missing + value)
-        elif kind == "lossy":
-            self._change(step, lossy=step.lossy + value)
+        elif kind in ("gap", "lossy", "frame_zero"):
+            told = {"gap": ("missing", step.missing + value), "lossy": ("lossy", step.lossy + value)}
+            name, now = told.get(kind, ("frame_zero_ps", time_ps))
+            self._change(step, **{name: now})
         elif kind == "jump":
             self._went_back |= value < 0
-        elif kind == "pause":
-            self._paused_since_ps = time_ps if self._paused_since_ps is None else self._paused_since_ps
-        elif kind == "resume" and self._paused_since_ps is not None:
+        elif self._paused_since_ps is None:
+            self._paused_since_ps = time_ps if kind == "pause" else None
+        elif kind == "resume":
             self._change(step, paused_ps=step.paused_ps + max(0, time_ps - self._paused_since_ps))
             self._paused_since_ps = None
 

@@ -277,7 +277,8 @@ def test_the_description_for_people_names_each_step(tmp_path: Path) -> None:
     assert describe(tmp_path / "one")["steps"] == [
         {
             "number": 1, "name": "", "moving": False, "stop": "end", "begin_ps": 0, "end_ps": 2 * MS,
-            "ended_by": "operator", "completed": True, "paused_ps": 0, "missing": 0, "lossy": 0, "live_ps": 2 * MS,
+            "ended_by": "operator", "completed": True, "frame_zero_ps": None, "paused_ps": 0, "missing": 0, "lossy": 0,
+            "live_ps": 2 * MS,
             "source_live_ps": {}, "hand_overs": [],
         },
     ]  # fmt: skip
