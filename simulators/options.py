@@ -38,12 +38,12 @@ class Service:
     start_ticks: int | None = None
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Register what every kind takes."""
+def add_options(parser: argparse.ArgumentParser, *, endpoints: tuple[str, ...] = ENDPOINTS) -> None:
+    """Register what every kind takes; `endpoints` are the names of its ports."""
     parser.add_argument(
         "--profile", required=True, metavar="NAME", help="instrument profile: shipped id or path of a TOML"
     )
-    add_serving_options(parser)
+    add_serving_options(parser, endpoints=endpoints)
     parser.add_argument("--to", type=_address, metavar="HOST:PORT", help="push one run of datagrams there at once")
     parser.add_argument(
         "--packet-age-ms",

@@ -129,6 +129,9 @@ class Run:
                 ready = min(ready, int(np.searchsorted(due_ns, pacer.elapsed_ns(), "right")))
             self.sent += self.send(plan, self.sent, ready)
             self.beat(pacer)
+        if self.stop.is_set():
+            raise StoppedError("stopped by a signal")
+        self.beat(pacer)  # also where a stretch of time had no words
 
     def progress(self) -> dict[int, int]:
         """Return the words sent per source."""

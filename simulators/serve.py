@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from daq.errors import RefusedError, UsageError, WireError
@@ -34,10 +34,15 @@ _MAX_REQUEST_BYTES = 2048
 class Server:
     """The endpoints of one simulator. One thread per endpoint; each serves one run at a time."""
 
-    def __init__(self, instrument: Instrument, supply: Supply, service: Service) -> None:
+    def __init__(
+        self, instrument: Instrument, supply: Supply, service: Service, *, also: Mapping[str, str] | None = None,
+        live: bool = False,
+    ) -> None:  # fmt: skip
+        """Take what to serve. `also`: other endpoints of the same process; `live`: words are made when they are due."""
         if service.start_ticks is not None:
             supply = TurnedSupply(supply, service.start_ticks)
         self._service = service
+        self._also = dict(also or {})
         self._supply = supply
         self._profile = instrument.profile
         self._board, wires = self._faults(supply, service, instrument.transports)
@@ -57,7 +62,9 @@ class Server:
             self._tcp.settimeout(0.0)
         kept = KeptSupply(supply) if supply.size_bytes <= AHEAD_BYTES else supply
         self._shows = {
-            name: Show(kept, speed=service.speed, datagrams=name == "udp", age_ms=service.packet_age_ms)
+            name: Show(
+                kept, speed=None if live else service.speed, datagrams=name == "udp", age_ms=service.packet_age_ms
+            )
             for name, endpoint in (("udp", self._udp), ("tcp", self._tcp))
             if endpoint
         }
@@ -109,7 +116,7 @@ class Server:
             if place
         }
         one_each = {name: urls.get(name) for name in places}
-        return {"ready": True, "kind": self._service.kind, "endpoints": urls, "faults": faults, **one_each}
+        return {"ready": True, "kind": self._service.kind, "endpoints": urls | self._also, "faults": faults, **one_each}
 
     def _guarded(self, job: Callable[[], None]) -> None:
         """Run an endpoint; a failure of one ends the whole simulator with its message."""

@@ -9,6 +9,7 @@ from daq.errors import MissingError, RefusedError, UsageError
 from daq.model.camera import Collimator, Crystal
 from daq.model.scanner import Head, ScannerProfile
 from device_profiles.scanners import load_scanner
+from simulators.camera.bodyoptions import MOTION, add_body_options, without_bodies
 from simulators.camera.model import Electronics, Field, Response, Scene, SimulatedHead, Source
 from simulators.camera.options import (
     ACTIVITY_HELP,
@@ -20,8 +21,8 @@ from simulators.camera.options import (
     parse_settings,
     settings_help,
 )  # fmt: skip
+from simulators.options import ENDPOINTS, instrument, positive, positive_float, service, source_number
 from simulators.options import add_options as add_shared_options
-from simulators.options import instrument, positive, positive_float, service, source_number
 from simulators.pet.options import MEDIUM_HELP, parse_medium
 from simulators.serve import Server
 
@@ -33,8 +34,9 @@ PLAIN_THICKNESS_MM = 9.5
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Register the options of `camera`."""
-    add_shared_options(parser)
+    add_shared_options(parser, endpoints=(*ENDPOINTS, MOTION))
     add_scene_options(parser, "dual-head")
+    add_body_options(parser)
     parser.add_argument(
         "--seconds",
         type=positive_float,
@@ -78,7 +80,16 @@ def add_scene_options(parser: argparse.ArgumentParser, scanner: str) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve a scene. Raises `UsageError`, `RefusedError`, `MissingError`."""
     device = instrument(arguments.profile)
-    scene = scene_of(arguments)
+    scene = scene_of(arguments, empty=arguments.body is not None)
+    asked = service("camera", arguments)
+    if arguments.body is not None:
+        from simulators.camera.scanning import serve_body
+
+        if arguments.loop is not None:
+            raise UsageError("--loop: not with --body")
+        readers = front_ends(scene, arguments.sources)
+        return serve_body(arguments, device, scene, asked, dict(arguments.port).get(MOTION, 0), readers)
+    without_bodies(arguments)
     from simulators.camera.supply import CameraSupply
     from simulators.camera.truthfile import write_photons
 
@@ -90,7 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
         first_source=arguments.source_id,
         loop_s=arguments.loop,
     )
-    asked = service("camera", arguments)
     if arguments.photons is not None:
         write_photons(arguments.photons, supply.photons(), supply.described())
     return Server(device, supply, asked).serve()
@@ -106,12 +116,17 @@ def front_ends(scene: Scene, count: int) -> tuple[tuple[int, ...], ...]:
     return tuple((number,) for number in numbers)
 
 
-def scene_of(arguments: argparse.Namespace) -> Scene:
-    """Return the scene that the options ask for. Raises `UsageError`, `RefusedError`, `MissingError`."""
+def scene_of(arguments: argparse.Namespace, *, empty: bool = False) -> Scene:
+    """Return the scene that the options ask for, or one without sources, for a body.
+
+    Raises `UsageError`, `RefusedError`, `MissingError`.
+    """
     mask = parse_mask(arguments.mask)
     sources: list[Source | Field] = [source for text in arguments.activity for source in parse_activity(text)]
     sources += [parse_field(text, mask) for text in arguments.field]
-    if not sources:
+    if empty and sources:
+        raise UsageError("--body: not with --activity or --field")
+    if not sources and not empty:
         raise UsageError("nothing decays: give --activity, e.g. point:Tc-99m,mbq=10, or --field Tc-99m,mbq=20")
     response = parse_settings("--response", arguments.response, Response)
     return Scene(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from daq.errors import UsageError
 from simulators.camera.electronics import respond
 from simulators.camera.model import MAX_SECONDS, MOST_HEADS, Field, Scene, SimulatedHead, Source
+from simulators.camera.stage import Set, Stage
 from simulators.camera.tables import (
     HeadNumbers,
     decaying,
@@ -37,6 +39,8 @@ MOST_PER_S = 1e9
 """Candidates in a second of a scene's beginning: what nobody would wait for is refused."""
 ROOM = 1 << 20
 """Candidates that one call of a compiled loop follows at most."""
+MOST_BLOCK_PS = 500_000_000_000
+"""How long a block of a body is at most: what it takes up, and how it goes, is even within one."""
 _LONG_AGO = -(1 << 62)
 _THROUGH_WALLS = -1
 
@@ -107,20 +111,23 @@ class Simulation:
     `recorded` and `lost` [16]: photons by head that were recorded, and that triggered and were not.
     """
 
-    def __init__(self, scene: Scene, seed: int) -> None:
+    def __init__(self, scene: Scene, seed: int, body: Set | None = None, *, base_ns: int = 0) -> None:
         self._scene = scene
         numbers = [head.number for head in scene.heads]
         self._rng = {number: np.random.default_rng([seed, 0, number]) for number in numbers}
         self._state = {number: self._rng[number].integers(0, 1 << 64, 1, np.uint64) for number in numbers}
-        highest_kev = max((float(lines_of(source.nuclide)[:, 0].max()) for source in scene.sources), default=0.0)
+        names = [source.nuclide for source in scene.sources] + (body.nuclides if body else [])
+        highest_kev = max((float(lines_of(name)[:, 0].max()) for name in names), default=0.0)
         self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
+        self._stage = Stage(body, self._heads, base_ns=base_ns) if body else None
+        self._turns_ps = body.turns_ps() if body else []
         self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
         if (per_s := self._per_s(scene.start_s)) > MOST_PER_S:
             raise UsageError(f"{per_s:.3g} photons a second would have to be followed; at most {MOST_PER_S:g}")
         self._dead = np.zeros((MOST_HEADS, 3), np.int64)
         self._dead[:, 0] = _LONG_AGO
-        self._waiting = _photons(0, 0, 0, _Room(0))
+        self._waiting = _photons(0, 0, 0, *_Room(0).arrays)
         self.recorded = np.zeros(MOST_HEADS, np.int64)
 
     @property
@@ -130,16 +137,24 @@ class Simulation:
 
     def blocks(self) -> Iterator[Photons]:
         """Yield the photons, once."""
-        scene = self._scene
-        begin_ps, end_ps = round(scene.start_s * 1e12), round((scene.start_s + scene.seconds) * 1e12)
-        while True:
+        end_ps = round((self._scene.start_s + self._scene.seconds) * 1e12)
+        for begin_ps, stop_ps in self.stretches():
+            yield self.between(begin_ps, stop_ps, last=stop_ps == end_ps)
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield when blocks begin and end, from the scene's beginning to its end."""
+        start_s, seconds = self._scene.start_s, self._scene.seconds
+        begin_ps, end_ps = round(start_s * 1e12), round((start_s + seconds) * 1e12)
+        while begin_ps < end_ps:
             stop_ps = min(end_ps, begin_ps + self._block_ps(begin_ps))
-            recorded = self._block(begin_ps, stop_ps, last=stop_ps == end_ps)
-            self.recorded += np.bincount(recorded.head, minlength=MOST_HEADS)
-            yield recorded
-            if stop_ps == end_ps:
-                return
+            yield begin_ps, stop_ps
             begin_ps = stop_ps
+
+    def between(self, begin_ps: int, stop_ps: int, *, last: bool) -> Photons:
+        """Return the photons of a stretch of time that begins where the one before ended."""
+        recorded = self._block(begin_ps, stop_ps, last=last)
+        self.recorded += np.bincount(recorded.head, minlength=MOST_HEADS)
+        return recorded
 
     def _beams_of(self, number: int, source: Source | Field) -> list[_Beam]:
         """Return the streams of candidates of a source: one for each head that sees it, another for scattered ones."""
@@ -158,15 +173,20 @@ class Simulation:
     def _block_ps(self, begin_ps: int) -> int:
         """Return how long a block is that begins at `begin_ps`."""
         per_s = max(self._per_s(begin_ps / 1e12), BLOCK_CANDIDATES / MAX_SECONDS)
-        return math.ceil(BLOCK_CANDIDATES / per_s * 1e12)
+        longest_ps = math.ceil(BLOCK_CANDIDATES / per_s * 1e12)
+        if self._stage is None:
+            return longest_ps
+        turn_ps = self._turns_ps[bisect_right(self._turns_ps, begin_ps) :][:1]
+        return min(longest_ps, MOST_BLOCK_PS, *(at_ps - begin_ps for at_ps in turn_ps))
 
     def _per_s(self, at_s: float) -> float:
         """Return the expected candidates per second."""
-        return sum(beam.per_s(at_s) for beam in self._beams)
+        moving = self._stage.per_s(round(at_s * 1e12)) if self._stage else 0.0
+        return moving + sum(beam.per_s(at_s) for beam in self._beams)
 
     def _block(self, begin_ps: int, stop_ps: int, *, last: bool) -> Photons:
         parts = [part for beam in self._beams for part in self._arrivals(beam, begin_ps, stop_ps)]
-        arrived = join([self._waiting, *parts])
+        arrived = join([self._waiting, *parts, *self._of_body(begin_ps, stop_ps)])
         arrived = arrived.rows(np.argsort(arrived.time_ps, kind="stable"))
         decided = len(arrived)
         if not last:
@@ -197,7 +217,17 @@ class Simulation:
                     source_numbers(beam.source, stop_ps - begin_ps), beam.lines, self._medium, head.plain, head.table,
                     *room.arrays,
                 )  # fmt: skip
-            yield _photons(rows, beam.head, beam.number, room)
+            yield _photons(rows, beam.head, beam.number, *room.arrays)
+
+    def _of_body(self, begin_ps: int, stop_ps: int) -> Iterator[Photons]:
+        """Yield the photons of the body that reach a crystal in a stretch of time."""
+        if self._stage is None:
+            return
+        for number in [head.number for head in self._scene.heads]:
+            for rows, (times, places, marks) in self._stage.arrivals(
+                number, begin_ps, stop_ps, self._state[number], self._rng[number]
+            ):
+                yield _photons(rows, number, marks[:, 2], times, places, marks)
 
     def _recorded(self, arrived: Photons, decided: int) -> Photons:
         """Return what the electronics record of the first `decided` photons."""
@@ -293,17 +323,20 @@ class _Room:
         self.arrays = self.times, self.places, self.marks
 
 
-def _photons(count: int, head: int, origin: int, room: _Room) -> Photons:
-    """Return the first `count` rows."""
-    places, marks, nothing = room.places[:count], room.marks[:count], np.zeros(count, np.float32)
+def _photons(
+    count: int, head: int, origin: int | npt.NDArray[np.uint8], times: Ints, places: npt.NDArray[np.float32],
+    marks: npt.NDArray[np.uint8],
+) -> Photons:  # fmt: skip
+    """Return the first `count` rows of what a compiled loop found; `origin` is one for all, or [rows]."""
+    places, marks, nothing = places[:count], marks[:count], np.zeros(count, np.float32)
     return Photons(
-        time_ps=room.times[:count].copy(),
+        time_ps=times[:count].copy(),
         head=np.full(count, head, np.uint8),
         x_mm=places[:, 0].copy(), y_mm=places[:, 1].copy(), energy_kev=places[:, 2].copy(),
         added_x_mm=nothing, added_y_mm=nothing, added_kev=nothing,
         lost_before=np.zeros(count, np.uint32),
         photon_kev=places[:, 3].copy(),
-        origin=np.full(count, origin, np.uint8),
+        origin=np.array(np.broadcast_to(origin, max(count, np.size(origin)))[:count], np.uint8),
         line=marks[:, 0].copy(),
         flags=marks[:, 1].copy(),
     )  # fmt: skip

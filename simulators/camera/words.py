@@ -17,6 +17,7 @@ from simulators.supply import Instrument
 from simulators.timing import integers_as_words, words_as_integers
 
 Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
 NEEDED: tuple[Target, ...] = ("time", "x_mm", "y_mm", "energy_kev")
 
 
@@ -28,11 +29,20 @@ def kind_of(device: Instrument) -> tuple[int, Kind]:
     raise RefusedError(f"profile {device.profile}: no kind of word is a single with {', '.join(NEEDED)}")
 
 
+def trigger_code(device: Instrument) -> int:
+    """Return the code of the words for R waves. Raises `RefusedError` where there is none."""
+    for code, kind in enumerate(device.layout.kinds.values()):
+        if kind.mark == "cardiac_trigger":
+            return code
+    raise RefusedError(f"profile {device.profile}: no kind of word is a cardiac_trigger, as --ecg needs")
+
+
 class HeadWords:
     """Makes the words of one front end, which reads out `heads`; call after call makes one stream."""
 
     def __init__(self, device: Instrument, heads: tuple[int, ...]) -> None:
         self._code, self._kind = kind_of(device)
+        self._device = device
         self._heads = heads
         self._tick_ps = device.clock.tick
         self._start = device.clock.start_ticks or 0
@@ -41,8 +51,13 @@ class HeadWords:
         if len(heads) > 1 and not self._names_head:
             raise RefusedError(f"profile {device.profile}: its words do not say the head; {len(heads)} cannot share it")
 
-    def encode(self, photons: Photons, reported: Reported, lead_ps: int) -> Bytes:
-        """Return the words of its heads, `lead_ps` later than they are; values beyond their field are its last."""
+    def encode(
+        self, photons: Photons, reported: Reported, lead_ps: int, triggers: tuple[Ints, Ints] | None = None
+    ) -> Bytes:
+        """Return the words of its heads, `lead_ps` later than they are; values beyond their field are its last.
+
+        `triggers`: times in ps and numbers of R waves, whose words go among them.
+        """
         mine = np.isin(photons.head, self._heads)
         ticks = self._start + ticks_of(photons.time_ps[mine] + lead_ps, self._tick_ps)
         values: dict[str, npt.NDArray[Any]] = {
@@ -51,7 +66,26 @@ class HeadWords:
         }
         if self._names_head:
             values["head"] = photons.head[mine]
-        return self._encoder.encode(np.full(int(mine.sum()), self._code), ticks, values)
+        codes = np.full(int(mine.sum()), self._code)
+        if triggers is not None and len(triggers[0]):
+            codes, ticks, values = self._with_triggers(codes, ticks, values, triggers, lead_ps)
+        return self._encoder.encode(codes, ticks, values)
+
+    def _with_triggers(
+        self, codes: Ints, ticks: Ints, values: dict[str, npt.NDArray[Any]], triggers: tuple[Ints, Ints], lead_ps: int
+    ) -> tuple[Ints, Ints, dict[str, npt.NDArray[Any]]]:
+        """Return codes, ticks and values with those of triggers among them, in order of time."""
+        times, numbers = triggers
+        at = self._start + ticks_of(times + lead_ps, self._tick_ps)
+        codes = np.concatenate([codes, np.full(len(times), trigger_code(self._device))])
+        ticks = np.concatenate([ticks, at])
+        order = np.argsort(ticks, kind="stable")
+        nothing = np.zeros(len(times))
+        values = {
+            name: np.concatenate([column, nothing.astype(column.dtype)])[order] for name, column in values.items()
+        }
+        values["value"] = np.concatenate([np.zeros(len(codes) - len(times), np.int64), numbers])[order]
+        return codes[order], ticks[order], values
 
 
 def _within(field: BitField | None, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

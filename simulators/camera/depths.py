@@ -1,0 +1,175 @@
+"""Ways of photons through bodies, in pieces for the compiled loop of `observe`. See `body` and `solids`.
+
+A place is that of the patient, x, y, z in mm. Energies keV, times ps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from daq.model.kernel import spliced
+from simulators.pet.paths import ELECTRON, unit
+
+FORM, CENTRE, MATRIX, INNER, CUT, BEAT, FIXED, ORGAN, PLACES = 0, 1, 4, 13, 14, 15, 16, 17, 18
+"""Places in a row of a solid; FIXED: its places are those of the head, across, up, towards the head."""
+LOW_X, LOW_Y, LOW_Z, VOXEL, DENSEST = range(5)
+"""Places in a grid."""
+TURN, SHIFT, DRIFT, ANGLE, TURNING, FACE_AT, FACING = 0, 9, 12, 15, 16, 17, 18
+"""Places in a pose: patient to gantry as 9 numbers, where the patient's 0 is and how it drifts, the head's angle and
+face, and how they change, per ps."""
+BEGAN, FULL, EMPTY, SYSTOLE, DIASTOLE = range(5)
+"""Places in a beat: its R wave, volumes over the largest at its beginning and after systole, how long both take."""
+POSE_PLACES = 19
+
+_BALL, _ROD, _BLOCK = 0, 1, 2
+_CAVITY, _WALL = 1, 2
+_ALONG = 1e-9
+
+
+@spliced
+def volume_at(when: Any, beats: Any) -> Any:
+    """Return the volume of the cavity over its largest; 1 before the first beat."""
+    row = beats.shape[0] - 1
+    while row >= 0 and beats[row, BEGAN] > when:
+        row -= 1
+    if row < 0:
+        return 1.0
+    full, empty, since = beats[row, FULL], beats[row, EMPTY], when - beats[row, BEGAN]
+    if since < beats[row, SYSTOLE]:
+        return full - (full - empty) * 0.5 * (1.0 - math.cos(math.pi * since / beats[row, SYSTOLE]))
+    filled = min((since - beats[row, SYSTOLE]) / beats[row, DIASTOLE], 1.0)
+    return empty + (1.0 - empty) * 0.5 * (1.0 - math.cos(math.pi * filled))
+
+
+@spliced
+def pick(rng: Any, upto: Any) -> Any:
+    """Return a row by cumulative shares, the last of which is 1."""
+    chance, low, high = unit(rng), 0, upto.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if upto[middle] > chance:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@spliced
+def settle(rng: Any, solid: Any, volume: Any, place: Any) -> None:
+    """Put a place anywhere into a solid, as large as the heart's `volume` makes it."""
+    form, beat = np.int64(solid[FORM]), np.int64(solid[BEAT])
+    u, v, w = 0.0, 0.0, 0.0
+    if form == _BLOCK:
+        u, v, w = 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0
+    elif form == _ROD:
+        radius, azimuth = math.sqrt(unit(rng)), 2.0 * math.pi * unit(rng)
+        u, v, w = radius * math.cos(azimuth), radius * math.sin(azimuth), 2.0 * unit(rng) - 1.0
+    else:
+        hollow = solid[INNER] ** 3
+        least, full = hollow, 1.0
+        if beat == _WALL:
+            least = hollow * volume
+            full = least + 1.0 - hollow
+        while True:
+            radius = (least + (full - least) * unit(rng)) ** (1.0 / 3.0)
+            cosine, azimuth = 2.0 * unit(rng) - 1.0, 2.0 * math.pi * unit(rng)
+            sine = math.sqrt(1.0 - cosine * cosine)
+            u, v, w = radius * sine * math.cos(azimuth), radius * sine * math.sin(azimuth), radius * cosine
+            if form == _BALL or w <= solid[CUT]:
+                break
+    if beat == _CAVITY:
+        size = volume ** (1.0 / 3.0)
+        u, v, w = u * size, v * size, w * size
+    for row in range(3):
+        place[row] = solid[CENTRE + row] + (
+            solid[MATRIX + 3 * row] * u + solid[MATRIX + 3 * row + 1] * v + solid[MATRIX + 3 * row + 2] * w
+        )
+
+
+@spliced
+def code_at(x: Any, y: Any, z: Any, grid: Any, codes: Any) -> Any:
+    """Return the density code at a place, below 0 outside of the grid."""
+    i, j, k = (x - grid[LOW_X]) / grid[VOXEL], (y - grid[LOW_Y]) / grid[VOXEL], (z - grid[LOW_Z]) / grid[VOXEL]
+    if i < 0.0 or j < 0.0 or k < 0.0 or i >= codes.shape[2] or j >= codes.shape[1] or k >= codes.shape[0]:
+        return -1
+    return np.int64(codes[np.int64(k), np.int64(j), np.int64(i)])
+
+
+@spliced
+def crosses(at: Any, way: Any, size: Any, begin: Any, end: Any) -> Any:
+    """Return where along a way it is between 0 and `size` of one axis, and between `begin` and `end`."""
+    if abs(way) < _ALONG:
+        return (begin, end) if 0.0 <= at <= size else (0.0, -1.0)
+    one, other = -at / way, (size - at) / way
+    return max(begin, min(one, other)), min(end, max(one, other))
+
+
+@spliced
+def depth_of(place: Any, way: Any, grid: Any, codes: Any, most: Any) -> Any:
+    """Return the way through water that what lies before a place is worth, in mm; no more of it than `most`."""
+    edge = grid[VOXEL]
+    x, y, z = (place[0] - grid[LOW_X]) / edge, (place[1] - grid[LOW_Y]) / edge, (place[2] - grid[LOW_Z]) / edge
+    begin, end = crosses(x, way[0], codes.shape[2], 0.0, 1e9)
+    begin, end = crosses(y, way[1], codes.shape[1], begin, end)
+    begin, end = crosses(z, way[2], codes.shape[0], begin, end)
+    if end <= begin:
+        return 0.0
+    steps = np.int64(math.ceil(end - begin))
+    step = (end - begin) / steps
+    summed, stop = 0, np.int64(most / (step * edge) * 64.0) + 1
+    for number in range(steps):
+        at = begin + (number + 0.5) * step
+        i, j, k = np.int64(x + at * way[0]), np.int64(y + at * way[1]), np.int64(z + at * way[2])
+        i, j, k = min(i, codes.shape[2] - 1), min(j, codes.shape[1] - 1), min(k, codes.shape[0] - 1)
+        summed += codes[k, j, i]
+        if summed > stop:
+            break
+    return summed * step * edge / 64.0
+
+
+@spliced
+def bent(rng: Any, way: Any, cosine: Any) -> Any:
+    """Return a direction under an angle to another, to any side."""
+    azimuth = 2.0 * math.pi * unit(rng)
+    sine = math.sqrt(max(1.0 - cosine * cosine, 0.0))
+    along, across = sine * math.cos(azimuth), sine * math.sin(azimuth)
+    u, v, w = way
+    flat = math.sqrt(u * u + v * v)
+    if flat < _ALONG:
+        return along, across, cosine * w
+    return (
+        u * cosine + (u * w * along - v * across) / flat,
+        v * cosine + (v * w * along + u * across) / flat,
+        w * cosine - flat * along,
+    )
+
+
+@spliced
+def wander(rng: Any, place: Any, way: Any, per_mm: Any, grid: Any, codes: Any) -> Any:
+    """Lead a place along a way to where a photon is scattered; return False where it leaves the grid before."""
+    longest = per_mm * grid[DENSEST] / 64.0
+    while longest > 0.0:
+        free = -math.log(unit(rng)) / longest
+        for axis in range(3):
+            place[axis] += free * way[axis]
+        code = code_at(place[0], place[1], place[2], grid, codes)
+        if code < 0:
+            return False
+        if unit(rng) * grid[DENSEST] < code:
+            return True
+    return False
+
+
+@spliced
+def per_mm_at(energy: Any, water: Any) -> Any:
+    """Return the coefficient of water from its table, one entry for each keV."""
+    return water[min(np.int64(energy + 0.5), water.shape[0] - 1)]
+
+
+@spliced
+def after_scattering(energy: Any, cosine: Any) -> Any:
+    """Return the energy of a photon that was scattered by an angle."""
+    return energy / (1.0 + energy / ELECTRON * (1.0 - cosine))

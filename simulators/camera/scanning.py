@@ -1,0 +1,72 @@
+"""Serve a body that moves before heads that move."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing, nullcontext
+
+from daq.errors import UsageError
+from daq.model.geometry import PatientOrientation
+from daq.model.scanner import ScannerProfile
+from device_profiles.scanners import load_scanner
+from simulators.camera.axes import Axes, Listener, read_motion
+from simulators.camera.bodies import parse_body, parse_ecg
+from simulators.camera.bodyoptions import MOTION
+from simulators.camera.live import BodySupply, Scan
+from simulators.camera.model import Scene, SimulatedHead
+from simulators.camera.stage import Lies, Move, Place, Set
+from simulators.camera.truthfile import write_photons
+from simulators.options import Service
+from simulators.pet.options import numbers_of
+from simulators.serve import Server
+from simulators.supply import Instrument
+
+_MOST_ORDERS = 10
+
+
+def serve_body(arguments: argparse.Namespace, device: Instrument, scene: Scene, asked: Service, port: int,
+               front_ends: tuple[tuple[int, ...], ...]) -> int:  # fmt: skip
+    """Serve a scene with a body: with the endpoint `motion`, or, by a file or standing still, the same words again.
+
+    Raises `UsageError`, `RefusedError`, `MissingError`.
+    """
+    live = not (arguments.still or arguments.motion_file)
+    if live and (arguments.speed != 1.0 or arguments.photons is not None):
+        raise UsageError(
+            "--body: with --speed and --photons give --motion-file or --still; else it is made as it passes"
+        )
+    if arguments.still and arguments.motion_file:
+        raise UsageError("--still and --motion-file: give one of them")
+    listener = Listener(asked.host, port) if live else None
+    with closing(listener) if listener else nullcontext():
+        axes = listener.axes if listener else read_motion(arguments.motion_file) if arguments.motion_file else Axes()
+        scan = Scan(
+            scene, set_of(arguments, load_scanner(arguments.scanner), scene.heads, axes), arguments.seed, live,
+            parse_ecg(arguments.ecg), arguments.beats,
+        )  # fmt: skip
+        supply = BodySupply(device, scan, front_ends=front_ends, first_source=arguments.source_id)
+        if arguments.photons is not None:
+            write_photons(arguments.photons, supply.photons(), supply.described())
+        also = {MOTION: listener.url} if listener else {}
+        return Server(device, supply, asked, also=also, live=live).serve()
+
+
+def set_of(arguments: argparse.Namespace, scanner: ScannerProfile, heads: tuple[SimulatedHead, ...], axes: Axes) -> Set:
+    """Return what is set up before the heads. Raises `UsageError`, `RefusedError`, `MissingError`."""
+    found = parse_body(arguments.body)
+    names = {head.number: head.id for head in scanner.heads}
+    gantry = next(iter(scanner.axes.rotary), "gantry")
+    places = tuple(Place(gantry, f"{names[head.number]}_radius", head.angle_deg - arguments.gantry) for head in heads)
+    lies = Lies(PatientOrientation(arguments.orientation), arguments.bed_zero, tuple(map(_move, arguments.move)))
+    if not 0 <= arguments.orders <= _MOST_ORDERS:
+        raise UsageError(f"--orders {arguments.orders}: from 0 to {_MOST_ORDERS}")
+    start = {"bed": arguments.bed, gantry: arguments.gantry}
+    return Set(
+        found.body, found.mbq, found.after_s, heads, places, axes, lies, start, arguments.times, arguments.orders
+    )
+
+
+def _move(text: str) -> Move:
+    """Return the movement of `at=S,x=MM,...`. Raises `UsageError`."""
+    values = numbers_of("--move", text, text, needed=("at",), may=("x", "y", "z"))
+    return Move(values["at"], (values.get("x", 0.0), values.get("y", 0.0), values.get("z", 0.0)))
