@@ -15,7 +15,7 @@ from daq.services.acquisition import places as places_of_axes
 from daq.services.acquisition.places import Places
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
-from daq.state.acquisition import State
+from daq.state.acquisition import State, Trigger
 
 BODY = step("body", ProtocolKind.WHOLE_BODY, sweep=Sweep("bed", 0.0, 1000.0, 2.0, "mm"))
 
@@ -96,3 +96,23 @@ async def test_too_many_that_wait_are_dropped_counted_and_said(monkeypatch: pyte
     [alarm] = alarms.active()
     assert alarm.text == "30 positions of axes are not in the recording: the readout does not take them"
     places.end()
+
+
+async def test_no_sweep_begins_while_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places_of_axes, "_BEGINS_S", 0.3)
+    motion = Axes()
+    motion.at = {"bed": 0.0}
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+
+    async def launch() -> Link:
+        return Deaf(readout)
+
+    daemon.machine.fire(Trigger.PREPARE, run="run-1", directory="/nowhere", runtime="/nowhere", step=0, protocol="x")
+    run = daemon.again(protocol(BODY), launch)
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.steps.start()
+
+    assert daemon.state is State.INTERRUPTED
+    assert "nothing is recorded 0.3 s after the start: axes do not move for that" in daemon.ended[0][2]
+    assert motion.asked == []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from daq.errors import ScandaqError
+from daq.errors import DeadlineError, ScandaqError
 from daq.model.axissample import AxisSample
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.progress import DEVICE
@@ -24,6 +25,8 @@ MOST_KEPT = 4096
 """Samples that wait for a readout which does not answer: a minute of three axes."""
 _EVERY_S = 0.1
 _PATIENCE_S = 2.0
+_BEGINS_S = 10.0
+"""A front end may take a moment to begin when it is asked to."""
 
 
 class Places:
@@ -35,6 +38,7 @@ class Places:
         self._listening = ExitStack()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._late = False
         self.lost = 0
 
     def begin(self) -> None:
@@ -58,13 +62,28 @@ class Places:
             self._heard(sample)
         await self.delivered()
 
+    async def begun(self) -> None:
+        """Return once the recording holds what was heard; raise `DeadlineError` where nothing is recorded for long."""
+        until_s = time.monotonic() + _BEGINS_S
+        while True:
+            await self.delivered()
+            if not self._waiting:
+                return
+            if time.monotonic() > until_s:
+                raise DeadlineError(f"nothing is recorded {_BEGINS_S:g} s after the start: axes do not move for that")
+            await asyncio.sleep(_EVERY_S)
+
     async def delivered(self) -> None:
         """Return when the recording has all that was heard so far; what it does not take now is told again."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._deliver()
         except (ScandaqError, TimeoutError) as why:
-            _LOG.warning("where axes are waits for the readout: %s", why or "it does not answer")
+            if not self._late:
+                _LOG.info("where axes are waits for the readout: %s", why or "it does not answer")
+            self._late = True
+        else:
+            self._late = False
 
     async def _run(self) -> None:
         while True:

@@ -295,6 +295,7 @@ class Steps:
         if step.sweep is None:
             return
         sweep = step.sweep
+        await self._way.places.begun()  # photons of the way's beginning count, too
         await self._way.motion.sweep(sweep.axis, sweep.begin, sweep.end, sweep.speed)
         self._swept = True
 
