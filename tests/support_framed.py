@@ -57,7 +57,8 @@ def framed(kind: ImageKind, of: Slots, **given: Any) -> Framed:
     }  # fmt: skip
     pixels = about["pixels"]
     shape = (len(about["heads"]), max(len(about["windows"]), 1), len(of), pixels.rows, pixels.columns)
-    about.setdefault("counts", counts(shape))
+    if "counts" not in about:
+        about["counts"] = counts(shape)
     about.setdefault("outside", np.zeros(shape[:2], np.int64))
     return Framed(kind=kind, slots=of, **about)
 

@@ -61,12 +61,20 @@ def slot_order(framed: Framed) -> SlotOrder:
         refuse("NumberOfFrames", f"{len(framed.slots)} frames of each head and window; a {framed.kind} image has one")
     if not len(framed.slots):
         refuse("NumberOfFrames", f"{framed.name} has no frame")
+    _require_room(framed)
     vectors = {name: _column(framed, name) for name in pointers}
     order = np.lexsort(tuple(vectors.values())[::-1]) if vectors else np.arange(1)
     ordered = {name: vector[order] for name, vector in vectors.items()}
     if vectors and len(np.unique(np.stack(list(ordered.values())), axis=1).T) != len(order):
         refuse("FrameIncrementPointer", f"{framed.name}: two frames have the same place in {', '.join(pointers)}")
     return SlotOrder(order.astype(np.int64), ordered)
+
+
+def _require_room(framed: Framed) -> None:
+    heads, windows, slots, rows, columns = framed.counts.shape
+    frames = heads * windows * slots
+    if frames * rows * columns * 2 > _MOST_PIXEL_BYTES:
+        refuse("PixelData", f"{frames:,} frames of {columns} x {rows} pixels; at most {_MOST_PIXEL_BYTES:,} bytes fit")
 
 
 def _column(framed: Framed, vector: str) -> Ints:
@@ -81,10 +89,7 @@ def _column(framed: Framed, vector: str) -> Ints:
 
 def add_frames(to: Dataset, framed: Framed, order: SlotOrder, *, overflow: Overflow) -> None:
     """Add pixels and vectors. Raises `RefusedError` for pixels that 16 bits do not hold, unless they are divided."""
-    heads, windows, rows, columns = len(framed.heads), framed.counts.shape[1], framed.pixels.rows, framed.pixels.columns
-    frames = heads * windows * len(order.slots)
-    if frames * rows * columns * 2 > _MOST_PIXEL_BYTES:
-        refuse("PixelData", f"{frames:,} frames of {columns} x {rows} pixels; at most {_MOST_PIXEL_BYTES:,} bytes fit")
+    heads, windows, _, rows, columns = framed.counts.shape
     pixels, divisor = _pixels(framed, order, overflow)
     put(to, "SamplesPerPixel", 1)
     put(to, "PhotometricInterpretation", "MONOCHROME2")
@@ -93,7 +98,7 @@ def add_frames(to: Dataset, framed: Framed, order: SlotOrder, *, overflow: Overf
     put(to, "HighBit", 15)
     put(to, "PixelRepresentation", 0)
     put_decimal(to, "PixelSpacing", framed.pixels.pixel_mm, framed.pixels.pixel_mm)
-    put_whole(to, "NumberOfFrames", frames)
+    put_whole(to, "NumberOfFrames", len(pixels))
     to.ImageType = ["DERIVED" if divisor > 1 else "ORIGINAL", "PRIMARY", str(framed.kind), _emission(framed)]
     if divisor > 1:
         said = f"Pixels are counts divided by {divisor} and rounded: the largest has more than {MOST_IN_PIXEL}"

@@ -44,6 +44,8 @@ def put(item: Dataset, keyword: str, value: object, *, private: bool = False) ->
     if tag is None:
         raise UsageError(f"{keyword}: DICOM's dictionary has no such attribute")
     vr = dictionary_VR(tag)
+    if private and "\\" in str(value):  # would be taken for two values
+        refuse(keyword, "holds a backslash, which DICOM keeps between values")
     try:
         element = DataElement(tag, vr, value, validation_mode=config.RAISE)
     except (ValueError, TypeError, OverflowError) as failure:
