@@ -17,6 +17,8 @@ from daq.qc.studysteps import Planned, name_of
 _LESS = 0.1
 """Rows may have so much less, or more, than the full exposure where the protocol says nothing: rows under 90 %
 are cut or marked, never amplified."""
+_SURE = 4.0
+"""A limit is judged where it is at least so many standard deviations: noise alone breaks it once in 16,000 studies."""
 _MM_PER_S_IN_CM_PER_MIN = 6.0
 
 
@@ -155,7 +157,7 @@ def rotation(series: Framed, planned: Sequence[Planned], tolerances: Tolerances)
 
 def _still(series: Framed, of: str, limit_mm: float) -> Check:
     found = drift(series)
-    if found is None or found.error_mm > limit_mm / 2:
+    if found is None or found.error_mm > limit_mm / _SURE:
         text = "too few counts or views to tell whether the patient lay still"
         return Check("patient motion", of, Grade.NOT_EVALUABLE, text, None, limit_mm, "mm")
     text = f"along the body the patient moved by {found.largest_mm:.1f} ± {found.error_mm:.1f} mm"
