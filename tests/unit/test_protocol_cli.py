@@ -64,7 +64,7 @@ def test_show_says_steps_requirements_estimates_and_sources(capsys: pytest.Captu
 def test_show_says_the_speed_of_a_sweep_as_it_was_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["protocol", "show", "bone-whole-body"]) == 0
 
-    assert "bed 0 to 1950 mm, at 10 cm/min" in capsys.readouterr().out
+    assert "bed 0 to 2350 mm, at 10 cm/min" in capsys.readouterr().out
 
 
 def test_show_says_half_and_full_width_of_a_coincidence_window(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
 DUAL, MMR = load_scanner("dual-head"), load_scanner("siemens-mmr")
+RIGHT_ANGLE = load_scanner("dual-head-cardiac")
 REFERENCE = load_scanner("reference-ring")
 HEAD, PETLINK, SINGLES = load_profile("head-xye64"), load_profile("siemens-petlink32"), load_profile("singles64")
 ONE_HEAD = DUAL.model_copy(update={"heads": DUAL.heads[:1]})
@@ -165,8 +166,12 @@ CAMERA = [name for name in shipped() if load_protocol(name).protocol.modality ==
 
 
 @pytest.mark.parametrize("name", CAMERA)
-def test_shipped_camera_protocols_fit_the_shipped_dual_head_scanner(name: str) -> None:
-    assert errors(check(load_protocol(name).protocol, DUAL, HEAD)) == []
+def test_shipped_camera_protocols_fit_the_shipped_scanner_whose_heads_stand_so(name: str) -> None:
+    protocol = load_protocol(name).protocol
+    apart = protocol.file.instrument.head_separation
+    scanner = RIGHT_ANGLE if apart is not None and apart.value == 90 else DUAL
+
+    assert check(protocol, scanner, HEAD) == []
 
 
 PET = [name for name in shipped() if load_protocol(name).protocol.modality == "pet"]

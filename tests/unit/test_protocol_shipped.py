@@ -14,7 +14,11 @@ NAMES = sorted(shipped())
 WANTED = {
     "bone-spots", "bone-whole-body", "bone-blood-flow", "bone-spect", "lymphoscintigraphy", "fdg-static", "daily-flood",
     "sentinel-node-probe", "demo-two-steps", "demo-pet-two-steps", "demo-pet-ring", "fdg-whole-body", "fdg-pet-ct",
-    "f18-dynamic", "pet-list-mode", "pet-daily", "demo-planar-static",
+    "f18-dynamic", "pet-list-mode", "pet-daily", "demo-planar-static", "bone-three-phase", "i131-whole-body",
+    "planar-eight-views", "paired-views", "renal-mag3", "thyroid-uptake", "thyroid-scan", "muga", "myocardial-spect",
+    "myocardial-spect-stress", "myocardial-spect-tl201", "bone-spect-contour", "bone-spect-continuous", "bone-spect-ct",
+    "sentinel-node-spect-ct", "breast-gamma", "intrinsic-flood", "demo-whole-body", "demo-dynamic", "demo-gated",
+    "demo-spect", "demo-gated-spect", "demo-continuous-spect",
 }  # fmt: skip
 
 
@@ -72,7 +76,8 @@ def test_the_whole_body_sweep_is_ten_centimetres_a_minute() -> None:
 
     assert step.sweep is not None
     assert step.sweep.speed * 60 == pytest.approx(100.0)
-    assert step.sweep.duration_s == pytest.approx(1170)
+    assert step.sweep.duration_s == pytest.approx(1410)
+    assert step.sweep.speed_range == pytest.approx((100 / 60, 120 / 60))
 
 
 def test_bone_spect_has_sixty_stops_over_a_full_turn() -> None:
