@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-_MODULES = ("daq.cli.study_list",)
+_MODULES = ("daq.cli.study_list", "daq.cli.study_pictures")
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -42,8 +42,8 @@ class Shown:
 
     `letters`: left, right, top, bottom. `upper` is the value of the last colour, `unit` what is counted in a pixel.
     `side`: about how wide and high it is drawn, in dots. `log`: colours go with the logarithm of one more than the
-    value. `scale`: what is across and up is mm. `outlines`: closed lines, each [points, 2] of fractional row and column,
-    a pixel's middle being whole. `masked` [rows, columns] is drawn as paper crossed out; `doubtful` [rows] are marked
+    value. `scale`: what is across and up is mm. `outlines`: closed lines, each [points, 2] of fractional row, column;
+    a pixel's middle is whole. `masked` [rows, columns] is drawn as paper crossed out; `doubtful` [rows] are marked
     in red at the left edge.
     """
 

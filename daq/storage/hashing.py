@@ -48,7 +48,7 @@ class _Job:
         self.manifest = self._read()
 
     def run(self) -> None:
-        _lower_priority()
+        lower_priority()
         try:
             hashed = [self._hash(segment) for segment in self.manifest.segments]
             self.manifest = self.manifest.model_copy(update={"segments": hashed, "hashed": True})
@@ -82,8 +82,8 @@ class _Job:
         return segment.model_copy(update={"sha256": digest.hexdigest()})
 
 
-def _lower_priority() -> None:
-    """Lower this thread's priorities as far as the system allows; on Linux both belong to the thread."""
+def lower_priority() -> None:
+    """Lower this thread's priorities as far as the system allows; threads it starts have them, too, on Linux."""
     thread = threading.get_native_id()
     os.setpriority(os.PRIO_PROCESS, thread, max(_NICE, os.getpriority(os.PRIO_PROCESS, thread)))
     number = _IOPRIO_SET.get(platform.machine())

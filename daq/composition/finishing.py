@@ -1,0 +1,180 @@
+"""What is made of a recording when it is sealed: series, contact sheet, quick look, DICOM, verdict, in `images/`.
+
+The folder is outside of the seal. Files are made in a folder beside and put in place when all are there, `verdict.json`
+last; `SHA256SUMS` names each with its sum. What cannot be made is said in the verdict's file and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daq.composition.finishingfolder import IMAGES, VERDICT, making_in, put_in_place, write_sums
+from daq.composition.sheetviews import SheetStyle
+from daq.errors import MismatchError, MissingError, RefusedError, ScandaqError, StorageFailedError
+from daq.model.framed import Framed
+from daq.storage.reader import open_listmode
+
+if TYPE_CHECKING:
+    from daq.model.verdict import Verdict
+    from daq.storage.manifest import Manifest
+
+SHEET = "contact-sheet.png"
+QUICK_LOOK = "quick-look.png"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Finished:
+    """What was made. `problems`: what could not be made, in words; `sums_sha256` is that of the file of sums."""
+
+    directory: Path
+    series: list[dict[str, Any]] = field(default_factory=list)
+    verdict: Verdict | None = None
+    problems: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    sums_sha256: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "directory": str(self.directory), "series": self.series, "problems": self.problems,
+            "verdict": None if self.verdict is None else self.verdict.to_json(),
+            "files": self.files, "sums_sha256": self.sums_sha256,
+        }  # fmt: skip
+
+
+def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = None) -> Finished:
+    """Make all that belongs into `images/` and return what was made.
+
+    Made already it is refused, or with `again` made anew: the earlier files go to `images/before-N`. Raise
+    `RefusedError` for a recording that is not sealed, `BusyError` where another process is at it, what opening a
+    recording raises, `StorageFailedError` where files cannot be put there.
+    """
+    with open_listmode(directory, allow_damaged=True) as recording:
+        manifest = recording.manifest
+        if manifest.state == "open":
+            raise RefusedError(f"{directory}: still open; pictures are made of what is sealed or recovered")
+    images = directory / IMAGES
+    try:
+        images.mkdir(exist_ok=True)
+        with making_in(images) as making:
+            if (images / VERDICT).exists() and not again:
+                raise RefusedError(f"{images / VERDICT} exists: the study is finished; --again makes everything anew")
+            return _finish(directory, making, manifest, style or SheetStyle())
+    except OSError as why:
+        raise StorageFailedError(f"{images}: {why.strerror or why}") from None
+
+
+def series_of(directory: Path) -> tuple[list[Framed], Manifest, str]:
+    """Return the series of a recording, its manifest, and why there is no series, in words, else an empty text."""
+    from daq.storage.framed import framed_in
+
+    with open_listmode(directory, allow_damaged=True) as recording:
+        try:
+            return framed_in(recording), recording.manifest, ""
+        except (MissingError, MismatchError) as why:  # a probe's, a ring's: they have no positions, so no pictures
+            return [], recording.manifest, str(why)
+
+
+def _finish(directory: Path, making: Path, manifest: Manifest, style: SheetStyle) -> Finished:
+    done = Finished(directory)
+    series: list[Framed] = []
+    why_none = ""
+
+    def frame() -> None:
+        nonlocal series, why_none
+        series, _, why_none = series_of(directory)
+
+    _attempt(done, "pictures", frame)
+    done.series = [one.about for one in series]
+    _judge(done, series)
+    _write_series(done, making, series, manifest)
+    _write_pages(done, making, series, manifest, style)
+    _write_verdict(done, making, why_none)
+    done.files, done.sums_sha256 = write_sums(making)
+    put_in_place(making, making.parent)
+    return done
+
+
+def _judge(done: Finished, series: Sequence[Framed]) -> None:
+    from daq.composition.verdicts import verdict_on
+
+    def judge() -> None:
+        done.verdict = verdict_on(done.directory, series)
+
+    _attempt(done, "verdict", judge)
+
+
+def _write_series(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest) -> None:
+    """Write each series as a NumPy file and as DICOM."""
+    from daq.storage.dicom import write_dicom
+    from daq.storage.dicomstudy import read_papers
+    from daq.storage.framedfile import file_names, save_framed
+
+    papers = read_papers(done.directory) if series else None
+    for number, (name, one) in enumerate(zip(file_names(series), series, strict=True), start=1):
+        npz, dcm = making / f"{name}.npz", making / f"{name}.dcm"
+        _attempt(done, npz.name, partial(save_framed, one, npz))
+        _attempt(done, dcm.name, partial(write_dicom, dcm, one, manifest, papers, number=number))
+
+
+def _write_pages(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest, style: SheetStyle) -> None:
+    """Write contact sheet, quick look and moving pictures; nothing where there is no series."""
+    from daq.composition.quicklook import quick_look
+    from daq.composition.quicklookcine import cine
+    from daq.composition.sheet import contact_sheet
+
+    if not series:
+        return
+    _attempt(done, SHEET, lambda: contact_sheet(series, manifest, done.verdict, style).save(making / SHEET))
+
+    def look() -> None:
+        drawn = quick_look(series, manifest, style)
+        if drawn is not None:
+            drawn.save(making / QUICK_LOOK)
+
+    _attempt(done, QUICK_LOOK, look)
+
+    def move(name: str, one: Framed) -> None:
+        made = cine(one, manifest, style)
+        if made is not None:
+            (making / name).write_bytes(made)
+
+    for name, one in cines(series):
+        _attempt(done, name, partial(move, name, one))
+
+
+def cines(series: Sequence[Framed]) -> Iterator[tuple[str, Framed]]:
+    """Yield the name of each moving picture with its series: the first is `cine.gif`, others bear their number."""
+    from daq.composition.quicklookcine import MOVING
+
+    moving = [(number, one) for number, one in enumerate(series, start=1) if one.kind in MOVING and len(one.slots) > 1]
+    for place, (number, one) in enumerate(moving):
+        yield ("cine.gif" if place == 0 else f"cine-{number:02d}.gif"), one
+
+
+def _write_verdict(done: Finished, making: Path, why_none: str) -> None:
+    told = done.verdict.to_json() if done.verdict is not None else {"grade": None, "sentences": [], "checks": []}
+    body = {"schema": "study-verdict/1", **told, "problems": done.problems, "series": done.series}
+    if why_none:
+        body["no_pictures"] = why_none
+    (making / VERDICT).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def _attempt(done: Finished, what: str, work: Callable[[], object]) -> None:
+    """Do a part of the work. What it raises becomes a sentence, and the other parts go on."""
+    try:
+        work()
+    except ScandaqError as why:
+        done.problems.append(f"{what}: {why}")
+    except OSError:
+        raise
+    except Exception as why:  # noqa: BLE001 - a fault of this program in one picture must not cost the others
+        _LOG.exception("%s of %s", what, done.directory)
+        done.problems.append(f"{what}: unexpected {type(why).__name__}, a fault of this program")
