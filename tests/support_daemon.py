@@ -54,9 +54,9 @@ collimator = { ability = "collimator" }
 """
 
 
-def step(name: str, *lines: str, stop: str = 'stop.time = "60 s"') -> str:
+def step(name: str, *lines: str, stop: str = 'stop.time = "60 s"', view: str = "ANT") -> str:
     """Return one stationary step of a protocol; `lines` are further keys."""
-    return "\n".join(["[[steps]]", f'name = "{name}"', 'view = "ANT"', stop, 'stop.host = "120 s"', *lines, ""])
+    return "\n".join(["[[steps]]", f'name = "{name}"', f'view = "{view}"', stop, 'stop.host = "120 s"', *lines, ""])
 
 
 def sweep(name: str, *lines: str, end_mm: int = 400, speed: str = "200 mm/min") -> str:

@@ -125,7 +125,9 @@ class Daemon:
     # Parts
 
     def _equipment(self) -> equipment.Equipment:
-        return equipment.Equipment(self._site, self._scanner, self._instruments, self.hardware.collimator)
+        return equipment.Equipment(
+            self._site, self._scanner, self._instruments, self.hardware.collimator, self.hardware.places
+        )
 
     def _around(self) -> Around:
         return Around(self.machine, self.bus, self.alarms, self.hardware.motion, self._run_ended, self._run_hashed)

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a station has to acquire with. `collimator` tells what is sensed, None where nothing senses it."""
+    """What a station has to acquire with.
+
+    `collimator` tells what is sensed, None where nothing senses it; `places` where axes stand, by name, those that say.
+    """
 
     site: Site
     scanner: ScannerProfile | None
     instruments: dict[str, tuple[Plug, InstrumentProfile]]
     collimator: Callable[[], Awaitable[str | None]]
+    places: Callable[[], Awaitable[dict[str, float]]]
 
 
 def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentProfile]]:

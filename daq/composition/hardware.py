@@ -51,6 +51,10 @@ class Hardware:
         sensed = {await device.sensed() for device in self._of(Collimator).values()}
         return sensed.pop() if len(sensed) == 1 else None
 
+    async def places(self) -> dict[str, float]:
+        """Return where axes stand, by the scanner profile's names, mm or degrees; those that do not say are missing."""
+        return {sample.axis: sample.position for sample in await self.motion.where.now()}
+
     async def lower_voltage(self, name: str | None) -> dict[str, Any]:
         """Lower one supply to nothing, or all of them at once; return what each said. Always allowed."""
         return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, within_s=_LOWER_S)}

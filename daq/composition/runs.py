@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import acquisition_id, output_directory
+from daq.composition.facing import GANTRY, require_facing
 from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.composition.studies import linked
@@ -53,9 +54,13 @@ class Planner:
     async def planned(self, request: Prepare, actor: Actor) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it."""
         loaded = await asyncio.to_thread(self.load, request.protocol)
+        loaded = replace(loaded, protocol=loaded.protocol.of_session(request.session))
         study = await linked(self._equipment.site.storage, self._catalogue.find, request, loaded.protocol)
         request = study.completed(request)
         overrides = await judged(self._equipment, loaded, request)
+        gantry_deg = (await self._equipment.places()).get(GANTRY)
+        lies = study.reference.patient_orientation
+        require_facing(loaded.protocol, self._equipment.scanner, lies, gantry_deg)
         site = self._equipment.site
         identity = acquisition_id()
         directory = output_directory(None, str(site.storage), identity)
@@ -71,7 +76,7 @@ class Planner:
             raise
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
-            protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), hand_overs={},
+            protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
         )  # fmt: skip
         about = {"sha256": loaded.sha256, "state": loaded.state}
         try:
@@ -92,6 +97,7 @@ class Planner:
         protocol, wrong = checked(text, Path(f"{entry.protocol_id}.toml"))
         if protocol is None:
             raise UnexpectedError(f"the protocol in the journal: {'; '.join(map(str, wrong))}")
+        protocol = protocol.of_session(entry.session)
         about = {"sha256": hashlib.sha256(text).hexdigest(), "state": "as it was when the run began"}
         papers = Papers(self._equipment.site.state_folder, entry.run, directory)
         await asyncio.to_thread(papers.load)

@@ -15,7 +15,7 @@ DEADLINE_S = 15.0
 PROTOCOLS = (
     protocol("still", step("view")),
     protocol("bed", sweep("whole body"), kind="whole_body"),
-    protocol("begins-turned", step("side", 'set.gantry = "80 deg"')),
+    protocol("begins-turned", step("side", 'set.gantry = "80 deg"', view="RLAT")),
 )
 
 

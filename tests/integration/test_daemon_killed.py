@@ -15,8 +15,8 @@ PROTOCOLS = (
     protocol("two", step("first", stop='stop.time = "2 s"'), step("second", stop='stop.time = "2 s"')),
     protocol("by-hand", step("first", stop='stop.time = "1 s"'), step("second", 'start = "manual"')),
     protocol("bed", sweep("whole body"), kind="whole_body"),
-    protocol("turns", step("front", stop='stop.time = "1 s"'), step("side", 'set.gantry = "80 deg"')),
-    protocol("begins-turned", step("side", 'set.gantry = "80 deg"')),
+    protocol("turns", step("front", stop='stop.time = "1 s"'), step("side", 'set.gantry = "80 deg"', view="RLAT")),
+    protocol("begins-turned", step("side", 'set.gantry = "80 deg"', view="RLAT")),
 )
 
 

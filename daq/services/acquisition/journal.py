@@ -43,6 +43,8 @@ class Entry:
     protocol_id: str | None = None
     protocol: str | None = None
     protocol_folder: str | None = None
+    session: int = 1
+    """Of the protocol: its steps are those of this session alone."""
     step: int = 0
     steps: int = 0
     step_name: str = ""
