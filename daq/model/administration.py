@@ -6,41 +6,20 @@ Activities are MBq, times are aware `datetime`. Calibrator times are those of th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
-from typing import Any, Literal, Self, get_args, get_type_hints
+from datetime import datetime
+from typing import Any, Self
 
-from daq.errors import RefusedError, ScandaqError
+from daq.errors import RefusedError
+from daq.model.activity import activity_mbq
+from daq.model.administration_rules import NEEDED, TIMES, Arms, BreastFeeding, Pregnancy, Route, decayed_mbq, findings
 from daq.model.finding import Finding, errors
-from daq.model.finding import error as wrong
-from daq.model.finding import warning as doubtful
-from daq.model.nuclide_table import nuclide as find_nuclide
-from daq.model.patient import is_opaque_key
+from daq.model.given import Injection, Intervention, Side
+from daq.model.given import to_json as part_json
 
-Route = Literal[
-    "intravenous", "oral", "inhalation", "subcutaneous", "intradermal", "intra-arterial", "intrathecal",
-    "intracavitary", "intraperitoneal", "intra-articular", "other",
-]  # fmt: skip
-Side = Literal["left", "right", "both", "midline", "not applicable"]
-Pregnancy = Literal["not applicable", "excluded", "possible", "pregnant", "unknown"]
-BreastFeeding = Literal["not applicable", "no", "yes", "unknown"]
-Arms = Literal["up", "down", "one up", "unknown"]
-
-_MOST_TEXT = 500
-_DAY_S = 86_400.0
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "assayed_mbq": (0.001, 100_000.0, "MBq"),
-    "residual_mbq": (0.0, 100_000.0, "MBq"),
-    "calibrator_offset_s": (-_DAY_S, _DAY_S, "s"),
-    "weight_kg": (0.2, 650.0, "kg"),
-    "height_m": (0.2, 2.8, "m"),
-    "glucose_mmol_per_l": (0.5, 60.0, "mmol/l"),
-    "uptake_s": (0.0, 14 * _DAY_S, "s"),
-    "bed_limit_kg": (1.0, 1000.0, "kg"),
-}
-"""What is taken for a slip of the pen outside of it: the largest therapies, the smallest and the heaviest patients."""
+_WITH_UNIT = {"assayed": "assayed_mbq", "residual": "residual_mbq"}
+"""Keys of texts with a unit, such as `assayed = "600 MBq"`, and the field that each stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +27,9 @@ class AdministrationRecord:
     """One administration. Frozen; `injected_now` and `with_residual` return the next version.
 
     `uptake_s` is the planned time from injection to acquisition. `extravasation` and `injection_site_view` are None
-    until somebody has looked. Raise `RefusedError` with every error in words; `findings` also has what is doubtful.
+    until somebody has looked. `injections` are those of a dose that was given at several places, `interventions` drugs
+    and efforts that change what is seen, `voided_ml` what was voided between two views of the bladder. Raise
+    `RefusedError` with every error in words; `findings` also has what is doubtful.
     """
 
     key: str
@@ -77,6 +58,9 @@ class AdministrationRecord:
     bed_limit_kg: float | None = None
     extravasation: bool | None = None
     injection_site_view: bool | None = None
+    injections: tuple[Injection, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    voided_ml: float | None = None
 
     def __post_init__(self) -> None:
         found = errors(self.findings())
@@ -85,8 +69,12 @@ class AdministrationRecord:
 
     def findings(self) -> list[Finding]:
         """Return what is wrong with the record, and what a person should look at."""
-        found = [*_of_texts(self), *_of_choices(self), *_of_numbers(self), *_of_times(self)]
-        return found if errors(found) else [*found, *_of_activities(self), *_of_the_patient(self)]
+        return findings(self)
+
+    @property
+    def doubts(self) -> list[str]:
+        """Return in words what a person should look at."""
+        return [f"{finding.key}: {finding.reason}" for finding in findings(self)]
 
     def injected_now(self, now: datetime) -> Self:
         """Return the record with `now` as the time of injection. Refused where there is one already."""
@@ -97,6 +85,18 @@ class AdministrationRecord:
     def with_residual(self, residual_mbq: float, residual_at: datetime) -> Self:
         """Return the record with what was left in the syringe, measured on the same calibrator."""
         return replace(self, residual_mbq=residual_mbq, residual_at=residual_at)
+
+    def amended(self, changes: Mapping[str, Any]) -> Self:
+        """Return the record with other values, given as plain data. Raise `RefusedError`: the key never changes."""
+        if "key" in changes:
+            raise RefusedError("administration record: its key cannot be changed")
+        return type(self).from_json({**self.to_json(), **_units(changes)})
+
+    def replaced_by(self, changes: Mapping[str, Any]) -> list[str]:
+        """Return the names of what is known already and would be another value."""
+        now, then = self.to_json(), self.amended(changes).to_json()
+        unset = {field.name: field.default for field in fields(self)}
+        return [name for name, value in now.items() if value != then[name] and value not in (None, "", [], unset[name])]
 
     @property
     def net_mbq(self) -> float | None:
@@ -110,133 +110,62 @@ class AdministrationRecord:
         """
         if self.injected_at is None or self.residual_mbq is None or self.residual_at is None:
             return None
-        residual = _decayed_mbq(self, self.residual_mbq, self.residual_at, when)
-        return _decayed_mbq(self, self.assayed_mbq, self.assayed_at, when) - residual
+        residual = decayed_mbq(self, self.residual_mbq, self.residual_at, when)
+        return decayed_mbq(self, self.assayed_mbq, self.assayed_at, when) - residual
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain data; times as RFC 3339 with their zone."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in told.items()}
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
-        """Return the record of what `to_json` gave. Raise `RefusedError`: unknown keys, missing ones, wrong kinds."""
+        """Return the record of what `to_json` gave. Raise `RefusedError`: unknown keys, missing ones, wrong kinds.
+
+        `assayed` and `residual` may stand in place of `assayed_mbq` and `residual_mbq`, as texts with a unit.
+        """
+        told = _units(told)
         known = {field.name for field in fields(cls)}
-        unknown, missing = sorted(set(told) - known), sorted(_NEEDED - set(told))
+        unknown, missing = sorted(set(told) - known), sorted(NEEDED - set(told))
         if unknown or missing:
             what = [f"unknown {', '.join(unknown)}"] * bool(unknown) + [f"missing {', '.join(missing)}"] * bool(missing)
             raise RefusedError(f"administration record: {'; '.join(what)}")
-        values: dict[str, Any] = {key: _time(key, value) if key in _TIMES else value for key, value in told.items()}
-        return cls(**values)
+        return cls(**{key: _read(key, value) for key, value in told.items()})
 
 
-def _host_time(record: AdministrationRecord, shown_at: datetime) -> datetime:
-    """Return the time of this host when the calibrator showed `shown_at`."""
-    return shown_at - timedelta(seconds=record.calibrator_offset_s)
+def _plain(value: object) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case tuple():
+            return [part_json(part) for part in value]
+        case _:
+            return value
 
 
-def _decayed_mbq(record: AdministrationRecord, activity_mbq: float, shown_at: datetime, when: datetime) -> float:
-    """Return what an activity that was measured when the calibrator showed `shown_at` is at `when`."""
-    after_s = (when - _host_time(record, shown_at)).total_seconds()
-    return activity_mbq * find_nuclide(record.nuclide).activity_factor(after_s)
+def _units(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with activities in MBq where they are texts with a unit."""
+    found = dict(told)
+    for text, field in _WITH_UNIT.items():
+        if text in found and field in found:
+            raise RefusedError(f"administration record: {text} and {field} say the same: one of them is enough")
+        if text in found:
+            try:
+                found[field] = activity_mbq(found.pop(text))
+            except RefusedError as why:
+                raise RefusedError(f"administration record: {text}: {why}") from None
+    return found
 
 
-_TIMES = ("assayed_at", "residual_at", "injected_at")
-_TEXTS = ("agent", "lot", "operator", "site", "calibrator_id", "preparation")
-_CHOICES: dict[str, Any] = {
-    "route": Route, "side": Side, "pregnancy": Pregnancy, "breast_feeding": BreastFeeding, "arms": Arms,
-}  # fmt: skip
-_FLAGS = ("extravasation", "injection_site_view")
-_NEEDED = {"key", "nuclide", "agent", "lot", "assayed_mbq", "assayed_at", "operator", "route"}
-_OPTIONAL = {name for name, kind in get_type_hints(AdministrationRecord).items() if type(None) in get_args(kind)}
+def _read(key: str, value: object) -> Any:
+    kind = _PARTS.get(key)
+    if kind is None:
+        return _time(key, value) if key in TIMES else value
+    if not isinstance(value, list | tuple):
+        raise RefusedError(f"administration record: {key} must be a list")
+    return tuple(kind.from_json(part) for part in value)
 
 
-def _of_texts(record: AdministrationRecord) -> Iterator[Finding]:
-    if not is_opaque_key(record.key) or not record.key.startswith("a-"):
-        yield Finding("key", "not shown", "must be a- and 26 random letters or digits")
-    for name in _TEXTS:
-        text = getattr(record, name)
-        if not isinstance(text, str):
-            yield wrong(name, text, "must be a text")
-        elif len(text) > _MOST_TEXT:
-            yield wrong(name, text, f"{len(text)} characters, at most {_MOST_TEXT}")
-        elif name in _NEEDED and not text.strip():
-            yield wrong(name, text, "is empty")
-
-
-def _of_choices(record: AdministrationRecord) -> Iterator[Finding]:
-    for name, choice in _CHOICES.items():
-        if getattr(record, name) not in get_args(choice):
-            yield wrong(name, getattr(record, name), f"possible are {', '.join(get_args(choice))}")
-    for name in _FLAGS:
-        if not isinstance(getattr(record, name), bool | None):
-            yield wrong(name, getattr(record, name), "must be true, false or not known")
-    try:
-        find_nuclide(str(record.nuclide))
-    except ScandaqError as why:
-        yield wrong("nuclide", record.nuclide, str(why))
-
-
-def _of_numbers(record: AdministrationRecord) -> Iterator[Finding]:
-    for name, (low, high, unit) in _RANGES.items():
-        value = getattr(record, name)
-        if value is None and name in _OPTIONAL:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            yield wrong(name, value, f"must be a number of {unit}")
-        elif not low <= value <= high:
-            yield wrong(name, value, f"must lie between {low:g} and {high:g} {unit}")
-
-
-def _of_times(record: AdministrationRecord) -> Iterator[Finding]:
-    for name in _TIMES:
-        value = getattr(record, name)
-        if value is None and name in _OPTIONAL:
-            continue
-        if not isinstance(value, datetime):
-            yield wrong(name, value, "must be a date and time")
-        elif value.utcoffset() is None:
-            yield wrong(name, value, "has no time zone")
-    if (record.residual_mbq is None) != (record.residual_at is None):
-        yield Finding("residual", "half", "an activity and its time belong together")
-
-
-def _of_activities(record: AdministrationRecord) -> Iterator[Finding]:
-    """Judge times and activities against each other; every one of them is sound by itself."""
-    assayed_at = _host_time(record, record.assayed_at)
-    if record.injected_at is not None:
-        ten_s = 10 * find_nuclide(record.nuclide).half_life_s
-        if abs((record.injected_at - assayed_at).total_seconds()) > ten_s:
-            yield wrong("injected_at", record.injected_at, "more than ten half-lives from the assay")
-        elif record.injected_at < assayed_at:
-            yield doubtful("injected_at", record.injected_at, "before the assay: is that a calibration for later?")
-    if record.residual_mbq is not None and record.residual_at is not None:
-        yield from _of_residual(record, record.residual_mbq, record.residual_at)
-
-
-def _of_residual(record: AdministrationRecord, residual_mbq: float, residual_at: datetime) -> Iterator[Finding]:
-    measured_at = _host_time(record, residual_at)
-    if residual_at < record.assayed_at:
-        yield wrong("residual_at", residual_at, "before the assay")
-        return
-    if record.injected_at is not None and measured_at < record.injected_at:
-        yield wrong("residual_at", residual_at, "before the injection: what is left is measured after it")
-    left_mbq = _decayed_mbq(record, record.assayed_mbq, record.assayed_at, measured_at)
-    if residual_mbq >= left_mbq:
-        yield wrong("residual_mbq", residual_mbq, f"not less than the {left_mbq:.3g} MBq that there were by then")
-
-
-def _of_the_patient(record: AdministrationRecord) -> Iterator[Finding]:
-    if record.weight_kg is not None and record.bed_limit_kg is not None and record.weight_kg > record.bed_limit_kg:
-        yield wrong("weight_kg", record.weight_kg, f"above the {record.bed_limit_kg:g} kg that the bed carries")
-    if record.pregnancy in ("possible", "pregnant", "unknown"):
-        yield doubtful("pregnancy", record.pregnancy, "to be cleared with the physician before the injection")
-    if record.breast_feeding in ("yes", "unknown"):
-        yield doubtful("breast_feeding", record.breast_feeding, "to be cleared with the physician before the injection")
-    if record.extravasation:
-        yield doubtful("extravasation", value=True, reason="the net activity overstates what went into circulation")
-    if record.injected_at is not None and record.residual_mbq is None:
-        yield doubtful("residual_mbq", "absent", "until it is measured the net activity is not known")
+_PARTS: dict[str, type[Injection | Intervention]] = {"injections": Injection, "interventions": Intervention}
 
 
 def _time(key: str, value: object) -> object:

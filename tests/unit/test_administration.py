@@ -203,3 +203,77 @@ def test_where_there_is_no_file_it_is_said(tmp_path: Path) -> None:
 
 def test_keys_are_random() -> None:
     assert record(key=new_administration_key()).key != record(key=new_administration_key()).key
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "typed", "meant"),
+    [
+        ("Tc-99m", 0.6, "0.6 GBq are 600 MBq"), ("Tc-99m", 600_000.0 / 10, "60000 kBq are 60 MBq"),
+        ("Tl-201", 3.0, "3 mCi are 111 MBq"), ("F-18", 0.37, "0.37 GBq are 370 MBq"),
+    ],
+)  # fmt: skip
+def test_an_activity_in_the_wrong_unit_is_refused_with_what_was_meant(nuclide: str, typed: float, meant: str) -> None:
+    with pytest.raises(RefusedError, match="nobody is given") as why:
+        record(nuclide=nuclide, agent="any", assayed_mbq=typed)
+    assert meant in str(why.value)
+
+
+def test_millicuries_of_a_bone_tracer_are_doubtful() -> None:
+    (doubt,) = record(assayed_mbq=20.0, pregnancy="excluded", breast_feeding="no").doubts
+    assert "300 to 740 MBq of HDP" in doubt
+    assert "20 mCi are 740 MBq" in doubt
+    assert not record(assayed_mbq=600.0, pregnancy="excluded", breast_feeding="no").doubts
+
+
+@pytest.mark.parametrize(("text", "mbq"), [("600 MBq", 600.0), ("0.6 GBq", 600.0), ("600000 kBq", 600.0)])
+def test_an_activity_may_be_given_with_its_unit(text: str, mbq: float) -> None:
+    told = {key: value for key, value in record().to_json().items() if key != "assayed_mbq"}
+    assert AdministrationRecord.from_json({**told, "assayed": text}).assayed_mbq == pytest.approx(mbq)
+
+
+@pytest.mark.parametrize(("text", "why"), [("600", "has no unit"), ("16 mCi", "600 MBq"), ("6 min", "measures time")])
+def test_an_activity_without_its_unit_or_with_that_of_something_else_is_refused(text: str, why: str) -> None:
+    told = {key: value for key, value in record().to_json().items() if key != "assayed_mbq"}
+    with pytest.raises(RefusedError, match=why):
+        AdministrationRecord.from_json({**told, "assayed": text})
+
+
+def test_several_injections_and_drugs_are_kept_and_read_back() -> None:
+    told = {
+        **record().to_json(),
+        "injections": [
+            {"site": "periareolar", "side": "left", "volume_ml": 0.2, "activity_mbq": 20.0, "at": INJECTED.isoformat()},
+            {"site": "peritumoral", "side": "left"},
+        ],
+        "interventions": [{"what": "furosemide", "dose": "40 mg", "at": RESIDUAL.isoformat()}],
+    }  # fmt: skip
+    made = AdministrationRecord.from_json(told)
+    assert made.injections[0].volume_ml == 0.2
+    assert made.interventions[0].at == RESIDUAL
+    assert AdministrationRecord.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ({"injections": [{"side": "left"}]}, "site is needed"),
+        ({"injections": [{"site": "axilla", "side": "top"}]}, r"injections\[0\].side"),
+        ({"injections": [{"site": "axilla", "volume_ml": -1}]}, "above 0 and up to 100 ml"),
+        ({"injections": [{"site": "axilla"}] * 21}, "at most 20"),
+        ({"injections": {"site": "axilla"}}, "must be a list"),
+        ({"interventions": [{"what": "furosemide"}]}, "needs its time"),
+        ({"interventions": [{"what": "furosemide", "at": "2026-11-22T10:00"}]}, "has no time zone"),
+    ],
+)
+def test_parts_that_make_no_sense_are_refused_with_their_place(part: dict[str, Any], why: str) -> None:
+    with pytest.raises(RefusedError, match=why):
+        AdministrationRecord.from_json({**record().to_json(), **part})
+
+
+def test_an_amendment_tells_what_it_would_replace_and_never_changes_the_key() -> None:
+    first = whole()
+    changes = {"residual": "18 MBq", "extravasation": True, "site": "antecubital"}
+    assert first.replaced_by(changes) == ["residual_mbq"]
+    assert first.amended(changes).residual_mbq == 18.0
+    with pytest.raises(RefusedError, match="key cannot be changed"):
+        first.amended({"key": "a-" + "c" * 26})
