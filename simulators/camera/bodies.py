@@ -8,14 +8,23 @@ from types import MappingProxyType
 from typing import Any
 
 from daq.errors import UsageError
-from simulators.camera.body import Body
+from simulators.camera.body import Body, Organ, organ
 from simulators.camera.heart import Ecg
+from simulators.camera.model import Shape, Source
+from simulators.camera.phantoms import breast, flood, iec, jaszczak, octants, plain, syringe, thigh, thyroid
 from simulators.camera.skeleton import skeleton
+from simulators.camera.solids import Form, Solid, ball, block, disc, point
+from simulators.camera.torso import blood_pool, myocardium, renal, sentinel_node
 from simulators.pet.options import numbers_of
 
 Maker = Callable[..., Body]
 BODIES: MappingProxyType[str, tuple[Maker, tuple[str, ...]]] = MappingProxyType({
-    "skeleton": (skeleton, ("lesions", "bone")),
+    "skeleton": (skeleton, ("lesions", "bone")), "blood-pool": (blood_pool, ()),
+    "myocardium": (myocardium, ("defect",)),
+    "sentinel-node": (sentinel_node, ("node",)), "renal": (renal, ("left",)), "breast": (breast, ("lesion",)),
+    "thyroid": (thyroid, ("uptake", "nodule")), "thigh": (thigh, ("share",)), "syringe": (syringe, ("share", "neck")),
+    "octants": (octants, ("water", "background")), "jaszczak": (jaszczak, ("hot",)), "iec": (iec, ("ratio",)),
+    "flood": (flood, ("width", "length", "depth")), "plain": (plain, ()),
 })  # fmt: skip
 """Name -> what makes it, and its own numbers."""
 BODY_HELP = (
@@ -48,6 +57,40 @@ def parse_body(text: str) -> Asked:
     if colon:
         body = replace(body, organs=tuple(replace(one, nuclide=nuclide) for one in body.organs))
     return Asked(body, values["mbq"], values.get("after_s", body.after_s))
+
+
+TRANSMISSION_HELP = (
+    "a sheet on the other side of the patient, that turns with a head: NUCLIDE,mbq=A and head=N (default 0), width,"
+    " height (default 600 by 420 mm), distance of the sheet from the axis (default 300 mm)"
+)
+
+
+def parse_transmission(text: str) -> tuple[int, Organ, float]:
+    """Return head, sheet and MBq of `NUCLIDE,mbq=A,...`. Raises `UsageError`, `MissingError`."""
+    nuclide, _, numbers = text.partition(",")
+    may = ("head", "width", "height", "distance")
+    values = numbers_of("--transmission", text, numbers, needed=("mbq",), may=may)
+    head = values.get("head", 0.0)
+    if not head.is_integer():
+        raise UsageError(f"--transmission {text}: head must be whole")
+    half = values.get("width", 600.0) / 2, values.get("height", 420.0) / 2, 0.0
+    sheet = block((0.0, 0.0, -values.get("distance", 300.0)), half)
+    return int(head), organ("transmission source", [sheet], nuclide=nuclide), values["mbq"]
+
+
+def lying(source: Source, mbq: float) -> Organ:
+    """Return a source that lies on the bed with a body into which `mbq` were injected. Raises `UsageError`."""
+    if mbq <= 0:
+        raise UsageError("--activity with --body: mbq of the body must be above zero")
+    x, y, z = source.size_mm
+    solid = {
+        Shape.POINT: lambda: point(source.position_mm), Shape.SPHERE: lambda: ball(source.position_mm, x),
+        Shape.LINE: lambda: Solid(Form.BLOCK, source.position_mm, (0.0, 0.0, x, 0.0, 0.0, y, 0.0, 0.0, z)),
+        Shape.CYLINDER: lambda: disc(source.position_mm, (x, x, y)),
+        Shape.BOX: lambda: block(source.position_mm, source.size_mm),
+    }[source.shape]()  # fmt: skip
+    name = f"{source.shape.name.lower()} of --activity"
+    return organ(name, [solid], source.activity_bq / 1e6 / mbq, nuclide=source.nuclide)
 
 
 def parse_ecg(text: str | None) -> Ecg | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,13 @@ from simulators.camera.solids import Solid
 from simulators.pet.model import Position
 
 Floats = npt.NDArray[np.float64]
+Stuff = tuple[tuple[Solid, float], ...]
+"""Solids with their densities over water's."""
 
 DENSITY_STEPS = 64
-"""Codes of the grid per density of water: the densest that it holds is 4 times as dense."""
+"""Codes of the grid per density of water: the densest that it holds is just below twice as dense."""
+COLD = 128
+"""What is added to the code where no activity is."""
 MOST_VOXELS = 64 << 20
 MOST_ORGANS = 200
 AIR, LUNG, FAT, WATER, SPONGY, BONE = 0.0, 0.26, 0.93, 1.0, 1.18, 1.6
@@ -74,8 +79,8 @@ class Body:
     """Organs, and what attenuates: solids with their densities over water's, later ones in place of earlier ones.
 
     `after_s`: how long after the injection it is usually looked at. `leads`: it is long, and its head or feet, which
-    goes first, lies `LEAD_MM` before the middle of the detectors while the bed is at 0; the others lie with their 0
-    there.
+    goes first, lies `stage.LEAD_MM` before the middle of the detectors while the bed is at 0; the others lie with
+    their 0 there. `cold`: where nothing is, whatever organ it lies in; only within what attenuates.
     """
 
     name: str
@@ -84,10 +89,11 @@ class Body:
     voxel_mm: float = 6.0
     after_s: float = 0.0
     leads: bool = False
+    cold: tuple[Solid, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.organs) <= MOST_ORGANS:
-            raise UsageError(f"body {self.name}: has {len(self.organs)} organs; 1 to {MOST_ORGANS}")
+        if len(self.organs) > MOST_ORGANS:
+            raise UsageError(f"body {self.name}: has {len(self.organs)} organs; at most {MOST_ORGANS}")
 
     def and_also(self, organs: Iterable[Organ], stuff: Iterable[tuple[Solid, float]] = ()) -> Body:
         """Return it with more organs, and more that attenuates."""
@@ -95,7 +101,7 @@ class Body:
 
     def grid(self) -> Grid:
         """Return its densities on a grid. Raises `UsageError` for a grid that is too large."""
-        return Grid.of(self.stuff, self.voxel_mm)
+        return _grid(self.stuff, self.voxel_mm, self.cold)
 
     def span_mm(self) -> tuple[float, float]:
         """Return between which z it lies: all its organs and all that attenuates."""
@@ -113,7 +119,7 @@ class Grid:
     voxel_mm: float
 
     @classmethod
-    def of(cls, stuff: tuple[tuple[Solid, float], ...], voxel_mm: float) -> Grid:
+    def of(cls, stuff: Stuff, voxel_mm: float, cold: tuple[Solid, ...] = ()) -> Grid:
         """Return what solids make: a cube has the density of the last solid that its middle lies in."""
         if not stuff:
             return cls(np.zeros((1, 1, 1), np.uint8), (0.0, 0.0, 0.0), voxel_mm)
@@ -126,16 +132,33 @@ class Grid:
         if int(np.prod(counts)) > MOST_VOXELS:
             raise UsageError(f"a grid of {counts[0]} x {counts[1]} x {counts[2]} voxels; at most {MOST_VOXELS}")
         codes = np.zeros(tuple(counts[::-1]), np.uint8)
-        for (solid, density), centre, half in zip(stuff, centres, halves, strict=True):
-            begin = np.maximum(np.floor((centre - half - low) / voxel_mm).astype(int), 0)
-            end = np.minimum(np.ceil((centre + half - low) / voxel_mm).astype(int) + 1, counts)
-            x, y, z = (low[k] + (np.arange(begin[k], end[k]) + 0.5) * voxel_mm for k in range(3))
-            places = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-            part = codes[begin[2] : end[2], begin[1] : end[1], begin[0] : end[0]]
-            part[solid.holds(places)] = min(round(density * DENSITY_STEPS), 255)
+        for solid, density in stuff:
+            part, held = _held(solid, codes, low, voxel_mm)
+            part[held] = min(round(density * DENSITY_STEPS), COLD - 1)
+        for solid in cold:
+            part, held = _held(solid, codes, low, voxel_mm)
+            part[held] |= COLD
         return cls(codes, (float(low[0]), float(low[1]), float(low[2])), voxel_mm)
 
     @property
     def numbers(self) -> Floats:
         """Return it as the compiled loops take it: corner, edge, the densest code."""
-        return np.array([*self.low_mm, self.voxel_mm, float(self.codes.max())])
+        return np.array([*self.low_mm, self.voxel_mm, float((self.codes & (COLD - 1)).max())])
+
+
+@lru_cache(maxsize=8)
+def _grid(stuff: Stuff, voxel_mm: float, cold: tuple[Solid, ...]) -> Grid:
+    """Return a grid, which nobody changes, once for all runs."""
+    return Grid.of(stuff, voxel_mm, cold)
+
+
+def _held(
+    solid: Solid, codes: npt.NDArray[np.uint8], low_mm: Floats, voxel_mm: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Return the part of the grid around a solid, and which of its cubes have their middle in the solid."""
+    middle, half = np.array(solid.centre_mm), solid.half_mm
+    begin = np.maximum(np.floor((middle - half - low_mm) / voxel_mm).astype(int), 0)
+    end = np.minimum(np.ceil((middle + half - low_mm) / voxel_mm).astype(int) + 1, codes.shape[::-1])
+    x, y, z = (low_mm[k] + (np.arange(begin[k], end[k]) + 0.5) * voxel_mm for k in range(3))
+    places = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
+    return codes[begin[2] : end[2], begin[1] : end[1], begin[0] : end[0]], solid.holds(places)

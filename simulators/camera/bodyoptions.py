@@ -8,7 +8,7 @@ from typing import Any
 
 from daq.errors import UsageError
 from daq.model.geometry import PatientOrientation
-from simulators.camera.bodies import BODY_HELP, ECG_HELP
+from simulators.camera.bodies import BODY_HELP, ECG_HELP, TRANSMISSION_HELP
 from simulators.options import positive_float
 
 MOTION = "motion"
@@ -43,6 +43,7 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--orders", type=int, default=2, metavar="N", help="scatterings in the body, 0 for none (default %(default)s)"
     )
+    parser.add_argument("--transmission", action="append", default=[], metavar="TEXT", help=TRANSMISSION_HELP)
     parser.add_argument("--ecg", metavar="TEXT", help=ECG_HELP)
     parser.add_argument("--beats", type=Path, metavar="FILE", help="JSON lines: the truth about every beat of a run")
 
@@ -51,7 +52,7 @@ def without_bodies(arguments: argparse.Namespace) -> None:
     """Refuse options that mean nothing without a body. Raises `UsageError`."""
     given: dict[str, Any] = {
         "--motion-file": arguments.motion_file, "--still": arguments.still, "--ecg": arguments.ecg,
-        "--beats": arguments.beats, "--move": arguments.move,
+        "--beats": arguments.beats, "--move": arguments.move, "--transmission": arguments.transmission,
     }  # fmt: skip
     for name, value in given.items():
         if value:

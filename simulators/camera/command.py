@@ -117,15 +117,15 @@ def front_ends(scene: Scene, count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def scene_of(arguments: argparse.Namespace, *, empty: bool = False) -> Scene:
-    """Return the scene that the options ask for, or one without sources, for a body.
+    """Return the scene that the options ask for; `empty`: without sources, for these lie on the bed with a body.
 
     Raises `UsageError`, `RefusedError`, `MissingError`.
     """
     mask = parse_mask(arguments.mask)
     sources: list[Source | Field] = [source for text in arguments.activity for source in parse_activity(text)]
     sources += [parse_field(text, mask) for text in arguments.field]
-    if empty and sources:
-        raise UsageError("--body: not with --activity or --field")
+    if empty and arguments.field:
+        raise UsageError("--body: not with --field")
     if not sources and not empty:
         raise UsageError("nothing decays: give --activity, e.g. point:Tc-99m,mbq=10, or --field Tc-99m,mbq=20")
     response = parse_settings("--response", arguments.response, Response)
@@ -138,7 +138,7 @@ def scene_of(arguments: argparse.Namespace, *, empty: bool = False) -> Scene:
             chosen=arguments.head,
             gantry_deg=arguments.gantry,
         ),
-        tuple(sources),
+        () if empty else tuple(sources),
         parse_medium(arguments.medium),
         parse_settings("--electronics", arguments.electronics, Electronics),
         seconds=arguments.seconds,

@@ -24,6 +24,8 @@ BEGAN, FULL, EMPTY, SYSTOLE, DIASTOLE = range(5)
 """Places in a beat: its R wave, volumes over the largest at its beginning and after systole, how long both take."""
 POSE_PLACES = 19
 
+COLD, DENSITY = 128, 127
+"""The bit of a code that says that there is no activity, and those that are its density: `body.COLD`."""
 _BALL, _ROD, _BLOCK = 0, 1, 2
 _CAVITY, _WALL = 1, 2
 _ALONG = 1e-9
@@ -99,6 +101,12 @@ def code_at(x: Any, y: Any, z: Any, grid: Any, codes: Any) -> Any:
 
 
 @spliced
+def is_cold(place: Any, grid: Any, codes: Any) -> Any:
+    """Tell whether a place has no activity, whatever solid it lies in."""
+    return code_at(place[0], place[1], place[2], grid, codes) >= COLD
+
+
+@spliced
 def crosses(at: Any, way: Any, size: Any, begin: Any, end: Any) -> Any:
     """Return where along a way it is between 0 and `size` of one axis, and between `begin` and `end`."""
     if abs(way) < _ALONG:
@@ -124,7 +132,7 @@ def depth_of(place: Any, way: Any, grid: Any, codes: Any, most: Any) -> Any:
         at = begin + (number + 0.5) * step
         i, j, k = np.int64(x + at * way[0]), np.int64(y + at * way[1]), np.int64(z + at * way[2])
         i, j, k = min(i, codes.shape[2] - 1), min(j, codes.shape[1] - 1), min(k, codes.shape[0] - 1)
-        summed += codes[k, j, i]
+        summed += codes[k, j, i] & DENSITY
         if summed > stop:
             break
     return summed * step * edge / 64.0
@@ -158,7 +166,7 @@ def wander(rng: Any, place: Any, way: Any, per_mm: Any, grid: Any, codes: Any) -
         code = code_at(place[0], place[1], place[2], grid, codes)
         if code < 0:
             return False
-        if unit(rng) * grid[DENSEST] < code:
+        if unit(rng) * grid[DENSEST] < (code & DENSITY):
             return True
     return False
 

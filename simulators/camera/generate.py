@@ -111,7 +111,7 @@ class Simulation:
     `recorded` and `lost` [16]: photons by head that were recorded, and that triggered and were not.
     """
 
-    def __init__(self, scene: Scene, seed: int, body: Set | None = None, *, base_ns: int = 0) -> None:
+    def __init__(self, scene: Scene, seed: int, body: Set | None = None) -> None:
         self._scene = scene
         numbers = [head.number for head in scene.heads]
         self._rng = {number: np.random.default_rng([seed, 0, number]) for number in numbers}
@@ -120,7 +120,7 @@ class Simulation:
         highest_kev = max((float(lines_of(name)[:, 0].max()) for name in names), default=0.0)
         self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
-        self._stage = Stage(body, self._heads, base_ns=base_ns) if body else None
+        self._stage = Stage(body, self._heads) if body else None
         self._turns_ps = body.turns_ps() if body else []
         self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
         if (per_s := self._per_s(scene.start_s)) > MOST_PER_S:
@@ -134,6 +134,12 @@ class Simulation:
     def lost(self) -> Ints:
         """Return the photons by head that triggered and were not recorded, up to the blocks that were yielded."""
         return self._dead[:, 2].copy()
+
+    def begin(self, now_ns: int) -> int:
+        """Let the time of the axes, by which they were told, be `now_ns` at the scene's beginning; return it."""
+        if self._stage is not None:
+            self._stage.base_ns = now_ns
+        return now_ns
 
     def blocks(self) -> Iterator[Photons]:
         """Yield the photons, once."""

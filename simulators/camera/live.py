@@ -98,8 +98,8 @@ class BodySupply:
         scan = self._scan
         heart = Heart(scan.ecg, scan.seed, scan.beats) if scan.ecg else None
         noise = np.random.default_rng([scan.seed, 2, *(head.number for head in scan.scene.heads)])
-        begin_ns = self._clock_ns() if scan.live else 0
-        simulation = Simulation(scan.scene, scan.seed, replace(scan.set, heart=heart), base_ns=begin_ns)
+        simulation = Simulation(scan.scene, scan.seed, replace(scan.set, heart=heart))
+        begin_ns = simulation.begin(self._clock_ns()) if scan.live else 0
         stretches = self._passing(begin_ns) if scan.live else simulation.stretches()
         end_ps = round(scan.scene.seconds * 1e12)
         try:

@@ -27,6 +27,7 @@ from simulators.camera.depths import (
     after_scattering,
     bent,
     depth_of,
+    is_cold,
     per_mm_at,
     pick,
     settle,
@@ -73,6 +74,20 @@ def from_head(place: Any, pose: Any, to_x: Any, to_y: Any, since: Any) -> None:
     z = place[1] - pose[SHIFT + 2] - since * pose[DRIFT + 2]
     for row in range(3):
         place[row] = pose[TURN + row] * x + pose[TURN + 3 + row] * y + pose[TURN + 6 + row] * z
+
+
+@spliced
+def emits(
+    rng: Any, solid: Any, volume: Any, place: Any, pose: Any, to_x: Any, to_y: Any, since: Any, grid: Any, codes: Any
+) -> Any:  # fmt: skip
+    """Put a place into a solid, as large as the heart makes it; return False where nothing is there to decay."""
+    if solid[BEAT] == _CAVITY and unit(rng) >= volume:
+        return False
+    settle(rng, solid, volume, place)
+    if solid[FIXED] > 0.0:
+        from_head(place, pose, to_x, to_y, since)
+        return True
+    return not is_cold(place, grid, codes)
 
 
 @spliced
@@ -154,15 +169,12 @@ def observe(
         since = unit(rng) * length_ps
         solid = solids[pick(rng, upto)]
         volume = volume_at(since, beats) if solid[BEAT] > 0.0 else 1.0
-        if solid[BEAT] == _CAVITY and unit(rng) >= volume:
-            continue
-        settle(rng, solid, volume, place)
         line = pick_line(rng, lines)
         energy, flags = lines[line, LINE_KEV], 0
         to_x, to_y = math.sin(pose[ANGLE] + since * pose[TURNING]), math.cos(pose[ANGLE] + since * pose[TURNING])
         way = facing(pose, to_x, to_y)
-        if solid[FIXED] > 0.0:
-            from_head(place, pose, to_x, to_y, since)
+        if not emits(rng, solid, volume, place, pose, to_x, to_y, since, grid, codes):
+            continue
         if orders > 0:
             energies[0], flags = energy, _SCATTERED
             energy = scattered(rng, place, way, orders, ways, energies, water, grid, codes)

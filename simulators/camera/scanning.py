@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing, nullcontext
+from dataclasses import replace
 
 from daq.errors import UsageError
 from daq.model.geometry import PatientOrientation
 from daq.model.scanner import ScannerProfile
 from device_profiles.scanners import load_scanner
 from simulators.camera.axes import Axes, Listener, read_motion
-from simulators.camera.bodies import parse_body, parse_ecg
+from simulators.camera.bodies import lying, parse_body, parse_ecg, parse_transmission
+from simulators.camera.body import Stuff
 from simulators.camera.bodyoptions import MOTION
 from simulators.camera.live import BodySupply, Scan
 from simulators.camera.model import Scene, SimulatedHead
-from simulators.camera.stage import Lies, Move, Place, Set
+from simulators.camera.options import parse_activity
+from simulators.camera.solids import disc
+from simulators.camera.stage import WATER_PER_MM, Lies, Move, Place, Set
 from simulators.camera.truthfile import write_photons
 from simulators.options import Service
-from simulators.pet.options import numbers_of
+from simulators.pet.options import numbers_of, parse_medium
 from simulators.serve import Server
 from simulators.supply import Instrument
 
@@ -61,9 +65,30 @@ def set_of(arguments: argparse.Namespace, scanner: ScannerProfile, heads: tuple[
     if not 0 <= arguments.orders <= _MOST_ORDERS:
         raise UsageError(f"--orders {arguments.orders}: from 0 to {_MOST_ORDERS}")
     start = {"bed": arguments.bed, gantry: arguments.gantry}
+    sources = [lying(source, found.mbq) for text in arguments.activity for source in parse_activity(text)]
+    body = replace(found.body, organs=(*found.body.organs, *sources), stuff=(*_bath(arguments), *found.body.stuff))
     return Set(
-        found.body, found.mbq, found.after_s, heads, places, axes, lies, start, arguments.times, arguments.orders
+        body,
+        found.mbq,
+        found.after_s,
+        heads,
+        places,
+        axes,
+        lies,
+        start,
+        arguments.times,
+        arguments.orders,
+        fixed=tuple(map(parse_transmission, arguments.transmission)),
     )
+
+
+def _bath(arguments: argparse.Namespace) -> Stuff:
+    """Return the medium of the options as what surrounds a body."""
+    medium = parse_medium(arguments.medium)
+    if medium is None:
+        return ()
+    size = medium.radius_mm, medium.radius_mm, medium.length_mm / 2
+    return ((disc(medium.position_mm, size), medium.mu_per_mm / WATER_PER_MM),)
 
 
 def _move(text: str) -> Move:

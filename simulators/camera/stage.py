@@ -33,6 +33,9 @@ WATER_PER_MM = 0.0096
 BLUR_MM, WANDER_MM = 60.0, 250.0
 """How far beside a head's field a solid may lie whose photons are followed: not scattered, scattered."""
 MOST_PER_BLOCK = 2_000_000
+SHUTTER = "shutter"
+"""Axis that opens, at 1, and closes, at 0, the sources of transmission; open until it is heard of."""
+_HALF_OPEN = 0.5
 _SECOND_PS = 1e12
 _NO_BEATS = np.zeros((0, 5))
 
@@ -104,6 +107,11 @@ class Set:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mbq) and self.mbq >= 0 and self.times > 0 and 0 <= self.orders <= 10):  # noqa: PLR2004
             raise UsageError(f"a body of {self.mbq} MBq, {self.times} times as fast, {self.orders} orders of scatter")
+        if not self.body.organs and not self.fixed:
+            raise UsageError(f"body {self.body.name}: nothing decays; give --activity")
+        numbers = [head.number for head in self.heads]
+        if unknown := [number for number, _, _ in self.fixed if number not in numbers]:
+            raise UsageError(f"--transmission: there is no head {unknown[0]}")
         for head in self.heads:
             if head.collimator is None or head.collimator.kind != "parallel":
                 raise RefusedError(f"head {head.number}: bodies are seen through parallel holes; give --collimator")
@@ -163,9 +171,9 @@ class _Group:
 class Stage:
     """The photons of a `Set` that reach the crystals, stretch after stretch of time."""
 
-    def __init__(self, scene: Set, heads: dict[int, HeadNumbers], *, base_ns: int = 0) -> None:
+    def __init__(self, scene: Set, heads: dict[int, HeadNumbers]) -> None:
         self._set, self._heads = scene, heads
-        self.base_ns = base_ns
+        self.base_ns = 0
         grid = scene.body.grid()
         self._grid, self._codes = grid.numbers, np.ascontiguousarray(grid.codes)
         self._water = water_per_mm()
@@ -212,7 +220,10 @@ class Stage:
         self, index: int, group: _Group, pose: Floats, stretch_ps: tuple[int, int], orders: int
     ) -> tuple[float, Floats, Floats]:
         """Return candidates per second, the cumulative shares of the solids near the field, and their rows."""
-        since_s = self.since_s((stretch_ps[0] + stretch_ps[1]) / 2)
+        middle_ps = (stretch_ps[0] + stretch_ps[1]) / 2
+        if group.fixed and self._set.axes.place(SHUTTER, self.base_ns + middle_ps / 1000, 1.0) < _HALF_OPEN:
+            return 0.0, np.ones(1), group.solids[:1]
+        since_s = self.since_s(middle_ps)
         uptake = np.array([one.share(since_s) for one in group.organs])
         left = nuclide(group.nuclide).activity_factor(max(since_s, 0.0))
         bq = group.mbq * 1e6 * uptake[group.which] * group.shares * (1.0 if group.fixed else left)
