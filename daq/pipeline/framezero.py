@@ -94,9 +94,10 @@ class FrameZeroWatch:
         """Return the first of these rows that is the last of so many within the time; keep what the next call needs."""
         before = self._last.get(head, _NONE)
         together, apart = np.concatenate([before, times]), self._events - 1
-        lasted = together[apart:] - together[: len(together) - apart]
+        whole = max(0, len(together) - apart)
+        lasted = together[apart:] - together[:whole]
         quick = np.flatnonzero(np.abs(lasted) <= self._zero.over_ps)
-        self._last[head] = together[len(together) - apart :] if apart else _NONE
+        self._last[head] = together[whole:]
         if not len(quick):
             return None
         at = int(quick[0]) + apart - len(before)
