@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots
+from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots, Strip
 from daq.model.geometry import TURN_DEG, VIEW_ANGLE_DEG, Rotation, View, patient_angle_deg, patient_rotation
 from daq.pipeline.binning import Bins
 from daq.pipeline.seriesrule import HeadFacts, SeriesRule
-from daq.pipeline.seriestable import SeriesTable, frames_begin_ps
+from daq.pipeline.seriestable import Horizon, SeriesTable, frames_begin_ps
 from daq.pipeline.timetablemarks import StepTold, Told
+from daq.pipeline.timetablemotion import strip_of
 
 GANTRY, BED = "gantry", "bed"
 _NEAR_DEG = 22.5
@@ -43,6 +43,8 @@ def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Ser
         label=step.label if step else "",
         role=step.role if step else "emission",
         weighted=weighted,
+        strip=_strip(rule, made),
+        beats=made.account(rule.gate),
         rotation=rotation,
         arc_deg=arc_deg,
         continuous=rule.continuous or rule.kind is ImageKind.WHOLE_BODY,
@@ -50,7 +52,7 @@ def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Ser
         frame_zero_ps=steps[0].frame_zero_ps,
         ended_by=steps[-1].ended_by,
         completed=len(steps) == (1 if rule.continuous else rule.views),
-        notes=tuple(_notes(rule, steps, bins)),
+        notes=tuple(_notes(rule, steps, made, bins)),
     )
 
 
@@ -84,7 +86,7 @@ def _begun(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable) -> in
 def _times(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, begun: int) -> tuple[Ints, Ints]:
     """Return when slots begin and end, pauses within them included."""
     if rule.kind is ImageKind.DYNAMIC:
-        zero_ps = frames_begin_ps(rule, steps[0], complete=True) or 0
+        zero_ps = frames_begin_ps(rule, steps[0], Horizon(complete=True)) or 0
         lengths = np.repeat([phase.frame_ps for phase in rule.phases], [phase.frames for phase in rule.phases])
         ends = zero_ps + np.cumsum(lengths.astype(np.int64))[:begun]
         return ends - lengths[:begun], ends
@@ -115,6 +117,12 @@ def _phases(rule: SeriesRule, begun: int) -> tuple[Ints, Ints]:
     phase = np.repeat(np.arange(len(frames)), frames)
     first = np.repeat(np.cumsum([0, *frames[:-1]]), frames)
     return phase[:begun].astype(np.int64), (np.arange(len(phase)) - first)[:begun].astype(np.int64)
+
+
+def _strip(rule: SeriesRule, made: SeriesTable) -> Strip | None:
+    if rule.kind is not ImageKind.WHOLE_BODY:
+        return None
+    return strip_of(made.table, rule.pixels, rule.usable_mm, head_first=not rule.turned)
 
 
 def _places(told: Told, axis: str, times_ps: Ints) -> Floats:
@@ -162,8 +170,8 @@ def _rotation(rule: SeriesRule, told: Told, steps: Sequence[StepTold]) -> tuple[
     return str(patient_rotation(turns, rule.setup.orientation)), arc
 
 
-def _notes(rule: SeriesRule, steps: Sequence[StepTold], bins: Bins) -> list[str]:
-    notes = []
+def _notes(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> list[str]:
+    notes = [*_of_motion(rule, made), *_of_beats(rule, made)]
     if bins.unknown_heads:
         notes.append(f"{bins.unknown_heads:,} events are of no known head")
     missing = [step.number for step in steps if step.gaps]
@@ -179,6 +187,16 @@ def _notes(rule: SeriesRule, steps: Sequence[StepTold], bins: Bins) -> list[str]
     return notes
 
 
-def completed(framed: Framed, ended_whole: bool) -> Framed:  # noqa: FBT001 - one fact
-    """Return a series that is completed only if its steps are."""
-    return replace(framed, completed=framed.completed and ended_whole)
+def _of_motion(rule: SeriesRule, made: SeriesTable) -> list[str]:
+    sweep = rule.step.sweep if rule.step is not None else None
+    if sweep is None or len(made.table):
+        return []
+    return [f"no position of the moving axis {sweep.axis} is recorded: no event can be placed"]
+
+
+def _of_beats(rule: SeriesRule, made: SeriesTable) -> list[str]:
+    if rule.gate is None or any(found.taken.any() for found in made.beats):
+        return []
+    if not any(found.triggers for found in made.beats):
+        return [f"no {rule.gate.trigger} trigger came: nothing is gated"]
+    return ["no beat was taken: nothing is gated"]

@@ -7,7 +7,7 @@ is known. Until then it waits; so many rows wait at most.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from daq.model.framed import Framed
 from daq.pipeline.binning import Bins, Columns
 from daq.pipeline.seriesframed import framed_of
 from daq.pipeline.seriesrule import SeriesRule, Setup, rules_of
-from daq.pipeline.seriestable import SeriesTable, table_of
+from daq.pipeline.seriestable import Horizon, SeriesTable, table_of
 from daq.pipeline.timetable import FIRST_PS
 from daq.pipeline.timetablemarks import StepTold, Told
 
@@ -51,7 +51,7 @@ class StudyFramer:
         self._named = {step.name: step for step in setup.steps}
         self._series: list[_Series] = []
         self._planned = 0
-        self._complete = False
+        self._horizon = Horizon()
 
     @property
     def skipped(self) -> int:
@@ -69,12 +69,13 @@ class StudyFramer:
 
     def settle(self, *, complete: bool = False) -> None:
         """Take note of the marks that came; `complete`: no others will. Count the rows whose slots are known now."""
-        self._complete |= complete
+        if complete:
+            self._horizon = replace(self._horizon, complete=True)
         for step in self.told.steps[self._planned :]:
             self._plan(step)
         self._planned = len(self.told.steps)
         for series in self._series:
-            series.table = table_of(series.rule, self.told, series.steps, complete=self._complete)
+            series.table = table_of(series.rule, self.told, series.steps, self._horizon)
             if series.waiting:
                 waiting, series.waiting, series.rows_waiting = series.waiting, [], 0
                 for rows in waiting:
@@ -85,11 +86,13 @@ class StudyFramer:
 
         Rows need `time_ps`, `x_mm`, `y_mm` and, where there are, `head` and `windows`; they may be views.
         """
-        if marks is not None and len(marks.get("kind", ())) and self.told.see_columns(marks):
+        news = marks is not None and len(marks.get("kind", ())) and self.told.see_columns(marks)
+        rows = len(singles.get("time_ps", ()))
+        first, last = (int(singles["time_ps"].min()), int(singles["time_ps"].max())) if rows else (0, 0)
+        if (rows and self._reach(last)) or news:
             self.settle()
-        if len(singles.get("time_ps", ())) == 0:
+        if not rows:
             return
-        first, last = int(singles["time_ps"].min()), int(singles["time_ps"].max())
         for series in self._series:
             if first < series.steps[-1].span[1] and last >= series.steps[0].begin_ps:
                 self._count(series, singles, is_copy=False)
@@ -103,6 +106,14 @@ class StudyFramer:
         last = self.told.steps[-1:]
         found = [one for one in self._series if one.steps[-1:] == last]
         return [framed_of(one.rule, self.told, one.steps, one.table, one.bins) for one in found]
+
+    def _reach(self, time_ps: int) -> bool:
+        """Take note of how far rows have come; return True where that settles the end of a step."""
+        before = self._horizon.seen_ps
+        if time_ps <= before:
+            return False
+        self._horizon = replace(self._horizon, seen_ps=time_ps)
+        return any(step.end_ps is not None and before <= step.end_ps < time_ps for step in self.told.steps)
 
     def _plan(self, step: StepTold) -> None:
         """Find the series that a step belongs to, or begin one."""
@@ -119,7 +130,7 @@ class StudyFramer:
             self._series = []
         for rule in rules:
             steps = [step]
-            table = table_of(rule, self.told, steps, complete=self._complete)
+            table = table_of(rule, self.told, steps, self._horizon)
             self._series.append(_Series(rule, Bins(rule), steps, table))
 
     def _count(self, series: _Series, rows: Columns, *, is_copy: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,10 +78,14 @@ class Track:
             self.moving.insert(at, moving)
 
     def at(self, time_ps: int) -> float:
-        """Return the place at a time, between two samples on the straight line; NaN before all of them."""
-        if not self.times_ps or time_ps < self.times_ps[0]:
+        """Return the place at a time, on the straight line to the next sample if it moved; NaN before all of them."""
+        at = bisect_right(self.times_ps, time_ps) - 1
+        if at < 0:
             return float("nan")
-        return float(np.interp(time_ps - self.times_ps[0], np.asarray(self.times_ps) - self.times_ps[0], self.places))
+        if not self.moving[at] or at + 1 == len(self.times_ps):
+            return self.places[at]
+        share = (time_ps - self.times_ps[at]) / (self.times_ps[at + 1] - self.times_ps[at])
+        return self.places[at] + share * (self.places[at + 1] - self.places[at])
 
     def arrays(self, span: Span) -> tuple[Ints, Floats, npt.NDArray[np.bool_]]:
         """Return times, places and whether it moved, from the last sample before a span to the first after it."""

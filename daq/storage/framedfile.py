@@ -86,7 +86,7 @@ def save_framed(framed: Framed, file: Path) -> None:
 def load_framed(file: Path) -> Framed:
     """Return the series in a file; raise `MissingError`, or `FormatError` for one that holds none."""
     try:
-        with np.load(file, allow_pickle=False) as held:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
         body = json.loads(str(arrays["about"]))
         found = body.pop("format", None) if isinstance(body, dict) else None
