@@ -1,4 +1,4 @@
-"""Frames that begin with a bolus or a trigger: found in the data for any cut of calls; the step's time counts from it."""
+"""Frames that begin with a bolus or a trigger: found in the data for any cut of calls, and the time counts from it."""
 
 from __future__ import annotations
 
