@@ -10,7 +10,8 @@ import numpy as np
 
 from daq.model.events import DELAYED, PROMPT
 from daq.model.order import OrderRule
-from daq.model.stop import StopCondition
+from daq.model.stop import BEATS, StopCondition
+from daq.pipeline.beatcount import BeatCount, Gaps
 from daq.pipeline.framezero import FrameZeroWatch
 from daq.pipeline.stages import Streams
 from daq.pipeline.stopclock import FOREVER_PS, Ints, Sources, StopClock
@@ -66,6 +67,8 @@ class StopCounter:
         self._by_window = WindowCounts(condition.counts, windows, turned=turned)
         self._windows, self._turned = tuple(windows), turned
         self._waits = None if condition.zero is None else FrameZeroWatch(condition.zero, windows, since_ps=since_ps)
+        gate, beats = condition.gate, condition.counts.get(BEATS)
+        self._beats = None if gate is None else BeatCount(gate, beats, since_ps=since_ps)
         self.zero: Hit | None = None
         """What the frames of the step began with in the last call of `seen`; None where that was not in it."""
         self._families = {"events": 0, "singles": 0, "prompts": 0, "delayeds": 0, "coincidences": 0}
@@ -75,8 +78,24 @@ class StopCounter:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the rows of the step by family, singles by window and head besides."""
-        return {**self._families, **self._by_window.counts}
+        """Return the rows of the step by family, singles by window and head besides; of a gated one the beats taken."""
+        beats = {} if self._beats is None else {BEATS: self._beats.count}
+        return {**self._families, **self._by_window.counts, **beats}
+
+    @property
+    def judges_beats(self) -> bool:
+        """True where it matters in which beat something is missing."""
+        return self._beats is not None
+
+    def pause(self, time_ps: int) -> None:
+        """Take no beat that goes on after a time."""
+        if self._beats is not None:
+            self._beats.pause(time_ps)
+
+    def resume(self, time_ps: int) -> None:
+        """Take beats again that begin after a time."""
+        if self._beats is not None:
+            self._beats.resume(time_ps)
 
     @property
     def now_ps(self) -> int | None:
@@ -92,20 +111,28 @@ class StopCounter:
         )  # fmt: skip
 
     def seen(
-        self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None
+        self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None, gaps: Gaps = ()
     ) -> Hit | None:
         """Count the rows; return the limit reached first, or None.
 
         `ends` int64 [runs, >= 3]: rows of singles, coincidences and marks after each run of the call; `sources` the
-        source of each run, all of one where it is not given; `told` as in `StopClock.reach`.
+        source of each run, all of one where it is not given; `told` as in `StopClock.reach`; `gaps` of which a beat
+        may hold one.
         """
         self._look_for_zero(streams, ends)
-        hits = [*self._by_count(streams, ends), *self._by_time(streams, ends, _or_one(sources, ends), told)]
+        hits = [
+            *self._by_count(streams, ends),
+            *self._by_beats(streams, ends, gaps),
+            *self._by_time(streams, ends, _or_one(sources, ends), told),
+        ]
         return min(hits) if hits else None
 
-    def passed(self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None) -> None:
+    def passed(
+        self, streams: Streams, ends: Ints, sources: Sources | None = None, told: Ints | None = None, gaps: Gaps = ()
+    ) -> None:
         """Go on with the time by rows that count for nothing: the time of a pause is not the step's."""
         self.zero = None
+        self._by_beats(streams, ends, gaps)
         before_ps = self._now_ps
         self._clock.reach(FOREVER_PS, streams, ends, _or_one(sources, ends), told)
         self._since_ps += self._now_ps - before_ps
@@ -143,6 +170,10 @@ class StopCounter:
             run, time_ps = _Family(ends[:, 0], singles["time_ps"]).nth(row)
             hits.append(Hit(run, time_ps, said))
         return hits
+
+    def _by_beats(self, streams: Streams, ends: Ints, gaps: Gaps) -> list[Hit]:
+        found = None if self._beats is None else self._beats.see(streams, ends, gaps)
+        return [] if found is None else [Hit(*found, f"{BEATS}={self._condition.counts[BEATS]}")]
 
     def _by_time(self, streams: Streams, ends: Ints, sources: Sources, told: Ints | None) -> list[Hit]:
         """Go on with the time, also for the sake of the next step, and look whether it ends this one."""

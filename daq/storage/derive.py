@@ -22,6 +22,7 @@ from daq.model.order import Moment, OrderRule
 from daq.model.packets import Packets
 from daq.model.processing import Processing
 from daq.model.stop import StopCondition, is_limit
+from daq.pipeline.beatcount import Gaps
 from daq.pipeline.order import Order
 from daq.pipeline.pairlimits import PAIR_COUNTERS
 from daq.pipeline.stages import Ends, Stages, Streams
@@ -29,7 +30,7 @@ from daq.pipeline.stopping import Hit, StopCounter
 from daq.pipeline.windowlimits import require_places
 from daq.storage.accounts import Accounted, Accounts
 from daq.storage.decoding import Decoding, Withheld
-from daq.storage.derivedmarks import Lossy, Seconds, between_packets, noted, rate_marks
+from daq.storage.derivedmarks import Lossy, Seconds, between_packets, gap_times, noted, rate_marks
 from daq.storage.hostmarks import AxisPlace, axes_marks, merged, one_mark, times_of
 from daq.storage.steps import MOTION_LOST, MOVING, WHOLE
 from daq.storage.streams import dtypes_of, processed_columns
@@ -197,7 +198,10 @@ class Derivation:
         passed = self._stages.singles(
             decoded.streams, decoded.ends, words.source, np.searchsorted(accounted.run_packet, seconds)
         )
-        hit = self._decided(passed.every, decoded, words.source)
+        gaps = (
+            gap_times(accounted, words.source, decoded.ends[:, 3], latest_before) if self._counter.judges_beats else ()
+        )
+        hit = self._decided(passed.every, decoded, words.source, gaps)
         self.decoded = passed.every
         rows: Rows = {}
         if not shed:
@@ -261,6 +265,7 @@ class Derivation:
         if self._is_paused:
             return {}
         self._is_paused = True
+        self._counter.pause(self.latest_ps)
         self._stages.pause(self.newest[1])
         return self.mark("pause")
 
@@ -269,6 +274,7 @@ class Derivation:
         if not self._is_paused:
             return {}
         self._is_paused = False
+        self._counter.resume(self.latest_ps)
         self._stages.resume(self.newest[1])
         return self.mark("resume")
 
@@ -391,12 +397,12 @@ class Derivation:
         run = int(np.searchsorted(self._order.released_after, hit.single, "right"))
         return Hit(min(run, len(sources) - 1), hit.time_ps, hit.limit)
 
-    def _decided(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16]) -> Hit | None:
+    def _decided(self, streams: Streams, decoded: Decoded, sources: npt.NDArray[np.uint16], gaps: Gaps) -> Hit | None:
         """Count, and return the limit that these rows reach as they come."""
         if self._is_paused or self.motion_was_lost:
-            self._counter.passed(streams, decoded.ends, sources, decoded.told)
+            self._counter.passed(streams, decoded.ends, sources, decoded.told, gaps)
             return None
-        hit = self._counter.seen(streams, decoded.ends, sources, decoded.told)
+        hit = self._counter.seen(streams, decoded.ends, sources, decoded.told, gaps)
         return hit if self.stopped is None else None
 
     def _frames_begin(self, hit: Hit | None) -> Hit | None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.events import MARKS, NO_SOURCE
-from daq.storage.hostmarks import HostMarks, collected
+from daq.storage.hostmarks import HostMarks, collected, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +134,19 @@ def between_packets(
             ),
         ]
     )  # fmt: skip
+
+
+def gap_times(accounted: Accounted, sources: Any, latest_ps: Ints, before_ps: Ints) -> list[tuple[int, int]]:
+    """Return the runs of a call before which units are missing, ascending, with the times that their marks will have.
+
+    `sources` and `latest_ps` [runs]: the source of each run, its latest time after it; `before_ps` that before all.
+    """
+    if not len(accounted.gap_packet):
+        return []
+    packets, whose = accounted.gap_packet, accounted.gap_source
+    gaps = collected([("gap", packets, whose, np.zeros(len(packets), np.int64), _nan(packets))])
+    times = times_of(gaps, accounted.run_packet, sources, latest_ps, before_ps)
+    return list(zip(np.searchsorted(accounted.run_packet, gaps.packet).tolist(), times.tolist(), strict=True))
 
 
 def _tells(accounted: Accounted) -> bool:
