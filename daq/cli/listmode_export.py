@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from daq.listmode.interfile import ListModeHeader
     from daq.storage.exportpairs import Wanted
 
-FORMATS = ("arrow", "parquet", "raw", "petsird", "root", "safir")
+FORMATS = ("arrow", "parquet", "raw", "petsird", "root", "safir", "dicom")
 _MOST_HEADER_BYTES = 1 << 20
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 _WINDOW = re.compile(rf"{_NUMBER}-{_NUMBER} ?keV", re.ASCII)
@@ -22,11 +22,12 @@ _WINDOW = re.compile(rf"{_NUMBER}-{_NUMBER} ?keV", re.ASCII)
 def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Add the verb; return its parser."""
     parser: argparse.ArgumentParser = verbs.add_parser(
-        "export", help="write a stream to one file that other programs read, and its SHA-256 beside it"
+        "export", help="write a stream to one file, or all pictures as DICOM, for other programs"
     )
     parser.add_argument(
         "--to", required=True, choices=FORMATS,
-        help="arrow: IPC file; raw: the front end's own bytes; petsird: PETSIRD 0.12; root: trees as GATE's",
+        help="arrow: IPC file; raw: the front end's own bytes; petsird: PETSIRD 0.12; root: trees as GATE's; dicom: NM "
+        "images",
     )  # fmt: skip
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write; it must not exist")
     parser.add_argument("--stream", help="default: singles or coincidences, whichever there is")
@@ -40,13 +41,29 @@ def add_verb(verbs: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     group.add_argument("--energy-window", metavar="LOW-HIGH keV", help='energies that pair, e.g. "430-650 keV"')
     group.add_argument("--tof-bin", metavar="TIME", help='petsird: width of a time-of-flight bin, e.g. "40 ps"')
     group.add_argument("--energy-bins", type=_above_zero, default=1, metavar="N", help="petsird: default 1")
-    group.add_argument("--step", type=_above_zero, metavar="N", help="rows of step N alone, e.g. of one bed position")
+    group.add_argument(
+        "--step",
+        type=_above_zero,
+        metavar="N",
+        help="rows of step N alone, e.g. of one bed position; dicom: its series",
+    )
+    images = parser.add_argument_group("dicom")
+    images.add_argument("--divide", action="store_true", help="divide counts above 65,535 in a pixel, and say so in it")
+    images.add_argument(
+        "--uniformity",
+        action="store_true",
+        help="each event counts its weight by the uniformity map; default: raw counts",
+    )
     parser.set_defaults(run=run_export)
     return parser
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Export a stream to a file."""
+    """Export a stream to a file, or pictures to a folder."""
+    if options.to == "dicom":
+        return _run_dicom(options)
+    if options.divide or options.uniformity:
+        raise UsageError(f"--divide and --uniformity are of pictures: --to dicom, not {options.to}")
     from dataclasses import asdict
 
     from daq.cli.output import print_json, print_line, say
@@ -67,6 +84,31 @@ def run_export(options: argparse.Namespace) -> int:
         print_line(f"SHA-256 {made.sha256}")
         for note in made.notes:
             print_line(note)
+    return 0
+
+
+def _run_dicom(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from daq.cli.output import print_json, print_line, say
+    from daq.storage.exportdicom import export_dicom
+
+    if options.stream not in (None, "singles"):
+        raise UsageError(f"--stream {options.stream}: dicom is made of singles")
+    made = export_dicom(
+        options.directory, options.out, step=options.step, overflow="divide" if options.divide else "refuse",
+        weighted=options.uniformity, allow_damaged=options.allow_damaged,
+    )  # fmt: skip
+    for missing in made.missing:
+        say(f"missing: {missing}")
+    if options.json:
+        objects = [{**asdict(each), "file": str(each.file)} for each in made.objects]
+        print_json({"to": "dicom", "directory": str(made.directory), "objects": objects, "missing": made.missing})
+        return 0
+    for each in made.objects:
+        print_line(
+            f"{each.file}: {each.kind}, {each.frames:,} frames, {each.counts:,} counts, {each.size_bytes:,} bytes"
+        )
     return 0
 
 

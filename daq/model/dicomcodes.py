@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from daq.model.orientation import Code
 
@@ -17,12 +18,20 @@ class Anatomy:
 
     code: Code
     body_part: str
-    paired: bool = False
-    """One of two: Laterality says which."""
+    sides: Literal["", "one", "both"] = ""
+    """Of what the body has two of: whether it is one of them, which Laterality names, or both."""
 
 
-def _of(value: str, meaning: str, body_part: str, *, paired: bool = False) -> Anatomy:
-    return Anatomy(Code(value, "SCT", meaning), body_part, paired)
+def _of(value: str, meaning: str, body_part: str) -> Anatomy:
+    return Anatomy(Code(value, "SCT", meaning), body_part)
+
+
+def _one(value: str, meaning: str, body_part: str) -> Anatomy:
+    return Anatomy(Code(value, "SCT", meaning), body_part, "one")
+
+
+def _both(value: str, meaning: str, body_part: str) -> Anatomy:
+    return Anatomy(Code(value, "SCT", meaning), body_part, "both")
 
 
 _ARM, _LEG = ("53120007", "Upper limb", "ARM"), ("61685007", "Lower limb", "LEG")
@@ -40,20 +49,20 @@ ANATOMY = MappingProxyType({
     "pelvis": _of("816092008", "Pelvis", "PELVIS"),
     "spine": _of("421060004", "Spine", "SPINE"),
     "torso": _of("416775004", "Chest, Abdomen and Pelvis", "CHESTABDPELVIS"),
-    "kidneys": _of("64033007", "Kidney", "KIDNEY"),
+    "kidneys": _both("64033007", "Kidney", "KIDNEY"),
     "heart": _of("80891009", "Heart", "HEART"),
     "thyroid": _of("69748006", "Thyroid", "THYROID"),
-    "axilla": _of("91470000", "Axilla", "AXILLA", paired=True),
-    "breast": _of(*_BREAST, paired=True), "breasts": _of(*_BREAST),
-    "shoulder": _of(*_SHOULDER, paired=True), "shoulders": _of(*_SHOULDER),
-    "arm": _of(*_ARM, paired=True), "arms": _of(*_ARM),
-    "elbow": _of(*_ELBOW, paired=True), "elbows": _of(*_ELBOW),
-    "hand": _of(*_HAND, paired=True), "hands": _of(*_HAND),
-    "hip": _of(*_HIP, paired=True), "hips": _of(*_HIP),
-    "leg": _of(*_LEG, paired=True), "legs": _of(*_LEG),
-    "knee": _of(*_KNEE, paired=True), "knees": _of(*_KNEE),
-    "foot": _of(*_FOOT, paired=True), "feet": _of(*_FOOT),
-    "extremities": _of("66019005", "Extremity", "EXTREMITY"),
+    "axilla": _one("91470000", "Axilla", "AXILLA"),
+    "breast": _one(*_BREAST), "breasts": _both(*_BREAST),
+    "shoulder": _one(*_SHOULDER), "shoulders": _both(*_SHOULDER),
+    "arm": _one(*_ARM), "arms": _both(*_ARM),
+    "elbow": _one(*_ELBOW), "elbows": _both(*_ELBOW),
+    "hand": _one(*_HAND), "hands": _both(*_HAND),
+    "hip": _one(*_HIP), "hips": _both(*_HIP),
+    "leg": _one(*_LEG), "legs": _both(*_LEG),
+    "knee": _one(*_KNEE), "knees": _both(*_KNEE),
+    "foot": _one(*_FOOT), "feet": _both(*_FOOT),
+    "extremities": _both("66019005", "Extremity", "EXTREMITY"),
 })  # fmt: skip
 """By the region of a protocol."""
 

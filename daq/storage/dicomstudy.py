@@ -141,7 +141,8 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
         refuse("SeriesNumber", f"{number}; a session has at most {MOST_SERIES} series")
     anatomy = ANATOMY.get(framed.region or "")
     put(to, "Modality", "NM")
-    put(to, "SeriesInstanceUID", reference.uid(f"series/{manifest.acquisition_id}/{number}/{framed.name}"))
+    of = f"{framed.kind}/{'all beats' if framed.ungated else ''}/{framed.steps[0]}/{framed.name}"
+    put(to, "SeriesInstanceUID", reference.uid(f"series/{manifest.acquisition_id}/{of}"))
     put_whole(to, "SeriesNumber", number + _PER_SESSION * (reference.session - 1))
     parts = [framed.name, framed.label, "all beats" if framed.ungated else "", framed.role.replace("_", " ")]
     told = ", ".join(part for part in parts if part and part != "emission")
@@ -153,6 +154,10 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
         put_codes(to, "AnatomicRegionSequence", anatomy.code)
     if framed.laterality is not None:
         put(to, "Laterality", str(framed.laterality))
+    elif anatomy is not None and anatomy.sides == "both":
+        put(to, "ImageLaterality", "B")
+    elif anatomy is None or anatomy.sides == "one":
+        put(to, "Laterality", None)  # required of what may be one of two; which is not known
 
 
 def add_orientation(to: Dataset, framed: Framed) -> None:

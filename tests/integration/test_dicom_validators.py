@@ -15,6 +15,7 @@ import support_framed
 from support_framed import KINDS, manifest
 
 from daq.model.framed import Framed
+from daq.model.geometry import Laterality
 from daq.storage.dicom import write_dicom
 
 PACKAGE_OF = {
@@ -120,3 +121,10 @@ def test_other_roles_are_valid_too(role: str, wrongly: int, tmp_path: Path) -> N
     path = write_dicom(tmp_path / "series.dcm", support_framed.static(role=role), manifest())[0]
 
     assert errors_of(path, but=WRONGLY_FOUND.get(role)) == ([], wrongly)
+
+
+@pytest.mark.parametrize(("region", "laterality"), [(None, None), ("knees", None), ("knee", "L"), ("breast", "R")])
+def test_a_region_of_which_there_are_two_is_valid(region: str | None, laterality: str | None, tmp_path: Path) -> None:
+    series = support_framed.static(region=region, laterality=Laterality(laterality) if laterality else None)
+
+    assert errors_of(write_dicom(tmp_path / "series.dcm", series, manifest())[0], but=None) == ([], 0)
