@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from acquisition_protocols.fit_instrument import yields_of
 from daq.errors import RefusedError
-from daq.model.stop import EVERY_WINDOW, window_counter
+from daq.model.stop import BEATS, EVERY_WINDOW, window_counter
 
 if TYPE_CHECKING:
     from daq.model.processing import Processing
@@ -19,7 +19,15 @@ _PAIRS_OF = {"prompts": {"prompt"}, "delayeds": {"delayed"}, "coincidences": {"p
 def require_countable(
     profile: InstrumentProfile, stop: StopCondition, processing: Processing, *, store_rows: bool
 ) -> None:
-    """Raise `RefusedError` for a limit on pairs that nobody makes, or on singles of a window that there is not."""
+    """Raise `RefusedError` for a limit on what nobody makes or sends: pairs, singles of a window, beats."""
+    from daq.pipeline.timetablegate import TRIGGER_MARK
+
+    marks = {kind.mark for kind in profile.layout.kinds.values()}
+    if BEATS in stop.counts and stop.gate is not None and TRIGGER_MARK[stop.gate.trigger] not in marks:
+        raise RefusedError(
+            f"{BEATS}={stop.counts[BEATS]} would never be reached: profile {profile.id} sends no {stop.gate.trigger} "
+            "triggers"
+        )
     names = [window.name for window in processing.windows]
     for name in stop.counts:
         said = window_counter(name)

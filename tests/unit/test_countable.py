@@ -30,6 +30,8 @@ BOTH = Processing(pairing=PairingRule(half_window_ps=3200, delay_ps=100_000, rin
          "delayeds=5 would never be reached: without a delay there is no delayed window"),
         ("coincidences=1k", BOTH, False,
          "coincidences=1000 would never be reached: where raw alone is recorded pairs are made later, by a replay"),
+        ("beats=50,gate=ecg 8 percent forward 20% learn 10 skip 0", Processing(), True,
+         "beats=50 would never be reached: profile singles64 sends no ecg triggers"),
     ],
 )  # fmt: skip
 def test_a_limit_that_is_never_reached_is_refused(
