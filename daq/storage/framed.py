@@ -34,6 +34,7 @@ from daq.storage.steps import steps_of
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from daq.model.layout import Layout
     from daq.model.processing import Processing
     from daq.storage.manifest import Manifest, RecordedStep
     from daq.storage.reader import ListMode
@@ -91,23 +92,29 @@ def setup_of(
     layout, _ = recorded_layout(manifest, recording.directory)
     processing = recorded_processing(manifest, recording.directory)
     protocol = recorded_protocol(manifest, recording.directory)
-    across, up, _ = code_steps(layout)
     has_bits = "windows" in names
     made = processing.windows if has_bits else ()
     if windows is not None:
         made = _windows_anew(recording, windows, processing, protocol, names)
+    plain = setup_from(manifest, layout, processing, protocol, most_pixels=most_pixels)
+    return replace(plain, windows=made, frames=frames, gate=gate, weighted=weighted)
+
+
+def setup_from(
+    manifest: Manifest, layout: Layout, processing: Processing, protocol: AcquisitionProtocol | None, *,
+    most_pixels: int | None = None,
+) -> Setup:  # fmt: skip
+    """Return what is known of an acquisition by its manifest, before any row: live and later alike."""
+    across, up, _ = code_steps(layout)
     return Setup(
         heads=heads_of(manifest, layout),
         field_pixels=frame_of(layout, processing, most_pixels=most_pixels or PIXELS),
         steps=protocol.steps if protocol else (),
-        windows=made,
+        windows=processing.windows,
         orientation=_orientation(manifest, protocol),
         uniformity=uniformity_of(processing.heads),
         code_mm=(0.0, 0.0) if processing.heads else (across, up),
-        frames=frames,
-        gate=gate,
         most_pixels=most_pixels,
-        weighted=weighted,
     )
 
 
