@@ -89,6 +89,8 @@ class Site(BaseSettings):
     """SQLAlchemy URL of the catalogue of acquisitions; default an SQLite file in the state folder."""
     simulated: bool = False
     """What is recorded here is simulated: every manifest and message says so."""
+    finish: bool = True
+    """Whether pictures, DICOM objects and a verdict are made of acquisitions of cameras and probes when they end."""
     mqtt: Mqtt = Mqtt()
     metrics: Metrics = Metrics()
     access: Access = Access()

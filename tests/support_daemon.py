@@ -95,7 +95,7 @@ class Station:
         told = {
             "schema": '"site/0"', "station": '"testroom"', "storage": f'"{self.storage}"',
             "state": f'"{self.state_folder}"', "scanner": f'"{SCANNER}"', "protocols": '"protocols"',
-            "simulated": "true", "mqtt": "{ own_port = 0, keepalive_s = 2 }",
+            "simulated": "true", "finish": "false", "mqtt": "{ own_port = 0, keepalive_s = 2 }",
             "instruments": f'{{ head = {{ profile = "head-xye64", url = "{self.url}" }} }}', **site,
         }  # fmt: skip
         self.site.write_text("\n".join(f"{key} = {value}" for key, value in told.items()) + "\n" + devices)

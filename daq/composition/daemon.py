@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import time
+import tomllib
 import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.composition import equipment
+from daq.composition import equipment, finishingprocess
+from daq.composition.finishingfolder import is_finished
 from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.restart import take_over
@@ -20,16 +22,19 @@ from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
-from daq.services.acquisition.run import Around
+from daq.services.acquisition.run import Around, Run
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.bus import Bus
 from daq.services.catalogue.service import Catalogue
+from daq.services.finishing import Finishing
 from daq.services.localapi import LocalApi
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
+from daq.state.acquisition import IDLE
+from daq.storage.manifest import MANIFEST
 from daq.transports.sdnotify import Notify
 
 if TYPE_CHECKING:
@@ -82,6 +87,7 @@ class Daemon:
         self.machine = Machine(self.journal, self.bus, simulated=site.simulated)
         self.hardware = Hardware(site, self._scanner, self.bus, self.alarms, rehome=self.journal.entry.rehome)
         self.catalogue = Catalogue(site.catalogue or "", storage=site.storage, station=site.station, alarms=self.alarms)
+        self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.station = Station(self._parts())
         self.supervisor = Supervisor(self._service_failed, end_s=_END_S)
@@ -92,6 +98,7 @@ class Daemon:
         self._announce_equipment()
         stack.push_async_callback(self._close)
         await take_over(self.planner, self.station, self.machine, self.audit)
+        self._finish_left_behind()
         api = self._add_services()
         running = asyncio.create_task(self.supervisor.run(), name="services")
         try:
@@ -135,8 +142,23 @@ class Daemon:
     async def _run_ended(self, *told: Any) -> None:
         await self.planner.ended(*told)
 
-    async def _run_hashed(self, *told: Any) -> None:
-        await self.planner.hashed(*told)
+    async def _run_hashed(self, run: Run) -> None:
+        await self.planner.hashed(run)
+        self._finish(run.directory, run.protocol.modality)
+
+    def _finish(self, directory: Path, modality: str) -> None:
+        """Have pictures and a verdict made of what a camera or a probe recorded."""
+        if self._site.finish and modality != "pet" and directory.is_dir():
+            self.finishing.put(directory)
+
+    def _finish_left_behind(self) -> None:
+        """Do so with the last acquisition where it ended before its daemon did."""
+        entry = self.journal.entry
+        if self.machine.state in IDLE and entry.directory and entry.protocol:
+            modality = str(tomllib.loads(entry.protocol).get("modality"))
+            directory = Path(entry.directory)
+            if (directory / MANIFEST).exists() and not is_finished(directory):
+                self._finish(directory, modality)
 
     def _parts(self) -> Parts:
         return Parts(
@@ -152,6 +174,7 @@ class Daemon:
         add("loop", self.ticker.run, essential=True)
         add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
+        add("finishing", self.finishing.run, essential=False)
         for name, run in self.hardware.services():
             add(name, run, essential=False)
         sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of)
