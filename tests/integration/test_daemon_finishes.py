@@ -1,0 +1,76 @@
+"""When an acquisition has ended the daemon has its pictures and its verdict made, and a failure costs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support_daemon import Station, front_end, protocol, station, step
+
+from daq.composition.finishingfolder import SUMS, changed_files
+from daq.storage.verify import verify
+
+BRIEF = protocol("brief", step("view", stop='stop.time = "300 ms"'))
+LONGER = protocol("longer", step("view", stop='stop.time = "2500 ms"'))
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with front_end() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[Station]:
+    with station(tmp_path_factory.mktemp("station"), url, finish="true") as made:
+        made.add(BRIEF, LONGER)
+        yield made.start()
+
+
+def finished(daemon: Station, run: str) -> Path:
+    images = daemon.directory(run) / "images"
+    daemon.until((images / "verdict.json").exists, "the verdict", within_s=60.0)
+    return images
+
+
+def test_pictures_and_verdict_are_there_when_it_has_ended_and_the_audit_log_has_their_sum(daemon: Station) -> None:
+    run = daemon.armed("brief")
+    daemon.ask("start")
+    daemon.becomes("completed")
+    images = finished(daemon, run)
+
+    def told() -> list[str]:
+        return [line["new"] for line in daemon.audit_lines() if line["verb"] == "finish"]
+
+    daemon.until(lambda: bool(told()), "the line of the audit log")
+    names = {path.name for path in images.iterdir()}
+    assert names == {"01-view.dcm", "01-view.npz", "contact-sheet.png", "verdict.json", SUMS}
+    assert not changed_files(images)
+    assert hashlib.sha256((images / SUMS).read_bytes()).hexdigest() in told()[0]
+    assert json.loads((images / "verdict.json").read_bytes())["problems"] == []
+    assert verify(daemon.directory(run), sha256=True).verdict == "ok"
+
+
+def test_what_ended_while_no_daemon_was_there_is_finished_by_the_next_one(daemon: Station) -> None:
+    run = daemon.acquiring("longer")
+    daemon.kill()
+    daemon.readout_ended()
+    assert not (daemon.directory(run) / "images").exists()
+
+    daemon.start()
+
+    assert (finished(daemon, run) / "contact-sheet.png").exists()
+
+
+def test_where_pictures_cannot_be_made_an_alarm_says_what_to_do_and_the_recording_is_whole(daemon: Station) -> None:
+    run = daemon.armed("brief")
+    (daemon.directory(run) / "images").write_text("in the way")
+    daemon.ask("start")
+    daemon.becomes("completed")
+
+    daemon.until(lambda: "study/not-finished" in daemon.alarms(), "the alarm", lambda: str(daemon.alarms()))
+    assert "daq study finish" in daemon.alarms()["study/not-finished"]["guidance"]
+    assert verify(daemon.directory(run)).verdict == "ok"
