@@ -1,0 +1,132 @@
+"""`daq listmode export --to dicom`: the series of a recording as files, all or none, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pydicom
+import pytest
+from support_cli import call
+from support_listmode import MARKS, make_directory, segment
+
+from acquisition_protocols.load import load_protocol
+from daq.model.patient import PatientIdentity, PatientRef
+from daq.model.processing import Processing
+from daq.model.station import Actor
+from daq.model.windows import EnergyWindow
+from daq.storage.patientfile import Patient, write_patient
+from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
+
+S_PS = 10**12
+ROWS = 4000
+WINDOWS = (EnergyWindow(126.45, 154.55, "photopeak"), EnergyWindow(90.0, 126.45, "below"))
+
+
+def recording(folder: Path, *, heaped: int = 0, **changes: Any) -> Path:
+    """A sealed recording of the shipped demonstration of a static view: 10 s; `heaped` events are at one place."""
+    rng = np.random.default_rng(1)
+    at = np.sort(rng.integers(0, 10 * S_PS, ROWS + heaped))
+    of = rng.integers(0, 2, len(at))
+    across, up = rng.uniform(-100, 100, (2, len(at)))
+    across[:heaped], up[:heaped], of[:heaped] = 50.0, 80.0, 0
+    singles = pa.record_batch({
+        "time_ps": pa.array(at), "energy_kev": pa.array(np.full(len(at), 140.0, np.float32)),
+        "windows": pa.array(np.ones(len(at), np.uint16)), "x_mm": pa.array(across.astype(np.float32)),
+        "y_mm": pa.array(up.astype(np.float32)), "head": pa.array(of.astype(np.uint8)),
+        "late": pa.array(np.zeros(len(at), bool)),
+    })  # fmt: skip
+    told = [("start", 0, "spots"), ("stop", 10 * S_PS, "time")]
+    marks = pa.RecordBatch.from_pylist(
+        [{"time_ps": time_ps, "kind": kind, "source": 65_535, "value": 0, "value2": 0.0, "text": text}
+         for kind, time_ps, text in told], schema=MARKS,
+    )  # fmt: skip
+    loaded = load_protocol("demo-planar-static")
+    about: dict[str, Any] = {
+        "profile": load_profile("head-xye64").model_dump(mode="json"), "simulated": True,
+        "scanner": load_scanner("dual-head").model_dump(mode="json"),
+        "protocol": {"id": loaded.protocol.id, "title": loaded.protocol.title, "toml": loaded.text.decode()},
+        "processing": Processing(windows=WINDOWS).model_dump(mode="json"), "duration_ps": 10 * S_PS,
+        "steps": [{"number": 1, "name": "spots", "begin_ps": 0, "end_ps": 10 * S_PS, "ended_by": "time"}],
+        "time": {"start_utc_ns": 1_785_747_600_250_000_000}, **changes,
+    }  # fmt: skip
+    return make_directory(folder / "run", [segment("singles", [singles]), segment("marks", [marks])], **about)
+
+
+def test_each_series_is_a_file_in_a_new_folder_that_its_owner_alone_may_read(tmp_path: Path) -> None:
+    directory = recording(tmp_path)
+
+    done = call("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out", "--json")
+
+    assert done.code == 0, done.err
+    (told,) = done.json["objects"]
+    read = pydicom.dcmread(told["file"])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["01-spots.dcm"]
+    assert ((tmp_path / "out").stat().st_mode & 0o777, Path(told["file"]).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (told["kind"], told["frames"], told["counts"], told["steps"]) == ("STATIC", 4, ROWS, [1])
+    assert (read.SOPInstanceUID, read.NumberOfFrames, read.pixel_array.sum()) == (told["sop_instance_uid"], 4, ROWS)
+    assert [item.ViewCodeSequence[0].CodeMeaning for item in read.DetectorInformationSequence] == [
+        "Anterior projection", "Posterior projection",
+    ]  # fmt: skip
+
+
+def test_the_patient_of_the_recording_is_that_of_the_objects(tmp_path: Path) -> None:
+    directory = recording(tmp_path)
+    identity = PatientIdentity(name="NOBODY^REAL", patient_id="77")
+    write_patient(directory, Patient.new(identity, Actor("anna", "test"), PatientRef("p-" + "a" * 26)))
+
+    done = call("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out")
+
+    assert done.code == 0, done.err
+    assert "NOBODY" not in done.out + done.err
+    assert pydicom.dcmread(tmp_path / "out" / "01-spots.dcm").PatientID == "SIM-77"
+
+
+def test_the_same_recording_gives_the_same_objects(tmp_path: Path) -> None:
+    directory = recording(tmp_path)
+    for out in ("one", "two"):
+        assert call("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / out).code == 0
+
+    one, two = ((tmp_path / out / "01-spots.dcm").read_bytes() for out in ("one", "two"))
+
+    assert one == two
+
+
+def test_too_many_counts_for_a_pixel_are_refused_by_name_and_nothing_is_left(tmp_path: Path) -> None:
+    directory = recording(tmp_path, heaped=300_000)
+    options = ("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out")
+
+    refused, divided = call(*options), call(*options, "--divide")
+
+    assert (refused.code, "Pixel Data (7FE0,0010)" in refused.err) == (3, True), refused.err
+    assert divided.code == 0, divided.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
+    assert pydicom.dcmread(tmp_path / "out" / "01-spots.dcm").ImageType[0] == "DERIVED"
+
+
+@pytest.mark.parametrize(("options", "code", "words"), [
+    (("--to", "dicom", "--stream", "marks"), 2, "dicom is made of singles"),
+    (("--to", "dicom", "--step", "7"), 4, "no series with step 7"),
+    (("--to", "arrow", "--divide"), 2, "--divide and --uniformity are of pictures"),
+])  # fmt: skip
+def test_what_cannot_be_is_said(tmp_path: Path, options: tuple[str, ...], code: int, words: str) -> None:
+    directory = recording(tmp_path)
+
+    done = call("listmode", "export", directory, *options, "--out", tmp_path / "out")
+
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_open_recording_and_a_folder_that_is_there_are_refused(tmp_path: Path) -> None:
+    sealed, unsealed = recording(tmp_path), recording(tmp_path / "b", state="open")
+    (tmp_path / "out").mkdir()
+
+    there = call("listmode", "export", sealed, "--to", "dicom", "--out", tmp_path / "out")
+    damaged = call("listmode", "export", unsealed, "--to", "dicom", "--out", tmp_path / "new", "--allow-damaged")
+
+    assert (there.code, "an export never overwrites a folder" in there.err) == (3, True)
+    assert (damaged.code, "is not sealed: dicom is made of sealed recordings only" in damaged.err) == (3, True)
