@@ -68,9 +68,11 @@ def run_status(options: argparse.Namespace) -> int:
 
 def run_prepare(options: argparse.Namespace) -> int:
     """Prepare, and wait until armed; return 6 where that does not come about."""
+    from daq.cli.administration import say_doubts
     from daq.cli.preparing import prepare_args
 
     answer = _ask(options, "prepare", **prepare_args(options))
+    say_doubts(answer)
     if options.no_wait:
         return _print_answer(options, answer)
     return _follow(options, answer["run"], lambda status: status["state"] != "preparing", good={"armed"})
@@ -102,6 +104,7 @@ def run_run(options: argparse.Namespace) -> int:
 
     The first Ctrl-C stops the acquisition in order. The second leaves it to itself and raises `KeyboardInterrupt`.
     """
+    from daq.cli.administration import say_doubts
     from daq.cli.following import OVER
     from daq.cli.output import say
     from daq.cli.preparing import prepare_args
@@ -115,7 +118,9 @@ def run_run(options: argparse.Namespace) -> int:
         return status["state"] in OVER
 
     started: list[str] = []
-    run = _ask(options, "prepare", **prepare_args(options))["run"]
+    prepared = _ask(options, "prepare", **prepare_args(options))
+    say_doubts(prepared)
+    run = prepared["run"]
     try:
         return _follow(options, run, over, on_status=start_once_armed)
     except KeyboardInterrupt:

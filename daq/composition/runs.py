@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import acquisition_id, output_directory
+from daq.composition.administrations import Administrations
 from daq.composition.facing import GANTRY, require_facing
 from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
@@ -19,7 +20,7 @@ from daq.composition.studies import linked
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
-from daq.model.verbs import HandOver, Prepare
+from daq.model.verbs import Amend, HandOver, Prepare, Residual
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
@@ -50,6 +51,7 @@ class Planner:
         self._equipment, self._around, self._machine = equipment, around, around.machine
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
+        self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
 
     async def planned(self, request: Prepare, actor: Actor) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it."""
@@ -192,6 +194,18 @@ class Planner:
             _LOG.warning("%s: the injection is not marked in the recording: %s", run.identity, why)
             marked = False
         return {"injected_at": at.isoformat(), "marked": marked}
+
+    async def amended(self, request: Amend | Residual, actor: Actor) -> dict[str, Any]:
+        """Change an administration record, also of a run that has ended; return what it says now."""
+        return await self._administrations.amended(request, actor)
+
+    def doubts(self, run: Run) -> list[str]:
+        """Return what a person should look at in the administration record of a run."""
+        papers = self._papers().get(run.identity)
+        return [] if papers is None or papers.administration is None else papers.administration.doubts
+
+    def _papers(self) -> dict[str, Papers]:
+        return {identity: records.papers for identity, records in self._records.items()}
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
         """Take the record of a hand-over; return what was confirmed, and what is still missing."""

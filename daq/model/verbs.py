@@ -57,6 +57,24 @@ class HandOver(Arguments):
     record: dict[str, Any]
 
 
+class Residual(Arguments):
+    """Note what was left of the dose. A value that is known already is replaced only with a reason."""
+
+    activity: Named
+    """With its unit: `12.5 MBq`."""
+    at: Text | None = None
+    """When it was measured, by the calibrator's clock, RFC 3339 with its zone; none said: now."""
+    run: Named | None = None
+    """Acquisition, also one that has ended; none said: the one under way."""
+
+
+class Amend(Arguments):
+    """Change fields of the administration record, as `daq.model.administration` has them; copies in the study, too."""
+
+    changes: Annotated[dict[str, Any], Field(min_length=1, max_length=50)] = Field(repr=False)
+    run: Named | None = None
+
+
 class AcknowledgeAlarm(Arguments):
     """Say that an alarm was seen."""
 
@@ -117,6 +135,8 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "acknowledge-alarm": (AcknowledgeAlarm, Role.TECHNOLOGIST, "say that an alarm was seen"),
     "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
     "injected-now": (Arguments, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
+    "residual": (Residual, Role.TECHNOLOGIST, "note what was left of the dose, also after the acquisition has ended"),
+    "amend": (Amend, Role.TECHNOLOGIST, "change fields of the administration record; what is known needs a reason"),
     "hand-over": (HandOver, Role.TECHNOLOGIST, "confirm what is handed over: the CT of a PET/CT, the overlay"),
     "confirm": (Confirm, Role.TECHNOLOGIST, "after motion was lost: identity and position are confirmed"),
     "home": (Home, Role.TECHNOLOGIST, "find the reference of axes; the enable is held meanwhile"),
@@ -130,7 +150,9 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
 
 ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
-IN_TURN = frozenset({"prepare", "start", "pause", "resume", "acknowledge", "renew-arming", "hand-over"})
+IN_TURN = frozenset({
+    "prepare", "start", "pause", "resume", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
+})  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms"})
 """Verbs that change nothing and leave no trace."""

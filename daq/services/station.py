@@ -19,6 +19,7 @@ from daq.model.verbs import (
     ASKING,
     IN_TURN,
     AcknowledgeAlarm,
+    Amend,
     Arguments,
     Confirm,
     HandOver,
@@ -26,6 +27,7 @@ from daq.model.verbs import (
     LowerVoltage,
     Mark,
     Prepare,
+    Residual,
     Retreat,
     Simulate,
     checked,
@@ -57,6 +59,14 @@ class Runs(Protocol):
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
         """Note the time of injection; return the administration record without identity."""
+        ...
+
+    async def amended(self, request: Amend | Residual, actor: Actor) -> dict[str, Any]:
+        """Change an administration record, also of a run that has ended; return what it says now."""
+        ...
+
+    def doubts(self, run: Run) -> list[str]:
+        """Return what a person should look at in the administration record of a run."""
         ...
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
@@ -93,7 +103,8 @@ class Station:
             "status": self._status, "describe": self._describe, "alarms": self._alarms, "prepare": self._prepare,
             "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
             "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
-            "renew-arming": self._renew, "injected-now": self._injected, "confirm": self._confirm, "home": self._home,
+            "renew-arming": self._renew, "injected-now": self._injected, "residual": self._amend,
+            "amend": self._amend, "confirm": self._confirm, "home": self._home,
             "hand-over": self._hand_over, "retreat": self._retreat, "mark": self._mark,
             "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
         }  # fmt: skip
@@ -234,7 +245,8 @@ class Station:
             raise TransitionRefusedError(f"cannot prepare while {self._machine.state}; possible: {legal}")
         run = await self._parts.runs.planned(request, actor)
         self._drive(run)
-        return {"run": run.identity, "directory": str(run.directory), "state": str(self._machine.state)}
+        about = {"run": run.identity, "directory": str(run.directory), "doubts": self._parts.runs.doubts(run)}
+        return {**about, "state": str(self._machine.state)}
 
     async def _start(self, _: Arguments, __: Actor) -> dict[str, Any]:
         await self._current().steps.start()
@@ -271,6 +283,9 @@ class Station:
 
     async def _injected(self, _: Arguments, actor: Actor) -> dict[str, Any]:
         return await self._parts.runs.injected_now(self._current(), actor)
+
+    async def _amend(self, request: Amend | Residual, actor: Actor) -> dict[str, Any]:
+        return await self._parts.runs.amended(request, actor)
 
     async def _hand_over(self, request: HandOver, actor: Actor) -> dict[str, Any]:
         return {**await self._parts.runs.handed_over(self._current(), request, actor), **self._said()}

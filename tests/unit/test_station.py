@@ -13,7 +13,7 @@ from support_run import Axes, Daemon, Readout, protocol, step
 
 from daq.errors import AccessError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
 from daq.model.station import Actor, Role
-from daq.model.verbs import ALWAYS, ASKING, VERBS, Prepare
+from daq.model.verbs import ALWAYS, ASKING, VERBS, Amend, Prepare, Residual
 from daq.services.acquisition.papers import identity_of
 from daq.services.acquisition.run import Run
 from daq.services.station import Parts, Station
@@ -68,6 +68,12 @@ class Runs:
 
     def redacted(self, text: str) -> str:
         return text.replace("Mustermann", "[patient]")
+
+    async def amended(self, request: Amend | Residual, actor: Actor) -> dict[str, Any]:
+        return {"verb": type(request).__name__, "by": actor.user}
+
+    def doubts(self, run: Run) -> list[str]:
+        return [f"nobody has looked at {run.identity}"]
 
     async def injected_now(self, run: Run, actor: Actor) -> dict[str, Any]:
         return {"run": run.identity, "by": actor.user}

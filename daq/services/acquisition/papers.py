@@ -99,6 +99,11 @@ class Papers:
         self._write(self._directory if self._directory.is_dir() else self._waiting)
         return now
 
+    def amend(self, record: AdministrationRecord) -> None:
+        """Keep another version of the administration record."""
+        self.administration = record
+        self._write(self._directory if self._directory.is_dir() else self._waiting)
+
     def redacted(self, text: str) -> str:
         """Return a text that somebody wrote without what identifies the patient."""
         return text if self.patient is None else self.patient.identity.redact(text)
