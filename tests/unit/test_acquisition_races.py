@@ -442,7 +442,7 @@ async def test_the_end_waits_for_axes_that_are_slow_to_stop(tmp_path: Path) -> N
 async def test_a_readout_that_did_not_hear_the_stop_is_told_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daq.services.acquisition.run._INSIST_S", 0.2)
+    monkeypatch.setattr("daq.services.acquisition.ending._INSIST_S", 0.2)
     daemon, readout = Daemon(tmp_path), Readout()
     refusals = [DeadlineError("busy"), DeadlineError("busy")]
 
@@ -555,7 +555,7 @@ async def test_a_sweep_whose_enable_is_only_held_on_the_way_waits_where_it_begin
 async def test_a_fault_of_the_program_insists_on_the_end_of_the_readout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daq.services.acquisition.run._INSIST_S", 0.2)
+    monkeypatch.setattr("daq.services.acquisition.ending._INSIST_S", 0.2)
     daemon, readout = Daemon(tmp_path), Readout()
     refusals = [DeadlineError("busy")]
 

@@ -17,9 +17,9 @@ class Arming:
         self._alarms, self.lasts_s = alarms, lasts_s
         self._until_s = 0.0
 
-    def renew(self) -> None:
-        """Begin to count anew."""
-        self._until_s = time.monotonic() + self.lasts_s
+    def renew(self, *, at_least_s: float = 0.0) -> None:
+        """Begin to count anew; `at_least_s`: so long until a start that is due, and as long as ever after it."""
+        self._until_s = time.monotonic() + at_least_s + self.lasts_s
         self._alarms.clear(DEVICE, "arming-expires")
 
     def expired(self) -> bool:

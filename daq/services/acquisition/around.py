@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daq.services.acquisition.beating import Seen, nobody_sees
 from daq.services.acquisition.machine import Machine
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
@@ -30,3 +31,4 @@ class Around:
     """Awaited when the readout has ended for good."""
     arming_s: float = 1800.0
     """How long an armed acquisition waits for its start."""
+    beats: Seen = nobody_sees

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ from daq.errors import DeadlineError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.arming import Arming
 from daq.services.acquisition.around import Around
+from daq.services.acquisition.beating import Beating
+from daq.services.acquisition.clockstart import ClockStart, for_people
+from daq.services.acquisition.ending import Ending
 from daq.services.acquisition.found import reconciled
 from daq.services.acquisition.launching import is_armed, launched
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.outcome import Bell, end_of, sealed_status
 from daq.services.acquisition.places import Places
 from daq.services.acquisition.progress import ENDS, GOOD_ENDS, Speaker
-from daq.services.acquisition.steps import Steps, Way
+from daq.services.acquisition.steps import Steps
+from daq.services.acquisition.uptake import Injected, UptakeTime
+from daq.services.acquisition.way import Way
 from daq.services.acquisition.work import Work
 from daq.state.acquisition import ENDING, IDLE, RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
@@ -35,9 +41,7 @@ _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LOOK_S = 0.5
 _RESULT_S = 5.0
-_INSIST_S = 5.0
 _GIVEN_UP_S = 30.0
-_ENDS_BY_ITSELF = frozenset({"sealing", "completing"})
 
 
 class Run:
@@ -45,9 +49,9 @@ class Run:
 
     def __init__(
         self, around: Around, protocol: AcquisitionProtocol, *, identity: str, directory: Path,
-        launch: Callable[[], Awaitable[Link]],
+        launch: Callable[[], Awaitable[Link]], injected: Injected = lambda: None,
     ) -> None:  # fmt: skip
-        """`launch` gives the readout: started, or found again after a restart."""
+        """`launch` gives the readout: started, or found again after a restart. `injected`: when the tracer was."""
         self.protocol, self.identity, self.directory = protocol, identity, directory
         self._around, self._machine, self._launch = around, around.machine, launch
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
@@ -55,16 +59,18 @@ class Run:
         self._work = Work(identity)
         self._bell = Bell(around.alarms, directory)
         self._places = Places(around.motion.where, self._readout, around.alarms)
+        self._ending = Ending(identity, lambda: self._link, self._work)
         way = Way(
-            around.machine, around.motion, self._work, self._readout, self._end_readout, self.fault, self.motion_lost,
-            self._bell.too_few, around.arming_s, self._places,
+            around.machine, around.motion, self._work, around.alarms, self._readout, self._ending.end, self.fault,
+            self.motion_lost, self._bell.too_few, around.arming_s, self._places, Beating(around.beats, around.alarms),
+            UptakeTime(injected, around.alarms),
         )  # fmt: skip
         self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None
         self.over = False
         """It has come to its end; the state may be that of another run by now."""
         self._arming = Arming(around.alarms, around.arming_s)
-        self._asked_to_end_s = 0.0
+        self._clock_start = ClockStart(self.steps.start, self.mark, around.alarms)
         self.last_status: dict[str, Any] = {}
 
     async def drive(self) -> None:
@@ -100,7 +106,7 @@ class Run:
         ended = bool(status.get("step_ended_by"))  # the next tick goes on from there
         if state is State.PREPARING:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
-            await self._end_readout("could not be prepared")
+            await self._ending.end("could not be prepared")
         elif state is State.POSITIONING or (self.moves and not ended):
             await self.motion_lost("the daemon was restarted while axes moved")
 
@@ -121,7 +127,21 @@ class Run:
         self._machine.fire(trigger, by)
         if before in RECORDING and not self.steps.between:
             self.steps.judge(self.last_status)
-        await self._end_readout(by)
+        await self._ending.end(by)
+
+    async def start(self, at: datetime | None = None) -> None:
+        """Begin the first step, or the one that waits; `at` a time of day within 24 h, which a start by hand replaces.
+
+        Raise `TransitionRefusedError` where nothing is to be started, `RefusedError` for a time that has passed.
+        """
+        if at is None:
+            self._clock_start.cancel()
+            await self.steps.start()
+            return
+        next_state(self._machine.state, Trigger.START)
+        left_s = self._clock_start.arm(at)
+        self._arming.renew(at_least_s=left_s)
+        self._machine.note(f"starts by the clock at {for_people(at)}")
 
     async def mark(self, text: str) -> None:
         """Put a text into the recording."""
@@ -148,14 +168,14 @@ class Run:
         if self.steps.closed or not self._machine.fire_if_possible(Trigger.MOTION_LOST, why):
             return
         if self._link is not None and before in RECORDING:
-            await self._with_axes(self._lose_motion(self._link, why))
+            await self._ending.lose_motion(self._link, why)
         else:
-            await self._end_readout(MOTION_LOST)
+            await self._ending.end(MOTION_LOST)
 
     async def fault(self, why: str) -> None:
         """End as a fault."""
         if not self.steps.closed and self._machine.fire_if_possible(Trigger.FAULT_FOUND, why):
-            await self._end_readout("fault")
+            await self._ending.end("fault")
 
     # The way from step to step
 
@@ -168,7 +188,7 @@ class Run:
         try:
             self.last_status = await self._link.status()
         except DeadlineError as why:
-            await self._end_readout("the daemon has lost hold of it")  # should it live
+            await self._ending.end("the daemon has lost hold of it")  # should it live
             await self._lost(str(why))
             return
         if self.last_status["state"] in ENDS:
@@ -182,20 +202,14 @@ class Run:
             self._arming.over()
             self._speaker.say(status, step=self._machine.entry.step)
         if state in ENDING:
-            await self._insist(status)
+            await self._ending.insist(status, self._why_ended)
         elif state in RECORDING and status.get("step_ended_by") == MOTION_LOST:
             await self.motion_lost("the readout took the motion for lost: nobody had watched over it")
         elif state in RECORDING or status["state"] == "recording":
             await self.steps.look(status)
         elif state is State.ARMED and self._arming.expired():
             self._machine.fire(Trigger.ARMING_EXPIRED, f"armed for {self._arming.lasts_s:g} s without a start")
-            await self._end_readout("arming expired")
-
-    async def _insist(self, status: dict[str, Any]) -> None:
-        """Ask a readout again to end that has not heard, or not understood."""
-        late = asyncio.get_running_loop().time() > self._asked_to_end_s + _INSIST_S
-        if late and status["state"] not in _ENDS_BY_ITSELF:
-            await self._end_readout(self._machine.entry.detail[:100] or str(self._machine.state))
+            await self._ending.end("arming expired")
 
     async def _look_at_work(self) -> None:
         """See what became of the background task."""
@@ -215,7 +229,7 @@ class Run:
             await self._finished(Trigger.CANNOT_PREPARE, why)
             return
         self._machine.fire(Trigger.ABORT, why)
-        await self._end_readout("could not be prepared")
+        await self._ending.end("could not be prepared")
 
     # Before the first step
 
@@ -282,7 +296,7 @@ class Run:
                 status = await self._link.status()
                 if status["state"] in ENDS:
                     break
-                await self._insist(status)
+                await self._ending.insist(status, self._why_ended)
             await asyncio.sleep(_TICK_S)
         await self._finished(Trigger.SEALED, why)
 
@@ -302,7 +316,9 @@ class Run:
         """Say nothing more of how it is: the next one may be under way."""
         self._speaker.close()
         self._places.end()
+        self.steps.readiness.end()
         self._arming.over()
+        self._clock_start.cancel()
         if self._attending is not None:
             self._attending.cancel()
 
@@ -316,31 +332,11 @@ class Run:
             with contextlib.suppress(ScandaqError):
                 await self._link.close()
 
-    async def _end_readout(self, by: str) -> None:
-        """Stop the readout first, then what moves: counts end where they should, and both are on their way at once."""
-        self._asked_to_end_s = asyncio.get_running_loop().time()
-        if self._link is None:
-            await self._work.cancel()  # which may have launched it just now
-        if self._link is not None:
-            await self._with_axes(self._link.stop(by))
-
-    async def _with_axes(self, telling: Awaitable[None]) -> None:
-        """Tell the readout something and stop what moves, at once. Who does not hear is told again by the tick."""
-        self._asked_to_end_s = asyncio.get_running_loop().time()
-        for why in await asyncio.gather(telling, self._work.cancel(), return_exceptions=True):
-            if isinstance(why, ScandaqError):
-                _LOG.warning("stopping %s: %s", self.identity, why)
-            elif isinstance(why, BaseException):
-                raise why
-
-    @staticmethod
-    async def _lose_motion(link: Link, why: str) -> None:
-        try:
-            await link.motion_lost(why)
-        except ScandaqError:  # too busy, or it has ended
-            await link.stop(MOTION_LOST)
-
     # Small things
+
+    @property
+    def _why_ended(self) -> str:
+        return self._machine.entry.detail[:100] or str(self._machine.state)
 
     def _attend(self) -> None:
         if self._link is not None:

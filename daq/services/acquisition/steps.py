@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from daq.errors import DeadlineError, InterlockError, RefusedError, ScandaqError, TransitionRefusedError
+from daq.errors import DeadlineError, RefusedError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
 from daq.services.acquisition.astray import Astray
 from daq.services.acquisition.handovers import HandOvers
-from daq.services.acquisition.link import Link
-from daq.services.acquisition.machine import Machine
-from daq.services.acquisition.places import Places
+from daq.services.acquisition.limits import limits_of
+from daq.services.acquisition.losthead import LostHeads
 from daq.services.acquisition.reaching import reach, targets_of
-from daq.services.acquisition.work import Work
+from daq.services.acquisition.readiness import Readiness
+from daq.services.acquisition.sweeping import swept
+from daq.services.acquisition.way import Way
 from daq.state.acquisition import RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
 
-if TYPE_CHECKING:
-    from daq.services.motion.engine import MotionEngine
-
 _MOST_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What the steps of a run are taken with. `readout` gives the link, or refuses while there is none."""
-
-    machine: Machine
-    motion: MotionEngine
-    work: Work
-    readout: Callable[[], Link]
-    end: Callable[[str], Awaitable[None]]
-    """Ends the recording for a reason."""
-    fault: Callable[[str], Awaitable[None]]
-    lost: Callable[[str], Awaitable[None]]
-    """Ends a step that moves before its axis has arrived."""
-    short: Callable[[str], None]
-    """Hears that a step has fewer counts than its protocol wants."""
-    patience_s: float
-    """How long to wait for the motion enable."""
-    places: Places
 
 
 class Steps:
@@ -63,6 +40,8 @@ class Steps:
         """The step that a person has started, and which may still be on its way."""
         self._swept = False
         self.hand_overs = HandOvers(protocol, way.machine)
+        self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake)
+        self._lost_heads = LostHeads()
 
     @property
     def current(self) -> Step | None:
@@ -95,9 +74,10 @@ class Steps:
             self.hand_overs.require()
             if not await self._way.motion.is_at(targets_of(first)):
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
-            self._require_enable(first)
+            await self.readiness.require(first)
             await self._tell_once(self._way.readout().start, armed=True)
             self._fire(Trigger.START, step=1)
+            self.readiness.begun(first)
             self._way.places.begin()
             await self._way.places.standing()  # before, nothing is recorded that could hold it
             self._sweep_if_any(first)
@@ -149,7 +129,7 @@ class Steps:
         waits = following.start == "manual" or self.hand_overs.before(following) is not None
         if waits and self._called_for <= self._machine.entry.step:
             self._fire(Trigger.RESUME, "")
-            self._wait(self._why_wait(following) or "")
+            self._wait(await self.readiness.why_wait(following) or "")
         else:
             await self._go(Trigger.RESUME)
 
@@ -182,7 +162,7 @@ class Steps:
                 await self._way.readout().end_step("end of the sweep")
             else:
                 await self._work.cancel()  # its limit was reached before the end of its sweep
-            await self._after_step()
+            await self._after_step(status)
         except ScandaqError as why:
             if self._machine.state in RECORDING:  # not for a stop that came in between
                 await self._failed(number, why)
@@ -224,15 +204,18 @@ class Steps:
         if why is not None:
             self._way.short(why)
 
-    async def _after_step(self) -> None:
+    async def _after_step(self, status: dict[str, Any]) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
             await self._after_the_last()
         elif self._machine.state is State.PAUSED:
             return
+        elif (lost := self._lost_heads.why_pause(self.current, status)) is not None:
+            await self._way.readout().pause()
+            self._fire(Trigger.PAUSE, lost)
         elif self._pause_wanted and self._following().start != "manual" and not self._following().before:
             await self._way.readout().pause()
             self._fire(Trigger.PAUSE, "paused between two steps")
-        elif (why := self._why_wait(self._following())) is not None:
+        elif (why := await self.readiness.why_wait(self._following())) is not None:
             self._wait(why)
         else:
             await self._go(Trigger.NEXT_STEP)
@@ -264,18 +247,20 @@ class Steps:
     async def _move_and_begin(self, following: Step) -> None:
         await self.reach(following, Motion.STEP if following.start == "automatic" else Motion.POSITIONING)
         async with self._turn:  # not while somebody holds it up
-            why = self._why_not_sweep(following)
+            why = self.readiness.why_not_sweep(following)
             if why is not None:  # held on the way there, and now to be latched
                 self._fire(Trigger.PAUSE, f"where {following.name} begins; {why}; then resume")
                 return
             await self._begin_step(following, Trigger.POSITIONED)
 
     async def _begin_step(self, step: Step, trigger: Trigger) -> None:
-        self._require_enable(step)
+        await self.readiness.require(step)
         link = self._way.readout()
+        limits = limits_of(step, await link.status())
         await self._way.places.standing()
-        await self._tell_once(lambda: link.step(step.stop_limits(), name=step.name, moving=step.moving))
+        await self._tell_once(lambda: link.step(limits, name=step.name, moving=step.moving))
         self.between = self._swept = False
+        self.readiness.begun(step)
         self._fire(trigger, "", step=self._machine.entry.step + 1)
         self._sweep_if_any(step)
 
@@ -294,9 +279,8 @@ class Steps:
     async def _sweep(self, step: Step) -> None:
         if step.sweep is None:
             return
-        sweep = step.sweep
-        await self._way.places.begun()  # photons of the way's beginning count, too
-        await self._way.motion.sweep(sweep.axis, sweep.begin, sweep.end, sweep.speed)
+        way = self._way
+        await swept(way.motion, step.sweep, way.places, self._protocol.tolerances, way.alarms)
         self._swept = True
 
     async def reach(self, step: Step, motion: Motion) -> None:
@@ -305,25 +289,6 @@ class Steps:
 
     def _following(self) -> Step:
         return self._protocol.steps[self._machine.entry.step]
-
-    def _why_wait(self, step: Step) -> str | None:
-        """Return why a person has to start this step, None where it follows by itself."""
-        handed = self.hand_overs.before(step)
-        if handed is not None:
-            return f"; {handed}"
-        if step.start == "manual":
-            return f"; {step.instruction}" if step.instruction else ""
-        why = self._why_not_sweep(step)
-        return None if why is None else f"; {why}"
-
-    def _why_not_sweep(self, step: Step) -> str | None:
-        return self._way.motion.enable.why_not(Motion.SWEEP) if step.sweep is not None else None
-
-    def _require_enable(self, step: Step) -> None:
-        """Refuse a sweep that nobody has enabled, before anything is recorded of it."""
-        why = self._why_not_sweep(step)
-        if why is not None:
-            raise InterlockError(f"{step.name!r} cannot begin: {why}")
 
     def _require(self, trigger: Trigger) -> None:
         """Refuse at once what the table does not allow, before anything is done."""
