@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from daq.model.kernel import spliced
-from simulators.pet.paths import ELECTRON, unit
+from simulators.pet.paths import ELECTRON, compton_cosine, unit
 
 FORM, CENTRE, MATRIX, INNER, CUT, BEAT, FIXED, ORGAN, PLACES = 0, 1, 4, 13, 14, 15, 16, 17, 18
 """Places in a row of a solid; FIXED: its places are those of the head, across, up, towards the head."""
@@ -23,12 +23,16 @@ face, and how they change, per ps."""
 BEGAN, FULL, EMPTY, SYSTOLE, DIASTOLE = range(5)
 """Places in a beat: its R wave, volumes over the largest at its beginning and after systole, how long both take."""
 POSE_PLACES = 19
+WATER, PASSES, WIDE, CRYSTAL, PHOTO = range(5)
+"""Places in a row of a table by keV: coefficients of water and of the crystal per mm, the share of absorption in that;
+chance to pass the collimator, and its effective length in mm."""
 
 COLD, DENSITY = 128, 127
 """The bit of a code that says that there is no activity, and those that are its density: `body.COLD`."""
 _BALL, _ROD, _BLOCK = 0, 1, 2
 _CAVITY, _WALL = 1, 2
 _ALONG = 1e-9
+_LOWEST_KEV = 20.0
 
 
 @spliced
@@ -47,44 +51,72 @@ def volume_at(when: Any, beats: Any) -> Any:
 
 
 @spliced
-def pick(rng: Any, upto: Any) -> Any:
-    """Return a row by cumulative shares, the last of which is 1."""
-    chance, low, high = unit(rng), 0, upto.shape[0] - 1
-    while low < high:
-        middle = (low + high) // 2
-        if upto[middle] > chance:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+def pick(rng: Any, upto: Any, guide: Any) -> Any:
+    """Return a row by cumulative shares, the last of which is 1; `guide` [n]: the row of every n-th part of them."""
+    chance = unit(rng)
+    row = guide[np.int64(chance * guide.shape[0])]
+    while upto[row] <= chance and row < upto.shape[0] - 1:
+        row += 1
+    return row
+
+
+@spliced
+def in_ball(rng: Any, place: Any) -> None:
+    """Put a place anywhere into the unit ball."""
+    while True:
+        for row in range(3):
+            place[row] = 2.0 * unit(rng) - 1.0
+        if place[0] * place[0] + place[1] * place[1] + place[2] * place[2] <= 1.0:
+            return
+
+
+@spliced
+def in_rod(rng: Any, place: Any) -> None:
+    """Put a place anywhere into the unit rod."""
+    place[2] = 2.0 * unit(rng) - 1.0
+    while True:
+        place[0], place[1] = 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0
+        if place[0] * place[0] + place[1] * place[1] <= 1.0:
+            return
+
+
+@spliced
+def in_shell(rng: Any, solid: Any, volume: Any, place: Any) -> None:
+    """Put a place anywhere into the unit shell; that of the heart keeps its volume, whatever it holds."""
+    hollow = solid[INNER] ** 3
+    least, full = hollow, 1.0
+    if np.int64(solid[BEAT]) == _WALL:
+        least = hollow * volume
+        full = least + 1.0 - hollow
+    while True:
+        radius = (least + (full - least) * unit(rng)) ** (1.0 / 3.0)
+        cosine, azimuth = 2.0 * unit(rng) - 1.0, 2.0 * math.pi * unit(rng)
+        sine = math.sqrt(1.0 - cosine * cosine)
+        place[0], place[1], place[2] = (
+            radius * sine * math.cos(azimuth),
+            radius * sine * math.sin(azimuth),
+            radius * cosine,
+        )
+        if place[2] <= solid[CUT]:
+            return
 
 
 @spliced
 def settle(rng: Any, solid: Any, volume: Any, place: Any) -> None:
     """Put a place anywhere into a solid, as large as the heart's `volume` makes it."""
-    form, beat = np.int64(solid[FORM]), np.int64(solid[BEAT])
-    u, v, w = 0.0, 0.0, 0.0
+    form, size = np.int64(solid[FORM]), 1.0
     if form == _BLOCK:
-        u, v, w = 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0
+        for row in range(3):
+            place[row] = 2.0 * unit(rng) - 1.0
     elif form == _ROD:
-        radius, azimuth = math.sqrt(unit(rng)), 2.0 * math.pi * unit(rng)
-        u, v, w = radius * math.cos(azimuth), radius * math.sin(azimuth), 2.0 * unit(rng) - 1.0
+        in_rod(rng, place)
+    elif form == _BALL:
+        in_ball(rng, place)
     else:
-        hollow = solid[INNER] ** 3
-        least, full = hollow, 1.0
-        if beat == _WALL:
-            least = hollow * volume
-            full = least + 1.0 - hollow
-        while True:
-            radius = (least + (full - least) * unit(rng)) ** (1.0 / 3.0)
-            cosine, azimuth = 2.0 * unit(rng) - 1.0, 2.0 * math.pi * unit(rng)
-            sine = math.sqrt(1.0 - cosine * cosine)
-            u, v, w = radius * sine * math.cos(azimuth), radius * sine * math.sin(azimuth), radius * cosine
-            if form == _BALL or w <= solid[CUT]:
-                break
-    if beat == _CAVITY:
+        in_shell(rng, solid, volume, place)
+    if np.int64(solid[BEAT]) == _CAVITY:
         size = volume ** (1.0 / 3.0)
-        u, v, w = u * size, v * size, w * size
+    u, v, w = place[0] * size, place[1] * size, place[2] * size
     for row in range(3):
         place[row] = solid[CENTRE + row] + (
             solid[MATRIX + 3 * row] * u + solid[MATRIX + 3 * row + 1] * v + solid[MATRIX + 3 * row + 2] * w
@@ -172,12 +204,25 @@ def wander(rng: Any, place: Any, way: Any, per_mm: Any, grid: Any, codes: Any) -
 
 
 @spliced
-def per_mm_at(energy: Any, water: Any) -> Any:
-    """Return the coefficient of water from its table, one entry for each keV."""
-    return water[min(np.int64(energy + 0.5), water.shape[0] - 1)]
+def by_kev(table: Any, energy: Any, place: Any) -> Any:
+    """Return a column of a table that has a row for each keV."""
+    return table[min(np.int64(energy + 0.5), table.shape[0] - 1), place]
 
 
 @spliced
 def after_scattering(energy: Any, cosine: Any) -> Any:
     """Return the energy of a photon that was scattered by an angle."""
     return energy / (1.0 + energy / ELECTRON * (1.0 - cosine))
+
+
+@spliced
+def left_there(rng: Any, energy: Any, thick_mm: Any, table: Any) -> Any:
+    """Return what a photon leaves in the crystal, and whether that is all it has, as `ways.deposit` does."""
+    if unit(rng) >= -math.expm1(-by_kev(table, energy, CRYSTAL) * thick_mm):
+        return -1.0, True
+    if unit(rng) < by_kev(table, energy, PHOTO):
+        return energy, True
+    left = after_scattering(energy, compton_cosine(rng, energy, -1.0))
+    if left > _LOWEST_KEV and unit(rng) < math.exp(-by_kev(table, left, CRYSTAL) * thick_mm / 2.0):
+        return energy - left, False
+    return energy, True

@@ -22,7 +22,7 @@ from simulators.events import preamble_of
 from simulators.options import MAX_SOURCE
 from simulators.supply import Chunk, Instrument
 
-SLICE_S = 0.01
+SLICE_S = 0.02
 """How much time passes before its events are made."""
 LONGEST_SLICE_S = 0.25
 """Of one that makes up for time that was lost, when making events takes longer than they do."""
@@ -45,7 +45,7 @@ class Scan:
 class BodySupply:
     """The words of a `Scan`. `front_ends`: the numbers of the heads that each of them reads out.
 
-    `behind_s`: of a live one, by how much events were later than they should be, at worst; slices are 10 ms long.
+    `behind_s`: of a live one, by how much events were later than they should be, at worst; slices are 20 ms long.
     """
 
     tail = b""

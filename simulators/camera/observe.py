@@ -21,32 +21,24 @@ from simulators.camera.depths import (
     FACING,
     FIXED,
     ORGAN,
+    PASSES,
     SHIFT,
     TURN,
     TURNING,
+    WATER,
+    WIDE,
     after_scattering,
     bent,
+    by_kev,
     depth_of,
     is_cold,
-    per_mm_at,
+    left_there,
     pick,
     settle,
     volume_at,
     wander,
 )  # fmt: skip
-from simulators.camera.ways import (
-    EFFECTIVE,
-    HEIGHT,
-    HOLE,
-    LINE_KEV,
-    PASSING,
-    WIDTH,
-    at_energy,
-    deposit,
-    normal,
-    pick_line,
-    write,
-)  # fmt: skip
+from simulators.camera.ways import HEIGHT, HOLE, LINE_KEV, THICKNESS, WIDTH, pick_line, write
 from simulators.pet.paths import compton_cosine, unit
 
 _SCATTERED = 1
@@ -54,6 +46,8 @@ LOWEST_KEV = 30.0
 """Scattered photons below are left out."""
 _SIGMA = 2.3548200450309493
 _CAVITY = 1
+_FAR = 5.0
+"""So many standard deviations beside the field nothing is seen any more."""
 
 
 @spliced
@@ -103,7 +97,7 @@ def to_head(place: Any, pose: Any, to_x: Any, to_y: Any, since: Any, seen: Any) 
 
 @spliced
 def scattered(
-    rng: Any, place: Any, way: Any, orders: Any, ways: Any, energies: Any, water: Any, grid: Any, codes: Any
+    rng: Any, place: Any, way: Any, orders: Any, ways: Any, energies: Any, table: Any, grid: Any, codes: Any
 ) -> Any:
     """Lead a place to where its photon is scattered towards the head; return the energy then, 0 where it is lost.
 
@@ -121,69 +115,75 @@ def scattered(
         ways[number, 0], ways[number, 1], ways[number, 2] = before
     for number in range(bends):
         flight = (ways[number, 0], ways[number, 1], ways[number, 2])
-        if not wander(rng, place, flight, per_mm_at(energies[number], water), grid, codes):
+        if not wander(rng, place, flight, by_kev(table, energies[number], WATER), grid, codes):
             return 0.0
     return energies[bends]
 
 
 @spliced
 def arrives(
-    rng: Any, place: Any, way: Any, energy: Any, seen: Any, least: Any, grid: Any, codes: Any, head: Any, table: Any,
-    water: Any,
+    rng: Any, place: Any, way: Any, energy: Any, seen: Any, least: Any, grid: Any, codes: Any, head: Any, table: Any
 ) -> Any:  # fmt: skip
     """Decide whether a photon comes through body and collimator, and put into `seen` where on the crystal.
 
     `least`: the chance of passing the collimator that it stands for.
     """
-    if seen[2] <= 0.0:
-        return False
-    wide = at_energy(table, energy, EFFECTIVE)
+    wide = by_kev(table, energy, WIDE)
     sigma = head[HOLE] * (wide + seen[2]) / wide / _SIGMA
-    seen[0], seen[1] = seen[0] + sigma * normal(rng), seen[1] + sigma * normal(rng)
-    left = unit(rng) * least / at_energy(table, energy, PASSING)
-    if left >= 1.0 or abs(seen[0]) > head[WIDTH] / 2.0 or abs(seen[1]) > head[HEIGHT] / 2.0:
+    half_x, half_y = head[WIDTH] / 2.0, head[HEIGHT] / 2.0
+    if seen[2] <= 0.0 or abs(seen[0]) > half_x + _FAR * sigma or abs(seen[1]) > half_y + _FAR * sigma:
         return False
-    per_mm, reach = per_mm_at(energy, water), -math.log(left)
+    left = unit(rng) * least / by_kev(table, energy, PASSES)
+    if left >= 1.0:
+        return False
+    radius, azimuth = sigma * math.sqrt(-2.0 * math.log(unit(rng))), 2.0 * math.pi * unit(rng)
+    seen[0], seen[1] = seen[0] + radius * math.cos(azimuth), seen[1] + radius * math.sin(azimuth)
+    if abs(seen[0]) > half_x or abs(seen[1]) > half_y:
+        return False
+    per_mm, reach = by_kev(table, energy, WATER), -math.log(left)
     return per_mm <= 0.0 or depth_of(place, way, grid, codes, reach / per_mm) * per_mm <= reach
 
 
 @kernel(
-    "int64(uint64[::1], int64, int64, int64, float64, float64, float64[:, ::1], float64[::1], float64[:, ::1],"
-    " float64[::1], uint8[:, :, ::1], float64[::1], float64[:, ::1], float64[::1], float64[::1], float64[:, ::1],"
+    "int64(uint64[::1], int64, int64, int64, float64, float64, float64[:, ::1], float64[::1], int64[::1],"
+    " float64[:, ::1], float64[::1], uint8[:, :, ::1], float64[::1], float64[:, ::1], float64[::1], float64[:, ::1],"
     " int64[::1], float32[:, ::1], uint8[:, ::1])"
 )
 def observe(
-    rng: Any, count: Any, orders: Any, origin_ps: Any, length_ps: Any, most: Any, solids: Any, upto: Any, lines: Any,
-    grid: Any, codes: Any, pose: Any, beats: Any, water: Any, head: Any, table: Any, times: Any, places: Any,
+    rng: Any, count: Any, orders: Any, origin_ps: Any, length_ps: Any, most: Any, solids: Any, upto: Any, guide: Any,
+    lines: Any, grid: Any, codes: Any, pose: Any, beats: Any, head: Any, table: Any, times: Any, places: Any,
     marks: Any,
 ) -> Any:  # fmt: skip
     """Follow `count` candidates of a body to a head; return how many rows were written.
 
     `orders` 0: not scattered, else 1 to `orders` times, all alike often tried. `most`: the chance of passing the
-    collimator that a candidate stands for. `upto`: cumulative shares of the solids in their candidates. Marks [n, 3]
-    are line, flags, organ. Times of beats count from `origin_ps`.
+    collimator that a candidate stands for. `upto`: cumulative shares of the solids in their candidates, `guide`:
+    see `pick`; `table`: by keV. Marks [n, 3] are line, flags, organ. Times of beats count from `origin_ps`.
     """
     place, seen, ways, energies = np.zeros(3), np.zeros(3), np.zeros((orders + 1, 3)), np.zeros(orders + 1)
+    to_x, to_y = math.sin(pose[ANGLE]), math.cos(pose[ANGLE])
+    way = facing(pose, to_x, to_y)
     at = np.int64(0)
     for _ in range(count):
         since = unit(rng) * length_ps
-        solid = solids[pick(rng, upto)]
+        solid = solids[pick(rng, upto, guide)]
         volume = volume_at(since, beats) if solid[BEAT] > 0.0 else 1.0
         line = pick_line(rng, lines)
         energy, flags = lines[line, LINE_KEV], 0
-        to_x, to_y = math.sin(pose[ANGLE] + since * pose[TURNING]), math.cos(pose[ANGLE] + since * pose[TURNING])
-        way = facing(pose, to_x, to_y)
+        if pose[TURNING] != 0.0:
+            to_x, to_y = math.sin(pose[ANGLE] + since * pose[TURNING]), math.cos(pose[ANGLE] + since * pose[TURNING])
+            way = facing(pose, to_x, to_y)
         if not emits(rng, solid, volume, place, pose, to_x, to_y, since, grid, codes):
             continue
         if orders > 0:
             energies[0], flags = energy, _SCATTERED
-            energy = scattered(rng, place, way, orders, ways, energies, water, grid, codes)
+            energy = scattered(rng, place, way, orders, ways, energies, table, grid, codes)
             if energy <= 0.0:
                 continue
         to_head(place, pose, to_x, to_y, since, seen)
-        if not arrives(rng, place, way, energy, seen, most, grid, codes, head, table, water):
+        if not arrives(rng, place, way, energy, seen, most, grid, codes, head, table):
             continue
-        got = deposit(rng, energy, head, table)
+        got = left_there(rng, energy, head[THICKNESS], table)
         if got[0] > 0.0:
             marks[at, 2] = np.uint8(solid[ORGAN])
             at = write((origin_ps, since), seen[0], seen[1], got, energy, line, flags, (times, places, marks), at)

@@ -20,7 +20,7 @@ from simulators.camera.model import SimulatedHead
 from simulators.camera.observe import observe
 from simulators.camera.solids import Solid
 from simulators.camera.tables import HeadNumbers, energies_kev, lines_of
-from simulators.camera.ways import PASSING
+from simulators.camera.ways import EFFECTIVE, PASSING, PHOTO_SHARE, TOTAL
 from simulators.pet.model import ELECTRON_KEV
 
 Floats = npt.NDArray[np.float64]
@@ -30,12 +30,13 @@ LEAD_MM = 220.0
 """How far before the middle of the detectors the head, or the feet, of a long body lies while the bed is at 0."""
 WATER_PER_MM = 0.0096
 """Water's coefficient at 511 keV; at other energies it goes with the cross section of Klein and Nishina."""
-BLUR_MM, WANDER_MM = 60.0, 250.0
+BLUR_MM, WANDER_MM = 60.0, 160.0
 """How far beside a head's field a solid may lie whose photons are followed: not scattered, scattered."""
 MOST_PER_BLOCK = 2_000_000
 SHUTTER = "shutter"
 """Axis that opens, at 1, and closes, at 0, the sources of transmission; open until it is heard of."""
 _HALF_OPEN = 0.5
+_GUIDES = 512
 _SECOND_PS = 1e12
 _NO_BEATS = np.zeros((0, 5))
 
@@ -123,7 +124,7 @@ class Set:
         low, high = self.body.span_mm()
         return -LEAD_MM - (high if self.lies.orientation.startswith("H") else -low)
 
-    def pose(self, index: int, begin_ps: int, end_ps: int, base_ns: int) -> Floats:
+    def pose(self, index: int, begin_ps: int, end_ps: int, base_ns: int, lead_mm: float) -> Floats:
         """Return a pose as `depths` takes it, for the head of that place; in between all goes evenly."""
         pose, head, place = np.zeros(POSE_PLACES), self.heads[index], self.places[index]
         length_ps = max(end_ps - begin_ps, 1)
@@ -133,7 +134,7 @@ class Set:
             at_ns = base_ns + at_ps / 1000
             bed = self.axes.place("bed", at_ns, self.start.get("bed", 0.0)) - self.lies.bed_zero_mm
             moved = turn @ self.lies.moved_mm(begin_ps / _SECOND_PS)
-            shifts.append(moved + np.array([0.0, 0.0, self.lead_mm() + bed]))
+            shifts.append(moved + np.array([0.0, 0.0, lead_mm + bed]))
             gantry = self.axes.place(place.gantry, at_ns, self.start.get(place.gantry, 0.0))
             angles.append(math.radians(place.hangs_deg + gantry))
             faces.append(self.axes.place(place.radius, at_ns, self.start.get(place.radius, head.radius_mm)))
@@ -174,11 +175,12 @@ class Stage:
     def __init__(self, scene: Set, heads: dict[int, HeadNumbers]) -> None:
         self._set, self._heads = scene, heads
         self.base_ns = 0
+        self._lead_mm = scene.lead_mm()
         grid = scene.body.grid()
         self._grid, self._codes = grid.numbers, np.ascontiguousarray(grid.codes)
-        self._water = water_per_mm()
         self._groups = [self._groups_of(head.number) for head in scene.heads]
         self._most = [_most(heads[head.number], self._groups[index]) for index, head in enumerate(scene.heads)]
+        self._tables = [by_kev(heads[head.number]) for head in scene.heads]
         self._dense = bool(grid.codes.max())
 
     def since_s(self, at_ps: float) -> float:
@@ -190,7 +192,7 @@ class Stage:
     ) -> Iterator[tuple[int, Any]]:
         """Yield for one head how many photons there are, and the arrays with them: times, places, marks [n, 3]."""
         index = [one.number for one in self._set.heads].index(head)
-        pose = self._set.pose(index, begin_ps, end_ps, self.base_ns)
+        pose = self._set.pose(index, begin_ps, end_ps, self.base_ns, self._lead_mm)
         beats = self._set.heart.rows(begin_ps, end_ps) if self._set.heart else _NO_BEATS
         for group in self._groups[index]:
             for orders in (0, self._set.orders) if self._dense and self._set.orders else (0,):
@@ -199,18 +201,17 @@ class Stage:
                 for first in range(0, count, MOST_PER_BLOCK):
                     size = min(count - first, MOST_PER_BLOCK)
                     arrays = np.empty(size, np.int64), np.empty((size, 4), np.float32), np.empty((size, 3), np.uint8)
-                    numbers = self._heads[head]
                     yield observe(
                         state, size, orders, begin_ps, float(end_ps - begin_ps), self._most[index], chosen, upto,
-                        _cumulative(lines_of(group.nuclide)), self._grid, self._codes, pose, beats, self._water,
-                        numbers.plain, numbers.table, *arrays,
+                        guide_of(upto), _cumulative(lines_of(group.nuclide)), self._grid, self._codes, pose, beats,
+                        self._heads[head].plain, self._tables[index], *arrays,
                     ), arrays  # fmt: skip
 
     def per_s(self, at_ps: int) -> float:
         """Return the candidates per second at a time, of all heads."""
         total = 0.0
         for index in range(len(self._set.heads)):
-            pose = self._set.pose(index, at_ps, at_ps + 1, self.base_ns)
+            pose = self._set.pose(index, at_ps, at_ps + 1, self.base_ns, self._lead_mm)
             for group in self._groups[index]:
                 for orders in (0, self._set.orders) if self._dense and self._set.orders else (0,):
                     total += self._candidates(index, group, pose, (at_ps, at_ps), orders)[0]
@@ -278,6 +279,19 @@ def _most(head: HeadNumbers, groups: list[_Group]) -> float:
 def _cumulative(lines: Floats) -> Floats:
     """Return energies and cumulative shares of lines."""
     return np.stack([lines[:, 0], np.cumsum(lines[:, 1]) / lines[:, 1].sum()], axis=1)
+
+
+def guide_of(upto: Floats) -> Ints:
+    """Return where to begin to look for a chance among cumulative shares, [512]."""
+    return np.asarray(np.searchsorted(upto, np.arange(_GUIDES) / _GUIDES, "right"), np.int64)
+
+
+def by_kev(head: HeadNumbers) -> Floats:
+    """Return water, collimator and crystal at each whole keV, [800, 5], as `depths` takes them."""
+    kev, known = np.arange(800.0), np.log(energies_kev())
+    at = np.log(np.maximum(kev, 1.0))
+    columns = [np.interp(at, known, head.table[:, place]) for place in (PASSING, EFFECTIVE, TOTAL, PHOTO_SHARE)]
+    return np.ascontiguousarray(np.stack([water_per_mm(), *columns], axis=1))
 
 
 def water_per_mm() -> Floats:
