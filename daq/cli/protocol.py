@@ -24,6 +24,9 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     show = _verb(verbs, "show", "show what a protocol does: steps, requirements, how long, how many counts", run_show)
     show.add_argument("protocol", metavar="NAME|FILE", help="id of a protocol, or a TOML file")
     show.add_argument("--toml", action="store_true", help="print the file itself, to start one's own from")
+    show.add_argument("--activity", metavar="A", help="what was given, e.g. 500MBq: foretell counts; needs a scanner")
+    show.add_argument("--after", metavar="T", help="how long after the injection the first step begins, e.g. 3h")
+    show.add_argument("--visible", metavar="SHARE", help="share of it that a head sees, an assumption; default 5%%")
     _equipment(show)
 
     validate = _verb(verbs, "validate", "check protocols: file: key = value: reason", run_validate)
@@ -75,6 +78,7 @@ def run_show(args: argparse.Namespace) -> int:
 
     from acquisition_protocols.load import load_protocol
     from daq.cli.output import print_json
+    from daq.cli.protocol_expected import expected_of
     from daq.cli.protocol_show import as_json, print_protocol
 
     loaded = load_protocol(args.protocol, folders(args))
@@ -82,10 +86,13 @@ def run_show(args: argparse.Namespace) -> int:
         sys.stdout.write(loaded.text.decode())
         return 0
     scanner, instrument = _used_with(args)
+    if args.activity is not None:
+        scanner = scanner or _site_scanner(args)
+    told = expected_of(args, loaded.protocol, scanner, instrument)
     if args.json:
-        print_json(as_json(loaded, scanner, instrument))
+        print_json(as_json(loaded, scanner, instrument, told))
     else:
-        print_protocol(loaded, scanner, instrument)
+        print_protocol(loaded, scanner, instrument, told)
     return 0
 
 
@@ -174,6 +181,20 @@ def _used_with(args: argparse.Namespace) -> tuple[ScannerProfile | None, Instrum
 
     scanner = None if args.scanner is None else load_scanner(args.scanner)
     return scanner, None if args.profile is None else load_profile(args.profile)
+
+
+def _site_scanner(args: argparse.Namespace) -> ScannerProfile | None:
+    """Return the scanner that the site file names, None where there is no site file or it names none."""
+    from device_profiles.places import find_site
+    from device_profiles.scanners import beside, load_scanner
+    from device_profiles.site import load_site
+
+    try:
+        path = find_site(args.site)
+    except MissingError:
+        return None
+    name = load_site(path).scanner
+    return None if name is None else load_scanner(beside(name, path.parent))
 
 
 def _listed(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from daq.cli.output import grouped, print_line, print_table
+from daq.cli.protocol_details import details, duration, ends, step_json, tolerated
+from daq.cli.protocol_expected import Expected, expected_json, print_expected
 from daq.model.protocol import AcquisitionProtocol, Need, Step
 from daq.model.protocol_estimate import Estimate, Figure, estimate
 
@@ -15,35 +17,36 @@ if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
     from device_profiles.schema import InstrumentProfile
 
-_PS_PER_S = 10**12
-_MINUTE_S = 60
 _MANY_WORDS = 1e6
 
 
 def as_json(
-    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
-) -> dict[str, Any]:
+    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None,
+    told: Expected | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return the protocol with its file's keys, where it came from, its steps as they are run and its estimate."""
-    figures = estimated(loaded.protocol, scanner, instrument)
+    figures = estimated(loaded.protocol, scanner, instrument, told)
     return {
         "file": str(loaded.path), "sha256": loaded.sha256, "state": loaded.state, "state_reason": loaded.state_reason,
         "protocol": loaded.protocol.file.model_dump(mode="json", exclude_unset=True),
         "store": asdict(loaded.protocol.store),
         "pairing": None if loaded.protocol.coincidence is None else asdict(loaded.protocol.coincidence),
         "windows": [asdict(window) for window in loaded.protocol.windows.windows],
-        "steps": [_step_json(step) for step in loaded.protocol.steps],
+        "steps": [step_json(step) for step in loaded.protocol.steps],
         "hand_overs_at_end": [each.name for each in loaded.protocol.after],
         "estimate": {
             "duration_s": figures.duration_s.value, "duration_assumes": list(figures.duration_s.assumes),
             "counts": figures.counts.value, "counts_assume": list(figures.counts.assumes),
             "bytes": figures.bytes.value, "bytes_assume": list(figures.bytes.assumes),
         },
+        "expected": expected_json(told),
     }  # fmt: skip
 
 
 def print_protocol(
-    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
-) -> None:
+    loaded: LoadedProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None,
+    told: Expected | None = None,
+) -> None:  # fmt: skip
     """Print a protocol for people."""
     protocol = loaded.protocol
     print_table(protocol.title, ["what", "value"], facts(loaded))
@@ -52,18 +55,26 @@ def print_protocol(
         print_table("Energy windows", ["name", "range"], rows)
     columns = ["step", "kind", "view", "positions", "ends at", "starts", "pause"]
     print_table("Steps", columns, [_row(protocol, group) for group in _groups(protocol)])
+    if any(details(step) for step in protocol.steps):
+        rows = [[_name(protocol, group), detail] for group in _groups(protocol) for detail in details(group[0])]
+        print_table("About the steps", ["step", "what"], rows)
     if protocol.hand_overs:
         print_table("Handed over, confirmed by a person", ["name", "what", "when", "instruction"], _handed(protocol))
-    _print_estimate(estimated(protocol, scanner, instrument))
+    _print_estimate(estimated(protocol, scanner, instrument, told))
+    if told is not None:
+        print_expected(told)
     print_table("Sources", ["of", "source"], [[key, text] for key, text in protocol.sources.items()])
 
 
 def estimated(
-    protocol: AcquisitionProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None
-) -> Estimate:
+    protocol: AcquisitionProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None,
+    told: Expected | None = None,
+) -> Estimate:  # fmt: skip
     """Return the estimate; bytes where an instrument is known: raw words and rows are both stored."""
+    about = () if told is None else (f"of {told.about}",)
+    protocol = protocol if told is None else told.protocol
     if instrument is None:
-        return estimate(protocol, scanner=scanner)
+        return estimate(protocol, scanner=scanner, told=about)
     from daq.listmode.columns import stored_columns
     from daq.storage.space import estimate_bytes
     from daq.storage.streams import stream_schemas
@@ -73,7 +84,7 @@ def estimated(
     schemas = stream_schemas(decoded, store_raw=False, store_rows=stored, late=True)
     row = estimate_bytes(_MANY_WORDS, word_bytes=0, schemas=schemas) / _MANY_WORDS
     word = instrument.layout.event_bytes if store.raw else 0
-    figures = estimate(protocol, word_bytes=word, row_bytes=round(row) if stored else 0, scanner=scanner)
+    figures = estimate(protocol, word_bytes=word, row_bytes=round(row) if stored else 0, scanner=scanner, told=about)
     if "singles" in decoded and protocol.coincidence is not None and store.pairs:
         left_out = "rows of pairs left out: how many come depends on the activity; an expected rate is taken as singles"
         return replace(figures, bytes=replace(figures.bytes, assumes=(*figures.bytes.assumes, left_out)))
@@ -93,6 +104,8 @@ def facts(loaded: LoadedProtocol) -> list[list[str]]:
         ["collimator", " or ".join(needs.collimators)],
         ["QC needed", _needs(needs.qc)],
         ["calibrations needed", _needs(needs.calibrations)],
+        ["patient lies", protocol.patient_orientation if protocol.modality == "gamma_camera" else ""],
+        ["tolerances", tolerated(protocol.tolerances)],
         ["administration", "" if needs.administration == "none" else needs.administration.replace("_", " ")],
         ["recorded", "" if protocol.recorded is None else str(protocol.recorded).removeprefix("recorded ")],
         ["coincidence", "" if pairs is None else str(pairs)],
@@ -100,14 +113,6 @@ def facts(loaded: LoadedProtocol) -> list[list[str]]:
         ["notes", protocol.file.notes or ""],
     ]
     return [row for row in rows if row[1]]
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 45 s, 12 min 30 s."""
-    if seconds < 2 * _MINUTE_S:
-        return f"{seconds:g} s"
-    minutes, rest = divmod(round(seconds), _MINUTE_S)
-    return f"{minutes} min" + (f" {rest} s" if rest else "")
 
 
 def _needs(needs: tuple[Need, ...]) -> str:
@@ -132,10 +137,19 @@ def _groups(protocol: AcquisitionProtocol) -> list[list[Step]]:
 
 def _row(protocol: AcquisitionProtocol, group: list[Step]) -> list[str]:
     first, last = group[0], group[-1]
-    said = protocol.file.steps[int(first.key.removeprefix("steps[").removesuffix("]"))]
-    name = said.name if len(group) == 1 else f"{said.name}, {len(group)} times"
+    said = _said(protocol, first)
+    name = _name(protocol, group)
     view = "+".join(first.views) + (f" {first.laterality}" if first.laterality else "")
     return [name, str(first.kind), view, _positions(said, first, last), ends(first), first.start, str(first.pause)]
+
+
+def _said(protocol: AcquisitionProtocol, step: Step) -> StepFile:
+    return protocol.file.steps[int(step.key.removeprefix("steps[").removesuffix("]"))]
+
+
+def _name(protocol: AcquisitionProtocol, group: list[Step]) -> str:
+    name = _said(protocol, group[0]).name
+    return name if len(group) == 1 else f"{name}, {len(group)} times"
 
 
 def _positions(said: StepFile, first: Step, last: Step) -> str:
@@ -151,22 +165,6 @@ def _positions(said: StepFile, first: Step, last: Step) -> str:
     return ", ".join(texts)
 
 
-def ends(step: Step) -> str:
-    """Return what ends a step, in words."""
-    parts = []
-    if step.stop.counts is not None:
-        parts.append(f"at {step.stop.counts}")
-    if step.stop.duration_ps is not None:
-        parts.append("after " + duration(step.stop.duration_ps / _PS_PER_S))
-    if step.sweep is not None:
-        parts.append(f"where the sweep ends, after {duration(round(step.sweep.duration_s, 1))}")
-    if step.stop.manual:
-        parts.append("by hand")
-    if step.stop.host_ps is not None:
-        parts.append(f"at the latest {duration(step.stop.host_ps / _PS_PER_S)}")
-    return "; ".join(parts)
-
-
 def _print_estimate(figures: Estimate) -> None:
     print_line("Estimate")
     _print_figure("duration", figures.duration_s, duration)
@@ -179,20 +177,3 @@ def _print_figure(name: str, figure: Figure, text: Any) -> None:
     print_line(f"  {name}: {value}")
     for assumed in figure.assumes:
         print_line(f"    {assumed}")
-
-
-def _step_json(step: Step) -> dict[str, Any]:
-    counts = step.stop.counts
-    return {
-        "name": step.name, "kind": str(step.kind), "views": [view.value for view in step.views],
-        "laterality": None if step.laterality is None else step.laterality.value, "start": step.start,
-        "positions": {axis: {"value": at, "unit": step.units[axis]} for axis, at in step.positions.items()},
-        "overlap_percent": step.overlap_percent, "first": step.first,
-        "hand_overs": [each.name for each in step.before],
-        "moving": step.moving, "pause": str(step.pause), "continuable": step.continuable,
-        "stop": {
-            "counts": None if counts is None else counts.limit, "counter": None if counts is None else counts.counter,
-            "window": None if counts is None else counts.window, "head": None if counts is None else counts.head,
-            "duration_ps": step.stop.duration_ps, "host_ps": step.stop.host_ps, "manual": step.stop.manual,
-        },
-    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from daq.model.protocol import AcquisitionProtocol, Step
@@ -10,6 +10,8 @@ from daq.model.scanner import ScannerProfile
 
 _PS_PER_S = 10**12
 _MOST_NAMED = 3
+BEATS_PER_S = 1.0
+"""Of a heart that is counted by beats: a usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,15 @@ def estimate(
     word_bytes: float | None = None,
     row_bytes: float | None = None,
     scanner: ScannerProfile | None = None,
+    told: tuple[str, ...] = (),
 ) -> Estimate:
     """Return the estimate of a protocol.
 
     `word_bytes` is what one event takes in the raw stream, `row_bytes` in the stream of rows, 0 where there is none.
-    With a `scanner` the time of its moves between steps is added, at the highest speed of each axis.
+    With a `scanner` the time of its moves between steps is added, at the highest speed of each axis. `told`: what the
+    expected rates of the steps stand on, in place of naming each of them.
     """
-    steps = tuple(_step(step) for step in protocol.steps)
+    steps = _steps(protocol.steps, told)
     return Estimate(
         duration_s=_duration(protocol, steps, scanner),
         counts=_counts(steps),
@@ -72,13 +76,20 @@ def moves_s(steps: Iterable[Step], scanner: ScannerProfile) -> float:
     return total_s
 
 
-def _step(step: Step) -> StepEstimate:
-    duration_s = _step_duration(step)
-    return StepEstimate(step.name, duration_s, _step_counts(step, duration_s.value))
+def _steps(steps: tuple[Step, ...], told: tuple[str, ...]) -> tuple[StepEstimate, ...]:
+    made: list[StepEstimate] = []
+    took: dict[str, Figure] = {}
+    for step in steps:
+        duration_s = took[step.name] = step_duration(step, took, told=told)
+        made.append(StepEstimate(step.name, duration_s, _step_counts(step, duration_s.value, told)))
+    return tuple(made)
 
 
-def _step_duration(step: Step) -> Figure:
-    """Return when the first of its limits is reached, and what that assumes."""
+def step_duration(step: Step, took: Mapping[str, Figure], *, told: tuple[str, ...] = ()) -> Figure:
+    """Return when the first of its limits is reached, and what that assumes; `took`: the steps before it by name."""
+    if step.stop.as_step is not None:
+        first = took.get(step.stop.as_step, Figure(None))
+        return Figure(first.value, (f"as long as {step.stop.as_step} takes",))
     ends: list[float] = []
     notes: list[str] = []
     if step.stop.duration_ps is not None:
@@ -86,18 +97,30 @@ def _step_duration(step: Step) -> Figure:
     if step.sweep is not None:
         ends.append(step.sweep.duration_s)
         notes.append("without speeding up and slowing down")
-    if step.stop.counts is not None:
-        rate = _rate_of_limit(step)
-        if rate is not None:
-            ends.append(step.stop.counts.limit / rate)
-            notes.append(f"{rate:g} of the counts it stops at come in a second, decay left out")
-        else:
-            notes.append(f"how soon {step.stop.counts} come is unknown: no expected_rate")
+    for figure in (_by_counts(step, told), _by_beats(step)):
+        ends += [] if figure.value is None else [figure.value]
+        notes += figure.assumes
     if step.stop.manual:
         notes.append("a person may end it sooner")
     if not ends and step.stop.host_ps is not None:
         notes.append(f"at most {step.stop.host_ps / _PS_PER_S:g} s, its backstop")
     return Figure(min(ends, default=None), tuple(notes))
+
+
+def _by_counts(step: Step, told: tuple[str, ...]) -> Figure:
+    if step.stop.counts is None:
+        return Figure(None)
+    rate = _rate_of_limit(step)
+    if rate is None:
+        return Figure(None, (f"how soon {step.stop.counts} come is unknown: no expected_rate",))
+    note = (f"{rate:g} of the counts it stops at come in a second, decay left out",)
+    return Figure(step.stop.counts.limit / rate, told or note)
+
+
+def _by_beats(step: Step) -> Figure:
+    if step.stop.beats is None:
+        return Figure(None)
+    return Figure(step.stop.beats / BEATS_PER_S, (f"{60 * BEATS_PER_S:g} beats a minute, all accepted",))
 
 
 def _rate_of_limit(step: Step) -> float | None:
@@ -107,13 +130,11 @@ def _rate_of_limit(step: Step) -> float | None:
     return step.expected_rate_cps if limit.of_everything else None
 
 
-def _step_counts(step: Step, duration_s: float | None) -> Figure:
+def _step_counts(step: Step, duration_s: float | None, told: tuple[str, ...]) -> Figure:
     limit = step.stop.counts
     if step.expected_rate_cps is not None and duration_s is not None:
-        return Figure(
-            step.expected_rate_cps * duration_s,
-            (f"{step.expected_rate_cps:g} events are recorded in a second, decay left out",),
-        )
+        about = told or (f"{step.expected_rate_cps:g} events are recorded in a second, decay left out",)
+        return Figure(step.expected_rate_cps * duration_s, about)
     if limit is not None and limit.of_everything and limit.counter in ("events", "singles"):
         return Figure(float(limit.limit), ("a step that ends at its counts has just those",))
     return Figure(None, ("no duration" if step.expected_rate_cps is not None else "no expected_rate",))

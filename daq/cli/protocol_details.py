@@ -1,0 +1,119 @@
+"""What `daq protocol show` says of one step: what ends it, and all that makes it a study."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from daq.model.protocol import Gate, Step, Sweep, Tolerances
+from daq.model.protocol_activity import spoken
+
+_PS_PER_S = 10**12
+_PS_PER_MS = 10**9
+_MINUTE_S = 60
+_LIMITS = (
+    ("speed_percent", "speed within {:g} %"), ("position_mm", "position within {:g} mm"),
+    ("angle_deg", "angle within {:g} deg"), ("exposure_percent", "exposure of a row at least {:g} %"),
+    ("rejected_beats_percent", "at most {:g} % of the beats rejected"), ("live_percent", "live at least {:g} %"),
+    ("drift_mm", "drift at most {:g} mm"),
+)  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 45 s, 12 min 30 s."""
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:g} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    return f"{minutes} min" + (f" {rest} s" if rest else "")
+
+
+def tolerated(said: Tolerances) -> str:
+    """Return the tolerances of a protocol in words."""
+    values = asdict(said)
+    return ", ".join(text.format(values[name]) for name, text in _LIMITS if values[name] is not None)
+
+
+def ends(step: Step) -> str:
+    """Return what ends a step, in words."""
+    stop = step.stop
+    parts = []
+    if stop.counts is not None:
+        inside = "" if stop.counts.region_mm is None else ", in {:g} to {:g} mm across, {:g} to {:g} mm up".format(
+            *(stop.counts.region_mm[i] for i in (0, 2, 1, 3))
+        )  # fmt: skip
+        parts.append(f"at {stop.counts}{inside}")
+    parts += [] if stop.beats is None else [f"at {stop.beats:,} accepted beats"]
+    parts += [] if stop.as_step is None else [f"after as long as {stop.as_step} took"]
+    if stop.duration_ps is not None:
+        parts.append("after " + duration(stop.duration_ps / _PS_PER_S))
+    if step.sweep is not None:
+        parts.append(f"where the sweep ends, after {duration(round(step.sweep.duration_s, 1))}")
+    parts += ["by hand"] if stop.manual else []
+    if stop.host_ps is not None:
+        parts.append(f"at the latest {duration(stop.host_ps / _PS_PER_S)}")
+    return "; ".join(parts)
+
+
+def details(step: Step) -> list[str]:
+    """Return what is special about a step, a sentence each."""
+    told = [] if step.session == 1 else [f"session {step.session} of the study"]
+    told += [] if step.role == "emission" else [f"it is of the {step.role.replace('_', ' ')}"]
+    told += [f"called {step.label}"] if step.label else []
+    if step.after_injection_s is not None:
+        earliest_s, latest_s = step.after_injection_s
+        told.append(f"begins {spoken(earliest_s)} to {spoken(latest_s)} after the injection")
+    if step.frame_zero is not None:
+        rate = step.frame_zero.rate_cps
+        what = "the first trigger comes" if rate is None else f"{rate:,g} counts come in a second"
+        told.append(f"its frames and its time begin when {what}")
+    told += [f"{phase.frames} frames of {duration(phase.frame_ps / _PS_PER_S)}" for phase in step.phases]
+    told += [] if step.gate is None else [_gated(step.gate)]
+    told += [] if step.sweep is None else _swept(step.sweep)
+    return told
+
+
+def _gated(gate: Gate) -> str:
+    text = f"gated by {gate.trigger}: {gate.bins} bins by {gate.framing}, {gate.direction}"
+    if gate.interval_ps is not None:
+        text += ", intervals of {:g} to {:g} ms".format(*(each / _PS_PER_MS for each in gate.interval_ps))
+    if gate.tolerance_percent is not None:
+        text += f", intervals within {gate.tolerance_percent:g} % of the median of the first {gate.learn}"
+    return text + (f", {gate.skip} rejected after a rejected beat" if gate.skip else "")
+
+
+def _swept(sweep: Sweep) -> list[str]:
+    told = [] if sweep.views is None else [f"{sweep.views} projections of {_per_view(sweep):g} {sweep.unit}"]
+    if sweep.speed_range is not None:
+        slowest, fastest = sweep.speed_range
+        told.append(f"speeds of {slowest:.3g} to {fastest:.3g} {sweep.unit}/s suit the tracer")
+    return told
+
+
+def _per_view(sweep: Sweep) -> float:
+    return abs(sweep.end - sweep.begin) / (sweep.views or 1)
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """Return a step as it is run, as plain data."""
+    counts = step.stop.counts
+    return {
+        "name": step.name, "kind": str(step.kind), "views": [view.value for view in step.views],
+        "laterality": None if step.laterality is None else step.laterality.value, "start": step.start,
+        "role": step.role, "label": step.label, "session": step.session, "region": step.region,
+        "after_injection_s": step.after_injection_s,
+        "gate": None if step.gate is None else asdict(step.gate),
+        "frame_zero": None if step.frame_zero is None else asdict(step.frame_zero),
+        "phases": [asdict(phase) for phase in step.phases],
+        "positions": {axis: {"value": at, "unit": step.units[axis]} for axis, at in step.positions.items()},
+        "sweep": None if step.sweep is None else asdict(step.sweep),
+        "overlap_percent": step.overlap_percent, "first": step.first,
+        "hand_overs": [each.name for each in step.before],
+        "moving": step.moving, "pause": str(step.pause), "continuable": step.continuable,
+        "stop": {
+            "counts": None if counts is None else counts.limit, "counter": None if counts is None else counts.counter,
+            "window": None if counts is None else counts.window, "head": None if counts is None else counts.head,
+            "region_mm": None if counts is None else counts.region_mm,
+            "beats": step.stop.beats, "as_step": step.stop.as_step,
+            "duration_ps": step.stop.duration_ps, "host_ps": step.stop.host_ps, "manual": step.stop.manual,
+        },
+    }  # fmt: skip
