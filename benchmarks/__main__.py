@@ -12,6 +12,7 @@ from benchmarks import (
     bench_catalogue,
     bench_daemon,
     bench_decode,
+    bench_dicom,
     bench_durable,
     bench_export,
     bench_fers,
@@ -36,6 +37,7 @@ def main() -> int:
         "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
         "positions": bench_positions, "camera": bench_camera,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
+        "dicom": bench_dicom,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
