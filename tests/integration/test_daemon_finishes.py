@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from daq.composition.finishingfolder import SUMS, changed_files
 from daq.storage.verify import verify
 
 BRIEF = protocol("brief", step("view", stop='stop.time = "300 ms"'))
-LONGER = protocol("longer", step("view", stop='stop.time = "2500 ms"'))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[Station]:
     with station(tmp_path_factory.mktemp("station"), url, finish="true") as made:
-        made.add(BRIEF, LONGER)
+        made.add(BRIEF)
         yield made.start()
 
 
@@ -54,11 +54,12 @@ def test_pictures_and_verdict_are_there_when_it_has_ended_and_the_audit_log_has_
     assert verify(daemon.directory(run), sha256=True).verdict == "ok"
 
 
-def test_what_ended_while_no_daemon_was_there_is_finished_by_the_next_one(daemon: Station) -> None:
-    run = daemon.acquiring("longer")
-    daemon.kill()
-    daemon.readout_ended()
-    assert not (daemon.directory(run) / "images").exists()
+def test_what_is_not_finished_when_a_daemon_ends_is_finished_by_the_next_one(daemon: Station) -> None:
+    run = daemon.armed("brief")
+    daemon.ask("start")
+    daemon.becomes("completed")
+    assert daemon.end() == 0
+    shutil.rmtree(daemon.directory(run) / "images", ignore_errors=True)
 
     daemon.start()
 
@@ -67,8 +68,9 @@ def test_what_ended_while_no_daemon_was_there_is_finished_by_the_next_one(daemon
 
 def test_where_pictures_cannot_be_made_an_alarm_says_what_to_do_and_the_recording_is_whole(daemon: Station) -> None:
     run = daemon.armed("brief")
-    (daemon.directory(run) / "images").write_text("in the way")
     daemon.ask("start")
+    daemon.until(lambda: any(daemon.storage.glob(f"*/{run}")), "the recording's directory")
+    (daemon.directory(run) / "images").write_text("in the way")
     daemon.becomes("completed")
 
     daemon.until(lambda: "study/not-finished" in daemon.alarms(), "the alarm", lambda: str(daemon.alarms()))
