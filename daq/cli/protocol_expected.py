@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from daq.cli.output import grouped, print_line, print_table
 from daq.errors import MissingError, RefusedError, UsageError
+from daq.model.activity import ACTIVITY, slip
 from daq.model.protocol_activity import (
     ALL_PER_WINDOW,
     VISIBLE,
     Given,
     StepCounts,
-    parse_activity_mbq,
     sight,
     spoken,
     with_rates,
@@ -55,10 +55,13 @@ def expected_of(
         return None
     if scanner is None:
         raise MissingError("--activity needs --scanner, or a site that names one: what is counted is its collimator's")
-    mbq = parse_activity_mbq(args.activity)
     thickness_mm = None if instrument is None else instrument.detector.crystal_thickness_mm
     seen = sight(protocol, scanner, thickness_mm)
     source = seen.nuclide
+    mbq = float(_quantity("--activity", args.activity, ACTIVITY).value)
+    wrong = slip(source.name, mbq)
+    if wrong is not None:
+        raise RefusedError(f"--activity {args.activity}: {wrong}")
     after_s = _after_s(args.after, protocol)
     visible = VISIBLE if args.visible is None else float(_quantity("--visible", args.visible, _SHARE).to("%")) / 100
     if visible > 1:

@@ -7,7 +7,6 @@ share, and is said with every figure. Scatter is left out of the windows.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -31,9 +30,6 @@ DISTANCE_MM = 100.0
 """From a pinhole to the source; parallel holes let the same share through at every distance."""
 
 _MINUTES_FROM_S = 90.0
-_LEAST_MBQ, _MOST_MBQ = 0.001, 100_000.0
-_MBQ = {"Bq": 1e-6, "kBq": 1e-3, "MBq": 1.0, "GBq": 1e3, "uCi": 0.037, "mCi": 37.0}
-_TEXT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)?", re.ASCII)
 _IN_AIR = "syringe"
 _UNKNOWN = frozenset({"transmission", "residual", "background", "in_vivo", "ex_vivo"})
 """Roles of which an activity that was given says nothing."""
@@ -66,24 +62,6 @@ class Sight:
     def of_windows(self, names: tuple[str, ...]) -> float:
         """Return what it counts in some windows together; in all where none is named."""
         return sum(rate for name, rate in self.cps_per_bq.items() if not names or name in names)
-
-
-def parse_activity_mbq(text: str) -> float:
-    """Return the MBq of a text such as `500MBq`, `0.5 GBq` or `15 mCi`. Raises `RefusedError` in words."""
-    found = _TEXT.fullmatch(text.strip())
-    if found is None:
-        raise RefusedError(f'activity {text!r}: write a number and a unit, e.g. "500 MBq"')
-    if found[2] is None:
-        raise RefusedError(f'activity {text!r} has no unit: nobody can tell MBq from mCi; write e.g. "{found[1]} MBq"')
-    if found[2] not in _MBQ:
-        raise RefusedError(f"activity {text!r}: {found[2]!r} is none of {', '.join(_MBQ)}")
-    mbq = float(found[1]) * _MBQ[found[2]]
-    if not _LEAST_MBQ <= mbq <= _MOST_MBQ:
-        slip = "; is MBq meant?" if found[2] == "GBq" else ""
-        raise RefusedError(
-            f"activity {text!r} is {mbq:,g} MBq; patients get {_LEAST_MBQ:g} to {_MOST_MBQ:,g} MBq{slip}"
-        )
-    return mbq
 
 
 def sight(protocol: AcquisitionProtocol, scanner: ScannerProfile, thickness_mm: float | None = None) -> Sight:
