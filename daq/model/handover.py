@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -18,8 +18,10 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from daq.errors import RefusedError
 from daq.model.cleantext import clean_text
+from daq.model.geometry import PatientOrientation
 from daq.model.layout import Strict
 from daq.model.protocol_terms import HandOver, HandOverKind
+from daq.model.windows import EnergyWindow
 
 MAX_RECORD_CHARACTERS = 4000
 """What a mark of a recording can hold."""
@@ -159,6 +161,21 @@ def confirmed(asked: HandOver, told: Mapping[str, Any], *, by: str, at_utc: str)
     made = Confirmed(name=asked.name, by=by, at_utc=at_utc, record=record)
     made.text()
     return made
+
+
+def unfit(
+    record: CtAttenuation | OverlayCheck, windows: Sequence[EnergyWindow], lies: PatientOrientation | None
+) -> str | None:
+    """Return in words why a CT cannot belong to an emission in these windows of a patient who lies so, else None."""
+    if not isinstance(record, CtAttenuation):
+        return None
+    energy = record.emission_energy_kev
+    if windows and not any(window.lower_kev <= energy <= window.upper_kev for window in windows):
+        those = ", ".join(f"{window.name} {window.lower_kev:.1f} to {window.upper_kev:.1f} keV" for window in windows)
+        return f"emission_energy_kev: {energy:g} lies outside of every window of this protocol: {those}"
+    if lies is not None and record.orientation != lies:
+        return f"orientation: the CT was taken {record.orientation}, the emission is acquired {lies}"
+    return None
 
 
 def water_per_cm(energy_kev: float) -> float:

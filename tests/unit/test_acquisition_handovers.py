@@ -11,6 +11,7 @@ from support_handover import RECORD
 from support_run import Daemon, Link, Readout, driven, protocol, step
 
 from daq.errors import DeadlineError, MissingError, RefusedError, TransitionRefusedError
+from daq.model.geometry import PatientOrientation
 from daq.model.protocol import HandOver
 from daq.services.acquisition.run import Run
 from daq.state.acquisition import State, Trigger
@@ -211,3 +212,15 @@ async def test_an_injection_is_marked_while_recording_alone(tmp_path: Path) -> N
         readout.reach_limit()
 
     assert readout.marks == ["injected tech 2"]
+
+
+async def test_a_ct_of_a_patient_who_lay_otherwise_is_refused_and_not_kept(tmp_path: Path) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(PET_CT, readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        with pytest.raises(RefusedError, match="the CT was taken HFS, the emission is acquired FFP"):
+            run.steps.hand_overs.confirm("CT", RECORD, by="tech", lies=PatientOrientation.FFP)
+        assert run.steps.hand_overs.missing()[0].name == "CT"
+        await run.stop(Trigger.ABORT, "enough")

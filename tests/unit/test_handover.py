@@ -13,8 +13,10 @@ from support_handover import RECORD
 from support_pages import blocks
 
 from daq.errors import RefusedError
-from daq.model.handover import MAX_RECORD_CHARACTERS, Confirmed, CtAttenuation, confirmed, water_per_cm
+from daq.model.geometry import PatientOrientation
+from daq.model.handover import MAX_RECORD_CHARACTERS, Confirmed, CtAttenuation, confirmed, unfit, water_per_cm
 from daq.model.protocol import HandOver
+from daq.model.windows import EnergyWindow
 
 CT = HandOver("CT", "steps[0]", "ct_attenuation")
 LOOK = HandOver("look", "steps[2]", "overlay_check")
@@ -101,3 +103,26 @@ def test_the_record_of_the_page_can_be_confirmed() -> None:
 
     assert confirmed(CT, tomllib.loads(example), by="tech", at_utc="2026-11-23T08:00:00Z").record.what == CT.what
     assert set(keys) - {"key"} == set(CtAttenuation.model_fields) - {"what"}
+
+
+PEAK = EnergyWindow(126.45, 154.55, "photopeak")
+SPECT = {"emission_energy_kev": 140.5, "hu_to_mu_per_cm": [[-1000, 0.0], [0, 0.1535], [1000, 0.24]]}
+
+
+def test_the_ct_of_a_spect_is_of_its_energy_and_of_a_patient_who_lies_alike() -> None:
+    made = record(**SPECT).record
+    assert unfit(made, (PEAK,), PatientOrientation.HFS) is None
+    assert unfit(made, (), None) is None
+    assert "the CT was taken HFS, the emission is acquired FFS" in str(unfit(made, (PEAK,), PatientOrientation.FFS))
+
+
+def test_a_conversion_for_pet_is_refused_for_a_spect_in_words() -> None:
+    why = unfit(record().record, (PEAK,), PatientOrientation.HFS)
+    assert why == (
+        "emission_energy_kev: 511 lies outside of every window of this protocol: photopeak 126.5 to 154.6 keV"
+    )
+
+
+def test_the_look_at_an_overlay_fits_everything() -> None:
+    look = confirmed(LOOK, {"overlay": "aligned"}, by="tech", at_utc="2026-11-23T08:00:00Z")
+    assert unfit(look.record, (PEAK,), PatientOrientation.FFP) is None

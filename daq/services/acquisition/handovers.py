@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from daq.errors import MissingError, RefusedError, ScandaqError, TransitionRefusedError
-from daq.model.handover import Confirmed, confirmed
+from daq.model.geometry import PatientOrientation
+from daq.model.handover import Confirmed, confirmed, unfit
 from daq.model.protocol import AcquisitionProtocol, HandOver, Step
 from daq.model.protocol_terms import pending
 from daq.model.station import utc_now
@@ -39,10 +40,13 @@ class HandOvers:
         """Return all that nobody has confirmed."""
         return self._missing(self._protocol.hand_overs)
 
-    def confirm(self, name: str | None, told: Mapping[str, Any], *, by: str) -> Confirmed:
+    def confirm(
+        self, name: str | None, told: Mapping[str, Any], *, by: str, lies: PatientOrientation | None = None
+    ) -> Confirmed:
         """Take a record; without a name that of the next one missing. One that was confirmed is corrected.
 
-        Raise `MissingError` for a name that there is not, `RefusedError` for a record that cannot be.
+        `lies`: how the patient lies, where that is known, which must be so in the CT, too. Raise `MissingError` for a
+        name that there is not, `RefusedError` for a record that cannot be, or be of this emission.
         """
         asked = self._asked(name)
         entry = self._machine.entry
@@ -51,6 +55,9 @@ class HandOvers:
         if asked in self._protocol.after and entry.step == 0:
             raise RefusedError(f"{asked.name!r} comes after the last step: nothing has been recorded yet")
         made = confirmed(asked, told, by=by, at_utc=utc_now())
+        why = unfit(made.record, self._protocol.windows.windows, lies)
+        if why is not None:
+            raise RefusedError(f"hand-over {asked.name!r}: {why}")
         self._machine.note(hand_overs={**entry.hand_overs, made.name: made.model_dump(mode="json")})
         return made
 
