@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.cli import listmode_derive, listmode_export, listmode_picture, listmode_sort
+from daq.cli import listmode_derive, listmode_export, listmode_frame, listmode_picture, listmode_sort
 
 if TYPE_CHECKING:
     from daq.storage.verify import Report, SegmentReport
@@ -38,6 +38,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
 
     _add_directory(listmode_export.add_verb(verbs))
     _add_directory(listmode_picture.add_verb(verbs))
+    _add_directory(listmode_frame.add_verb(verbs))
     listmode_derive.add_verbs(verbs)
     listmode_sort.add_verb(verbs)
 

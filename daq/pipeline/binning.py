@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import RefusedError
+from daq.errors import MismatchError, RefusedError
 from daq.model.framed import Counts, Ints
 from daq.pipeline.framing import MOST_WEIGHT
 from daq.pipeline.framingkernels import NO_HEAD, NO_MAP
@@ -71,6 +71,8 @@ class Bins:
         """Count rows: `time_ps`, `x_mm`, `y_mm` and, where there are, `head`, `windows`, each [n]."""
         if not len(table):
             return
+        if not 0 <= int(table.slot.min()) <= int(table.slot.max()) < self._sizes[2]:
+            raise MismatchError(f"slots {table.slot.min()} to {table.slot.max()}; there is room for {self._sizes[2]}")
         frame_events(
             _plain(singles, "time_ps", np.int64), _plain(singles, "x_mm", np.float32),
             _plain(singles, "y_mm", np.float32), _plain(singles, "head", np.uint8),

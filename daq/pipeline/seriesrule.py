@@ -89,11 +89,13 @@ class SeriesRule:
         return not head_first(self.setup.orientation)
 
 
-def rules_of(setup: Setup, step: Step | None, name: str) -> list[SeriesRule]:
-    """Return what is made of a step, `step` by the protocol or None; nothing of what is no picture.
+def rules_of(setup: Setup, step: Step | None, name: str, *, lasts_ps: int | None = None) -> list[SeriesRule]:
+    """Return what is made of a step, `step` by the protocol or None. `lasts_ps`: how long it did, where it has ended.
 
-    Raises `RefusedError` for more pixels than `setup.most_cells`, in words that say what would be fewer.
+    Raises `RefusedError` for more pixels than `setup.most_cells`, in words that say what would be fewer, and for frames
+    or a gate asked of what moves.
     """
+    _require_sense(setup, step)
     kind, gate = _kind(setup, step), None if setup.frames else setup.gate or (step.gate if step else None)
     windows, bits = _windows(setup, step)
     plain = SeriesRule(
@@ -103,7 +105,7 @@ def rules_of(setup: Setup, step: Step | None, name: str) -> list[SeriesRule]:
     )  # fmt: skip
     if kind is ImageKind.DYNAMIC:
         phases = setup.frames or (step.phases if step else ())
-        return [_checked(replace(plain, phases=phases, slots=sum(phase.frames for phase in phases)))]
+        return [_checked(replace(plain, phases=phases, slots=_frames(phases, lasts_ps)))]
     if kind in (ImageKind.STATIC, ImageKind.WHOLE_BODY):
         return [_checked(plain)]
     views = _views(setup, step) if kind is ImageKind.TOMO else 1
@@ -130,6 +132,17 @@ def _checked(rule: SeriesRule) -> SeriesRule:
     return rule
 
 
+def _require_sense(setup: Setup, step: Step | None) -> None:
+    """Refuse to cut what moves into other frames, and a sweep of the bed into beats."""
+    if step is None:
+        return
+    sweeps = step.sweep is not None and step.kind is ProtocolKind.WHOLE_BODY
+    if setup.frames and (sweeps or step.kind is ProtocolKind.SPECT):
+        raise RefusedError(f"step {step.name!r}: axes move in it or between its views, so it has no other frames")
+    if setup.gate is not None and sweeps:
+        raise RefusedError(f"step {step.name!r}: the bed moves in it, so it is not gated")
+
+
 def _kind(setup: Setup, step: Step | None) -> ImageKind:
     if setup.frames:
         return ImageKind.DYNAMIC
@@ -151,6 +164,17 @@ def _key(step: Step | None, name: str, kind: ImageKind) -> str:
 def _series_name(step: Step | None, name: str, kind: ImageKind) -> str:
     is_repeated = step is not None and kind is ImageKind.TOMO and step.sweep is None and "/" in name
     return name.rpartition(" ")[0] if is_repeated else name
+
+
+def _frames(phases: Sequence[Phase], lasts_ps: int | None) -> int:
+    """Return how many frames are planned, or how many began in the time that there was; one at least."""
+    if lasts_ps is None:
+        return sum(phase.frames for phase in phases)
+    begun, left_ps = 0, lasts_ps
+    for phase in phases:
+        frames = min(phase.frames, max(0, -(-left_ps // phase.frame_ps)))
+        begun, left_ps = begun + frames, left_ps - frames * phase.frame_ps
+    return max(1, begun)
 
 
 def _views(setup: Setup, step: Step | None) -> int:

@@ -119,7 +119,8 @@ class StudyFramer:
         """Find the series that a step belongs to, or begin one."""
         if self._wanted and step.number not in self._wanted:
             return
-        rules = rules_of(self.setup, self._named.get(step.name), step.name)
+        lasts_ps = step.span[1] - step.begin_ps if self._horizon.passed(step) else None
+        rules = rules_of(self.setup, self._named.get(step.name), step.name, lasts_ps=lasts_ps)
         last = self._series[-len(rules) :]
         goes_on = [one.rule.key for one in last] == [rule.key for rule in rules]
         if goes_on and all(len(one.steps) < one.rule.views and not _has(one, step.name) for one in last):

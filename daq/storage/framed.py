@@ -95,7 +95,7 @@ def setup_of(
     has_bits = "windows" in names
     made = processing.windows if has_bits else ()
     if windows is not None:
-        made = _windows_anew(recording, windows, processing, protocol, names)
+        made = _windows_anew(recording, windows, processing, protocol, names, layout)
     plain = setup_from(manifest, layout, processing, protocol, most_pixels=most_pixels)
     return replace(plain, windows=made, frames=frames, gate=gate, weighted=weighted)
 
@@ -129,7 +129,7 @@ def recorded_protocol(manifest: Manifest, where: object) -> AcquisitionProtocol 
         raise FormatError(f"{where}: the protocol in its manifest cannot be read: {why}") from None
 
 
-def heads_of(manifest: Manifest, layout: Any) -> tuple[HeadFacts, ...]:
+def heads_of(manifest: Manifest, layout: Layout) -> tuple[HeadFacts, ...]:
     """Return the heads of the scanner that the manifest names, else those that words can name."""
     told: Sequence[Mapping[str, Any]] = (manifest.scanner or {}).get("heads", ())
     if not told:
@@ -153,7 +153,7 @@ def _orientation(manifest: Manifest, protocol: AcquisitionProtocol | None) -> Pa
 
 def _windows_anew(
     recording: ListMode, wanted: Sequence[EnergyWindow], processing: Processing, protocol: AcquisitionProtocol | None,
-    names: Sequence[str],
+    names: Sequence[str], layout: Layout,
 ) -> tuple[EnergyWindow, ...]:  # fmt: skip
     """Return other windows, or raise where the recording does not hold what would be in them."""
     if "energy_kev" not in names:
@@ -163,6 +163,9 @@ def _windows_anew(
         return windows_inside(asked, processing.windows).windows
     if protocol is not None and protocol.recorded is not None:
         return windows_inside(asked, [protocol.recorded]).windows
+    edges = [edge for field in layout.fields_to("energy_kev") for edge in field.edges]
+    if edges and not processing.heads:  # what words can say; a calibration moves it
+        return windows_inside(asked, [EnergyWindow(max(0.0, min(edges)), max(edges), "words")]).windows
     return asked.windows
 
 
