@@ -17,9 +17,10 @@ import numpy as np
 
 from benchmarks.common import Row, interleaved
 from benchmarks.flashes import Camera, best_mm, located, looked_up, quality
+from daq.model.framed import Pixels
 from daq.model.headcalibration import Estimator, Grid, HeadCorrections
 from daq.pipeline import headtables as t
-from daq.pipeline.framing import EnergyAxis, Frame, FramingRule, Pictures
+from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures
 from daq.pipeline.heads import HeadStage
 
 CAMERAS = ("fers-dual-head", "fers-compact-camera")
@@ -160,7 +161,7 @@ def corrections() -> Row:
 def flood_image() -> Row:
     """Return what a flood image of positions costs, against the nearest pixel and `np.bincount`."""
     draw = np.random.default_rng(7)
-    frame = Frame.centred(540.0, 400.0, 540.0 / PIXELS)
+    frame = Pixels.centred(540.0, 400.0, 540.0 / PIXELS)
     x, y = (draw.uniform(-half, half, HITS).astype(np.float32) for half in (275.0, 205.0))
     rows = {"time_ps": np.arange(HITS), "x_mm": x, "y_mm": y}
     pictures = Pictures(FramingRule(frame, (0,), (), EnergyAxis(0.0, 0.5, 1024)))
