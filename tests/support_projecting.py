@@ -31,8 +31,8 @@ OCTANTS_MM: Floats = np.array([
 STRENGTHS: Floats = np.arange(1.0, 9.0)
 
 
-def seen_in_room(lps_mm: Floats, gantry_deg: float, orientation: PatientOrientation, bed_mm: float = 0.0) -> Floats:
-    """Return x to the right and y up [n, 2] of sources on the picture of a head that stands at `gantry_deg`.
+def as_built(lps_mm: Floats, gantry_deg: float, orientation: PatientOrientation, bed_mm: float = 0.0) -> Floats:
+    """Return x across and y into the gantry [n, 2] of sources, as a head at `gantry_deg` about the gantry has them.
 
     Gantry axes: x to the right of who faces it, y down, z into it; 0 degrees is below the table, 90 to the right. The
     bed's position grows into the gantry, and the patient's origin is under the detector while it stands at 0.
@@ -40,8 +40,13 @@ def seen_in_room(lps_mm: Floats, gantry_deg: float, orientation: PatientOrientat
     room = lps_mm @ gantry_to_lps(orientation) + np.array([0.0, 0.0, bed_mm])  # the inverse of a rotation
     angle = np.radians(gantry_deg)
     x_mm = room[:, :2] @ np.array([-np.cos(angle), np.sin(angle)])  # to the right of who looks towards the axis
-    as_built = np.stack([x_mm, room[:, 2]], axis=1)
-    return as_built if orientation.startswith("H") else -as_built
+    return np.stack([x_mm, room[:, 2]], axis=1)
+
+
+def seen_in_room(lps_mm: Floats, gantry_deg: float, orientation: PatientOrientation, bed_mm: float = 0.0) -> Floats:
+    """Return x to the right and y up [n, 2] of sources on the picture, head up."""
+    built = as_built(lps_mm, gantry_deg, orientation, bed_mm)
+    return built if orientation.startswith("H") else -built
 
 
 def picture(

@@ -123,7 +123,7 @@ def _add_tomo(to: Dataset, framed: Framed, order: SlotOrder) -> None:
     put_decimal(item, "StartAngle", head.angle_deg)
     put_decimal(item, "AngularStep", step_deg)
     put(item, "RotationDirection", str(framed.rotation))
-    put_decimal(item, "ScanArc", framed.arc_deg if framed.arc_deg is not None else step_deg * len(first))
+    put_decimal(item, "ScanArc", step_deg * len(first))  # of what was acquired, however much was asked for
     put_whole(item, "ActualFrameDuration", _view_ms(framed, order))
     radii = radii_mm(head)
     if radii:
