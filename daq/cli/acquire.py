@@ -13,6 +13,7 @@ from daq.cli.acquire_verbs import (
     run_mark,
     run_prepare,
     run_run,
+    run_start,
     run_status,
     run_stop,
     run_verb,
@@ -39,8 +40,11 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _add_preparing(everything)
     _add_following(everything)
 
+    start = _with_reason(_verb(verbs, "start", "begin the first step, or the one that waits", run_start))
+    start.add_argument(
+        "--at", metavar="TIME", help="not now, but at 14:30, 14:30:05 or a time of RFC 3339, within 24 h"
+    )
     for name, text in (
-        ("start", "begin the first step, or the one that waits"),
         ("pause", "pause, as the kind of acquisition does"),
         ("resume", "go on after a pause"),
         ("acknowledge", "return to ready after an end or a fault"),
@@ -100,7 +104,14 @@ def _add_preparing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draft-reason", metavar="TEXT", help="why a protocol that nobody has signed is used")
     parser.add_argument("--administration", metavar="FILE", help="administration record, TOML or JSON")
     parser.add_argument("--patient", metavar="FILE", help="the patient's identity, TOML or JSON; never given otherwise")
-    parser.add_argument("--continues", metavar="RUN", help="the acquisition that this one continues or repeats")
+    parser.add_argument("--continues", metavar="RUN", help="the acquisition that this one continues")
+    parser.add_argument("--repeats", metavar="RUN", help="the acquisition whose views are taken again; both are kept")
+    parser.add_argument("--study", metavar="STUDY", help="study it belongs to: its key, or one of its acquisitions")
+    parser.add_argument("--session", type=int, metavar="N", help="session of the protocol to acquire (default 1)")
+    parser.add_argument(
+        "--patient-orientation", metavar="WAY", help="how the patient lies: HFS, HFP, HFDL, HFDR, FFS, FFP, FFDL, FFDR"
+    )
+    parser.add_argument("--label", metavar="TEXT", help="what you call it; no patient's name")
     parser.add_argument(
         "--override", action="append", default=[], metavar="NAME=REASON",
         help="why a requirement that is not met does not matter; may be repeated",

@@ -21,6 +21,16 @@ def run_verb(options: argparse.Namespace) -> int:
     return _print_answer(options, _ask(options, options.verb, reason=options.reason))
 
 
+def run_start(options: argparse.Namespace) -> int:
+    """Start now, or by the clock, and print the state after it."""
+    from datetime import UTC, datetime
+
+    from daq.cli.clocktime import moment
+
+    at: dict[str, Any] = {} if options.at is None else {"at": moment(options.at, datetime.now(UTC)).isoformat()}
+    return _print_answer(options, _ask(options, "start", **at, reason=options.reason))
+
+
 def run_mark(options: argparse.Namespace) -> int:
     """Put a text into the recording."""
     return _print_answer(options, _ask(options, "mark", text=options.text, reason=options.reason))

@@ -18,7 +18,7 @@ _OTHERS_READ = 0o004
 def prepare_args(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `prepare`. Raises `UsageError`, `MissingError`, `RefusedError`, never with contents."""
     args: dict[str, Any] = {"protocol": options.protocol, "overrides": overrides(options.override)}
-    for name in ("reason", "draft_reason", "continues"):
+    for name in ("reason", "draft_reason", "continues", "repeats", "study", "session", "patient_orientation", "label"):
         if getattr(options, name):
             args[name] = getattr(options, name)
     if options.administration:

@@ -137,7 +137,10 @@ class Daemon:
         )
 
     def _around(self) -> Around:
-        return Around(self.machine, self.bus, self.alarms, self.hardware.motion, self._run_ended, self._run_hashed)
+        return Around(
+            self.machine, self.bus, self.alarms, self.hardware.motion, self._run_ended, self._run_hashed,
+            beats=self.hardware.beats,
+        )  # fmt: skip
 
     async def _run_ended(self, *told: Any) -> None:
         await self.planner.ended(*told)

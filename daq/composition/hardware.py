@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from daq.devices.abilities import Axis, Collimator, HighVoltage, InterlockSource
+from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage, InterlockSource
 from daq.devices.build import build_devices
 from daq.devices.lowering import lower_voltage
 from daq.errors import MissingError
@@ -50,6 +51,11 @@ class Hardware:
         """Return what is mounted on all heads; None where nothing senses it, or heads differ."""
         sensed = {await device.sensed() for device in self._of(Collimator).values()}
         return sensed.pop() if len(sensed) == 1 else None
+
+    async def beats(self) -> Beats | None:
+        """Return what the gate trigger saw, the one that beats where there are several; None where there is none."""
+        seen = [await trigger.beats() for trigger in self._of(GateTrigger).values()]
+        return min(seen, key=lambda beats: math.inf if beats.age_s is None else beats.age_s, default=None)
 
     async def places(self) -> dict[str, float]:
         """Return where axes stand, by the scanner profile's names, mm or degrees; those that do not say are missing."""

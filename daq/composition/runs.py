@@ -18,6 +18,7 @@ from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.composition.studies import linked
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
+from daq.model.geometry import PatientOrientation
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
 from daq.model.verbs import Amend, HandOver, Prepare, Residual
@@ -51,6 +52,7 @@ class Planner:
         self._equipment, self._around, self._machine = equipment, around, around.machine
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
+        self._lies: dict[str, PatientOrientation] = {}
         self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
 
     async def planned(self, request: Prepare, actor: Actor) -> Run:
@@ -80,6 +82,7 @@ class Planner:
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
         )  # fmt: skip
+        self._lies = {identity: study.reference.patient_orientation}
         about = {"sha256": loaded.sha256, "state": loaded.state}
         try:
             self._new_records(papers, loaded.protocol, about, identity, directory, plan.manifest).begin()
@@ -87,7 +90,7 @@ class Planner:
             self._records.pop(identity, None)
             self._machine.fire(Trigger.CANNOT_PREPARE, f"its records cannot be begun: {type(why).__name__}")
             raise
-        return self._run(loaded.protocol, identity, directory, partial(Link.launched, plan, runtime))
+        return self._run(loaded.protocol, papers, directory, partial(Link.launched, plan, runtime))
 
     async def found(self, entry: Entry) -> Run:
         """Return the run that a journal speaks of, with its protocol as it was when it began; records are resumed."""
@@ -105,7 +108,7 @@ class Planner:
         await asyncio.to_thread(papers.load)
         records = self._new_records(papers, protocol, about, entry.run, directory, None)
         await records.resume(entry.step)
-        return self._run(protocol, entry.run, directory, partial(Link.adopted, Path(entry.runtime)))
+        return self._run(protocol, papers, directory, partial(Link.adopted, Path(entry.runtime)))
 
     async def found_ended(self, run: Run, found: Found) -> None:
         """Take note of a run that ended while no daemon was there."""
@@ -210,7 +213,7 @@ class Planner:
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
         """Take the record of a hand-over; return what was confirmed, and what is still missing."""
         told = {key: self.redacted(value) if isinstance(value, str) else value for key, value in request.record.items()}
-        made = run.steps.hand_overs.confirm(request.name, told, by=actor.user)
+        made = run.steps.hand_overs.confirm(request.name, told, by=actor.user, lies=self._lies.get(run.identity))
         self._audit.note(actor, "hand-over", run.identity, result="done", new=made.text())
         records = self._records.get(run.identity)
         if records is not None:
@@ -232,8 +235,11 @@ class Planner:
         folder = self._equipment.site.protocols
         return load_protocol(name, folders=[folder] if folder else [])
 
-    def _run(self, protocol: AcquisitionProtocol, identity: str, directory: Path, launch: Any) -> Run:
-        return Run(self._around, protocol, identity=identity, directory=directory, launch=launch)
+    def _run(self, protocol: AcquisitionProtocol, papers: Papers, directory: Path, launch: Any) -> Run:
+        return Run(
+            self._around, protocol, identity=papers.run, directory=directory, launch=launch,
+            injected=lambda: papers.injected_at,
+        )  # fmt: skip
 
     def _new_records(
         self, papers: Papers, protocol: AcquisitionProtocol, about: dict[str, str], identity: str, directory: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,6 +46,25 @@ class Prepare(Arguments):
     """What a person calls it; no patient's name."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
+
+
+class Start(Arguments):
+    """Begin the first step, or the one that waits; `at`: not now, but at this time, RFC 3339, within 24 h."""
+
+    at: Annotated[str, Field(max_length=40)] | None = None
+
+    @property
+    def moment(self) -> datetime | None:
+        """Return the time. Raises `UsageError` for a text that is none, or has no time zone."""
+        if self.at is None:
+            return None
+        try:
+            found = datetime.fromisoformat(self.at)
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise UsageError(f"start: at = {self.at!r} is no time of RFC 3339, such as 2026-11-23T14:30:00+01:00")
+        return found
 
 
 class HandOver(Arguments):
@@ -126,7 +146,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "describe": (Arguments, Role.VIEWER, "what there is: devices, readings, versions"),
     "alarms": (Arguments, Role.VIEWER, "the alarms that are shown"),
     "prepare": (Prepare, Role.TECHNOLOGIST, "check, set, position and arm for a protocol"),
-    "start": (Arguments, Role.TECHNOLOGIST, "begin the first step, or the one that waits"),
+    "start": (Start, Role.TECHNOLOGIST, "begin the first step, or the one that waits"),
     "pause": (Arguments, Role.TECHNOLOGIST, "pause, as the kind of acquisition does"),
     "resume": (Arguments, Role.TECHNOLOGIST, "go on after a pause"),
     "stop": (Arguments, Role.VIEWER, "end in order; what was recorded is kept"),

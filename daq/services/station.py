@@ -30,6 +30,7 @@ from daq.model.verbs import (
     Residual,
     Retreat,
     Simulate,
+    Start,
     checked,
 )
 from daq.services.acquisition.machine import Machine
@@ -44,6 +45,10 @@ from daq.state.acquisition import IDLE, Trigger, possible
 
 _LOG = logging.getLogger(__name__)
 _TURN_S = 30.0
+_ORIENTATION_STAYS = (
+    ". How the patient lies is said before the start and stays so: it decides what is left and right in every picture; "
+    "abort, and prepare again with the patient as he lies"
+)
 
 
 class Runs(Protocol):
@@ -242,14 +247,15 @@ class Station:
     async def _prepare(self, request: Prepare, actor: Actor) -> dict[str, Any]:
         if not self._machine.allows(Trigger.PREPARE):
             legal = ", ".join(possible(self._machine.state))
-            raise TransitionRefusedError(f"cannot prepare while {self._machine.state}; possible: {legal}")
+            why = "" if request.patient_orientation is None else _ORIENTATION_STAYS
+            raise TransitionRefusedError(f"cannot prepare while {self._machine.state}; possible: {legal}{why}")
         run = await self._parts.runs.planned(request, actor)
         self._drive(run)
         about = {"run": run.identity, "directory": str(run.directory), "doubts": self._parts.runs.doubts(run)}
         return {**about, "state": str(self._machine.state)}
 
-    async def _start(self, _: Arguments, __: Actor) -> dict[str, Any]:
-        await self._current().steps.start()
+    async def _start(self, request: Start, _: Actor) -> dict[str, Any]:
+        await self._current().start(request.moment)
         return self._said()
 
     async def _pause(self, _: Arguments, __: Actor) -> dict[str, Any]:

@@ -349,6 +349,7 @@ def options(**changes: object) -> argparse.Namespace:
         "protocol": "demo", "override": [], "reason": "", "draft_reason": None, "continues": None,
         "administration": None, "patient": None,
     }  # fmt: skip
+    told |= dict.fromkeys(("repeats", "study", "session", "patient_orientation", "label"))
     return argparse.Namespace(**{**told, **changes})
 
 

@@ -33,10 +33,16 @@ class Papers:
     """The private files of one run. Every method that touches files blocks: call it in a thread."""
 
     def __init__(self, state: Path, run: str, directory: Path) -> None:
+        self.run = run
         self._waiting = state / _WAITING / run
         self._directory = directory
         self.patient: Patient | None = None
         self.administration: AdministrationRecord | None = None
+
+    @property
+    def injected_at(self) -> datetime | None:
+        """Return when the tracer was injected, None where that is not known."""
+        return None if self.administration is None else self.administration.injected_at
 
     def take(
         self,

@@ -201,6 +201,8 @@ class Run:
         if state in RECORDING | ENDING:
             self._arming.over()
             self._speaker.say(status, step=self._machine.entry.step)
+        if state in (State.ARMED, State.WAITING):
+            self.steps.remind()
         if state in ENDING:
             await self._ending.insist(status, self._why_ended)
         elif state in RECORDING and status.get("step_ended_by") == MOTION_LOST:

@@ -61,6 +61,11 @@ class Steps:
         self.show(self._protocol.steps[min(number, len(self._protocol.steps)) - 1] if number else None)
         self.between = changes.get("state", entry.state) is State.WAITING
 
+    def remind(self) -> None:
+        """Say what there is to be known of the step that waits to begin, while it does."""
+        if self._machine.entry.step < len(self._protocol.steps):
+            self.readiness.uptake.look(self._following())
+
     async def start(self) -> None:
         """Begin the first step, or the one that waits for a person."""
         async with self._turn:

@@ -11,6 +11,7 @@ from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 
 _NAME = "after-injection"
+_EVERY_S = 5.0
 _WARN_S = 120.0
 """So long before it is too late, or an eighth of the window where that is shorter."""
 
@@ -32,6 +33,7 @@ class UptakeTime:
         self, injected: Injected, alarms: Alarms, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._injected, self._alarms, self._now = injected, alarms, now
+        self._looked: datetime | None = None
 
     def said(self, step: Step) -> str | None:
         """Return what is to be known before the step begins, None where it is in time or wants no time."""
@@ -39,7 +41,11 @@ class UptakeTime:
         return None if found is None else found.text
 
     def look(self, step: Step | None) -> None:
-        """Warn of a step that waits to begin, while it is so; None: nothing waits."""
+        """Warn of a step that waits to begin, while it is so, every few seconds; None: nothing waits."""
+        now = self._now()
+        if step is not None and self._looked is not None and 0 <= (now - self._looked).total_seconds() < _EVERY_S:
+            return
+        self._looked = None if step is None else now
         text = None if step is None else self.said(step)
         if text is None:
             self._alarms.clear(DEVICE, _NAME)
