@@ -39,6 +39,11 @@ class StopClock:
         """Return the time; None before the first row that has one."""
         return int(self._newest[0]) if self._newest[1] else None
 
+    def tell(self, time_ps: int) -> None:
+        """Go on to a time that no row tells: an axis moves on where nothing is left to count."""
+        if not self._newest[1] or time_ps > self._newest[0]:
+            self._newest[0], self._newest[1] = time_ps, 1
+
     def reach(
         self, limit_ps: int, streams: Streams, ends: Ints, sources: Sources, told: Ints | None = None
     ) -> int | None:

@@ -102,6 +102,10 @@ class StopCounter:
         """Return the detector's time; None before the first row that has one."""
         return self._clock.now_ps
 
+    def tell(self, time_ps: int) -> None:
+        """Go on to a time that no row tells; a limit that it reaches is found with the next rows."""
+        self._clock.tell(time_ps)
+
     def following(self, condition: StopCondition, *, since_ps: int) -> StopCounter:
         """Return the counter of the next step, from the time of this one's clock; where that has none, `since_ps`."""
         now_ps = self._clock.now_ps

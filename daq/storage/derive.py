@@ -243,8 +243,14 @@ class Derivation:
         return {"marks": [one_mark(kind, now_ps, value=seen, value2=value2, text=text)]}
 
     def positions(self, told: Sequence[AxisPlace]) -> Rows:
-        """Return the marks of where axes were, behind one that says after how many packets they were told."""
-        return {"marks": [*self.mark("axes")["marks"], axes_marks(told)]}
+        """Return the marks of where axes were, behind one that says after how many packets they were told.
+
+        Their moments are detector time: a sweep goes on, and ends, where there is nothing left to count.
+        """
+        rows: Rows = {"marks": [*self.mark("axes")["marks"], axes_marks(told)]}
+        if self.latest_ps and told and not self._is_paused:
+            self._counter.tell(max(place.time_ps for place in told))
+        return rows
 
     def start(self, name: str = "", *, moving: bool = False) -> Rows:
         """Return the mark of the beginning, which is that of the first step, too."""

@@ -46,19 +46,19 @@ def test_positions_stand_behind_a_mark_that_tells_after_how_many_packets_and_a_r
 def test_a_sample_is_written_at_the_detector_time_of_its_moment(tmp_path: Path) -> None:
     positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
     positions.open()
-    positions.add([AxisSample("bed", now_ns + 500_000, 1.0, True)])
-    positions.add([AxisSample("bed", now_ns + 1_500_000, 2.0)])
+    positions.add([AxisSample("bed", now_ns + 50_000_000, 1.0, True)])
+    positions.add([AxisSample("bed", now_ns + 150_000_000, 2.0)])
     with recorder(tmp_path / "run", script()) as recording:
         feeder = Feeder(recording)
         for start, stop in pairwise((0, 5, 10)):
             feeder.feed(script().packets(), start, stop)
-            host_time.saw(now_ns + (stop - 5) * 200_000, recording.derivation.latest_ps)
+            host_time.saw(now_ns + (stop - 5) * 20_000_000, recording.derivation.latest_ps)
         positions.note(recording, host_time)
         positions.close(recording, host_time)
         feeder.close()
         recording.seal("operator")
 
-    assert marks(tmp_path / "run")[1:] == [("position", 4.5, 1, 1.0, "bed"), ("position", 9.5, 0, 2.0, "bed")]
+    assert marks(tmp_path / "run")[1:] == [("position", 54, 1, 1.0, "bed"), ("position", 154, 0, 2.0, "bed")]
     with pytest.raises(RefusedError, match="nothing is being recorded"):
         positions.add([AxisSample("bed", now_ns, 1.0)])
 

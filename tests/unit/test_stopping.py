@@ -167,3 +167,14 @@ def test_times_without_rows_reach_a_limit_on_time() -> None:
     ends, sources = np.zeros((3, 4), np.int64), np.zeros(3, np.uint16)
     assert counter.seen({}, ends, sources, np.array([5, NEVER_PS, 19])) is None
     assert counter.seen({}, ends, sources, np.array([19, 21, 30])) == (1, 20, "time")
+
+
+def test_time_that_an_axis_tells_is_the_steps_and_ends_it_with_the_next_row() -> None:
+    counter = StopCounter(parse_stop(["time=20ps"]))
+    assert counter.seen({"singles": {"time_ps": np.array([3], np.int64)}}, after(1)) is None
+
+    counter.tell(25)
+    counter.tell(4)
+
+    assert counter.now_ps == 25
+    assert counter.seen({"singles": {"time_ps": np.array([8], np.int64)}}, after(1)) == Hit(0, 20, "time")
