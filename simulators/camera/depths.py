@@ -164,7 +164,7 @@ def depth_of(place: Any, way: Any, grid: Any, codes: Any, most: Any) -> Any:
         at = begin + (number + 0.5) * step
         i, j, k = np.int64(x + at * way[0]), np.int64(y + at * way[1]), np.int64(z + at * way[2])
         i, j, k = min(i, codes.shape[2] - 1), min(j, codes.shape[1] - 1), min(k, codes.shape[0] - 1)
-        summed += codes[k, j, i] & DENSITY
+        summed += np.int64(codes[k, j, i]) & DENSITY
         if summed > stop:
             break
     return summed * step * edge / 64.0
