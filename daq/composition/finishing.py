@@ -126,28 +126,36 @@ def _write_series(done: Finished, making: Path, series: Sequence[Framed], manife
 
 def _write_pages(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest, style: SheetStyle) -> None:
     """Write contact sheet, quick look and moving pictures; nothing where there is no series."""
-    from daq.composition.quicklook import quick_look
-    from daq.composition.quicklookcine import cine
-    from daq.composition.sheet import contact_sheet
-
     if not series:
         return
-    _attempt(done, SHEET, lambda: contact_sheet(series, manifest, done.verdict, style).save(making / SHEET))
-
-    def look() -> None:
-        drawn = quick_look(series, manifest, style)
-        if drawn is not None:
-            drawn.save(making / QUICK_LOOK)
-
-    _attempt(done, QUICK_LOOK, look)
-
-    def move(name: str, one: Framed) -> None:
-        made = cine(one, manifest, style)
-        if made is not None:
-            (making / name).write_bytes(made)
-
+    _attempt(done, SHEET, partial(_sheet, making / SHEET, series, manifest, done.verdict, style))
+    _attempt(done, QUICK_LOOK, partial(_look, making / QUICK_LOOK, series, manifest, style))
     for name, one in cines(series):
-        _attempt(done, name, partial(move, name, one))
+        _attempt(done, name, partial(_move, making / name, one, manifest, style))
+
+
+def _sheet(
+    file: Path, series: Sequence[Framed], manifest: Manifest, verdict: Verdict | None, style: SheetStyle
+) -> None:  # fmt: skip
+    from daq.composition.sheet import contact_sheet
+
+    contact_sheet(series, manifest, verdict, style).save(file)
+
+
+def _look(file: Path, series: Sequence[Framed], manifest: Manifest, style: SheetStyle) -> None:
+    from daq.composition.quicklook import quick_look
+
+    drawn = quick_look(series, manifest, style)
+    if drawn is not None:
+        drawn.save(file)
+
+
+def _move(file: Path, one: Framed, manifest: Manifest, style: SheetStyle) -> None:
+    from daq.composition.quicklookcine import cine
+
+    made = cine(one, manifest, style)
+    if made is not None:
+        file.write_bytes(made)
 
 
 def cines(series: Sequence[Framed]) -> Iterator[tuple[str, Framed]]:

@@ -1,0 +1,146 @@
+"""`daq study finish`, `show`, `sheet`, `quicklook`: what is made, what is kept, what is refused."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support_cli import call
+from support_recorded_view import ROWS, recording
+
+from daq.composition import finishing
+from daq.composition.finishingfolder import SUMS, changed_files, making_in
+from daq.errors import BusyError
+from daq.storage.framedfile import load_framed
+
+MADE = ["01-spots.dcm", "01-spots.npz", "contact-sheet.png", "verdict.json"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return recording(tmp_path)
+
+
+def test_everything_is_made_and_hangs_together(directory: Path) -> None:
+    done = call("study", "finish", directory, "--json")
+
+    images = directory / "images"
+    assert sorted(path.name for path in images.iterdir()) == sorted([*MADE, SUMS])
+    assert (sorted(done.json["files"]), done.json["problems"]) == (MADE, [])
+    assert done.json["series"][0]["counts"] == ROWS == int(load_framed(images / "01-spots.npz").counts.sum())
+    told = json.loads((images / "verdict.json").read_bytes())
+    assert told["grade"] == done.json["verdict"]["grade"]
+    assert done.code == (6 if told["grade"] == "bad" else 0)
+    assert changed_files(images) == []
+
+
+def test_what_is_finished_is_refused_and_made_anew_only_when_asked_and_the_earlier_is_kept(directory: Path) -> None:
+    call("study", "finish", directory)
+    images = directory / "images"
+    (images / "by-hand.txt").write_text("a person put it there")
+    before = (images / "verdict.json").read_bytes()
+
+    refused, again = call("study", "finish", directory), call("study", "finish", directory, "--again", "--json")
+
+    assert (refused.code, "--again" in refused.err) == (3, True)
+    assert sorted(again.json["files"]) == MADE
+    assert (images / "before-1" / "verdict.json").read_bytes() == before
+    assert sorted(path.name for path in (images / "before-1").iterdir()) == sorted([*MADE, SUMS])
+    assert (images / "by-hand.txt").exists()
+
+
+def test_show_tells_the_verdict_and_which_file_is_not_what_it_was(directory: Path) -> None:
+    missing = call("study", "show", directory)
+    call("study", "finish", directory)
+    whole = call("study", "show", directory, "--json")
+    (directory / "images" / "contact-sheet.png").write_bytes(b"another picture")
+    changed = call("study", "show", directory)
+
+    assert (missing.code, "daq study finish" in missing.err) == (4, True)
+    assert (whole.code, whole.json["changed"]) == (0, [])
+    assert changed.code == 6
+    assert "contact-sheet.png, CHANGED or gone" in changed.out
+
+
+def test_what_cannot_be_made_is_said_and_costs_nothing_else(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(finishing, "_sheet", broken)
+    done = call("study", "finish", directory, "--json")
+
+    assert done.code == 6
+    assert done.json["problems"] == ["contact-sheet.png: unexpected ValueError, a fault of this program"]
+    assert sorted(done.json["files"]) == [name for name in MADE if name != "contact-sheet.png"]
+
+
+def test_a_pixel_that_dicom_cannot_hold_leaves_the_other_files(tmp_path: Path) -> None:
+    directory = recording(tmp_path, heaped=150_000)
+    done = call("study", "finish", directory, "--json")
+
+    assert done.code == 6
+    assert [problem.split(":")[0] for problem in done.json["problems"]] == ["01-spots.dcm"]
+    assert "contact-sheet.png" in done.json["files"]
+
+
+def test_of_a_recording_without_positions_there_is_a_verdict_and_no_picture(tmp_path: Path) -> None:
+    from support_listmode import make_directory, six_batches
+
+    directory = make_directory(tmp_path / "run", [six_batches()])
+    done = call("study", "finish", directory, "--json")
+
+    assert list(done.json["files"]) == ["verdict.json"]
+    assert json.loads((directory / "images" / "verdict.json").read_bytes())["no_pictures"]
+
+
+def test_two_at_once_do_not_meet_and_what_one_left_in_the_middle_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / ".making").mkdir()
+    (tmp_path / ".making" / "half").write_text("of an attempt that was killed")
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    with pytest.raises(BusyError, match="another process"), making_in(tmp_path):
+        pass
+    os.close(held)
+
+    with making_in(tmp_path) as making:
+        assert list(making.iterdir()) == []
+
+
+def test_a_recording_that_is_still_open_is_refused(tmp_path: Path) -> None:
+    directory = recording(tmp_path, state="open")
+
+    assert call("study", "finish", directory).code == 3
+    assert not (directory / "images").exists()
+
+
+def test_a_sheet_is_drawn_with_masks_and_levels_and_nothing_is_written_over(directory: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.png"
+    words = ["--upper", "50", "--log", "--mask", "50,80,20@ANT", "--mask=-5.5,0,3", "--colours", "hot"]
+    drawn, again = (call("study", "sheet", directory, "--out", file, *words, "--json") for _ in range(2))
+
+    assert drawn.code == 0, drawn.err
+    assert drawn.json["series"][0]["kind"] == "STATIC"
+    assert Image.open(file).width > 500
+    assert again.code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--upper", "0"], "above 0 to 100"), (["--mask", "1,2"], "X,Y,RADIUS"), (["--mask", "1,2,-3"], "radius above 0"),
+     (["--mask", "1,2,3@TOP"], "possible are ANT"), (["--out", "sheet.jpg"], "name it .png")],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_usage_errors(directory: Path, words: list[str], says: str) -> None:
+    done = call("study", "sheet", directory, "--out", "sheet.png", *words)
+
+    assert (done.code, says in done.err) == (2, True)
+
+
+def test_a_quick_look_without_a_rotation_or_anything_that_moves_is_refused(directory: Path, tmp_path: Path) -> None:
+    page, moving = ("--out", tmp_path / "a.png"), ("--cine", tmp_path / "a.gif")
+
+    assert [call("study", "quicklook", directory, *words).code for words in ((), page, moving)] == [2, 3, 3]
