@@ -10,7 +10,7 @@ from daq.model.protocol_file import ProtocolFile, StepFile, TolerancesFile
 from daq.model.protocol_steps import kind_of
 from daq.model.quantity import Quantity
 
-_OF_A_PROBE = frozenset({"in_vivo", "ex_vivo"})
+_OF_A_PROBE = frozenset({"in_vivo", "ex_vivo", "bed"})
 _OF_BOTH = frozenset({"emission", "background"})
 _COMPANIONS = {
     "neck": ("thigh", "syringe", "the uptake is (neck - thigh) / (syringe - residual)"),

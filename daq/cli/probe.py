@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from daq.cli.probe_record import add_record
 from daq.cli.probe_verbs import run_calibrate, run_count, run_nodes, run_watch
 
 
@@ -37,6 +38,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     nodes.add_argument("--json", action="store_true", help="print the result as JSON")
     nodes.set_defaults(run=run_nodes)
 
+    add_record(verbs)
     calibrate = verbs.add_parser("calibrate", help="write a calibration of energies from photopeaks")
     calibrate.add_argument(
         "--peak", action="append", required=True, metavar="DIR=KEV[@LOW-HIGH]",

@@ -37,9 +37,10 @@ Region = Literal[
 
 Role = Literal[
     "emission", "transmission", "injection_site", "background", "neck", "thigh", "syringe", "residual",
-    "pre_void", "post_void", "in_vivo", "ex_vivo",
+    "pre_void", "post_void", "in_vivo", "ex_vivo", "bed",
 ]  # fmt: skip
-"""What a step measures. A transmission is laid over emission pictures, and never added to them."""
+"""What a step measures. A transmission is laid over emission pictures, and never added to them. `bed` is what is left
+where a node was taken out."""
 
 
 class Window(Strict):

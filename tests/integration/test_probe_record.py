@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support_cli import call
 from support_probe import Client
 from support_readout import plan_of, running
 from support_simulators import simulator
 
+from daq.model.study import StudyReference
 from daq.readout.liveview import LiveView
-from daq.readout.plan import CONTROL
+from daq.readout.plan import CONTROL, Plan
 from daq.storage.info import describe
 from daq.storage.reader import open_listmode
 from daq.storage.replaying import replayed
@@ -121,3 +123,39 @@ def test_somebody_who_looks_sees_the_rate_and_its_peak(tmp_path: Path) -> None:
     assert figures["probe_seconds"][0] >= 2.5
     assert figures["probe_peak_rates_per_s"][0, 0] > 3000
     assert figures["probe_rates_per_s"][0, 0] < 3000
+
+
+def of_a_study(plan: Plan, identity: str, role: str, key: bytes = b"s" * 16) -> Plan:
+    """Return the plan with what the daemon would say of a protocol of one step, and of its study."""
+    text = (
+        'schema = "acquisition-protocol/1"\nid = "one"\nversion = 1\ntitle = "One"\n'
+        'kind = "probe"\nmodality = "probe"\n'
+        f'[[steps]]\nname = "{role}"\nrole = "{role}"\nstop.time = "600 ms"\n[sources]\n"*" = "a test"\n'
+    )
+    plan.manifest.acquisition_id = identity
+    plan.manifest.protocol = {"id": "one", "toml": text}
+    plan.manifest.study = StudyReference.new(key).model_dump(mode="json")
+    return plan.model_copy(update={"step_name": role})
+
+
+def test_a_node_and_its_bed_of_two_recordings_are_judged_by_the_ten_percent_rule(tmp_path: Path) -> None:
+    for role, moves in (("ex_vivo", "0:1"), ("bed", "0:0")):
+        (tmp_path / role).mkdir()
+        with simulator(KIND, "--cps", 4000, "--moves", moves, "--background-cps", 90) as server:
+            plan = plan_of(tmp_path / role, server.ready["endpoints"]["mcpha"], stop="time=600ms", profile=PROBE)
+            with running(of_a_study(plan, f"run-{role}", role)) as recorded:
+                assert recorded.finish() == 0, recorded.last_status
+            server.terminate()
+    node, bed = tmp_path / "ex_vivo" / "run", tmp_path / "bed" / "run"
+
+    done = call("probe", "record", bed, node, "--json")
+
+    told = done.json
+    assert (done.code, told["go_on"], told["acquisitions"]) == (0, False, ["run-ex_vivo", "run-bed"])
+    rates = told["nodes"][0]["ex_vivo"]["per_s"], told["bed_per_s"]
+    counted = [int((singles(directory)["time_ps"] < 600 * 10**9).sum()) for directory in (node, bed)]
+    assert rates == pytest.approx([count / (0.6 - count * 3.2e-6) for count in counted], rel=1e-6)
+    assert rates[0] > 20 * rates[1] > 0
+    assert told["doubts"] == ["no background was measured: rates are not net"]
+    assert call("probe", "record", node, "--out", tmp_path / "record.json").code == 0
+    assert json.loads((tmp_path / "record.json").read_text())["go_on"] is None
