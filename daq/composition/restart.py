@@ -8,7 +8,7 @@ import logging
 from daq.composition.runs import Planner
 from daq.errors import ScandaqError
 from daq.model.station import DAEMON
-from daq.services.acquisition.found import Found, axes_moved, look
+from daq.services.acquisition.found import Found, axes_moved, look, power_was_cut
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.audit import Audit
@@ -38,6 +38,8 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
         return
     if axes_moved(machine.entry, run.protocol):
         station.lose_motion(f"the daemon of {run.identity} ended while axes moved")
+    elif power_was_cut(machine.entry):
+        station.lose_motion(f"the machine was switched off or restarted while {run.identity} was under way")
     found, tries = await _look(machine, run), _TRIES
     while found.alive and tries and not (adopted := await _adopted(station, run)):
         found, tries = await _look(machine, run), tries - 1

@@ -144,7 +144,8 @@ class Station:
 
     def lose_motion(self, why: str) -> None:
         """Trust no position any more: axes are homed and a person confirms before anything moves."""
-        self._parts.motion.lose(why)
+        if self._parts.motion.axes:
+            self._parts.motion.lose(why)
 
     async def close(self) -> None:
         """Let go of every run. Readouts go on by themselves."""

@@ -13,7 +13,7 @@ from support_run import Daemon, protocol, step
 from daq.composition import restart
 from daq.errors import DeadlineError, ProfileError
 from daq.model.protocol import ProtocolKind, Sweep
-from daq.services.acquisition import found
+from daq.services.acquisition import found, journal
 from daq.services.acquisition.found import Found, axes_moved
 from daq.services.acquisition.journal import Entry
 from daq.state.acquisition import State, Trigger
@@ -141,3 +141,27 @@ async def test_a_readout_that_lives_and_cannot_be_followed_is_not_called_nothing
     daemon = await come(tmp_path, planner, SimpleNamespace(take_over=refuses))
 
     assert (daemon.state, planner.left) == (State.INTERRUPTED, 3)
+
+
+async def test_after_a_power_cut_in_mid_study_nothing_resumes_and_axes_are_homed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[str] = []
+    boots = iter(["before", *["after"] * 9])
+    monkeypatch.setattr(journal, "machine_boot", lambda: next(boots))
+    monkeypatch.setattr(found, "machine_boot", lambda: "after")
+    planner = Planner()
+
+    daemon = await come(tmp_path, planner, SimpleNamespace(lose_motion=lost.append))
+
+    assert daemon.state is State.INTERRUPTED
+    assert lost == ["the machine was switched off or restarted while run-1 was under way"]
+    [seen] = planner.told
+    assert isinstance(seen, Found)
+    assert seen.detail.startswith("the machine was switched off or restarted, and /nowhere is not there")
+
+
+def test_a_restart_of_the_daemon_alone_is_no_power_cut() -> None:
+    assert not found.power_was_cut(Entry(machine_boot=journal.machine_boot()))
+    assert not found.power_was_cut(Entry(machine_boot=""))
+    assert found.power_was_cut(Entry(machine_boot="another"))

@@ -185,6 +185,20 @@ async def test_two_requests_that_change_something_take_turns(tmp_path: Path) -> 
             await second
 
 
+async def test_how_the_patient_lies_cannot_be_changed_after_the_start(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="try", patient_orientation="HFS")
+        await w.daemon.until(State.ARMED)
+        await w.ask("start")
+        with pytest.raises(
+            TransitionRefusedError,
+            match=r"cannot prepare while acquiring; .*\. How the patient lies is said before the start and stays so: "
+            "it decides what is left and right in every picture; abort, and prepare again with the patient as he lies",
+        ):
+            await w.ask("prepare", protocol="x", draft_reason="he turned", patient_orientation="HFP")
+        assert w.daemon.state is State.ACQUIRING
+
+
 async def test_who_the_patient_is_stands_in_no_line_and_no_state(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.ask("prepare", protocol="x", draft_reason="Erika Mustermann asked", patient=WHO)

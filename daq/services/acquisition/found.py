@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daq.errors import ScandaqError
 from daq.model.protocol import AcquisitionProtocol
-from daq.services.acquisition.journal import Entry
+from daq.services.acquisition.journal import Entry, machine_boot
 from daq.services.acquisition.outcome import NOT_ASKED_FOR
 from daq.services.acquisition.reaching import targets_of
 from daq.state.acquisition import State, Trigger
@@ -38,7 +38,7 @@ def look(entry: Entry, *, steps: int) -> Found:
 
 
 def _ended(entry: Entry, steps: int) -> Found:
-    restart = "the daemon was restarted"
+    restart = "the machine was switched off or restarted" if power_was_cut(entry) else "the daemon was restarted"
     if entry.directory is None or (entry.step == 0 and not _exists(Path(entry.directory))):
         return Found(trigger=Trigger.FOUND_NOTHING, detail=f"{restart}: nothing had been recorded")
     if not _exists(Path(entry.directory)):
@@ -75,6 +75,12 @@ def axes_moved(entry: Entry, protocol: AcquisitionProtocol) -> bool:
     if entry.state in (State.ARMED, State.WAITING, State.PAUSED):
         return False
     return entry.moving or entry.state is State.POSITIONING
+
+
+def power_was_cut(entry: Entry) -> bool:
+    """Return True where the machine itself was off since the entry: what it knew of axes and patient is not so now."""
+    now = machine_boot()
+    return bool(now and entry.machine_boot) and entry.machine_boot != now
 
 
 def reconciled(entry: Entry, status: dict[str, object]) -> dict[str, object]:

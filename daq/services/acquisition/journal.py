@@ -25,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _SYNC_S = 5.0
 _AGAIN_S = 1.0
 JOURNAL = "journal.json"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Entry:
     state: State = State.READY
     since_utc: str = ""
     boot: str = ""
+    machine_boot: str = ""
+    """What the kernel calls the time since the machine was switched on; empty where it does not say."""
     run: str | None = None
     directory: str | None = None
     runtime: str | None = None
@@ -57,6 +60,14 @@ class Entry:
     """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""
 
 
+def machine_boot() -> str:
+    """Return what tells this time of the machine's running from any other; empty where the kernel does not say."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 class Journal:
     """Keeps the newest entry on disk. `entry` is what holds now."""
 
@@ -67,7 +78,7 @@ class Journal:
         """
         self._path = folder / JOURNAL
         self._on_failure = on_failure
-        self.boot = boot
+        self.boot, self.machine_boot = boot, machine_boot()
         self._owed = False
         """The newest entry is not on disk."""
         self._dirty, self._closing = threading.Event(), threading.Event()
@@ -80,7 +91,7 @@ class Journal:
         before = self.entry
         if changes.get("state", before.state) is not before.state:
             changes.setdefault("since_utc", utc_now())
-        self.entry = replace(before, boot=self.boot, **changes)
+        self.entry = replace(before, boot=self.boot, machine_boot=self.machine_boot, **changes)
         self._store()
         return self.entry
 

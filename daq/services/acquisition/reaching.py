@@ -29,6 +29,7 @@ async def reach(
 ) -> None:
     """Move to where the step begins; wait for the motion enable, which a person gives in the room.
 
+    One axis after the other: those first that go away from the patient, those last that come nearer.
     Whoever lets go of it on the way stops the axes; they go on when it is pressed again. `note` hears what is waited
     for. Raise `MotionError` where axes do not stay where they went.
     """
@@ -39,7 +40,7 @@ async def reach(
         if arrived == _MOST_TRIES:
             raise MotionError(f"axes do not stay where {step.name!r} begins")
         try:
-            await engine.position(targets, motion=motion)
+            await engine.position(await engine.where.away_first(targets), motion=motion)
             arrived += 1
         except (InterlockError, MotionError) as why:
             patient = isinstance(why, InterlockError) or engine.let_go

@@ -71,6 +71,24 @@ class Whereabouts:
         read = await asyncio.gather(*(self._read(name, axis) for name, axis in self.axes.items()))
         return [sample for sample in read if sample is not None]
 
+    async def away_first(self, targets: Mapping[str, float]) -> dict[str, float]:
+        """Return the targets in the order in which to go there: away from the patient, others, towards the patient.
+
+        Heads draw back before they turn, and come nearer afterwards. Which way is away follows from the profile; an
+        axis of which it does not say is among the others. The order stays otherwise as it is.
+        """
+        if len(targets) < 2:  # noqa: PLR2004 - there is no order of one
+            return dict(targets)
+        ranks = {name: await self._rank(self.axis(name), target) for name, target in targets.items()}
+        return {name: targets[name] for name in sorted(targets, key=ranks.__getitem__)}
+
+    @staticmethod
+    async def _rank(axis: Axis, target: float) -> int:
+        if axis.limits.away is None:
+            return 0
+        towards = (target > await axis.position()) == (axis.limits.away == "minimum")
+        return 1 if towards else -1
+
     async def check_way(self, targets: Mapping[str, float], speeds: Mapping[str, float], order: Order) -> None:
         """Raise `LimitError` where the way there leaves the envelope."""
         if self._envelope is None:
