@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,18 +66,23 @@ class Finishing:
         except OSError as why:
             self._fail(directory, f"its process cannot be started: {why.strerror or why}")
             return
+        said = [
+            asyncio.create_task(_bounded(stream, most), name=f"finishing-{directory.name}")
+            for stream, most in ((process.stdout, _MOST_ANSWER_BYTES), (process.stderr, _MOST_ERROR_BYTES))
+        ]
         try:
             async with asyncio.timeout(self._within_s):
-                answer, errors = await asyncio.gather(
-                    _bounded(process.stdout, _MOST_ANSWER_BYTES), _bounded(process.stderr, _MOST_ERROR_BYTES)
-                )
                 code = await process.wait()
+                answer, errors = await asyncio.gather(*said)
         except TimeoutError:
             self._fail(directory, f"not done within {self._within_s:g} s, and ended")
         else:
             self._heard(directory, code, answer, errors.decode(errors="replace").strip())
         finally:
             await _ended(process)
+            await asyncio.wait(said, timeout=_END_S)
+            for each in said:
+                each.cancel()
 
     def _heard(self, directory: Path, code: int, answer: bytes, errors: str) -> None:
         """Take what the process said: what was made and the verdict, or why nothing was."""
@@ -132,12 +139,12 @@ async def _bounded(stream: asyncio.StreamReader | None, most: int) -> bytes:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a process that still runs: asked first, killed where it does not hear."""
-    for end in (process.terminate, process.kill):
+    """End a process that still runs, and what it started: asked first, killed where it does not hear."""
+    for end in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
-            end()
+            os.killpg(process.pid, end)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_S):
                 await process.wait()

@@ -191,7 +191,8 @@ def test_what_moves_has_a_frame_for_each_picture(kind: str, frames: int) -> None
     made = cine(KINDS[kind](), manifest())
 
     assert made is not None
-    assert Image.open(io.BytesIO(made)).n_frames == frames  # type: ignore[attr-defined]
+    with Image.open(io.BytesIO(made)) as opened:
+        assert opened.n_frames == frames  # type: ignore[attr-defined]
 
 
 def test_what_is_one_picture_does_not_move() -> None:

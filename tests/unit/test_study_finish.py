@@ -125,7 +125,8 @@ def test_a_sheet_is_drawn_with_masks_and_levels_and_nothing_is_written_over(dire
 
     assert drawn.code == 0, drawn.err
     assert drawn.json["series"][0]["kind"] == "STATIC"
-    assert Image.open(file).width > 500
+    with Image.open(file) as page:
+        assert page.width > 500
     assert again.code == 3
 
 

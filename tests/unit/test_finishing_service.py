@@ -1,0 +1,158 @@
+"""The service that finishes acquisitions: what the process says is believed as far as it can be; what fails rings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from daq.services.alarms import Alarms
+from daq.services.audit import Audit
+from daq.services.finishing import Finishing
+
+GOOD = {"files": {"a.png": "00"}, "sums_sha256": "5f", "problems": [], "verdict": {"grade": "good", "sentences": []}}
+
+
+class Heard:
+    """Takes what the service says in place of alarms and audit log."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.rung: list[dict[str, Any]] = []
+        self.cleared = 0
+
+    def note(self, actor: object, verb: str, what: str, **told: Any) -> None:
+        self.lines.append({"verb": verb, "what": what, **told})
+
+    def raise_(self, device: str, name: str, **told: Any) -> None:
+        self.rung.append({"device": device, "name": name, **told})
+
+    def clear(self, device: str, name: str) -> None:
+        self.cleared += 1
+
+
+async def after(script: str, folder: Path, *, times: int = 1, within_s: float = 10.0) -> tuple[Finishing, Heard]:
+    """Have recordings finished by a shell script, and return when all have been."""
+    heard = Heard()
+
+    def command(directory: Path) -> Sequence[str]:
+        return ("/bin/sh", "-c", script, "sh", str(directory))
+
+    service = Finishing(command, cast("Alarms", heard), cast("Audit", heard), within_s=within_s)
+    for _ in range(times):
+        service.put(folder / "run")
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(30):
+        while service.finished + service.failed < times:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait({running})
+    return service, heard
+
+
+def says(told: dict[str, Any], code: int = 0) -> str:
+    return f"echo '{json.dumps(told)}'; exit {code}"
+
+
+async def test_what_was_made_is_in_the_audit_log_and_nothing_rings(tmp_path: Path) -> None:
+    service, heard = await after(says(GOOD), tmp_path)
+
+    assert (service.finished, service.failed, heard.rung) == (1, 0, [])
+    assert heard.lines == [
+        {"verb": "finish", "what": "run", "result": "done", "new": "1 files, verdict good, SHA256SUMS 5f"}
+    ]
+
+
+@pytest.mark.parametrize(("grade", "priority"), [("bad", "medium"), ("doubtful", "low")])
+async def test_a_verdict_that_is_not_good_rings_with_its_first_sentences(
+    tmp_path: Path, grade: str, priority: str
+) -> None:
+    verdict = {"grade": grade, "sentences": ["too few counts", "the bed slipped", "a head was lost"]}
+    _, heard = await after(says({**GOOD, "verdict": verdict}), tmp_path)
+
+    (alarm,) = heard.rung
+    assert (alarm["name"], alarm["priority"], heard.cleared) == ("verdict", priority, 1)
+    assert alarm["text"] == f"run is {grade}: too few counts; the bed slipped; and 1 more"
+    assert "daq study show" in alarm["guidance"]
+
+
+async def test_what_could_not_be_made_rings_and_the_rest_counts_as_done(tmp_path: Path) -> None:
+    service, heard = await after(says({**GOOD, "problems": ["01-view.dcm: no weight"]}, 6), tmp_path)
+
+    assert (service.finished, service.failed) == (1, 0)
+    assert [(one["name"], one["text"]) for one in heard.rung] == [("not-finished", "run: 01-view.dcm: no weight")]
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [("echo 'the disk is full' >&2; exit 3", "the disk is full"), ("exit 1", "ended with code 1"),
+     ("echo '{'; exit 0", "ended with code 0"), ("echo '[1]'", "ended with code 0"),
+     ("kill -9 $$", "ended with code -9")],
+)  # fmt: skip
+async def test_a_process_that_fails_rings_with_the_reason_and_what_to_do(tmp_path: Path, script: str, why: str) -> None:
+    service, heard = await after(script, tmp_path)
+
+    assert (service.finished, service.failed) == (0, 1)
+    assert why in heard.rung[0]["text"]
+    assert "daq study finish" in heard.rung[0]["guidance"]
+    assert (heard.lines[0]["result"], why in heard.lines[0]["error"]) == ("failed", True)
+
+
+async def test_one_that_takes_too_long_is_ended_and_the_next_one_has_its_turn(tmp_path: Path) -> None:
+    service, heard = await after("trap '' TERM; sleep 60 & wait", tmp_path, times=2, within_s=0.2)
+
+    assert service.failed == 2
+    assert "not done within 0.2 s" in heard.rung[0]["text"]
+
+
+async def test_a_process_that_says_without_end_is_read_and_its_answer_bounded(tmp_path: Path) -> None:
+    service, _ = await after("head -c 40000000 /dev/zero; head -c 1000000 /dev/zero >&2", tmp_path)
+
+    assert service.failed == 1
+
+
+async def test_a_command_that_cannot_be_started_rings(tmp_path: Path) -> None:
+    heard = Heard()
+    service = Finishing(lambda _: ("/no/such/program",), cast("Alarms", heard), cast("Audit", heard))
+    service.put(tmp_path)
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(10):
+        while not service.failed:
+            await asyncio.sleep(0.01)
+    running.cancel()
+
+    assert "cannot be started" in heard.rung[0]["text"]
+
+
+async def test_more_than_can_wait_is_said_at_once(tmp_path: Path) -> None:
+    heard = Heard()
+    service = Finishing(lambda _: ("true",), cast("Alarms", heard), cast("Audit", heard))
+
+    for _ in range(33):
+        service.put(tmp_path / "run")
+
+    assert (service.failed, "32 others wait" in heard.rung[0]["text"]) == (1, True)
+
+
+async def test_told_to_end_it_ends_the_process_under_way(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    heard = SimpleNamespace()
+    service = Finishing(
+        lambda _: ("/bin/sh", "-c", f"echo $$ > {pid_file}; exec sleep 60"), cast("Alarms", heard), cast("Audit", heard)
+    )
+    service.put(tmp_path)
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(10):
+        while not (pid_file.exists() and pid_file.read_text().strip()):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait({running})
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
