@@ -152,6 +152,10 @@ def act(recording: Recording, actions: Iterable[Action]) -> None:
             recording.note(derivation.mark("operator", text=text, time_ps=time_ps))
         elif name in ("step", "moving step"):
             recording.note(_stepped(derivation, what, moving=name != "step"))
+        elif name == "named step":
+            called, stop = what
+            condition = parse_stop([stop])
+            recording.note(derivation.step(condition, f"{called}: {condition}"))
         else:
             others: dict[str, Callable[[], Rows]] = {
                 "stop": lambda: derivation.stop_now(what),  # noqa: B023 - called at once

@@ -31,7 +31,7 @@ class Bins:
         self._windowed = bool(rule.windows)
         self._sizes = np.array([heads, windows, rule.slots, pixels.rows, pixels.columns], np.int64)
         self._counts = np.zeros(int(self._sizes.prod()), np.uint32)
-        self._inside = np.zeros(heads * windows, np.uint64)
+        self._outside = np.zeros(heads * windows, np.uint64)
         self._beyond = np.zeros(1, np.uint64)
         self._frame = np.array([
             pixels.x0_mm, pixels.y0_mm, 1.0 / pixels.pixel_mm, -1.0 if rule.turned else 1.0, *rule.usable_mm,
@@ -57,9 +57,7 @@ class Bins:
     @property
     def outside(self) -> Ints:
         """Return the events of the series' time and windows that are in no pixel, int64 [heads, windows]."""
-        heads, windows = self._sizes[:2]
-        seen = self._counts.reshape(heads * windows, -1).sum(axis=1, dtype=np.uint64)
-        found: Ints = (self._inside - seen).astype(np.int64).reshape(heads, windows)
+        found: Ints = self._outside.astype(np.int64).reshape(self._sizes[:2])
         return found
 
     @property
@@ -80,7 +78,7 @@ class Bins:
             table.begin_ps, table.end_ps, np.ascontiguousarray(table.slot, np.int32),
             np.ascontiguousarray(table.shift_mm), np.ascontiguousarray(table.shift_per_ps),
             self._frame, self._head_at, self._bit_of, self._sizes, self._map_of, self._maps, self._values,
-            self._counts, self._weighted, self._inside, self._beyond,
+            self._counts, self._weighted, self._outside, self._beyond,
         )  # fmt: skip
 
 

@@ -20,11 +20,14 @@ _NEAR_DEG = 22.5
 _PS_PER_S = 1e12
 
 
-def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> Framed:
-    """Return a series, its counts copied; of planned slots those that have begun."""
+def framed_of(
+    rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable, bins: Bins, *, copied: bool = True
+) -> Framed:
+    """Return a series; of planned slots those that have begun by the time that `made` ends."""
     slots = _slots(rule, told, steps, made)
     begun = len(slots)
-    weighted = None if bins.weighted is None else bins.weighted[:, :, :begun].copy()
+    counts, weighted = bins.counts[:, :, :begun], bins.weighted
+    weighted = None if weighted is None else weighted[:, :, :begun]
     step = rule.step
     rotation, arc_deg = _rotation(rule, told, steps)
     return Framed(
@@ -34,7 +37,7 @@ def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Ser
         heads=tuple(_head(rule, told, head, place, slots) for place, head in enumerate(rule.setup.heads)),
         windows=rule.windows,
         pixels=rule.pixels,
-        counts=bins.counts[:, :, :begun].copy(),
+        counts=counts.copy() if copied else counts,
         slots=slots,
         outside=bins.outside,
         orientation=rule.setup.orientation,
@@ -42,7 +45,7 @@ def framed_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Ser
         laterality=step.laterality if step else None,
         label=step.label if step else "",
         role=step.role if step else "emission",
-        weighted=weighted,
+        weighted=weighted.copy() if copied and weighted is not None else weighted,
         strip=_strip(rule, made),
         beats=made.account(rule.gate),
         rotation=rotation,
@@ -63,11 +66,12 @@ def _slots(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Series
     view, time_slot = np.divmod(number, rule.bins)
     begin, end = _times(rule, steps, made, begun)
     phase, time_slice = _phases(rule, begun)
-    middle = (begin + end) // 2 if rule.continuous else begin
+    still = rule.kind is not ImageKind.WHOLE_BODY
+    at = begin + (end - begin) // 2 if still else made.table.begin_ps[:1]  # a mark may be told just after a step began
     return Slots(
         begin_ps=begin, end_ps=end, live_ps=made.table.live_ps(rule.slots)[:begun], phase=phase, time_slice=time_slice,
         view=view, time_slot=time_slot,
-        gantry_deg=_places(told, GANTRY, middle), bed_mm=_places(told, BED, begin),
+        gantry_deg=_places(told, GANTRY, at, begun), bed_mm=_places(told, BED, at, begun),
     )  # fmt: skip
 
 
@@ -94,7 +98,7 @@ def _times(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, begun
         return _spanned(rule, made, begun)
     of = np.minimum(np.arange(begun) // rule.bins, len(steps) - 1)
     begin = np.array([step.begin_ps for step in steps], np.int64)
-    last = int(made.table.end_ps.max(initial=begin[-1]))
+    last = int(made.table.end_ps.max(initial=int(begin[-1])))  # of a step that lasts: as far as it is known
     end = np.array([last if step.end_ps is None else step.end_ps for step in steps], np.int64)
     return begin[of], end[of]
 
@@ -125,9 +129,10 @@ def _strip(rule: SeriesRule, made: SeriesTable) -> Strip | None:
     return strip_of(made.table, rule.pixels, rule.usable_mm, head_first=not rule.turned)
 
 
-def _places(told: Told, axis: str, times_ps: Ints) -> Floats:
+def _places(told: Told, axis: str, times_ps: Ints, slots: int) -> Floats:
+    """Return where an axis was at each slot's time; NaN where nobody knows."""
     found = {time: told.place(axis, time) for time in dict.fromkeys(times_ps.tolist())}
-    return np.array([found[time] for time in times_ps.tolist()], np.float64)
+    return np.array([found[time] for time in times_ps.tolist()] or [math.nan] * slots, np.float64)
 
 
 def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slots) -> HeadSeen:
@@ -137,7 +142,8 @@ def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slot
         at = head.angle_deg + (0.0 if math.isnan(turned) else turned)
         angle = patient_angle_deg(at % TURN_DEG, rule.setup.orientation)
     view = rule.shown[place] if place < len(rule.shown) else _view_at(angle)
-    radius = _places(told, f"{head.name}_radius", slots.begin_ps)
+    middle = slots.begin_ps + (slots.end_ps - slots.begin_ps) // 2
+    radius = _places(told, f"{head.name}_radius", middle, len(slots))
     return HeadSeen(head.number, head.name, angle, view, head.width_mm, head.height_mm, tuple(radius.tolist()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daq.errors import MismatchError
 from daq.model.framed import Beats, ImageKind
@@ -24,6 +24,10 @@ class SeriesTable:
     beats: tuple[Judged, ...] = ()
     """Of each step of a gated series."""
 
+    def until(self, end_ps: int) -> SeriesTable:
+        """Return it up to a time."""
+        return replace(self, table=self.table.within([(FIRST_PS, end_ps)]))
+
     def account(self, gate: Gate | None) -> Beats | None:
         """Return the account of the beats; None of a series without a gate."""
         return None if gate is None else account(self.beats, gate)
@@ -41,9 +45,17 @@ class Horizon:
         return self.complete or (step.end_ps is not None and self.seen_ps > step.end_ps)
 
 
-def table_of(rule: SeriesRule, told: Told, steps: Sequence[StepTold], horizon: Horizon) -> SeriesTable:
-    """Return the table of a series whose steps so far are `steps`."""
-    parts = [_of_step(rule, told, step, place, horizon) for place, step in enumerate(steps)]
+def table_of(
+    rule: SeriesRule, told: Told, steps: Sequence[StepTold], horizon: Horizon, *,
+    done: dict[int, SeriesTable] | None = None,
+) -> SeriesTable:  # fmt: skip
+    """Return the table of a series whose steps so far are `steps`; `done` keeps the parts that are final, by step."""
+    parts = []
+    for place, step in enumerate(steps):
+        part = (done or {}).get(step.number) or _of_step(rule, told, step, place, horizon)
+        if done is not None and part.settled_ps == LAST_PS and horizon.passed(step):
+            done[step.number] = part
+        parts.append(part)
     settled = LAST_PS if horizon.complete else min((part.settled_ps for part in parts), default=FIRST_PS)
     beats = tuple(found for part in parts for found in part.beats)
     return SeriesTable(joined([part.table for part in parts]), settled, beats)

@@ -32,6 +32,7 @@ class _Series:
     steps: list[StepTold]
     table: SeriesTable
     waiting: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    done: dict[int, SeriesTable] = field(default_factory=dict)
     rows_waiting: int = 0
     skipped: int = 0
 
@@ -75,7 +76,7 @@ class StudyFramer:
             self._plan(step)
         self._planned = len(self.told.steps)
         for series in self._series:
-            series.table = table_of(series.rule, self.told, series.steps, self._horizon)
+            series.table = table_of(series.rule, self.told, series.steps, self._horizon, done=series.done)
             if series.waiting:
                 waiting, series.waiting, series.rows_waiting = series.waiting, [], 0
                 for rows in waiting:
@@ -99,13 +100,19 @@ class StudyFramer:
 
     def framed(self) -> list[Framed]:
         """Return all series as they are now, counts copied."""
-        return [framed_of(one.rule, self.told, one.steps, one.table, one.bins) for one in self._series]
+        return [self._framed(one) for one in self._series]
 
-    def present(self) -> list[Framed]:
-        """Return the series of the last step, counts copied; none before the first."""
+    def present(self, *, copied: bool = True) -> list[Framed]:
+        """Return the series of the last step, none before the first; unless `copied` its counts go on to grow."""
         last = self.told.steps[-1:]
-        found = [one for one in self._series if one.steps[-1:] == last]
-        return [framed_of(one.rule, self.told, one.steps, one.table, one.bins) for one in found]
+        return [self._framed(one, copied=copied) for one in self._series if one.steps[-1:] == last]
+
+    def _framed(self, series: _Series, *, copied: bool = True) -> Framed:
+        """Return a series; what a step that lasts will yet count is not in its times."""
+        known = series.table
+        if not self._horizon.complete and series.steps[-1].end_ps is None:
+            known = known.until(self._horizon.seen_ps + 1)
+        return framed_of(series.rule, self.told, series.steps, known, series.bins, copied=copied)
 
     def _reach(self, time_ps: int) -> bool:
         """Take note of how far rows have come; return True where that settles the end of a step."""

@@ -97,7 +97,7 @@ def _judge(head: Any, windows: Any, begin: int, end: int, slots: Any, head_at: A
 @spliced
 def _count(
     count: int, window: int, bit: int, sizes: Any, places: Any, bits: Any, slots: Any, pixels: Any, targets: Any,
-    counts: Any, inside: Any,
+    counts: Any, outside: Any,
 ) -> None:  # fmt: skip
     """Count the events of a block in one window; fill the pixel of all pictures that each counts in, -1 for none."""
     slots_of_all, size = int32(sizes[2]), int32(sizes[3] * sizes[4])
@@ -107,11 +107,12 @@ def _count(
         is_in = (bits[k] >> uint16(bit)) & uint16(1)
         if is_in:
             series = int32(places[k]) * of_a_head + int32(window)
-            inside[uint64(series)] += uint64(1)
             if pixels[k] >= int32(0):
-                counts[uint64((series * slots_of_all + slots[k]) * size + pixels[k])] += uint32(1)
-                targets[k] = (series * slots_of_all + slots[k]) * size + pixels[k]
+                target = (series * slots_of_all + slots[k]) * size + pixels[k]
+                counts[uint64(target)] += uint32(1)
+                targets[k] = target
             else:
+                outside[uint64(series)] += uint64(1)
                 targets[k] = int32(-1)
         else:
             targets[k] = int32(-1)
@@ -145,15 +146,15 @@ def _weigh(
 def frame_events(
     times: Any, x: Any, y: Any, head: Any, windows: Any, begin_ps: Any, end_ps: Any, slot: Any, shift: Any,
     per_ps: Any, frame: Any, head_at: Any, bit_of: Any, sizes: Any, map_of: Any, maps: Any, values: Any,
-    counts: Any, weighted: Any, inside: Any, beyond: Any,
+    counts: Any, weighted: Any, outside: Any, beyond: Any,
 ) -> None:  # fmt: skip
     """Count events [n] in the pictures of their slots.
 
     `head` and `windows` have length n or 0: then all are of the first head, in the first window. The table is that of
     `daq.pipeline.timetable`, `frame` as `_find_pixels` says. `bit_of` [windows] is the bit of each window; `head_at`
     [256] the place of a head's number, or `NO_HEAD`. `sizes` are heads, windows, slots, rows, columns; `counts` is
-    [their product], `weighted` too, or empty; `inside` [heads * windows] are events of the table's time by window,
-    wherever they are. `map_of` [heads * windows] is the map of `maps` (for `bilinear`), or `NO_MAP`. `beyond` [1]
+    [their product], `weighted` too, or empty; `outside` [heads * windows] are events of the table's time and of the
+    window in no pixel. `map_of` [heads * windows] is the map of `maps` (for `bilinear`), or `NO_MAP`. `beyond` [1]
     counts events of the table's time and of no known head.
     """
     slots, shifts = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.float64)
@@ -167,7 +168,7 @@ def frame_events(
         _find_pixels(times, x, y, begin, end, frame, shifts, sizes[3], sizes[4], pixels)
         for window in range(len(bit_of)):
             _count(
-                end - begin, window, bit_of[window], sizes, places, bits, slots, pixels, targets, counts, inside
+                end - begin, window, bit_of[window], sizes, places, bits, slots, pixels, targets, counts, outside
             )  # fmt: skip
             if len(weighted):
                 _weigh(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,9 +60,9 @@ class StepTold:
 class Track:
     """Where an axis was: times in ps, places in mm or degrees, whether it moved."""
 
-    times_ps: list[int] = field(default_factory=list)
-    places: list[float] = field(default_factory=list)
-    moving: list[bool] = field(default_factory=list)
+    times_ps: array[int] = field(default_factory=lambda: array("q"))
+    places: array[float] = field(default_factory=lambda: array("d"))
+    moving: array[int] = field(default_factory=lambda: array("b"))
 
     def add(self, time_ps: int, place: float, *, moving: bool) -> None:
         """Add a sample; one that is told late is put where it belongs, one of the same time in its place."""
@@ -93,9 +94,9 @@ class Track:
         last = bisect_left(self.times_ps, span[1]) + 1
         part = slice(first, last)
         return (
-            np.array(self.times_ps[part], np.int64),
-            np.array(self.places[part], np.float64),
-            np.array(self.moving[part], np.bool_),
+            np.frombuffer(self.times_ps[part], np.int64),
+            np.frombuffer(self.places[part], np.float64),
+            np.frombuffer(self.moving[part], np.bool_),
         )
 
     @property

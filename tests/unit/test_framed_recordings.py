@@ -1,0 +1,222 @@
+"""Series of recordings on the disk: by the protocol in the manifest, other windows, frames and gates, in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support_framing import gate
+from support_protocols import camera
+from support_recording import Script, record
+
+from daq.cli.main import main
+from daq.errors import FormatError, MismatchError, MissingError, RefusedError
+from daq.model.framed import Framed, ImageKind
+from daq.model.geometry import PatientOrientation
+from daq.model.processing import Processing
+from daq.model.protocol import Phase
+from daq.model.study import StudyReference
+from daq.model.windows import EnergyWindow
+from daq.storage.framed import framed_in
+from daq.storage.framedfile import load_framed
+from daq.storage.hostmarks import AxisPlace
+from daq.storage.listing import load_manifest
+from daq.storage.manifest import MANIFEST, dump_manifest
+from daq.storage.pictures import pictures_in
+from daq.storage.reader import open_listmode
+from daq.wire.native import Header, encode
+from device_profiles.load import load_profile
+
+XYE = load_profile("head-xye64")
+MS = 10**9
+WINDOWS = (EnergyWindow(126.0, 154.0, "peak"), EnergyWindow(100.0, 126.0, "below"))
+TURN = """[[steps]]
+name = "stop"
+repeat = { count = 3, axis = "gantry", from = "0 deg", step = "120 deg" }
+stop.time = "1 s"
+image.matrix = [16, 16]
+"""
+SCANNER = {"heads": [
+    {"id": name, "number": number, "angle_deg": angle, "width_mm": 540.0, "height_mm": 400.0}
+    for number, (name, angle) in enumerate([("front", 180.0), ("back", 0.0)])
+]}  # fmt: skip
+
+
+def datagrams(until_ms: int = 4000) -> list[bytes]:
+    """Return 20 words of each of two heads in every 10 ms, and a trigger of the first every 250 ms."""
+    random = np.random.default_rng(8)
+    made, sent = [], [0, 0]
+    for begin in range(0, until_ms, 10):
+        for head in (0, 1):
+            time = np.sort(random.integers(begin * 1000, (begin + 10) * 1000, 20))
+            x, y = random.integers(-400, 400, 20), random.integers(-300, 300, 20)
+            energy = random.integers(180, 320, 20)
+            words = 1 << 62 | head << 60 | time << 30 | energy << 20 | (y & 0x3FF) << 10 | x & 0x3FF
+            if head == 0 and begin % 250 == 0:
+                words = np.append(words, 2 << 62 | (begin + 10) * 1000 << 30 | begin // 250)
+            made.append(encode(Header(head, 0, len(words), sent[head]), words.astype("<u8").tobytes()))
+            sent[head] += len(words)
+    return made
+
+
+def recorded(folder: Path, *, toml: str | None = camera(TURN, kind="spect"), **about: Any) -> Path:
+    """Return a recording of a step without a name and three stops of a second, at 0, 120 and 240 degrees."""
+    words = datagrams()
+    actions: dict[int, list[Any]] = {}
+    for number in range(1, 4):
+        place = AxisPlace("gantry", number * 1000 * MS, 120.0 * (number - 1), False)  # told as the step begins
+        actions[number * 200] = [("positions", [place]), ("named step", (f"stop {number}/3", "time=900ms"))]
+    processing = about.pop("processing", Processing(windows=WINDOWS))
+    script = Script(
+        words, list(range(0, 1000 * len(words), 1000)), profile=XYE, actions=actions, processing=processing,
+        cuts=frozenset(range(0, len(words), 7)), stop="time=900ms",
+    )  # fmt: skip
+    record(folder, script)
+    manifest = load_manifest(folder)
+    manifest.scanner = SCANNER
+    manifest.protocol = None if toml is None else {"id": "mine", "toml": toml}
+    for name, value in about.items():
+        setattr(manifest, name, value)
+    (folder / MANIFEST).write_bytes(dump_manifest(manifest))
+    return folder
+
+
+def made(folder: Path, **asked: Any) -> list[Framed]:
+    with open_listmode(folder) as recording:
+        return framed_in(recording, **asked)
+
+
+def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", toml=None)
+    found = made(folder)
+
+    assert [(one.kind, one.name, one.steps) for one in found] == [
+        (ImageKind.STATIC, name, (number,)) for number, name in enumerate(["", "stop 1/3", "stop 2/3", "stop 3/3"], 1)
+    ]
+    for number, one in enumerate(found, start=1):
+        with open_listmode(folder) as recording:
+            plain = pictures_in(recording, step=number).pictures
+        assert (one.counts.sum(axis=(2, 3, 4)) + one.outside).tolist() == plain.inside.tolist()
+        assert int(one.counts.sum()) > 500
+        assert int(one.slots.live_ps[0]) == 900 * MS + 1
+
+
+def test_the_stops_of_a_protocol_are_views_with_their_angles(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    _, turned = made(folder)
+
+    assert (turned.kind, turned.name, turned.steps) == (ImageKind.TOMO, "stop", (2, 3, 4))
+    assert turned.slots.gantry_deg.tolist() == [0.0, 120.0, 240.0]
+    assert (turned.rotation, turned.arc_deg, turned.completed, turned.ended_by) == ("CC", 360.0, True, "time")
+    assert turned.pixels.columns == 16
+    assert [(head.name, head.angle_deg, str(head.view)) for head in turned.heads] == [
+        ("front", 180.0, "ANT"), ("back", 0.0, "POST"),
+    ]  # fmt: skip
+    assert np.array_equal(made(folder, step=3)[0].counts[:, :, 0], turned.counts[:, :, 1])
+
+
+def test_how_the_patient_lies_is_that_of_the_study(tmp_path: Path) -> None:
+    study = StudyReference.new(bytes(16), patient_orientation=PatientOrientation.FFP)
+    feet = made(recorded(tmp_path / "feet", study=study.model_dump(mode="json")))[1]
+    head = made(recorded(tmp_path / "head"))[1]
+
+    assert (feet.orientation, feet.rotation, str(feet.heads[0].view)) == (PatientOrientation.FFP, "CW", "POST")
+    assert np.array_equal(feet.counts[..., ::-1, ::-1], head.counts)
+
+
+def test_other_windows_are_made_of_what_was_recorded_and_of_nothing_else(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    halves = [EnergyWindow(126.0, 140.0, "low half"), EnergyWindow(140.0, 154.0, "high half")]
+    (narrow,) = made(folder, step=1, windows=halves)
+    (plain,) = made(folder, step=1)
+
+    assert [window.name for window in narrow.windows] == ["low half", "high half"]
+    assert np.array_equal(narrow.counts.sum(axis=1), plain.counts[:, 0])
+    with pytest.raises(RefusedError, match=r"500-600 keV: the recording holds 0-511\.75 keV; events outside"):
+        made(folder, windows=[EnergyWindow(500.0, 600.0, "high")])
+    only = recorded(tmp_path / "only", processing=Processing(windows=WINDOWS, singles="windowed"))
+    with pytest.raises(RefusedError, match=r"the recording holds 100-154 keV"):
+        made(only, windows=[EnergyWindow(100.0, 160.0, "wide")])
+    ranged = camera(TURN, kind="spect", top='[recorded]\nlower = "110 keV"\nupper = "160 keV"\n')
+    with pytest.raises(RefusedError, match=r"the recording holds 110-160 keV"):
+        made(recorded(tmp_path / "ranged", toml=ranged), windows=[EnergyWindow(100.0, 154.0, "wide")])
+
+
+def test_frames_and_beats_are_made_afterwards_of_what_stands_still(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    (frames,) = made(folder, step=1, frames=[Phase(4, 100 * MS), Phase(1, 500 * MS)])
+    (beats,) = made(folder, step=1, gate=gate(bins=5, learn=2))
+
+    assert frames.slots.live_ps.tolist() == [100 * MS] * 4 + [500 * MS]
+    assert beats.beats is not None
+    assert (beats.beats.triggers, beats.beats.accepted, beats.beats.mean_ms) == (4, 3, 250.0)
+    assert beats.slots.live_ps.tolist() == [150 * MS] * 5
+    with pytest.raises(RefusedError, match="axes move in it or between its views, so it has no other frames"):
+        made(folder, frames=[Phase(4, 100 * MS)])
+
+
+def test_what_cannot_be_framed_is_said_in_words(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    with pytest.raises(MissingError, match="step 9: the recording has 4"):
+        made(folder, step=9)
+    broken = recorded(tmp_path / "broken", toml="id = ")
+    with pytest.raises(FormatError, match="the protocol in its manifest cannot be read"):
+        made(broken)
+    with pytest.raises(MismatchError, match="its singles have no positions"):
+        made(plain_singles(tmp_path / "pet"))
+
+
+def plain_singles(folder: Path) -> Path:
+    record(folder, Script([], []))
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main(["listmode", "frame", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_command_writes_files_and_says_what_is_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = recorded(tmp_path / "run"), tmp_path / "out"
+    code, text, _ = run(capsys, folder, "--out", out, "--gate", "ecg", "--bins", 5, "--tolerance", 20, "--json")
+    again, _, err = run(capsys, folder, "--out", out)
+
+    said = json.loads(text)
+    assert code == 0
+    assert [Path(file).name for file in said["files"]] == ["01-step.npz", "02-stop.npz", "03-stop-ungated.npz"]
+    assert [one["kind"] for one in said["series"]] == ["GATED", "GATED TOMO", "TOMO"]
+    back = load_framed(out / "02-stop.npz")
+    assert said["series"][1]["beats"]["accepted"] == back.beats.accepted == 9  # type: ignore[union-attr]
+    assert (again, "holds something already" in err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--frames", "60"], "write runs of NUMBERxTIME"),
+        (["--frames", "60x2"], "has no unit"),
+        (["--bins", "4"], "--bins says something of beats: name their trigger by --gate"),
+        (["--gate", "ecg", "--frames", "1x1s"], "exclude each other"),
+        (["--gate", "ecg", "--bins", "1"], "--bins 1: possible are 2 to 256"),
+        (["--gate", "ecg", "--interval", "900-600 ms"], "write LOW-HIGH ms"),
+        (["--pixels", "0"], "--pixels 0: possible are 1 to 1024"),
+        (["--window", "peak"], "write NAME=LOW-HIGH keV"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], why: str
+) -> None:
+    code, _, err = run(capsys, tmp_path, *options)
+
+    assert (code, why in err) == (2, True), err
+
+
+def test_people_are_told_of_beats_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = run(capsys, recorded(tmp_path / "run"), "--step", 1, "--gate", "ecg", "--interval", "100-200 ms")
+
+    assert "4 triggers, 0 beats taken, 3 rejected (3 long)" in text
+    assert "no beat was taken: nothing is gated" in text
