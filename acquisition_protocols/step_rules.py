@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from acquisition_protocols import count_rules, gate_rules, hand_over_rules, motion_rules, stop_rules, study_rules
+from acquisition_protocols import (
+    count_rules,
+    gate_rules,
+    hand_over_rules,
+    motion_rules,
+    picture_rules,
+    stop_rules,
+    study_rules,
+)
 from daq.model.finding import ABSENT, Finding, Said, error
 from daq.model.geometry import View
 from daq.model.protocol import PAUSE_BY_KIND, ProtocolKind
@@ -91,5 +99,5 @@ def _is_planar(file: ProtocolFile, step: StepFile) -> bool:
 
 RULES: tuple[Rule, ...] = (
     view, kind, gate_rules.gate, gate_rules.frame_zero, stop_rules.stop, windows, motion_rules.motion,
-    motion_rules.repeat, hand_over_rules.bed_positions, count_rules.counts, study_rules.role,
+    motion_rules.repeat, hand_over_rules.bed_positions, count_rules.counts, study_rules.role, picture_rules.pictures,
 )  # fmt: skip

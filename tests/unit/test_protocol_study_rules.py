@@ -3,6 +3,9 @@
 import pytest
 from support_protocols import SWEEP, camera, made, planar, region, said, spect, sweep
 
+from acquisition_protocols.picture_rules import MOST_PIXELS
+from daq.pipeline.seriesrule import MOST_CELLS
+
 ECG = 'gate = {{ trigger = "ecg", bins = 16, framing = "percent"{0} }}'
 TURN = '{ count = 60, axis = "gantry", from = "0 deg", step = "6 deg"}'
 ROTATION = 'sweep = { axis = "gantry", from = "0 deg", to = "360 deg", speed = "0.5 deg/s", views = 60 }'
@@ -89,6 +92,13 @@ def test_a_sound_study_has_nothing_said_about_it(text: str) -> None:
         (gated(stop="stop.beats = 300"),
          "steps[0].stop.beats = 300: warning: beats that never come would never end it: add time or host as a "
          "backstop"),
+        # pictures
+        (planar('phases = [{ frames = 10000, frame = "1 s" }]\nimage.matrix = [256, 256]', stop="", kind="dynamic"),
+         "steps[0].image.matrix = 256 x 256 in 10,000 frames: with 2 heads and 1 windows 1,310,720,000 pixels; "
+         "pictures of a step have at most 268,435,456: fewer frames, windows or pixels"),
+        (spect(TURN, more=ECG.format("") + "\nimage.matrix = [512, 512]"),
+         "steps[0].image.matrix = 512 x 512 in 960 frames: with 2 heads and 1 windows 503,316,480 pixels; pictures of "
+         "a step have at most 268,435,456: fewer frames, windows or pixels"),
         # the beginning of frames
         (dynamic('{ by = "count_rate" }'),
          "steps[0].frame_zero.rate = absent: the count rate that tells the arrival, e.g. \"20 kcps\""),
@@ -177,6 +187,16 @@ def test_a_sound_study_has_nothing_said_about_it(text: str) -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_in_a_study_is_said_in_one_sentence(text: str, sentence: str) -> None:
     assert said(text) == [sentence]
+
+
+def test_pictures_are_refused_where_framing_would_refuse_them() -> None:
+    assert MOST_PIXELS == MOST_CELLS
+
+
+def test_ten_thousand_small_frames_are_taken() -> None:
+    frames = 'phases = [{ frames = 10000, frame = "100 ms" }]\nimage.matrix = [64, 64]'
+
+    assert said(planar(frames, stop="", kind="dynamic")) == []
 
 
 def test_a_radius_of_its_own_belongs_to_each_angle() -> None:
