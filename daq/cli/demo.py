@@ -80,7 +80,11 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser = nouns.add_parser(
         "demo", help="run a protocol of two steps on a simulated station and verify the recording"
     )
-    parser.add_argument("kind", nargs="?", choices=sorted(DEMOS), default="pet")
+    parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, "study"]), default="pet")
+    parser.add_argument("protocol", nargs="?", help="of a study: its protocol (default bone-whole-body)")
+    parser.add_argument(
+        "--times", type=int, default=1, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
+    )
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -93,6 +97,10 @@ def run(options: argparse.Namespace) -> int:
     from daq.errors import RefusedError
     from daq.storage.verify import verify
 
+    if options.kind == "study":
+        from daq.cli.demostudy import run_study
+
+        return run_study(options)
     demo = DEMOS[options.kind]
     out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
     if out is not None and out.is_mount():

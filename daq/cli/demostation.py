@@ -36,10 +36,19 @@ class Station:
 @contextmanager
 def simulator(kind: str, profile: str, options: Sequence[str], scanner: str | None) -> Iterator[str]:
     """Run a simulator as a process of its own and yield its UDP address; end it on every way out."""
+    with simulated(kind, profile, options, scanner) as ready:
+        yield str(ready["udp"])
+
+
+@contextmanager
+def simulated(
+    kind: str, profile: str, options: Sequence[str], scanner: str | None, *, seconds: str = _SIMULATED_S
+) -> Iterator[dict[str, Any]]:
+    """Run a simulator as a process of its own and yield what it says when it is ready; end it on every way out."""
     from daq.errors import DeadlineError, UnreachableError
 
     named = [] if scanner is None else ["--scanner", scanner]
-    what = [kind, "--profile", profile, "--seconds", _SIMULATED_S, *named, *options]
+    what = [kind, "--profile", profile, "--seconds", seconds, *named, *options]
     command = [sys.executable, "-m", "simulators", *what]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -54,21 +63,25 @@ def simulator(kind: str, profile: str, options: Sequence[str], scanner: str | No
         if not line:
             reason = process.stderr.read().strip() if process.stderr else ""
             raise UnreachableError(f"the simulator did not start: {reason}")
-        yield str(json.loads(line)["udp"])
+        ready: dict[str, Any] = json.loads(line)
+        yield ready
     finally:
         watchdog.cancel()
-        _end(process, _END_S)
+        end(process, _END_S)
 
 
 @contextmanager
-def station(profile: str, url: str, storage: Path, scanner: str | None = None) -> Iterator[Station]:
-    """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out."""
+def station(profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "") -> Iterator[Station]:
+    """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out.
+
+    `more` is added to its site file.
+    """
     from daq.services.broker import end_broker, ensure_broker
 
-    with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=_short_place()) as name:
+    with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=short_place()) as name:
         folder = Path(name)
         state, site = folder / "state", folder / "site.toml"
-        site.write_text(_site(profile, url, storage, state, scanner), encoding="utf-8")
+        site.write_text(_site(profile, url, storage, state, scanner) + more, encoding="utf-8")
         log = folder / "daemon.log"
         try:
             broker = ensure_broker(state, 0)
@@ -79,7 +92,7 @@ def station(profile: str, url: str, storage: Path, scanner: str | None = None) -
                 _await_socket(state / "control", daemon, log)
                 yield Station(state / "control", broker.port, daemon)
             finally:
-                _end(daemon, _DAEMON_END_S)
+                end(daemon, _DAEMON_END_S)
         finally:
             end_broker(state)
 
@@ -117,7 +130,7 @@ def watching(port: int, say: Any) -> Iterator[None]:
         client.loop_stop()
 
 
-def _short_place() -> str:
+def short_place() -> str:
     """Return a folder for temporary files in which a socket can have a name: 107 bytes are all that Linux takes."""
     place = tempfile.gettempdir()
     return place if len(place) <= _MOST_PLACE else "/tmp"  # noqa: S108 - a folder of its own is made in it
@@ -149,7 +162,7 @@ def _tail(log: Path) -> str:
     return " | ".join(lines[-3:]) or "it said nothing"
 
 
-def _end(process: subprocess.Popen[Any], within_s: float) -> None:
+def end(process: subprocess.Popen[Any], within_s: float) -> None:
     """End a process in order, or else without."""
     process.terminate()
     try:

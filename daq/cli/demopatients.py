@@ -1,0 +1,64 @@
+"""Whom a protocol is shown with: what lies on the simulated bed, how much was injected, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daq.model.protocol import AcquisitionProtocol
+
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What lies on the bed: options of the simulator `camera`, for a study at its own speed."""
+
+    body: str
+    mbq: float
+    after_s: float | None = None
+    """How long ago it was injected; None: as the body is usually looked at."""
+    more: tuple[str, ...] = ()
+
+    def options(self, times: int) -> tuple[str, ...]:
+        """Return the options of the simulator; so many times as fast, with as many times the activity."""
+        ago = "" if self.after_s is None else f",after_s={self.after_s:g}"
+        return (
+            "--collimator", "LEHR", "--body", f"{self.body},mbq={self.mbq * times:g}{ago}", "--times", str(times),
+            *self.more,
+        )  # fmt: skip
+
+
+_HEART = ("--ecg", "bpm=68,variation=0.04,ectopic=0.03,ef=0.6")
+_SKELETON = Patient("skeleton", 600.0, 3 * _HOUR_S)
+_PATIENTS = {
+    "bone": _SKELETON,
+    "demo": _SKELETON,
+    "planar": _SKELETON,
+    "paired": _SKELETON,
+    "i131": Patient("skeleton", 200.0),
+    "bone-blood-flow": Patient("skeleton", 600.0, -25.0),
+    "bone-three-phase": Patient("skeleton", 600.0, -25.0),
+    "demo-gated": Patient("blood-pool", 800.0, more=_HEART),
+    "muga": Patient("blood-pool", 800.0, more=_HEART),
+    "demo-gated-spect": Patient("myocardium", 800.0, more=_HEART),
+    "myocardial": Patient("myocardium", 800.0, more=_HEART),
+    "lympho": Patient("sentinel-node", 40.0),
+    "sentinel": Patient("sentinel-node", 40.0),
+    "renal": Patient("renal", 150.0, -25.0),
+    "thyroid": Patient("thyroid", 80.0),
+    "breast": Patient("breast", 740.0),
+    "daily-flood": Patient("flood", 100.0),
+}  # fmt: skip
+"""By the beginning of a protocol's name; the longest that fits."""
+
+
+def patient_of(protocol: AcquisitionProtocol) -> Patient:
+    """Return whom a protocol is shown with. Raises `MissingError` for one that no simulated patient suits."""
+    from daq.errors import MissingError
+
+    fitting = [name for name in _PATIENTS if protocol.id.startswith(name)]
+    if not fitting:
+        raise MissingError(f"protocol {protocol.id}: there is no simulated patient for it")
+    return _PATIENTS[max(fitting, key=len)]

@@ -1,0 +1,208 @@
+"""`daq demo study`: a protocol on a simulated camera with a simulated patient, in time-lapse, and its pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daq.model.protocol import AcquisitionProtocol
+
+PROFILE = "head-xye64"
+SCANNER = "dual-head"
+_USUAL = "bone-whole-body"
+_REASON = "demonstration on a simulator"
+_SECONDS = 3600.0
+_FINISH_S = 300.0
+_STEP_S = 30.0
+_SPEEDS = ("max_speed_mm_per_s", "max_speed_deg_per_s", "max_overtravel_mm", "max_overtravel_deg")
+_FASTEST = 12.0
+"""Axes of the example scanner go at most so many times their speed: a gantry turns 36 degrees a second then."""
+_HALF_LIFE_AGO = timedelta(minutes=10)
+
+
+def run_study(options: argparse.Namespace) -> int:
+    """Acquire a protocol on simulators; 0 where it is whole and its verdict is not bad."""
+    from daq import composition
+    from daq.cli.output import say
+    from daq.storage.verify import verify
+
+    out = composition.output_directory(options.out, None, "study").resolve()
+    storage = out.with_name(f".{out.name}.station")
+    say(f"simulating {options.protocol or _USUAL} on two heads of a gamma camera, {options.times} times as fast")
+    try:
+        status = _acquired((options.protocol or _USUAL), options.times, storage, say)
+        directory = Path(status["directory"])
+        if out.exists():
+            out.rmdir()
+        directory = directory.rename(out)
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+    report = verify(directory)
+    verdict = _verdict(directory)
+    good = status["state"] == "completed" and report.verdict == "ok" and verdict.get("grade") != "bad"
+    _print(options, directory, status, report.verdict, verdict, good=good)
+    return 0 if good else 6
+
+
+def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
+    """Run the protocol on a station of its own and return the station's last status."""
+    from acquisition_protocols.load import load_protocol
+    from daq.cli.demopatients import patient_of
+    from daq.cli.demostation import simulated, station, watching
+    from daq.cli.technologist import Technologist
+    from daq.transports.localclient import LocalClient
+
+    with _folder() as folder:
+        protocol = load_protocol(_protocol_file(folder, name, times)).protocol
+        times = protocol.file.time_lapse or 1
+        scanner = _scanner_file(folder, times)
+        seen = patient_of(protocol).options(times)
+        with (
+            simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
+            station(
+                PROFILE, str(ready["udp"]), storage, str(scanner),
+                more=_devices(folder, str(ready["endpoints"]["motion"])),
+            ) as served,
+            watching(served.broker_port, say),
+            LocalClient(served.socket) as client,
+        ):  # fmt: skip
+            person = Technologist(client, say, reason=_REASON)
+            status = person.acquire(_asked(protocol, person), within_s=_within_s(protocol))
+            _await_pictures(Path(status["directory"]), say)
+            return status
+
+
+def _asked(protocol: AcquisitionProtocol, person: Any) -> dict[str, Any]:
+    """Return what is asked for: everything that a simulated station lacks is overridden."""
+    needs = protocol.requirements
+    names = [*(need.name for need in (*needs.qc, *needs.calibrations)), "energy-calibration"]
+    asked: dict[str, Any] = {
+        "protocol": protocol.id, "draft_reason": _REASON, "overrides": dict.fromkeys(names, _REASON),
+        "patient": {"name": "SIM^Demonstration", "patient_id": "SIM-0001"},
+    }  # fmt: skip
+    if needs.administration != "none":
+        asked["administration"] = _administration(protocol)
+        person.injected = "injected_at" in asked["administration"]
+    return asked
+
+
+def _administration(protocol: AcquisitionProtocol) -> dict[str, Any]:
+    """Return the record of a simulated administration, injected in time for the first step that asks for it."""
+    now = datetime.now(UTC)
+    window_s = next((step.after_injection_s for step in protocol.steps if step.after_injection_s), None)
+    ago = timedelta(seconds=sum(window_s) / 2) if window_s else _HALF_LIFE_AGO
+    record: dict[str, Any] = {
+        "nuclide": protocol.radionuclide or "Tc-99m", "agent": "simulated", "lot": "SIM-1", "assayed_mbq": 500.0,
+        "assayed_at": (now - ago - timedelta(minutes=5)).isoformat(), "operator": "simulated", "route": "intravenous",
+        "site": "antecubital fossa", "side": "right", "pregnancy": "not applicable",
+        "breast_feeding": "not applicable", "weight_kg": 70.0, "height_m": 1.75,
+    }  # fmt: skip
+    if protocol.requirements.administration == "before_start":
+        record |= {"injected_at": (now - ago).isoformat(), "residual_mbq": 10.0, "residual_at": now.isoformat()}
+    return record
+
+
+def _within_s(protocol: AcquisitionProtocol) -> float:
+    """Return how long the demonstration may take: every step with its way, and a good while more."""
+    lasts_s = 0.0
+    for step in protocol.steps:
+        own_s = (step.stop.duration_ps or step.stop.host_ps or 0) / 1e12
+        lasts_s += (step.sweep.duration_s if step.sweep is not None else own_s) + _STEP_S
+    return lasts_s + _FINISH_S
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    from daq.cli.demostation import short_place
+
+    with tempfile.TemporaryDirectory(prefix="scandaq-study-", dir=short_place()) as name:
+        yield Path(name)
+
+
+def _protocol_file(folder: Path, name: str, times: int) -> Path:
+    """Write the protocol into the site's folder, so many times as fast as it is; return its path."""
+    from acquisition_protocols.load import protocol_path, read
+
+    text = read(protocol_path(name)).decode()
+    said = tomllib.loads(text)
+    head, mark, rest = text.partition("\n[")
+    head = re.sub(r"(?m)^time_lapse *=.*$", "", head)
+    if (times := times * int(said.get("time_lapse", 1))) > 1:
+        head = f"{head}\ntime_lapse = {times}\n"
+    path = folder / "protocols" / f"{said['id']}.toml"
+    path.parent.mkdir()
+    path.write_text(head + mark + rest, encoding="utf-8")
+    return path
+
+
+def _scanner_file(folder: Path, times: int) -> Path:
+    """Write the scanner, its axes faster where time is; return its path."""
+    from device_profiles.scanners import scanner_path
+    from device_profiles.tomltext import toml_text
+
+    tables = tomllib.loads(scanner_path(SCANNER).read_text(encoding="utf-8"))
+    for kind in ("rotary", "linear"):
+        for axis in tables["axes"][kind].values():
+            axis.update({key: axis[key] * min(times, _FASTEST) for key in _SPEEDS if key in axis})
+    path = folder / f"{SCANNER}.toml"
+    path.write_text(toml_text(tables), encoding="utf-8")
+    return path
+
+
+def _devices(folder: Path, motion: str) -> str:
+    """Return the tables of a site file that say what there is to move and to ask."""
+    from device_profiles.scanners import load_scanner
+
+    axes = load_scanner(folder / f"{SCANNER}.toml").axes
+    lines = [f"[devices.{name}]\nability = \"{'bed' if name == 'bed' else 'axis'}\"\nurl = {json.dumps(motion)}"
+             for name in (*axes.rotary, *axes.linear)]  # fmt: skip
+    lines += [f'[devices.{name}]\nability = "{name}"' for name in ("collimator", "gate_trigger")]
+    return "\n".join(lines) + "\n"
+
+
+def _await_pictures(directory: Path, say: Any) -> None:
+    """Return when the daemon has made the pictures of the study; say so where it takes too long."""
+    import time
+
+    until_s = time.monotonic() + _FINISH_S
+    while not (directory / "images" / "verdict.json").exists():
+        if time.monotonic() > until_s:
+            say(f"no pictures after {_FINISH_S:g} s; `daq study finish` makes them later")
+            return
+        time.sleep(0.1)
+
+
+def _verdict(directory: Path) -> dict[str, Any]:
+    path = directory / "images" / "verdict.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def _print(
+    options: argparse.Namespace, directory: Path, status: dict[str, Any], checked: str, verdict: dict[str, Any], *,
+    good: bool,
+) -> None:  # fmt: skip
+    from daq.cli.output import print_json, print_line, print_table
+
+    files = sorted(str(path) for path in (directory / "images").glob("*"))
+    if options.json:
+        print_json({"directory": str(directory), "state": status["state"], "files": checked, "verdict": verdict,
+                    "pictures": files, "good": good})  # fmt: skip
+        return
+    rows = [["acquisition", status["state"]], ["checksums of all batches", checked],
+            ["verdict", str(verdict.get("grade", "none"))]]  # fmt: skip
+    print_table("", ["what", "value"], rows)
+    for sentence in verdict.get("sentences", ()):
+        print_line(sentence)
+    for file in files:
+        print_line(file)

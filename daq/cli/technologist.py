@@ -1,0 +1,82 @@
+"""Somebody at a simulated station: presses the enable, starts what waits for a person, confirms what is handed over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daq.transports.localclient import LocalClient
+
+ASK_S = 60.0
+_LOOK_S = 0.15
+_HOLD_S = 120.0
+_RESTS = ("ready", "completed", "interrupted", "aborted", "fault")
+
+
+class Technologist:
+    """Takes a simulated station through a protocol. `say` hears what is done and why."""
+
+    def __init__(self, client: LocalClient, say: Callable[[str], None], *, reason: str) -> None:
+        self._client, self._say, self._reason = client, say, reason
+        self._told = ""
+        self.injected = True
+        """Set to False where the injection is to be noted at the first start."""
+
+    def status(self) -> dict[str, Any]:
+        """Return what the station says of itself."""
+        return self._client.ask("status", within_s=ASK_S)
+
+    def acquire(self, asked: Mapping[str, Any], *, within_s: float) -> dict[str, Any]:
+        """Prepare, and see it through to its end; return the last status. Raises `DeadlineError`, what is refused."""
+        from daq.errors import DeadlineError
+
+        self._client.ask("prepare", dict(asked), within_s=ASK_S)
+        until_s = time.monotonic() + within_s
+        while (status := self.status())["state"] not in _RESTS:
+            if time.monotonic() > until_s:
+                raise DeadlineError(f"the demonstration is still {status['state']} after {within_s:g} s")
+            self._attend(status)
+            time.sleep(_LOOK_S)
+        return status
+
+    def _attend(self, status: Mapping[str, Any]) -> None:
+        """Do what the station waits for."""
+        from daq.errors import ScandaqError
+
+        if status.get("detail") and status["detail"] != self._told:
+            self._told = str(status["detail"])
+            self._say(f"  {self._told}")
+        doing = {
+            "preparing": self._let_it_move, "positioning": self._let_it_move, "armed": self._start,
+            "waiting": self._start, "paused": self._resume,
+        }.get(status["state"])  # fmt: skip
+        if doing is not None:
+            with suppress(ScandaqError):  # it went on by itself meanwhile; what is wrong shows in the next status
+                doing(status)
+
+    def _let_it_move(self, status: Mapping[str, Any]) -> None:
+        """Hold the enable in the room until the axes stand where they should."""
+        if not status["motion"]["moving"] and status["motion"]["enable"] in ("off", "spent"):
+            self._press("hold", _HOLD_S)
+
+    def _start(self, status: Mapping[str, Any]) -> None:
+        del status
+        self._press("latch")
+        if not self.injected:
+            self._client.ask("injected-now", {"reason": self._reason}, within_s=ASK_S)
+            self.injected = True
+        self._client.ask("start", {"reason": self._reason}, within_s=ASK_S)
+
+    def _resume(self, status: Mapping[str, Any]) -> None:
+        del status
+        self._press("latch")
+        self._client.ask("resume", {"reason": self._reason}, within_s=ASK_S)
+
+    def _press(self, action: str, value: float | None = None) -> None:
+        from daq.errors import TransitionRefusedError
+
+        with suppress(TransitionRefusedError):  # it is latched already
+            self._client.ask("simulate", {"device": "enable", "action": action, "value": value}, within_s=ASK_S)
