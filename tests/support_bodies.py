@@ -12,8 +12,8 @@ from simulators.camera.axes import Axes, Said
 from simulators.camera.body import Body, Stuff, organ
 from simulators.camera.generate import Photons, Simulation, join
 from simulators.camera.model import Scene, SimulatedHead
+from simulators.camera.setting import Heartbeat, Lies, Move, Place, Set
 from simulators.camera.solids import Solid, point
-from simulators.camera.stage import Heartbeat, Lies, Move, Place, Set
 
 FRONT = SimulatedHead(0, CRYSTAL, 180.0, FACE_MM, LEHR)
 BACK = SimulatedHead(1, CRYSTAL, 0.0, FACE_MM, LEHR)

@@ -79,7 +79,7 @@ class Body:
     """Organs, and what attenuates: solids with their densities over water's, later ones in place of earlier ones.
 
     `after_s`: how long after the injection it is usually looked at. `leads`: it is long, and its head or feet, which
-    goes first, lies `stage.LEAD_MM` before the middle of the detectors while the bed is at 0; the others lie with
+    goes first, lies `setting.LEAD_MM` before the middle of the detectors while the bed is at 0; the others lie with
     their 0 there. `cold`: where nothing is, whatever organ it lies in; only within what attenuates.
     """
 

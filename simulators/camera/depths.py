@@ -159,7 +159,7 @@ def depth_of(place: Any, way: Any, grid: Any, codes: Any, most: Any) -> Any:
         return 0.0
     steps = np.int64(math.ceil(end - begin))
     step = (end - begin) / steps
-    summed, stop = 0, np.int64(most / (step * edge) * 64.0) + 1
+    summed, stop = np.int64(0), np.int64(most / (step * edge) * 64.0) + 1
     for number in range(steps):
         at = begin + (number + 0.5) * step
         i, j, k = np.int64(x + at * way[0]), np.int64(y + at * way[1]), np.int64(z + at * way[2])

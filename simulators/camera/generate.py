@@ -6,19 +6,19 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import UsageError
+from simulators.camera.beams import THROUGH_WALLS, Beam, field_beam, piercing_beams, view_beam
 from simulators.camera.electronics import respond
-from simulators.camera.model import MAX_SECONDS, MOST_HEADS, Field, Scene, SimulatedHead, Source
-from simulators.camera.stage import Set, Stage
+from simulators.camera.model import MAX_SECONDS, MOST_HEADS, Field, Scene, Source
+from simulators.camera.setting import Set
 from simulators.camera.tables import (
     HeadNumbers,
     decaying,
-    energies_kev,
     field_numbers,
     head_numbers,
     lines_of,
@@ -26,9 +26,10 @@ from simulators.camera.tables import (
     source_numbers,
 )  # fmt: skip
 from simulators.camera.tracks import illuminate, view
-from simulators.camera.walls import pierce, piercing_lines
-from simulators.camera.ways import FACE, HEIGHT, PASSING, WIDTH
-from simulators.pet.model import ELECTRON_KEV
+from simulators.camera.walls import pierce
+
+if TYPE_CHECKING:
+    from simulators.camera.stage import Stage
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,7 +43,6 @@ ROOM = 1 << 20
 MOST_BLOCK_PS = 500_000_000_000
 """How long a block of a body is at most: what it takes up, and how it goes, is even within one."""
 _LONG_AGO = -(1 << 62)
-_THROUGH_WALLS = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ class Simulation:
         highest_kev = max((float(lines_of(name)[:, 0].max()) for name in names), default=0.0)
         self._heads = {head.number: head_numbers(head, highest_kev) for head in scene.heads}
         self._medium = medium_numbers(scene.medium)
-        self._stage = Stage(body, self._heads) if body else None
+        self._stage = _stage(body, self._heads) if body else None
         self._turns_ps = body.turns_ps() if body else []
         self._beams = [beam for number, source in enumerate(scene.sources) for beam in self._beams_of(number, source)]
         if (per_s := self._per_s(scene.start_s)) > MOST_PER_S:
@@ -162,18 +162,18 @@ class Simulation:
         self.recorded += np.bincount(recorded.head, minlength=MOST_HEADS)
         return recorded
 
-    def _beams_of(self, number: int, source: Source | Field) -> list[_Beam]:
+    def _beams_of(self, number: int, source: Source | Field) -> list[Beam]:
         """Return the streams of candidates of a source: one for each head that sees it, another for scattered ones."""
         if isinstance(source, Field):
-            return [_field_beam(number, source, self._heads[source.head])]
+            return [field_beam(number, source, self._heads[source.head])]
         beams = []
         for head in self._scene.heads:
-            beams.append(_view_beam(number, source, head, self._heads[head.number], 0, 0.0))
-            beams += _piercing_beams(number, source, head, self._heads[head.number])
+            beams.append(view_beam(number, source, head, self._heads[head.number], 0, 0.0))
+            beams += piercing_beams(number, source, head, self._heads[head.number])
             medium = self._scene.medium
             if self._scene.orders and medium and medium.mu_per_mm * medium.compton_share > 0:
                 reach_mm = medium.reach_mm
-                beams.append(_view_beam(number, source, head, self._heads[head.number], self._scene.orders, reach_mm))
+                beams.append(view_beam(number, source, head, self._heads[head.number], self._scene.orders, reach_mm))
         return beams
 
     def _block_ps(self, begin_ps: int) -> int:
@@ -200,7 +200,7 @@ class Simulation:
         self._waiting = arrived.rows(slice(decided, None))
         return self._recorded(arrived, decided)
 
-    def _arrivals(self, beam: _Beam, begin_ps: int, stop_ps: int) -> Iterator[Photons]:
+    def _arrivals(self, beam: Beam, begin_ps: int, stop_ps: int) -> Iterator[Photons]:
         """Yield the photons of one beam that reach a crystal in a stretch of time."""
         nuclide = decaying(beam.source.nuclide)
         decays = nuclide.decays_between(beam.source.activity_bq, begin_ps / 1e12, stop_ps / 1e12)
@@ -212,7 +212,7 @@ class Simulation:
             if isinstance(beam.source, Field):
                 numbers = field_numbers(beam.source, stop_ps - begin_ps)
                 rows = illuminate(state, room.size, begin_ps, numbers, beam.lines, head.plain, head.table, *room.arrays)
-            elif beam.orders == _THROUGH_WALLS:
+            elif beam.orders == THROUGH_WALLS:
                 rows = pierce(
                     state, room.size, begin_ps, source_numbers(beam.source, stop_ps - begin_ps), beam.lines,
                     self._medium, head.plain, head.table, *room.arrays,
@@ -252,70 +252,11 @@ class Simulation:
         return Photons(**columns).rows(kept)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Beam:
-    """Candidates of one source for one head. `per_decay`: how many; `most`: the chance that each stands for.
+def _stage(body: Set, heads: dict[int, HeadNumbers]) -> Stage:
+    """Return the stage of a body; its loop is compiled for those alone who need it."""
+    from simulators.camera.stage import Stage
 
-    `orders`: scatterings in the medium, 0 for none; -1: through the walls of the collimator.
-    """
-
-    number: int
-    source: Source | Field
-    head: int
-    lines: Floats
-    per_decay: float
-    most: float = 1.0
-    orders: int = 0
-
-    def per_s(self, at_s: float) -> float:
-        """Return the expected candidates per second."""
-        return self.source.activity_bq * decaying(self.source.nuclide).activity_factor(at_s) * self.per_decay
-
-
-def _cumulative(lines: Floats) -> Floats:
-    """Return energies and cumulative shares of lines."""
-    return np.stack([lines[:, 0], np.cumsum(lines[:, 1]) / lines[:, 1].sum()], axis=1)
-
-
-def _field_beam(number: int, source: Field, head: HeadNumbers) -> _Beam:
-    """Return the beam of a field: photons on the whole crystal as if it were all as near as its middle."""
-    lines = lines_of(source.nuclide)
-    share = head.plain[WIDTH] * head.plain[HEIGHT] / (4 * math.pi * source.distance_mm**2)
-    return _Beam(number, source, source.head, _cumulative(lines), float(lines[:, 1].sum() * share))
-
-
-def _view_beam(
-    number: int, source: Source, head: SimulatedHead, numbers: HeadNumbers, orders: int, reach_mm: float
-) -> _Beam:
-    """Return a beam through a collimator. `orders`: scatterings, 0 for none; `reach_mm`: of the medium they are in."""
-    lines = lines_of(source.nuclide)
-    most = float(np.interp(lines[:, 0], energies_kev(), numbers.table[:, PASSING]).max())
-    if orders:
-        most = max(most, float(numbers.table[energies_kev() <= lines[:, 0].max(), PASSING].max()))
-        most *= 2.0 / _klein_nishina(float(lines[:, 0].max()))
-    if head.collimator is not None and head.collimator.kind == "pinhole":
-        near = max(reach_mm, source.reach_mm(math.radians(head.angle_deg)))
-        most /= (numbers.plain[FACE] - near) ** 2
-    per_decay = float(lines[:, 1].sum()) * most * max(orders, 1)
-    return _Beam(number, source, head.number, _cumulative(lines), per_decay, most, orders)
-
-
-def _piercing_beams(number: int, source: Source, head: SimulatedHead, numbers: HeadNumbers) -> list[_Beam]:
-    """Return the beam through the walls of a collimator, or none where they stop what the source emits."""
-    lines = lines_of(source.nuclide)
-    holes = np.interp(lines[:, 0], energies_kev(), numbers.table[:, PASSING])
-    piercing, per_decay = piercing_lines(head.collimator, lines, holes)
-    if per_decay == 0.0:
-        return []
-    return [_Beam(number, source, head.number, piercing, per_decay, orders=_THROUGH_WALLS)]
-
-
-def _klein_nishina(energy_kev: float) -> float:
-    """Return the cross section for one electron in units of 2 pi r_e^2."""
-    a = energy_kev / ELECTRON_KEV
-    b = 1 + 2 * a
-    first = (1 + a) / a**2 * (2 * (1 + a) / b - math.log(b) / a)
-    return first + math.log(b) / (2 * a) - (1 + 3 * a) / b**2
+    return Stage(body, heads)
 
 
 class _Room:

@@ -15,7 +15,7 @@ from simulators.camera.generate import Photons, Simulation
 from simulators.camera.heart import Ecg, Heart
 from simulators.camera.model import Scene
 from simulators.camera.response import Reported, report
-from simulators.camera.stage import Set
+from simulators.camera.setting import Set
 from simulators.camera.supply import scene_as_json
 from simulators.camera.words import HeadWords
 from simulators.events import preamble_of

@@ -17,8 +17,9 @@ from simulators.camera.bodyoptions import MOTION
 from simulators.camera.live import BodySupply, Scan
 from simulators.camera.model import Scene, SimulatedHead
 from simulators.camera.options import parse_activity
+from simulators.camera.setting import Lies, Move, Place, Set
 from simulators.camera.solids import disc
-from simulators.camera.stage import WATER_PER_MM, Lies, Move, Place, Set
+from simulators.camera.stage import WATER_PER_MM
 from simulators.camera.truthfile import write_photons
 from simulators.options import Service
 from simulators.pet.options import numbers_of, parse_medium

@@ -1,23 +1,19 @@
-"""A body before the heads of a camera: where both are at a time, and the photons that come of it."""
+"""The photons of a body before the heads of a camera, stretch of time after stretch of time."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from daq.errors import RefusedError, UsageError
-from daq.model.geometry import PatientOrientation, gantry_to_lps
 from daq.model.nuclide_table import nuclide
-from simulators.camera.axes import Axes
-from simulators.camera.body import Body, Organ
-from simulators.camera.depths import POSE_PLACES
-from simulators.camera.model import SimulatedHead
+from simulators.camera.body import Organ
 from simulators.camera.observe import observe
+from simulators.camera.setting import Held, Set
+from simulators.camera.skin import Skin
 from simulators.camera.solids import Solid
 from simulators.camera.tables import HeadNumbers, energies_kev, lines_of
 from simulators.camera.ways import EFFECTIVE, PASSING, PHOTO_SHARE, TOTAL
@@ -26,8 +22,6 @@ from simulators.pet.model import ELECTRON_KEV
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-LEAD_MM = 220.0
-"""How far before the middle of the detectors the head, or the feet, of a long body lies while the bed is at 0."""
 WATER_PER_MM = 0.0096
 """Water's coefficient at 511 keV; at other energies it goes with the cross section of Klein and Nishina."""
 BLUR_MM, WANDER_MM = 60.0, 160.0
@@ -39,119 +33,6 @@ _HALF_OPEN = 0.5
 _GUIDES = 512
 _SECOND_PS = 1e12
 _NO_BEATS = np.zeros((0, 5))
-
-
-class Heartbeat(Protocol):
-    """What a heart does: rows of beats as `depths` takes them, float64 [n, 5], times from `begin_ps` on."""
-
-    def rows(self, begin_ps: int, end_ps: int) -> Floats:
-        """Return the beats of a stretch of time, and the one under way at its beginning."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """From `at_s` of the scene on the patient lies elsewhere by so many mm of the patient's axes."""
-
-    at_s: float
-    by_mm: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Lies:
-    """How the patient lies. `bed_zero_mm`: where the bed is when the body lies as it is described."""
-
-    orientation: PatientOrientation = PatientOrientation.HFS
-    bed_zero_mm: float = 0.0
-    moves: tuple[Move, ...] = ()
-
-    def turn(self) -> Floats:
-        """Return the matrix [3, 3] from the patient's axes to the gantry's."""
-        return gantry_to_lps(self.orientation).T
-
-    def moved_mm(self, at_s: float) -> Floats:
-        """Return by how much the patient has moved, in the patient's axes, [3]."""
-        return sum((np.array(move.by_mm) for move in self.moves if move.at_s <= at_s), np.zeros(3))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Axes of the scanner that move a head: the names of the gantry's and of its radius, and where it hangs on it."""
-
-    gantry: str
-    radius: str
-    hangs_deg: float
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """A body on a bed before heads. `mbq`: injected, `after_s` before the scene's beginning.
-
-    `times`: so many times faster than ours the clock of the patient's body goes. `start`: where axes are of which
-    nothing was said yet. `places`: of each head, in the order of the heads. `fixed`: organs that are fastened to heads.
-    """
-
-    body: Body
-    mbq: float
-    after_s: float
-    heads: tuple[SimulatedHead, ...]
-    places: tuple[Place, ...]
-    axes: Axes
-    lies: Lies = field(default_factory=Lies)
-    start: dict[str, float] = field(default_factory=dict)
-    times: float = 1.0
-    orders: int = 2
-    heart: Heartbeat | None = None
-    fixed: tuple[tuple[int, Organ, float], ...] = ()
-    """Head, organ and MBq: the organ's solids are given across, up and towards that head."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.mbq) and self.mbq >= 0 and self.times > 0 and 0 <= self.orders <= 10):  # noqa: PLR2004
-            raise UsageError(f"a body of {self.mbq} MBq, {self.times} times as fast, {self.orders} orders of scatter")
-        if not self.body.organs and not self.fixed:
-            raise UsageError(f"body {self.body.name}: nothing decays; give --activity")
-        numbers = [head.number for head in self.heads]
-        if unknown := [number for number, _, _ in self.fixed if number not in numbers]:
-            raise UsageError(f"--transmission: there is no head {unknown[0]}")
-        for head in self.heads:
-            if head.collimator is None or head.collimator.kind != "parallel":
-                raise RefusedError(f"head {head.number}: bodies are seen through parallel holes; give --collimator")
-
-    def lead_mm(self) -> float:
-        """Return where along the gantry the patient's 0 lies while the bed is at 0."""
-        if not self.body.leads:
-            return 0.0
-        low, high = self.body.span_mm()
-        return -LEAD_MM - (high if self.lies.orientation.startswith("H") else -low)
-
-    def pose(self, index: int, begin_ps: int, end_ps: int, base_ns: int, lead_mm: float) -> Floats:
-        """Return a pose as `depths` takes it, for the head of that place; in between all goes evenly."""
-        pose, head, place = np.zeros(POSE_PLACES), self.heads[index], self.places[index]
-        length_ps = max(end_ps - begin_ps, 1)
-        turn = self.lies.turn()
-        shifts, angles, faces = [], [], []
-        for at_ps in (begin_ps, end_ps):
-            at_ns = base_ns + at_ps / 1000
-            bed = self.axes.place("bed", at_ns, self.start.get("bed", 0.0)) - self.lies.bed_zero_mm
-            moved = turn @ self.lies.moved_mm(begin_ps / _SECOND_PS)
-            shifts.append(moved + np.array([0.0, 0.0, lead_mm + bed]))
-            gantry = self.axes.place(place.gantry, at_ns, self.start.get(place.gantry, 0.0))
-            angles.append(math.radians(place.hangs_deg + gantry))
-            faces.append(self.axes.place(place.radius, at_ns, self.start.get(place.radius, head.radius_mm)))
-        pose[:9] = turn.ravel()
-        pose[9:12], pose[12:15] = shifts[0], (shifts[1] - shifts[0]) / length_ps
-        pose[15:19] = angles[0], (angles[1] - angles[0]) / length_ps, faces[0], (faces[1] - faces[0]) / length_ps
-        return pose
-
-    @property
-    def nuclides(self) -> list[str]:
-        """Return the nuclides that there are."""
-        return list(dict.fromkeys(one.nuclide for one in (*self.body.organs, *(row[1] for row in self.fixed))))
-
-    def turns_ps(self) -> list[int]:
-        """Return the times at which movements begin or end, ascending: blocks do not go over them."""
-        return sorted({round(at_ns * 1000) for at_ns in self.axes.turns_ns()}
-                      | {round(move.at_s * _SECOND_PS) for move in self.lies.moves})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +56,7 @@ class Stage:
     def __init__(self, scene: Set, heads: dict[int, HeadNumbers]) -> None:
         self._set, self._heads = scene, heads
         self.base_ns = 0
-        self._lead_mm = scene.lead_mm()
+        self._held = Held(scene.lead_mm(), Skin(scene.body))
         grid = scene.body.grid()
         self._grid, self._codes = grid.numbers, np.ascontiguousarray(grid.codes)
         self._groups = [self._groups_of(head.number) for head in scene.heads]
@@ -192,7 +73,7 @@ class Stage:
     ) -> Iterator[tuple[int, Any]]:
         """Yield for one head how many photons there are, and the arrays with them: times, places, marks [n, 3]."""
         index = [one.number for one in self._set.heads].index(head)
-        pose = self._set.pose(index, begin_ps, end_ps, self.base_ns, self._lead_mm)
+        pose = self._set.pose(index, begin_ps, end_ps, self.base_ns, self._held)
         beats = self._set.heart.rows(begin_ps, end_ps) if self._set.heart else _NO_BEATS
         for group in self._groups[index]:
             for orders in (0, self._set.orders) if self._dense and self._set.orders else (0,):
@@ -211,7 +92,7 @@ class Stage:
         """Return the candidates per second at a time, of all heads."""
         total = 0.0
         for index in range(len(self._set.heads)):
-            pose = self._set.pose(index, at_ps, at_ps + 1, self.base_ns, self._lead_mm)
+            pose = self._set.pose(index, at_ps, at_ps + 1, self.base_ns, self._held)
             for group in self._groups[index]:
                 for orders in (0, self._set.orders) if self._dense and self._set.orders else (0,):
                     total += self._candidates(index, group, pose, (at_ps, at_ps), orders)[0]

@@ -143,7 +143,7 @@ def sentinel_node(*, node: float = 0.012) -> Body:
     """Return a trunk with an injection beside a tumour of the left breast and its way to the axilla.
 
     The first node holds `node` of the activity after an hour, a second one behind it a fifth of that. z is 0 at the
-    nipples; the left arm is away from the body.
+    nipples; the left arm lies beside the head.
     """
     chest = disc((0, 10, 0), (165, 105, 190))
     breasts = [ball((88, -88, -8), (66, 52, 66)), ball((-88, -88, -8), (66, 52, 66))]
@@ -158,7 +158,7 @@ def sentinel_node(*, node: float = 0.012) -> Body:
         organ("chest", [chest], ((0, 0.0), (600, 0.004), (HOUR, 0.015), (20 * HOUR, 0.05))),
         organ("liver", [ball((-70, 0, -140), (78, 76, 46))], ((0, 0.0), (900, 0.001), (HOUR, 0.008), (DAY, 0.03))),
     )  # fmt: skip
-    arm = rod((190, 6, 120), (380, 10, 190), 44.0)
+    arm = rod((176, 6, 130), (200, 4, 330), 44.0)
     stuff: Stuff = (
         (chest, WATER), *((solid, WATER) for solid in breasts), (ball((150, 4, 120), (48, 60, 50)), WATER),
         (arm, WATER),

@@ -19,8 +19,9 @@ from simulators.camera.generate import generate
 from simulators.camera.model import PhotonFlag, Scene, SimulatedHead
 from simulators.camera.model import point as source_point
 from simulators.camera.phantoms import OCTANTS, octants
+from simulators.camera.setting import LEAD_MM, Move
+from simulators.camera.skin import GAP_MM
 from simulators.camera.solids import ball, block, disc, point
-from simulators.camera.stage import LEAD_MM, Move
 from simulators.pet.model import Medium
 
 STOPPED = stopped_in_crystal(140.511)
@@ -166,6 +167,17 @@ def test_a_long_body_lies_before_the_field_and_a_patient_who_moves_is_seen_elsew
     late = moved.time_ps >= 5e11
     assert middle(moved.rows(~late)) == pytest.approx((0.0, 0.0), abs=0.3)
     assert middle(moved.rows(late)) == pytest.approx((12.0, -7.0), abs=0.3)
+
+
+def test_a_head_that_is_told_to_stand_within_the_body_stands_at_its_skin() -> None:
+    tank = block((20, 0, 0), (120, 60, 90))
+    body = points((0, 55, 0), stuff=((tank, 0.01),))
+    for gantry_deg, face_mm in ((0.0, 60 + GAP_MM), (90.0, 100 + GAP_MM), (270.0, 140 + GAP_MM)):
+        scene = set_up(body, 200.0, FRONT, axes=going("0_radius", 20.0, 20.0, 0.0), gantry=gantry_deg)
+        distance_mm = face_mm - 55 * math.cos(math.radians(180 + gantry_deg))
+        assert seen(scene).x_mm.std() == pytest.approx(sigma_mm(distance_mm), rel=0.025)
+    far = seen(set_up(body, 200.0, FRONT, axes=going("0_radius", 200.0, 200.0, 0.0)))
+    assert far.x_mm.std() == pytest.approx(sigma_mm(200 + 55), rel=0.025)
 
 
 def test_a_transmission_sheet_turns_with_its_head_and_shows_what_weakens_it() -> None:
