@@ -16,6 +16,7 @@ from benchmarks import (
     bench_durable,
     bench_export,
     bench_fers,
+    bench_framing,
     bench_heads,
     bench_mqtt,
     bench_order,
@@ -35,7 +36,7 @@ def main() -> int:
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
         "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
-        "positions": bench_positions, "camera": bench_camera,
+        "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
         "dicom": bench_dicom,
     }  # fmt: skip
