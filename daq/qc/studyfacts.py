@@ -83,6 +83,7 @@ class StudyFacts:
     injected_at: datetime | None = None
     residual_known: bool = False
     extravasation: bool | None = None
+    voided_ml: float | None = None
 
     @classmethod
     def of(
@@ -112,6 +113,7 @@ class StudyFacts:
             injected_at=datetime.fromisoformat(injected_at) if isinstance(injected_at, str) else injected_at,
             residual_known=told.get("residual_mbq") is not None,
             extravasation=told.get("extravasation"),
+            voided_ml=told.get("voided_ml"),
         )
 
     def utc(self, time_ps: int) -> datetime | None:
