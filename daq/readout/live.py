@@ -15,8 +15,11 @@ from daq.readout.looks import GROUP, Looks
 from daq.readout.ratesamples import Counts
 from daq.readout.snapshot import SnapshotWriter
 from daq.readout.snapshotformat import text
+from daq.readout.studylooks import GROUP as STUDY
+from daq.readout.studylooks import StudyLooks
 
 FIGURES_PERIOD_NS = 100_000_000
+STUDY_PERIOD_NS = 500_000_000
 LEDGER_PERIOD_NS = 1_000_000_000
 MOST_STATUS_BYTES = 256 << 10
 MOST_LEDGER_BYTES = 32 << 20
@@ -29,9 +32,11 @@ class Live(Closing):
     def __init__(self, declaration: Declaration, *, about: Mapping[str, Any] | None = None) -> None:
         """Lay out the snapshot: before data flow. `about` is JSON for readers, e.g. the acquisition's identity."""
         self._looks = Looks(declaration, now_ns=time.monotonic_ns())
+        self._study = None if declaration.study is None else StudyLooks(declaration.study)
         self.snapshot = SnapshotWriter(
             [
                 *self._looks.specs(),
+                *(() if self._study is None else self._study.specs()),
                 text("status", "status", most_bytes=MOST_STATUS_BYTES),
                 text("ledger", "ledger", most_bytes=MOST_LEDGER_BYTES),
             ],
@@ -39,6 +44,12 @@ class Live(Closing):
         )
         self._figures_due_ns = 0
         self._ledger_due_ns = 0
+        self._study_due_ns = 0
+
+    def note_marks(self, columns: Mapping[str, Any]) -> None:
+        """Take in marks as they are written, before the rows of the slice that they came with."""
+        if self._study is not None:
+            self._study.note_marks(columns)
 
     def view(self, number: int, begin_ps: int, end_ps: int | None, *, paused: bool = False) -> None:
         """Say which step the rows to come belong to; its images are of events from `begin_ps` to `end_ps` inclusive."""
@@ -48,29 +59,38 @@ class Live(Closing):
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Take in the rows of a slice, with the decoder's counts [sources, counters] and latest time."""
         self._looks.see(streams, counts, latest_ps)
+        if self._study is not None:
+            self._study.see(streams)
 
     def skip(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Let the rows of a slice pass unseen, for lack of time; they are counted as skipped."""
         self._looks.skip(streams, counts, latest_ps)
+        if self._study is not None:
+            self._study.skip(streams)
 
     @property
     def warnings(self) -> list[str]:
         """Return what a person should know of what was looked at, a sentence each."""
-        return self._looks.camera.warnings if self._looks.camera else []
+        of_study = self._study.warning if self._study is not None else None
+        return [*(self._looks.camera.warnings if self._looks.camera else []), *([of_study] if of_study else [])]
 
     def looked(self) -> dict[str, int]:
         """Return how many rows were seen and skipped, for the status."""
         return self._looks.looked()
 
     def tick(self, now_ns: int, status: Callable[[], Mapping[str, Any]], ledger: Callable[[], str]) -> None:
-        """Publish what is due at host monotonic time `now_ns`: figures and status every 0.1 s, the ledger every 1 s.
+        """Publish what is due at host monotonic time `now_ns`.
 
-        `ledger` returns JSON. Call it with every slice, and when nothing comes.
+        That is figures and status every 0.1 s, the pictures of a study every 0.5 s, the ledger every 1 s. `ledger`
+        returns JSON. Call it with every slice, and when nothing comes.
         """
         if now_ns >= self._figures_due_ns:
             self._figures_due_ns = _next(self._figures_due_ns, now_ns, FIGURES_PERIOD_NS)
             self.snapshot.publish(GROUP, self._looks.arrays(now_ns), now_ns=now_ns)
             self._publish_text("status", json.dumps(status()), now_ns)
+        if self._study is not None and now_ns >= self._study_due_ns:
+            self._study_due_ns = _next(self._study_due_ns, now_ns, STUDY_PERIOD_NS)
+            self.snapshot.publish(STUDY, self._study.values(), now_ns=now_ns)
         if now_ns >= self._ledger_due_ns:
             self._ledger_due_ns = _next(self._ledger_due_ns, now_ns, LEDGER_PERIOD_NS)
             self._publish_text("ledger", ledger(), now_ns)
@@ -81,7 +101,9 @@ class Live(Closing):
 
     def finish(self, status: Mapping[str, Any], ledger: str) -> None:
         """Publish everything a last time and say that nothing more will come."""
-        self._figures_due_ns = self._ledger_due_ns = 0
+        self._figures_due_ns = self._ledger_due_ns = self._study_due_ns = 0
+        if self._study is not None:
+            self._study.complete()
         self.tick(time.monotonic_ns(), lambda: status, lambda: ledger)
         self.snapshot.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +51,28 @@ class LiveView(Closing):
             "looked": looked,
             "fraction": {stream: _fraction(looked, stream) for stream in ("singles", "coincidences")},
         }
+
+    def study(self) -> dict[str, Any] | None:
+        """Return the pictures of a study as they are, or None where there are none: nobody follows a protocol.
+
+        `study` says what they are of, None before the first; `counts` uint32 [heads, windows, slots, rows, columns] are
+        those of the slots that it names; `exposure_ps` [rows] is there for a strip, `intervals` uint32 [2, bins] for
+        beats: taken, and not taken. Freshness as of `figures`.
+        """
+        if self.about["looks"]["study"] is None:
+            return None
+        finished = self._reader.finished
+        reading = self._reader.read("study")
+        study = json.loads(reading.texts["study"] or "null")
+        shape = (study or {}).get("shape") or [0]
+        found: dict[str, Any] = {"study": study, **_freshness(reading, finished=finished)}
+        found["counts"] = reading.arrays["study_counts"][: math.prod(shape)].reshape(shape)
+        strip = (study or {}).get("strip")
+        if strip is not None:
+            found["exposure_ps"] = reading.arrays["study_exposure_ps"][: strip["rows"]]
+        if "study_intervals" in reading.arrays:
+            found["intervals"] = reading.arrays["study_intervals"]
+        return found
 
     def status(self) -> dict[str, Any]:
         """Return `{"status": ..., "sequence": ..., "state": ..., "age_s": ...}`; `status` is None before the first."""

@@ -14,6 +14,7 @@ from daq.pipeline.framing import FramingRule
 from daq.readout.cameralooks import about_of, camera_rule
 from daq.readout.pairdeclaration import RingLook, declare_ring
 from daq.readout.probelooks import ProbeRule, probe_rule
+from daq.readout.studydeclaration import StudyLook
 
 MOST_BINS = 1024
 MOST_DETECTOR_BINS = 262_144
@@ -89,6 +90,7 @@ class Declaration:
     camera: FramingRule | None = None
     probe: ProbeRule | None = None
     source_rows: int = SOURCE_ROWS
+    study: StudyLook | None = None
 
     @property
     def about(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ class Declaration:
             "ring": self.ring and self.ring.about,
             "camera": self.camera and about_of(self.camera),
             "probe": self.probe and self.probe.about,
+            "study": self.study and self.study.about,
         }  # fmt: skip
 
 

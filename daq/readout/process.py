@@ -209,6 +209,7 @@ class Readout:
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
                 step_name=plan.step_name, moving=plan.moving, processing=plan.processing,
+                marks_to=self._live.note_marks,
             ) as recording:  # fmt: skip
                 recording.derivation.reserve(rows_waiting(plan))
                 self._recording = recording

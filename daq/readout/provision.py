@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 
 from daq.listmode.decoder import Decoder
 from daq.readout.lookdeclaration import Declaration, declare
 from daq.readout.plan import Plan
+from daq.readout.studydeclaration import study_look
 from daq.storage.streams import processed_columns
 
 _LOG = logging.getLogger(__name__)
@@ -18,11 +20,14 @@ _MOST_RESERVED_ROWS = 1 << 22
 def declared(plan: Plan, decoder: Decoder) -> Declaration:
     """Return the live figures that this recording can give."""
     pairing = plan.processing.pairing
-    return declare(
-        processed_columns(decoder.columns, plan.processing), decoder.counters, plan.layout,
+    columns = processed_columns(decoder.columns, plan.processing)
+    study = study_look(columns.get("singles", ()), plan.manifest, plan.layout, plan.processing, plan.directory)
+    plain = declare(
+        columns, decoder.counters, plan.layout,
         ring=plan.processing.modules_of, half_window_ps=pairing.half_window_ps if pairing else None,
         processing=plan.processing, heads=[head["number"] for head in (plan.manifest.scanner or {}).get("heads", ())],
     )  # fmt: skip
+    return replace(plain, study=study)
 
 
 def buffer_bytes(plan: Plan) -> int:

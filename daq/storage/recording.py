@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,7 @@ class Recording:
         self._rebuild: Rebuild | None = None
         self._shed: dict[int, int] = {}
         self._shedding = False
+        self._marks_to: Callable[[Mapping[str, Any]], None] | None = None
 
     @classmethod
     def start(
@@ -73,12 +74,12 @@ class Recording:
         unit: Literal["word", "event", "frame"], framing: Framing, *,
         stop: StopCondition | None = None, store_raw: bool = True, store_rows: bool = True, imported: bool = False,
         order: OrderRule | None = None, step_name: str = "", moving: bool = False,
-        processing: Processing | None = None,
+        processing: Processing | None = None, marks_to: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> Self:  # fmt: skip
         """Compile the decoder, open the directory and return the recording, ready for packets of its first step.
 
         `imported`: the data are a file's; time zero is tick 0 and the host's clock has no say. `moving`: axes move
-        during the first step.
+        during the first step. `marks_to` is shown each run of marks, as columns, when it is written.
         """
         return_large_blocks()
         decoder = load_decoder(layout, clock)
@@ -102,6 +103,7 @@ class Recording:
             writer.open(), derivation, streams=frozenset(schemas), directory=Path(directory), stop=manifest.stop,
             processing=processing,
         )  # fmt: skip
+        recording._marks_to = marks_to
         recording.note(derivation.start(step_name, moving=moving))
         return recording
 
@@ -352,6 +354,8 @@ class Recording:
         """Write runs of rows; `counts` go with the last one, so that they are durable when all are."""
         for marks in rows.get("marks", ()):
             self.steps.see_columns(marks, due=self._words)
+            if self._marks_to is not None:
+                self._marks_to(marks)
         runs = [(stream, run) for stream, columns in rows.items() if stream in self._stored for run in columns]
         for index, (stream, run) in enumerate(runs):
             with_last = counts if index == len(runs) - 1 else {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from support_pages import ROOT, blocks
+from support_study_looks import look_of
 
 from daq.listmode.codegen import CAUSES
 from daq.listmode.columns import decoded_columns
@@ -21,6 +24,7 @@ from daq.readout import snapshotformat
 from daq.readout.control import ControlServer
 from daq.readout.live import Live
 from daq.readout.lookdeclaration import LOOKED, declare
+from daq.readout.studylooks import KEYS, StudyLooks
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
@@ -40,7 +44,8 @@ def live_camera() -> Live:
         windows=(EnergyWindow(126, 154, "peak"),), heads=(HeadCorrections(head=0, uniformity={"peak": flat}),)
     )
     ring = load_scanner("siemens-mmr").ring
-    return Live(declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT, ring=ring, processing=processing))
+    declared = declare(columns, (*LAYOUT.kinds, *CAUSES), LAYOUT, ring=ring, processing=processing)
+    return Live(replace(declared, study=look_of("body", "heart")))
 
 
 def tables(header: str) -> list[list[str]]:
@@ -70,7 +75,7 @@ def test_the_program_on_the_page_reads_a_snapshot(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_array_with_group_type_and_dimensions() -> None:
-    types = {"|u1": "text", "<u8": "uint64", "<i8": "int64", "<f8": "float64", "<f4": "float32"}
+    types = {"|u1": "text", "<u8": "uint64", "<u4": "uint32", "<i8": "int64", "<f8": "float64", "<f4": "float32"}
     with live_camera() as live:
         specs = [place.spec for group in live.snapshot._directory.groups.values() for place in group.arrays.values()]
 
@@ -84,6 +89,15 @@ def test_the_page_names_every_array_with_group_type_and_dimensions() -> None:
     assert {name: len([part for part in entry[2].split(",") if part]) for name, entry in found.items()} == {
         spec.name: 0 if spec.text else len(spec.shape) for spec in specs
     }
+
+
+def test_the_page_names_every_key_of_study() -> None:
+    section = PAGE.split("## Pictures of a study\n")[1].split("\n## ")[0]
+    keys = [name for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    about = json.loads(str(StudyLooks(look_of("heart")).values()["study"]))
+
+    assert set(about) == {"step", "series", "omitted"}
+    assert keys == list(KEYS)
 
 
 def test_the_page_names_every_element_of_looked() -> None:
