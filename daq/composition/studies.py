@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from daq.errors import MissingError, RefusedError, ScandaqError
 from daq.model.geometry import PatientOrientation
 from daq.model.patient import KEY_BYTES
+from daq.model.station import utc_now
 from daq.model.study import StudyReference, reference_of, study_key
 from daq.model.verbs import Prepare
 from daq.services.catalogue.entry import Acquisition, Filter
@@ -80,8 +81,9 @@ async def linked(storage: Path, find: Find, request: Prepare, protocol: Acquisit
         "patient_orientation": _orientation(request, protocol, reference),
     }  # fmt: skip
     if reference is None:
-        return Linked(StudyReference.new(secrets.token_bytes(KEY_BYTES), **told), earlier)
-    return Linked(StudyReference.model_validate({"key": reference.key, **told}), earlier)
+        return Linked(StudyReference.new(secrets.token_bytes(KEY_BYTES), began_utc=utc_now(), **told), earlier)
+    kept = {"key": reference.key, "began_utc": reference.began_utc}
+    return Linked(StudyReference.model_validate({**kept, **told}), earlier)
 
 
 def _orientation(request: Prepare, protocol: AcquisitionProtocol, earlier: StudyReference | None) -> PatientOrientation:

@@ -29,6 +29,8 @@ class StudyReference(BaseModel):
     patient_orientation: PatientOrientation = PatientOrientation.HFS
     label: Annotated[str, Field(max_length=64)] = ""
     repeats: str | None = None
+    began_utc: Annotated[str, Field(max_length=40)] | None = None
+    """When its first acquisition was prepared: the date of the study, which all of its sessions share."""
     position_uid_of: str | None = None
     """The acquisition in whose position the patient still lies, so that both have one frame of reference."""
 
