@@ -126,13 +126,24 @@ def add_study(to: Dataset, manifest: Manifest, reference: StudyReference, dates:
     """Add the study; its identifier is that of every session."""
     put(to, "StudyInstanceUID", reference.uid("study"))
     put(to, "StudyID", reference.key[2:18])
-    put(to, "StudyDate", date_of(dates.at(0)))
-    put(to, "StudyTime", time_of(dates.at(0)))
+    began = _began(reference, dates)
+    put(to, "StudyDate", date_of(began))
+    put(to, "StudyTime", time_of(began))
     put(to, "AccessionNumber", "")
     put(to, "ReferringPhysicianName", "")
     put_text(to, "StudyDescription", _simulated(manifest, str((manifest.protocol or {}).get("title", ""))))
     if dates.zero is not None:
         put(to, "TimezoneOffsetFromUTC", f"{dates.zero:%z}"[:5])
+
+
+def _began(reference: StudyReference, dates: Dates) -> datetime | None:
+    """Return when the study began; of one that does not say so, when this recording did."""
+    if reference.began_utc is None:
+        return dates.at(0)
+    try:
+        return dates.local(datetime.fromisoformat(reference.began_utc))
+    except ValueError:
+        refuse("StudyDate", f"{reference.began_utc!r} of the manifest's study is no date and time")
 
 
 def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: StudyReference, number: int) -> None:

@@ -336,6 +336,17 @@ def test_sessions_share_the_study_and_views_of_one_position_the_frame_of_referen
     assert (first.SeriesNumber, second.SeriesNumber) == (1, 1001)
 
 
+def test_a_later_session_has_the_date_of_its_study() -> None:
+    began = {"key": STUDY_KEY, "session": 2, "began_utc": "2026-08-01T12:00:00.500Z"}
+    read = dicom_of(support_framed.static(), manifest(study=began))
+
+    local = datetime.strptime(f"{read.StudyDate}{read.StudyTime}{read.TimezoneOffsetFromUTC}", "%Y%m%d%H%M%S.%f%z")
+    assert local == datetime(2026, 8, 1, 12, 0, 0, 500_000, UTC)
+    assert read.AcquisitionDate > read.StudyDate
+    with pytest.raises(RefusedError, match=r"Study Date \(0008,0020\)"):
+        dicom_of(support_framed.static(), manifest(study={**began, "began_utc": "yesterday"}))
+
+
 def test_a_confirmed_ct_gives_its_frame_of_reference() -> None:
     record = {"what": "ct_attenuation", "frame_of_reference_uid": "1.2.3"}
     steps = [{"number": 1, "begin_ps": 0, "hand_overs": [{"name": "ct", "record": record}]}]
