@@ -101,7 +101,7 @@ def _about(one: Framed) -> list[str]:
     what += [f"{counts:,} counts"]
     what += [f"{outside:,} in no pixel"] if outside else []
     what += [one.role] if one.role != "emission" else []
-    what += [one.region] if one.region else []
+    what += [one.region.replace("_", " ")] if one.region else []
     what += [f"ended by {one.ended_by}"] if one.ended_by else []
     what += [] if one.completed else ["NOT COMPLETED"]
     notes = [line for note in one.notes for line in wrap(note, _LETTERS)]

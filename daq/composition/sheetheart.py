@@ -20,7 +20,7 @@ from daq.composition.sheetviews import (
     live_ps,
     prepared,
     seconds_text,
-    upper_of,
+    uppers_by_time,
     view_text,
     window_text,
 )
@@ -151,9 +151,9 @@ def _cycle(
     series: Framed, place: int, cycle: npt.NDArray[np.uint64], live_s: Floats, style: SheetStyle
 ) -> Image:  # fmt: skip
     made = [prepared(series, place, image, style, _SIDE) for image in cycle]
-    upper = upper_of([one.image for one in made], style, [one.masked for one in made])
     letters = letters_of(series, place)
-    shown = [one.shown(style, upper, _SIDE, letters=letters) for one in made]
+    uppers = uppers_by_time(made, live_s.tolist(), style)
+    shown = [one.shown(style, upper, _SIDE, letters=letters) for one, upper in zip(made, uppers, strict=True)]
     captions = [
         [f"slot {number + 1}: {int(image.sum()):,}", f"live {seconds_text(live * _PS_PER_S)}"]
         for number, (image, live) in enumerate(zip(cycle, live_s.tolist(), strict=True))

@@ -17,6 +17,7 @@ from daq.composition.sheetviews import (
     prepared,
     seconds_text,
     upper_of,
+    uppers_by_time,
     view_text,
     window_text,
 )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 WIDE = 1560
 """About how wide a sheet is, in dots."""
 _STATIC_SIDE = 300
-_STRIP_SIDE = 900
+_STRIP_SIDE = 1100
 _FRAME_SIDE = 136
 _FRAMES_ACROSS = 8
 _VIEWS_SHOWN = 16
@@ -166,14 +167,17 @@ def _small(
     series: Framed, place: int, at: int, groups: list[npt.NDArray[np.intp]], style: SheetStyle,
     captions: list[list[str]], turned_deg: list[float] | None = None,
 ) -> Image:  # fmt: skip
-    """Return small images of sums of frames, all with the same colours."""
+    """Return small images of sums of frames; colours mean the same counts a second in all of them."""
     made = [
         prepared(series, place, series.counts[place, at, slots].sum(axis=0, dtype=np.uint64), style, _FRAME_SIDE)
         for slots in groups
     ]
-    upper = upper_of([one.image for one in made], style, [one.masked for one in made])
+    upper = uppers_by_time(made, [live_ps(series, place, slots) / _PS_PER_S for slots in groups], style)
     letters = [letters_of(series, place, angle) for angle in (turned_deg or [None] * len(groups))]
-    shown = [one.shown(style, upper, _FRAME_SIDE, letters=sides) for one, sides in zip(made, letters, strict=True)]
+    shown = [
+        one.shown(style, most, _FRAME_SIDE, letters=sides)
+        for one, most, sides in zip(made, upper, letters, strict=True)
+    ]
     zoom = max(1, round(_FRAME_SIDE / max(made[0].image.shape)))
     return frames_panel(shown, captions, across=_FRAMES_ACROSS, zoom=zoom)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +166,16 @@ def prepared(series: Framed, place: int, image: npt.NDArray[Any], style: SheetSt
     small, by = fitted(part, most)
     pixels = Pixels(pixels.x0_mm, pixels.y0_mm, pixels.pixel_mm * by, small.shape[1], small.shape[0])
     return Prepared(small, pixels, masked_by(style, series.heads[place], pixels))
+
+
+def uppers_by_time(made: Sequence[Prepared], live_s: Sequence[float], style: SheetStyle) -> list[float]:
+    """Return where colours end in each of several images, so that in all of them they mean the same counts a second.
+
+    Where one did not count, its colours end at 1.
+    """
+    lasted = [(one, seconds) for one, seconds in zip(made, live_s, strict=True) if seconds > 0]
+    most = upper_of([one.image / seconds for one, seconds in lasted], style, [one.masked for one, _ in lasted])
+    return [most * seconds if seconds > 0 else 1.0 for seconds in live_s]
 
 
 def _first_inside(begin_mm: float, pixel_mm: float, count: int, side_mm: float) -> float:

@@ -126,7 +126,7 @@ def test_rows_of_a_sweep_that_lay_there_too_shortly_have_a_red_edge_and_keep_the
     dim = int((~series.strip.exposed()).sum())
     (front, back), *_ = strip_rows(series, PLAIN)
 
-    zoom = 900 // 400
+    zoom = 1100 // 400
     assert dim == 36
     assert [dots(panel, WARNING) for panel in (front, back)] == [dim * zoom * 5] * 2
 
