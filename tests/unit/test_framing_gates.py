@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from support_framing import MS, Marks, S, dynamic, framed, gate, rows_of, setup,
 
 from daq.model.framed import Framed, ImageKind
 from daq.pipeline.timetablegate import account, beats_table, judged
+from simulators.camera.heart import Ecg, Heart
 
 
 def beating(intervals_ms: list[float], begin_ms: float = 100.0) -> list[int]:
@@ -153,3 +156,25 @@ def test_a_dynamic_step_can_be_gated_afterwards() -> None:
     assert found.kind is ImageKind.GATED
     assert found.beats is not None
     assert found.beats.accepted == 3
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_account_of_beats_is_that_of_a_simulated_heart_with_arrhythmia_and_lost_triggers(seed: int) -> None:
+    """A beat is taken where it and the next are heard and neither comes early; all others are short or long."""
+    until = 600 * S
+    heart = Heart(Ecg(bpm=75.0, variation=0.02, ectopic=0.06, lost=0.04), seed)
+    truth = [one for one in heart.beats(0, until) if one.time_ps >= 0]
+    triggers, _ = Heart(heart.ecg, seed).triggers(0, until)
+    beats = gated(triggers.tolist(), until, tolerance_percent=20.0).beats
+    assert beats is not None
+
+    heard = [number for number, one in enumerate(truth) if one.heard]
+    early = [one.early for one in truth]
+    wanted = [
+        "short" if after - at == 1 and early[after] else "long" if after - at > 1 or early[at] else ""
+        for at, after in pairwise(heard)
+    ]
+    assert beats.triggers == len(heard)
+    assert beats.accepted == wanted.count("") > 600
+    assert beats.by_cause == {"long": wanted.count("long"), "short": wanted.count("short")}
+    assert [not cause for cause in wanted] == list(beats.accepted_mask)
