@@ -32,14 +32,20 @@ class Patient:
 
 _HEART = ("--ecg", "bpm=68,variation=0.04,ectopic=0.03,ef=0.6")
 _SKELETON = Patient("skeleton", 600.0, 3 * _HOUR_S)
+_PELVIS = ("--bed-zero", "-960")
+"""Views that stand still leave the bed to a person, who would bring the pelvis under the heads: it begins there."""
+_LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
 _PATIENTS = {
     "bone": _SKELETON,
-    "demo": _SKELETON,
-    "planar": _SKELETON,
-    "paired": _SKELETON,
+    "demo": Patient("skeleton", 2400.0, 3 * _HOUR_S),
+    "demo-whole-body": _SKELETON,
+    "bone-spots": _LYING,
+    "bone-spect": _LYING,
+    "planar": _LYING,
+    "paired": _LYING,
     "i131": Patient("skeleton", 200.0),
-    "bone-blood-flow": Patient("skeleton", 600.0, -25.0),
-    "bone-three-phase": Patient("skeleton", 600.0, -25.0),
+    "bone-blood-flow": Patient("skeleton", 600.0, -25.0, _PELVIS),
+    "bone-three-phase": Patient("skeleton", 600.0, -25.0, _PELVIS),
     "demo-gated": Patient("blood-pool", 800.0, more=_HEART),
     "muga": Patient("blood-pool", 800.0, more=_HEART),
     "demo-gated-spect": Patient("myocardium", 800.0, more=_HEART),
