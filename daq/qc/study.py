@@ -39,11 +39,10 @@ def judged(series: Sequence[Framed], protocol: AcquisitionProtocol, facts: Study
 
 def _of_series(series: Framed, protocol: AcquisitionProtocol, planned: Sequence[Planned]) -> Iterator[Check]:
     limits = protocol.tolerances
-    step = planned[0].step if planned else None
     yield from studysteps.counts(series, planned)
     yield from studysteps.frames(series, planned)
     yield from studysteps.live(series, planned, limits.live_percent)
     yield from studysteps.heads(series, planned, protocol.file.instrument.heads)
     yield from studymotion.sweeps(series, planned, limits)
     yield from studymotion.rotation(series, planned, limits)
-    yield from beats(series, step, limits.rejected_beats_percent)
+    yield from beats(series, planned, limits.rejected_beats_percent)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from daq.model.framed import Beats, Framed, ImageKind
-from daq.model.protocol import Step
 from daq.model.verdict import Check, Grade
-from daq.qc.studysteps import name_of
+from daq.qc.studysteps import Planned, name_of
 
 _LONG_S = 60.0
 """A stretch of rejected beats as long as this is told, whatever share of all it is."""
@@ -19,7 +18,7 @@ of scandaq, no clinical number."""
 _MS_PER_MIN = 60_000.0
 
 
-def beats(series: Framed, step: Step | None, most_percent: float | None) -> Iterator[Check]:
+def beats(series: Framed, planned: Sequence[Planned], most_percent: float | None) -> Iterator[Check]:
     """Check the beats of a gated series."""
     if series.kind not in (ImageKind.GATED, ImageKind.GATED_TOMO):
         return
@@ -28,7 +27,7 @@ def beats(series: Framed, step: Step | None, most_percent: float | None) -> Iter
         yield Check("triggers", of, Grade.BAD, "no R wave came: nothing is gated", 0, 1, "triggers")
         return
     yield _rejected(told, of, most_percent)
-    yield from _reached(told, of, step)
+    yield from _reached(told, of, planned)
     yield from _stretch(told, of)
     if series.kind is ImageKind.GATED_TOMO:
         yield from _equal(series, of)
@@ -48,9 +47,10 @@ def _rejected(told: Beats, of: str, most_percent: float | None) -> Check:
     return Check("beats", of, Grade.BAD if bad else Grade.GOOD, text, share, most_percent, "%")
 
 
-def _reached(told: Beats, of: str, step: Step | None) -> Iterator[Check]:
-    wanted = None if step is None else step.stop.beats
-    if wanted is not None:
+def _reached(told: Beats, of: str, planned: Sequence[Planned]) -> Iterator[Check]:
+    """Compare accepted beats with those that end the steps; of all steps together."""
+    wanted = sum(each.step.stop.beats or 0 for each in planned)
+    if wanted:
         enough = told.accepted >= wanted
         text = f"{told.accepted:,} accepted beats of {wanted:,}"
         yield Check("beats wanted", of, Grade.GOOD if enough else Grade.BAD, text, told.accepted, wanted, "beats")
@@ -70,9 +70,13 @@ def _stretch(told: Beats, of: str) -> Iterator[Check]:
 def _equal(series: Framed, of: str) -> Iterator[Check]:
     views = np.unique(series.slots.view)
     live = np.array([series.slots.live_ps[series.slots.view == view].sum() for view in views], np.float64)
-    middle = float(np.median(live))
-    if len(views) < 2 or middle == 0:  # noqa: PLR2004
+    without = int((live == 0).sum())
+    if without:
+        text = f"{without} of {len(views)} views have no accepted beat at all"
+        yield Check("time per angle", of, Grade.BAD, text, without, 0, "views")
+    if without or len(views) < 2:  # noqa: PLR2004
         return
+    middle = float(np.median(live))
     apart = 100 * float(np.abs(live / middle - 1).max())
     worst = int(views[int(np.abs(live - middle).argmax())]) + 1
     text = f"accepted time of view {worst} differs by {apart:.1f} % from that of the others"

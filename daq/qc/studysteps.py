@@ -71,12 +71,24 @@ def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     for each in planned:
         if each.seen is not None and not each.seen.completed:
             yield Check("end", each.step.name, Grade.BAD, _unfinished(each.step, each.seen))
-        elif each.seen is not None and each.seen.ended_by == "host" and not each.step.moving:
-            text = "ended by the host's clock, the backstop: what it waited for did not come"
-            yield Check("end", each.step.name, Grade.DOUBTFUL, text)
+    yield from _backstops(planned)
     if facts.state == "recovered":
         text = "the recording was recovered: what had not reached the disk is missing, and nothing resumed by itself"
         yield Check("recording", "", Grade.DOUBTFUL, text)
+
+
+def _backstops(planned: Sequence[Planned]) -> Iterator[Check]:
+    """Tell of steps that the host's clock ended, those of one entry of the protocol in one sentence."""
+    by_entry: dict[str, list[str]] = {}
+    of_entry: dict[str, int] = {}
+    for each in planned:
+        of_entry[each.step.key] = of_entry.get(each.step.key, 0) + 1
+        if each.seen is not None and each.seen.completed and each.seen.ended_by == "host" and not each.step.moving:
+            by_entry.setdefault(each.step.key, []).append(each.step.name)
+    for key, names in by_entry.items():
+        which = f"{len(names)} of {of_entry[key]} " if of_entry[key] > 1 else ""
+        text = f"{which}ended by the host's clock, the backstop: what was waited for did not come"
+        yield Check("end", spoken(names), Grade.DOUBTFUL, text, len(names), 0, "steps")
 
 
 def _unfinished(step: Step, seen: StepSeen) -> str:

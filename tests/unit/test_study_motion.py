@@ -173,3 +173,21 @@ def test_a_continuous_rotation_that_stalls_is_seen_in_the_times_of_its_views():
     stalled.slots.end_ps[36] += 9 * 10**12
     found = check(judged([stalled], made, facts(step(1, "turn"))), "rotation speed")
     assert (found.grade, round(found.value)) == (Grade.BAD, 31)
+
+
+def test_views_of_a_gated_rotation_without_a_beat_or_with_less_time_are_told():
+    def tomo(live_s):
+        views = len(live_s)
+        times = slots(views * 8, view=True)
+        each = np.repeat(np.array(live_s) * 10**12 // 8, 8).astype(np.int64)
+        made = replace(times, view=np.repeat(np.arange(views), 8), live_ps=each)
+        counts = np.ones((2, views * 8, 8, 8), np.uint32)
+        gated_tomo = series(counts, kind=ImageKind.GATED_TOMO, slots_of=made, beats=heart(100, 2))
+        return check(judged([gated_tomo], GATED, facts(step())), "time per angle")
+
+    assert tomo([20.0, 20.5, 19.8, 20.0]).grade is Grade.GOOD
+    less = tomo([20.0, 20.5, 12.0, 20.0])
+    assert (less.grade, round(less.value)) == (Grade.DOUBTFUL, 40)
+    assert "view 3" in less.text
+    none = tomo([20.0, 0.0, 0.0, 20.0])
+    assert (none.grade, none.text) == (Grade.BAD, "2 of 4 views have no accepted beat at all")

@@ -172,3 +172,18 @@ def test_the_worst_check_is_the_grade_and_comes_first_in_words():
     assert verdict.grade is Grade.BAD
     assert "not worth reading" in verdict.sentences[0]
     assert verdict.to_json()["grade"] == "bad"
+
+
+def test_steps_that_the_hosts_clock_ended_are_told_in_one_sentence():
+    made = protocol(
+        camera(
+            '[[steps]]\nname = "stop"\nrepeat = { count = 3, axis = "gantry", from = "0 deg", step = "120 deg" }\n'
+            'stop = { time = "10 s", host = "20 s" }\n',
+            kind="spect",
+        )
+    )
+    ends = ("time", "host", "host")
+    verdict = judged([], made, facts(*(step(n, f"stop {n}/3", ended_by=by) for n, by in enumerate(ends, 1))))
+    found = check(verdict, "end")
+    assert (found.grade, found.of, found.value) == (Grade.DOUBTFUL, "stop 2/3, stop 3/3", 2)
+    assert found.text.startswith("2 of 3 ended by the host's clock")
