@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from support_daemon import Station, front_end, protocol, station, step, sweep
+from support_daemon import Station, front_end, protocol, station, sweep
 
 import device_profiles
 from daq.storage.reader import open_listmode
 
 SHIPPED = Path(device_profiles.__file__).parent
 MS = 10**9
-_SHORT = 'stop.time = "0.5 s"'
 PROTOCOLS = (
     protocol("bed", sweep("whole body", end_mm=15, speed="300 mm/min"), kind="whole_body"),
     protocol(
@@ -26,14 +25,19 @@ PROTOCOLS = (
         kind="spect",
     ),
     protocol(
-        "turns", step("front", 'set.gantry = "0 deg"', stop=_SHORT), step("side", 'set.gantry = "3 deg"', stop=_SHORT)
+        "turns",
+        '[[steps]]\nname = "stop"\nregion = "head"\nstop.time = "0.5 s"\nstop.host = "60 s"\nrepeat = { count = 2,'
+        ' axis = "gantry", from = "0 deg", step = "3 deg", also = { front_radius = ["52 mm", "56 mm"] } }\n',
+        kind="spect",
     ),
 )
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    devices = '[devices]\ntable = { ability = "bed", axis = "bed" }\ngantry = { ability = "axis" }\n'
+    devices = '[devices]\ntable = { ability = "bed", axis = "bed" }\n' + "".join(
+        f'{name} = {{ ability = "axis" }}\n' for name in ("gantry", "front_radius")
+    )
     folder = tmp_path_factory.mktemp("motion")
     shipped = (SHIPPED / "scanner" / "dual-head.toml").read_text()
     (folder / "short.toml").write_text(shipped.replace("height_mm = 400.0", "height_mm = 10.0"))  # swept in seconds
@@ -86,11 +90,11 @@ def test_a_sweep_by_the_axis_of_the_profile_is_told_at_every_look_and_stands_whe
     assert list(moving[[0, -1]]) == [0, 0]
     assert np.all(np.diff(times_ps) >= 0)
     assert np.count_nonzero(moving) > 20  # 2 s and more, twenty looks a second
-    assert np.all(inside)
-    assert np.max(np.diff(times_ps[moving == 1])) < 500 * MS
-    on_the_way = moving == 1
+    assert np.all(inside | (moving == 0))  # where it stood was told before the first photon, too
+    on_the_way = (moving == 1) & (places > end / 10)  # a busy host takes the first photons late
+    assert np.median(np.diff(times_ps[on_the_way])) < 200 * MS
     line = np.polyfit(times_ps[on_the_way] / 1e12, places[on_the_way], 1)
-    assert line[0] == pytest.approx(speed, rel=0.2)  # a busy host hears of photons late
+    assert line[0] == pytest.approx(speed, rel=0.2)
 
 
 def test_steps_begin_where_axes_stand_and_the_way_there_is_told_too(daemon: Station) -> None:
@@ -107,6 +111,10 @@ def test_steps_begin_where_axes_stand_and_the_way_there_is_told_too(daemon: Stat
     assert set(places[times_ps < (first.end_ps or 0)]) == {0.0}
     beds = positions(daemon.directory(run), "bed")[1]
     assert len(beds) == 2  # before each step, though it never moved
+    radius_ps, radii, drawn = positions(daemon.directory(run), "front_radius")
+    assert list(radii[drawn == 0][[0, -1]]) == [52.0, 56.0]
+    between = times_ps > (first.end_ps or 0)
+    assert max(radius_ps[drawn == 1]) < min(times_ps[(moving == 1) & between])  # drawn back before it turned
 
 
 def test_a_bed_that_stalls_in_mid_sweep_interrupts_the_view_with_the_place_where_it_stands(daemon: Station) -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_run import Daemon, Readout, driven, protocol, step
+from support_run import Axes, Daemon, Readout, driven, protocol, step
 
 from daq.errors import RefusedError
 from daq.model.axissample import AxisSample
-from daq.model.protocol import ProtocolKind, Stop, Sweep
+from daq.model.protocol import Gate, ProtocolKind, Step, Stop, Sweep
 from daq.model.protocol_terms import Tolerances
 from daq.services.acquisition.limits import limits_of
 from daq.services.acquisition.pacing import SweepPace
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
-from daq.state.acquisition import State
+from daq.state.acquisition import State, Trigger
 
 S = 10**12
 SECOND = step("LLAT", stop=Stop(as_step="RLAT", host_ps=60 * S))
@@ -99,6 +99,79 @@ async def test_a_head_lost_in_static_views_holds_nothing_up(tmp_path: Path) -> N
 
 
 BODY = Sweep("bed", 0.0, 2000.0, 2.5, "mm")
+WHOLE = step("body", ProtocolKind.WHOLE_BODY, sweep=BODY)
+GATED_STOP = step("stop 1", SPECT, gate=Gate("ecg", 8, "percent", "forward", 20.0))
+
+
+async def moving(motion: Axes) -> None:
+    async with asyncio.timeout(5):
+        while not motion.moving:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_pause_of_a_sweep_lets_the_bed_arrive_and_holds_up_what_comes_after(tmp_path: Path) -> None:
+    motion = Axes()
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+    run = daemon.run(protocol(WHOLE, step("spot")), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        motion.gate = asyncio.Event()
+        await run.steps.start()
+        await moving(motion)
+        assert await run.steps.pause() == "pauses at the end of this step"
+        assert motion.moving
+        assert not readout.paused
+        motion.gate.set()
+        await daemon.until(State.PAUSED)
+        assert (motion.moving, readout.paused, motion.at["bed"]) == (False, True, 2000.0)
+        await run.steps.resume()
+        readout.reach_limit()
+
+    assert [s["completed"] for s in readout.steps] == [True, True]
+
+
+async def test_a_pause_of_gated_tomography_finishes_the_stop_as_tomography_does(tmp_path: Path) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(protocol(GATED_STOP, step("stop 2", SPECT)), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.steps.start()
+        assert await run.steps.pause() == "pauses at the end of this step"
+        readout.reach_limit()
+        await daemon.until(State.PAUSED)
+        await run.steps.resume()
+        readout.reach_limit()
+
+    assert daemon.state is State.COMPLETED
+
+
+async def test_a_view_that_is_aborted_in_mid_sweep_is_kept_as_partial_and_nothing_moves(tmp_path: Path) -> None:
+    motion = Axes()
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+    run = daemon.run(protocol(WHOLE), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        motion.gate = asyncio.Event()
+        await run.steps.start()
+        await moving(motion)
+        await run.stop(Trigger.ABORT, "aborted by tech: the patient is unwell")
+
+    assert daemon.ended == [("run-1", State.ABORTED, "aborted by tech: the patient is unwell")]
+    assert not motion.moving
+    assert [(s["ended_by"], s["completed"]) for s in readout.steps] == [
+        ("aborted by tech: the patient is unwell", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "wanted", [WHOLE, GATED_STOP, step("frames", ProtocolKind.DYNAMIC), step("beats", ProtocolKind.GATED)]
+)
+def test_only_views_that_stand_still_may_be_continued(wanted: Step) -> None:
+    assert protocol(step("ANT"), step("POST")).continuable
+    assert not protocol(step("ANT"), wanted).continuable
 
 
 def ridden(speeds: list[float], tolerance: float | None) -> tuple[SweepPace, Alarms]:
