@@ -15,6 +15,7 @@ import numpy.typing as npt
 from daq.composition.sheetregions import borders, part_around
 from daq.composition.sheetviews import (
     SheetStyle,
+    colours_text,
     head_text,
     letters_of,
     live_ps,
@@ -72,7 +73,8 @@ def gated_rows(series: Framed, style: SheetStyle) -> list[list[Image]]:
         for at in range(series.counts.shape[1]):
             cycle, live_s = over_beat(series, place, at)
             title = f"{head_text(series, place)}: {view_text(series, series.heads[place])}; {window_text(series, at)}"
-            rows += [[text_panel([title])], [_cycle(series, place, cycle, live_s, style)]]
+            panel, colours = _cycle(series, place, cycle, live_s, style)
+            rows += [[text_panel([f"{title}; {colours}"])], [panel]]
             rows.append(_beating(series, place, cycle, live_s, style))
     if series.beats is not None:
         rows.append(beat_panels(series.beats))
@@ -149,7 +151,8 @@ def _beat_lines(beats: Beats) -> list[str]:
 
 def _cycle(
     series: Framed, place: int, cycle: npt.NDArray[np.uint64], live_s: Floats, style: SheetStyle
-) -> Image:  # fmt: skip
+) -> tuple[Image, str]:  # fmt: skip
+    """Return the pictures of a beat, and what their colours mean."""
     made = [prepared(series, place, image, style, _SIDE) for image in cycle]
     letters = letters_of(series, place)
     uppers = uppers_by_time(made, live_s.tolist(), style)
@@ -159,7 +162,7 @@ def _cycle(
         for number, (image, live) in enumerate(zip(cycle, live_s.tolist(), strict=True))
     ]
     zoom = max(1, _SIDE // max(made[0].image.shape))
-    return frames_panel(shown, captions, across=_ACROSS, zoom=zoom)
+    return frames_panel(shown, captions, across=_ACROSS, zoom=zoom), colours_text(made, uppers, live_s.tolist())
 
 
 def _beating(

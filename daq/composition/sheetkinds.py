@@ -11,6 +11,7 @@ import numpy.typing as npt
 from daq.composition.sheetviews import (
     Prepared,
     SheetStyle,
+    colours_text,
     head_text,
     letters_of,
     live_ps,
@@ -86,8 +87,8 @@ def frame_rows(series: Framed, style: SheetStyle) -> list[list[Image]]:
         for at in range(series.counts.shape[1]):
             title = f"{head_text(series, place)}: {view_text(series, series.heads[place])}; {window_text(series, at)}"
             captions = [_frame_words(series, place, at, slots) for slots in groups]
-            rows.append([_titled(title, _added(groups))])
-            rows.append([_small(series, place, at, groups, style, captions)])
+            panel, colours = _small(series, place, at, groups, style, captions)
+            rows += [[_titled(title, _added(groups), colours)], [panel]]
     rows.append([activity_panel(series)])
     return rows
 
@@ -105,8 +106,8 @@ def view_rows(series: Framed, style: SheetStyle) -> list[list[Image]]:
             turned = [float(angles[place, slots[0]]) for slots in groups]
             title = f"{head_text(series, place)}; {window_text(series, at)}"
             note = f"{len(chosen)} of {len(views)} views; {_turn_text(series)}"
-            rows.append([_titled(title, note)])
-            rows.append([_small(series, place, at, groups, style, captions, turned)])
+            panel, colours = _small(series, place, at, groups, style, captions, turned)
+            rows += [[_titled(title, note, colours)], [panel]]
     rows.append([views_panel(series)])
     return rows
 
@@ -166,20 +167,21 @@ def _rate(series: Framed, place: int, at: int, slots: npt.NDArray[np.intp]) -> f
 def _small(
     series: Framed, place: int, at: int, groups: list[npt.NDArray[np.intp]], style: SheetStyle,
     captions: list[list[str]], turned_deg: list[float] | None = None,
-) -> Image:  # fmt: skip
-    """Return small images of sums of frames; colours mean the same counts a second in all of them."""
+) -> tuple[Image, str]:  # fmt: skip
+    """Return small images of sums of frames, and what their colours mean: the same counts a second in all of them."""
     made = [
         prepared(series, place, series.counts[place, at, slots].sum(axis=0, dtype=np.uint64), style, _FRAME_SIDE)
         for slots in groups
     ]
-    upper = uppers_by_time(made, [live_ps(series, place, slots) / _PS_PER_S for slots in groups], style)
+    live_s = [live_ps(series, place, slots) / _PS_PER_S for slots in groups]
+    upper = uppers_by_time(made, live_s, style)
     letters = [letters_of(series, place, angle) for angle in (turned_deg or [None] * len(groups))]
     shown = [
         one.shown(style, most, _FRAME_SIDE, letters=sides)
         for one, most, sides in zip(made, upper, letters, strict=True)
     ]
     zoom = max(1, round(_FRAME_SIDE / max(made[0].image.shape)))
-    return frames_panel(shown, captions, across=_FRAMES_ACROSS, zoom=zoom)
+    return frames_panel(shown, captions, across=_FRAMES_ACROSS, zoom=zoom), colours_text(made, upper, live_s)
 
 
 def _titled(*lines: str) -> Image:

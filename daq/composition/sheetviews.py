@@ -14,7 +14,7 @@ from daq.composition.pictures import cropped, view_at
 from daq.model.framed import Framed, HeadSeen, ImageKind, Pixels
 from daq.model.geometry import Laterality, View
 from daq.model.orientation import seen
-from daq.storage.drawing import Colours, Shown, fitted
+from daq.storage.drawing import Colours, Shown, fitted, number_text
 
 _SHARE_BELOW = 0.995
 _PS_PER_S = 1e12
@@ -176,6 +176,12 @@ def uppers_by_time(made: Sequence[Prepared], live_s: Sequence[float], style: She
     lasted = [(one, seconds) for one, seconds in zip(made, live_s, strict=True) if seconds > 0]
     most = upper_of([one.image / seconds for one, seconds in lasted], style, [one.masked for one, _ in lasted])
     return [most * seconds if seconds > 0 else 1.0 for seconds in live_s]
+
+
+def colours_text(made: Sequence[Prepared], uppers: Sequence[float], live_s: Sequence[float]) -> str:
+    """Return what the colours of such images mean."""
+    most = next((upper / seconds for upper, seconds in zip(uppers, live_s, strict=True) if seconds > 0), 0.0)
+    return f"colours 0 to {number_text(most)} counts/s per pixel of {made[0].pixels.pixel_mm:.3g} mm" if made else ""
 
 
 def _first_inside(begin_mm: float, pixel_mm: float, count: int, side_mm: float) -> float:
