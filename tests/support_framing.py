@@ -48,7 +48,7 @@ def sweep_step(length_mm: float = 1000.0, speed: float = 20.0, **changes: Any) -
 
 def dynamic(*runs: tuple[int, int], **changes: Any) -> Step:
     """Return a step of so many frames of so many ps each, run after run."""
-    return step("flow", "dynamic", phases=tuple(Phase(*run) for run in runs), **changes)
+    return step(**{"name": "flow", "kind": "dynamic", "phases": tuple(Phase(*run) for run in runs), **changes})
 
 
 @dataclass

@@ -61,6 +61,8 @@ def run_frame(options: argparse.Namespace) -> int:
     windows, phases, gate = _windows(options.window), _phases(options.frames), _gate(options)
     if options.pixels is not None and not 1 <= options.pixels <= _MOST_PIXELS:
         raise UsageError(f"--pixels {options.pixels}: possible are 1 to {_MOST_PIXELS}")
+    if options.out is not None and options.out.exists():
+        _require_empty(options.out)
     with open_listmode(options.directory) as recording:
         made = framed_in(
             recording, step=options.step, windows=windows, frames=phases, gate=gate, most_pixels=options.pixels,
@@ -138,12 +140,14 @@ def _interval(text: str | None) -> tuple[int, int] | None:
     return int(found["low"]) * _PS_PER_MS, int(found["high"]) * _PS_PER_MS
 
 
+def _require_empty(out: Path) -> None:
+    if not out.is_dir() or any(out.iterdir()):
+        raise RefusedError(f"{out} holds something already: nothing is written over")
+
+
 def _make(out: Path) -> None:
-    """Make the folder; raise `RefusedError` for one that holds something."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RefusedError(f"{out} holds something already: nothing is written over")
     except OSError as why:
         raise RefusedError(f"{out}: no folder can be made there: {why.strerror or why}") from None
 

@@ -21,7 +21,8 @@ MOST_CELLS = 1 << 28
 """Pixels of all pictures of a series together: 1 GiB of counts."""
 DEFAULT_VIEWS = 60
 """Projections of a continuous rotation whose protocol does not say how many."""
-_BYTES = 4
+BYTES = 4
+"""Of a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ class SeriesRule:
     shown: tuple[View, ...] = ()
 
     @property
+    def cells(self) -> int:
+        """Return the pixels of all its pictures together."""
+        size = self.pixels.rows * self.pixels.columns
+        return len(self.setup.heads) * max(len(self.windows), 1) * self.slots * size
+
+    @property
     def turned(self) -> bool:
         """Return True where pictures are turned round, so that they are head up."""
         return not head_first(self.setup.orientation)
@@ -121,12 +128,11 @@ def rules_of(setup: Setup, step: Step | None, name: str, *, lasts_ps: int | None
 
 def _checked(rule: SeriesRule) -> SeriesRule:
     pixels, heads, windows = rule.pixels, len(rule.setup.heads), max(len(rule.windows), 1)
-    cells = heads * windows * rule.slots * pixels.rows * pixels.columns
-    if not 0 < cells <= rule.setup.most_cells:
+    if not 0 < rule.cells <= rule.setup.most_cells:
         what = {ImageKind.DYNAMIC: "frames"}.get(rule.kind, "pictures")
         raise RefusedError(
             f"{rule.name}: {rule.slots:,} {what} of {pixels.columns} x {pixels.rows} pixels, {heads} heads, {windows} "
-            f"windows need {cells * _BYTES / 1e9:.2f} GB; at most {rule.setup.most_cells * _BYTES / 1e9:.2f} GB are "
+            f"windows need {rule.cells * BYTES / 1e9:.2f} GB; at most {rule.setup.most_cells * BYTES / 1e9:.2f} GB are "
             f"taken: fewer {what}, or fewer pixels a side"
         )
     return rule

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from daq.errors import RefusedError
 from daq.model.framed import Framed
 from daq.pipeline.binning import Bins, Columns
 from daq.pipeline.seriesframed import framed_of
-from daq.pipeline.seriesrule import SeriesRule, Setup, rules_of
+from daq.pipeline.seriesrule import BYTES, SeriesRule, Setup, rules_of
 from daq.pipeline.seriestable import Horizon, SeriesTable, table_of
 from daq.pipeline.timetable import FIRST_PS
 from daq.pipeline.timetablemarks import StepTold, Told
@@ -136,10 +137,21 @@ class StudyFramer:
             return
         if self._only_present:
             self._series = []
+        self._require_room(rules)
         for rule in rules:
             steps = [step]
             table = table_of(rule, self.told, steps, self._horizon)
             self._series.append(_Series(rule, Bins(rule), steps, table))
+
+    def _require_room(self, rules: Sequence[SeriesRule]) -> None:
+        """Refuse more pixels in all series together than one may have."""
+        held = sum(one.bins.counts.size for one in self._series)
+        cells, most = held + sum(rule.cells for rule in rules), self.setup.most_cells
+        if cells > most:
+            raise RefusedError(
+                f"{rules[0].name}: with the series before it pictures need {cells * BYTES / 1e9:.2f} GB; at most "
+                f"{most * BYTES / 1e9:.2f} GB are taken: make pictures of its steps one by one, or fewer pixels a side"
+            )
 
     def _count(self, series: _Series, rows: Columns, *, is_copy: bool) -> None:
         """Count the rows of which the slot is known, and let the others wait."""

@@ -170,6 +170,17 @@ def test_ten_thousand_large_frames_are_refused_in_words() -> None:
     assert rules_of(setup(many, most_pixels=32), many, "flow")[0].pixels.columns == 32
 
 
+def test_series_that_do_not_fit_together_are_refused_in_words() -> None:
+    steps = [dynamic((40, S), name=name, key=name, image=Image(128, 128, 1.0)) for name in ("flow", "renal")]
+    marks = Marks().step("flow", 0, 40 * S).step("renal", 50 * S, 90 * S)
+    said = setup(*steps, most_cells=60 * 2 * 128 * 128)
+
+    with pytest.raises(
+        RefusedError, match="renal: with the series before it pictures need 0.01 GB; at most"
+    ):
+        framed(said, marks)
+
+
 def test_other_frames_make_other_pictures_of_the_same_rows() -> None:
     rows, marks = rows_of(np.arange(0, 4 * S, 10 * MS)), Marks().step("a step", 0, 4 * S)
     (plain,) = framed(setup(step()), marks, rows)
