@@ -27,6 +27,8 @@ WATER_PER_MM = 0.0096
 BLUR_MM, WANDER_MM = 60.0, 160.0
 """How far beside a head's field a solid may lie whose photons are followed: not scattered, scattered."""
 MOST_PER_BLOCK = 2_000_000
+INJECTION = "injection"
+"""Axis whose place is the seconds since the injection, which is noted by saying that it goes on from 0 at speed 1."""
 SHUTTER = "shutter"
 """Axis that opens, at 1, and closes, at 0, the sources of transmission; open until it is heard of."""
 _HALF_OPEN = 0.5
@@ -66,7 +68,8 @@ class Stage:
 
     def since_s(self, at_ps: float) -> float:
         """Return the time since the injection, by the clock of the patient's body."""
-        return self._set.after_s + self._set.times * at_ps / _SECOND_PS
+        before_s = self._set.after_s / self._set.times + at_ps / _SECOND_PS
+        return self._set.times * self._set.axes.place(INJECTION, self.base_ns + at_ps / 1000, before_s)
 
     def arrivals(
         self, head: int, begin_ps: int, end_ps: int, state: npt.NDArray[np.uint64], rng: np.random.Generator
