@@ -175,9 +175,7 @@ def test_series_that_do_not_fit_together_are_refused_in_words() -> None:
     marks = Marks().step("flow", 0, 40 * S).step("renal", 50 * S, 90 * S)
     said = setup(*steps, most_cells=60 * 2 * 128 * 128)
 
-    with pytest.raises(
-        RefusedError, match="renal: with the series before it pictures need 0.01 GB; at most"
-    ):
+    with pytest.raises(RefusedError, match=r"renal: with the series before it pictures need 0\.01 GB; at most"):
         framed(said, marks)
 
 
