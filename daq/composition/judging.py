@@ -81,7 +81,7 @@ async def _unmet(
     why = await asyncio.to_thread(_lacks_energies, equipment, protocol, collimator)
     if why is not None:
         yield "energy-calibration", why
-    why = _lacks_administration(protocol.requirements.administration, request.administration)
+    why = _lacks_administration(protocol.requirements.administration, request.administration, request.session)
     if why is not None:
         yield "administration", why
 
@@ -112,7 +112,9 @@ def _lacks_energies(equipment: Equipment, protocol: AcquisitionProtocol, collima
     return f"windows are in keV, and {profile.id} sends codes: no calibration of it is valid now"
 
 
-def _lacks_administration(wanted: str, record: dict[str, object] | None) -> str | None:
+def _lacks_administration(wanted: str, record: dict[str, object] | None, session: int = 1) -> str | None:
+    """Return what the record lacks; where recording begins before the injection, that is of the first session."""
+    wanted = "before_start" if wanted == "follows" and session > 1 else wanted
     if wanted == "none":
         return None
     if record is None:

@@ -16,6 +16,7 @@ _UNEQUAL = 0.1
 """Accepted times of angles that differ by more than this from their median make streaks in the reconstruction; a choice
 of scandaq, no clinical number."""
 _MS_PER_MIN = 60_000.0
+_PS_PER_MS = 10**9
 
 
 def beats(series: Framed, planned: Sequence[Planned], most_percent: float | None) -> Iterator[Check]:
@@ -30,7 +31,7 @@ def beats(series: Framed, planned: Sequence[Planned], most_percent: float | None
     yield from _reached(told, of, planned)
     yield from _stretch(told, of)
     if series.kind is ImageKind.GATED_TOMO:
-        yield from _equal(series, of)
+        yield from _equal(series, told, of)
 
 
 def _rejected(told: Beats, of: str, most_percent: float | None) -> Check:
@@ -67,7 +68,8 @@ def _stretch(told: Beats, of: str) -> Iterator[Check]:
         yield Check("long rejection", of, Grade.DOUBTFUL, text, longest_s, _LONG_S, "s")
 
 
-def _equal(series: Framed, of: str) -> Iterator[Check]:
+def _equal(series: Framed, told: Beats, of: str) -> Iterator[Check]:
+    """Compare the accepted times of the views; one beat more or less cannot be avoided."""
     views = np.unique(series.slots.view)
     live = np.array([series.slots.live_ps[series.slots.view == view].sum() for view in views], np.float64)
     without = int((live == 0).sum())
@@ -78,7 +80,8 @@ def _equal(series: Framed, of: str) -> Iterator[Check]:
         return
     middle = float(np.median(live))
     apart = 100 * float(np.abs(live / middle - 1).max())
+    limit = max(100 * _UNEQUAL, 100 * (told.mean_ms or 0.0) * _PS_PER_MS / middle)
     worst = int(views[int(np.abs(live - middle).argmax())]) + 1
     text = f"accepted time of view {worst} differs by {apart:.1f} % from that of the others"
-    grade = Grade.DOUBTFUL if apart > 100 * _UNEQUAL else Grade.GOOD
-    yield Check("time per angle", of, grade, text, apart, 100 * _UNEQUAL, "%")
+    grade = Grade.DOUBTFUL if apart > limit else Grade.GOOD
+    yield Check("time per angle", of, grade, text, apart, limit, "%")

@@ -37,6 +37,12 @@ def test_what_an_administration_must_say_before_the_start(
     assert (said is None) if why is None else (why in str(said))
 
 
+def test_in_a_later_session_the_injection_has_been() -> None:
+    record: dict[str, object] = {"injected_at": "2026-11-22T20:00:00+01:00"}
+    assert judging._lacks_administration("follows", record, 2) is None
+    assert "does not say when" in str(judging._lacks_administration("follows", {"lot": "1"}, 2))
+
+
 def acquisition(storage: Path, text: str | None, monkeypatch: pytest.MonkeyPatch) -> str:
     (storage / "2026-11-22" / "run-1").mkdir(parents=True)
     protocol = None if text is None else {"toml": text, "id": "mine"}
