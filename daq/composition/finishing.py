@@ -94,8 +94,8 @@ def _finish(directory: Path, making: Path, manifest: Manifest, style: SheetStyle
     _attempt(done, "pictures", frame)
     done.series = [one.about for one in series]
     _judge(done, series)
-    _write_series(done, making, series, manifest)
-    _write_pages(done, making, series, manifest, style)
+    _attempt(done, "series", partial(_write_series, done, making, series, manifest))
+    _attempt(done, "pages", partial(_write_pages, done, making, series, manifest, style))
     _write_verdict(done, making, why_none)
     done.files, done.sums_sha256 = write_sums(making)
     put_in_place(making, making.parent)
@@ -103,9 +103,9 @@ def _finish(directory: Path, making: Path, manifest: Manifest, style: SheetStyle
 
 
 def _judge(done: Finished, series: Sequence[Framed]) -> None:
-    from daq.composition.verdicts import verdict_on
-
     def judge() -> None:
+        from daq.composition.verdicts import verdict_on
+
         done.verdict = verdict_on(done.directory, series)
 
     _attempt(done, "verdict", judge)
