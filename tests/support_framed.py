@@ -18,6 +18,12 @@ MS_PS = 10**9
 S_PS = 10**12
 PHOTOPEAK = EnergyWindow(126.45, 154.55, "photopeak")
 SCATTER = EnergyWindow(108.0, 126.0, "scatter")
+TOML = """
+radionuclide = "Tc-99m"
+[[steps]]
+name = "a gated"
+gate.trigger = "ecg"
+"""
 STUDY_KEY = "s-" + "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -130,7 +136,7 @@ def manifest(**given: Any) -> Manifest:
         "acquisition_id": "20260803T090000Z-bone", "state": "sealed", "created_utc": "2026-08-03T09:00:00+00:00",
         "simulated": True, "profile": {"id": "head-xye64"}, "profile_sha256": "0" * 64, "scanner": dict(scanner),
         "source": "udp://127.0.0.1:1", "station": "room 1", "operator": "anna",
-        "protocol": {"id": "bone-spots", "title": "Bone scintigraphy", "toml": 'radionuclide = "Tc-99m"\n'},
+        "protocol": {"id": "bone-spots", "title": "Bone scintigraphy", "toml": TOML},
         "calibrations": {"collimator": "LEHR"}, "software": {"scandaq": "0.7.0"}, "segments": [],
         "time": {"start_utc_ns": 1_785_747_600_250_000_000}, "study": {"key": STUDY_KEY}, **given,
     }  # fmt: skip

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +20,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, NuclearMedicineImageStorage
 
 from daq.errors import StorageFailedError
 from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots
+from daq.storage.dicomcourse import add_course, protocol_of
 from daq.storage.dicomframes import Overflow, add_frames, slot_order
 from daq.storage.dicomkinds import add_kind
-from daq.storage.dicomnm import add_course, add_detectors, add_tracer, add_windows
+from daq.storage.dicomnm import add_detectors, add_tracer, add_windows
 from daq.storage.dicomstudy import (
     Dates,
     StudyPapers,
@@ -147,14 +147,8 @@ def _digest(framed: Framed, overflow: Overflow) -> str:
 
 
 def _nuclide(manifest: Manifest) -> str | None:
-    """Return the radionuclide that the protocol of a recording is for; None where it has no readable protocol."""
-    text = (manifest.protocol or {}).get("toml")
-    if not isinstance(text, str):
-        return None
-    try:
-        named = tomllib.loads(text).get("radionuclide")
-    except tomllib.TOMLDecodeError:
-        return None
+    """Return the radionuclide that the protocol of a recording is for."""
+    named = protocol_of(manifest).get("radionuclide")
     return named if isinstance(named, str) else None
 
 

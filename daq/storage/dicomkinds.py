@@ -69,7 +69,6 @@ def _add_gated(to: Dataset, framed: Framed, order: SlotOrder) -> None:
     beats = framed.beats
     if beats is None:
         refuse("GatedInformationSequence", f"{framed.name}: a gated series without an account of its beats")
-    put(to, "TriggerSourceOrType", "EKG")
     put(to, "BeatRejectionFlag", "Y" if beats.low_ms is not None or beats.high_ms is not None else "N")
     if beats.by_cause:
         put_text(to, "PVCRejection", ", ".join(f"{cause} {count}" for cause, count in sorted(beats.by_cause.items())))
@@ -87,7 +86,7 @@ def _criteria(framed: Framed, beats: Beats, order: SlotOrder) -> Dataset:
     if beats.bin_ms is None:
         refuse("FrameTime", f"{framed.name}: how long a frame of a beat is, is not known")
     item = Dataset()
-    put_decimal(item, "FrameTime", beats.bin_ms)
+    put_decimal(item, "FrameTime", round(beats.bin_ms, 3))
     for keyword, value in (("NominalInterval", beats.mean_ms), ("LowRRValue", beats.low_ms),
                            ("HighRRValue", beats.high_ms)):  # fmt: skip
         if value is not None:
@@ -105,7 +104,7 @@ def _time_slots(framed: Framed, order: SlotOrder) -> list[Dataset]:
     items = []
     for part in range(1, int(parts.max()) + 1):
         item = Dataset()
-        put_decimal(item, "TimeSlotTime", int(live_ps[parts == part].sum()) / MS_PS)
+        put_decimal(item, "TimeSlotTime", round(int(live_ps[parts == part].sum()) / MS_PS, 3))
         items.append(item)
     return items
 

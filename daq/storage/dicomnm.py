@@ -1,12 +1,11 @@
-"""What NM images of all kinds say: energy windows, tracer, detectors, how it ended, corrections, remarks.
+"""What NM images of all kinds say of windows, tracer and detectors: PS3.3 C.8.4.10 and C.8.4.11.
 
-PS3.3 C.8.4.9 to C.8.4.11. Activities are MBq at the time of injection (C.8.4.10.1.7), lengths mm, durations ms.
+Activities are MBq at the time of injection (C.8.4.10.1.7), lengths mm, durations ms.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from pydicom import Dataset
@@ -29,10 +28,6 @@ from daq.storage.manifest import Manifest
 
 _TURNING = (ImageKind.TOMO, ImageKind.GATED_TOMO)
 _COLLIMATORS = {"parallel": "PARA", "pinhole": "PINH"}
-_ENDED = {"time": "TIME", "host": "TIME", "operator": "MANU", "manual": "MANU", "beats": "TRIG"}
-_COUNTERS = ("singles", "events", "prompts", "coincidences")
-_MOST_COMMENT = 10_000
-_ALL_OF_IT = 0.9
 
 
 def add_windows(to: Dataset, windows: tuple[EnergyWindow, ...]) -> None:
@@ -178,66 +173,3 @@ def _collimator(manifest: Manifest) -> tuple[str, str]:
     if not isinstance(about, dict):
         return (mounted, "UNKN") if isinstance(mounted, str) else ("", "UNKN")
     return str(mounted), _COLLIMATORS.get(str(about.get("kind")), "UNKN")
-
-
-def add_course(to: Dataset, framed: Framed, manifest: Manifest, dates: Dates) -> None:
-    """Add when it was acquired, how it ended, what was corrected, and what a reader must know."""
-    begin = dates.at(int(framed.slots.begin_ps.min()))
-    for what in ("Acquisition", "Series", "Content"):
-        put(to, f"{what}Date", None if begin is None else f"{begin:%Y%m%d}")
-        put(to, f"{what}Time", time_of(begin))
-    ended = _termination(framed.ended_by or "")
-    if ended:
-        put(to, "AcquisitionTerminationCondition", ended)
-    corrected = list(_corrections(framed, manifest))
-    if corrected:
-        put(to, "CorrectedImage", corrected)
-    said = ". ".join(sentence.rstrip(".") for sentence in remarks(framed, manifest))
-    if said:
-        put_text(to, "ImageComments", f"{said}."[:_MOST_COMMENT])
-
-
-def _termination(ended_by: str) -> str | None:
-    """Return how it ended in DICOM's terms; None for what has none: a lost source, a full disk."""
-    if ended_by.startswith(_COUNTERS):
-        return "CNTS"
-    return _ENDED.get(ended_by.partition("=")[0])
-
-
-def _corrections(framed: Framed, manifest: Manifest) -> Iterator[str]:
-    heads = (manifest.processing or {}).get("heads") or ()
-    if framed.weighted is not None:
-        yield "UNIF"
-    if any(head.get("energy") for head in heads):
-        yield "NRGY"
-    if any(head.get("shift_x") for head in heads):
-        yield "LIN"
-
-
-def remarks(framed: Framed, manifest: Manifest) -> Iterator[str]:
-    """Yield what DICOM has no attribute for, in sentences."""
-    if manifest.simulated:
-        yield "SIMULATED, not a patient"
-    if not framed.completed:
-        yield f"Not completed: ended by {framed.ended_by or 'what is not known'}"
-    yield from framed.notes
-    outside = int(framed.outside.sum())
-    if outside:
-        yield f"{outside:,} events in the windows lie in no pixel"
-    if framed.strip is not None:
-        few = np.flatnonzero(~framed.strip.exposed(_ALL_OF_IT))
-        if len(few):
-            yield f"{len(few)} of {framed.pixels.rows} rows have less than 90 % of the full exposure: {_rows(framed)}"
-    short = int(np.count_nonzero(framed.slots.live_ps < 0.99 * (framed.slots.end_ps - framed.slots.begin_ps)))
-    if short and framed.kind in (ImageKind.STATIC, ImageKind.DYNAMIC, ImageKind.TOMO):
-        yield f"{short} of {len(framed.slots)} frames counted for less than 99 % of their time: pauses or gaps"
-
-
-def _rows(framed: Framed) -> str:
-    """Return the runs of rows that are not fully exposed, counted from 1 at the top."""
-    strip = framed.strip
-    if strip is None:
-        return ""
-    low = ~strip.exposed(_ALL_OF_IT)[::-1]
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], low.astype(np.int8), [0]))))
-    return ", ".join(f"{first + 1} to {last}" for first, last in zip(edges[::2], edges[1::2], strict=True))

@@ -289,6 +289,40 @@ def test_how_it_ended_is_said_in_dicoms_terms(ended_by: str, said: str | None) -
     assert read.get("AcquisitionTerminationCondition") == said
 
 
+def with_protocol(step: str) -> Any:
+    """Return a manifest whose protocol has a step of the series' name."""
+    return manifest(protocol={"id": "p", "title": "P", "toml": f'[[steps]]\nname = "a static"\n{step}\n'})
+
+
+@pytest.mark.parametrize(("step", "zero_ps", "said"), [
+    ("", None, "AUTO"), ('start = "manual"', None, "MANU"), ('frame_zero.by = "count_rate"', 5, "DENS"),
+    ('frame_zero.by = "gate"', 5, "TRIG"), ('start = "manual"\nframe_zero.by = "gate"', None, "MANU"),
+])  # fmt: skip
+def test_what_it_began_by_is_said_as_the_protocol_has_it(step: str, zero_ps: int | None, said: str) -> None:
+    read = dicom_of(support_framed.static(frame_zero_ps=zero_ps), with_protocol(step))
+
+    assert read.AcquisitionStartCondition == said
+
+
+def test_what_it_began_by_is_not_said_without_a_protocol() -> None:
+    assert "AcquisitionStartCondition" not in dicom_of(support_framed.static(), manifest(protocol=None))
+    assert "AcquisitionStartCondition" not in dicom_of(support_framed.static(), manifest(protocol={"toml": "[["}))
+
+
+def test_the_count_that_ended_it_is_said() -> None:
+    read = dicom_of(support_framed.static(ended_by="singles[photopeak]@0+1=200000"), manifest())
+
+    assert (read.AcquisitionTerminationCondition, read.AcquisitionTerminationConditionData) == ("CNTS", 200_000)
+
+
+@pytest.mark.parametrize(("trigger", "said"), [("ecg", "EKG"), ("respiration", "RESP")])
+def test_the_trigger_of_a_gated_series_is_that_of_the_protocol(trigger: str, said: str) -> None:
+    series = support_framed.gated(name="a static")
+
+    assert dicom_of(series, with_protocol(f'gate.trigger = "{trigger}"')).TriggerSourceOrType == said
+    assert "TriggerSourceOrType" not in dicom_of(series, manifest())
+
+
 def test_what_was_corrected_is_said() -> None:
     heads = [{"head": 0, "energy": {"x": 1}, "shift_x": {"x": 1}}]
     weighted = support_framed.static().counts.astype(np.uint64) * 65_536 * 2

@@ -53,6 +53,15 @@ def test_the_same_recording_gives_the_same_objects(tmp_path: Path) -> None:
     assert one == two
 
 
+def test_without_a_map_every_event_counts_one(tmp_path: Path) -> None:
+    directory = recording(tmp_path)
+
+    done = call("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out", "--uniformity")
+
+    assert done.code == 0, done.err
+    assert pydicom.dcmread(tmp_path / "out" / "01-spots.dcm").pixel_array.sum() == ROWS
+
+
 def test_too_many_counts_for_a_pixel_are_refused_by_name_and_nothing_is_left(tmp_path: Path) -> None:
     directory = recording(tmp_path, heaped=300_000)
     options = ("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out")
