@@ -89,7 +89,9 @@ def _sinograms(series: Framed, taken: Projections, style: SheetStyle) -> list[Im
     for place, head in enumerate(series.heads):
         mine = taken.counts[taken.head == place]
         at_mm = series.pixels.y0_mm + (row + 0.5) * series.pixels.pixel_mm
-        sinogram, along = _thinned(mine[:, row]), _thinned(mine.sum(axis=2)).T
+        by = max(1, round(mine.shape[2] / len(mine)))  # each view so often that the picture is about square
+        sinogram, along = (_thinned(np.repeat(each, by, axis=0)) for each in (mine[:, row], mine.sum(axis=2)))
+        along = along.T
         name = f"head {head.number}"
         for image, words in (
             (sinogram, [f"{name}: sinogram at {at_mm:.0f} mm", "across: detector; up: views in order"]),
@@ -112,9 +114,8 @@ def _motion_panel(series: Framed, check: MotionCheck) -> Image:
         curves.append(Curve(f"head {head.number}: along the patient", at, check.up_mm[mine], dotted=True))
         curves.append(Curve("across, off a sine", at, check.across_off_mm[mine], dotted=True))
     lines = [
-        "middle of the counts, mm from the mean of a head's views: a patient who moves makes a step",
-        f"at most {check.largest_up_mm:.1f} mm along, {check.largest_across_mm:.1f} mm across; "
-        f"counting alone gives {check.noise_mm:.2f} mm",
+        "middle of the counts, mm from the mean of a head's views: where tissue absorbs it follows the angle;",
+        f"a patient who moves makes a step in all heads at once; counting alone gives {check.noise_mm:.2f} mm",
         _drift_text(series),
     ]
     return plot_panel(Plot(curves, "view", "mm", lines, from_zero=False, wide=620))
@@ -132,24 +133,32 @@ def _drift_text(series: Framed) -> str:
 
 
 def slice_panels(volume: Volume, style: SheetStyle) -> list[Image]:
-    """Return transverse slices from the head down, as seen from the feet, and a coronal and a sagittal one."""
+    """Return transverse slices from the head down, as seen from the feet, two through the middle, and all at once."""
     values = np.maximum(volume.values, 0.0)
     upper = float(np.quantile(values, _TOP_SHARE)) or float(values.max()) or 1.0
     total = values.sum(axis=(1, 2))
     busy = np.flatnonzero(total >= 0.1 * total.max()) if total.max() > 0 else np.arange(len(total))
     rows = np.unique(np.linspace(busy[-1], busy[0], min(_SLICES, len(busy))).astype(int))[::-1]
-    hot = np.unravel_index(int(values.argmax()), values.shape)
     panels = []
     for row in rows.tolist():
-        place_mm = volume.place_mm((row, 0, 0))[2]
-        words = [f"transverse, {place_mm:.0f} mm up"]
+        words = [f"transverse, {volume.place_mm((row, 0, 0))[2]:.0f} mm up"]
         panels.append(_slice(values[row, ::-1], volume, ("R", "L", "A", "P"), words, upper, style))
-    left_mm, back_mm, _ = volume.place_mm((int(hot[0]), int(hot[1]), int(hot[2])))
-    coronal = [f"coronal, {abs(back_mm):.0f} mm to the {'back' if back_mm > 0 else 'front'}"]
-    sagittal = [f"sagittal, {abs(left_mm):.0f} mm to the {'left' if left_mm > 0 else 'right'}"]
-    panels.append(_slice(values[:, hot[1]], volume, ("R", "L", "H", "F"), coronal, upper, style))
-    panels.append(_slice(values[:, :, hot[2]], volume, ("A", "P", "H", "F"), sagittal, upper, style))
+    back, left = (_middle(values.sum(axis=axes)) for axes in ((0, 2), (0, 1)))
+    left_mm, back_mm, _ = volume.place_mm((0, back, left))
+    coronal = f"coronal, {abs(back_mm):.0f} mm to the {'back' if back_mm > 0 else 'front'}"
+    sagittal = f"sagittal, {abs(left_mm):.0f} mm to the {'left' if left_mm > 0 else 'right'}"
+    front, side = ("R", "L", "H", "F"), ("A", "P", "H", "F")
+    panels.append(_slice(values[:, back], volume, front, [coronal], upper, style))
+    panels.append(_slice(values[:, :, left], volume, side, [sagittal], upper, style))
+    panels.append(_slice(values.max(axis=1), volume, front, ["the highest of each line, from the front"], upper, style))
+    panels.append(_slice(values.max(axis=2), volume, side, ["the highest of each line, from the left"], upper, style))
     return panels
+
+
+def _middle(counts: npt.NDArray[np.float64]) -> int:
+    """Return the place of the middle of values [n] along an axis, its centre where there are none."""
+    total = float(counts.sum())
+    return round(float(counts @ np.arange(len(counts))) / total) if total > 0 else len(counts) // 2
 
 
 def _slice(
@@ -158,7 +167,7 @@ def _slice(
 ) -> Image:  # fmt: skip
     return image_panel(
         Shown(
-            image, volume.voxel_mm, words, letters, upper=upper, unit="arbitrary", colours=style.colours, side=_SIDE,
+            image, volume.voxel_mm, words, letters, upper=upper, unit="a.u.", colours=style.colours, side=_SIDE,
             log=style.log,
         )
     )  # fmt: skip
