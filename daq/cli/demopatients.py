@@ -20,10 +20,13 @@ class Patient:
     after_s: float | None = None
     """How long ago it was injected; None: as the body is usually looked at."""
     more: tuple[str, ...] = ()
+    bolus: bool = False
+    """It is injected when the first step begins."""
 
     def options(self, times: int) -> tuple[str, ...]:
         """Return the options of the simulator; so many times as fast, with as many times the activity."""
-        ago = "" if self.after_s is None else f",after_s={self.after_s:g}"
+        after_s = -_HOUR_S * times if self.bolus else self.after_s
+        ago = "" if after_s is None else f",after_s={after_s:g}"
         return (
             "--collimator", "LEHR", "--body", f"{self.body},mbq={self.mbq * times:g}{ago}", "--times", str(times),
             *self.more,
@@ -39,6 +42,7 @@ _PATIENTS = {
     "bone": _SKELETON,
     "demo": Patient("skeleton", 2400.0, 3 * _HOUR_S),
     "demo-whole-body": _SKELETON,
+    "demo-dynamic": Patient("skeleton", 600.0, bolus=True),
     "bone-spots": _LYING,
     "bone-spect": _LYING,
     "planar": _LYING,
@@ -52,7 +56,7 @@ _PATIENTS = {
     "myocardial": Patient("myocardium", 800.0, more=_HEART),
     "lympho": Patient("sentinel-node", 40.0),
     "sentinel": Patient("sentinel-node", 40.0),
-    "renal": Patient("renal", 150.0, -25.0),
+    "renal": Patient("renal", 150.0, bolus=True),
     "thyroid": Patient("thyroid", 80.0),
     "breast": Patient("breast", 740.0),
     "daily-flood": Patient("flood", 100.0),

@@ -7,12 +7,15 @@ import json
 import re
 import shutil
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
@@ -66,7 +69,8 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
         protocol = load_protocol(_protocol_file(folder, name, times)).protocol
         times = protocol.file.time_lapse or 1
         scanner = _scanner_file(folder, times)
-        seen = patient_of(protocol).options(times)
+        patient = patient_of(protocol)
+        seen = patient.options(times)
         with (
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
@@ -77,9 +81,20 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
             LocalClient(served.socket) as client,
         ):  # fmt: skip
             person = Technologist(client, say, reason=_REASON)
+            if patient.bolus:
+                person.inject = partial(_injected, str(ready["endpoints"]["motion"]))
             status = person.acquire(_asked(protocol, person), within_s=_within_s(protocol))
             _await_pictures(Path(status["directory"]), say)
             return status
+
+
+def _injected(motion: str) -> None:
+    """Tell the simulator that its patient is injected now."""
+    from daq.transports.datagram import send_datagram
+
+    place = urlsplit(motion)
+    said = {"axis": "injection", "monotonic_ns": time.monotonic_ns(), "position": 0.0, "target": 1e9, "speed": 1.0}
+    send_datagram(str(place.hostname), int(place.port or 0), json.dumps(said).encode())
 
 
 def _asked(protocol: AcquisitionProtocol, person: Any) -> dict[str, Any]:
@@ -172,8 +187,6 @@ def _devices(folder: Path, motion: str) -> str:
 
 def _await_pictures(directory: Path, say: Any) -> None:
     """Return when the daemon has made the pictures of the study; say so where it takes too long."""
-    import time
-
     until_s = time.monotonic() + _FINISH_S
     while not (directory / "images" / "verdict.json").exists():
         if time.monotonic() > until_s:

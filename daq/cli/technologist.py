@@ -24,6 +24,8 @@ class Technologist:
         self._told = ""
         self.injected = True
         """Set to False where the injection is to be noted at the first start."""
+        self.inject: Callable[[], None] | None = None
+        """Injects the simulated patient, at the first start."""
 
     def status(self) -> dict[str, Any]:
         """Return what the station says of itself."""
@@ -58,7 +60,9 @@ class Technologist:
                 doing(status)
 
     def _let_it_move(self, status: Mapping[str, Any]) -> None:
-        """Hold the enable in the room until the axes stand where they should."""
+        """Hold the enable in the room until the axes stand where they should; a latched one is let go first."""
+        if status["motion"]["enable"] == "latched" and "enable held" in str(status.get("detail")):
+            self._press("release")
         if not status["motion"]["moving"] and status["motion"]["enable"] in ("off", "spent"):
             self._press("hold", _HOLD_S)
 
@@ -69,6 +73,9 @@ class Technologist:
             self._client.ask("injected-now", {"reason": self._reason}, within_s=ASK_S)
             self.injected = True
         self._client.ask("start", {"reason": self._reason}, within_s=ASK_S)
+        if self.inject is not None:
+            self.inject()
+            self.inject = None
 
     def _resume(self, status: Mapping[str, Any]) -> None:
         del status
