@@ -23,6 +23,8 @@ MOST_IN_PIXEL = 65_535
 """Bits Allocated of a NM image is 16 at most (PS3.3 C.8.4.7)."""
 _WEIGHT = 65_536
 _MOST_PIXEL_BYTES = 2**32 - 2
+MOST_FRAMES = 32_767
+"""A vector of 16-bit numbers is at most 65,534 bytes long (PS3.5, 7.1.2)."""
 
 Overflow = Literal["refuse", "divide"]
 Frames = npt.NDArray[np.uint16]
@@ -73,6 +75,8 @@ def slot_order(framed: Framed) -> SlotOrder:
 def _require_room(framed: Framed) -> None:
     heads, windows, slots, rows, columns = framed.counts.shape
     frames = heads * windows * slots
+    if frames > MOST_FRAMES:
+        refuse("DetectorVector", f"{frames:,} frames of heads, windows and times; one object holds {MOST_FRAMES:,}")
     if frames * rows * columns * 2 > _MOST_PIXEL_BYTES:
         refuse("PixelData", f"{frames:,} frames of {columns} x {rows} pixels; at most {_MOST_PIXEL_BYTES:,} bytes fit")
 

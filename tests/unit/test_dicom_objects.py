@@ -419,6 +419,20 @@ def test_too_many_pixels_for_one_object_are_refused_before_any_memory_is_taken()
     assert "Pixel Data (7FE0,0010): 4,000 frames of 1024 x 1024 pixels" in refused(series)
 
 
+@pytest.mark.parametrize(("frames", "fits"), [(16_383, True), (16_384, False)])
+def test_ten_thousand_frames_fit_and_more_than_vectors_hold_are_refused(frames: int, fits: bool) -> None:
+    of = support_framed.slots(frames, time_slice=np.arange(frames))
+    counts = np.ones((2, 1, frames, 2, 2), np.uint32)
+    series = support_framed.framed(
+        support_framed.ImageKind.DYNAMIC, of, pixels=Pixels(0.0, 0.0, 1.0, 2, 2), counts=counts
+    )
+
+    if fits:
+        assert len(written(series).DetectorVector) == 2 * frames
+    else:
+        assert "Detector Vector (0054,0020): 32,768 frames" in refused(series)
+
+
 def test_a_study_that_is_none_is_a_broken_manifest() -> None:
     with pytest.raises(FormatError, match="manifest's study"):
         dicom_of(support_framed.static(), manifest(study={"key": "x"}))
