@@ -41,6 +41,8 @@ _LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
 _PATIENTS = {
     "bone": _SKELETON,
     "demo": Patient("skeleton", 2400.0, 3 * _HOUR_S),
+    "demo-planar-static": _LYING,
+    "demo-two-steps": _LYING,
     "demo-whole-body": _SKELETON,
     "demo-dynamic": Patient("skeleton", 600.0, bolus=True),
     "bone-spots": _LYING,
