@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ from daq.pipeline.framing import uniformity_of
 from daq.pipeline.framingrules import frame_of
 from daq.pipeline.seriesrule import HeadFacts, Setup
 from daq.pipeline.studyframer import StudyFramer
+from daq.pipeline.timetable import FIRST_PS, LAST_PS
 from daq.pipeline.timetablemarks import KINDS
 from daq.storage.pictures import PIXELS
 from daq.storage.recordedlayout import recorded_layout
@@ -32,6 +33,7 @@ from daq.storage.recordedprocessing import recorded_processing
 from daq.storage.steps import steps_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from daq.model.layout import Layout
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 _NEEDED = ("time_ps", "x_mm", "y_mm")
 _MARKS = ("kind", "time_ps", "source", "value", "value2", "text")
 _HEADS = 8
+_HARDLY_PS, _BY_CHANCE = 10**11, 30
+"""Without events for longer than a tenth of a second and 30 times the mean interval: not by chance (e^-30)."""
+_PS_PER_S = 1e12
 
 
 def framed_in(
@@ -73,9 +78,11 @@ def framed_in(
     framer.settle(complete=True)
     chosen = recorded[step - 1] if step is not None else None
     anew = None if windows is None else WindowSet(setup.windows)
+    seen = _Seen()
     for singles in _parts(recording, chosen, anew):
         framer.add(singles)
-    return [_told_by(one, recorded) for one in framer.framed()]
+        seen.note(singles["time_ps"])
+    return [_told_by(one, recorded, seen) for one in framer.framed()]
 
 
 def setup_of(
@@ -199,7 +206,35 @@ def _parts(
         yield rows
 
 
-def _told_by(framed: Framed, recorded: Sequence[RecordedStep]) -> Framed:
+@dataclass(slots=True)
+class _Seen:
+    """When the first and the last event came, and how many did."""
+
+    first_ps: int = LAST_PS
+    last_ps: int = FIRST_PS
+    rows: int = 0
+
+    def note(self, times_ps: npt.NDArray[np.int64]) -> None:
+        if len(times_ps):
+            self.first_ps = min(self.first_ps, int(times_ps.min()))
+            self.last_ps = max(self.last_ps, int(times_ps.max()))
+            self.rows += len(times_ps)
+
+    def sentences(self, steps: Sequence[RecordedStep]) -> list[str]:
+        """Return for how long at an end of the recording nothing came, where that is no chance."""
+        if not self.rows:
+            return ["no event came"]
+        least_ps = max(_HARDLY_PS, _BY_CHANCE * (self.last_ps - self.first_ps) // self.rows)
+        begin_ps, end_ps = steps[0].begin_ps, steps[-1].end_ps
+        found = []
+        if self.first_ps - begin_ps > least_ps:
+            found.append(f"no event came in the first {(self.first_ps - begin_ps) / _PS_PER_S:.2f} s")
+        if end_ps is not None and end_ps - self.last_ps > least_ps:
+            found.append(f"no event came in the last {(end_ps - self.last_ps) / _PS_PER_S:.2f} s")
+        return found
+
+
+def _told_by(framed: Framed, recorded: Sequence[RecordedStep], seen: _Seen) -> Framed:
     """Return a series with what the manifest says of its steps: how they ended, how long heads could take events."""
     steps = [recorded[number - 1] for number in framed.steps if number <= len(recorded)]
     if not steps:
@@ -209,7 +244,8 @@ def _told_by(framed: Framed, recorded: Sequence[RecordedStep]) -> Framed:
         replace(head, live_share=_live(head.number, steps) / active if active > 0 else 1.0) for head in framed.heads
     )
     whole = framed.completed and all(step.completed for step in steps)
-    return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by)
+    notes = (*framed.notes, *seen.sentences(steps))
+    return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by, notes=notes)
 
 
 def _live(head: int, steps: Sequence[RecordedStep]) -> float:

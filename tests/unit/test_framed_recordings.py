@@ -118,6 +118,17 @@ def test_the_stops_of_a_protocol_are_views_with_their_angles(tmp_path: Path) -> 
     assert np.array_equal(made(folder, step=3)[0].counts[:, :, 0], turned.counts[:, :, 1])
 
 
+def test_a_step_that_goes_on_after_the_last_event_says_so(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", toml=None)
+    manifest = load_manifest(folder)
+    assert manifest.steps is not None
+    late = manifest.steps[-1].model_copy(update={"end_ps": 5000 * MS})
+    manifest.steps = [*manifest.steps[:-1], late]
+    (folder / MANIFEST).write_bytes(dump_manifest(manifest))
+
+    assert [one.notes for one in made(folder)] == [(), (), (), ("no event came in the last 1.00 s",)]
+
+
 def test_how_the_patient_lies_is_that_of_the_study(tmp_path: Path) -> None:
     study = StudyReference.new(bytes(16), patient_orientation=PatientOrientation.FFP)
     feet = made(recorded(tmp_path / "feet", study=study.model_dump(mode="json")))[1]
