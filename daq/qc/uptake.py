@@ -173,7 +173,7 @@ def ejection_fraction(
     `counts`, `live_s` [slots] are of the region of the ventricle; each slot counts by its own live time.
     `background_per_s` is the rate of the background in as many pixels. The highest and the lowest of noisy slots lie
     too far apart; so the curve is first described by its mean and `harmonics` of the cycle (0: not described).
-    Raise `UsageError` for fewer than eight slots, `LimitError` where diastole does not stand above background.
+    Raise `UsageError` for fewer than eight slots, `LimitError` where one of both does not stand above background.
     """
     curve, live = np.asarray(counts, np.float64), np.asarray(live_s, np.float64)
     if curve.shape != live.shape or curve.ndim != 1 or len(curve) < FEWEST_SLOTS or not (live > 0).all():
@@ -183,6 +183,10 @@ def ejection_fraction(
     diastole, systole = int(np.argmax(smooth)), int(np.argmin(smooth))
     high = Value(float(smooth[diastole]), math.sqrt(float(variance[diastole]) * share))
     low = Value(float(smooth[systole]), math.sqrt(float(variance[systole]) * share))
+    if low.value < 0 < high.value:
+        raise LimitError(
+            f"end-systole is {-low.value:.3g} per second below the background: is that a region without the heart?"
+        )
     kept = low.over(high, "end-diastole less background")
     return Ejection(Value(1 - kept.value, kept.error), diastole, systole, "harmonics" if harmonics else "slots")
 

@@ -135,6 +135,13 @@ def test_harmonics_take_the_bias_out_of_noisy_slots_and_errors_are_those_of_repe
     assert np.mean([each.error for each in smooth]) == pytest.approx(np.std([each.value for each in smooth]), rel=0.25)
 
 
+def test_a_background_above_the_ventricle_is_refused() -> None:
+    with pytest.raises(LimitError, match="end-systole is 300 per second below the background"):
+        ejection_fraction(volumes(16, 0.5) * 1000, np.ones(16), 800.0)
+    with pytest.raises(LimitError, match="end-diastole less background"):
+        ejection_fraction(volumes(16, 0.5) * 1000, np.ones(16), 1500.0)
+
+
 def test_too_few_slots_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 8"):
         ejection_fraction(np.ones(7), np.ones(7))
