@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,31 @@ def datagrams(until_ms: int = 4000) -> list[bytes]:
     return made
 
 
-def recorded(folder: Path, *, toml: str | None = camera(TURN, kind="spect"), **about: Any) -> Path:
-    """Return a recording of a step without a name and three stops of a second, at 0, 120 and 240 degrees."""
+def words_recorded(folder: Path, processing: Processing) -> None:
+    """Record a step without a name and three stops of a second, at 0, 120 and 240 degrees."""
     words = datagrams()
     actions: dict[int, list[Any]] = {}
     for number in range(1, 4):
         place = AxisPlace("gantry", number * 1000 * MS, 120.0 * (number - 1), False)  # told as the step begins
         actions[number * 200] = [("positions", [place]), ("named step", (f"stop {number}/3", "time=900ms"))]
-    processing = about.pop("processing", Processing(windows=WINDOWS))
     script = Script(
         words, list(range(0, 1000 * len(words), 1000)), profile=XYE, actions=actions, processing=processing,
         cuts=frozenset(range(0, len(words), 7)), stop="time=900ms",
     )  # fmt: skip
     record(folder, script)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recording without protocol and scanner, which is copied."""
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    words_recorded(folder, Processing(windows=WINDOWS))
+    return folder
+
+
+def recorded(plain: Path, folder: Path, *, toml: str | None = camera(TURN, kind="spect"), **about: Any) -> Path:
+    """Return the recording with a scanner, a protocol and what else the manifest is to say."""
+    shutil.copytree(plain, folder)
     manifest = load_manifest(folder)
     manifest.scanner = SCANNER
     manifest.protocol = None if toml is None else {"id": "mine", "toml": toml}
@@ -89,8 +102,8 @@ def made(folder: Path, **asked: Any) -> list[Framed]:
         return framed_in(recording, **asked)
 
 
-def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run", toml=None)
+def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run", toml=None)
     found = made(folder)
 
     assert [(one.kind, one.name, one.steps) for one in found] == [
@@ -98,14 +111,14 @@ def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(tm
     ]
     for number, one in enumerate(found, start=1):
         with open_listmode(folder) as recording:
-            plain = pictures_in(recording, step=number).pictures
-        assert (one.counts.sum(axis=(2, 3, 4)) + one.outside).tolist() == plain.inside.tolist()
+            still = pictures_in(recording, step=number).pictures
+        assert (one.counts.sum(axis=(2, 3, 4)) + one.outside).tolist() == still.inside.tolist()
         assert int(one.counts.sum()) > 500
         assert int(one.slots.live_ps[0]) == 900 * MS + 1
 
 
-def test_the_stops_of_a_protocol_are_views_with_their_angles(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run")
+def test_the_stops_of_a_protocol_are_views_with_their_angles(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run")
     _, turned = made(folder)
 
     assert (turned.kind, turned.name, turned.steps) == (ImageKind.TOMO, "stop", (2, 3, 4))
@@ -118,8 +131,8 @@ def test_the_stops_of_a_protocol_are_views_with_their_angles(tmp_path: Path) -> 
     assert np.array_equal(made(folder, step=3)[0].counts[:, :, 0], turned.counts[:, :, 1])
 
 
-def test_a_step_that_goes_on_after_the_last_event_says_so(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run", toml=None)
+def test_a_step_that_goes_on_after_the_last_event_says_so(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run", toml=None)
     manifest = load_manifest(folder)
     assert manifest.steps is not None
     late = manifest.steps[-1].model_copy(update={"end_ps": 5000 * MS})
@@ -129,35 +142,36 @@ def test_a_step_that_goes_on_after_the_last_event_says_so(tmp_path: Path) -> Non
     assert [one.notes for one in made(folder)] == [(), (), (), ("no event came in the last 1.00 s",)]
 
 
-def test_how_the_patient_lies_is_that_of_the_study(tmp_path: Path) -> None:
+def test_how_the_patient_lies_is_that_of_the_study(plain: Path, tmp_path: Path) -> None:
     study = StudyReference.new(bytes(16), patient_orientation=PatientOrientation.FFP)
-    feet = made(recorded(tmp_path / "feet", study=study.model_dump(mode="json")))[1]
-    head = made(recorded(tmp_path / "head"))[1]
+    feet = made(recorded(plain, tmp_path / "feet", study=study.model_dump(mode="json")))[1]
+    head = made(recorded(plain, tmp_path / "head"))[1]
 
     assert (feet.orientation, feet.rotation, str(feet.heads[0].view)) == (PatientOrientation.FFP, "CW", "POST")
     assert np.array_equal(feet.counts[..., ::-1, ::-1], head.counts)
 
 
-def test_other_windows_are_made_of_what_was_recorded_and_of_nothing_else(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run")
+def test_other_windows_are_made_of_what_was_recorded_and_of_nothing_else(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run")
     halves = [EnergyWindow(126.0, 140.0, "low half"), EnergyWindow(140.0, 154.0, "high half")]
     (narrow,) = made(folder, step=1, windows=halves)
-    (plain,) = made(folder, step=1)
+    (whole,) = made(folder, step=1)
 
     assert [window.name for window in narrow.windows] == ["low half", "high half"]
-    assert np.array_equal(narrow.counts.sum(axis=1), plain.counts[:, 0])
+    assert np.array_equal(narrow.counts.sum(axis=1), whole.counts[:, 0])
     with pytest.raises(RefusedError, match=r"500-600 keV: the recording holds 0-511\.75 keV; events outside"):
         made(folder, windows=[EnergyWindow(500.0, 600.0, "high")])
-    only = recorded(tmp_path / "only", processing=Processing(windows=WINDOWS, singles="windowed"))
+    only = tmp_path / "only"
+    words_recorded(only, Processing(windows=WINDOWS, singles="windowed"))
     with pytest.raises(RefusedError, match=r"the recording holds 100-154 keV"):
         made(only, windows=[EnergyWindow(100.0, 160.0, "wide")])
     ranged = camera(TURN, kind="spect", top='[recorded]\nlower = "110 keV"\nupper = "160 keV"\n')
     with pytest.raises(RefusedError, match=r"the recording holds 110-160 keV"):
-        made(recorded(tmp_path / "ranged", toml=ranged), windows=[EnergyWindow(100.0, 154.0, "wide")])
+        made(recorded(plain, tmp_path / "ranged", toml=ranged), windows=[EnergyWindow(100.0, 154.0, "wide")])
 
 
-def test_frames_and_beats_are_made_afterwards_of_what_stands_still(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run")
+def test_frames_and_beats_are_made_afterwards_of_what_stands_still(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run")
     (frames,) = made(folder, step=1, frames=[Phase(4, 100 * MS), Phase(1, 500 * MS)])
     (beats,) = made(folder, step=1, gate=gate(bins=5, learn=2))
 
@@ -169,11 +183,11 @@ def test_frames_and_beats_are_made_afterwards_of_what_stands_still(tmp_path: Pat
         made(folder, frames=[Phase(4, 100 * MS)])
 
 
-def test_what_cannot_be_framed_is_said_in_words(tmp_path: Path) -> None:
-    folder = recorded(tmp_path / "run")
+def test_what_cannot_be_framed_is_said_in_words(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run")
     with pytest.raises(MissingError, match="step 9: the recording has 4"):
         made(folder, step=9)
-    broken = recorded(tmp_path / "broken", toml="id = ")
+    broken = recorded(plain, tmp_path / "broken", toml="id = ")
     with pytest.raises(FormatError, match="the protocol in its manifest cannot be read"):
         made(broken)
     with pytest.raises(MismatchError, match="its singles have no positions"):
@@ -191,8 +205,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, out, err
 
 
-def test_the_command_writes_files_and_says_what_is_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, out = recorded(tmp_path / "run"), tmp_path / "out"
+def test_the_command_writes_files_and_says_what_is_in_them(
+    plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = recorded(plain, tmp_path / "run"), tmp_path / "out"
     code, text, _ = run(capsys, folder, "--out", out, "--gate", "ecg", "--bins", 5, "--tolerance", 20, "--json")
     again, _, err = run(capsys, folder, "--out", out)
 
@@ -226,8 +242,10 @@ def test_options_that_make_no_sense_are_refused(
     assert (code, why in err) == (2, True), err
 
 
-def test_people_are_told_of_beats_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, text, _ = run(capsys, recorded(tmp_path / "run"), "--step", 1, "--gate", "ecg", "--interval", "100-200 ms")
+def test_people_are_told_of_beats_in_a_line(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = run(
+        capsys, recorded(plain, tmp_path / "run"), "--step", 1, "--gate", "ecg", "--interval", "100-200 ms"
+    )
 
     assert "4 triggers, 0 beats taken, 3 rejected (3 long)" in text
     assert "no beat was taken: nothing is gated" in text
