@@ -22,6 +22,7 @@ from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.outcome import sealed_status
 from daq.services.acquisition.run import Around, Run
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
@@ -34,7 +35,6 @@ from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
 from daq.state.acquisition import IDLE
-from daq.storage.manifest import MANIFEST
 from daq.transports.sdnotify import Notify
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Daemon:
         self._announce_equipment()
         stack.push_async_callback(self._close)
         await take_over(self.planner, self.station, self.machine, self.audit)
-        self._finish_left_behind()
+        await self._finish_left_behind()
         api = self._add_services()
         running = asyncio.create_task(self.supervisor.run(), name="services")
         try:
@@ -147,21 +147,21 @@ class Daemon:
 
     async def _run_hashed(self, run: Run) -> None:
         await self.planner.hashed(run)
-        self._finish(run.directory, run.protocol.modality)
+        await self._finish(run.directory, run.protocol.modality)
 
-    def _finish(self, directory: Path, modality: str) -> None:
-        """Have pictures and a verdict made of what a camera or a probe recorded."""
-        if self._site.finish and modality != "pet" and directory.is_dir():
+    async def _finish(self, directory: Path, modality: str) -> None:
+        """Have pictures and a verdict made of what a camera or a probe recorded, and the readout sealed."""
+        if not self._site.finish or modality == "pet":
+            return
+        if await asyncio.to_thread(sealed_status, directory) is not None and not is_finished(directory):
             self.finishing.put(directory)
 
-    def _finish_left_behind(self) -> None:
+    async def _finish_left_behind(self) -> None:
         """Do so with the last acquisition where it ended before its daemon did."""
         entry = self.journal.entry
         if self.machine.state in IDLE and entry.directory and entry.protocol:
             modality = str(tomllib.loads(entry.protocol).get("modality"))
-            directory = Path(entry.directory)
-            if (directory / MANIFEST).exists() and not is_finished(directory):
-                self._finish(directory, modality)
+            await self._finish(Path(entry.directory), modality)
 
     def _parts(self) -> Parts:
         return Parts(
