@@ -117,11 +117,11 @@ def count(readout: Any) -> int:
 
 
 @contextlib.contextmanager
-def sender() -> Iterator[str]:
+def sender(*, rate: float = RATE, seconds: float = SECONDS) -> Iterator[str]:
     """Start the simulator, yield its address once it listens, and end it."""
     command = [
-        sys.executable, "-m", "simulators", "poisson", "--profile", PROFILE, "--rate", str(RATE), "--sources", "2",
-        "--seconds", str(SECONDS), "--mix", "single=1", "--once",
+        sys.executable, "-m", "simulators", "poisson", "--profile", PROFILE, "--rate", str(rate), "--sources", "2",
+        "--seconds", str(seconds), "--mix", "single=1", "--once",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

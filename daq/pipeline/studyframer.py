@@ -18,7 +18,7 @@ from daq.pipeline.binning import Bins, Columns
 from daq.pipeline.seriesframed import framed_of
 from daq.pipeline.seriesrule import BYTES, SeriesRule, Setup, rules_of
 from daq.pipeline.seriestable import Horizon, SeriesTable, table_of
-from daq.pipeline.timetable import FIRST_PS
+from daq.pipeline.timetable import FIRST_PS, LAST_PS
 from daq.pipeline.timetablemarks import StepTold, Told
 
 MOST_WAITING = 1 << 23
@@ -61,6 +61,11 @@ class StudyFramer:
         return sum(series.skipped for series in self._series)
 
     @property
+    def settled_ps(self) -> int:
+        """Return the time before which no row waits: it is known where it belongs."""
+        return min((series.table.settled_ps for series in self._series), default=LAST_PS)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the series so far."""
         return tuple(series.rule.name for series in self._series)
@@ -98,6 +103,11 @@ class StudyFramer:
         for series in self._series:
             if first < series.steps[-1].span[1] and last >= series.steps[0].begin_ps:
                 self._count(series, singles, is_copy=False)
+
+    def reach(self, time_ps: int) -> None:
+        """Take note of how far rows have come that wait elsewhere, and of what that settles."""
+        if self._reach(time_ps):
+            self.settle()
 
     def framed(self) -> list[Framed]:
         """Return all series as they are now, counts copied."""

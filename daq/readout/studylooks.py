@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from daq.model.events import MARKS
 from daq.model.framed import Beats, Framed, Slots, Strip
 from daq.pipeline.stages import Streams
 from daq.pipeline.studyframer import StudyFramer
+from daq.readout.rowbuffer import RowBuffer
 from daq.readout.snapshotformat import ArraySpec, array, text
 from daq.readout.studydeclaration import INTERVALS, StudyLook
 
@@ -29,9 +29,11 @@ MOST_TEXT_BYTES = 256 << 10
 _MOST_WAITING = 1 << 21
 """Rows that wait until it is known where they belong: 3 s at 600,000 a second."""
 _HELD_PS = 10**12
-"""For so long rows are kept while frames wait for what they begin with: sources are not further apart."""
-_SETTLE_NS = 250_000_000
-"""Positions of axes and triggers, of which many come, are worked into tables no more often than this."""
+"""For so long rows are kept, at least, while frames wait for what they begin with: sources are not further apart."""
+_MOST_KEPT = 1 << 20
+"""Rows that are kept here until it is known where they belong; of more, others wait in the framer."""
+_COUNT_NS = 150_000_000
+"""Positions of axes and triggers are worked into tables, and rows that wait for them counted, no more often."""
 _AT_ONCE = np.zeros(256, np.bool_)
 _AT_ONCE[[MARKS.index(kind) for kind in (
     "start", "step", "stop", "pause", "resume", "motion_lost", "frame_zero",
@@ -44,8 +46,6 @@ KEYS = (
 )  # fmt: skip
 """Of the text `study`, once there is a series to be shown."""
 
-Rows = dict[str, npt.NDArray[Any]]
-
 
 class StudyLooks:
     """Accumulates the series of the present step."""
@@ -55,9 +55,9 @@ class StudyLooks:
         self.look = look
         self._framer = StudyFramer(look.setup, only_present=True, most_waiting=_MOST_WAITING)
         self._waits = {step.name for step in look.setup.steps if step.frame_zero is not None}
-        self._held: deque[Rows] = deque()
         self._news = False
-        self._settled_ns = 0
+        self._counted_ns = 0
+        self._rows = RowBuffer(_COLUMNS, _MOST_KEPT)
         self._skipped = 0
         self._step = 0
         self._failed: str | None = None
@@ -78,25 +78,33 @@ class StudyLooks:
         return None if self._failed is None else f"no live pictures of the study: {self._failed}"
 
     def note_marks(self, columns: Mapping[str, Any]) -> None:
-        """Take in marks as they are written, kinds as indices in `MARKS`; at once those that part rows."""
+        """Take in marks as they are written; at once those that part rows."""
         if self._failed is not None:
             return
         at_once = bool(_AT_ONCE[columns["kind"]].any())
+        if at_once:
+            self._pass(len(self._rows))  # rows of before, which may be of another step
         self._news = self._framer.told.see_columns(columns) or self._news
         if self._news and at_once:
-            self._settle(time.monotonic_ns())
+            self._settle()
 
     def see(self, streams: Streams) -> None:
-        """Count the rows of a slice, whose marks were noted before."""
+        """Take in the rows of a slice, whose marks were noted before."""
         singles = streams.get("singles", {})
         if self._failed is not None or not len(singles.get("time_ps", ())):
             return
-        if self._news and (now_ns := time.monotonic_ns()) - self._settled_ns >= _SETTLE_NS:
-            self._settle(now_ns)
+        latest_ps = int(singles["time_ps"].max())
+        if not len(self._rows) and latest_ps < self._framer.settled_ps:
+            self._frame(lambda: self._framer.add(singles))
+            return
+        self._frame(lambda: self._framer.reach(latest_ps))
+        if not self._rows.add(singles):
+            self._pass(len(self._rows))
+            self._frame(lambda: self._framer.add(singles))
         if self._frames_wait:
-            self._hold(singles)
-        else:
-            self._framer.add(singles)
+            self._forget(latest_ps - _HELD_PS)
+        elif (now_ns := time.monotonic_ns()) - self._counted_ns >= _COUNT_NS:
+            self._count(now_ns)
 
     def skip(self, streams: Streams) -> None:
         """Let the rows of a slice pass, and count them."""
@@ -104,13 +112,12 @@ class StudyLooks:
 
     def complete(self) -> None:
         """Count what waits: no marks and no rows will come any more."""
-        if self._failed is None:
-            self._settle(time.monotonic_ns(), complete=True)
+        self._pass(len(self._rows))
+        self._settle(complete=True)
 
     def values(self) -> dict[str, npt.NDArray[Any] | str]:
         """Return what is published: the series of the present step, gated before ungated."""
-        if self._news:
-            self._settle(time.monotonic_ns())
+        self._count(time.monotonic_ns())
         series = [] if self._failed is not None else self._framer.present(copied=False)
         shown = series[0] if series else None
         counts, first = _shown(shown, self.look.cells)
@@ -132,26 +139,41 @@ class StudyLooks:
         step = self._framer.told.steps[-1] if self._framer.told.steps else None
         return step is not None and step.end_ps is None and step.frame_zero_ps is None and step.name in self._waits
 
-    def _settle(self, now_ns: int, *, complete: bool = False) -> None:
-        """Work the marks into tables. What cannot be shown is said, and ends no recording."""
-        self._news, self._settled_ns = False, now_ns
+    def _count(self, now_ns: int) -> None:
+        """Count the rows of which it is known by now where they belong."""
+        self._counted_ns = now_ns
+        if self._news:
+            self._settle()
+        self._pass(self._rows.until(self._framer.settled_ps))
+
+    def _frame(self, do: Callable[[], None]) -> None:
+        """Do something with the framer. What cannot be shown is said, and ends no recording."""
+        if self._failed is not None:
+            return
         try:
-            self._framer.settle(complete=complete)
-            if complete or not self._frames_wait:
-                while self._held:
-                    self._framer.add(self._held.popleft())
+            do()
         except ScandaqError as why:
             self._failed = str(why)
-            self._held.clear()
+
+    def _forget(self, before_ps: int) -> None:
+        """Let go of rows of before a time, once they are half of what is kept."""
+        rows = self._rows.until(before_ps)
+        if 2 * rows >= len(self._rows):
+            self._rows.drop(rows)
+
+    def _pass(self, rows: int) -> None:
+        """Hand the first rows that are kept to the framer."""
+        if rows:
+            self._frame(lambda: self._framer.add(self._rows.first(rows)))
+            self._rows.drop(rows)
+
+    def _settle(self, *, complete: bool = False) -> None:
+        """Work the marks into tables."""
+        self._news = False
+        self._frame(lambda: self._framer.settle(complete=complete))
         number = len(self._framer.told.steps)
         if number != self._step:
             self._step, self._skipped = number, 0
-
-    def _hold(self, singles: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._held.append({name: singles[name].copy() for name in _COLUMNS if name in singles})
-        latest_ps = int(self._held[-1]["time_ps"].max())
-        while int(self._held[0]["time_ps"].max()) < latest_ps - _HELD_PS:
-            self._held.popleft()
 
     def _about(self, shown: Framed | None, first: int, counts: npt.NDArray[np.uint32]) -> dict[str, Any]:
         """Return what the published arrays are of, as JSON takes it."""
