@@ -20,7 +20,7 @@ from daq.model.verbs import Amend, Residual
 from daq.services.acquisition.papers import Papers
 from daq.services.audit import Audit
 from daq.services.catalogue.entry import Filter
-from daq.storage.patientfile import read_administration, write_administration
+from daq.storage.patientfile import read_administration, read_patient, write_administration
 
 Live = Callable[[], Mapping[str, Papers]]
 
@@ -51,7 +51,8 @@ class Administrations:
         changed = await asyncio.to_thread(self._write, new, directories)
         verb = "residual" if isinstance(request, Residual) else "amend"
         what = ", ".join(sorted(changes))
-        self._audit.note(actor, verb, " ".join(changed), result="done", new=what, reason=request.reason)
+        reason = await asyncio.to_thread(self._redacted, own, request)
+        self._audit.note(actor, verb, " ".join(changed), result="done", new=what, reason=reason)
         return {
             "administration": new.key, "acquisitions": changed, "net_mbq": new.net_mbq, "doubts": new.doubts,
             "not_found": trouble,
@@ -70,6 +71,20 @@ class Administrations:
         if record is None:
             raise MissingError(f"{name} has no administration record")
         return record, None
+
+    def _redacted(self, own: Path | None, request: Amend | Residual) -> str:
+        """Return the reason without what identifies the patient; nothing of it where who that is cannot be told."""
+        if not request.reason:
+            return ""
+        live = self._live()
+        if own is None:
+            return live[request.run or list(live)[-1]].redacted(request.reason)
+        try:
+            return read_patient(own).identity.redact(request.reason)
+        except MissingError:
+            return request.reason
+        except ScandaqError:
+            return "[withheld: the patient's file cannot be read]"
 
     async def _copies(self, key: str) -> tuple[list[Path], str]:
         """Return where copies lie, and why that is not known, if it is not."""

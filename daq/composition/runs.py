@@ -73,7 +73,11 @@ class Planner:
         wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator, study.reference)
         try:
             await asyncio.to_thread(papers.take, request.patient, request.administration, actor, study.patient)
-            wanted = replace(wanted, overrides={name: papers.redacted(why) for name, why in overrides.items()})
+            label = papers.redacted(study.reference.label)
+            wanted = replace(
+                wanted, overrides={name: papers.redacted(why) for name, why in overrides.items()},
+                study=study.reference.model_copy(update={"label": label}),
+            )  # fmt: skip
             plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
         except BaseException:
             await asyncio.to_thread(papers.drop)

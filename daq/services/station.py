@@ -34,17 +34,18 @@ from daq.model.verbs import (
     checked,
 )
 from daq.services.acquisition.machine import Machine
-from daq.services.acquisition.papers import identity_of
 from daq.services.acquisition.run import Run
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit, Result
 from daq.services.bus import Bus
+from daq.services.hiding import hiding
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.report import MotionLoss
 from daq.state.acquisition import IDLE, Trigger, possible
 
 _LOG = logging.getLogger(__name__)
 _TURN_S = 30.0
+_SAID = (("protocol", "device"), ("reason", "draft_reason"))
 _ORIENTATION_STAYS = (
     ". How the patient lies is said before the start and stays so: it decides what is left and right in every picture; "
     "abort, and prepare again with the patient as he lies"
@@ -182,15 +183,14 @@ class Station:
     def _line(self, verb: str, args: dict[str, object], actor: Actor) -> Callable[..., Awaitable[None]]:
         """Return what puts a line of this request into the audit log, with the state before it and after."""
         audit, before = self._parts.audit, str(self._machine.state)
-        hide = _hiding(args.get("patient"))
-        what = hide(str(args.get("protocol") or args.get("device") or ""))
-        reason = hide(str(args.get("reason") or args.get("draft_reason") or ""))
+        hide = hiding(args)
+        what, reason = (str(args.get(one) or args.get(other) or "") for one, other in _SAID)
 
         async def line(result: Result, error: str = "", *, wait: bool = False) -> None:
             entry = self._machine.entry
-            about = " ".join(filter(None, (entry.run, what)))
-            error = hide(error)
-            told: dict[str, Any] = {"result": result, "old": before, "new": str(entry.state), "reason": reason}
+            known = self._parts.runs.redacted if verb == "prepare" and result == "done" else hide
+            about, error = " ".join(filter(None, (entry.run, known(what)))), known(error)
+            told: dict[str, Any] = {"result": result, "old": before, "new": str(entry.state), "reason": known(reason)}
             if wait:
                 await audit.write(actor, verb, about, error=error, **told)
             else:
@@ -333,13 +333,3 @@ class Station:
         """Return who stopped it and why, as manifest and messages will say."""
         text = f"{what} by {actor.user}"
         return self._parts.runs.redacted(f"{text}: {request.reason}" if request.reason else text)[:100]
-
-
-def _hiding(patient: object) -> Callable[[str], str]:
-    """Return what takes the patient of a request out of a text; all of it, where who that is cannot be told."""
-    if patient is None:
-        return str
-    try:
-        return identity_of(patient if isinstance(patient, dict) else {}).redact
-    except (ScandaqError, AttributeError, TypeError, ValueError):
-        return lambda text: "[withheld: a patient is given that cannot be read]" if text else ""

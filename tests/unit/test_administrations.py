@@ -13,11 +13,12 @@ from daq.cli.administration import changes_of
 from daq.composition.administrations import Administrations
 from daq.errors import MissingError, RefusedError, UnreachableError, UsageError
 from daq.model.administration import AdministrationRecord
+from daq.model.patient import PatientIdentity
 from daq.model.station import Actor, Role
 from daq.model.verbs import Amend, Residual
 from daq.services.acquisition.papers import Papers
 from daq.services.catalogue.entry import Acquisition, Filter
-from daq.storage.patientfile import read_administration, write_administration
+from daq.storage.patientfile import Patient, read_administration, write_administration, write_patient
 
 TECH = Actor("tech", "local", Role.TECHNOLOGIST)
 NOW = datetime.now(UTC)
@@ -139,3 +140,11 @@ def test_changes_are_read_as_json_or_as_text() -> None:
         changes_of(["extravasation"])
     with pytest.raises(UsageError, match="given twice"):
         changes_of(["a=1", "a=2"])
+
+
+async def test_a_patients_name_in_a_reason_does_not_reach_the_audit_log(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    write_patient(world.places[0], Patient.new(PatientIdentity(name="Mustermann^Erika", patient_id="PID-1"), TECH))
+    await world.residual("12 MBq", run=identity(1), reason="Mustermann was in a hurry")
+    ((_, _, line),) = world.audit.lines
+    assert line["reason"] == "[patient] was in a hurry"

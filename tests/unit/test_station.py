@@ -213,6 +213,19 @@ async def test_who_the_patient_is_stands_in_no_line_and_no_state(tmp_path: Path)
     assert "[patient]" in said
 
 
+@pytest.mark.parametrize("named", ["study", "continues", "repeats"])
+async def test_a_patient_of_an_earlier_acquisition_is_in_no_line_though_the_request_does_not_tell_who(
+    tmp_path: Path, named: str
+) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="Mustermann again", **{named: "run-1"})
+        await w.ask("residual", activity="1 MBq", run="run-1", reason="Mustermann left")
+
+        reasons = [reason for _, _, _, reason in w.audit.lines]
+        assert reasons[:2] == ["[withheld: of the patient of an earlier acquisition]", "[patient] again"]
+        assert "Mustermann" not in f"{w.audit.lines} {w.audit.whats}"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
