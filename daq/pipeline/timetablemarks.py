@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
@@ -65,7 +66,12 @@ class Track:
     moving: array[int] = field(default_factory=lambda: array("b"))
 
     def add(self, time_ps: int, place: float, *, moving: bool) -> None:
-        """Add a sample; one that is told late is put where it belongs, one of the same time in its place."""
+        """Add a sample; one that is told late is put where it belongs, one of the same time in its place.
+
+        What is no number is no place.
+        """
+        if not math.isfinite(place):
+            return
         at = bisect_left(self.times_ps, time_ps) if self.times_ps and time_ps <= self.times_ps[-1] else None
         if at is None:
             self.times_ps.append(time_ps)

@@ -82,7 +82,8 @@ def framed_in(
     for singles in _parts(recording, chosen, anew):
         framer.add(singles)
         seen.note(singles["time_ps"])
-    return [_told_by(one, recorded, seen) for one in framer.framed()]
+    shared = recording.manifest.ledger is not None and len(recording.manifest.ledger.sources) == 1
+    return [_told_by(one, recorded, seen, shared=shared) for one in framer.framed()]
 
 
 def setup_of(
@@ -234,23 +235,26 @@ class _Seen:
         return found
 
 
-def _told_by(framed: Framed, recorded: Sequence[RecordedStep], seen: _Seen) -> Framed:
+def _told_by(framed: Framed, recorded: Sequence[RecordedStep], seen: _Seen, *, shared: bool) -> Framed:
     """Return a series with what the manifest says of its steps: how they ended, how long heads could take events."""
     steps = [recorded[number - 1] for number in framed.steps if number <= len(recorded)]
     if not steps:
         return framed
     active = sum((step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps for step in steps)
     heads = tuple(
-        replace(head, live_share=_live(head.number, steps) / active if active > 0 else 1.0) for head in framed.heads
+        replace(head, live_share=_live(head.number, steps, shared=shared) / active if active > 0 else 1.0)
+        for head in framed.heads
     )
     whole = framed.completed and all(step.completed for step in steps)
     notes = (*framed.notes, *seen.sentences(steps))
     return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by, notes=notes)
 
 
-def _live(head: int, steps: Sequence[RecordedStep]) -> float:
-    """Return how long a head could take events, ps; its source has its number."""
-    return sum(
-        step.source_live_ps.get(head, (step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps)
-        for step in steps
-    )  # fmt: skip
+def _live(head: int, steps: Sequence[RecordedStep], *, shared: bool) -> float:
+    """Return how long a head could take events, ps: as long as its source, which has its number, or is that of all."""
+    total = 0
+    for step in steps:
+        told = step.source_live_ps
+        active = (step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps
+        total += next(iter(told.values())) if shared and told else told.get(head, active)
+    return total

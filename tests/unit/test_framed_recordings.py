@@ -142,6 +142,16 @@ def test_a_step_that_goes_on_after_the_last_event_says_so(plain: Path, tmp_path:
     assert [one.notes for one in made(folder)] == [(), (), (), ("no event came in the last 1.00 s",)]
 
 
+def test_the_live_share_of_a_head_is_that_of_its_source(plain: Path, tmp_path: Path) -> None:
+    folder = recorded(plain, tmp_path / "run", toml=None)
+    manifest = load_manifest(folder)
+    assert manifest.steps is not None
+    manifest.steps[0] = manifest.steps[0].model_copy(update={"source_live_ps": {1: 450 * MS}})
+    (folder / MANIFEST).write_bytes(dump_manifest(manifest))
+
+    assert [[head.live_share for head in one.heads] for one in made(folder)[:2]] == [[1.0, 0.5], [1.0, 1.0]]
+
+
 def test_how_the_patient_lies_is_that_of_the_study(plain: Path, tmp_path: Path) -> None:
     study = StudyReference.new(bytes(16), patient_orientation=PatientOrientation.FFP)
     feet = made(recorded(plain, tmp_path / "feet", study=study.model_dump(mode="json")))[1]
