@@ -79,6 +79,8 @@ class StudyFacts:
     silences: tuple[tuple[int, int, int | None], ...] = ()
     """Source, from when, until when in ps; None: to the end."""
     motion_lost_ps: tuple[int, ...] = ()
+    administration_problem: str = ""
+    """Why the record that there is cannot be read."""
     administered: bool = False
     injected_at: datetime | None = None
     residual_known: bool = False

@@ -261,7 +261,9 @@ def injected(protocol: AcquisitionProtocol, planned: Sequence[Planned], facts: S
 
 def _administered(facts: StudyFacts) -> Iterator[Check]:
     what = "administration"
-    if not facts.administered:
+    if facts.administration_problem:
+        yield Check(what, "", Grade.DOUBTFUL, f"the record cannot be read: {facts.administration_problem}")
+    elif not facts.administered:
         yield Check(what, "", Grade.DOUBTFUL, "there is no record of what was given")
     elif facts.injected_at is None:
         yield Check(what, "", Grade.DOUBTFUL, "the record does not say when the injection was")

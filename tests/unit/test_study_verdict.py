@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support_catalogue import manifest, recording
 from support_protocols import camera, planar
 from support_study import PS_PER_S, check, facts, protocol, series, slots, step
 
 from daq.model.framed import ImageKind
 from daq.model.verdict import Grade
 from daq.qc.study import judged
+from daq.storage.manifest import dump_manifest
+from daq.storage.reader import open_listmode
+from daq.storage.studyfacts import facts_in
 
 LEAST = 'minimum_counts = { counter = "singles", limit = "1 kcounts", window = "peak", head = "both" }'
 
@@ -187,3 +191,15 @@ def test_steps_that_the_hosts_clock_ended_are_told_in_one_sentence():
     found = check(verdict, "end")
     assert (found.grade, found.of, found.value) == (Grade.DOUBTFUL, "stop 2/3, stop 3/3", 2)
     assert found.text.startswith("2 of 3 ended by the host's clock")
+
+
+def test_a_record_that_cannot_be_read_is_told_and_all_else_is_judged(tmp_path):
+    place = recording(tmp_path, 1)
+    (place / "administration.json").write_text("{")
+    (place / "manifest.json").write_bytes(dump_manifest(manifest(1, segments=[])))
+    with open_listmode(place) as opened:
+        told = facts_in(opened)
+    assert told.steps[0].name == "flood"
+    found = check(judged([], protocol(given_later()), told), "administration")
+    assert found.grade is Grade.DOUBTFUL
+    assert "administration.json" in found.text
