@@ -145,6 +145,8 @@ def _duration(protocol: AcquisitionProtocol, steps: tuple[StepEstimate, ...], sc
     manual = sum(step.start == "manual" for step in protocol.steps[1:])
     if manual:
         assumes.append(f"waiting for {manual} manual start{'s' if manual > 1 else ''} not counted")
+    if len(protocol.sessions) > 1:
+        assumes.append(f"{len(protocol.sessions)} sessions together, without the time between them")
     if _moves(protocol.steps):
         if scanner is None:
             assumes.append("moves between steps not counted: no scanner given")

@@ -113,3 +113,17 @@ def test_fdg_gives_what_was_measured() -> None:
 
     assert (figures.duration_s.value, figures.counts.value) == (180.0, 74_700_000.0)
     assert figures.bytes.value == 74_700_000 * 18
+
+
+def test_sessions_are_added_up_and_it_says_so() -> None:
+    figures = estimate(load_protocol("bone-three-phase").protocol)
+
+    assert "2 sessions together, without the time between them" in figures.duration_s.assumes
+
+
+def test_beats_take_a_usual_heart_and_paired_views_the_time_of_the_first() -> None:
+    beats, pair = (estimate(load_protocol(name).protocol) for name in ("muga", "paired-views"))
+
+    assert beats.duration_s.value == 600.0
+    assert "60 beats a minute, all accepted" in beats.duration_s.assumes
+    assert any(note == "posterior: as long as anterior takes" for note in pair.duration_s.assumes)
