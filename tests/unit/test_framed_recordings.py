@@ -259,3 +259,46 @@ def test_people_are_told_of_beats_in_a_line(plain: Path, tmp_path: Path, capsys:
 
     assert "4 triggers, 0 beats taken, 3 rejected (3 long)" in text
     assert "no beat was taken: nothing is gated" in text
+
+
+def flood_words(random: np.random.Generator, begin_us: int, end_us: int, count: int) -> Any:
+    time, head = np.sort(random.integers(begin_us, end_us, count)), random.integers(0, 2, count)
+    x, y = random.integers(-450, 451, count), random.integers(-333, 334, count)
+    return (1 << 62 | head << 60 | time << 30 | 280 << 20 | (y & 0x3FF) << 10 | x & 0x3FF).astype("<u8")
+
+
+def test_a_recorded_sweep_under_a_flood_is_flat_to_noise_in_rows_and_columns(tmp_path: Path) -> None:
+    """Codes of 0.6 mm, pixels of 6.75 mm, a bed at 200 mm/s: neither the comb of the codes nor the motion is seen."""
+    random, each_us, per_call = np.random.default_rng(21), 50_000, 4000
+    datagrams: list[bytes] = []
+    actions: dict[int, list[Any]] = {}
+    for number in range(100):  # half a second of standing, four of moving, half of standing
+        place = min(max(number - 10, 0) * 10.0, 800.0)
+        at = AxisPlace("bed", number * each_us * 1_000_000, place, 10 <= number < 90)
+        words = flood_words(random, number * each_us, (number + 1) * each_us, per_call)
+        actions[len(datagrams)] = [("positions", [at]), *([("named step", ("body", "time=4900ms"))] * (number == 1))]
+        datagrams += [
+            encode(Header(0, 0, 160, number * per_call + begin), words[begin : begin + 160].tobytes())
+            for begin in range(0, per_call, 160)
+        ]
+    script = Script(
+        datagrams, list(range(0, 1000 * len(datagrams), 1000)), profile=XYE, actions=actions, stop="time=5s",
+        processing=Processing(windows=WINDOWS),
+    )  # fmt: skip
+    record(tmp_path / "run", script)
+    manifest = load_manifest(tmp_path / "run")
+    sweep = 'name = "body"\nsweep = { axis = "bed", from = "0 mm", to = "800 mm", speed = "200 mm/s" }\n'
+    text = camera(f'[[steps]]\n{sweep}image.matrix = [80, 256]\nstop.host = "9 s"\n', kind="whole_body")
+    manifest.scanner, manifest.protocol = SCANNER, {"id": "mine", "toml": text}
+    (tmp_path / "run" / MANIFEST).write_bytes(dump_manifest(manifest))
+
+    strip = made(tmp_path / "run")[1]
+    assert (strip.kind, strip.name, strip.completed) == (ImageKind.WHOLE_BODY, "body", True)
+    assert strip.strip is not None
+    assert strip.strip.mean_speed_mm_per_s == pytest.approx(200.0, rel=1e-6)
+    whole = strip.strip.exposed(0.999)
+    assert whole.sum() == pytest.approx(400 / 6.75, abs=2)
+    pictures = strip.counts[:, 0, 0][:, whole].astype(float)  # both heads
+    for flat in (pictures.sum(axis=(0, 2)), pictures.sum(axis=(0, 1))):
+        chi_squared = ((flat - flat.mean()) ** 2 / flat.mean()).sum() / (len(flat) - 1)
+        assert chi_squared == pytest.approx(1.0, abs=0.6), len(flat)
