@@ -208,6 +208,14 @@ def test_a_bed_that_slips_for_a_second_is_said_with_its_speeds() -> None:
     assert [alarm.name for alarm in alarms.active()] == ["sweep-speed"]  # until somebody has seen it
 
 
+def test_a_bed_that_slips_back_is_slower_than_one_that_stands() -> None:
+    pace, _ = ridden([2.5, 2.5, -1.5, 2.5], 5.0)
+
+    assert pace.pace is not None
+    assert pace.pace.slowest == pytest.approx(-1.5, abs=0.1)
+    assert pace.pace.fastest == pytest.approx(2.5, abs=0.1)
+
+
 @pytest.mark.parametrize(("speeds", "tolerance"), [([2.5, 1.5, 2.5], None), ([1.0], 5.0)])
 def test_nothing_is_judged_without_a_tolerance_or_within_a_second(speeds: list[float], tolerance: float | None) -> None:
     assert ridden(speeds, tolerance)[1].active() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class SweepPace:
         self._last: deque[AxisSample] = deque(maxlen=_MOST_KEPT)
         self._first: AxisSample | None = None
         self._newest: AxisSample | None = None
-        self._slowest, self._fastest = float("inf"), 0.0
+        self._slowest, self._fastest = math.inf, -math.inf
 
     def heard(self, sample: AxisSample) -> None:
         """Take in where an axis was; another one, and one that stands, do not count."""
@@ -50,16 +51,16 @@ class SweepPace:
         while sample.monotonic_ns - self._last[0].monotonic_ns > _OVER_NS and len(self._last) > _AT_LEAST:
             self._last.popleft()
         if sample.monotonic_ns - self._first.monotonic_ns >= _OVER_NS:
-            speed = _speed(self._last[0], sample)
+            speed = self._speed(self._last[0], sample)
             self._slowest, self._fastest = min(self._slowest, speed), max(self._fastest, speed)
             self._warn()
 
     @property
     def pace(self) -> Pace | None:
         """Return what was measured; None for a sweep that was too short to tell."""
-        if self._first is None or self._newest is None or self._fastest == 0.0:
+        if self._first is None or self._newest is None or self._fastest == -math.inf:
             return None
-        return Pace(_speed(self._first, self._newest), self._slowest, self._fastest)
+        return Pace(self._speed(self._first, self._newest), self._slowest, self._fastest)
 
     def over(self) -> None:
         """Say no longer what was true while it lasted; who has not seen it still does."""
@@ -76,7 +77,8 @@ class SweepPace:
             guidance="the exposure of each row is measured and kept; look at the bed before the next patient",
         )  # fmt: skip
 
-
-def _speed(a: AxisSample, b: AxisSample) -> float:
-    between_s = (b.monotonic_ns - a.monotonic_ns) / 1e9
-    return abs(b.position - a.position) / between_s if between_s > 0 else 0.0
+    def _speed(self, a: AxisSample, b: AxisSample) -> float:
+        """Return the speed between two samples along the way of the sweep; below zero where it went back."""
+        between_s = (b.monotonic_ns - a.monotonic_ns) / 1e9
+        gone = b.position - a.position if self._sweep.end > self._sweep.begin else a.position - b.position
+        return gone / between_s if between_s > 0 else 0.0
