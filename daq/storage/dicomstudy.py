@@ -25,10 +25,12 @@ from daq.model.patient import KEY_BYTES
 from daq.model.study import StudyReference
 from daq.storage.dicomvalues import (
     date_of,
+    plain_text,
     put,
     put_codes,
     put_decimal,
     put_text,
+    put_user,
     put_whole,
     refuse,
     time_of,
@@ -159,7 +161,7 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
     told = ", ".join(part for part in parts if part and part != "emission")
     put_text(to, "SeriesDescription", _simulated(manifest, told))
     put_text(to, "ProtocolName", str((manifest.protocol or {}).get("id", "")))
-    put(to, "OperatorsName", (manifest.operator or "").replace("\\", "/")[:64])
+    put_user(to, "OperatorsName", manifest.operator or "")
     if anatomy is not None:
         put(to, "BodyPartExamined", anatomy.body_part)
         put_codes(to, "AnatomicRegionSequence", anatomy.code)
@@ -187,7 +189,7 @@ def add_equipment(to: Dataset, manifest: Manifest) -> None:
     put_text(to, "Manufacturer", str(scanner.get("vendor", "")))
     put_text(to, "ManufacturerModelName", str(scanner.get("title") or scanner.get("id") or ""))
     put_text(to, "StationName", manifest.station or "")
-    versions = [f"{name} {version}"[:64] for name, version in sorted(manifest.software.items())]
+    versions = [plain_text(f"{name} {version}", 64) for name, version in sorted(manifest.software.items())]
     put(to, "SoftwareVersions", versions)
 
 

@@ -58,8 +58,21 @@ def put(item: Dataset, keyword: str, value: object, *, private: bool = False) ->
 
 def put_text(item: Dataset, keyword: str, text: str) -> None:
     """Set a text of a recording, cut to what its representation takes, without what it forbids."""
-    most = _LIMITS.get(dictionary_VR(keyword), 10_240)
-    put(item, keyword, clean_text(text, 2 * most).replace("\\", "/")[:most].strip())
+    put(item, keyword, plain_text(text, _LIMITS.get(dictionary_VR(keyword), 10_240)))
+
+
+def plain_text(text: str, most: int) -> str:
+    """Return a text in one line, of at most so many bytes, without a backslash, which is between values.
+
+    The standard counts characters; readers are known to count bytes.
+    """
+    line = clean_text(text, 2 * most).replace("\\", "/")
+    return line.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").strip()
+
+
+def put_user(item: Dataset, keyword: str, user: str) -> None:
+    """Set a person's name to that of a user, who has one part only."""
+    put(item, keyword, plain_text(user, 64).replace("^", " ").replace("=", " ").strip())
 
 
 def put_whole(item: Dataset, keyword: str, value: float) -> None:
