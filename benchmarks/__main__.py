@@ -27,6 +27,7 @@ from benchmarks import (
     bench_sort,
     bench_start,
     bench_streams,
+    bench_studies,
 )
 from benchmarks.common import Row, load
 
@@ -38,7 +39,7 @@ def main() -> int:
         "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
         "daemon": bench_daemon, "mqtt": bench_mqtt, "sort": bench_sort, "export": bench_export,
-        "dicom": bench_dicom,
+        "dicom": bench_dicom, "studies": bench_studies,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
