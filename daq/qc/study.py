@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from daq.model.framed import Framed
 from daq.model.protocol import AcquisitionProtocol
 from daq.model.verdict import Check, Verdict
-from daq.qc import studymotion, studysteps
+from daq.qc import studygiven, studymotion, studysteps
 from daq.qc.studybeats import beats
 from daq.qc.studyfacts import StudyFacts
 from daq.qc.studysteps import Planned, matched, of_series
@@ -29,7 +29,7 @@ def judged(series: Sequence[Framed], protocol: AcquisitionProtocol, facts: Study
         *studysteps.silent(planned, facts),
         *studysteps.paired(planned),
         *studymotion.places(planned, facts, protocol.tolerances),
-        *studysteps.injected(protocol, planned, facts),
+        *studygiven.injected(protocol, planned, facts),
         *studysteps.handed_over(protocol, planned),
     ]
     for each in series:

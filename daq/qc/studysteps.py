@@ -1,4 +1,4 @@
-"""Checks of the steps of a study: are they there and whole, are there counts enough, was every head there, and when."""
+"""Checks of the steps of a study: are they there and whole, are there counts enough, was every head there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from daq.model.protocol import AcquisitionProtocol, CountLimit, Step
 from daq.model.verdict import Check, Grade
 from daq.qc.studyfacts import StepSeen, StudyFacts
 
-S_PER_MIN = 60.0
-S_PER_H = 3600.0
 PS_PER_S = 10**12
 _OF_SINGLES = ("singles", "events")
 _FEWEST_ELSEWHERE = 100
@@ -235,51 +233,3 @@ def silent(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
             lasted = (min(end_ps or stops_ps, stops_ps) - max(begin_ps, seen.begin_ps)) / PS_PER_S
             text = f"source {source} was silent for {lasted:,.1f} s of it"
             yield Check("silence", each.step.name, Grade.DOUBTFUL, text, lasted, 0, "s")
-
-
-def injected(protocol: AcquisitionProtocol, planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
-    """Check when steps began after the injection, and that the administration record is complete."""
-    for each in planned:
-        window = each.step.after_injection_s
-        if window is None or each.seen is None:
-            continue
-        after_s = facts.after_injection_s(each.seen.begin_ps)
-        limits = f"{duration_text(window[0])} to {duration_text(window[1])}"
-        if after_s is None:
-            text = f"wanted {limits} after the injection, whose time nobody noted"
-            yield Check("after injection", each.step.name, Grade.NOT_EVALUABLE, text)
-            continue
-        inside = window[0] <= after_s <= window[1]
-        text = f"began {duration_text(after_s)} after the injection; wanted {limits}"
-        beyond = window[0] if after_s < window[0] else window[1]
-        yield Check(
-            "after injection", each.step.name, Grade.GOOD if inside else Grade.DOUBTFUL, text, after_s, beyond, "s"
-        )
-    if protocol.requirements.administration != "none":
-        yield from _administered(facts)
-
-
-def _administered(facts: StudyFacts) -> Iterator[Check]:
-    what = "administration"
-    if facts.administration_problem:
-        yield Check(what, "", Grade.DOUBTFUL, f"the record cannot be read: {facts.administration_problem}")
-    elif not facts.administered:
-        yield Check(what, "", Grade.DOUBTFUL, "there is no record of what was given")
-    elif facts.injected_at is None:
-        yield Check(what, "", Grade.DOUBTFUL, "the record does not say when the injection was")
-    elif not facts.residual_known:
-        text = "the residual is not measured: the net activity is not known yet (`daq study residual`)"
-        yield Check(what, "", Grade.NOT_EVALUABLE, text)
-    else:
-        yield Check(what, "", Grade.GOOD, "complete")
-    if facts.extravasation:
-        text = "part of the activity stayed at the injection site: the net activity overstates what circulates"
-        yield Check("extravasation", "", Grade.DOUBTFUL, text)
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time as people say it."""
-    size = abs(seconds)
-    if size < 2 * S_PER_MIN:
-        return f"{seconds:.0f} s"
-    return f"{seconds / S_PER_MIN:.1f} min" if size < 2 * S_PER_H else f"{seconds / S_PER_H:.2f} h"
