@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from daq.composition.sheetheart import over_beat
+from daq.composition.sheetheart import facing_slots, over_beat
 from daq.composition.sheetviews import SheetStyle, letters_of, live_ps, prepared, uppers_by_time
 from daq.model.framed import Framed, ImageKind
 from daq.pipeline.tomography import angles_deg
@@ -46,8 +46,9 @@ class _Reel:
 def cine(series: Framed, manifest: Manifest, style: SheetStyle | None = None) -> bytes | None:
     """Return a GIF of all heads side by side that begins anew at its end; None of a series that does not move.
 
-    It is of the first window; colours mean the same counts a second in all frames. A gated rotation shows the beat, all
-    views added up. Of more than 128 views some are shown, of more frames neighbours are added up.
+    It is of the first window; colours mean the same counts a second in all frames. A gated rotation shows the beat in
+    the views that face the heart, of a head that never does in all of them. Of more than 128 views some are shown, of
+    more frames neighbours are added up.
     """
     if series.kind not in MOVING or len(series.slots) < 2:  # noqa: PLR2004 - one picture does not move
         return None
@@ -62,7 +63,9 @@ def cine(series: Framed, manifest: Manifest, style: SheetStyle | None = None) ->
 
 
 def _beat(series: Framed) -> _Reel:
-    heads = [over_beat(series, place, 0) for place in range(len(series.heads))]
+    every = np.arange(len(series.slots))
+    facing = [(place, facing_slots(series, place)) for place in range(len(series.heads))]
+    heads = [over_beat(series, place, 0, slots if slots.size else every) for place, slots in facing]
     images, live_s = (np.stack(each) for each in zip(*heads, strict=True))
     slots = images.shape[1]
     whole_ms = series.beats.mean_ms if series.beats is not None and series.beats.mean_ms else _BEAT_MS

@@ -7,6 +7,7 @@ change in step with its strongest pixel. That is a look at whether the gate work
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,9 @@ from daq.composition.sheetviews import (
     view_text,
     window_text,
 )
-from daq.model.framed import Beats, Framed
+from daq.model.framed import Beats, Framed, ImageKind
+from daq.model.geometry import VIEW_ANGLE_DEG, View
+from daq.pipeline.tomography import angles_deg
 from daq.storage.drawing import image_panel, text_panel
 from daq.storage.drawingcurves import Bars, Curve, Plot, bars_panel, frames_panel, plot_panel
 
@@ -38,6 +41,7 @@ _PS_PER_MS = 1e9
 _SIDE = 160
 _ACROSS = 8
 _HARMONIC_SIDE = 260
+_FACING_DEG = 30.0
 _STRONG = 0.5
 _SIGNIFICANT = 6.0
 _FEWEST_SLOTS = 4
@@ -67,25 +71,47 @@ class BeatingRegion:
 
 
 def gated_rows(series: Framed, style: SheetStyle) -> list[list[Image]]:
-    """Return the pictures of each head and window over the beat, the region that beats with its curve, the beats."""
+    """Return the pictures of each head and window over the beat, the region that beats with its curve, the beats.
+
+    Of a rotation they are of the views that face the heart; heads that never did are left out.
+    """
     rows = []
-    for place in range(len(series.heads)):
-        for at in range(series.counts.shape[1]):
-            cycle, live_s = over_beat(series, place, at)
-            title = f"{head_text(series, place)}: {view_text(series, series.heads[place])}; {window_text(series, at)}"
-            panel, colours = _cycle(series, place, cycle, live_s, style)
-            rows += [[text_panel([f"{title}; {colours}"])], [panel]]
-            rows.append(_beating(series, place, cycle, live_s, style))
+    for place, at in product(range(len(series.heads)), range(series.counts.shape[1])):
+        slots = facing_slots(series, place)
+        if not slots.size:
+            continue
+        cycle, live_s = over_beat(series, place, at, slots)
+        panel, colours = _cycle(series, place, cycle, live_s, style)
+        rows += [[text_panel([f"{_title(series, place, slots)}; {window_text(series, at)}; {colours}"])], [panel]]
+        rows.append(_beating(series, place, cycle, live_s, style))
     if series.beats is not None:
         rows.append(beat_panels(series.beats))
     return rows
 
 
-def over_beat(series: Framed, place: int, at: int) -> tuple[npt.NDArray[np.uint64], Floats]:
-    """Return counts [slots of a beat, rows, columns] of all views together, and live seconds [slots of a beat]."""
-    slots = [np.flatnonzero(series.slots.time_slot == one) for one in np.unique(series.slots.time_slot)]
-    counts = np.stack([series.counts[place, at, mine].sum(axis=0, dtype=np.uint64) for mine in slots])
-    return counts, np.array([live_ps(series, place, mine) for mine in slots]) / _PS_PER_S
+def facing_slots(series: Framed, place: int) -> npt.NDArray[np.intp]:
+    """Return which slots of a head face the heart: all, or of a rotation those within 30 degrees of LAO's 135."""
+    if series.kind is not ImageKind.GATED_TOMO:
+        return np.arange(len(series.slots))
+    off_deg = np.abs((angles_deg(series)[place] - VIEW_ANGLE_DEG[View.LAO] + 180.0) % 360.0 - 180.0)
+    return np.flatnonzero(off_deg <= _FACING_DEG)
+
+
+def over_beat(
+    series: Framed, place: int, at: int, slots: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.uint64], Floats]:  # fmt: skip
+    """Return counts [slots of a beat, rows, columns] of such slots together, and live seconds [slots of a beat]."""
+    time_slot = series.slots.time_slot[slots]
+    groups = [slots[time_slot == one] for one in np.unique(time_slot)]
+    counts = np.stack([series.counts[place, at, mine].sum(axis=0, dtype=np.uint64) for mine in groups])
+    return counts, np.array([live_ps(series, place, mine) for mine in groups]) / _PS_PER_S
+
+
+def _title(series: Framed, place: int, slots: npt.NDArray[np.intp]) -> str:
+    if series.kind is not ImageKind.GATED_TOMO:
+        return f"{head_text(series, place)}: {view_text(series, series.heads[place])}"
+    views = len(np.unique(series.slots.view[slots]))
+    return f"{head_text(series, place)}: {views} views about LAO together"
 
 
 def beating_region(counts: npt.NDArray[np.uint64], live_s: Floats) -> BeatingRegion | None:
@@ -154,7 +180,7 @@ def _cycle(
 ) -> tuple[Image, str]:  # fmt: skip
     """Return the pictures of a beat, and what their colours mean."""
     made = [prepared(series, place, image, style, _SIDE) for image in cycle]
-    letters = letters_of(series, place)
+    letters = _letters(series, place)
     uppers = uppers_by_time(made, live_s.tolist(), style)
     shown = [one.shown(style, upper, _SIDE, letters=letters) for one, upper in zip(made, uppers, strict=True)]
     captions = [
@@ -171,7 +197,7 @@ def _beating(
     """Return the picture of the amplitude with the region's outline, and the curve."""
     found = beating_region(cycle, live_s)
     if found is None:
-        return [text_panel(["nothing in this picture changes with the beat beyond noise: look at gate and position"])]
+        return [text_panel(["no region of this picture changes with the beat beyond noise"])]
     made = prepared(series, place, found.amplitude, style, _HARMONIC_SIDE)
     plain = SheetStyle(colours="hot")
     shift = [(made.pixels.y0_mm - series.pixels.y0_mm), (made.pixels.x0_mm - series.pixels.x0_mm)]
@@ -180,10 +206,14 @@ def _beating(
     outlines = [(line + 0.5 - offset) / by - 0.5 for line in borders(found.region, 0.5)]
     words = ["change with the beat (first harmonic), counts a second", f"outlined: {int(found.region.sum())} pixels"]
     shown = made.shown(
-        plain, float(found.amplitude.max()), _HARMONIC_SIDE, lines=words, letters=letters_of(series, place),
+        plain, float(found.amplitude.max()), _HARMONIC_SIDE, lines=words, letters=_letters(series, place),
         outlines=outlines, unit="counts/s",
     )  # fmt: skip
     return [image_panel(shown), _curve_panel(series, found)]
+
+
+def _letters(series: Framed, place: int) -> tuple[str, str, str, str]:
+    return letters_of(series, place, VIEW_ANGLE_DEG[View.LAO] if series.kind is ImageKind.GATED_TOMO else None)
 
 
 def _curve_panel(series: Framed, found: BeatingRegion) -> Image:

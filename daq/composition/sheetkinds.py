@@ -22,8 +22,8 @@ from daq.composition.sheetviews import (
     view_text,
     window_text,
 )
-from daq.model.framed import Framed, ImageKind
-from daq.pipeline.tomography import angles_deg
+from daq.model.framed import Framed
+from daq.pipeline.tomography import angles_deg, is_tomographic
 from daq.storage.drawing import flowed, image_panel, text_panel
 from daq.storage.drawingcurves import Curve, Plot, frames_panel, plot_panel
 
@@ -271,5 +271,5 @@ def _dots(outlines: Outlines | None, place: int, made: Prepared) -> list[npt.NDA
 def _curve_name(series: Framed, place: int, at: int) -> str:
     head = series.heads[place]
     window = f", {series.windows[at].name}" if len(series.windows) > 1 else ""
-    view = f" {head.view}" if series.kind is not ImageKind.TOMO and head.view is not None else ""
+    view = f" {head.view}" if head.view is not None and not is_tomographic(series) else ""
     return f"head {head.number}{view}{window}"

@@ -14,7 +14,7 @@ from support_sheets import PIXELS, beating, rotation, transmission
 from daq.composition.quicklook import quick_look, rotations
 from daq.composition.quicklookcine import cine
 from daq.composition.sheet import contact_sheet
-from daq.composition.sheetheart import beating_region, over_beat
+from daq.composition.sheetheart import beating_region, facing_slots, over_beat
 from daq.composition.sheetkinds import static_panels, strip_rows
 from daq.composition.sheetoutline import outline_mm, outlines_for
 from daq.composition.sheetviews import Mask, SheetStyle, letters_of, masked_by, prepared, upper_of, view_text
@@ -146,7 +146,7 @@ def test_the_patient_s_outline_is_that_of_the_transmission_and_drawn_over_its_ow
 
 
 def test_where_it_beats_is_found_and_how_much() -> None:
-    found = beating_region(*over_beat(beating(ejection=0.6, noise=3), 0, 0))
+    found = beating_region(*over_beat(beating(ejection=0.6, noise=3), 0, 0, np.arange(16)))
 
     assert found is not None
     rows, columns = np.nonzero(found.region)
@@ -156,10 +156,21 @@ def test_where_it_beats_is_found_and_how_much() -> None:
 
 
 def test_what_does_not_beat_has_no_region() -> None:
-    assert beating_region(*over_beat(beating(ejection=0.0, noise=3), 0, 0)) is None
+    assert beating_region(*over_beat(beating(ejection=0.0, noise=3), 0, 0, np.arange(16))) is None
     still = beating(noise=3)
     dead = replace(still, slots=replace(still.slots, live_ps=np.zeros(16, np.int64)))
-    assert beating_region(*over_beat(dead, 0, 0)) is None
+    assert beating_region(*over_beat(dead, 0, 0, np.arange(16))) is None
+
+
+def test_of_a_gated_rotation_the_views_that_face_the_heart_are_shown_with_their_own_counts() -> None:
+    series = gated_tomo()  # begins in front, 30 degrees a view counter-clockwise: 180, 210 ... 330
+    turned = replace(series, heads=(head(0, 90.0),))  # 90, 120, 150 ...
+
+    assert facing_slots(series, 0).size == 0
+    assert set(series.slots.view[facing_slots(turned, 0)].tolist()) == {1, 2}
+    counts, live_s = over_beat(turned, 0, 0, facing_slots(turned, 0))
+    assert counts.sum() == series.counts[0, 0, 8:24].sum()
+    assert live_s.tolist() == [10.0] * 8
 
 
 def test_a_quick_look_is_of_rotations_alone_and_of_gated_ones_without_a_set_of_all_beats() -> None:
