@@ -15,23 +15,28 @@ TRANSMISSION = "transmission"
 _SMOOTH_MM = 12.0
 _FEWEST_PER_PIXEL = 1.0
 _SHORTEST_MM = 150.0
+_SAME_BED_MM = 2.0
 
 
 def outlines_for(series: Framed, others: Sequence[Framed]) -> Outlines:
-    """Return the outlines for the heads of a static or dynamic view, of transmissions of heads with the same view."""
-    if series.role == TRANSMISSION or series.kind not in (ImageKind.STATIC, ImageKind.DYNAMIC):
+    """Return the outlines for the heads of a static view, of transmissions by the same heads in the same place."""
+    if series.role == TRANSMISSION or series.kind is not ImageKind.STATIC:
         return {}
     found: Outlines = {}
     for other in others:
-        if other.role != TRANSMISSION or other.orientation is not series.orientation:
+        if other.role != TRANSMISSION or other.orientation is not series.orientation or _bed_moved(series, other):
             continue
         for place, head in enumerate(series.heads):
             for there, same in enumerate(other.heads):
                 if head.number == same.number and head.view == same.view and head.angle_deg == same.angle_deg:
-                    lines = outline_mm(other, there)
-                    if lines:
-                        found[place] = lines
+                    found[place] = found.get(place) or outline_mm(other, there)
     return found
+
+
+def _bed_moved(series: Framed, other: Framed) -> bool:
+    """Return True where the bed is known to have stood elsewhere."""
+    apart_mm = float(np.abs(series.slots.bed_mm[:1] - other.slots.bed_mm[:1]).max(initial=0.0))
+    return apart_mm > _SAME_BED_MM
 
 
 def outline_mm(series: Framed, place: int) -> list[npt.NDArray[np.float64]]:

@@ -20,6 +20,7 @@ _SHARE_BELOW = 0.995
 _PS_PER_S = 1e12
 _MINUTE_S = 120.0
 _ALL = 100.0
+_NO_LETTERS = ("", "", "", "")
 _SIDES = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
 
 
@@ -57,12 +58,13 @@ def letters_of(series: Framed, place: int, angle_deg: float | None = None) -> tu
     They are empty where nobody said which breast it is, or how the head stood.
     """
     head = series.heads[place]
-    if head.view in (View.CC, View.MLO) and series.laterality is None:
-        return ("", "", "", "")
-    at_deg = head.angle_deg if angle_deg is None or math.isnan(angle_deg) else angle_deg
+    breast_of_no_side = head.view in (View.CC, View.MLO) and series.laterality is None
+    if breast_of_no_side or (angle_deg is not None and math.isnan(angle_deg)):
+        return _NO_LETTERS
+    at_deg = head.angle_deg if angle_deg is None else angle_deg
     aspect = seen(at_deg, head.view if angle_deg is None else None, series.laterality)
     if aspect is None:
-        return ("", "", "", "")
+        return _NO_LETTERS
     letters = aspect.letters
     return (letters.left, letters.right, letters.top, letters.bottom)
 

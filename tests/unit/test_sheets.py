@@ -139,6 +139,8 @@ def test_the_patient_s_outline_is_that_of_the_transmission_and_drawn_over_its_ow
     assert np.hypot(*line.T) == pytest.approx(90.0, abs=6.0)
     assert outlines_for(from_back, [shone]) == {}
     assert outlines_for(shone, [shone]) == {}
+    moved = replace(seen, slots=replace(seen.slots, bed_mm=np.array([30.0])))
+    assert outlines_for(moved, [shone]) == {}
     drawn, without = (static_panels(seen, PLAIN, each)[0] for each in (outlines_for(seen, [shone]), None))
     assert dots(drawn, OUTLINE) > 300
     assert dots(without, OUTLINE) == 0
