@@ -26,6 +26,10 @@ def progress_line(progress: dict[str, Any]) -> str:
     events = counts.get("events", 0)
     parts = [] if fraction is None else [f"{100 * min(fraction, 1.0):.0f} %"]
     parts.append(f"{grouped(events)} events")
+    if "beats" in counts:
+        parts.append(f"{grouped(counts['beats'])} beats")
+    if progress.get("frames_wait"):
+        parts.append("waiting for what its frames begin with")
     if fraction and fraction < 1:
         parts.append(f"about {grouped(events * (1 - fraction) / fraction)} to go")
     parts.append(f"{grouped(progress['rate_cps'])} cps")

@@ -74,7 +74,8 @@ class Progress:
 
     `fraction` of the step is None where its stop condition cannot say; `dead_time_pct` where nothing measures it;
     `randoms_fraction`, delayeds over prompts of the last moments, where there are no delayeds. `rates_cps` are those of
-    singles, prompts and delayeds, where they come.
+    singles, prompts and delayeds, where they come. `frames_wait`: the time of the step has not begun, because the count
+    rate or trigger that its frames begin with has not come.
     """
 
     run: str
@@ -92,6 +93,7 @@ class Progress:
     remaining_s: float | None = None
     rates_cps: dict[str, float] = field(default_factory=dict)
     randoms_fraction: float | None = None
+    frames_wait: bool = False
 
 
 Quality = Literal["good", "stale", "out_of_limits", "comm_fail"]

@@ -433,7 +433,9 @@ def test_times_are_said_as_people_say_them(seconds: float, text: str) -> None:
 def test_progress_says_only_what_is_known() -> None:
     unknown = progress_line(payload(progress(fraction=None, remaining_s=None, counts={})))
     missing = progress_line(payload(progress(fraction=1.0, remaining_s=0.0, missing_words=7)))
+    gated = progress_line(payload(progress(fraction=None, remaining_s=None, counts={"beats": 41}, frames_wait=True)))
 
+    assert gated == "0 events, 41 beats, waiting for what its frames begin with, 333 cps"
     assert unknown == "0 events, 333 cps"
     assert missing == "100 %, 1,000 events, 333 cps, 0 s left, 7 words missing"
 

@@ -25,6 +25,21 @@ def told(seconds: float, *, events: int = 0, paused: bool = False, begun: tuple[
     }  # fmt: skip
 
 
+def test_the_time_of_a_step_begins_where_its_frames_do() -> None:
+    pace = Pace("run", WANTED)
+    waiting = pace.progress({**told(5.0), "frames_wait": True}, now_s=5.0, step=1)
+    begun = told(7.0)
+    begun["steps"][0]["frame_zero_ps"] = 6 * S
+    after = pace.progress({**begun, "frames_wait": False}, now_s=7.0, step=1)
+    later = pace.progress({**begun, "duration_ps": round(6.5 * S), "paused": True}, now_s=7.5, step=1)
+
+    whole_s = WANTED.steps[0].stop.duration_ps
+    assert whole_s is not None
+    assert (waiting.frames_wait, waiting.fraction) == (True, 0.0)
+    assert (after.frames_wait, after.fraction) == (False, S / whole_s)
+    assert later.fraction == 0.5 * S / whole_s
+
+
 def test_a_daemon_that_comes_into_a_step_knows_how_far_it_is() -> None:
     progress = Pace("run", WANTED).progress(told(11.0, events=500, begun=(0.0, 10.0)), now_s=100.0, step=2)
 

@@ -75,6 +75,7 @@ class Pace:
         elif status.get("paused"):
             self._paused_ps += max(duration_ps - self._last_ps, 0)  # the time of a pause is not the step's
         self._last_ps = duration_ps
+        self._wait_for_frames(status, step, duration_ps)
         elapsed_s = (duration_ps - self._step_since_ps - self._paused_ps) / _PS
         self._measure(counts, now_s, elapsed_s)
         rates = {name: round(self._rates_cps[name], 1) for name in _FAMILIES if self._rates_cps.get(name)}
@@ -94,7 +95,15 @@ class Pace:
             file_bytes=int(status.get("file_bytes", 0)),
             fraction=fraction,
             remaining_s=_remaining_s(fraction, elapsed_s),
+            frames_wait=bool(status.get("frames_wait")),
         )
+
+    def _wait_for_frames(self, status: dict[str, Any], step: int, now_ps: int) -> None:
+        """Let the time of the step begin where its frames do: not while they wait for a bolus or a trigger."""
+        steps = status.get("steps") or []
+        zero_ps = steps[step - 1].get("frame_zero_ps") if 0 < step <= len(steps) else None
+        if status.get("frames_wait") or zero_ps not in (None, self._step_since_ps):
+            self._step_since_ps, self._paused_ps = now_ps if zero_ps is None else int(zero_ps), 0
 
     def _measure(self, counts: dict[str, int], now_s: float, elapsed_s: float) -> None:
         if self._before is None and elapsed_s > _EVERY_S:
