@@ -32,6 +32,7 @@ class Bins:
         self._sizes = np.array([heads, windows, rule.slots, pixels.rows, pixels.columns], np.int64)
         self._counts = np.zeros(int(self._sizes.prod()), np.uint32)
         self._outside = np.zeros(heads * windows, np.uint64)
+        self._came = np.zeros(rule.slots, np.uint64)
         self._beyond = np.zeros(1, np.uint64)
         self._frame = np.array([
             pixels.x0_mm, pixels.y0_mm, 1.0 / pixels.pixel_mm, -1.0 if rule.turned else 1.0, *rule.usable_mm,
@@ -61,6 +62,11 @@ class Bins:
         return found
 
     @property
+    def came(self) -> npt.NDArray[np.uint64]:
+        """Return all events of the time of each slot, whatever head, energy and place, uint64 [slots], a view."""
+        return self._came
+
+    @property
     def unknown_heads(self) -> int:
         """Return the events of the series' time of heads that are not known."""
         return int(self._beyond[0])
@@ -78,7 +84,7 @@ class Bins:
             table.begin_ps, table.end_ps, np.ascontiguousarray(table.slot, np.int32),
             np.ascontiguousarray(table.shift_mm), np.ascontiguousarray(table.shift_per_ps),
             self._frame, self._head_at, self._bit_of, self._sizes, self._map_of, self._maps, self._values,
-            self._counts, self._weighted, self._outside, self._beyond,
+            self._counts, self._weighted, self._outside, self._came, self._beyond,
         )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def framed_of(
     rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable, bins: Bins, *, copied: bool = True
 ) -> Framed:
     """Return a series; of planned slots those that have begun by the time that `made` ends."""
-    slots = _slots(rule, told, steps, made)
+    slots = _slots(rule, told, steps, made, bins)
     begun = len(slots)
     counts, weighted = bins.counts[:, :, :begun], bins.weighted
     weighted = None if weighted is None else weighted[:, :, :begun]
@@ -59,7 +59,7 @@ def framed_of(
     )
 
 
-def _slots(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable) -> Slots:
+def _slots(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> Slots:
     """Return what is known of the slots that have begun."""
     begun = _begun(rule, steps, made)
     number = np.arange(begun, dtype=np.int64)
@@ -68,11 +68,24 @@ def _slots(rule: SeriesRule, told: Told, steps: Sequence[StepTold], made: Series
     phase, time_slice = _phases(rule, begun)
     still = rule.kind is not ImageKind.WHOLE_BODY
     at = begin + (end - begin) // 2 if still else made.table.begin_ps[:1]  # a mark may be told just after a step began
+    live = _live_ps(rule, steps, made, bins)[:begun]
     return Slots(
-        begin_ps=begin, end_ps=end, live_ps=made.table.live_ps(rule.slots)[:begun], phase=phase, time_slice=time_slice,
-        view=view, time_slot=time_slot,
+        begin_ps=begin, end_ps=end, live_ps=live, phase=phase, time_slice=time_slice, view=view, time_slot=time_slot,
         gantry_deg=_places(told, GANTRY, at, begun), bed_mm=_places(told, BED, at, begun),
     )  # fmt: skip
+
+
+def _live_ps(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> Ints:
+    """Return how long each slot counted; of one in which words are missing the share that came."""
+    live = made.table.live_ps(rule.slots)
+    gaps = [gap for step in steps for gap in step.gaps]
+    if not gaps:
+        return live
+    times, missing = np.array(gaps, np.int64).T
+    slots = made.table.slots_at(times)
+    lost = np.bincount(slots[slots >= 0], missing[slots >= 0], rule.slots)
+    came = bins.came.astype(np.float64)
+    return np.where(lost > 0, np.rint(live * came / np.maximum(came + lost, 1.0)), live).astype(np.int64)
 
 
 def _begun(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable) -> int:
@@ -180,10 +193,11 @@ def _notes(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins:
     notes = [*_of_motion(rule, made), *_of_beats(rule, made)]
     if bins.unknown_heads:
         notes.append(f"{bins.unknown_heads:,} events are of no known head")
-    missing = [step.number for step in steps if step.gaps]
-    if missing:
-        where = ", ".join(map(str, missing))
-        notes.append(f"words are missing in step {where}: live times are without what was lost")
+    for step in steps:
+        if missing := sum(lost for _, lost in step.gaps):
+            notes.append(f"{missing:,} words are missing in step {step.number}: live times are shorter by their share")
+        if step.went_back:
+            notes.append(f"the clock of the front ends went back in step {step.number}: do not rely on its times")
     if rule.step is not None and rule.step.frame_zero is not None and steps[0].frame_zero_ps is None:
         notes.append("what frames were to begin with never came: they begin with the step")
     for step in steps:

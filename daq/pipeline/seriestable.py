@@ -108,7 +108,7 @@ def _gated(
         raise MismatchError(f"{rule.name}: it has no gate")
     triggers = told.triggers(TRIGGER_MARK[gate.trigger], step.span)
     ended = horizon.passed(step)
-    found = judged(triggers, step.active, gate, gaps_ps=step.gaps, ended=ended)
+    found = judged(triggers, step.active, gate, gaps_ps=[time_ps for time_ps, _ in step.gaps], ended=ended)
     beats = beats_table(found, gate)
     parts = []
     for begin, end, view in zip(views.begin_ps.tolist(), views.end_ps.tolist(), views.slot.tolist(), strict=True):

@@ -72,6 +72,15 @@ class TimeTable:
         np.add.at(found, self.slot, self.end_ps - self.begin_ps)
         return found
 
+    def slots_at(self, times_ps: Ints) -> Ints:
+        """Return the slot of each time, -1 for none, int64 [times]."""
+        at = np.searchsorted(self.end_ps, times_ps, "right")
+        inside = at < len(self)
+        inside[inside] = self.begin_ps[at[inside]] <= times_ps[inside]
+        found = np.full(len(times_ps), -1, np.int64)
+        found[inside] = self.slot[at[inside]]
+        return found
+
     def _cut(self, begin_ps: int, end_ps: int) -> TimeTable:
         first = int(np.searchsorted(self.end_ps, begin_ps, "right"))
         last = int(np.searchsorted(self.begin_ps, end_ps, "left"))

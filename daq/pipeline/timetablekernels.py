@@ -80,7 +80,9 @@ def _find_pixels(
 
 
 @spliced
-def _judge(head: Any, windows: Any, begin: int, end: int, slots: Any, head_at: Any, places: Any, bits: Any) -> Any:
+def _judge(
+    head: Any, windows: Any, begin: int, end: int, slots: Any, head_at: Any, places: Any, bits: Any, came: Any
+) -> Any:
     """Fill each event's head and windows, 0 for one that does not count; return how many are of no known head."""
     unknown = uint64(0)
     for number in range(begin, end):
@@ -91,6 +93,7 @@ def _judge(head: Any, windows: Any, begin: int, end: int, slots: Any, head_at: A
         inside = uint16(windows[i]) if len(windows) else uint16(1)
         places[k] = at if known else uint8(0)
         bits[k] = inside if due & known else uint16(0)
+        came[uint64(slots[k]) if due else uint64(0)] += uint64(due)
     return unknown
 
 
@@ -140,13 +143,13 @@ def _weigh(
         _PLAIN(float32, 1, "C", readonly=True), _PLAIN(uint8, 1, "C", readonly=True),
         _PLAIN(uint16, 1, "C", readonly=True), int64[::1], int64[::1], int32[::1], float64[::1], float64[::1],
         float64[::1], uint8[::1], int64[::1], int64[::1], int32[::1], float64[:, ::1], float32[::1],
-        uint32[::1], uint64[::1], uint64[::1], uint64[::1],
+        uint32[::1], uint64[::1], uint64[::1], uint64[::1], uint64[::1],
     )
 )  # fmt: skip
 def frame_events(
     times: Any, x: Any, y: Any, head: Any, windows: Any, begin_ps: Any, end_ps: Any, slot: Any, shift: Any,
     per_ps: Any, frame: Any, head_at: Any, bit_of: Any, sizes: Any, map_of: Any, maps: Any, values: Any,
-    counts: Any, weighted: Any, outside: Any, beyond: Any,
+    counts: Any, weighted: Any, outside: Any, came: Any, beyond: Any,
 ) -> None:  # fmt: skip
     """Count events [n] in the pictures of their slots.
 
@@ -154,8 +157,8 @@ def frame_events(
     `daq.pipeline.timetable`, `frame` as `_find_pixels` says. `bit_of` [windows] is the bit of each window; `head_at`
     [256] the place of a head's number, or `NO_HEAD`. `sizes` are heads, windows, slots, rows, columns; `counts` is
     [their product], `weighted` too, or empty; `outside` [heads * windows] are events of the table's time and of the
-    window in no pixel. `map_of` [heads * windows] is the map of `maps` (for `bilinear`), or `NO_MAP`. `beyond` [1]
-    counts events of the table's time and of no known head.
+    window in no pixel. `map_of` [heads * windows] is the map of `maps` (for `bilinear`), or `NO_MAP`. `came` [slots]
+    counts all events of a slot's time, `beyond` [1] those of no known head among them.
     """
     slots, shifts = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.float64)
     pixels, targets = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
@@ -164,7 +167,7 @@ def frame_events(
     for begin in range(0, len(times), BLOCK):
         end = min(begin + BLOCK, len(times))
         at = _find_slots(times, begin, end, at, begin_ps, end_ps, slot, shift, per_ps, slots, shifts)
-        beyond[0] += _judge(head, windows, begin, end, slots, head_at, places, bits)
+        beyond[0] += _judge(head, windows, begin, end, slots, head_at, places, bits, came)
         _find_pixels(times, x, y, begin, end, frame, shifts, sizes[3], sizes[4], pixels)
         for window in range(len(bit_of)):
             _count(

@@ -20,8 +20,8 @@ MOTION_LOST = "motion lost"
 NEXT_STEP = "next step"
 TRIGGERS = ("cardiac_trigger", "respiratory_trigger")
 KINDS = (
-    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "position", "frame_zero", "silent", "heard",
-    *TRIGGERS,
+    "start", "step", "stop", "motion_lost", "pause", "resume", "gap", "jump", "position", "frame_zero", "silent",
+    "heard", *TRIGGERS,
 )  # fmt: skip
 """Marks that are looked at; all others may be left out."""
 _TELLS = np.zeros(256, np.bool_)
@@ -32,7 +32,7 @@ _TELLS[[MARKS.index(kind) for kind in KINDS]] = True
 class StepTold:
     """One step. `end_ps` is its last time, which belongs to it; None while it lasts. `pauses` have no end while paused.
 
-    `gaps`: times at which units of a source are missing.
+    `gaps`: when units of a source are missing, and how many.
     """
 
     number: int
@@ -42,7 +42,9 @@ class StepTold:
     ended_by: str | None = None
     frame_zero_ps: int | None = None
     pauses: list[tuple[int, int | None]] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    went_back: bool = False
+    """The clock of all front ends went back in it."""
     silent: dict[int, int] = field(default_factory=dict)
     """Sources that were silent in it, and since when, ps."""
 
@@ -131,7 +133,7 @@ class Told:
         elif kind in ("silent", "heard"):
             self._note_silence(kind, time_ps, source, value2, text)
         elif kind in KINDS and self.steps and self.steps[-1].end_ps is None:
-            self._note(kind, time_ps, text)
+            self._note(kind, time_ps, value, text)
         else:
             return False
         return True
@@ -163,8 +165,11 @@ class Told:
         name = text if kind == "start" else text.rpartition(": ")[0]
         self.steps.append(StepTold(len(self.steps) + 1, name, time_ps, silent=dict(self._silent)))
 
-    def _note(self, kind: str, time_ps: int, text: str) -> None:
+    def _note(self, kind: str, time_ps: int, value: int, text: str) -> None:
         step = self.steps[-1]
+        if kind == "gap":
+            step.gaps.append((time_ps, max(0, value)))
+            return
         paused = bool(step.pauses) and step.pauses[-1][1] is None
         if kind in ("stop", "motion_lost"):
             self._end(step, time_ps, MOTION_LOST if kind == "motion_lost" else text)
@@ -174,8 +179,8 @@ class Told:
             step.pauses[-1] = (step.pauses[-1][0], time_ps)
         elif kind == "frame_zero" and step.frame_zero_ps is None:
             step.frame_zero_ps = time_ps
-        elif kind == "gap":
-            step.gaps.append(time_ps)
+        elif kind == "jump":
+            step.went_back |= value < 0
 
     def _end(self, step: StepTold, time_ps: int, by: str) -> None:
         step.end_ps, step.ended_by = max(time_ps, step.begin_ps), by

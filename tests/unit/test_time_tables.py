@@ -81,6 +81,7 @@ def test_a_table_cut_to_spans_keeps_slots_and_shifts() -> None:
     assert cut.shift_mm.tolist() == pytest.approx([5.0, 10.0, 0.0])
     assert cut.shift_end_mm.tolist() == pytest.approx([10.0, 8.0, -5.0])
     assert cut.live_ps(3).tolist() == [50, 70, 0]
+    assert cut.slots_at(np.array([49, 50, 99, 119, 120, 249, 250])).tolist() == [-1, 0, 0, 1, -1, 1, -1]
     assert len(joined([])) == 0
 
 
@@ -129,6 +130,19 @@ def test_a_pause_of_a_static_view_does_not_count() -> None:
 
     assert int(found.counts.sum()) == 3
     assert int(found.slots.live_ps[0]) == 2 * S + 1
+
+
+def test_words_that_are_missing_shorten_the_live_time_of_their_frame() -> None:
+    marks = Marks().add("start", 0, "flow").add("gap", 1500 * MS, source=1, value=25).add("jump", 1600 * MS, value=-5)
+    marks.add("stop", 3 * S, "time")
+    rows = rows_of(np.arange(0, 3000, 10) * MS, [400.0] * 300, windows=np.arange(300) % 2)  # wherever they are seen
+    (found,) = framed(setup(dynamic((3, S))), marks, rows)
+
+    assert found.slots.live_ps.tolist() == [S, S * 100 // 125, S]
+    assert found.notes == (
+        "25 words are missing in step 1: live times are shorter by their share",
+        "the clock of the front ends went back in step 1: do not rely on its times",
+    )
 
 
 def test_stops_of_a_rotation_are_views_of_one_series() -> None:
