@@ -11,8 +11,9 @@ from PIL import Image
 from support_framed import FRONT, KINDS, dynamic, framed, gated_tomo, head, manifest, slots, static, tomo, whole_body
 from support_sheets import PIXELS, beating, rotation, transmission
 
-from daq.composition.quicklook import quick_look, rotations
+from daq.composition.quicklook import quick_look, rotations, slice_panels
 from daq.composition.quicklookcine import cine
+from daq.composition.quicklookslices import Volume
 from daq.composition.sheet import contact_sheet
 from daq.composition.sheetheart import beating_region, facing_slots, over_beat
 from daq.composition.sheetkinds import static_panels, strip_rows
@@ -21,7 +22,7 @@ from daq.composition.sheetviews import Mask, SheetStyle, letters_of, masked_by, 
 from daq.model.framed import Framed, ImageKind, Pixels
 from daq.model.geometry import Laterality, View
 from daq.model.verdict import Check, Grade, Verdict
-from daq.storage.drawing import OUTLINE, WARNING
+from daq.storage.drawing import MARGIN, OUTLINE, WARNING
 
 PLAIN = SheetStyle()
 
@@ -211,3 +212,22 @@ def test_what_moves_has_a_frame_for_each_picture(kind: str, frames: int) -> None
 def test_what_is_one_picture_does_not_move() -> None:
     assert cine(static(), manifest()) is None
     assert cine(framed(ImageKind.DYNAMIC, slots(1)), manifest()) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "across", "up"),
+    [(0, 6, 6), (1, 6, 3), (2, 2, 3), (3, 6, 3), (4, 2, 3)],
+    ids=["transverse", "coronal", "sagittal", "from the front", "from the left"],
+)
+def test_slices_have_the_patient_s_left_at_the_right_the_front_above_and_the_head_above(
+    number: int, across: int, up: int
+) -> None:
+    values = np.zeros((5, 9, 9))
+    values[3, 2, 6] = 1.0  # in the upper row, 2 voxels to the front of the middle, 2 to the left
+    panel = slice_panels(Volume(values, 10.0, 0.0), PLAIN)[number]
+    zoom = 260 // 9
+    grey = np.asarray(panel.convert("L"))
+    rows = 9 if number == 0 else 5
+    drawn = grey[MARGIN + zoom // 2 : MARGIN + rows * zoom : zoom, MARGIN + zoom // 2 : MARGIN + 9 * zoom : zoom]
+
+    assert [place.tolist() for place in np.nonzero(drawn < 100)] == [[rows - 1 - up], [across]]
