@@ -18,7 +18,7 @@ from pydicom import Dataset
 
 from daq.errors import FormatError, MissingError
 from daq.model.administration import AdministrationRecord
-from daq.model.dicomcodes import ANATOMY
+from daq.model.dicomcodes import ANATOMY, Anatomy
 from daq.model.framed import Framed
 from daq.model.orientation import lying
 from daq.model.patient import KEY_BYTES
@@ -165,12 +165,19 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
     if anatomy is not None:
         put(to, "BodyPartExamined", anatomy.body_part)
         put_codes(to, "AnatomicRegionSequence", anatomy.code)
-    if framed.laterality is not None:
-        put(to, "Laterality", str(framed.laterality))
-    elif anatomy is not None and anatomy.sides == "both":
+    _add_side(to, framed, anatomy)
+
+
+def _add_side(to: Dataset, framed: Framed, anatomy: Anatomy | None) -> None:
+    """Add which side it is. Laterality is of what the body has two of, and of nothing else."""
+    side = None if framed.laterality is None else str(framed.laterality)
+    if anatomy is not None and not anatomy.sides:
+        if side:
+            put(to, "ImageLaterality", side)
+    elif anatomy is not None and anatomy.sides == "both" and side is None:
         put(to, "ImageLaterality", "B")
-    elif anatomy is None or anatomy.sides == "one":
-        put(to, "Laterality", None)  # required of what may be one of two; which is not known
+    else:
+        put(to, "Laterality", side)  # empty where it may be one of two, and which is not known
 
 
 def add_orientation(to: Dataset, framed: Framed) -> None:

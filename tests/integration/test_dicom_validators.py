@@ -123,8 +123,10 @@ def test_other_roles_are_valid_too(role: str, wrongly: int, tmp_path: Path) -> N
     assert errors_of(path, but=WRONGLY_FOUND.get(role)) == ([], wrongly)
 
 
-@pytest.mark.parametrize(("region", "laterality"), [(None, None), ("knees", None), ("knee", "L"), ("breast", "R")])
-def test_a_region_of_which_there_are_two_is_valid(region: str | None, laterality: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("region", "laterality"), [
+    (None, None), (None, "L"), ("knees", None), ("knee", "L"), ("breast", "R"), ("thorax", "L"), ("thorax", None),
+])  # fmt: skip
+def test_regions_with_sides_and_without_are_valid(region: str | None, laterality: str | None, tmp_path: Path) -> None:
     series = support_framed.static(region=region, laterality=Laterality(laterality) if laterality else None)
 
     assert errors_of(write_dicom(tmp_path / "series.dcm", series, manifest())[0], but=None) == ([], 0)
