@@ -142,8 +142,9 @@ class Grid:
 
     @property
     def numbers(self) -> Floats:
-        """Return it as the compiled loops take it: corner, edge, the densest code."""
-        return np.array([*self.low_mm, self.voxel_mm, float((self.codes & (COLD - 1)).max())])
+        """Return it as the compiled loops take it."""
+        densest, any_cold = int((self.codes & (COLD - 1)).max()), bool(self.codes.max() >= COLD)
+        return np.array([*self.low_mm, self.voxel_mm, densest, 1 / self.voxel_mm, any_cold], np.float64)
 
 
 @lru_cache(maxsize=8)

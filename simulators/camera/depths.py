@@ -15,14 +15,16 @@ from simulators.pet.paths import ELECTRON, compton_cosine, unit
 
 FORM, CENTRE, MATRIX, INNER, CUT, BEAT, FIXED, ORGAN, PLACES = 0, 1, 4, 13, 14, 15, 16, 17, 18
 """Places in a row of a solid; FIXED: its places are those of the head, across, up, towards the head."""
-LOW_X, LOW_Y, LOW_Z, VOXEL, DENSEST = range(5)
-"""Places in a grid."""
+LOW_X, LOW_Y, LOW_Z, VOXEL, DENSEST, PER_MM, ANY_COLD = range(7)
+"""Places in a grid: its corner, the edge of its cubes, the densest, cubes per mm, whether there is anything cold."""
 TURN, SHIFT, DRIFT, ANGLE, TURNING, FACE_AT, FACING = 0, 9, 12, 15, 16, 17, 18
 """Places in a pose: patient to gantry as 9 numbers, where the patient's 0 is and how it drifts, the head's angle and
 face, and how they change, per ps."""
 BEGAN, FULL, EMPTY, SYSTOLE, DIASTOLE = range(5)
 """Places in a beat: its R wave, volumes over the largest at its beginning and after systole, how long both take."""
 POSE_PLACES = 19
+KEV_PER_ROW = 4.0
+"""Between the rows of a table of angles, which has the cosines of equally many photons each."""
 WATER, PASSES, WIDE, CRYSTAL, PHOTO = range(5)
 """Places in a row of a table by keV: coefficients of water and of the crystal per mm, the share of absorption in that;
 chance to pass the collimator, and its effective length in mm."""
@@ -126,7 +128,8 @@ def settle(rng: Any, solid: Any, volume: Any, place: Any) -> None:
 @spliced
 def code_at(x: Any, y: Any, z: Any, grid: Any, codes: Any) -> Any:
     """Return the density code at a place, below 0 outside of the grid."""
-    i, j, k = (x - grid[LOW_X]) / grid[VOXEL], (y - grid[LOW_Y]) / grid[VOXEL], (z - grid[LOW_Z]) / grid[VOXEL]
+    finer = grid[PER_MM]
+    i, j, k = (x - grid[LOW_X]) * finer, (y - grid[LOW_Y]) * finer, (z - grid[LOW_Z]) * finer
     if i < 0.0 or j < 0.0 or k < 0.0 or i >= codes.shape[2] or j >= codes.shape[1] or k >= codes.shape[0]:
         return -1
     return np.int64(codes[np.int64(k), np.int64(j), np.int64(i)])
@@ -135,7 +138,7 @@ def code_at(x: Any, y: Any, z: Any, grid: Any, codes: Any) -> Any:
 @spliced
 def is_cold(place: Any, grid: Any, codes: Any) -> Any:
     """Tell whether a place has no activity, whatever solid it lies in."""
-    return code_at(place[0], place[1], place[2], grid, codes) >= COLD
+    return grid[ANY_COLD] > 0.0 and code_at(place[0], place[1], place[2], grid, codes) >= COLD
 
 
 @spliced
@@ -171,11 +174,30 @@ def depth_of(place: Any, way: Any, grid: Any, codes: Any, most: Any) -> Any:
 
 
 @spliced
+def on_disc(rng: Any) -> Any:
+    """Return a place on the unit disc and the square of its distance from the middle, which is above 0 and even."""
+    while True:
+        along, across = 2.0 * unit(rng) - 1.0, 2.0 * unit(rng) - 1.0
+        square = along * along + across * across
+        if 0.0 < square <= 1.0:
+            return along, across, square
+
+
+@spliced
+def turned_by(rng: Any, energy: Any, angles: Any) -> Any:
+    """Return the cosine of an angle of scattering, from the table of them."""
+    row = min(np.int64(energy / KEV_PER_ROW + 0.5), angles.shape[0] - 1)
+    at = unit(rng) * (angles.shape[1] - 1)
+    low = np.int64(at)
+    return angles[row, low] + (at - low) * (angles[row, low + 1] - angles[row, low])
+
+
+@spliced
 def bent(rng: Any, way: Any, cosine: Any) -> Any:
     """Return a direction under an angle to another, to any side."""
-    azimuth = 2.0 * math.pi * unit(rng)
-    sine = math.sqrt(max(1.0 - cosine * cosine, 0.0))
-    along, across = sine * math.cos(azimuth), sine * math.sin(azimuth)
+    along, across, square = on_disc(rng)
+    sine = math.sqrt(max(1.0 - cosine * cosine, 0.0) / square)
+    along, across = sine * along, sine * across
     u, v, w = way
     flat = math.sqrt(u * u + v * v)
     if flat < _ALONG:

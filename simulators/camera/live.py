@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ SLICE_S = 0.02
 """How much time passes before its events are made."""
 LONGEST_SLICE_S = 0.25
 """Of one that makes up for time that was lost, when making events takes longer than they do."""
+TOO_LATE_S = 1.0
 NEVER_KEPT = 1 << 62
 """Said to be the size of a run, so that nobody makes its words before it begins."""
 
@@ -52,7 +54,7 @@ class BodySupply:
 
     def __init__(
         self, device: Instrument, scan: Scan, *, front_ends: tuple[tuple[int, ...], ...], first_source: int = 0,
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        clock_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         if first_source + len(front_ends) - 1 > MAX_SOURCE:
             raise UsageError(f"{len(front_ends)} sources from number {first_source} on; the highest is {MAX_SOURCE}")
@@ -63,7 +65,8 @@ class BodySupply:
         self.preamble = preamble_of(self.layout)
         self.size_bytes = NEVER_KEPT
         self.behind_s = 0.0
-        self._device, self._scan, self._front_ends, self._clock_ns = device, scan, front_ends, clock_ns
+        self._device, self._scan, self._front_ends = device, scan, front_ends
+        self._clock_ns, self._sleep = clock_ns, sleep
         Simulation(scan.scene, scan.seed, scan.set)  # what cannot be simulated is refused before anything is served
 
     def slices(self) -> Iterator[list[Chunk]]:
@@ -117,11 +120,20 @@ class BodySupply:
         while at_ps < end_ps:
             due_ns = begin_ns + at_ps // 1000 + round(SLICE_S * 1e9)
             while (left_ns := due_ns - self._clock_ns()) > 0:
-                time.sleep(left_ns / 1e9)
-            self.behind_s = max(self.behind_s, -left_ns / 1e9)
+                self._sleep(left_ns / 1e9)
+            self._late(-left_ns / 1e9)
             passed_ps = min((self._clock_ns() - begin_ns) * 1000, at_ps + round(LONGEST_SLICE_S * 1e12), end_ps)
             yield at_ps, passed_ps
             at_ps = passed_ps
+
+    def _late(self, by_s: float) -> None:
+        """Note by how much events are late, and say so once where a run suffers from it."""
+        if self.behind_s < TOO_LATE_S <= by_s:
+            print(  # noqa: T201 - where a simulator says what is wrong
+                f"simulators: events are {by_s:.1f} s late: this computer is too slow, or too busy, for so many",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+        self.behind_s = max(self.behind_s, by_s)
 
 
 def _as_json(scene: Set) -> dict[str, Any]:

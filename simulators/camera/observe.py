@@ -33,13 +33,15 @@ from simulators.camera.depths import (
     depth_of,
     is_cold,
     left_there,
+    on_disc,
     pick,
     settle,
+    turned_by,
     volume_at,
     wander,
 )  # fmt: skip
 from simulators.camera.ways import HEIGHT, HOLE, LINE_KEV, THICKNESS, WIDTH, pick_line, write
-from simulators.pet.paths import compton_cosine, unit
+from simulators.pet.paths import unit
 
 _SCATTERED = 1
 LOWEST_KEV = 30.0
@@ -97,15 +99,16 @@ def to_head(place: Any, pose: Any, to_x: Any, to_y: Any, since: Any, seen: Any) 
 
 @spliced
 def scattered(
-    rng: Any, place: Any, way: Any, orders: Any, ways: Any, energies: Any, table: Any, grid: Any, codes: Any
-) -> Any:
+    rng: Any, place: Any, way: Any, orders: Any, ways: Any, energies: Any, table: Any, angles: Any, grid: Any,
+    codes: Any,
+) -> Any:  # fmt: skip
     """Lead a place to where its photon is scattered towards the head; return the energy then, 0 where it is lost.
 
     `ways` [orders + 1, 3] and `energies` [orders + 1] are for what is in between; `energies[0]` is that of the line.
     """
     bends = 1 + np.int64(unit(rng) * orders)
     for number in range(bends):
-        ways[number, 0] = compton_cosine(rng, energies[number], -1.0)
+        ways[number, 0] = turned_by(rng, energies[number], angles)
         energies[number + 1] = after_scattering(energies[number], ways[number, 0])
     if energies[bends] < LOWEST_KEV:
         return 0.0
@@ -136,8 +139,9 @@ def arrives(
     left = unit(rng) * least / by_kev(table, energy, PASSES)
     if left >= 1.0:
         return False
-    radius, azimuth = sigma * math.sqrt(-2.0 * math.log(unit(rng))), 2.0 * math.pi * unit(rng)
-    seen[0], seen[1] = seen[0] + radius * math.cos(azimuth), seen[1] + radius * math.sin(azimuth)
+    along, across, square = on_disc(rng)  # two normal numbers after G. Marsaglia, from one place on the disc
+    far = sigma * math.sqrt(-2.0 * math.log(square) / square)
+    seen[0], seen[1] = seen[0] + far * along, seen[1] + far * across
     if abs(seen[0]) > half_x or abs(seen[1]) > half_y:
         return False
     per_mm, reach = by_kev(table, energy, WATER), -math.log(left)
@@ -147,18 +151,19 @@ def arrives(
 @kernel(
     "int64(uint64[::1], int64, int64, int64, float64, float64, float64[:, ::1], float64[::1], int64[::1],"
     " float64[:, ::1], float64[::1], uint8[:, :, ::1], float64[::1], float64[:, ::1], float64[::1], float64[:, ::1],"
-    " int64[::1], float32[:, ::1], uint8[:, ::1])"
+    " float64[:, ::1], int64[::1], float32[:, ::1], uint8[:, ::1])"
 )
 def observe(
     rng: Any, count: Any, orders: Any, origin_ps: Any, length_ps: Any, most: Any, solids: Any, upto: Any, guide: Any,
-    lines: Any, grid: Any, codes: Any, pose: Any, beats: Any, head: Any, table: Any, times: Any, places: Any,
-    marks: Any,
+    lines: Any, grid: Any, codes: Any, pose: Any, beats: Any, head: Any, table: Any, angles: Any, times: Any,
+    places: Any, marks: Any,
 ) -> Any:  # fmt: skip
     """Follow `count` candidates of a body to a head; return how many rows were written.
 
     `orders` 0: not scattered, else 1 to `orders` times, all alike often tried. `most`: the chance of passing the
     collimator that a candidate stands for. `upto`: cumulative shares of the solids in their candidates, `guide`:
-    see `pick`; `table`: by keV. Marks [n, 3] are line, flags, organ. Times of beats count from `origin_ps`.
+    see `pick`; `table`: by keV; `angles`: see
+    `turned_by`. Marks [n, 3] are line, flags, organ. Times of beats count from `origin_ps`.
     """
     place, seen, ways, energies = np.zeros(3), np.zeros(3), np.zeros((orders + 1, 3)), np.zeros(orders + 1)
     to_x, to_y = math.sin(pose[ANGLE]), math.cos(pose[ANGLE])
@@ -177,7 +182,7 @@ def observe(
             continue
         if orders > 0:
             energies[0], flags = energy, _SCATTERED
-            energy = scattered(rng, place, way, orders, ways, energies, table, grid, codes)
+            energy = scattered(rng, place, way, orders, ways, energies, table, angles, grid, codes)
             if energy <= 0.0:
                 continue
         to_head(place, pose, to_x, to_y, since, seen)

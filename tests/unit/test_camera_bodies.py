@@ -77,7 +77,7 @@ def test_a_head_that_turns_sees_a_point_on_a_sine_and_one_that_comes_nearer_sees
 
 def test_counts_are_those_of_anger_and_water_weakens_them() -> None:
     bare = seen(set_up(points((0.0, 0.0, 0.0)), 300.0))
-    tank = disc((0, 0, 0), (80, 80, 90))
+    tank = disc((0, 0, 0), (80, 80, 8))
     wet = seen(set_up(points((0.0, 0.0, 0.0), stuff=((tank, 1.0),), voxel_mm=1.0), 1000.0))
 
     assert_poisson(len(bare), 300 * PER_MBQ)
@@ -102,7 +102,7 @@ def test_scattered_photons_are_those_that_the_other_code_finds() -> None:
 
 
 def test_the_side_that_is_nearer_to_a_head_is_brighter_in_it() -> None:
-    tank = disc((0, 0, 0), (100, 100, 90))
+    tank = disc((0, 0, 0), (100, 100, 8))
     body = points((0, -70, 0), stuff=((tank, 1.0),), voxel_mm=1.0)
     photons = seen(set_up(body, 800.0, FRONT, BACK))
 
@@ -181,12 +181,14 @@ def test_a_head_that_is_told_to_stand_within_the_body_stands_at_its_skin() -> No
 
 
 def test_a_transmission_sheet_turns_with_its_head_and_shows_what_weakens_it() -> None:
-    tank = disc((0, 0, 0), (70, 70, 300))
+    tank = disc((0, 0, 0), (70, 70, 170))
     body = Body("tank", (organ("nothing", [point((0, 0, 5000))]),), ((tank, 1.0),), voxel_mm=1.5)
     sheet = organ("sheet", [block((0, 0, -200), (200, 150, 0))], nuclide="Tc-99m")
     plain = set_up(body, 1.0, FRONT, BACK, gantry=30.0)
     photons = seen(replace(plain, fixed=((0, sheet, 4000.0),)))
 
+    shut = going("shutter", 0.0, 0.0, 0.0)
+    assert len(seen(replace(plain, fixed=((0, sheet, 4000.0),), axes=shut), seconds=0.2)) < 20
     found = photons.of_head(0)
     beside = np.abs(np.abs(found.x_mm) - 130) < 40
     through = np.abs(found.x_mm) < 15

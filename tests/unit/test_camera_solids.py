@@ -55,7 +55,7 @@ def test_points_and_chains_are_solids_too() -> None:
 
 
 def test_a_ray_through_a_grid_is_as_deep_as_what_it_goes_through() -> None:
-    tank, core, hole = disc((0, 0, 0), (60, 60, 40)), ball((20, 0, 0), 15.0), ball((-30, 0, 0), 10.0)
+    tank, core, hole = disc((0, 0, 0), (60, 60, 16)), ball((20, 0, 0), 15.0), ball((-30, 0, 0), 10.0)
     grid = Grid.of(((tank, 1.0), (core, 1.5)), 1.0, (hole,))
     depths = []
     for turn in np.linspace(0, 2 * math.pi, 24, endpoint=False):

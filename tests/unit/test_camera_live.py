@@ -1,0 +1,62 @@
+"""Words of a body in real time, by a clock that tests turn: made when it has passed, made up for when late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support_bodies import FRONT, points, set_up
+
+from simulators.camera import live
+from simulators.camera.live import BodySupply, Scan
+from simulators.camera.model import Scene
+from simulators.options import instrument
+
+
+class Clock:
+    """A clock that goes on by itself only while somebody sleeps; `slow_ns` more at every look."""
+
+    def __init__(self, slow_ns: int = 0) -> None:
+        self.now_ns, self._slow_ns = 10**15, slow_ns
+
+    def __call__(self) -> int:
+        self.now_ns += self._slow_ns
+        return self.now_ns
+
+    def sleep(self, seconds: float) -> None:
+        self.now_ns += round(seconds * 1e9)
+
+
+def supplied(clock: Clock, seconds: float) -> BodySupply:
+    scene = set_up(points((0.0, 0.0, 0.0)), 20.0)
+    scan = Scan(Scene((FRONT,), (), seconds=seconds), scene, 1, live=True)
+    return BodySupply(instrument("head-xye64"), scan, front_ends=((0,),), clock_ns=clock, sleep=clock.sleep)
+
+
+def last_second(words: np.ndarray) -> float:
+    return float((words.view("<u8")[-1] >> np.uint64(30)) & np.uint64(0x3FFFFFFF)) / 1e6
+
+
+def test_words_are_made_when_their_time_has_passed_and_not_before() -> None:
+    clock = Clock()
+    supply = supplied(clock, 0.5)
+    began_ns, slices = clock.now_ns, []
+    for (chunk,) in supply.slices():
+        passed_s = (clock.now_ns - began_ns) / 1e9
+        slices.append(passed_s)
+        assert len(chunk.words) == 0 or passed_s - 0.0201 <= last_second(chunk.words) <= passed_s
+
+    assert slices == pytest.approx(np.arange(1, 26) * 0.02)
+    assert supply.behind_s == 0
+    assert supply.described()["events_are_made"] == "as time passes"
+
+
+def test_what_is_late_is_made_up_for_by_longer_stretches_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock(slow_ns=200_000_000)
+    supply = supplied(clock, 6.0)
+    ends = [last_second(chunk.words) for (chunk,) in supply.slices()]
+
+    assert np.diff(ends).max() == pytest.approx(live.LONGEST_SLICE_S, abs=0.02)
+    assert ends[-1] == pytest.approx(6.0, abs=0.02)
+    assert supply.behind_s > 1
+    told = capsys.readouterr().err
+    assert told.count("s late: this computer is too slow") == 1
