@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -97,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
     from daq.errors import RefusedError
     from daq.storage.verify import verify
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended on the way out
     if options.kind == "study":
         from daq.cli.demostudy import run_study
 

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
 
 _HOUR_S = 3600.0
+_MOST_MBQ = 20_000.0
+_MOST_BOLUS_MBQ = 1_500.0
+"""All of a bolus is before the heads: more would come than a simulator can make while it happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,9 @@ class Patient:
         """Return the options of the simulator; so many times as fast, with as many times the activity."""
         after_s = -_HOUR_S * times if self.bolus else self.after_s
         ago = "" if after_s is None else f",after_s={after_s:g}"
+        mbq = min(self.mbq * times, _MOST_BOLUS_MBQ if self.bolus else _MOST_MBQ)
         return (
-            "--collimator", "LEHR", "--body", f"{self.body},mbq={self.mbq * times:g}{ago}", "--times", str(times),
+            "--collimator", "LEHR", "--body", f"{self.body},mbq={mbq:g}{ago}", "--times", str(times),
             *self.more,
         )  # fmt: skip
 
