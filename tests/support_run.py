@@ -104,9 +104,9 @@ class Link:
         self._do(f"step {name} {','.join(limits)}", "recording")
         self.readout.begin(name, moving=moving)
 
-    async def end_step(self, by: str) -> None:
+    async def end_step(self, by: str, *, completed: bool = True) -> None:
         self._do(f"end_step {by}", "recording")
-        self.readout.end_step(by, completed=True)
+        self.readout.end_step(by, completed=completed)
 
     async def pause(self) -> None:
         self._do("pause", "recording")

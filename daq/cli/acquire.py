@@ -47,6 +47,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     for name, text in (
         ("pause", "pause, as the kind of acquisition does"),
         ("resume", "go on after a pause"),
+        ("end-step", "end the step that records, and go on to the next"),
         ("acknowledge", "return to ready after an end or a fault"),
         ("renew-arming", "let the armed acquisition wait as long again"),
         ("injected-now", "note the time of injection in the administration record"),

@@ -151,6 +151,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "resume": (Arguments, Role.TECHNOLOGIST, "go on after a pause"),
     "stop": (Arguments, Role.VIEWER, "end in order; what was recorded is kept"),
     "abort": (Arguments, Role.VIEWER, "give up; what was recorded is kept"),
+    "end-step": (Arguments, Role.TECHNOLOGIST, "end the step that records, and go on to the next"),
     "acknowledge": (Arguments, Role.TECHNOLOGIST, "return to ready after an end or a fault"),
     "acknowledge-alarm": (AcknowledgeAlarm, Role.TECHNOLOGIST, "say that an alarm was seen"),
     "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
@@ -171,7 +172,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
 ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
 IN_TURN = frozenset({
-    "prepare", "start", "pause", "resume", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
+    "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
 })  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms"})

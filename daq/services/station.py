@@ -108,6 +108,7 @@ class Station:
         self._do: dict[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = {
             "status": self._status, "describe": self._describe, "alarms": self._alarms, "prepare": self._prepare,
             "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
+            "end-step": self._end_step,
             "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
             "renew-arming": self._renew, "injected-now": self._injected, "residual": self._amend,
             "amend": self._amend, "confirm": self._confirm, "home": self._home,
@@ -264,6 +265,10 @@ class Station:
 
     async def _resume(self, _: Arguments, __: Actor) -> dict[str, Any]:
         await self._current().steps.resume()
+        return self._said()
+
+    async def _end_step(self, request: Arguments, actor: Actor) -> dict[str, Any]:
+        await self._current().steps.end_step(self._by("ended", request, actor))
         return self._said()
 
     async def _stop(self, request: Arguments, actor: Actor) -> dict[str, Any]:

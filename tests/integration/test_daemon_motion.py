@@ -43,7 +43,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     (folder / "short.toml").write_text(shipped.replace("height_mm = 400.0", "height_mm = 10.0"))  # swept in seconds
     with (
         front_end() as url,
-        station(folder, url, devices=devices, mqtt='{ broker = "none" }', scanner='"short.toml"') as made,
+        station(
+            folder, url, devices=devices, mqtt='{ broker = "none" }', finish="false", scanner='"short.toml"'
+        ) as made,
     ):
         made.add(*PROTOCOLS)
         yield made.start()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support_run import Axes, Daemon, Readout, driven, protocol, step
 
-from daq.errors import RefusedError
+from daq.errors import RefusedError, TransitionRefusedError
 from daq.model.axissample import AxisSample
 from daq.model.protocol import Gate, ProtocolKind, Step, Stop, Sweep
 from daq.model.protocol_terms import Tolerances
@@ -34,6 +34,47 @@ def test_the_second_of_paired_views_ends_after_the_time_of_the_first_pauses_left
 
     assert limits_of(SECOND, {"steps": steps}) == [f"time={120 * S}ps", f"host={60 * S}ps"]
     assert limits_of(step("a"), {}) == [f"time={2 * S}ps"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_person_ends_a_step_and_the_next_one_follows(tmp_path: Path, *, whole: bool) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    first = step("RLAT", stop=Stop(manual=whole, host_ps=60 * S))
+    run = daemon.run(protocol(first, step("LLAT")), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        with pytest.raises(TransitionRefusedError, match="no step records that could be ended; the state is armed"):
+            await run.steps.end_step("ended by tech")
+        await run.steps.start()
+        await run.steps.pause()
+        with pytest.raises(TransitionRefusedError, match="'RLAT' is paused: resume first"):
+            await run.steps.end_step("ended by tech")
+        await run.steps.resume()
+        await run.steps.end_step("ended by tech")
+        async with asyncio.timeout(5):
+            while len(readout.steps) < 2:
+                await asyncio.sleep(0.01)
+        readout.reach_limit()
+
+    assert [(s["ended_by"], s["completed"]) for s in readout.steps] == [("ended by tech", whole), ("time", True)]
+    assert daemon.state is State.COMPLETED
+
+
+async def test_a_sweep_is_not_ended_by_a_person(tmp_path: Path) -> None:
+    motion = Axes()
+    daemon, readout = Daemon(tmp_path, motion=motion), Readout()
+    run = daemon.run(protocol(WHOLE), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        motion.gate = asyncio.Event()
+        await run.steps.start()
+        with pytest.raises(RefusedError, match="'body' ends where its axis does; stop or abort ends the acquisition"):
+            await run.steps.end_step("ended by tech")
+        motion.gate.set()
+
+    assert daemon.state is State.COMPLETED
 
 
 @pytest.mark.parametrize("steps", [[], [recorded("ANT", 0, 10)], [recorded("RLAT", 0, None)]])

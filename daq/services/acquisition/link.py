@@ -100,9 +100,9 @@ class Link:
         """Begin the next step."""
         await self._call(lambda: self._readout.step(*limits, name=name, moving=moving))
 
-    async def end_step(self, by: str) -> None:
-        """End the step, which is whole, and record on."""
-        await self._call(lambda: self._readout.end_step(by=by, completed=True))
+    async def end_step(self, by: str, *, completed: bool = True) -> None:
+        """End the step and record on. `completed`: it is whole."""
+        await self._call(lambda: self._readout.end_step(by=by, completed=completed))
 
     async def pause(self) -> None:
         """Mark the beginning of a pause."""

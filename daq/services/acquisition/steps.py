@@ -138,6 +138,22 @@ class Steps:
         else:
             await self._go(Trigger.RESUME)
 
+    async def end_step(self, by: str) -> None:
+        """End the step that records, by a person; what comes next comes as after any end.
+
+        It is whole where the protocol leaves its end to a person. Raise `TransitionRefusedError` while none records,
+        `RefusedError` for a sweep, which ends where its axis does.
+        """
+        async with self._turn:
+            state, step = self._machine.state, self.current
+            if self.closed or step is None or self.between or state not in (State.ACQUIRING, State.PAUSED):
+                raise TransitionRefusedError(f"no step records that could be ended; the state is {state}")
+            if step.moving:
+                raise RefusedError(f"{step.name!r} ends where its axis does; stop or abort ends the acquisition")
+            if state is State.PAUSED:
+                raise TransitionRefusedError(f"{step.name!r} is paused: resume first")
+            await self._way.readout().end_step(by, completed=step.stop.manual)
+
     async def look(self, status: dict[str, Any]) -> None:
         """Go on where a step has reached its end; follow a readout that has done what it did not confirm."""
         async with self._turn:
