@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import pytest
 from support_simulators import refused, simulator, subscribe, truth_of
 
 from simulators.camera.truthfile import read_photons
@@ -57,11 +58,13 @@ def test_a_body_goes_with_its_bed_as_the_axis_says_while_it_is_seen(tmp_path: Pa
     assert np.all(np.diff(found["seconds"]) >= 0)
     assert found["seconds"][~events].tolist() == heard
     assert found["count"][~events].tolist() == list(range(1, len(heard) + 1))
-    for low, high in ((0.1, 0.8), (1.3, 1.7), (2.3, 2.9)):
-        part = events & (found["seconds"] > low) & (found["seconds"] < high)
-        bed = 20 + np.clip(found["seconds"][part] - 1, 0, 1) * 100
-        off = found["y_mm"][part] - bed
-        assert abs(off[np.abs(off) < 30].mean()) < 3  # the run begins some time after the connection
+    near = events & (np.abs(found["y_mm"] - 70) < 80)
+    for low, high, bed in ((0.0, 0.4, 20), (2.05, 3.0, 120)):  # the run begins some time after the connection
+        part = near & (found["seconds"] > low) & (found["seconds"] < high) & (np.abs(found["y_mm"] - bed) < 15)
+        assert abs(found["y_mm"][part].mean() - bed) < 0.5
+    going = near & (found["seconds"] > 1.05) & (found["seconds"] < 1.4)
+    speed, _ = np.polyfit(found["seconds"][going], found["y_mm"][going], 1)
+    assert speed == pytest.approx(100, abs=6)
 
 
 def test_the_same_file_of_movements_gives_the_same_words(tmp_path: Path) -> None:
