@@ -49,7 +49,9 @@ def test_every_octant_comes_out_where_it_is_however_the_patient_lies_and_the_hea
 @pytest.mark.parametrize("columns", [63, 64])
 def test_a_source_on_the_axis_is_in_the_middle_whether_columns_are_odd_or_even(columns: int) -> None:
     pixels = Pixels(-columns * 2.0, -128.0, 4.0, columns, 64)
-    volume = back_projected(projections(rotation([(0.0, 0.0, 0.0, 12.0, 1000.0)], pixels=pixels)), -128.0)
+    both = rotation([(0.0, 0.0, 0.0, 12.0, 1000.0)], pixels=pixels)
+    one = replace(both, heads=both.heads[:1], counts=both.counts[:1], outside=both.outside[:1])  # two hide an offset
+    volume = back_projected(projections(one), -128.0)
 
     assert around(volume, (0.0, 0.0, 0.0))[:2] == pytest.approx((0.0, 0.0), abs=0.1)
 
@@ -63,7 +65,7 @@ def test_many_pixels_are_added_up_and_the_place_stays() -> None:
 
 
 def test_views_that_lasted_less_count_as_the_others() -> None:
-    short = [10.0 if n % 3 else 4.0 for n in range(30)]
+    short = [4.0] * 8 + [10.0] * 22
     same, other = (back_projected(projections(each), -128.0).values for each in (rotation(), rotation(live_s=short)))
 
     assert np.abs(other / other.max() - same / same.max()).max() < 0.03
