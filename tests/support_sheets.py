@@ -69,10 +69,10 @@ def beating(*, bins: int = 16, ejection: float = 0.6, noise: int | None = None) 
     )  # fmt: skip
 
 
-def transmission(radius_mm: float = 90.0) -> Framed:
-    """Return a transmission of a disc that lets a fifth through."""
+def transmission(radius_mm: float = 80.0) -> Framed:
+    """Return a transmission of a disc that lets a fifth through, its middle 20 mm to the right and 30 mm down."""
     at_mm = PIXELS.x0_mm + (np.arange(64) + 0.5) * PIXELS.pixel_mm
-    inside = np.hypot(at_mm[None, :], at_mm[:, None]) < radius_mm
+    inside = np.hypot(at_mm[None, :] - 20.0, at_mm[:, None] + 30.0) < radius_mm
     counts = np.random.default_rng(1).poisson(np.where(inside, 8.0, 40.0))
     return framed(
         ImageKind.STATIC, slots(1), pixels=PIXELS, heads=(FRONT,), role="transmission",

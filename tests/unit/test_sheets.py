@@ -130,20 +130,26 @@ def test_rows_of_a_sweep_that_lay_there_too_shortly_have_a_red_edge_and_keep_the
     zoom = 1100 // 400
     assert dim == 36
     assert [dots(panel, WARNING) for panel in (front, back)] == [dim * zoom * 5] * 2
+    red = np.nonzero((np.asarray(front) == WARNING).all(axis=2))[0]  # the lowest rows, at the feet
+    assert (red.min(), red.max()) == (MARGIN + (400 - dim) * zoom, MARGIN + 400 * zoom - 1)
 
 
 def test_the_patient_s_outline_is_that_of_the_transmission_and_drawn_over_its_own_view_alone() -> None:
-    shone, seen = transmission(90.0), framed(ImageKind.STATIC, slots(1), pixels=PIXELS, heads=(FRONT,))
+    shone, seen = transmission(80.0), framed(ImageKind.STATIC, slots(1), pixels=PIXELS, heads=(FRONT,))
     (line,) = outline_mm(shone, 0)
     from_back = framed(ImageKind.STATIC, slots(1), pixels=PIXELS, heads=(head(1, 0.0, View.POST),))
 
-    assert np.hypot(*line.T) == pytest.approx(90.0, abs=6.0)
+    assert np.hypot(*(line - [20.0, -30.0]).T) == pytest.approx(80.0, abs=6.0)
     assert outlines_for(from_back, [shone]) == {}
     assert outlines_for(shone, [shone]) == {}
     moved = replace(seen, slots=replace(seen.slots, bed_mm=np.array([30.0])))
     assert outlines_for(moved, [shone]) == {}
     drawn, without = (static_panels(seen, PLAIN, each)[0] for each in (outlines_for(seen, [shone]), None))
     assert dots(drawn, OUTLINE) > 300
+    rows, columns = np.nonzero((np.asarray(drawn) == OUTLINE).all(axis=2))
+    zoom = 300 // 64
+    middle = [(columns.mean() - MARGIN) / zoom - 32, 32 - (rows.mean() - MARGIN) / zoom]
+    assert middle == pytest.approx([5.0, -7.5], abs=0.7)  # pixels of 4 mm
     assert dots(without, OUTLINE) == 0
     assert outline_mm(replace(shone, counts=np.zeros_like(shone.counts)), 0) == []
 
