@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -175,7 +176,8 @@ def _small(
     ]
     live_s = [live_ps(series, place, slots) / _PS_PER_S for slots in groups]
     upper = uppers_by_time(made, live_s, style)
-    letters = [letters_of(series, place, angle) for angle in (turned_deg or [None] * len(groups))]
+    turned: Sequence[float | None] = turned_deg or [None] * len(groups)
+    letters = [letters_of(series, place, angle) for angle in turned]
     shown = [
         one.shown(style, most, _FRAME_SIDE, letters=sides)
         for one, most, sides in zip(made, upper, letters, strict=True)
@@ -255,8 +257,7 @@ def _doubtful(series: Framed, made: Prepared) -> npt.NDArray[np.bool_] | None:
     dim = ~series.strip.exposed(_FULL_SHARE)
     padded = np.zeros(made.pixels.rows * by, np.bool_)
     padded[: len(dim)] = dim
-    found: npt.NDArray[np.bool_] = padded.reshape(-1, by).any(axis=1)
-    return found
+    return np.asarray(padded.reshape(-1, by).any(axis=1), np.bool_)
 
 
 def _dots(outlines: Outlines | None, place: int, made: Prepared) -> list[npt.NDArray[np.float64]]:
