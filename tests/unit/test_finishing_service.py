@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from daq.services import finishing
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.finishing import Finishing
@@ -104,7 +105,10 @@ async def test_a_process_that_fails_rings_with_the_reason_and_what_to_do(tmp_pat
     assert (heard.lines[0]["result"], why in heard.lines[0]["error"]) == ("failed", True)
 
 
-async def test_one_that_takes_too_long_is_ended_and_the_next_one_has_its_turn(tmp_path: Path) -> None:
+async def test_one_that_takes_too_long_is_killed_and_the_next_one_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finishing, "_END_S", 0.2)
     service, heard = await after("trap '' TERM; sleep 60 & wait", tmp_path, times=2, within_s=0.2)
 
     assert service.failed == 2
