@@ -71,17 +71,19 @@ def simulated(
 
 
 @contextmanager
-def station(profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "") -> Iterator[Station]:
+def station(
+    profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "", protocols: Path | None = None
+) -> Iterator[Station]:
     """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out.
 
-    `more` is added to its site file.
+    `more` is added to its site file; `protocols`: folder of protocols of its own.
     """
     from daq.services.broker import end_broker, ensure_broker
 
     with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=short_place()) as name:
         folder = Path(name)
         state, site = folder / "state", folder / "site.toml"
-        site.write_text(_site(profile, url, storage, state, scanner) + more, encoding="utf-8")
+        site.write_text(_site(profile, url, storage, state, scanner, protocols) + more, encoding="utf-8")
         log = folder / "daemon.log"
         try:
             broker = ensure_broker(state, 0)
@@ -136,11 +138,14 @@ def short_place() -> str:
     return place if len(place) <= _MOST_PLACE else "/tmp"  # noqa: S108 - a folder of its own is made in it
 
 
-def _site(profile: str, url: str, storage: Path, state: Path, scanner: str | None) -> str:
+def _site(
+    profile: str, url: str, storage: Path, state: Path, scanner: str | None, protocols: Path | None = None
+) -> str:
     return "\n".join([
         'schema = "site/0"', f'station = "{STATION}"', f"storage = {json.dumps(str(storage))}",
         f"state = {json.dumps(str(state))}", "simulated = true",
         *([] if scanner is None else [f'scanner = "{scanner}"']),
+        *([] if protocols is None else [f"protocols = {json.dumps(str(protocols))}"]),
         "[instruments.detector]", f'profile = "{profile}"', f'url = "{url}"', "[mqtt]", "own_port = 0", "",
     ])  # fmt: skip
 

@@ -75,7 +75,7 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
                 PROFILE, str(ready["udp"]), storage, str(scanner),
-                more=_devices(folder, str(ready["endpoints"]["motion"])),
+                more=_devices(folder, str(ready["endpoints"]["motion"])), protocols=folder / "protocols",
             ) as served,
             watching(served.broker_port, say),
             LocalClient(served.socket) as client,
