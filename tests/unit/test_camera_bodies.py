@@ -117,6 +117,9 @@ def test_uptake_follows_its_curve_and_decay_and_faster_clocks_both() -> None:
     for since_s, share in ((50.0, 0.25), (200.0, 0.5), (10_150.0, 0.25)):
         photons = seen(set_up(body, 800.0, after_s=since_s))
         assert_poisson(len(photons), 800 * PER_MBQ * share * 0.5 ** (since_s / half_life_s))
+    told = going("injection", 0.0, 1e6, 100.0, at_s=1.0)
+    later = seen(set_up(body, 800.0, axes=told, after_s=1e9), seconds=3.0)
+    assert_poisson((later.time_ps > 1e12).sum(), 800 * PER_MBQ * (0.25 + 0.5))
     fast = seen(with_times(set_up(body, 800.0), 100.0), seconds=2.0)
     assert_poisson(len(fast), 800 * PER_MBQ * (0.25 + 0.5))
 
