@@ -83,29 +83,24 @@ def flood(*, width: float = 620.0, length: float = 6000.0, depth: float = 0.0) -
     return Body("flood", (organ("sheet", [block((0, depth, 0), (width / 2, 0, length / 2))]),))
 
 
-def thyroid(*, uptake: float = 0.2, nodule: float = 0.3) -> Body:
-    """Return a neck with a thyroid that holds `uptake` of the activity; `nodule`: that of its right lobe over it.
+def thyroid(*, uptake: float = 0.2, nodule: float = 2.5) -> Body:
+    """Return a neck with a thyroid that holds `uptake` of the activity, and a nodule in its right lobe.
 
-    The rest is spread over neck and shoulders, a tenth of it: the rest of that is elsewhere.
+    `nodule`: so many times as dense as the gland; 0: cold. A tenth of the rest is in neck and shoulders.
     """
-    if not 0 <= uptake <= 1:
-        raise UsageError(f"thyroid of uptake {uptake:g}: from 0 to 1")
+    if not (0 <= uptake <= 1 and (nodule == 0 or nodule >= 1)):
+        raise UsageError(f"thyroid of uptake {uptake:g}, nodule {nodule:g}: from 0 to 1; 0, or 1 and more")
     neck, trunk = disc((0, 0, 40), (62, 62, 75)), disc((0, 20, -90), (190, 95, 60))
-    lobes = [
-        ball((19, -42, 12), (10, 10, 25), tilt_deg=(0, -8, 0)),
-        ball((-19, -42, 10), (11, 10, 27), tilt_deg=(0, 8, 0)),
-    ]
-    gland = organ("thyroid", [*lobes, rod((-14, -46, -2), (14, -46, -2), 5.0), ball((-22, -46, 22), 7.0)], uptake,
-                  weights=[1.0, 1.0, 0.8, nodule * 4])  # fmt: skip
-    rest = organ("neck and shoulders", [neck, trunk], 0.1 * (1 - uptake))
+    left, right = (ball((19 * s, -42, 11), (10.5, 10, 26), tilt_deg=(0, -8 * s, 0)) for s in (1, -1))
+    spot, isthmus = ball((-19, -43, 24), 6.5), rod((-14, -46, -2), (14, -46, -2), 5.0)
+    hot = [left, right, isthmus, *([spot] if nodule else [])]
+    gland = organ("thyroid", hot, uptake, weights=[1.0, 1.0, 0.8, max(nodule - 1.0, 0.0)][: len(hot)])
     windpipe = chain([(0, -30, -60), (0, -28, 60)], 9.0)
     stuff = (
-        (neck, WATER),
-        (trunk, WATER),
-        *((solid, 0.0) for solid in windpipe),
-        (disc((0, 12, 20), (18, 14, 95)), 1.3),
-    )
-    return Body("thyroid", (gland, rest), stuff, voxel_mm=4.0)
+        (neck, WATER), (trunk, WATER), *((solid, 0.0) for solid in windpipe), (disc((0, 12, 20), (18, 14, 95)), 1.3)
+    )  # fmt: skip
+    rest = organ("neck and shoulders", [neck, trunk], 0.1 * (1 - uptake))
+    return Body("thyroid", (gland, rest), stuff, voxel_mm=3.0, cold=() if nodule else (spot,))
 
 
 def thigh(*, share: float = 0.012) -> Body:
