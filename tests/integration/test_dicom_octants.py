@@ -32,6 +32,7 @@ MOVES_S = 0.01
 PLACES_MM = np.array([place for place, _, _ in OCTANTS.values()])
 WEIGHTS = np.array([weight for _, _, weight in OCTANTS.values()])
 SIGMA_MM = 6.0
+LONGEST_S = 300
 ORIENTATION = PatientOrientation.FFP
 PROGRAM = Path(__file__).parents[1] / "pytomography_program.py"
 
@@ -109,12 +110,13 @@ def test_the_balls_are_where_they_were_put_and_not_in_any_mirror(path: Path) -> 
     "SCANDAQ_PYTOMOGRAPHY" not in os.environ,
     reason="SCANDAQ_PYTOMOGRAPHY names no python: make one by `python -m venv V; V/bin/pip install torch pytomography`",
 )
+@pytest.mark.timeout(LONGEST_S + 100)
 def test_pytomography_finds_each_ball_where_it_was_put(path: Path, tmp_path: Path) -> None:
     asked = tmp_path / "asked.json"
     asked.write_text(json.dumps({"files": [str(path)], "places_mm": PLACES_MM.tolist()}))
     command = (os.environ["SCANDAQ_PYTOMOGRAPHY"], str(PROGRAM), str(asked))
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
 
     assert "RESULT " in done.stdout, done.stderr
     (told,) = json.loads(done.stdout.split("RESULT ")[1])
