@@ -182,16 +182,20 @@ def _print(shown: list[dict[str, Any]], written: list[str]) -> None:
     for one in shown:
         pixels = one["pixels"]
         rows.append((
-            one["name"] + (" (all beats)" if one["ungated"] else ""), one["kind"], grouped(one["slots"]),
+            _named(one) + (" (all beats)" if one["ungated"] else ""), one["kind"], grouped(one["slots"]),
             f"{pixels['columns']} x {pixels['rows']}", f"{pixels['pixel_mm']:.3g}", grouped(one["counts"]),
             grouped(one["outside"]), f"{one['live_s']:.3f}",
         ))  # fmt: skip
     print_table("", ("series", "kind", "pictures", "pixels", "mm", "counts", "outside", "live s"), rows)
     for one in shown:
         for line in _sentences(one):
-            print_line(f"{one['name']}: {line}")
+            print_line(f"{_named(one)}: {line}")
     for file in written:
         print_line(f"written: {file}")
+
+
+def _named(one: dict[str, Any]) -> str:
+    return str(one["name"] or f"step {one['steps'][0]}")
 
 
 def _sentences(one: dict[str, Any]) -> list[str]:

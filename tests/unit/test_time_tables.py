@@ -132,6 +132,16 @@ def test_a_pause_of_a_static_view_does_not_count() -> None:
     assert int(found.slots.live_ps[0]) == 2 * S + 1
 
 
+def test_a_head_that_falls_silent_is_named_in_every_step_until_it_is_heard() -> None:
+    marks = Marks().add("start", 0, "a").add("silent", 3 * S, source=1, value2=1.5).add("stop", 4 * S, "time")
+    marks.add("step", 5 * S, "b: end").add("stop", 6 * S, "time").add("heard", 7 * S, source=1)
+    marks.add("silent", 7 * S, "service", source=0, value2=9.0).add("step", 8 * S, "c: end").add("stop", 9 * S, "time")
+
+    assert [one.notes for one in framed(setup(), marks)] == [
+        ("source 1 was silent in step 1 from 1.5 s on",), ("source 1 was silent in step 2 from 0.0 s on",), (),
+    ]  # fmt: skip
+
+
 def test_words_that_are_missing_shorten_the_live_time_of_their_frame() -> None:
     marks = Marks().add("start", 0, "flow").add("gap", 1500 * MS, source=1, value=25).add("jump", 1600 * MS, value=-5)
     marks.add("stop", 3 * S, "time")
