@@ -30,6 +30,9 @@ _STEP_S = 30.0
 _SPEEDS = ("max_speed_mm_per_s", "max_speed_deg_per_s", "max_overtravel_mm", "max_overtravel_deg")
 _FASTEST = 12.0
 """Axes of the example scanner go at most so many times their speed: a gantry turns 36 degrees a second then."""
+_RADIUS = "_radius"
+_NEAR_MM, _AROUND_MM = 150.0, 240.0
+"""From the axis to the collimator: beside the simulated body, and around its arms."""
 _HALF_LIFE_AGO = timedelta(minutes=10)
 
 
@@ -68,7 +71,7 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
     with _folder() as folder:
         protocol = load_protocol(_protocol_file(folder, name, times)).protocol
         times = protocol.file.time_lapse or 1
-        scanner = _scanner_file(folder, times)
+        scanner = _scanner_file(folder, times, _radius_mm(protocol))
         patient = patient_of(protocol)
         seen = patient.options(times)
         with (
@@ -160,15 +163,26 @@ def _protocol_file(folder: Path, name: str, times: int) -> Path:
     return path
 
 
-def _scanner_file(folder: Path, times: int) -> Path:
-    """Write the scanner, its axes faster where time is; return its path."""
+def _radius_mm(protocol: AcquisitionProtocol) -> float:
+    """Return where heads stand that a person would bring near the patient by hand: farther away where they turn."""
+    from daq.model.protocol import ProtocolKind
+
+    turns = any(step.kind is ProtocolKind.SPECT for step in protocol.steps)
+    sets = any(axis.endswith(_RADIUS) for step in protocol.steps for axis in step.positions)
+    return _AROUND_MM if turns and not sets else _NEAR_MM
+
+
+def _scanner_file(folder: Path, times: int, radius_mm: float) -> Path:
+    """Write the scanner, its axes faster where time is, its heads no nearer than the patient is; return its path."""
     from device_profiles.scanners import scanner_path
     from device_profiles.tomltext import toml_text
 
     tables = tomllib.loads(scanner_path(SCANNER).read_text(encoding="utf-8"))
     for kind in ("rotary", "linear"):
-        for axis in tables["axes"][kind].values():
+        for name, axis in tables["axes"][kind].items():
             axis.update({key: axis[key] * min(times, _FASTEST) for key in _SPEEDS if key in axis})
+            if name.endswith(_RADIUS):
+                axis["min_mm"] = radius_mm
     path = folder / f"{SCANNER}.toml"
     path.write_text(toml_text(tables), encoding="utf-8")
     return path
