@@ -20,6 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from support_simulators import ROOT, simulator
 
+import device_profiles
 from daq.errors import DeadlineError, MissingError, ScandaqError, UnreachableError
 from daq.readout import registry
 from daq.readout.parent import ReadoutProcess
@@ -59,13 +60,20 @@ def step(name: str, *lines: str, stop: str = 'stop.time = "60 s"', view: str = "
     return "\n".join(["[[steps]]", f'name = "{name}"', f'view = "{view}"', stop, 'stop.host = "120 s"', *lines, ""])
 
 
-def sweep(name: str, *lines: str, end_mm: int = 400, speed: str = "200 mm/min") -> str:
+def sweep(name: str, *lines: str, end_mm: int = 500, speed: str = "200 mm/min") -> str:
     """Return a step during which the bed moves."""
     return "\n".join([
         "[[steps]]", f'name = "{name}"', 'kind = "whole_body"', 'views = ["ANT", "POST"]',
         f'sweep = {{ axis = "bed", from = "0 mm", to = "{end_mm} mm", speed = "{speed}" }}', 'stop.host = "300 s"',
         *lines, "",
     ])  # fmt: skip
+
+
+def short_heads(folder: Path) -> str:
+    """Write the scanner with heads so short that a body is swept in seconds; return the site's key `scanner`."""
+    shipped = (Path(device_profiles.__file__).parent / "scanner" / f"{SCANNER}.toml").read_text()
+    (folder / "short.toml").write_text(shipped.replace("height_mm = 400.0", "height_mm = 10.0"))
+    return '"short.toml"'
 
 
 def protocol(identity: str, *steps: str, more: str = "", kind: str = "static", sources: tuple[str, ...] = ()) -> str:

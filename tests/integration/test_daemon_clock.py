@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step, sweep
+from support_daemon import Station, front_end, protocol, short_heads, station, step, sweep
 
 pytestmark = pytest.mark.system
 
@@ -106,7 +106,7 @@ def clock(tmp_path: Path) -> Clock:
 
 @pytest.fixture
 def daemon(tmp_path: Path, url: str, clock: Clock) -> Iterator[Station]:
-    with station(tmp_path, url) as made:
+    with station(tmp_path, url, scanner=short_heads(tmp_path)) as made:
         made.environment |= clock.environment
         made.add(*PROTOCOLS)
         yield made.start()

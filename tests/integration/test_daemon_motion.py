@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from support_daemon import Station, front_end, protocol, station, sweep
+from support_daemon import Station, front_end, protocol, short_heads, station, sweep
 
-import device_profiles
 from daq.storage.reader import open_listmode
 
-SHIPPED = Path(device_profiles.__file__).parent
 MS = 10**9
 PROTOCOLS = (
     protocol("bed", sweep("whole body", end_mm=15, speed="300 mm/min"), kind="whole_body"),
@@ -39,12 +37,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         f'{name} = {{ ability = "axis" }}\n' for name in ("gantry", "front_radius")
     )
     folder = tmp_path_factory.mktemp("motion")
-    shipped = (SHIPPED / "scanner" / "dual-head.toml").read_text()
-    (folder / "short.toml").write_text(shipped.replace("height_mm = 400.0", "height_mm = 10.0"))  # swept in seconds
     with (
         front_end() as url,
         station(
-            folder, url, devices=devices, mqtt='{ broker = "none" }', finish="false", scanner='"short.toml"'
+            folder, url, devices=devices, mqtt='{ broker = "none" }', finish="false", scanner=short_heads(folder)
         ) as made,
     ):
         made.add(*PROTOCOLS)
