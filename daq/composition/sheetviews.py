@@ -93,8 +93,11 @@ def window_text(series: Framed, at: int) -> str:
 
 def seconds_text(ps: float) -> str:
     """Return a time for people."""
-    seconds = ps / _PS_PER_S
-    return f"{seconds:.3g} s" if seconds < _MINUTE_S else f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    seconds = round(ps / _PS_PER_S, 3)
+    if seconds < _MINUTE_S:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def live_ps(series: Framed, place: int, slots: npt.NDArray[np.intp] | None = None) -> float:

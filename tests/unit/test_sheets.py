@@ -18,7 +18,16 @@ from daq.composition.sheet import contact_sheet
 from daq.composition.sheetheart import beating_region, facing_slots, over_beat
 from daq.composition.sheetkinds import static_panels, strip_rows
 from daq.composition.sheetoutline import outline_mm, outlines_for
-from daq.composition.sheetviews import Mask, SheetStyle, letters_of, masked_by, prepared, upper_of, view_text
+from daq.composition.sheetviews import (
+    Mask,
+    SheetStyle,
+    letters_of,
+    masked_by,
+    prepared,
+    seconds_text,
+    upper_of,
+    view_text,
+)
 from daq.model.framed import Framed, ImageKind, Pixels
 from daq.model.geometry import Laterality, View
 from daq.model.verdict import Check, Grade, Verdict
@@ -96,6 +105,15 @@ def test_what_lies_beyond_the_field_is_not_drawn_and_places_stay() -> None:
 
     assert made.pixels == Pixels(-270.0, -200.0, 10.0, 54, 40)
     np.testing.assert_array_equal(made.image, series.counts[0, 0, 0, 20:60, 13:67])
+
+
+@pytest.mark.parametrize(
+    ("ps", "text"),
+    [(1, "0 s"), (59_990_000_000_000, "60 s"), (20 * 10**12, "20 s"), (1797 * 10**11, "3 min 0 s"),
+     (125 * 10**12, "2 min 5 s")],
+)  # fmt: skip
+def test_times_are_told_in_seconds_and_minutes(ps: int, text: str) -> None:
+    assert seconds_text(ps) == text
 
 
 def test_a_mask_decides_no_colours_and_is_of_its_view_alone() -> None:
