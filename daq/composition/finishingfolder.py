@@ -43,7 +43,10 @@ def making_in(images: Path) -> Iterator[Path]:
         making = images / _MAKING
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
-        yield making
+        try:
+            yield making
+        finally:
+            shutil.rmtree(making, ignore_errors=True)  # gone where all is in place; else it is made anew
     finally:
         os.close(descriptor)
 

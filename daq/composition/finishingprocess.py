@@ -6,6 +6,7 @@ Prints what was made as one JSON object. Its exit code is that of `daq study fin
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def command(directory: Path) -> tuple[str, ...]:
 
 
 def main(directory: Path) -> int:
-    """Finish a recording that is not finished yet; print what was made."""
+    """Finish a recording that is not finished yet; print what was made. SIGTERM leaves nothing half made."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lower_priority()  # of this thread before any other is there; they have it, too
     from daq.composition.finishing import finish
 

@@ -107,8 +107,16 @@ def test_two_at_once_do_not_meet_and_what_one_left_in_the_middle_is_made_anew(tm
         pass
     os.close(held)
 
-    with making_in(tmp_path) as making:
-        assert list(making.iterdir()) == []
+    found: list[Path] = []
+
+    def told_to_end() -> None:
+        with making_in(tmp_path) as making:
+            found.extend(making.iterdir())
+            raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        told_to_end()
+    assert found == list(tmp_path.iterdir()) == []
 
 
 def test_a_recording_that_is_still_open_is_refused(tmp_path: Path) -> None:
