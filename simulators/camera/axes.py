@@ -6,7 +6,7 @@ import json
 import math
 import socket
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,15 @@ class Axes:
                 del known[: -self._most]
             self.told += 1
 
-    def place(self, axis: str, at_ns: float, otherwise: float) -> float:
-        """Return where an axis is at a time; `otherwise` where nothing was said of it by then."""
+    def place(self, axis: str, at_ns: float, otherwise: float, *, just_before: bool = False) -> float:
+        """Return where an axis is at a time; `otherwise` where nothing was said of it by then.
+
+        `just_before`: by what was said earlier, so that what stands does not go to where it is said to be at that time.
+        """
+        find = bisect_left if just_before else bisect_right
         with self._lock:
             known = self._said.get(axis, [])
-            index = bisect_right(known, at_ns, key=lambda one: one.at_ns)
+            index = find(known, at_ns, key=lambda one: one.at_ns)
             return known[index - 1].place(at_ns) if index else otherwise
 
     def turns_ns(self) -> list[int]:

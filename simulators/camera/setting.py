@@ -112,20 +112,28 @@ class Set:
         pose, length_ps, turn = np.zeros(POSE_PLACES), max(end_ps - begin_ps, 1), self.lies.turn()
         moved = turn @ self.lies.moved_mm(begin_ps / _SECOND_PS)
         (shift, angle, face), (later, turned, nearer) = (
-            self._where(index, base_ns + at_ps / 1000, turn, moved, held) for at_ps in (begin_ps, end_ps)
+            self._where(index, base_ns + at_ps / 1000, turn, moved, held, is_end=is_end)
+            for at_ps, is_end in ((begin_ps, False), (end_ps, True))
         )
         pose[:9] = turn.ravel()
         pose[9:12], pose[12:15] = shift, (later - shift) / length_ps
         pose[15:19] = angle, (turned - angle) / length_ps, face, (nearer - face) / length_ps
         return pose
 
-    def _where(self, index: int, at_ns: float, turn: Floats, moved: Floats, held: Held) -> tuple[Floats, float, float]:
-        """Return where the patient's 0 is, the angle of a head and how far its face is, outside of the patient."""
+    def _where(
+        self, index: int, at_ns: float, turn: Floats, moved: Floats, held: Held, *, is_end: bool
+    ) -> tuple[Floats, float, float]:
+        """Return where the patient's 0 is, the angle of a head and how far its face is, outside of the patient.
+
+        `is_end`: at the end of a stretch, before what is said of that moment.
+        """
         head, place = self.heads[index], self.places[index]
-        bed = self.axes.place("bed", at_ns, self.start.get("bed", 0.0)) - self.lies.bed_zero_mm
-        shift = moved + np.array([0.0, 0.0, held.lead_mm + bed])
-        angle = math.radians(place.hangs_deg + self.axes.place(place.gantry, at_ns, self.start.get(place.gantry, 0.0)))
-        face = self.axes.place(place.radius, at_ns, self.start.get(place.radius, head.radius_mm))
+        bed_at, gantry_at, face = (
+            self.axes.place(axis, at_ns, self.start.get(axis, otherwise), just_before=is_end)
+            for axis, otherwise in (("bed", 0.0), (place.gantry, 0.0), (place.radius, head.radius_mm))
+        )
+        shift = moved + np.array([0.0, 0.0, held.lead_mm + bed_at - self.lies.bed_zero_mm])
+        angle = math.radians(place.hangs_deg + gantry_at)
         if face < held.skin.most_mm + GAP_MM + float(np.abs(moved).sum()):
             way = np.array([math.sin(angle), math.cos(angle), 0.0])
             middle, half = -float(turn[2] @ np.ones(3)) * float(shift[2]), head.crystal.height_mm / 2

@@ -201,3 +201,16 @@ def test_a_transmission_sheet_turns_with_its_head_and_shows_what_weakens_it() ->
     assert through.sum() == pytest.approx(
         4000 * PER_MBQ * 30 / 400 * np.mean(np.exp(-WATER * 2 * np.sqrt(70**2 - fine**2))), rel=0.04
     )
+
+
+def test_what_stands_stays_until_it_is_said_to_be_elsewhere() -> None:
+    axes = going("bed", 0.0, 0.0, 0.0)
+    going("bed", 60.0, 60.0, 0.0, at_s=1.0, axes=axes)
+
+    photons = seen(set_up(points((0.0, 0.0, 0.0)), 40.0, axes=axes), seconds=2.0)
+
+    early = photons.time_ps < 10**12
+    assert early.sum() > 100
+    for chosen, stands_mm in ((early, 0.0), (~early, 60.0)):
+        assert np.median(photons.y_mm[chosen]) == pytest.approx(stands_mm, abs=2)
+        assert photons.y_mm[chosen].std() < 8
