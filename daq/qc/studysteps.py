@@ -163,13 +163,16 @@ def _whose(limit: CountLimit) -> str:
 
 
 def frames(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
-    """Check that a dynamic series has all its frames, each as long as it should be, and that frame zero was found."""
+    """Check that a dynamic series has all its frames, each as long as it should be, and that frame zero was found.
+
+    The times that a frame spans are those that were planned; one that was cut short, or paused, counted for less.
+    """
     if series.kind is not ImageKind.DYNAMIC or len(planned) != 1:
         return
     step = planned[0].step
     wanted = [phase.frame_ps for phase in step.phases for _ in range(phase.frames)]
-    lasted = series.slots.end_ps - series.slots.begin_ps
-    whole_ones = sum(int(there) >= want for there, want in zip(lasted, wanted, strict=False))
+    counted_ps = series.slots.live_ps.tolist()
+    whole_ones = sum(there >= (1 - _SAME_TIME) * want for there, want in zip(counted_ps, wanted, strict=False))
     grade = Grade.GOOD if whole_ones == len(wanted) else Grade.BAD
     text = f"{whole_ones} of {len(wanted)} frames are whole"
     yield Check("frames", name_of(series), grade, text, whole_ones, len(wanted), "frames")

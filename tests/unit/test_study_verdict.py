@@ -102,7 +102,7 @@ def test_a_head_without_counts_in_some_views_was_lost_there():
 def test_frames_that_are_cut_short_are_counted():
     made = protocol(planar('phases = [{ frames = 6, frame = "10 s" }]', stop='stop.host = "2 min"', kind="dynamic"))
     short = slots(4)
-    short.end_ps[-1] -= PS_PER_S
+    short.live_ps[-1] -= PS_PER_S  # it spans the time that was planned
     found = check(
         judged([series(flat(2, 4, 9, 9), kind=ImageKind.DYNAMIC, slots_of=short)], made, facts(step())), "frames"
     )
