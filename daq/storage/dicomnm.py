@@ -126,8 +126,11 @@ def _add_place(item: Dataset, framed: Framed, head: HeadSeen) -> None:
     if head.angle_deg is not None:
         put_decimal(item, "StartAngle", head.angle_deg)
     radii = radii_mm(head)
-    if radii:
-        put_decimal(item, "RadialPosition", *(radii if framed.kind in _TURNING else radii[:1]))
+    if len(radii) > 1 and framed.kind in _TURNING:  # of each view, not of each part of its beats
+        radii = tuple(radii[slot] for slot in np.unique(framed.slots.view, return_index=True)[1])
+        put_decimal(item, "RadialPosition", *radii)
+    elif radii:
+        put_decimal(item, "RadialPosition", radii[0])
 
 
 def radii_mm(head: HeadSeen) -> tuple[float, ...]:

@@ -158,6 +158,15 @@ def test_a_single_head_says_its_place_in_the_rotation_alone_with_a_radius_for_ea
     assert read.TypeOfDetectorMotion == "CONTINUOUS"
 
 
+def test_a_gated_rotation_of_two_heads_has_a_radius_for_each_view_not_for_each_part_of_its_beats() -> None:
+    radii = tuple(np.repeat(200.0 + np.arange(6), 8).tolist())
+    heads = (head(0, 180.0, radius_mm=radii), head(1, 0.0, radius_mm=radii))
+    read = written(support_framed.gated_tomo(views=6, bins=8, heads=heads))
+
+    for item in (*read.DetectorInformationSequence, read.RotationInformationSequence[0]):
+        assert item.RadialPosition == [200, 201, 202, 203, 204, 205]
+
+
 def test_the_first_pixel_is_on_the_face_of_the_collimator_upper_left_as_seen() -> None:
     front, back = written(support_framed.static()).DetectorInformationSequence
 
