@@ -39,6 +39,12 @@ class StopClock:
         """Return the time; None before the first row that has one."""
         return int(self._newest[0]) if self._newest[1] else None
 
+    @property
+    def heard_ps(self) -> int | None:
+        """Return the latest time that the rows themselves tell, whatever was told besides; None before any."""
+        believed = self._last[(self._last != NEVER_PS) & (self._last <= self._newest[0])]
+        return int(believed.max()) if self._newest[1] and len(believed) else None
+
     def tell(self, time_ps: int) -> None:
         """Go on to a time that no row tells: an axis moves on where nothing is left to count."""
         if not self._newest[1] or time_ps > self._newest[0]:

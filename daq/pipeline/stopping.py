@@ -102,6 +102,11 @@ class StopCounter:
         """Return the detector's time; None before the first row that has one."""
         return self._clock.now_ps
 
+    @property
+    def heard_ps(self) -> int | None:
+        """Return the time that rows tell by themselves; None before the first that has one."""
+        return self._clock.heard_ps
+
     def tell(self, time_ps: int) -> None:
         """Go on to a time that no row tells; a limit that it reaches is found with the next rows."""
         self._clock.tell(time_ps)

@@ -304,7 +304,7 @@ class Readout:
                 self.live.view(step.number, step.begin_ps, step.end_ps, paused=derivation.paused)
             look = self.live.skip if ring.used > _TOO_BUSY_TO_LOOK else self.live.see
             look(derivation.decoded, derivation.carry.counts, derivation.latest_ps)
-            self.host_time.saw(int(packets.arrival_ns[-1]), recording.derivation.latest_ps)
+            self.host_time.saw(int(packets.arrival_ns[-1]), derivation.heard_ps)
         if part.closed:
             self._unwritten = None
             recording.close(part.slab, ring.give)

@@ -164,6 +164,17 @@ class Derivation:
         return int(self._carry.state[:, 2].max()) if len(self._carry.state) else 0
 
     @property
+    def heard_ps(self) -> int:
+        """Return the detector's time as rows alone tell it, ps from time zero; 0 before any.
+
+        The moments of axes come of the host's clock: to compare that clock with them would be to compare it with itself.
+        """
+        now_ps = self._counter.heard_ps
+        if now_ps is not None:
+            return now_ps
+        return int(self._carry.state[:, 2].max()) if len(self._carry.state) else 0
+
+    @property
     def zero_ticks(self) -> list[int | None]:
         """Return the tick of time zero per clock domain; None where no timed word came."""
         return [int(ticks) if known else None for known, ticks, *_ in self._carry.zero.tolist()]

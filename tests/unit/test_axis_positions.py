@@ -43,6 +43,24 @@ def test_positions_stand_behind_a_mark_that_tells_after_how_many_packets_and_a_r
     replayed_alike(tmp_path / "run")
 
 
+def test_axes_do_not_run_ahead_of_the_detector_where_packets_wait_to_be_processed(tmp_path: Path) -> None:
+    positions, host_time, now_ns, waits_ms = Positions(), HostTime(), time.monotonic_ns(), 5
+    positions.open()
+    with recorder(tmp_path / "run", script()) as recording:
+        feeder = Feeder(recording)
+        for n in range(10):  # packet n comes at n ms, and is processed when axes are where they are 5 ms later
+            feeder.feed(script().packets(), n, n + 1)
+            host_time.saw(now_ns + n * 1_000_000, recording.derivation.heard_ps)
+            positions.add([AxisSample("bed", now_ns + (n + waits_ms) * 1_000_000, float(n), True)])
+            positions.note(recording, host_time)
+        positions.close(recording, host_time)
+        feeder.close()
+        recording.seal("operator")
+
+    told = [row for row in marks(tmp_path / "run") if row[0] == "position"]
+    assert [row[1] for row in told] == [n + waits_ms for n in range(10)]
+
+
 def test_a_sample_is_written_at_the_detector_time_of_its_moment(tmp_path: Path) -> None:
     positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
     positions.open()
