@@ -167,7 +167,7 @@ class Derivation:
     def heard_ps(self) -> int:
         """Return the detector's time as rows alone tell it, ps from time zero; 0 before any.
 
-        The moments of axes come of the host's clock: to compare that clock with them would be to compare it with itself.
+        Moments of axes come of the host's clock: compared with them, that clock would be compared with itself.
         """
         now_ps = self._counter.heard_ps
         if now_ps is not None:
