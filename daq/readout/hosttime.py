@@ -22,8 +22,10 @@ class HostTime:
     def __init__(self) -> None:
         self._pairs: deque[tuple[int, int]] = deque(maxlen=_KEPT)
 
-    def saw(self, arrival_ns: int, latest_ps: int) -> None:
-        """Note that at `arrival_ns` the newest event was of `latest_ps`."""
+    def saw(self, arrival_ns: int, latest_ps: int | None) -> None:
+        """Note that at `arrival_ns` the newest event was of `latest_ps`; None: nothing that tells a time came yet."""
+        if latest_ps is None:
+            return
         pair = (arrival_ns, latest_ps)
         if self._pairs and self._pairs[-1][0] // _BIN_NS == arrival_ns // _BIN_NS:
             if _apart_ps(pair) < _apart_ps(self._pairs[-1]):

@@ -164,15 +164,13 @@ class Derivation:
         return int(self._carry.state[:, 2].max()) if len(self._carry.state) else 0
 
     @property
-    def heard_ps(self) -> int:
-        """Return the detector's time as rows alone tell it, ps from time zero; 0 before any.
+    def heard_ps(self) -> int | None:
+        """Return the detector's time as rows alone tell it, ps from time zero; None before any.
 
         Moments of axes come of the host's clock: compared with them, that clock would be compared with itself.
         """
         now_ps = self._counter.heard_ps
-        if now_ps is not None:
-            return now_ps
-        return int(self._carry.state[:, 2].max()) if len(self._carry.state) else 0
+        return now_ps if now_ps is not None else int(self._carry.state[:, 2].max(initial=0)) or None
 
     @property
     def zero_ticks(self) -> list[int | None]:

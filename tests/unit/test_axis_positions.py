@@ -61,6 +61,21 @@ def test_axes_do_not_run_ahead_of_the_detector_where_packets_wait_to_be_processe
     assert [row[1] for row in told] == [n + waits_ms for n in range(10)]
 
 
+def test_packets_before_the_first_word_do_not_tell_the_clocks_apart(tmp_path: Path) -> None:
+    host_time = HostTime()
+    late = Script([packet(0, 0, []), packet(0, 0, single(MS, 1))], [0, 1])
+    with recorder(tmp_path / "run", late) as recording:
+        feeder = Feeder(recording)
+        for n in range(2):
+            feeder.feed(late.packets(), n, n + 1)
+            host_time.saw(n * 10**9, recording.derivation.heard_ps)
+        latest_ps = recording.derivation.latest_ps
+        feeder.close()
+        recording.seal("operator")
+
+    assert host_time.time_ps(10**9) == latest_ps
+
+
 def test_a_sample_is_written_at_the_detector_time_of_its_moment(tmp_path: Path) -> None:
     positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
     positions.open()
