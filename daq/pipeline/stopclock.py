@@ -29,26 +29,28 @@ class StopClock:
     """
 
     rule: OrderRule | None = None
-    _newest: Ints = field(default_factory=lambda: np.zeros(4, np.int64))
-    """The time, whether there is one yet; a later time that waits to be confirmed, whether there is one."""
+    _newest: Ints = field(default_factory=lambda: np.array([0, 0, 0, 0, NEVER_PS], np.int64))
+    """The time by rows, whether there is one yet; a later time that waits to be confirmed, whether there is one; the
+    time that was told without rows."""
     _last: Ints = field(default_factory=lambda: _NO_TIMES)
     """Latest time of each source."""
 
     @property
     def now_ps(self) -> int | None:
         """Return the time; None before the first row that has one."""
-        return int(self._newest[0]) if self._newest[1] else None
+        told_ps, heard_ps = int(self._newest[4]), self.heard_ps
+        if heard_ps is None:
+            return None if told_ps == NEVER_PS else told_ps
+        return max(heard_ps, told_ps)
 
     @property
     def heard_ps(self) -> int | None:
-        """Return the latest time that the rows themselves tell, whatever was told besides; None before any."""
-        believed = self._last[(self._last != NEVER_PS) & (self._last <= self._newest[0])]
-        return int(believed.max()) if self._newest[1] and len(believed) else None
+        """Return the time that rows tell by themselves, whatever was told besides; None before any."""
+        return int(self._newest[0]) if self._newest[1] else None
 
     def tell(self, time_ps: int) -> None:
         """Go on to a time that no row tells: an axis moves on where nothing is left to count."""
-        if not self._newest[1] or time_ps > self._newest[0]:
-            self._newest[0], self._newest[1] = time_ps, 1
+        self._newest[4] = max(self._newest[4], time_ps)
 
     def reach(
         self, limit_ps: int, streams: Streams, ends: Ints, sources: Sources, told: Ints | None = None
@@ -120,7 +122,7 @@ def _first_run(
             continue
         own, now_ps = sources[run], newest[0]
         last[own] = own_ps
-        if newest[1] and own_ps - now_ps > max_step_ps:
+        if newest[1] and own_ps - max(now_ps, newest[4]) > max_step_ps:
             if _another_is_live(last, own, now_ps, max_disorder_ps):
                 continue
             if newest[3] == 0 or own_ps < newest[2] - max_disorder_ps:
@@ -129,6 +131,6 @@ def _first_run(
         newest[3] = 0
         if newest[1] == 0 or own_ps > now_ps:
             newest[0], newest[1] = own_ps, 1
-        if hit < 0 and newest[0] >= limit_ps:
+        if hit < 0 and max(newest[0], newest[4]) >= limit_ps:
             hit = run
     return hit

@@ -11,6 +11,7 @@ from daq.model.order import NEVER_PS, OrderRule
 from daq.model.processing import Processing
 from daq.model.stop import StopCondition, parse_stop
 from daq.pipeline.stages import Stages, Streams
+from daq.pipeline.stopclock import StopClock
 from daq.pipeline.stopping import Hit, StopCounter
 
 kinds = st.lists(st.integers(0, 1), max_size=12)
@@ -178,3 +179,19 @@ def test_time_that_an_axis_tells_is_the_steps_and_ends_it_with_the_next_row() ->
 
     assert counter.now_ps == 25
     assert counter.seen({"singles": {"time_ps": np.array([8], np.int64)}}, after(1)) == Hit(0, 20, "time")
+
+
+def test_an_axis_told_ahead_of_the_rows_does_not_let_a_clock_be_believed_that_jumped() -> None:
+    """Of two sources the second one jumps; moments of axes are ahead by more than sources may be apart."""
+    second, clock = 10**12, StopClock(OrderRule())
+    ends, sources = np.array([[1, 0, 0], [2, 0, 0], [3, 0, 0]]), np.array([0, 1, 1], np.uint16)
+    for n in range(40):
+        now_ps = n * second // 20
+        jumped_ps = now_ps + (1000 * second if n > 20 else 0)
+        clock.tell(now_ps + second // 5)
+        rows: Streams = {"singles": {"time_ps": np.array([now_ps, jumped_ps, jumped_ps])}}
+
+        assert clock.reach(500 * second, rows, ends, sources) is None
+
+    assert clock.heard_ps == now_ps
+    assert clock.now_ps == now_ps + second // 5
