@@ -73,7 +73,9 @@ def _exposure(strip: Strip, of: str, tolerance_percent: float | None) -> Check:
     share = np.asarray(strip.exposure_ps, np.float64) / max(strip.full_ps, 1)
     inside = np.flatnonzero(share >= least)
     if not len(inside):
-        return Check("exposure", of, Grade.BAD, f"no row has {100 * least:.0f} % of the full exposure", 0.0, least, "")
+        most = 100 * float(share.max(initial=0.0))
+        text = f"no row has {100 * least:.0f} % of the full exposure, at most {most:.0f} %"
+        return Check("exposure", of, Grade.BAD, text, most, 100 * least, "%")
     between = share[inside[0] : inside[-1] + 1]
     lowest, highest = float(between.min()), float(between.max())
     uneven = lowest < least or highest > 2 - least

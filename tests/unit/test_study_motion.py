@@ -55,6 +55,12 @@ def test_a_bed_that_stood_in_mid_sweep_exposes_rows_for_longer():
     assert check(swept(stood), "exposure").value == pytest.approx(175)
 
 
+def test_a_sweep_shorter_than_the_head_tells_how_much_exposure_there_is_at_most():
+    found = check(swept([5 * 10**12, 12 * 10**12, 6 * 10**12]), "exposure")
+    assert (found.grade, found.value, found.limit, found.unit) == (Grade.BAD, pytest.approx(60), pytest.approx(90), "%")
+    assert found.text == "no row has 90 % of the full exposure, at most 60 %"
+
+
 def test_speed_and_length_outside_of_what_the_protocol_takes_are_told():
     assert check(swept(ramped(), slowest=1.85), "speed").grade is Grade.BAD
     assert check(swept(ramped(), mean=3.0), "speed range").grade is Grade.BAD
