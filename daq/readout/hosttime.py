@@ -33,6 +33,11 @@ class HostTime:
             return
         self._pairs.append(pair)
 
+    @property
+    def knows(self) -> bool:
+        """True as soon as anything came that tells the detector's time."""
+        return bool(self._pairs)
+
     def time_ps(self, monotonic_ns: int) -> int | None:
         """Return the detector time at a host time; None before anything came.
 

@@ -54,9 +54,14 @@ class Positions:
             self._waiting += samples
 
     def note(self, recording: Recording, host_time: HostTime) -> None:
-        """Write what waits, each at the detector time of its moment. For the processing thread."""
-        if not self._waiting:
-            return
+        """Write what waits, each at the detector time of its moment. For the processing thread.
+
+        Before the detector has told a time they go on waiting for it, unless they become too many.
+        """
+        if len(self._waiting) > (0 if host_time.knows or not self._open else MOST_WAITING // 2):
+            self._write(recording, host_time)
+
+    def _write(self, recording: Recording, host_time: HostTime) -> None:
         with self._lock:
             samples, self._waiting = self._waiting, []
         places = []

@@ -76,6 +76,23 @@ def test_packets_before_the_first_word_do_not_tell_the_clocks_apart(tmp_path: Pa
     assert host_time.time_ps(10**9) == latest_ps
 
 
+def test_where_axes_are_before_the_first_word_waits_for_the_time_that_it_tells(tmp_path: Path) -> None:
+    positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
+    positions.open()
+    with recorder(tmp_path / "run", script()) as recording:
+        feeder = Feeder(recording)
+        positions.add([AxisSample("bed", now_ns - (8 - n) * 1_000_000, float(n), True) for n in range(3)])
+        positions.note(recording, host_time)
+        feeder.feed(script().packets(), 0, 5)
+        host_time.saw(now_ns, recording.derivation.heard_ps)
+        positions.note(recording, host_time)
+        positions.close(recording, host_time)
+        feeder.close()
+        recording.seal("operator")
+
+    assert [row[1] for row in marks(tmp_path / "run") if row[0] == "position"] == [-4, -3, -2]
+
+
 def test_a_sample_is_written_at_the_detector_time_of_its_moment(tmp_path: Path) -> None:
     positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
     positions.open()
