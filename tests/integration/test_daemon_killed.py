@@ -66,9 +66,12 @@ def test_a_static_acquisition_outlives_a_daemon_that_is_killed_in_each_of_its_st
     assert daemon.status()["state"] == "completing"
     daemon.kill()
     os.kill(readout, signal.SIGCONT)
-    said = daemon.start().truth("completed", run)
+    daemon.start().truth("completed", run)
+    ledger = f"run/{run}/ledger"  # the state is urgent and goes before it
+    daemon.until(lambda: ledger in daemon.on_broker("completed"), "the ledger on the broker")
+    said = daemon.on_broker("completed")
     daemon.kill()
-    assert said[f"run/{run}/ledger"]["ledger"] == daemon.ledger(run)
+    assert said[ledger]["ledger"] == daemon.ledger(run)
 
     daemon.start().truth("completed", run)
     daemon.catalogued(run, "completed")
