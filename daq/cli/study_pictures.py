@@ -51,7 +51,7 @@ def _add_drawing(parser: argparse.ArgumentParser, *, required: bool = True) -> N
     parser.add_argument("--step", type=int, metavar="N", help="series of step N alone, counted from 1")
     parser.add_argument(
         "--upper", type=float, metavar="PERCENT",
-        help="of the most in a pixel: where colours end (default: above 99.5 %% of the pixels that counted)",
+        help="of the most in a pixel: where colours end (default: above 99.5 %% of the pixels)",
     )  # fmt: skip
     parser.add_argument("--log", action="store_true", help="colours go with the logarithm of the counts")
     parser.add_argument(

@@ -8,13 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.composition.sheetkinds import Outlines
-from daq.composition.sheetregions import borders, smoothed, two_parts
+from daq.composition.sheetregions import borders, from_the_edge, smoothed, two_parts
+from daq.composition.sheetviews import in_field
 from daq.model.framed import Framed, ImageKind
 
 TRANSMISSION = "transmission"
 _SMOOTH_MM = 12.0
 _FEWEST_PER_PIXEL = 1.0
 _SHORTEST_MM = 150.0
+_SHARE_OF_EDGE = 0.2
+_JUST_BELOW = 0.999
 _SAME_BED_MM = 2.0
 
 
@@ -42,15 +45,20 @@ def _bed_moved(series: Framed, other: Framed) -> bool:
 def outline_mm(series: Framed, place: int) -> list[npt.NDArray[np.float64]]:
     """Return the border between where the source shines freely and where the body is in the way.
 
-    Lines [points, 2] of mm across and up. None where there are too few counts to tell.
+    Lines [points, 2] of mm across and up. What is bright inside of the body, as an injection site whose scatter is
+    counted, is no border. None where no source shines from behind over a good part of the edge, or there are too few
+    counts to tell.
     """
-    counts = series.counts[place].sum(axis=(0, 1), dtype=np.float64)
-    seen = counts[counts > 0]
-    if not seen.size or counts.mean() < _FEWEST_PER_PIXEL:
+    counts, pixels = in_field(series, place, series.counts[place].sum(axis=(0, 1), dtype=np.float64))
+    if not counts.any() or counts.mean() < _FEWEST_PER_PIXEL:
         return []
-    by = series.pixels.pixel_mm
-    smooth = smoothed(np.sqrt(counts), _SMOOTH_MM / by)
-    lines = borders(smooth, two_parts(smooth))
-    corner = np.array([series.pixels.x0_mm, series.pixels.y0_mm])
-    made = [corner + (line[:, ::-1] + 0.5) * by for line in lines]
+    smooth = smoothed(np.sqrt(counts), _SMOOTH_MM / pixels.pixel_mm)
+    level = two_parts(smooth)
+    free = from_the_edge(smooth > level)
+    edge = np.concatenate([free[0], free[-1], free[:, 0], free[:, -1]])
+    if edge.mean() < _SHARE_OF_EDGE:
+        return []
+    lines = borders(np.where(free, smooth, np.minimum(smooth, level * _JUST_BELOW)), level)
+    corner = np.array([pixels.x0_mm, pixels.y0_mm])
+    made = [corner + (line[:, ::-1] + 0.5) * pixels.pixel_mm for line in lines]
     return [line for line in made if float(np.hypot(*np.diff(line, axis=0).T).sum()) >= _SHORTEST_MM]

@@ -18,6 +18,13 @@ def part_around(mask: npt.NDArray[np.bool_], place: tuple[int, int]) -> npt.NDAr
     return found
 
 
+def from_the_edge(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the parts [rows, columns] of a mask that reach the edge of the image."""
+    parts: npt.NDArray[np.int64] = _module("measure").label(mask, connectivity=1)
+    edge = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    return np.asarray(np.isin(parts, edge[edge > 0]), np.bool_)
+
+
 def borders(image: npt.NDArray[Any], level: float) -> list[Floats]:
     """Return the lines along which an image has a value, each [points, 2] of fractional row and column."""
     found: list[Floats] = _module("measure").find_contours(np.asarray(image, np.float64), level)

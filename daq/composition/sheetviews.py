@@ -41,7 +41,7 @@ class Mask:
 class SheetStyle:
     """How a sheet is drawn.
 
-    `upper_percent`: of the most in a pixel, where colours end; None lets 99.5 % of the pixels with counts lie below.
+    `upper_percent`: of the most in a pixel, where colours end; None lets 99.5 % of the pixels lie below.
     `most_frames`: of a dynamic study or a rotation; where there are more, neighbours are added up, or some are shown.
     """
 
@@ -146,7 +146,9 @@ def upper_of(images: list[npt.NDArray[Any]], style: SheetStyle, masked: list[npt
         return 1.0
     if style.upper_percent is not None:
         return most * style.upper_percent / _ALL
-    return most if style.log else float(np.quantile(values[values > 0], _SHARE_BELOW))
+    if style.log:
+        return most
+    return float(np.quantile(values, _SHARE_BELOW)) or float(np.quantile(values[values > 0], _SHARE_BELOW))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,9 +24,7 @@ def protocol_in(manifest: Manifest, where: str = "") -> AcquisitionProtocol:
 
     told, name = manifest.protocol or {}, where or manifest.acquisition_id
     if "toml" not in told:
-        raise RefusedError(
-            f"{name}: its manifest does not say by which protocol it was made"
-        )
+        raise RefusedError(f"{name}: its manifest does not say by which protocol it was made")
     protocol, wrong = checked(str(told["toml"]).encode(), Path(f"{told.get('id')}.toml"))
     if protocol is None:
         raise RefusedError(f"{name}: the protocol in it: {'; '.join(map(str, wrong))}")

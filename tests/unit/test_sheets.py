@@ -135,6 +135,11 @@ def test_by_itself_a_few_hot_pixels_do_not_take_all_colours() -> None:
     image[:3, :10] = 5000.0
 
     assert upper_of([image], PLAIN, [None]) == 10.0
+    image[10:] = 0.0
+    assert upper_of([image], PLAIN, [None]) == 10.0
+    sparse = np.zeros((100, 100))
+    sparse[5, 5:9] = 3.0
+    assert upper_of([sparse], PLAIN, [None]) == 3.0
     assert upper_of([image], SheetStyle(log=True), [None]) == 5000.0
     assert upper_of([np.zeros((4, 4))], PLAIN, [None]) == 1.0
 
@@ -170,6 +175,18 @@ def test_the_patient_s_outline_is_that_of_the_transmission_and_drawn_over_its_ow
     assert middle == pytest.approx([5.0, -7.5], abs=0.7)  # pixels of 4 mm
     assert dots(without, OUTLINE) == 0
     assert outline_mm(replace(shone, counts=np.zeros_like(shone.counts)), 0) == []
+
+
+def test_what_shines_inside_of_the_body_is_no_outline_and_without_a_source_behind_there_is_none() -> None:
+    shone = transmission(80.0)
+    shone.counts[0, 0, 0, 20:28, 34:42] += 200  # an injection site in the body
+    (line,) = outline_mm(shone, 0)
+    alone = np.zeros_like(shone.counts)
+    alone[0, 0, 0] = 2
+    alone[0, 0, 0, 16:40, 20:44] = 300
+
+    assert np.hypot(*(line - [20.0, -30.0]).T) == pytest.approx(80.0, abs=8.0)
+    assert outline_mm(replace(shone, counts=alone), 0) == []
 
 
 def test_where_it_beats_is_found_and_how_much() -> None:
