@@ -14,7 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daq.model.station import DAEMON, Priority
 from daq.services.alarms import Alarms
@@ -29,6 +29,8 @@ _END_S = 2.0
 _SHOWN = 2
 _FAILED = 6
 _URGENCY: dict[str, Priority] = {"doubtful": "low", "bad": "medium"}
+
+_T = TypeVar("_T")
 
 Command = Callable[[Path], Sequence[str]]
 """Gives the command that finishes a recording and prints what it made as one JSON object."""
@@ -58,33 +60,24 @@ class Finishing:
             await self._finish(await self._waiting.get())
 
     async def _finish(self, directory: Path) -> None:
+        command = self._command(directory)
+        starting = asyncio.create_task(_started(command), name=f"finishing-{directory.name}")
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(directory), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
-        except OSError as why:
-            self._fail(directory, f"its process cannot be started: {why.strerror or why}")
-            return
-        said = [
-            asyncio.create_task(_bounded(stream, most), name=f"finishing-{directory.name}")
-            for stream, most in ((process.stdout, _MOST_ANSWER_BYTES), (process.stderr, _MOST_ERROR_BYTES))
-        ]
-        try:
+            transport, said = await _whole(starting)
             async with asyncio.timeout(self._within_s):
-                code = await process.wait()
-                answer, errors = await asyncio.gather(*said)
+                await said.ended.wait()
         except TimeoutError:
             self._fail(directory, f"not done within {self._within_s:g} s, and ended")
+        except OSError as why:
+            self._fail(directory, f"its process cannot be started: {why.strerror or why}")
         else:
-            self._heard(directory, code, answer, errors.decode(errors="replace").strip())
+            errors = bytes(said.errors).decode(errors="replace").strip()
+            self._heard(directory, transport.get_returncode(), bytes(said.answer), errors)
         finally:
-            await _ended(process)
-            await asyncio.wait(said, timeout=_END_S)
-            for each in said:
-                each.cancel()
+            if starting.exception() is None:
+                await _whole(asyncio.create_task(_end(*starting.result())))
 
-    def _heard(self, directory: Path, code: int, answer: bytes, errors: str) -> None:
+    def _heard(self, directory: Path, code: int | None, answer: bytes, errors: str) -> None:
         """Take what the process said: what was made and the verdict, or why nothing was."""
         if errors:
             _LOG.warning("finishing %s: %s", directory, errors)
@@ -130,21 +123,49 @@ def _by_hand(directory: Path) -> str:
     return f"the recording is sealed and safe; make them by hand: daq study finish {directory} --again"
 
 
-async def _bounded(stream: asyncio.StreamReader | None, most: int) -> bytes:
-    """Return what a stream says, at most so many bytes; the rest is read and dropped: its writer never waits."""
-    kept = bytearray()
-    while stream is not None and (piece := await stream.read(1 << 16)):
-        kept += piece[: most - len(kept)]
-    return bytes(kept)
+class _Said(asyncio.SubprocessProtocol):
+    """Keeps what a process says, at most so many bytes; the rest is dropped, so that its writer never waits.
+
+    `ended` is set when the process has ended and nobody holds its pipes any more.
+    """
+
+    def __init__(self) -> None:
+        self.answer, self.errors, self.ended = bytearray(), bytearray(), asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept, most = (self.answer, _MOST_ANSWER_BYTES) if fd == 1 else (self.errors, _MOST_ERROR_BYTES)
+        kept += data[: most - len(kept)]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a process that still runs, and what it started: asked first, killed where it does not hear."""
+async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport, _Said]:
+    loop = asyncio.get_running_loop()
+    return await loop.subprocess_exec(_Said, *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+
+
+async def _end(transport: asyncio.SubprocessTransport, said: _Said) -> None:
+    """End a process that still runs and what it started: asked first, killed where it does not hear; free its pipes."""
     for end in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is not None:
-            return
+        if said.ended.is_set():
+            break
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, end)
+            os.killpg(transport.get_pid(), end)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_S):
-                await process.wait()
+                await said.ended.wait()
+    transport.close()
+
+
+async def _whole(task: asyncio.Task[_T]) -> _T:
+    """Wait for the end of a task, which must have a bound of its own, even when cancelled; be cancelled afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as why:
+            cancelled = why
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

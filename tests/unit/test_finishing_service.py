@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import Sequence
@@ -160,3 +161,24 @@ async def test_told_to_end_it_ends_the_process_under_way(tmp_path: Path) -> None
 
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+async def test_told_to_end_while_it_ends_a_deaf_one_it_leaves_neither_process_nor_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finishing, "_END_S", 0.2)
+    pid_file = tmp_path / "pid"
+    service, _ = await after(f"trap '' TERM; echo $$ > {pid_file}; sleep 60 & wait", tmp_path, within_s=0.2)
+
+    assert service.failed == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+    gc.collect()
+
+
+async def test_a_pipe_that_outlives_its_process_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "_END_S", 0.1)
+    service, _ = await after("setsid sleep 3 & exit 0", tmp_path, within_s=0.3)
+
+    assert service.failed == 1
+    gc.collect()
