@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from support_virtual import VirtualLoop
+from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import Axis
 from daq.devices.limits import AxisLimits
@@ -102,3 +103,22 @@ class Gantry:
 
     def anything_moves(self) -> bool:
         return self.bed.drive.is_moving() or self.head.drive.is_moving()
+
+
+def with_gantry(body: Callable[[Gantry], Coroutine[Any, Any, None]], **more: Any) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        gantry = Gantry(loop, **more)
+        await gantry.ready()
+        await body(gantry)
+        assert not gantry.anything_moves()
+
+    virtually(main)
+
+
+async def begun(gantry: Gantry, movement: Coroutine[Any, Any, Any], after_s: float = 2.0) -> asyncio.Task[Any]:
+    """Return the movement as a task once it is under way."""
+    task = asyncio.create_task(movement)
+    await asyncio.sleep(after_s)
+    assert gantry.anything_moves()
+    assert gantry.engine.moving
+    return task
