@@ -13,7 +13,7 @@ import numpy as np
 
 from daq.model.framed import Floats, Ints, Pixels, Strip
 from daq.model.protocol import Sweep
-from daq.pipeline.timetable import Span, TimeTable
+from daq.pipeline.timetable import LAST_PS, Span, TimeTable
 from daq.pipeline.timetablemarks import Track
 
 MOST_APART_PS = 2 * 10**12
@@ -57,6 +57,35 @@ def views_table(track: Track, active: Sequence[Span], sweep: Sweep, views: int) 
     return TimeTable.of(at[:-1], at[1:], np.arange(begun)).within(_near(times, active))
 
 
+def heard(table: TimeTable, gaps: Sequence[tuple[int, int]], came: int) -> TimeTable:
+    """Return what is left of a table when the time of missing words is taken out of it.
+
+    `gaps`: when words are missing, and how many; `came`: those that came in the time of the table. How long a gap was
+    is told by the mean rate; it ends when it is told, or where the next one begins.
+    """
+    inside = table.slots_at(np.array([time_ps for time_ps, _ in gaps], np.int64)) >= 0
+    told = sorted(gap for gap, is_in in zip(gaps, inside.tolist(), strict=True) if is_in)
+    lost = sum(missing for _, missing in told)
+    if not lost:
+        return table
+    per_word = int((table.end_ps - table.begin_ps).sum()) / (came + lost)
+    holes: list[Span] = []
+    until = LAST_PS
+    for time_ps, missing in reversed(told):
+        end_ps = min(until, time_ps)
+        until = end_ps - round(missing * per_word)
+        holes.append((until, end_ps))
+    begins, ends = np.array(holes[::-1], np.int64).T
+    edges = np.unique(np.concatenate([table.begin_ps, table.end_ps, begins, ends]))
+    since, until_ps = edges[:-1], edges[1:]
+    hole = np.minimum(np.searchsorted(ends, since, "right"), len(ends) - 1)
+    gone = (begins[hole] <= since) & (since < ends[hole])
+    here = (table.slots_at(since) >= 0) & ~gone
+    at = np.searchsorted(table.end_ps, since[here], "right")
+    shift = table.shift_mm[at] + table.shift_per_ps[at] * (since[here] - table.begin_ps[at])
+    return TimeTable.of(since[here], until_ps[here], table.slot[at], shift, table.shift_per_ps[at])
+
+
 def exposure_ps(table: TimeTable, pixels: Pixels, usable_mm: tuple[float, float], *, head_first: bool) -> Ints:
     """Return how long each row lay inside the usable length, int64 [rows]; the mean over the height of the row."""
     low, high = usable_mm if head_first else (-usable_mm[1], -usable_mm[0])
@@ -67,9 +96,10 @@ def exposure_ps(table: TimeTable, pixels: Pixels, usable_mm: tuple[float, float]
 
 
 def strip_of(
-    table: TimeTable, pixels: Pixels, usable_mm: tuple[float, float], *, head_first: bool
+    table: TimeTable, pixels: Pixels, usable_mm: tuple[float, float], *, head_first: bool,
+    gaps: Sequence[tuple[int, int]] = (), came: int = 0,
 ) -> Strip | None:  # fmt: skip
-    """Return what a sweep did; None where it has not moved."""
+    """Return what a sweep did; None where it has not moved. `gaps`, `came`: as in `heard`."""
     lasts = int((table.end_ps - table.begin_ps).sum())
     bed = -table.shift_mm if head_first else table.shift_mm
     bed_end = -table.shift_end_mm if head_first else table.shift_end_mm
@@ -79,7 +109,7 @@ def strip_of(
     mean = abs(way) / lasts * _PS_PER_S
     speeds = _speeds(table, (bed_end - bed) * np.sign(way))
     return Strip(
-        exposure_ps=tuple(exposure_ps(table, pixels, usable_mm, head_first=head_first).tolist()),
+        exposure_ps=tuple(exposure_ps(heard(table, gaps, came), pixels, usable_mm, head_first=head_first).tolist()),
         full_ps=round((usable_mm[1] - usable_mm[0]) / mean * _PS_PER_S),
         mean_speed_mm_per_s=mean,
         slowest_mm_per_s=float(speeds.min(initial=mean)),
