@@ -75,7 +75,8 @@ def _add_gated(to: Dataset, framed: Framed, order: SlotOrder) -> None:
     if beats.intervals_ms:
         put_whole(to, "HeartRate", 60_000 / float(np.mean(beats.intervals_ms)))
     item = Dataset()
-    put_decimal(item, "TriggerTime", beats.latency_ms or 0.0)
+    if beats.latency_ms is not None:
+        put_decimal(item, "TriggerTime", beats.latency_ms)
     framing = _FRAMING.get((beats.framing, beats.direction))
     put_text(item, "CardiacFramingType", framing or f"{beats.framing} {beats.direction}".upper())
     put_items(item, "DataInformationSequence", [_criteria(framed, beats, order)])

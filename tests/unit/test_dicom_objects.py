@@ -121,6 +121,12 @@ def test_beats_are_accounted_for_in_ms() -> None:
     assert round(read.HeartRate) == round(60_000 / 721)
 
 
+def test_a_latency_of_the_trigger_that_nobody_knows_is_not_said() -> None:
+    series = support_framed.gated(beats=replace(support_framed.beats(16), latency_ms=None))
+
+    assert "TriggerTime" not in written(series).GatedInformationSequence[0]
+
+
 def test_parts_of_a_beat_in_spect_count_over_all_angles() -> None:
     read = written(support_framed.gated_tomo(views=6, bins=8))
     data = read.GatedInformationSequence[0].DataInformationSequence[0]
