@@ -19,6 +19,7 @@ MOST_WAITING = 4096
 """Samples: a minute of three axes at 20 Hz."""
 _MOST_APART_NS = 60 * 10**9
 """How far the moment of a sample may be from now: beyond it the clock is another one."""
+_PS_PER_S = 1e12
 
 
 class Positions:
@@ -28,6 +29,7 @@ class Positions:
         self._lock = threading.Lock()
         self._waiting: list[AxisSample] = []
         self._open = False
+        self._newest_ns: int | None = None
         self.refused = 0
         """Samples that were not taken, because too many waited."""
 
@@ -52,6 +54,22 @@ class Positions:
                 self.refused += len(samples)
                 raise RefusedError(f"{len(self._waiting)} positions wait already, at most {MOST_WAITING} do")
             self._waiting += samples
+            self._newest_ns = max((sample.monotonic_ns for sample in samples), default=self._newest_ns)
+
+    def figures(
+        self, recording: Recording | None, host_time: HostTime, *, without: Sequence[int] = ()
+    ) -> dict[str, float | int | None]:
+        """Return what the status says: samples that were not taken, and how far axes are ahead of the data.
+
+        `without`: sources that are silent, for which nobody waits. Any thread may ask.
+        """
+        newest_ns, ahead_s = self._newest_ns, None
+        if recording is not None and newest_ns is not None:
+            told_ps = host_time.time_ps(newest_ns) if host_time.knows else None
+            heard_ps = recording.derivation.heard_by_all_ps(without=without)
+            if told_ps is not None and heard_ps is not None:
+                ahead_s = round(max(0, told_ps - heard_ps) / _PS_PER_S, 3)
+        return {"positions_refused": self.refused, "axes_ahead_s": ahead_s}
 
     def note(self, recording: Recording, host_time: HostTime) -> None:
         """Write what waits, each at the detector time of its moment. For the processing thread.

@@ -134,7 +134,7 @@ class Readout:
             **self._watch.figures(self._state),
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
-            "positions_refused": self.positions.refused,
+            **self.positions.figures(recording, self.host_time, without=self._watch.presence.silent()),
             "counts_to_go": self.stepping.counts_to_go(recording),
             **self._health,
             "cpu_s": self._cpu_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from daq.listmode.decoder import Carry
@@ -101,6 +102,15 @@ class Figures:
         """
         now_ps = self._counter.heard_ps
         return now_ps if now_ps is not None else int(self._carry.state[:, 2].max(initial=0)) or None
+
+    def heard_by_all_ps(self, *, without: Collection[int] = ()) -> int | None:
+        """Return up to when every source that told a time has been heard, ps from time zero, `without` some of them.
+
+        None where there is none. The others may be further on.
+        """
+        state = self._carry.state
+        heard = [int(row[2]) for source, row in enumerate(state) if row[0] and source not in without]
+        return min(heard, default=None)
 
     @property
     def zero_ticks(self) -> list[int | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
@@ -116,3 +118,37 @@ async def test_no_sweep_begins_while_nothing_is_recorded(tmp_path: Path, monkeyp
     assert daemon.state is State.INTERRUPTED
     assert "nothing is recorded 0.3 s after the start: axes do not move for that" in daemon.ended[0][2]
     assert motion.asked == []
+
+
+@dataclass
+class Behind(Readout):
+    """A readout whose data are some statuses behind an axis that has arrived."""
+
+    looks: int = 0
+    behind_at_the_end: bool = False
+
+    def status(self) -> dict[str, Any]:
+        arrived = bool(self.places) and not self.places[-1].moving and self.places[-1].position == 1000.0
+        self.looks -= arrived
+        return {**super().status(), "axes_ahead_s": 0.2 if self.looks >= 0 else 0.0}
+
+    def end_step(self, by: str, *, completed: bool) -> None:
+        self.behind_at_the_end |= by == "end of the sweep" and self.looks >= 0
+        super().end_step(by, completed=completed)
+
+
+@pytest.mark.parametrize(("looks", "behind"), [(8, False), (10**6, True)])
+async def test_a_sweep_ends_when_what_was_on_its_way_has_come_but_does_not_wait_for_a_dead_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int, *, behind: bool
+) -> None:
+    monkeypatch.setattr(places_of_axes, "_ON_ITS_WAY_S", 0.5)
+    monkeypatch.setattr(places_of_axes, "_LOOK_S", 0.01)
+    daemon, readout = Daemon(tmp_path, motion=Axes()), Behind(looks=looks)
+    run = daemon.run(protocol(BODY), readout)
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.steps.start()
+
+    assert readout.asked == ["start", "end_step end of the sweep", "stop all steps done"]
+    assert readout.behind_at_the_end is behind
+    assert daemon.state is State.COMPLETED

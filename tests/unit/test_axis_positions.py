@@ -61,6 +61,33 @@ def test_axes_do_not_run_ahead_of_the_detector_where_packets_wait_to_be_processe
     assert [row[1] for row in told] == [n + waits_ms for n in range(10)]
 
 
+def test_the_status_says_how_far_axes_are_ahead_of_the_source_that_is_furthest_behind(tmp_path: Path) -> None:
+    positions, host_time, now_ns = Positions(), HostTime(), time.monotonic_ns()
+    positions.open()
+    two = Script(
+        [packet(source, 2 * n, single(n * MS, n + 1)) for n in range(10) for source in (0, 1)], list(range(20))
+    )
+    with recorder(tmp_path / "run", two) as recording:
+        feeder, ahead = Feeder(recording), []
+
+        def come(begin: int, end: int) -> None:
+            feeder.feed(two.packets(), begin, end)
+            host_time.saw(now_ns + (end - 1) // 2 * 1_000_000, recording.derivation.heard_ps)
+            ahead.append(positions.figures(recording, host_time)["axes_ahead_s"])
+
+        come(0, 2)
+        positions.add([AxisSample("bed", now_ns + 8_000_000, 1.0)])
+        come(2, 4)
+        come(4, 17)
+        assert positions.figures(recording, host_time, without=[1])["axes_ahead_s"] == 0.0
+        come(17, 18)
+        positions.close(recording, host_time)
+        feeder.close()
+        recording.seal("operator")
+
+    assert ahead == [None, 0.007, 0.001, 0.0]
+
+
 def test_packets_before_the_first_word_do_not_tell_the_clocks_apart(tmp_path: Path) -> None:
     host_time = HostTime()
     late = Script([packet(0, 0, []), packet(0, 0, single(MS, 1))], [0, 1])

@@ -24,7 +24,10 @@ _MOST_AT_ONCE = 256
 MOST_KEPT = 4096
 """Samples that wait for a readout which does not answer: a minute of three axes."""
 _EVERY_S = 0.1
+_LOOK_S = 0.05
 _PATIENCE_S = 2.0
+_ON_ITS_WAY_S = 1.0
+"""Front ends send what they have at least ten times a second."""
 _BEGINS_S = 10.0
 """A front end may take a moment to begin when it is asked to."""
 
@@ -84,6 +87,22 @@ class Places:
             self._late = True
         else:
             self._late = False
+
+    async def passed(self) -> None:
+        """Return once the data have come as far as the axes have, which is some tenths of a second later.
+
+        Not later than a second: what has not come by then is not on its way.
+        """
+        await self.delivered()
+        until_s = time.monotonic() + _ON_ITS_WAY_S
+        try:
+            while (await self._link().status()).get("axes_ahead_s"):
+                if time.monotonic() > until_s:
+                    _LOG.info("no data have come for where the axes arrived, %g s after they did", _ON_ITS_WAY_S)
+                    return
+                await asyncio.sleep(_LOOK_S)
+        except ScandaqError as why:  # who follows its status says so
+            _LOG.info("whether all data have come is not known: %s", why)
 
     async def _run(self) -> None:
         while True:

@@ -38,7 +38,8 @@ class Steps:
         self._pause_wanted = False
         self._called_for = 0
         """The step that a person has started, and which may still be on its way."""
-        self._swept = False
+        self._arrived = self._swept = False
+        """The axis of a sweep stands at its end; all that was counted until then has come, too."""
         self.hand_overs = HandOvers(protocol, way.machine)
         self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake)
         self._lost_heads = LostHeads()
@@ -174,7 +175,7 @@ class Steps:
         self.between = True
         self.judge(status)
         number = self._machine.entry.step
-        if not self._swept and self.current is not None and self.current.moving and status["step_ended_by"] == "host":
+        if not self._arrived and self.current is not None and self.current.moving and status["step_ended_by"] == "host":
             await self._way.lost("the sweep was not at its end when the host's clock ended the step")
             return
         try:
@@ -212,7 +213,7 @@ class Steps:
             if step.sweep is not None or number > len(self._protocol.steps):
                 await self._way.fault(f"the readout is in step {number}, and its answer was lost")
                 return
-            self.between = self._swept = False
+            self.between = self._arrived = self._swept = False
         self.show(step)
         self._fire(trigger, "as the readout is; its answer was lost", step=number)
 
@@ -280,7 +281,7 @@ class Steps:
         limits = limits_of(step, await link.status())
         await self._way.places.standing()
         await self._tell_once(lambda: link.step(limits, name=step.name, moving=step.moving))
-        self.between = self._swept = False
+        self.between = self._arrived = self._swept = False
         self.readiness.begun(step)
         self._fire(trigger, "", step=self._machine.entry.step + 1)
         self._sweep_if_any(step)
@@ -302,6 +303,8 @@ class Steps:
             return
         way = self._way
         await swept(way.motion, step.sweep, way.places, self._protocol.tolerances, way.alarms)
+        self._arrived = True
+        await way.places.passed()
         self._swept = True
 
     async def reach(self, step: Step, motion: Motion) -> None:
