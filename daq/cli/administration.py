@@ -62,11 +62,11 @@ def changes_of(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def say_doubts(answer: dict[str, Any]) -> None:
-    """Tell what a person should look at."""
+    """Tell what a person should know or look at."""
     from daq.cli.output import say
 
     for doubt in answer.get("doubts", ()):
-        say(f"daq: warning: administration record: {doubt}")
+        say(f"daq: warning: {doubt}")
 
 
 def _told(options: argparse.Namespace, verb: str, **args: Any) -> int:

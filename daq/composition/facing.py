@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from daq.errors import RefusedError
 from daq.model.orientation import views_check
+from daq.pipeline.facing import GANTRY, NOT_RECORDED
 
 if TYPE_CHECKING:
     from daq.model.geometry import PatientOrientation
     from daq.model.protocol import AcquisitionProtocol, Step
     from daq.model.scanner import ScannerProfile
-
-GANTRY = "gantry"
-"""The axis about which heads turn, by convention of scanner profiles."""
 
 
 def require_facing(
@@ -39,6 +37,24 @@ def require_facing(
             f"protocol {protocol.id} does not suit a patient who lies {orientation}: {why}; "
             "choose the protocol for this position, turn the gantry, or say how the patient lies"
         )
+
+
+def unfaced(protocol: AcquisitionProtocol, scanner: ScannerProfile | None, gantry_deg: float | None) -> list[str]:
+    """Return what to tell a person before heads look where nobody knows: which steps, or nothing."""
+    if scanner is None or GANTRY not in scanner.axes.rotary or gantry_deg is not None or not scanner.heads:
+        return []
+    names = []
+    for step in protocol.steps:
+        if GANTRY in step.positions:
+            break
+        names.append(step.name)
+    if not names:
+        return []
+    which = "all steps" if len(names) == len(protocol.steps) else "steps before the first that sets it"
+    return [
+        f"nothing tells where the gantry stands: {which} ({names[0]}{', ...' if len(names) > 1 else ''}) will have "
+        f"no orientation letters, and no view, position or orientation in DICOM ({NOT_RECORDED})"
+    ]
 
 
 def _wrong(step: Step, scanner: ScannerProfile, orientation: PatientOrientation, gantry_deg: float) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.composition import acquisition_id, output_directory
 from daq.composition.administrations import Administrations
-from daq.composition.facing import GANTRY, require_facing
+from daq.composition.facing import require_facing, unfaced
 from daq.composition.judging import judged, mounted
 from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.composition.studies import linked
@@ -22,6 +22,7 @@ from daq.model.geometry import PatientOrientation
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
 from daq.model.verbs import Amend, HandOver, Prepare, Residual
+from daq.pipeline.facing import GANTRY
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
@@ -53,6 +54,7 @@ class Planner:
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
         self._lies: dict[str, PatientOrientation] = {}
+        self._unfaced: dict[str, list[str]] = {}
         self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
 
     async def planned(self, request: Prepare, actor: Actor) -> Run:
@@ -87,6 +89,7 @@ class Planner:
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
         )  # fmt: skip
         self._lies = {identity: study.reference.patient_orientation}
+        self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}
         about = {"sha256": loaded.sha256, "state": loaded.state}
         try:
             self._new_records(papers, loaded.protocol, about, identity, directory, plan.manifest).begin()
@@ -207,9 +210,11 @@ class Planner:
         return await self._administrations.amended(request, actor)
 
     def doubts(self, run: Run) -> list[str]:
-        """Return what a person should look at in the administration record of a run."""
+        """Return what a person should know before a run begins: of its administration record, of where heads look."""
         papers = self._papers().get(run.identity)
-        return [] if papers is None or papers.administration is None else papers.administration.doubts
+        record = None if papers is None else papers.administration
+        given = [] if record is None else [f"administration record: {doubt}" for doubt in record.doubts]
+        return given + self._unfaced.get(run.identity, [])
 
     def _papers(self) -> dict[str, Papers]:
         return {identity: records.papers for identity, records in self._records.items()}

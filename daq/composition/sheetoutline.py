@@ -31,7 +31,8 @@ def outlines_for(series: Framed, others: Sequence[Framed]) -> Outlines:
             continue
         for place, head in enumerate(series.heads):
             for there, same in enumerate(other.heads):
-                if head.number == same.number and head.view == same.view and head.angle_deg == same.angle_deg:
+                known = head.angle_deg is not None or head.view is not None
+                if known and (head.number, head.view, head.angle_deg) == (same.number, same.view, same.angle_deg):
                     found[place] = found.get(place) or outline_mm(other, there)
     return found
 

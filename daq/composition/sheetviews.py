@@ -14,6 +14,7 @@ from daq.composition.pictures import cropped, view_at
 from daq.model.framed import Framed, HeadSeen, ImageKind, Pixels
 from daq.model.geometry import Laterality, View
 from daq.model.orientation import seen
+from daq.pipeline.facing import NOT_RECORDED
 from daq.storage.drawing import Colours, Shown, fitted, number_text
 
 _SHARE_BELOW = 0.995
@@ -70,8 +71,10 @@ def letters_of(series: Framed, place: int, angle_deg: float | None = None) -> tu
 
 
 def view_text(series: Framed, head: HeadSeen) -> str:
-    """Return the view of a head, with the side of the body where there is one; the angle where the view has no name."""
+    """Return the view of a head and the side of the body; the angle where it has no name, or that nobody knows it."""
     view = str(head.view) if head.view is not None else view_at(head.angle_deg)
+    if not view and head.doubt:
+        view = f"view not known ({NOT_RECORDED})"
     if series.laterality is not None:
         view = f"{view}, {_SIDES[series.laterality]}" if view else _SIDES[series.laterality]
     return view

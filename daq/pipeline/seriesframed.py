@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots, Strip
-from daq.model.geometry import TURN_DEG, VIEW_ANGLE_DEG, Rotation, View, patient_angle_deg, patient_rotation
+from daq.model.geometry import Rotation, patient_rotation
 from daq.pipeline.binning import Bins
+from daq.pipeline.facing import BED, GANTRY, faced
 from daq.pipeline.seriesrule import HeadFacts, SeriesRule
 from daq.pipeline.seriestable import Horizon, SeriesTable, frames_begin_ps
 from daq.pipeline.timetablemarks import StepTold, Told
 from daq.pipeline.timetablemotion import strip_of
 
-GANTRY, BED = "gantry", "bed"
-_NEAR_DEG = 22.5
+_TURNING = (ImageKind.TOMO, ImageKind.GATED_TOMO)
 _PS_PER_S = 1e12
 
 
@@ -29,12 +29,13 @@ def framed_of(
     counts, weighted = bins.counts[:, :, :begun], bins.weighted
     weighted = None if weighted is None else weighted[:, :, :begun]
     step = rule.step
+    heads = tuple(_head(rule, told, head, place, slots) for place, head in enumerate(rule.setup.heads))
     rotation, arc_deg = _rotation(rule, told, steps)
     return Framed(
         name=rule.name,
         kind=rule.kind,
         steps=tuple(each.number for each in steps),
-        heads=tuple(_head(rule, told, head, place, slots) for place, head in enumerate(rule.setup.heads)),
+        heads=heads,
         windows=rule.windows,
         pixels=rule.pixels,
         counts=counts.copy() if copied else counts,
@@ -46,7 +47,7 @@ def framed_of(
         label=step.label if step else "",
         role=step.role if step else "emission",
         weighted=weighted.copy() if copied and weighted is not None else weighted,
-        strip=_strip(rule, made),
+        strip=_strip(rule, steps, made, bins),
         beats=made.account(rule.gate),
         rotation=rotation,
         arc_deg=arc_deg,
@@ -55,7 +56,7 @@ def framed_of(
         frame_zero_ps=steps[0].frame_zero_ps,
         ended_by=steps[-1].ended_by,
         completed=len(steps) == (1 if rule.continuous else rule.views),
-        notes=tuple(_notes(rule, steps, made, bins)),
+        notes=tuple(_notes(rule, steps, made, bins, [head.doubt for head in heads if head.doubt])),
     )
 
 
@@ -136,10 +137,12 @@ def _phases(rule: SeriesRule, begun: int) -> tuple[Ints, Ints]:
     return phase[:begun].astype(np.int64), (np.arange(len(phase)) - first)[:begun].astype(np.int64)
 
 
-def _strip(rule: SeriesRule, made: SeriesTable) -> Strip | None:
+def _strip(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> Strip | None:
     if rule.kind is not ImageKind.WHOLE_BODY:
         return None
-    return strip_of(made.table, rule.pixels, rule.usable_mm, head_first=not rule.turned)
+    gaps = [gap for step in steps for gap in step.gaps]
+    came = int(bins.came.sum())
+    return strip_of(made.table, rule.pixels, rule.usable_mm, head_first=not rule.turned, gaps=gaps, came=came)
 
 
 def _places(told: Told, axis: str, times_ps: Ints, slots: int) -> Floats:
@@ -150,30 +153,18 @@ def _places(told: Told, axis: str, times_ps: Ints, slots: int) -> Floats:
 
 def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slots) -> HeadSeen:
     turned = float(slots.gantry_deg[0]) if len(slots) else math.nan
-    angle = None
-    if head.angle_deg is not None:
-        at = head.angle_deg + (0.0 if math.isnan(turned) else turned)
-        angle = patient_angle_deg(at % TURN_DEG, rule.setup.orientation)
-    view = rule.shown[place] if place < len(rule.shown) else _view_at(angle)
+    view = rule.shown[place] if place < len(rule.shown) else None
+    angle, view, doubt = faced(rule.setup, head, turned, None if rule.kind in _TURNING else view)
     middle = slots.begin_ps + (slots.end_ps - slots.begin_ps) // 2
-    radius = _places(told, f"{head.name}_radius", middle, len(slots))
-    return HeadSeen(head.number, head.name, angle, view, head.width_mm, head.height_mm, tuple(radius.tolist()))
-
-
-def _view_at(angle_deg: float | None) -> View | None:
-    """Return the view whose nominal angle is nearest."""
-    if angle_deg is None:
-        return None
-    for view, nominal in VIEW_ANGLE_DEG.items():
-        away = abs((angle_deg - nominal + TURN_DEG / 2) % TURN_DEG - TURN_DEG / 2)
-        if away < _NEAR_DEG:
-            return view
-    return None
+    radius = tuple(_places(told, f"{head.name}_radius", middle, len(slots)).tolist())
+    return HeadSeen(
+        head.number, head.name, angle, view, head.width_mm, head.height_mm, radius, doubt=doubt if len(slots) else ""
+    )
 
 
 def _rotation(rule: SeriesRule, told: Told, steps: Sequence[StepTold]) -> tuple[str | None, float | None]:
     """Return direction about the patient and arc of a series of projections."""
-    if rule.kind not in (ImageKind.TOMO, ImageKind.GATED_TOMO) or rule.step is None:
+    if rule.kind not in _TURNING or rule.step is None:
         return None, None
     if rule.step.sweep is not None:
         along = rule.step.sweep.end - rule.step.sweep.begin
@@ -189,8 +180,10 @@ def _rotation(rule: SeriesRule, told: Told, steps: Sequence[StepTold]) -> tuple[
     return str(patient_rotation(turns, rule.setup.orientation)), arc
 
 
-def _notes(rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins: Bins) -> list[str]:
-    notes = [*_of_motion(rule, made), *_of_beats(rule, made)]
+def _notes(
+    rule: SeriesRule, steps: Sequence[StepTold], made: SeriesTable, bins: Bins, doubts: Iterable[str]
+) -> list[str]:
+    notes = [*doubts, *_of_motion(rule, made), *_of_beats(rule, made)]
     if bins.unknown_heads:
         notes.append(f"{bins.unknown_heads:,} events are of no known head")
     for step in steps:

@@ -43,6 +43,7 @@ class Setup:
     `windows` in the order of their bits, none: every event. `field_pixels`: where a step says nothing of its picture.
     `code_mm`: the steps of x and y that words come in, over which events are spread; 0 where that is done already.
     `frames`, `gate`: in place of the steps' own. `weighted`: weights of `uniformity`, by head number and window name.
+    `turns`: the scanner has an axis that turns its heads, so that they face nothing known until it is told where it is.
     """
 
     heads: tuple[HeadFacts, ...]
@@ -57,6 +58,7 @@ class Setup:
     most_pixels: int | None = None
     most_cells: int = MOST_CELLS
     weighted: bool = False
+    turns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

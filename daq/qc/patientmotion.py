@@ -45,10 +45,13 @@ class Drift:
 
 
 def drift(series: Framed) -> Drift | None:
-    """Return how the patient moved, None with too few views or counts. `series`: projections, one slot a view."""
+    """Return how the patient moved, None with too few views or counts, or where no angle of a head is known.
+
+    `series`: projections, one slot a view.
+    """
     centre, error = _centres(series)
     views = centre.shape[1]
-    if views < FEWEST_VIEWS or not np.isfinite(centre).all():
+    if views < FEWEST_VIEWS or not np.isfinite(centre).all() or any(head.angle_deg is None for head in series.heads):
         return None
     angle = np.radians(_angles_deg(series))
     fixed = [np.repeat(np.eye(len(centre))[:, [head]], views, axis=1) for head in range(len(centre))]
@@ -84,7 +87,7 @@ def _angles_deg(series: Framed) -> Floats:
     else:
         turned = np.arange(len(gantry)) * (series.arc_deg or 360.0) / len(gantry)
     sign = -1.0 if series.rotation == "CW" else 1.0
-    return np.array([(head.angle_deg or 0.0) + sign * turned for head in series.heads])
+    return np.array([(head.angle_deg or 0.0) + sign * turned for head in series.heads])  # none is None: `drift`
 
 
 def _fit(centre: Floats, error: Floats, fixed: list[Floats], moved: Floats) -> tuple[float, float, float]:

@@ -43,6 +43,7 @@ def _of_series(series: Framed, protocol: AcquisitionProtocol, planned: Sequence[
     yield from studysteps.frames(series, planned)
     yield from studysteps.live(series, planned, limits.live_percent)
     yield from studysteps.heads(series, planned, protocol.file.instrument.heads)
+    yield from studysteps.faced(series)
     yield from studymotion.sweeps(series, planned, limits)
     yield from studymotion.rotation(series, planned, limits)
     yield from beats(series, planned, limits.rejected_beats_percent)

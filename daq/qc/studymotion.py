@@ -166,7 +166,9 @@ def rotation(series: Framed, planned: Sequence[Planned], tolerances: Tolerances)
 def _still(series: Framed, of: str, limit_mm: float) -> Check:
     found = drift(series)
     if found is None or found.error_mm > limit_mm / _SURE:
-        text = "too few counts or views to tell whether the patient lay still"
+        unknown = any(head.angle_deg is None for head in series.heads)
+        few = "where the heads stood is not known" if unknown else "too few counts or views"
+        text = f"{few}: it cannot be told whether the patient lay still"
         return Check("patient motion", of, Grade.NOT_EVALUABLE, text, None, limit_mm, "mm")
     text = f"along the body the patient moved by {found.largest_mm:.1f} ± {found.error_mm:.1f} mm"
     if found.step_view is not None and found.step_mm >= found.slope_mm:

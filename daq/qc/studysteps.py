@@ -225,6 +225,14 @@ def heads(series: Framed, planned: Sequence[Planned], wanted: int | None) -> Ite
             yield Check("head lost", name_of(series), Grade.BAD, text, float(slots.sum()), 0, "frames")
 
 
+def faced(series: Framed) -> Iterator[Check]:
+    """Tell of heads of which nobody knows what they faced, and of those that faced something else than they should."""
+    for head in series.heads:
+        if head.doubt:
+            grade = Grade.DOUBTFUL if head.angle_deg is None else Grade.BAD
+            yield Check("view", name_of(series), grade, head.doubt)
+
+
 def silent(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     """Tell of sources that were not heard during a step, while others were."""
     for each in planned:

@@ -72,7 +72,7 @@ class Runs(Protocol):
         ...
 
     def doubts(self, run: Run) -> list[str]:
-        """Return what a person should look at in the administration record of a run."""
+        """Return what a person should know before a run begins."""
         ...
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:

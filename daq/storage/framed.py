@@ -21,6 +21,7 @@ from daq.model.protocol_file import ProtocolFile
 from daq.model.protocol_steps import made_of
 from daq.model.study import StudyReference
 from daq.model.windows import EnergyWindow, WindowSet, windows_inside
+from daq.pipeline.facing import GANTRY
 from daq.pipeline.framing import uniformity_of
 from daq.pipeline.framingrules import frame_of
 from daq.pipeline.seriesrule import HeadFacts, Setup
@@ -123,7 +124,14 @@ def setup_from(
         uniformity=uniformity_of(processing.heads),
         code_mm=(0.0, 0.0) if processing.heads else (across, up),
         most_pixels=most_pixels,
+        turns=_turns(manifest, protocol),
     )
+
+
+def _turns(manifest: Manifest, protocol: AcquisitionProtocol | None) -> bool:
+    """Return True where something turns the heads: an axis of the scanner, or a step that sets it."""
+    rotary = ((manifest.scanner or {}).get("axes") or {}).get("rotary") or {}
+    return GANTRY in rotary or any(GANTRY in step.positions for step in (protocol.steps if protocol else ()))
 
 
 def recorded_protocol(manifest: Manifest, where: object) -> AcquisitionProtocol | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support_protocols import made, planar, spect
 
-from daq.composition.facing import require_facing
+from daq.composition.facing import require_facing, unfaced
 from daq.errors import RefusedError
 from daq.model.geometry import PatientOrientation
 from device_profiles.scanners import load_scanner
@@ -54,3 +54,11 @@ def test_a_scanner_whose_heads_are_held_by_hand_has_no_angle_that_could_contradi
 
     require_facing(made(planar(view=AP)), without, HFP, 0.0)
     require_facing(made(planar(view=AP)), None, HFP, 0.0)
+
+
+def test_a_person_is_told_before_heads_look_where_nobody_knows() -> None:
+    nowhere, set_first = made(planar(view=AP)), made(planar('set.gantry = "0 deg"', view=AP))
+
+    (said,) = unfaced(nowhere, DUAL, None)
+    assert said.startswith("nothing tells where the gantry stands: all steps (a) will have no orientation letters")
+    assert [unfaced(nowhere, DUAL, 0.0), unfaced(set_first, DUAL, None), unfaced(nowhere, None, None)] == [[], [], []]

@@ -117,6 +117,15 @@ def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(pl
         assert int(one.slots.live_ps[0]) == 900 * MS + 1
 
 
+def test_heads_that_a_gantry_turns_face_nothing_known_until_it_is_told(plain: Path, tmp_path: Path) -> None:
+    turning = {**SCANNER, "axes": {"rotary": {"gantry": {}}}}
+    before, *stops = made(recorded(plain, tmp_path / "run", toml=None, scanner=turning))
+
+    assert [head.angle_deg for head in before.heads] == [None, None]
+    assert "gantry angle not recorded" in before.notes[0]
+    assert [stop.heads[0].angle_deg for stop in stops] == [180.0, 300.0, 60.0]
+
+
 def test_the_stops_of_a_protocol_are_views_with_their_angles(plain: Path, tmp_path: Path) -> None:
     folder = recorded(plain, tmp_path / "run")
     _, turned = made(folder)
