@@ -8,6 +8,7 @@ import pytest
 from acquisition_protocols import sources
 from acquisition_protocols.load import MAX_BYTES, available, checked, load_protocol, read, shipped
 from daq.errors import MissingError, ProfileError, RefusedError
+from daq.model.protocol import Image, Phase, Step
 from daq.model.tables import parse_toml
 
 NAMES = sorted(shipped())
@@ -167,3 +168,69 @@ def test_a_dynamic_study_of_pet_records_before_the_injection() -> None:
     assert protocol.requirements.administration == "follows"
     assert step.stop.duration_ps == 61 * 60 * 10**12
     assert (step.phases[0].frames, step.phases[0].frame_ps) == (1, 60 * 10**12)
+
+
+_S = 10**12
+BONE, MYOCARDIUM = (2 * 3600, 6 * 3600), (10 * 60, 2 * 3600)
+
+
+def of_step(name: str, step: str) -> Step:
+    return next(each for each in load_protocol(name).protocol.steps if each.name == step)
+
+
+@pytest.mark.parametrize(("name", "flow", "pool"), [
+    ("bone-three-phase", "blood flow", "blood pool"), ("bone-blood-flow", "blood flow", "blood pool"),
+])  # fmt: skip
+def test_the_blood_pool_is_done_within_ten_minutes_of_the_injection(name: str, flow: str, pool: str) -> None:
+    """EANM 2016: flow 30 to 60 frames of 1 to 2 s, 64 or 128 squared; pool 3 to 5 min, 128 or 256 squared."""
+    frames, still = of_step(name, flow), of_step(name, pool)
+
+    assert [(30 <= each.frames <= 60, _S <= each.frame_ps <= 2 * _S) for each in frames.phases] == [(True, True)]
+    assert (frames.image, still.image) == (Image(128, 128, 1.0), Image(256, 256, 1.0))
+    assert 180 * _S <= (lasts_ps := still.stop.duration_ps or 0) <= 300 * _S
+    assert still.after_injection_s is not None
+    assert still.after_injection_s[0] == 60
+    assert still.after_injection_s[1] + lasts_ps / _S <= 600
+
+
+@pytest.mark.parametrize(("name", "earliest_s", "latest_s"), [
+    ("bone-whole-body", 2 * 3600, 5 * 3600), ("bone-spots", *BONE), ("bone-spect", *BONE), ("bone-spect-ct", *BONE),
+    ("bone-spect-contour", *BONE), ("bone-spect-continuous", *BONE), ("lymphoscintigraphy-late", 2 * 3600, 24 * 3600),
+    ("myocardial-spect", *MYOCARDIUM), ("myocardial-spect-stress", *MYOCARDIUM),
+    ("myocardial-spect-tl201", *MYOCARDIUM), ("thyroid-scan", 15 * 60, 40 * 60),
+])  # fmt: skip
+def test_a_late_view_says_when_it_is_to_begin_after_the_injection(name: str, earliest_s: int, latest_s: int) -> None:
+    windows = [step.after_injection_s for step in load_protocol(name).protocol.steps]
+
+    assert all(window and earliest_s <= window[0] < window[1] <= latest_s for window in windows)
+
+
+def test_the_numbers_of_the_usual_studies_are_those_of_their_sources() -> None:
+    """The parameters of studies as the guidelines and tables named in their sources have them."""
+    spots = {
+        step.name: step.stop.counts.limit for step in load_protocol("bone-spots").protocol.steps if step.stop.counts
+    }
+    assert spots == {"thorax": 10**6, "pelvis": 10**6, "head": 5 * 10**5, "knees": 5 * 10**5, "extremities": 3 * 10**5}
+
+    for name in ("bone-spect", "bone-spect-ct", "bone-spect-contour"):
+        stops = [step for step in load_protocol(name).protocol.steps if step.name.startswith("stop")]
+        assert (len(stops), stops[0].image) == (60, Image(128, 128, 1.0))
+        assert {step.stop.duration_ps for step in stops} == {20 * _S}  # 15 to 30 s
+
+    drainage, early = of_step("lymphoscintigraphy", "drainage"), of_step("lymphoscintigraphy", "early ANT")
+    assert drainage.phases == (Phase(60, 20 * _S),)
+    assert (drainage.image, early.image) == (Image(128, 128, 1.35), Image(256, 256, 1.35))
+    transmission = of_step("lymphoscintigraphy", "transmission")
+    assert (transmission.windows, transmission.role) == (("co57",), "transmission")
+    assert 60 * _S <= (transmission.stop.duration_ps or 0) <= 120 * _S
+
+    (lao,) = load_protocol("muga").protocol.steps
+    assert (lao.gate and lao.gate.bins >= 16, lao.image) == (True, Image(64, 64, 1.5))
+    for name, views, bins in (("myocardial-spect", 64, 8), ("myocardial-spect-stress", 64, 8)):
+        steps = load_protocol(name).protocol.steps
+        assert (2 * len(steps), steps[0].gate and steps[0].gate.bins) == (views, bins)
+
+    (iodine,) = load_protocol("i131-whole-body").protocol.steps
+    assert iodine.sweep is not None
+    assert iodine.sweep.speed_range == pytest.approx((40 / 60, 100 / 60))
+    assert load_protocol("i131-whole-body").protocol.requirements.collimators == ("HEGP",)
