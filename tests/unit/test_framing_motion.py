@@ -85,6 +85,28 @@ def test_exposures_are_those_that_adding_up_small_steps_gives(moves: list[tuple[
     assert found == pytest.approx(wanted, abs=0.02 * ends[-1])
 
 
+@pytest.mark.parametrize("heads", [(0, 1), (1,)])
+def test_words_that_are_missing_shorten_the_exposure_of_the_rows_that_were_seen_then(heads: tuple[int, ...]) -> None:
+    said = setup(sweep_step(image=Image(27, 200, 1.0)))
+    rows = flood(np.random.default_rng(2), 1_000_000, 0, 52 * S)
+    lost = (rows["time_ps"] >= 24 * S) & (rows["time_ps"] < 27 * S) & np.isin(rows["head"], heads)
+    marks = sweeping()
+    for head in heads:
+        missing = int((lost & (rows["head"] == head)).sum())
+        marks.add("gap", 26 * S - S // 2, value=missing // 2, source=head)
+        marks.add("gap", 27 * S, value=missing - missing // 2, source=head)
+    (found,) = framed(said, marks, {name: column[~lost] for name, column in rows.items()})
+
+    assert found.strip is not None
+    counts = found.counts.sum(axis=(0, 1, 2, 4)).astype(float)
+    exposure = np.array(found.strip.exposure_ps)
+    expected = exposure / exposure.sum() * counts.sum()
+    assert exposure.sum() / (1000 * found.strip.full_ps) * 20 == pytest.approx(1 - len(heads) * 1.5 / 50, rel=2e-3)
+    least = exposure[20:50].min() / found.strip.full_ps  # of both heads together
+    assert least == pytest.approx(1 - len(heads) * 1.5 / 20, rel=0.02)
+    assert ((counts - expected) ** 2 / np.maximum(expected, 1)).mean() == pytest.approx(1.0, abs=0.6)
+
+
 def test_a_bed_that_stops_halfway_leaves_rows_that_are_not_exposed() -> None:
     (found,) = framed(setup(sweep_step(image=Image(27, 200, 1.0))), sweeping(end=500.0))
 
