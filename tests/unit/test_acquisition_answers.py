@@ -12,6 +12,7 @@ from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 from daq.errors import DeadlineError
 from daq.state.acquisition import State, Trigger
 
+
 @pytest.mark.parametrize("retry", [False, True])
 async def test_a_start_whose_answer_is_lost_is_a_start(tmp_path: Path, *, retry: bool) -> None:
     daemon, readout = Daemon(tmp_path), Readout()
