@@ -108,9 +108,12 @@ def handed_over(protocol: AcquisitionProtocol, planned: Sequence[Planned]) -> It
 
 
 def counts(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
-    """Check the counts of each step against the fewest that make it worth reading; one check for a series."""
+    """Check the counts of each step against the fewest that make it worth reading; one check for a series.
+
+    Of gated SPECT those of all beats: they are what the protocol counts, and what is reconstructed first.
+    """
     limit = next((each.step.minimum_counts for each in planned if each.step.minimum_counts is not None), None)
-    if limit is None or limit.counter not in _OF_SINGLES or series.ungated:
+    if limit is None or limit.counter not in _OF_SINGLES or series.kind is ImageKind.GATED_TOMO:
         return
     there = counted(series, limit)
     if there is None:
@@ -120,7 +123,8 @@ def counts(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
     worst = int(np.argmin(there))
     where = f" in {planned[worst].step.name}" if len(there) == len(planned) > 1 else ""
     few = there[worst] < limit.limit
-    said = f"{int(there[worst]):,} counts{where}, {_whose(limit)}"
+    beats = " in accepted beats" if series.kind is ImageKind.GATED else ""
+    said = f"{int(there[worst]):,} counts{beats}{where}, {_whose(limit)}"
     text = f"{said}; below {limit.limit:,} it is not worth reading" if few else f"{said}; at least {limit.limit:,}"
     yield Check(
         "counts", name_of(series), Grade.BAD if few else Grade.GOOD, text, float(there[worst]), limit.limit, "counts"

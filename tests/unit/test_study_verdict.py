@@ -59,6 +59,17 @@ def test_counts_are_those_of_the_heads_that_the_limit_names(head, grade):
     assert found.value == {"both": 400, "either": 1600, "sum": 2000}[head]
 
 
+def test_counts_of_gated_spect_are_those_of_all_beats_and_of_a_gated_view_those_of_accepted_ones():
+    made = protocol(planar(LEAST.replace('"both"', '"sum"')))
+    taken = series(flat(1, 1, 20, 20), kind=ImageKind.GATED_TOMO)
+    every = series(flat(1, 1, 40, 40), kind=ImageKind.TOMO, ungated=True)
+    found = check(judged([taken, every], made, facts(step())), "counts")
+    assert (found.of, found.grade, found.value) == ("a, all beats", Grade.GOOD, 1600)
+    view = check(judged([replace(taken, kind=ImageKind.GATED)], made, facts(step())), "counts")
+    assert view.grade is Grade.BAD
+    assert view.text.startswith("400 counts in accepted beats, all heads together; below 1,000")
+
+
 def test_counts_of_a_region_are_those_of_pixels_inside_alone():
     region = LEAST.replace('"both"', '"sum", region = ["-8 mm", "-8 mm", "8 mm", "8 mm"]')
     found = check(judged([series(flat(1, 1, 40, 40))], protocol(planar(region)), facts(step())), "counts")
