@@ -105,6 +105,10 @@ class Gantry:
         return self.bed.drive.is_moving() or self.head.drive.is_moving()
 
 
+def bed(loop: VirtualLoop) -> SimulatedBed:
+    return SimulatedBed("bed", BED, clock=loop.time, at=100.0)
+
+
 def with_gantry(body: Callable[[Gantry], Coroutine[Any, Any, None]], **more: Any) -> None:
     async def main(loop: VirtualLoop) -> None:
         gantry = Gantry(loop, **more)

@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from support_mqtt import AT, LONG_S, Mosquitto, certificates, listening, mosquitto, station, until
+from support_mqtt import AT, LONG_S, Mosquitto, listening, mosquitto, station, until
 
 from daq.model.station import Alarm, Progress, RunDocument, StationStatus
 from daq.services.bus import Bus
@@ -176,50 +175,6 @@ async def test_garbage_instead_of_a_broker_is_an_error_and_no_end() -> None:
         assert not here.task.done()
 
 
-async def test_a_wrong_password_is_said_and_a_corrected_file_is_enough(tmp_path: Path) -> None:
-    hashed = tmp_path / "passwords"
-    hashed.write_text("")
-    _mosquitto_passwd(hashed, "station", "right")
-    secret = tmp_path / "password"
-    secret.write_text("wrong\n")
-    secret.chmod(0o600)
-    with mosquitto(tmp_path, f"password_file {hashed}", anonymous=False) as broker:
-        async with station(broker.port, user="station", password_file=secret) as here:
-            await until(lambda: "refused" in here.board.raised)
-            text = here.board.raised["refused"]
-            secret.write_text("right\n")
-            await here.connected()
-
-            assert "refuses us" in text
-            assert "wrong" not in text
-            assert "refused" not in here.board.raised
-
-
-async def test_a_password_file_that_is_missing_is_said(tmp_path: Path) -> None:
-    with mosquitto(tmp_path) as broker:
-        async with station(broker.port, user="station", password_file=tmp_path / "none") as here:
-            await until(lambda: here.mqtt.figures.failed_connects >= 1)
-
-            assert str(tmp_path / "none") in here.mqtt._why_not
-
-
-async def test_what_the_access_list_forbids_is_said(tmp_path: Path) -> None:
-    rules = tmp_path / "acl"
-    rules.write_text("topic readwrite nm/v1/cam1/availability\ntopic readwrite nm/v1/cam1/readings/#\n")
-    rules.chmod(0o700)
-    with mosquitto(tmp_path, f"acl_file {rules}") as broker:
-        async with station(broker.port) as here, listening(broker.port) as ear:
-            here.state("ready")
-            here.reading()
-            await until(lambda: "refused" in here.board.raised)
-            await ear.hears("nm/v1/cam1/readings/hv/vmon")
-
-            assert here.mqtt.figures.refused >= 1
-            assert "nm/v1/cam1/state" in here.board.raised["refused"]
-            assert "Not authorized" in here.board.raised["refused"]
-            assert here.mqtt.figures.connected
-
-
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 async def test_a_message_too_large_for_the_broker_holds_up_no_other(tmp_path: Path, protocol: Any) -> None:
     with mosquitto(tmp_path, "max_packet_size 20000") as broker:
@@ -357,52 +312,6 @@ async def test_a_broker_that_stays_away_is_an_alarm_until_it_comes(tmp_path: Pat
             broker.kill()
 
 
-async def test_tls_with_an_authority_that_is_not_trusted_is_refused_in_words(tmp_path: Path) -> None:
-    ours = certificates(tmp_path / "ours", "localhost")
-    others = certificates(tmp_path / "others", ca="other")
-    tls = (f"cafile {ours}/ca.crt", f"certfile {ours}/localhost.crt", f"keyfile {ours}/localhost.key")
-    with mosquitto(tmp_path, listener=tls) as broker:
-        url = f"mqtts://localhost:{broker.port}"
-        async with station(broker.port, broker=url, ca_file=others / "other.crt") as here:
-            await until(lambda: here.mqtt.figures.failed_connects >= 1)
-
-            assert "certificate verify failed" in here.mqtt._why_not
-        async with station(broker.port, broker=url, ca_file=ours / "ca.crt") as here:
-            await here.connected()
-
-
-async def test_plain_text_to_a_broker_of_tls_is_no_connection(tmp_path: Path) -> None:
-    ours = certificates(tmp_path / "ours", "localhost")
-    tls = (f"certfile {ours}/localhost.crt", f"keyfile {ours}/localhost.key")
-    with mosquitto(tmp_path, listener=tls) as broker:
-        async with station(broker.port) as here:
-            await until(lambda: here.mqtt.figures.failed_connects >= 1)
-
-
-async def test_a_certificate_may_be_all_the_login_there_is(tmp_path: Path) -> None:
-    ours = certificates(tmp_path / "ours", "localhost", "cam1-station")
-    rules = tmp_path / "acl"
-    rules.write_text("user cam1-station\ntopic readwrite nm/v1/cam1/#\n")
-    rules.chmod(0o700)
-    tls = (f"cafile {ours}/ca.crt", f"certfile {ours}/localhost.crt", f"keyfile {ours}/localhost.key",
-           "require_certificate true", "use_identity_as_username true")  # fmt: skip
-    with mosquitto(tmp_path, f"acl_file {rules}", anonymous=False, listener=tls) as broker:
-        login = {
-            "ca_file": ours / "ca.crt",
-            "cert_file": ours / "cam1-station.crt",
-            "key_file": ours / "cam1-station.key",
-        }
-        async with station(broker.port, broker=f"mqtts://localhost:{broker.port}", **login) as here:
-            here.state("ready")
-            await here.connected()
-            await until(lambda: here.mqtt.figures.acknowledged >= 2)
-
-            assert here.mqtt.figures.refused == 0
-        without = {"ca_file": ours / "ca.crt"}
-        async with station(broker.port, broker=f"mqtts://localhost:{broker.port}", **without) as here:
-            await until(lambda: here.mqtt.figures.failed_connects >= 1)
-
-
 async def test_cancelled_at_any_moment_it_ends_in_time(tmp_path: Path) -> None:
     moments = random.Random(7)
     with mosquitto(tmp_path) as broker:
@@ -464,8 +373,3 @@ async def test_values_that_json_cannot_write_are_null(tmp_path: Path) -> None:
             assert said["value"] is None
             assert here.mqtt.figures.unpublishable == 1
             assert b"NaN" not in json.dumps(said).encode()
-
-
-def _mosquitto_passwd(file: Path, user: str, password: str) -> None:
-    subprocess.run(["mosquitto_passwd", "-b", str(file), user, password], check=True, timeout=LONG_S)  # noqa: S607
-    file.chmod(0o700)
