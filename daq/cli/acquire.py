@@ -107,6 +107,11 @@ def _add_preparing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patient", metavar="FILE", help="the patient's identity, TOML or JSON; never given otherwise")
     parser.add_argument("--continues", metavar="RUN", help="the acquisition that this one continues")
     parser.add_argument("--repeats", metavar="RUN", help="the acquisition whose views are taken again; both are kept")
+    parser.add_argument(
+        "--same-position-as",
+        metavar="RUN",
+        help="the patient has not moved since that acquisition: one frame of reference",
+    )
     parser.add_argument("--study", metavar="STUDY", help="study it belongs to: its key, or one of its acquisitions")
     parser.add_argument("--session", type=int, metavar="N", help="session of the protocol to acquire (default 1)")
     parser.add_argument(

@@ -18,7 +18,10 @@ _OTHERS_READ = 0o004
 def prepare_args(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `prepare`. Raises `UsageError`, `MissingError`, `RefusedError`, never with contents."""
     args: dict[str, Any] = {"protocol": options.protocol, "overrides": overrides(options.override)}
-    for name in ("reason", "draft_reason", "continues", "repeats", "study", "session", "patient_orientation", "label"):
+    for name in (
+        "reason", "draft_reason", "continues", "repeats", "same_position_as", "study", "session", "patient_orientation",
+        "label",
+    ):  # fmt: skip
         if getattr(options, name):
             args[name] = getattr(options, name)
     if options.administration:

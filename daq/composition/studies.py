@@ -18,7 +18,7 @@ from daq.model.patient import KEY_BYTES
 from daq.model.station import utc_now
 from daq.model.study import StudyReference, reference_of, study_key
 from daq.model.verbs import Prepare
-from daq.services.catalogue.entry import Acquisition, Filter
+from daq.services.catalogue.entry import Acquisition, Filter, moment_ms
 from daq.storage.listing import load_manifest
 from daq.storage.patientfile import Patient, read_administration, read_patient
 
@@ -40,6 +40,10 @@ class Earlier:
     reference: StudyReference | None
     patient: Patient | None
     administration: AdministrationRecord | None
+    frame_uid: str | None = None
+    """Frame of reference of the CT that was handed over in it."""
+    created_utc: str = ""
+    station: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,11 @@ async def linked(storage: Path, find: Find, request: Prepare, protocol: Acquisit
     """Return to which study an acquisition belongs. `find` asks the catalogue.
 
     Raise `RefusedError` for a later session of no study, for two studies at once, for another way of lying than that of
-    what is continued; `MissingError` for a study or an acquisition that is not there.
+    what is continued, or in whose position the patient should still be, and for one who got up for somebody else
+    meanwhile; `MissingError` for a study or an acquisition that is not there.
     """
     earlier = await _earlier(storage, find, request)
+    still = await _still(storage, find, request)
     if earlier is None and request.session > 1:
         raise RefusedError(
             f"session {request.session} belongs to a study that has begun: name it, or an acquisition of it (`--study`)"
@@ -78,7 +84,8 @@ async def linked(storage: Path, find: Find, request: Prepare, protocol: Acquisit
     reference = None if earlier is None else earlier.reference
     told = {
         "session": request.session, "label": request.label, "repeats": request.repeats,
-        "patient_orientation": _orientation(request, protocol, reference),
+        "patient_orientation": _orientation(request, protocol, reference, still),
+        **_position(still),
     }  # fmt: skip
     if reference is None:
         return Linked(StudyReference.new(secrets.token_bytes(KEY_BYTES), began_utc=utc_now(), **told), earlier)
@@ -86,20 +93,58 @@ async def linked(storage: Path, find: Find, request: Prepare, protocol: Acquisit
     return Linked(StudyReference.model_validate({**kept, **told}), earlier)
 
 
-def _orientation(request: Prepare, protocol: AcquisitionProtocol, earlier: StudyReference | None) -> PatientOrientation:
-    """Return how the patient lies: as said, else as in what is continued, else as the protocol says."""
+def _orientation(
+    request: Prepare, protocol: AcquisitionProtocol, earlier: StudyReference | None, still: Earlier | None
+) -> PatientOrientation:
+    """Return how the patient lies: as said, else as in what it still lies as, else as the protocol says."""
     said = None if request.patient_orientation is None else PatientOrientation(request.patient_orientation)
+    lay = None if still is None or still.reference is None else still.reference.patient_orientation
+    if lay is not None and said not in (None, lay):
+        raise RefusedError(
+            f"{request.same_position_as} was acquired {lay}, this would be {said}: that is not the same position"
+        )
     if request.continues is None or earlier is None:
-        return said or protocol.patient_orientation
+        return said or lay or protocol.patient_orientation
     lay = earlier.patient_orientation
     if said not in (None, lay):
         raise RefusedError(f"{request.continues} was acquired {lay}, this would be {said}: repeat it instead")
     return lay
 
 
+def _position(still: Earlier | None) -> dict[str, str | None]:
+    """Return what the reference says of a position that the patient still has: that of the first of several."""
+    if still is None or still.reference is None:
+        return {}
+    return {
+        "position_uid_of": still.reference.position_uid_of or still.identity,
+        "frame_of_reference_uid": still.frame_uid or still.reference.frame_of_reference_uid,
+    }
+
+
+async def _still(storage: Path, find: Find, request: Prepare) -> Earlier | None:
+    """Return the acquisition in whose position the patient still lies. Raise `RefusedError` where that cannot be."""
+    named = request.same_position_as
+    if named is None:
+        return None
+    still = await asyncio.to_thread(_read, directory_of(storage, named))
+    if still.reference is None:
+        raise RefusedError(f"{named} belongs to no study: its position has no frame of reference that could be shared")
+    since = Filter(since_ms=moment_ms(still.created_utc))
+    key = None if still.patient is None else still.patient.ref.key
+    for row in await find(since):
+        of_another = row.study != still.reference.key and row.patient_key not in (None, key)
+        if of_another and row.station == still.station:
+            raise RefusedError(
+                f"another patient was acquired since {named} ({row.id}): nobody lies as then; leave "
+                "`--same-position-as` out, and it gets a frame of reference of its own"
+            )
+    return still
+
+
 async def _earlier(storage: Path, find: Find, request: Prepare) -> Earlier | None:
     """Return what the acquisitions that a request names know; they must be of one study."""
-    named = [name for name in (request.study, request.continues, request.repeats) if name is not None]
+    asked = (request.study, request.continues, request.repeats, request.same_position_as)
+    named = [name for name in asked if name is not None]
     found = [await _looked_up(storage, find, name) for name in named]
     keys = {each.reference.key for each in found if each.reference is not None}
     if len(keys) > 1:
@@ -132,4 +177,7 @@ def _read(directory: Path) -> Earlier:
         patient = read_patient(directory)
     with suppress(MissingError):
         administration = read_administration(directory)
-    return Earlier(manifest.acquisition_id, reference_of(manifest.study), patient, administration)
+    return Earlier(
+        manifest.acquisition_id, reference_of(manifest.study), patient, administration, manifest.frame_handed_over,
+        manifest.created_utc, manifest.station,
+    )  # fmt: skip

@@ -33,6 +33,8 @@ class StudyReference(BaseModel):
     """When its first acquisition was prepared: the date of the study, which all of its sessions share."""
     position_uid_of: str | None = None
     """The acquisition in whose position the patient still lies, so that both have one frame of reference."""
+    frame_of_reference_uid: Annotated[str, Field(max_length=64)] | None = None
+    """Of the CT that was handed over in that position, where there was one."""
 
     @classmethod
     def new(cls, random: bytes, **said: object) -> Self:

@@ -40,6 +40,9 @@ class Prepare(Arguments):
     """Of a protocol whose steps are done in several sessions, hours apart."""
     repeats: Named | None = None
     """Acquisition whose views are taken again; both are kept."""
+    same_position_as: Named | None = None
+    """Acquisition since which the patient has not moved on the bed: it is of the same study, and both have one frame of
+    reference."""
     patient_orientation: Literal["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"] | None = None
     """How the patient lies; none said: as the protocol says."""
     label: Annotated[str, Field(max_length=64)] = ""

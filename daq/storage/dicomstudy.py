@@ -7,7 +7,6 @@ known. Unique identifiers follow from the study's key, so that objects made agai
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -203,18 +202,9 @@ def add_equipment(to: Dataset, manifest: Manifest) -> None:
 def add_frame_of_reference(to: Dataset, manifest: Manifest, reference: StudyReference) -> None:
     """Add the frame of reference: that of the CT whose hand-over was confirmed, else that of this position."""
     position = reference.position_uid_of or manifest.acquisition_id
-    uid = next(_handed_over(manifest), None) or reference.uid(f"position/{position}")
-    put(to, "FrameOfReferenceUID", uid)
+    handed_over = manifest.frame_handed_over or reference.frame_of_reference_uid
+    put(to, "FrameOfReferenceUID", handed_over or reference.uid(f"position/{position}"))
     put(to, "PositionReferenceIndicator", "")
-
-
-def _handed_over(manifest: Manifest) -> Iterator[str]:
-    """Yield the frames of reference of CTs that were handed over, the last one first."""
-    for step in reversed(manifest.steps or []):
-        for confirmed in reversed(step.hand_overs):
-            record = confirmed.get("record")
-            if isinstance(record, dict) and isinstance(record.get("frame_of_reference_uid"), str):
-                yield record["frame_of_reference_uid"]
 
 
 def _simulated(manifest: Manifest, text: str) -> str:

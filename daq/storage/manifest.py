@@ -127,6 +127,16 @@ class Manifest(BaseModel):
     """What a recovery could not save: file, byte range, row range, reason."""
 
     @property
+    def frame_handed_over(self) -> str | None:
+        """Return the frame of reference of the CT that was handed over last, None where none was."""
+        for step in reversed(self.steps or []):
+            for confirmed in reversed(step.hand_overs):
+                record = confirmed.get("record")
+                if isinstance(record, dict) and isinstance(record.get("frame_of_reference_uid"), str):
+                    return str(record["frame_of_reference_uid"])
+        return None
+
+    @property
     def feet_first(self) -> bool:
         """Return True where the patient's feet go into the gantry first, so that pictures are turned to be head up."""
         return str((self.study or {}).get("patient_orientation", "")).startswith("F")

@@ -15,6 +15,7 @@ from daq.composition.finishing import series_of
 from daq.composition.verdicts import verdict_on
 from daq.errors import RefusedError
 from daq.model.verdict import Grade
+from daq.storage.dicom import dicom_of
 
 pytestmark = pytest.mark.timeout(120)
 SHORT = 'stop.time = "400 ms"'
@@ -62,7 +63,9 @@ def test_two_sessions_are_one_study_with_one_patient_and_one_record(daemon: Stat
     first, answer = recorded(daemon, patient=WHO, administration=given(), label="three-phase")
     assert any("20 mCi are 740 MBq" in doubt for doubt in answer["doubts"])
     daemon.ask("acknowledge")
-    second, _ = recorded(daemon, study=first, session=2)
+    with pytest.raises(RefusedError, match="was acquired HFS, this would be FFS"):
+        daemon.prepare("two-phases", session=2, same_position_as=first, patient_orientation="FFS")
+    second, _ = recorded(daemon, session=2, same_position_as=first)
     injected = daemon.daq(
         "acquire", "amend", f"injected_at={datetime.now(UTC).isoformat()}", "--run", first, "--site", str(daemon.site)
     )
@@ -82,6 +85,10 @@ def test_two_sessions_are_one_study_with_one_patient_and_one_record(daemon: Stat
     assert sorted(json.loads(left.stdout)["acquisitions"]) == sorted([first, second])
     assert record_of(daemon, first) == record_of(daemon, second)
     assert record_of(daemon, second)["residual_mbq"] == 1.5
+
+    frames = {dicom_of(series_of(daemon.directory(run))[0][0], told).FrameOfReferenceUID
+              for run, told in zip((first, second), manifests, strict=True)}  # fmt: skip
+    assert len(frames) == 1
 
     listed = daemon.daq("study", "list", "--site", str(daemon.site), "--json")
     (study,) = json.loads(listed.stdout)["studies"]

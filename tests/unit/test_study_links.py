@@ -98,6 +98,39 @@ async def test_what_is_repeated_or_continued_stays_in_its_study(storage: Path) -
     assert (await link(storage, continues=FIRST)).reference.key == STUDY.key
 
 
+async def test_a_patient_who_has_not_moved_keeps_study_orientation_and_frame_of_reference(storage: Path) -> None:
+    second = (await link(storage, same_position_as=FIRST)).reference
+    recording(storage, 4, study=second.model_dump(mode="json"))
+    third = (await link(storage, same_position_as=identity(4))).reference
+
+    assert (second.key, second.patient_orientation) == (STUDY.key, "HFS")
+    assert [second.position_uid_of, third.position_uid_of] == [FIRST, FIRST]
+
+
+async def test_the_frame_of_reference_of_a_ct_holds_for_all_that_follow_in_the_same_position(storage: Path) -> None:
+    confirmed = {"name": "CT", "record": {"frame_of_reference_uid": "1.2.3"}}
+    step = {"number": 1, "name": "SPECT", "begin_ps": 0, "hand_overs": [confirmed]}
+    recording(storage, 1, study=STUDY.model_dump(mode="json"), steps=[step])
+
+    second = (await link(storage, same_position_as=FIRST)).reference
+    recording(storage, 4, study=second.model_dump(mode="json"))
+
+    assert (await link(storage, same_position_as=identity(4))).reference.frame_of_reference_uid == "1.2.3"
+
+
+async def test_nobody_lies_as_before_who_lies_in_another_way_or_got_up_for_somebody_else(storage: Path) -> None:
+    with pytest.raises(RefusedError, match="was acquired HFS, this would be HFP: that is not the same position"):
+        await link(storage, same_position_as=FIRST, patient_orientation="HFP")
+    with pytest.raises(RefusedError, match="are of different studies"):
+        await link(storage, study=STUDY.key, same_position_as=identity(2))
+    with pytest.raises(RefusedError, match="belongs to no study"):
+        await link(storage, same_position_as=identity(3))
+    other = StudyReference.new(b"another patients")
+    recording(storage, 5, day=2, study=other.model_dump(mode="json"), patient_reference="p-" + "b" * 26)
+    with pytest.raises(RefusedError, match="another patient was acquired since"):
+        await link(storage, same_position_as=FIRST)
+
+
 async def test_two_studies_at_once_are_refused(storage: Path) -> None:
     with pytest.raises(RefusedError, match="are of different studies"):
         await link(storage, study=STUDY.key, repeats=identity(2))
