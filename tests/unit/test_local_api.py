@@ -8,7 +8,6 @@ import os
 import pwd
 import random
 import socket
-import stat
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -18,12 +17,9 @@ from pathlib import Path
 import pytest
 from support_station import QUICK, Station, Talker, progress, serving
 
-from daq.errors import MissingError, RefusedError, UnreachableError
 from daq.model.station import Role
 from daq.services import localsession
-from daq.services.localapi import LocalApi
 from daq.services.users import Users
-from daq.transports.localconnection import Limits
 from daq.wire.jsonlines import MOST_REQUEST_BYTES
 
 
@@ -32,28 +28,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "control"
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
 def there(path: Path) -> bool:
     return path.exists()
-
-
-def link(path: Path) -> None:
-    path.symlink_to("elsewhere")
-
-
-def unlink(path: Path) -> None:
-    path.unlink()
-
-
-def read(path: Path) -> str:
-    return path.read_text()
-
-
-def write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 @pytest.fixture(autouse=True)
@@ -80,10 +56,6 @@ async def test_a_request_is_answered_and_the_kernel_tells_who_asked(path: Path, 
     assert (verb, args) == ("prepare", {"protocol": "demo"})
     assert (actor.user, actor.uid, actor.pid) == (pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getpid())
     assert (actor.origin, actor.role) == ("local", Role.TECHNOLOGIST)
-
-
-async def test_the_socket_is_ours_alone(path: Path, station: Station) -> None:
-    assert mode(path) == 0o600
 
 
 async def test_a_refusal_tells_class_and_exit_code(path: Path, station: Station) -> None:
@@ -316,60 +288,6 @@ async def test_a_watcher_who_has_left_is_forgotten(path: Path, station: Station)
     assert (listening, len(station.bus._listeners)) == (1, 0)
 
 
-async def test_what_stops_something_is_served_when_every_other_place_is_taken(path: Path) -> None:
-    station = Station()
-    limits = Limits(most_clients=3, most_per_user=3, most_urgent=2, spared_s=0.1, idle_urgent_s=5.0)
-    async with serving(path, station, limits=limits):
-        holders = [await Talker.connected(path) for _ in range(3)]
-        idlers = [await Talker.connected(path) for _ in range(2)]
-        await asyncio.sleep(0.2)
-
-        refused = await (await Talker.connected(path)).answer("status")
-        urgent = await Talker.connected(path)
-        stopped = await urgent.answer("stop-motion")
-        holders[0].close()
-        await asyncio.sleep(0.1)
-        again = await (await Talker.connected(path)).answer("status")
-
-        assert refused["kind"] == "BusyError"
-        assert stopped["answer"]["stopped"]["ok"] is True
-        assert "answer" in again
-        assert "needed by others" in (await idlers[0].hear())["error"]
-        assert "answer" in await idlers[1].answer("stop-motion")
-
-
-async def test_a_place_for_stops_that_was_just_taken_is_spared(path: Path) -> None:
-    limits = Limits(most_clients=1, most_per_user=1, most_urgent=1, spared_s=60.0)
-    async with serving(path, Station(), limits=limits) as api:
-        clients = [await Talker.connected(path) for _ in range(3)]
-        turned_away = await clients[2].hear()
-
-        assert turned_away["kind"] == "BusyError"
-        assert api.figures()["turned_away"] == 1
-        assert "answer" in await clients[1].answer("stop-motion")
-
-
-async def test_a_stop_under_way_keeps_its_place(path: Path) -> None:
-    station = Station()
-    limits = Limits(most_clients=1, most_per_user=1, most_urgent=1, spared_s=0.0)
-
-    async def slow(verb: str, args: dict[str, object], actor: object) -> dict[str, object]:
-        del verb, args, actor
-        await station.blocked.wait()
-        return {}
-
-    station.command = slow  # type: ignore[method-assign]
-    async with serving(path, station, limits=limits):
-        _, stopping = [await Talker.connected(path) for _ in range(2)]
-        stopping.ask("stop")
-        await asyncio.sleep(0.1)
-        late = await (await Talker.connected(path)).hear()
-        station.blocked.set()
-
-        assert late["kind"] == "BusyError"
-        assert (await stopping.hear())["answer"] == {}
-
-
 async def test_a_flood_of_lines_leaves_others_their_turn(path: Path, station: Station) -> None:
     flooding, client = await Talker.connected(path), await Talker.connected(path)
     flooding.say(b"{}\n" * 80_000)
@@ -380,18 +298,6 @@ async def test_a_flood_of_lines_leaves_others_their_turn(path: Path, station: St
             answers += "answer" in await client.answer("status")
 
     assert answers == 20
-
-
-async def test_when_the_daemon_ends_stops_are_finished_and_others_are_told(path: Path) -> None:
-    station = Station()
-    async with serving(path, station):
-        client = await Talker.connected(path)
-        client.ask("block", id=1)
-        await asyncio.sleep(0.1)
-    answer = await client.hear()
-
-    assert (answer["id"], answer["kind"]) == (1, "UnreachableError")
-    assert "ended before block was done" in answer["error"]
 
 
 async def test_a_command_that_takes_too_long_is_said_to_go_on(
@@ -431,89 +337,6 @@ async def test_hostile_clients_at_random_leave_the_station_as_it_was(path: Path,
     other = await Talker.connected(path)
 
     assert (await other.answer("status"))["answer"]["state"] == "ready"
-
-
-async def test_the_socket_of_a_living_daemon_is_refused_and_left_alone(path: Path, station: Station) -> None:
-    with pytest.raises(RefusedError, match="another daemon serves"):
-        async with serving(path, Station()):
-            pass
-
-    assert "answer" in await (await Talker.connected(path)).answer("status")
-
-
-async def test_the_socket_of_a_dead_daemon_is_replaced(path: Path) -> None:
-    dead = socket.socket(socket.AF_UNIX)
-    dead.bind(str(path))
-    dead.close()
-
-    async with serving(path, Station()):
-        assert "answer" in await (await Talker.connected(path)).answer("status")
-    assert not there(path)
-
-
-async def test_what_is_no_socket_is_not_replaced(path: Path) -> None:
-    write(path, "precious")
-
-    with pytest.raises(RefusedError, match="is no socket"):
-        async with serving(path, Station()):
-            pass
-
-    assert read(path) == "precious"
-
-
-async def test_a_symbolic_link_is_not_followed(path: Path) -> None:
-    link(path)
-
-    with pytest.raises(RefusedError, match="is no socket"):
-        async with serving(path, Station()):
-            pass
-
-
-async def test_a_path_that_is_too_long_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match=r"at most 107 are possible.*`socket` in the site file"):
-        async with serving(tmp_path / ("x" * 100) / "control", Station()):
-            pass
-
-
-async def test_a_group_that_there_is_not_is_named(path: Path) -> None:
-    api = LocalApi(path, "no-such-group", Station().command, Station().bus, lambda *_: Role.VIEWER)
-
-    with pytest.raises(MissingError, match="no group 'no-such-group'"):
-        await api.run()
-
-
-async def test_another_daemons_socket_is_not_removed_at_the_end(path: Path) -> None:
-    async with serving(path, Station()):
-        unlink(path)
-        write(path, "")
-
-    assert there(path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("replace", [False, True])
-async def test_a_socket_that_lost_its_name_is_made_again_by_running_again(path: Path, *, replace: bool) -> None:
-    station = Station()
-    api = LocalApi(path, None, station.command, station.bus, lambda *_: Role.SERVICE)
-    first = asyncio.create_task(api.run())
-    await api.serving()
-
-    unlink(path)
-    if replace:
-        dead = socket.socket(socket.AF_UNIX)
-        dead.bind(str(path))
-        dead.close()
-    with pytest.raises(UnreachableError, match="was removed or replaced"):
-        async with asyncio.timeout(20.0):
-            await first
-    second = asyncio.create_task(api.run())
-    await api.serving()
-
-    assert "answer" in await (await Talker.connected(path)).answer("status")
-    assert station.asked[-1][2].user == pwd.getpwuid(os.geteuid()).pw_name
-    second.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await second
 
 
 async def test_a_user_without_a_name_has_a_number() -> None:
