@@ -19,6 +19,7 @@ from daq.model.layout import Name, Strict
 
 SCANNER_SCHEMA = "scanner-profile/0"
 
+Latency = Annotated[float, Field(ge=0.0, le=1000.0)]
 CollimatorName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 
 Detectors = npt.NDArray[np.uint32]
@@ -152,6 +153,9 @@ class ScannerProfile(Strict):
     collimators: dict[CollimatorName, Collimator] = Field(default_factory=dict)
     """The collimators that fit its heads, by the name that protocols use, e.g. `LEHR`."""
     axes: Axes = Axes()
+    trigger_latency_ms: dict[Literal["ecg", "respiration"], Latency] = Field(default_factory=dict)
+    """By what a gate begins with: how long after the R wave, or the breath, the time of its word is. Of a trigger that
+    is not named nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -48,7 +48,7 @@ def framed_of(
         role=step.role if step else "emission",
         weighted=weighted.copy() if copied and weighted is not None else weighted,
         strip=_strip(rule, steps, made, bins),
-        beats=made.account(rule.gate),
+        beats=made.account(rule.gate, rule.setup.latency_ms),
         rotation=rotation,
         arc_deg=arc_deg,
         continuous=rule.continuous or rule.kind is ImageKind.WHOLE_BODY,

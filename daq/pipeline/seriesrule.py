@@ -43,6 +43,7 @@ class Setup:
     `windows` in the order of their bits, none: every event. `field_pixels`: where a step says nothing of its picture.
     `code_mm`: the steps of x and y that words come in, over which events are spread; 0 where that is done already.
     `frames`, `gate`: in place of the steps' own. `weighted`: weights of `uniformity`, by head number and window name.
+    `latency_ms`: by trigger, from the beat to the time of its word, as far as it is known.
     `turns`: the scanner has an axis that turns its heads, so that they face nothing known until it is told where it is.
     """
 
@@ -59,6 +60,7 @@ class Setup:
     most_cells: int = MOST_CELLS
     weighted: bool = False
     turns: bool = False
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from daq.errors import MismatchError
@@ -28,9 +28,9 @@ class SeriesTable:
         """Return it up to a time."""
         return replace(self, table=self.table.within([(FIRST_PS, end_ps)]))
 
-    def account(self, gate: Gate | None) -> Beats | None:
-        """Return the account of the beats; None of a series without a gate."""
-        return None if gate is None else account(self.beats, gate)
+    def account(self, gate: Gate | None, latency_ms: Mapping[str, float]) -> Beats | None:
+        """Return the account of the beats; None of a series without a gate. `latency_ms` of triggers that is known."""
+        return None if gate is None else account(self.beats, gate, latency_ms=latency_ms.get(gate.trigger))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,8 @@ def beats_table(found: Judged, gate: Gate) -> TimeTable:
     return TimeTable.of(edges[:, :-1].ravel(), edges[:, 1:].ravel(), slots.ravel())
 
 
-def account(of_steps: Sequence[Judged], gate: Gate) -> Beats:
-    """Return the account of the beats of all steps of a series."""
+def account(of_steps: Sequence[Judged], gate: Gate, *, latency_ms: float | None = None) -> Beats:
+    """Return the account of the beats of all steps of a series, as triggers tell them, `latency_ms` after beats."""
     causes = [cause for found in of_steps for cause in found.cause]
     lasting = np.concatenate([np.zeros(0, np.int64), *(found.end_ps - found.begin_ps for found in of_steps)])
     mask = np.array([not cause for cause in causes], np.bool_)
@@ -118,6 +118,7 @@ def account(of_steps: Sequence[Judged], gate: Gate) -> Beats:
         bin_ms=by_time if gate.framing == "time" else (None if mean is None else mean / gate.bins),
         framing=gate.framing,
         direction=gate.direction,
+        latency_ms=latency_ms,
         intervals_ms=tuple((lasting / _MS).tolist()),
         accepted_mask=tuple(mask.tolist()),
     )

@@ -115,6 +115,7 @@ def setup_from(
 ) -> Setup:  # fmt: skip
     """Return what is known of an acquisition by its manifest, before any row: live and later alike."""
     across, up, _ = code_steps(layout)
+    told: Mapping[str, Any] = (manifest.scanner or {}).get("trigger_latency_ms") or {}
     return Setup(
         heads=heads_of(manifest, layout),
         field_pixels=frame_of(layout, processing, most_pixels=most_pixels or PIXELS),
@@ -125,6 +126,7 @@ def setup_from(
         code_mm=(0.0, 0.0) if processing.heads else (across, up),
         most_pixels=most_pixels,
         turns=_turns(manifest, protocol),
+        latency_ms={name: float(ms) for name, ms in told.items()},
     )
 
 
@@ -250,9 +252,12 @@ def _told_by(framed: Framed, recorded: Sequence[RecordedStep], seen: _Seen, *, s
         return framed
     active = sum((step.end_ps or step.begin_ps) - step.begin_ps - step.paused_ps for step in steps)
     heads = tuple(
-        replace(head, live_share=_live(head.number, steps, shared=shared) / active if active > 0 else 1.0)
+        replace(
+            head, live_share=_live(head.number, steps, shared=shared) / active if active > 0 else 1.0,
+            live_told=all(step.source_live_ps and (shared or head.number in step.source_live_ps) for step in steps),
+        )
         for head in framed.heads
-    )
+    )  # fmt: skip
     whole = framed.completed and all(step.completed for step in steps)
     notes = (*framed.notes, *seen.sentences(steps))
     return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by, notes=notes)

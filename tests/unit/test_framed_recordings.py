@@ -19,8 +19,10 @@ from daq.model.framed import Framed, ImageKind
 from daq.model.geometry import PatientOrientation
 from daq.model.processing import Processing
 from daq.model.protocol import Phase
+from daq.model.scanner import ScannerProfile
 from daq.model.study import StudyReference
 from daq.model.windows import EnergyWindow
+from daq.storage.dicom import dicom_of
 from daq.storage.framed import framed_in
 from daq.storage.framedfile import load_framed
 from daq.storage.hostmarks import AxisPlace
@@ -30,6 +32,7 @@ from daq.storage.pictures import pictures_in
 from daq.storage.reader import open_listmode
 from daq.wire.native import Header, encode
 from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
 
 XYE = load_profile("head-xye64")
 MS = 10**9
@@ -200,6 +203,22 @@ def test_frames_and_beats_are_made_afterwards_of_what_stands_still(plain: Path, 
     assert beats.slots.live_ps.tolist() == [150 * MS] * 5
     with pytest.raises(RefusedError, match="axes move in it or between its views, so it has no other frames"):
         made(folder, frames=[Phase(4, 100 * MS)])
+
+
+@pytest.mark.parametrize(("told", "latency_ms"), [({"ecg": 12.5, "respiration": 90.0}, 12.5), ({}, None)])
+def test_the_latency_of_the_trigger_goes_from_the_scanner_profile_into_the_account_of_beats_and_dicom(
+    plain: Path, tmp_path: Path, told: dict[str, float], latency_ms: float | None
+) -> None:
+    profile = load_scanner("dual-head").model_dump(mode="json")
+    scanner = ScannerProfile.model_validate_json(json.dumps({**profile, "trigger_latency_ms": told}))
+    folder = recorded(plain, tmp_path / "run", scanner=scanner.model_dump(mode="json"))
+    (beats,) = made(folder, step=1, gate=gate(bins=5, learn=2), most_pixels=16)
+    given = dicom_of(beats, load_manifest(folder)).GatedInformationSequence[0].get("TriggerTime")
+
+    assert beats.beats is not None
+    assert beats.beats.latency_ms == latency_ms
+    assert (None if given is None else float(given)) == latency_ms
+    assert profile["trigger_latency_ms"] == {"ecg": 0.0}
 
 
 def test_what_cannot_be_framed_is_said_in_words(plain: Path, tmp_path: Path) -> None:
