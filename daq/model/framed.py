@@ -105,8 +105,9 @@ class HeadSeen:
     """A head of a series: what it faced in its first frame, and where it stood.
 
     `angle_deg`: DICOM's angle about the patient. `radius_mm` [slots]: from the axis to the collimator's face, NaN where
-    it is not known. `live_share`: of the time, how much it could take events; 1 where it does not say. `doubt`: why
-    nobody knows what it faced, or how that is not what the protocol says; empty where all is well.
+    it is not known. `live_share`: of the time, how much it could take events; 1 where it does not say, and then
+    `live_told` is False: what dead time took is not known. `doubt`: why nobody knows what it faced, or how that is not
+    what the protocol says; empty where all is well.
     """
 
     number: int
@@ -117,6 +118,7 @@ class HeadSeen:
     height_mm: float | None
     radius_mm: tuple[float, ...] = ()
     live_share: float = 1.0
+    live_told: bool = True
     doubt: str = ""
 
 
