@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _CORNERS = 4
 _PAIR = 2
 _S_PER_H = 3600.0
+_NO_DEAD_TIME = "not every head told its dead time: rates are not corrected for it, and high ones are too low"
 _NOTE = "not for diagnosis: a check of the acquisition"
 
 
@@ -62,6 +63,8 @@ def run_uptake(options: argparse.Namespace) -> int:
     for each in found:
         after = f"{each['after_s'] / _S_PER_H:.1f} h after the {each['since']}"
         print_line(f"uptake {100 * each['uptake']:.1f} ± {100 * each['error']:.1f} %, {after} ({each['acquisition']})")
+    if not all(each["dead_time_told"] for each in found):
+        say(_NO_DEAD_TIME)
     say(_NOTE)
     return 0
 
@@ -88,6 +91,8 @@ def run_renal(options: argparse.Namespace) -> int:
     print_line(f"left {share:.1f} ± {error:.1f} %, right {100 - share:.1f} %, from {begin_s:g} to {end_s:g} s")
     if "injected_per_s" in told:
         print_line(f"injected: {told['injected_per_s']:,.1f} ± {told['injected_error_per_s']:.1f} counts per second")
+        if not told["dead_time_told"]:
+            say(_NO_DEAD_TIME)
     if "residual_volume_ml" in told:
         left_ml, error_ml = told["residual_volume_ml"], told["residual_volume_error_ml"]
         print_line(f"left in the bladder: {left_ml:.0f} ± {error_ml:.0f} ml")

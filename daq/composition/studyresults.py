@@ -115,12 +115,14 @@ def thyroid_uptakes(recordings: Sequence[Recorded], look: Look, region: Box | No
         if neck is None or thigh is None:
             continue
         at_s, half_life_s = syringe.begin_s, one.half_life_s
+        told = _dead_time_told(recordings, ("syringe", "residual"), look)
+        told &= _dead_time_told([one], ("neck", "thigh"), look)
         value = uptake(neck=neck, thigh=thigh, syringe=syringe, residual=left, half_life_s=half_life_s, at_s=at_s)
         given = one.facts.injected_at
         after_s = neck.begin_s - (at_s if given is None else given.timestamp())
         found.append({
             "acquisition": one.name, "after_s": after_s, "since": "syringe" if given is None else "administration",
-            "uptake": value.value, "error": value.error,
+            "uptake": value.value, "error": value.error, "dead_time_told": told,
         })  # fmt: skip
     if not found:
         raise MissingError("no recording has both a neck and a thigh (roles of its steps)")
@@ -130,6 +132,12 @@ def thyroid_uptakes(recordings: Sequence[Recorded], look: Look, region: Box | No
 def _last(recordings: Sequence[Recorded], role: str, look: Look, region: Box | None) -> Measured | None:
     measured = (_measured(one, one.of_role(role), look, region) for one in reversed(recordings))
     return next((each for each in measured if each is not None), None)
+
+
+def _dead_time_told(recordings: Sequence[Recorded], roles: Sequence[str], look: Look) -> bool:
+    """Return True where the head of every series of these roles told how long it could take events."""
+    there = [one.of_role(role) for one in recordings for role in roles]
+    return all(series.heads[look.place(series)[0]].live_told for series in there if series is not None)
 
 
 def _measured(one: Recorded, series: Framed | None, look: Look, region: Box | None) -> Measured | None:
@@ -183,6 +191,7 @@ def renogram(one: Recorded, kidneys: Kidneys, look: Look) -> dict[str, Any]:
     if before is not None and after is not None:
         given = injected(before=before, after=after, half_life_s=one.half_life_s, at_s=before.begin_s)
         told |= {"injected_per_s": given.value, "injected_error_per_s": given.error}
+        told["dead_time_told"] = _dead_time_told([one], ("syringe", "residual"), look)
     return told | _voided(one, kidneys.bladder, look)
 
 

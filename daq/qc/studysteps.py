@@ -124,7 +124,9 @@ def counts(series: Framed, planned: Sequence[Planned]) -> Iterator[Check]:
     where = f" in {planned[worst].step.name}" if len(there) == len(planned) > 1 else ""
     few = there[worst] < limit.limit
     beats = " in accepted beats" if series.kind is ImageKind.GATED else ""
-    said = f"{int(there[worst]):,} counts{beats}{where}, {_whose(limit)}"
+    with_others = ", those in no pixel too" if _counts_outside(series, limit) and series.outside.any() else ""
+    in_strip = " in the strip" if series.kind is ImageKind.WHOLE_BODY else ""
+    said = f"{int(there[worst]):,} counts{in_strip}{beats}{where}{with_others}, {_whose(limit)}"
     text = f"{said}; below {limit.limit:,} it is not worth reading" if few else f"{said}; at least {limit.limit:,}"
     yield Check(
         "counts", name_of(series), Grade.BAD if few else Grade.GOOD, text, float(there[worst]), limit.limit, "counts"
@@ -146,10 +148,18 @@ def counted(series: Framed, limit: CountLimit) -> npt.NDArray[np.float64] | None
         by_step = np.stack([by_slot[:, series.slots.view == view].sum(axis=1) for view in views], axis=1)
     else:
         by_step = by_slot.sum(axis=1, keepdims=True)
-        by_step += series.outside[:, window, None] if limit.region_mm is None else 0
+        by_step += series.outside[:, window, None] if _counts_outside(series, limit) else 0
     if limit.head == "sum":
         return np.asarray(by_step.sum(axis=0), np.float64)
     return np.asarray(by_step.min(axis=0) if limit.head == "both" else by_step.max(axis=0), np.float64)
+
+
+def _counts_outside(series: Framed, limit: CountLimit) -> bool:
+    """Return True where events in no pixel count, as they do towards the end of a step: not those that a strip lacks,
+    which came beyond the usable length, nor of one view among several.
+    """  # noqa: D205
+    several = len(np.unique(series.slots.view)) == len(series.steps) > 1
+    return limit.region_mm is None and series.kind is not ImageKind.WHOLE_BODY and not several
 
 
 def _inside(series: Framed, region_mm: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
@@ -209,6 +219,11 @@ def live(series: Framed, planned: Sequence[Planned], least_percent: float | None
         return
     worst = min(series.heads, key=lambda head: head.live_share)
     share = 100 * worst.live_share
+    silent = [head.name or str(head.number) for head in series.heads if not head.live_told]
+    if silent and share >= least_percent:
+        text = f"head {spoken(silent)} did not tell how long it could take events: what dead time took is not known"
+        yield Check("live time", name_of(series), Grade.NOT_EVALUABLE, text, None, least_percent, "%")
+        return
     text = f"head {worst.name or worst.number} could take events for {share:.1f} % of the time"
     grade = Grade.BAD if share < least_percent else Grade.GOOD
     yield Check("live time", name_of(series), grade, text, share, least_percent, "%")

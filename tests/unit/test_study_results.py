@@ -53,6 +53,11 @@ def test_an_uptake_is_found_at_each_time_at_which_neck_and_thigh_were_measured()
     assert [each["uptake"] for each in found] == pytest.approx([0.1, 0.2], rel=1e-4)
     assert [each["after_s"] / 3600 for each in found] == pytest.approx([6, 24])
     assert found[0]["error"] == pytest.approx(0.0002, rel=0.4)
+    assert [each["dead_time_told"] for each in found] == [True, True]
+    silent = view("neck", 8_240, after_h=24)
+    silent = replace(silent, heads=(replace(silent.heads[0], live_told=False),))
+    (told,) = thyroid_uptakes([capsule, replace(late, series=[silent, late.series[1]])], Look())
+    assert not told["dead_time_told"]
 
 
 def test_what_an_uptake_needs_is_named_where_it_is_missing() -> None:

@@ -78,7 +78,16 @@ def test_counts_of_a_region_are_those_of_pixels_inside_alone():
 
 def test_events_that_are_in_no_pixel_count_like_those_that_end_a_step():
     picture = replace(series(flat(2, 1, 20, 20)), outside=np.array([[700], [500]], np.int64))
-    assert check(judged([picture], protocol(planar(LEAST)), facts(step())), "counts").value == 900
+    found = check(judged([picture], protocol(planar(LEAST)), facts(step())), "counts")
+    assert (found.value, found.text.split(";")[0]) == (900, "900 counts, those in no pixel too, of the head with fewer")
+
+
+def test_counts_of_a_sweep_are_those_of_its_strip_and_not_what_came_beyond_the_usable_length():
+    strip = replace(series(flat(2, 1, 20, 20), kind=ImageKind.WHOLE_BODY), outside=np.array([[9000], [9000]], np.int64))
+    found = check(judged([strip], protocol(planar(LEAST)), facts(step())), "counts")
+    assert (found.grade, found.value) == (Grade.BAD, 400)
+    assert found.text.startswith("400 counts in the strip, of the head with fewer; below 1,000")
+    assert strip.outside_words == "beyond the usable length, in no row"
 
 
 def test_counts_of_a_window_that_was_not_framed_are_not_evaluable():
@@ -214,3 +223,17 @@ def test_a_record_that_cannot_be_read_is_told_and_all_else_is_judged(tmp_path):
     found = check(judged([], protocol(given_later()), told), "administration")
     assert found.grade is Grade.DOUBTFUL
     assert "administration.json" in found.text
+
+
+@pytest.mark.parametrize(("share", "told", "grade"), [
+    (0.95, True, Grade.GOOD), (0.85, True, Grade.BAD), (1.0, False, Grade.NOT_EVALUABLE), (0.85, False, Grade.BAD),
+])  # fmt: skip
+def test_a_head_that_tells_no_dead_time_is_not_said_to_have_had_none(share, told, grade):
+    made = protocol(given_later("").replace("[[steps]]", '[tolerances]\nlive = "90 %"\n\n[[steps]]', 1))
+    view = series(np.full((1, 1, 4, 4), 9, np.uint32), name="flood")
+    view = replace(view, heads=(replace(view.heads[0], live_share=share, live_told=told),))
+
+    found = check(judged([view], made, facts(step(1, "flood"))), "live time")
+
+    assert found.grade is grade
+    assert told or share < 1 or "not known" in found.text
