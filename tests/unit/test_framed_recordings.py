@@ -162,6 +162,7 @@ def test_the_live_share_of_a_head_is_that_of_its_source(plain: Path, tmp_path: P
     (folder / MANIFEST).write_bytes(dump_manifest(manifest))
 
     assert [[head.live_share for head in one.heads] for one in made(folder)[:2]] == [[1.0, 0.5], [1.0, 1.0]]
+    assert [[head.live_told for head in one.heads] for one in made(folder)[:2]] == [[False, True], [False, False]]
 
 
 def test_how_the_patient_lies_is_that_of_the_study(plain: Path, tmp_path: Path) -> None:
