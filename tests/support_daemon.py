@@ -16,11 +16,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from support_protocol_texts import SCANNER
+from support_retained import retained
 from support_simulators import ROOT, simulator
 
-import device_profiles
 from daq.errors import DeadlineError, MissingError, ScandaqError, UnreachableError
 from daq.readout import registry
 from daq.readout.parent import ReadoutProcess
@@ -32,19 +31,8 @@ from daq.storage.manifest import Manifest
 from daq.transports.localclient import ask_once
 
 LONG_S = 20.0
-SCANNER = "dual-head"
-TOPIC = f"nm/v1/{SCANNER}/"
 _POLL_S = 0.02
 
-_HEAD = """
-schema = "acquisition-protocol/1"
-id = "{id}"
-version = 1
-title = "Of a test"
-kind = "{kind}"
-modality = "gamma_camera"
-{more}
-"""
 DEVICES = """
 [devices]
 bed = { ability = "bed" }
@@ -53,33 +41,6 @@ hv = { ability = "high_voltage" }
 front = { ability = "detector_head" }
 collimator = { ability = "collimator" }
 """
-
-
-def step(name: str, *lines: str, stop: str = 'stop.time = "60 s"', view: str = "ANT") -> str:
-    """Return one stationary step of a protocol; `lines` are further keys."""
-    return "\n".join(["[[steps]]", f'name = "{name}"', f'view = "{view}"', stop, 'stop.host = "120 s"', *lines, ""])
-
-
-def sweep(name: str, *lines: str, end_mm: int = 500, speed: str = "200 mm/min") -> str:
-    """Return a step during which the bed moves."""
-    return "\n".join([
-        "[[steps]]", f'name = "{name}"', 'kind = "whole_body"', 'views = ["ANT", "POST"]',
-        f'sweep = {{ axis = "bed", from = "0 mm", to = "{end_mm} mm", speed = "{speed}" }}', 'stop.host = "300 s"',
-        *lines, "",
-    ])  # fmt: skip
-
-
-def short_heads(folder: Path) -> str:
-    """Write the scanner with heads so short that a body is swept in seconds; return the site's key `scanner`."""
-    shipped = (Path(device_profiles.__file__).parent / "scanner" / f"{SCANNER}.toml").read_text()
-    (folder / "short.toml").write_text(shipped.replace("height_mm = 400.0", "height_mm = 10.0"))
-    return '"short.toml"'
-
-
-def protocol(identity: str, *steps: str, more: str = "", kind: str = "static", sources: tuple[str, ...] = ()) -> str:
-    """Return the text of a protocol; `more` stands before its steps."""
-    named = "\n".join(f'{name} = "a test"' for name in ("steps", *sources))
-    return _HEAD.format(id=identity, kind=kind, more=more) + "\n".join(steps) + f"\n[sources]\n{named}\n"
 
 
 class Station:
@@ -386,49 +347,6 @@ class Station:
                 with suppress(ProcessLookupError):
                     os.kill(found.pid, signal.SIGKILL)
         self.readout_ended()
-
-
-def retained(port: int, *, user: str = "", password: str = "") -> dict[str, Any]:
-    """Return what a broker on loopback retains, by topic below that of the scanner; JSON parsed.
-
-    A message of our own, which the broker sends back after all that it retains, says when that is complete.
-    """
-    got: dict[str, Any] = {}
-    done: list[bool] = []
-    end = f"test/{os.getpid()}"
-
-    def take(_client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        if message.topic == end:
-            done.append(True)
-        elif message.retain and message.payload:
-            got[message.topic.removeprefix(TOPIC)] = _parsed(bytes(message.payload))
-
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-    if user:
-        client.username_pw_set(user, password)
-
-    def connected(*_: Any) -> None:
-        client.subscribe([(TOPIC + "#", 1), (end, 1)])
-
-    def subscribed(*_: Any) -> None:
-        client.publish(end, b"", qos=1)
-
-    client.on_message = take
-    client.on_connect = connected
-    client.on_subscribe = subscribed
-    client.connect("127.0.0.1", port, keepalive=5)
-    deadline = time.monotonic() + 2.0
-    while not done and time.monotonic() < deadline:
-        client.loop(0.02)
-    client.disconnect()
-    return got
-
-
-def _parsed(payload: bytes) -> Any:
-    try:
-        return json.loads(payload)
-    except ValueError:
-        return payload.decode()
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from typing import Any
 
 import paho.mqtt.publish as mqtt
 import pytest
-from support_daemon import TOPIC, Station, front_end, protocol, retained, station, step
+from support_daemon import Station, front_end, station
 from support_mqtt import Mosquitto, mosquitto, need_mosquitto
+from support_protocol_texts import protocol, step
+from support_retained import TOPIC, retained
 
 from daq.services.broker import find_broker
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, short_heads, station, step, sweep
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, short_heads, step, sweep
 
 pytestmark = pytest.mark.system
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, retained, station, step, sweep
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step, sweep
+from support_retained import retained
 
 DEADLINE_S = 15.0
 PROTOCOLS = (

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step
 
 from daq.composition.finishingfolder import SUMS, changed_files
 from daq.storage.verify import verify

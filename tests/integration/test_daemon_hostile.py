@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step
 
 from daq.transports.localclient import LocalClient
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step, sweep
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step, sweep
 
 PROTOCOLS = (
     protocol("still", step("view")),

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from support_daemon import Station, front_end, protocol, short_heads, station, sweep
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, short_heads, sweep
 
 from daq.storage.reader import open_listmode
 

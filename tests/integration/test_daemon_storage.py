@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step
+from support_daemon import Station, front_end, station
 from support_disk import fill, mounted, run
+from support_protocol_texts import protocol, step
 
 from daq.errors import RefusedError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step
 
 from daq.composition.finishing import series_of
 from daq.composition.verdicts import verdict_on

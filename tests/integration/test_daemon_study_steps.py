@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support_daemon import Station, front_end, protocol, station, step
+from support_daemon import Station, front_end, station
+from support_protocol_texts import protocol, step
 
 from daq.errors import InterlockError, RefusedError, TransitionRefusedError
 
