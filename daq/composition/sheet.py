@@ -98,8 +98,8 @@ def _about(one: Framed) -> list[str]:
     counts = int(one.counts.sum(dtype="uint64"))
     outside = int(one.outside.sum())
     what = [f"{len(one.slots)} frames"] if len(one.slots) > 1 else []
-    what += [f"{counts:,} counts"]
-    what += [f"{outside:,} in no pixel"] if outside else []
+    what += [f"{counts:,} counts in the {'strips' if one.kind is ImageKind.WHOLE_BODY else 'pictures'}"]
+    what += [f"{outside:,} more {one.outside_words}"] if outside else []
     what += [one.role] if one.role != "emission" else []
     what += [one.region.replace("_", " ")] if one.region else []
     what += [f"ended by {one.ended_by}"] if one.ended_by else []

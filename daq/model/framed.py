@@ -219,6 +219,11 @@ class Framed:
             )
 
     @property
+    def outside_words(self) -> str:
+        """Return for people where the events of `outside` are: of a sweep beyond the usable length."""
+        return "beyond the usable length, in no row" if self.kind is ImageKind.WHOLE_BODY else "in no pixel"
+
+    @property
     def about(self) -> dict[str, Any]:
         """Return what identifies it, without pictures, as plain data."""
         return {

@@ -108,7 +108,7 @@ def remarks(framed: Framed, manifest: Manifest) -> Iterator[str]:
     yield from framed.notes
     outside = int(framed.outside.sum())
     if outside:
-        yield f"{outside:,} events in the windows lie in no pixel"
+        yield f"{outside:,} events in the windows are {framed.outside_words}"
     if framed.strip is not None:
         few = np.flatnonzero(~framed.strip.exposed(_ALL_OF_IT))
         if len(few):
