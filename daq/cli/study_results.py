@@ -44,7 +44,7 @@ def add_verbs(verbs: Any) -> None:
 def _verb(verbs: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text)
     parser.add_argument("--window", metavar="NAME", help="energy window (default the first)")
-    parser.add_argument("--head", type=int, metavar="N", help="head (default the first)")
+    parser.add_argument("--head", type=int, metavar="N", help="head (default: see the page of the verb)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
     return parser
@@ -88,14 +88,17 @@ def run_renal(options: argparse.Namespace) -> int:
         return 0
     share, error = 100 * told["left_share"], 100 * told["left_share_error"]
     begin_s, end_s = told["between_s"]
-    print_line(f"left {share:.1f} ± {error:.1f} %, right {100 - share:.1f} %, from {begin_s:g} to {end_s:g} s")
+    print_line(
+        f"left {share:.1f} ± {error:.1f} %, right {100 - share:.1f} %, from {begin_s:g} to {end_s:g} s; {told['head']}"
+    )
     if "injected_per_s" in told:
-        print_line(f"injected: {told['injected_per_s']:,.1f} ± {told['injected_error_per_s']:.1f} counts per second")
+        rate = f"{told['injected_per_s']:,.1f} ± {told['injected_error_per_s']:.1f} counts per second"
+        print_line(f"injected: {rate}; {told['injected_head']}")
         if not told["dead_time_told"]:
             say(_NO_DEAD_TIME)
     if "residual_volume_ml" in told:
         left_ml, error_ml = told["residual_volume_ml"], told["residual_volume_error_ml"]
-        print_line(f"left in the bladder: {left_ml:.0f} ± {error_ml:.0f} ml")
+        print_line(f"left in the bladder: {left_ml:.0f} ± {error_ml:.0f} ml; {told['residual_volume_head']}")
     say(_NOTE)
     return 0
 
@@ -106,19 +109,18 @@ def run_ejection(options: argparse.Namespace) -> int:
     from daq.composition.studyresults import ejection, recorded
 
     (one,) = recorded(_paths(options))
-    found, name = ejection(
+    found, name, head = ejection(
         one, _box("--region", options.region), _box("--background", options.background), _look(options)
     )
     if options.json:
         print_json({
-            "acquisition": one.name, "series": name, "ejection_fraction": found.fraction.value,
+            "acquisition": one.name, "series": name, "head": head, "ejection_fraction": found.fraction.value,
             "error": found.fraction.error, "diastole": found.diastole + 1, "systole": found.systole + 1,
             "method": found.method,
         })  # fmt: skip
         return 0
-    print_line(
-        f"ejection fraction {found.fraction.percent}; diastole {found.diastole + 1}, systole {found.systole + 1}"
-    )
+    slots = f"diastole {found.diastole + 1}, systole {found.systole + 1}"
+    print_line(f"ejection fraction {found.fraction.percent}; {slots}; {head}")
     say(_NOTE)
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +60,12 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Where it is counted: the window (default the first) and the head (default the first)."""
+    """Where it is counted: window (default the first) and head (default the one that sees `view`, else the first)."""
 
     window: str | None = None
     head: int | None = None
+
+    view: View | None = None
 
     def place(self, series: Framed) -> tuple[int, int]:
         """Return the indices of head and window. Raise `MissingError` for one that the series does not have."""
@@ -72,7 +74,13 @@ class Look:
             raise MissingError(f"{series.name}: no window {self.window}; there are {', '.join(windows)}")
         if self.head is not None and self.head not in heads:
             raise MissingError(f"{series.name}: no head {self.head}; there are {', '.join(map(str, heads))}")
-        return heads.index(self.head) if self.head is not None else 0, windows.index(self.window) if self.window else 0
+        facing = next((at for at, head in enumerate(series.heads) if self.view and head.view is self.view), 0)
+        head = facing if self.head is None else heads.index(self.head)
+        return head, windows.index(self.window) if self.window else 0
+
+    def words(self, series: Framed) -> str:
+        """Return the head for people, with what it sees."""
+        return head_words(series, self.place(series)[0])
 
 
 def recorded(directories: Sequence[Path]) -> list[Recorded]:
@@ -185,14 +193,15 @@ def renogram(one: Recorded, kidneys: Kidneys, look: Look) -> dict[str, Any]:
     told: dict[str, Any] = {
         "acquisition": one.name, "left_share": share.value, "left_share_error": share.error,
         "left_net_counts": left.value, "right_net_counts": right.value, "between_s": list(kidneys.between_s),
-        "geometric_mean": kidneys.both_heads,
+        "geometric_mean": kidneys.both_heads, "head": head_words(series, back),
     }  # fmt: skip
     before, after = (_measured(one, one.of_role(role), look, None) for role in ("syringe", "residual"))
     if before is not None and after is not None:
         given = injected(before=before, after=after, half_life_s=one.half_life_s, at_s=before.begin_s)
         told |= {"injected_per_s": given.value, "injected_error_per_s": given.error}
+        told["injected_head"] = _words(one, "syringe", look)
         told["dead_time_told"] = _dead_time_told([one], ("syringe", "residual"), look)
-    return told | _voided(one, kidneys.bladder, look)
+    return told | _voided(one, kidneys.bladder, replace(look, view=View.POST))
 
 
 def _voided(one: Recorded, bladder: Box | None, look: Look) -> dict[str, Any]:
@@ -200,7 +209,20 @@ def _voided(one: Recorded, bladder: Box | None, look: Look) -> dict[str, Any]:
     if bladder is None or full is None or empty is None or one.voided_ml is None:
         return {}
     left = residual_volume_ml(before=full, after=empty, voided_ml=one.voided_ml, half_life_s=one.half_life_s)
-    return {"residual_volume_ml": left.value, "residual_volume_error_ml": left.error}
+    head = _words(one, "pre_void", look)
+    return {"residual_volume_ml": left.value, "residual_volume_error_ml": left.error, "residual_volume_head": head}
+
+
+def _words(one: Recorded, role: str, look: Look) -> str:
+    series = one.of_role(role)
+    return "" if series is None else look.words(series)
+
+
+def head_words(series: Framed, place: int) -> str:
+    """Return a head for people: number, name, view."""
+    head = series.heads[place]
+    name, view = f" ({head.name})" if head.name else "", f", {head.view}" if head.view is not None else ""
+    return f"head {head.number}{name}{view}"
 
 
 def _kidney(
@@ -222,11 +244,15 @@ def _region(series: Framed, head: int, window: int, slots: npt.NDArray[np.bool_]
     return Region(float(picture[inside].sum()), int(inside.sum()), float(picture[around].sum()), int(around.sum()))
 
 
-def ejection(one: Recorded, ventricle: Box, background: Box, look: Look) -> tuple[Ejection, str]:
-    """Return the ejection fraction of the gated series, and its name. Raise `MissingError` without one."""
+def ejection(one: Recorded, ventricle: Box, background: Box, look: Look) -> tuple[Ejection, str, str]:
+    """Return the ejection fraction of the gated series, its name and the head. Raise `MissingError` without one.
+
+    By itself it is taken from the head that sees LAO, where the ventricles lie side by side.
+    """
     series = next((each for each in one.series if each.kind is ImageKind.GATED), None)
     if series is None:
         raise MissingError(f"{one.name}: no gated series")
+    look = replace(look, view=View.LAO)
     head, window = look.place(series)
     pictures = series.counts[head, window].astype(np.float64)
     inside, around = _mask(series, ventricle), _mask(series, background) & ~_mask(series, ventricle)
@@ -234,7 +260,8 @@ def ejection(one: Recorded, ventricle: Box, background: Box, look: Look) -> tupl
         raise UsageError(f"the background {background} lies wholly inside the region {ventricle}")
     live_s = series.slots.live_ps / _PS_PER_S
     beside_per_s = float(pictures[:, around].sum() / live_s.sum()) * inside.sum() / around.sum()
-    return ejection_fraction(pictures[:, inside].sum(axis=1), live_s, beside_per_s), series.name
+    found = ejection_fraction(pictures[:, inside].sum(axis=1), live_s, beside_per_s)
+    return found, series.name, look.words(series)
 
 
 def _head(series: Framed, view: View) -> int:

@@ -103,7 +103,28 @@ def test_injected_counts_and_what_is_left_in_the_bladder_come_with_the_views_tha
     told = renogram(one, replace(KIDNEYS, bladder=(-40, -40, 40, 40)), Look())
     assert told["injected_per_s"] == pytest.approx(4700, rel=1e-4)
     assert told["residual_volume_ml"] == pytest.approx(100, rel=1e-3)
+    assert told["head"] == "head 1 (head 1), POST"
     assert "residual_volume_ml" not in renogram(replace(one, voided_ml=None), KIDNEYS, Look())
+
+
+def test_the_bladder_is_counted_by_the_head_that_saw_the_kidneys_unless_another_one_is_named() -> None:
+    def both(role: str, front: int, back: int, at_s: float) -> Framed:
+        counts = np.zeros((2, 1, 20, 20), np.uint32)
+        counts[:, 0, 10, 10] = front, back
+        times = slots(1, each_s=120.0)
+        at_ps = int(at_s * PS_PER_S)
+        later = replace(times, begin_ps=times.begin_ps + at_ps, end_ps=times.end_ps + at_ps)
+        return series(counts, slots_of=later, role=role, name=role)
+
+    views = [dynamic(24, 16), both("pre_void", 9000, 80_000, 3600), both("post_void", 9000, 20_000, 3600)]
+    one = recording("r", 0, *views, voided_ml=300.0)
+    asked = replace(KIDNEYS, bladder=(-40, -40, 40, 40))
+
+    behind, third = renogram(one, asked, Look()), renogram(one, asked, Look(head=1))
+    assert behind["residual_volume_ml"] == third["residual_volume_ml"] == pytest.approx(100, rel=1e-3)
+    assert behind["residual_volume_head"] == "head 1 (head 1), POST"
+    with pytest.raises(LimitError):
+        renogram(one, asked, Look(head=0))
 
 
 def test_kidneys_that_cannot_be_are_refused() -> None:
@@ -122,8 +143,8 @@ def test_an_ejection_fraction_is_that_of_the_region_above_its_background() -> No
     counts = np.full((1, 16, 40, 40), 20, np.uint32)
     counts[0, :, 15:25, 15:25] += np.round(volume * 4000).astype(np.uint32)[:, None, None]
     gated = series(counts, kind=ImageKind.GATED, slots_of=slots(16), name="LAO")
-    found, name = ejection(recording("g", 0, gated), (-20, -20, 20, 20), (-60, -60, -30, 60), Look())
-    assert name == "LAO"
+    found, name, head = ejection(recording("g", 0, gated), (-20, -20, 20, 20), (-60, -60, -30, 60), Look())
+    assert (name, head) == ("LAO", "head 0 (head 0), ANT")
     assert found.fraction.value == pytest.approx(0.55, abs=1e-3)
     with pytest.raises(MissingError, match="no gated series"):
         ejection(recording("r", 0, dynamic(1, 1)), (-20, -20, 20, 20), (-60, -60, -30, 60), Look())
