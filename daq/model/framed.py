@@ -107,7 +107,8 @@ class HeadSeen:
     `angle_deg`: DICOM's angle about the patient. `radius_mm` [slots]: from the axis to the collimator's face, NaN where
     it is not known. `live_share`: of the time, how much it could take events; 1 where it does not say, and then
     `live_told` is False: what dead time took is not known. `doubt`: why nobody knows what it faced, or how that is not
-    what the protocol says; empty where all is well.
+    what the protocol says; empty where all is well. `silent_ps`: begin and end of the longest time in its steps without
+    any event of it, where that is no chance.
     """
 
     number: int
@@ -120,6 +121,7 @@ class HeadSeen:
     live_share: float = 1.0
     live_told: bool = True
     doubt: str = ""
+    silent_ps: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from daq.model.verdict import Check, Verdict
 from daq.qc import studygiven, studymotion, studysteps
 from daq.qc.studybeats import beats
 from daq.qc.studyfacts import StudyFacts
+from daq.qc.studysilence import silences
 from daq.qc.studysteps import Planned, matched, of_series
 
 
@@ -44,6 +45,7 @@ def _of_series(series: Framed, protocol: AcquisitionProtocol, planned: Sequence[
     yield from studysteps.live(series, planned, limits.live_percent)
     yield from studysteps.heads(series, planned, protocol.file.instrument.heads)
     yield from studysteps.faced(series)
+    yield from silences(series, planned)
     yield from studymotion.sweeps(series, planned, limits)
     yield from studymotion.rotation(series, planned, limits)
     yield from beats(series, planned, limits.rejected_beats_percent)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from daq.errors import FormatError, MismatchError, MissingError
-from daq.model.framed import Framed
+from daq.model.framed import Framed, ImageKind
 from daq.model.geometry import PatientOrientation
 from daq.model.headcalibration import steps_of as code_steps
 from daq.model.protocol import AcquisitionProtocol, Gate, Phase
@@ -24,9 +25,10 @@ from daq.model.windows import EnergyWindow, WindowSet, windows_inside
 from daq.pipeline.facing import GANTRY
 from daq.pipeline.framing import uniformity_of
 from daq.pipeline.framingrules import frame_of
+from daq.pipeline.quiet import BY_CHANCE, HARDLY_PS, Quiet
 from daq.pipeline.seriesrule import HeadFacts, Setup
 from daq.pipeline.studyframer import StudyFramer
-from daq.pipeline.timetable import FIRST_PS, LAST_PS
+from daq.pipeline.timetable import FIRST_PS, LAST_PS, Span
 from daq.pipeline.timetablemarks import KINDS
 from daq.storage.pictures import PIXELS
 from daq.storage.recordedlayout import recorded_layout
@@ -34,7 +36,6 @@ from daq.storage.recordedprocessing import recorded_processing
 from daq.storage.steps import steps_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from daq.model.layout import Layout
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 _NEEDED = ("time_ps", "x_mm", "y_mm")
 _MARKS = ("kind", "time_ps", "source", "value", "value2", "text")
 _HEADS = 8
-_HARDLY_PS, _BY_CHANCE = 10**11, 30
-"""Without events for longer than a tenth of a second and 30 times the mean interval: not by chance (e^-30)."""
 _PS_PER_S = 1e12
 
 
@@ -79,10 +78,11 @@ def framed_in(
     framer.settle(complete=True)
     chosen = recorded[step - 1] if step is not None else None
     anew = None if windows is None else WindowSet(setup.windows)
-    seen = _Seen()
+    seen, numbers = _Seen(), [head.number for head in setup.heads]
     for singles in _parts(recording, chosen, anew):
         framer.add(singles)
         seen.note(singles["time_ps"])
+        seen.quiet.note(singles["time_ps"], singles.get("head"), numbers)
     shared = recording.manifest.ledger is not None and len(recording.manifest.ledger.sources) == 1
     return [_told_by(one, recorded, seen, shared=shared) for one in framer.framed()]
 
@@ -219,11 +219,12 @@ def _parts(
 
 @dataclass(slots=True)
 class _Seen:
-    """When the first and the last event came, and how many did."""
+    """When the first and the last event came, how many did, and when heads had none."""
 
     first_ps: int = LAST_PS
     last_ps: int = FIRST_PS
     rows: int = 0
+    quiet: Quiet = field(default_factory=Quiet)
 
     def note(self, times_ps: npt.NDArray[np.int64]) -> None:
         if len(times_ps):
@@ -235,7 +236,7 @@ class _Seen:
         """Return for how long at an end of the recording nothing came, where that is no chance."""
         if not self.rows:
             return ["no event came"]
-        least_ps = max(_HARDLY_PS, _BY_CHANCE * (self.last_ps - self.first_ps) // self.rows)
+        least_ps = max(HARDLY_PS, BY_CHANCE * (self.last_ps - self.first_ps) // self.rows)
         begin_ps, end_ps = steps[0].begin_ps, steps[-1].end_ps
         found = []
         if self.first_ps - begin_ps > least_ps:
@@ -258,9 +259,31 @@ def _told_by(framed: Framed, recorded: Sequence[RecordedStep], seen: _Seen, *, s
         )
         for head in framed.heads
     )  # fmt: skip
+    heads = tuple(
+        replace(head, silent_ps=silent) for head, silent in zip(heads, _silent(framed, steps, seen), strict=True)
+    )
     whole = framed.completed and all(step.completed for step in steps)
     notes = (*framed.notes, *seen.sentences(steps))
     return replace(framed, heads=heads, completed=whole, ended_by=steps[-1].ended_by, notes=notes)
+
+
+def _silent(framed: Framed, steps: Sequence[RecordedStep], seen: _Seen) -> list[Span | None]:
+    """Return the longest time of each head without an event, where that is no chance; None where there is none.
+
+    Frames of a dynamic study may begin before anything is injected: of them a time counts that an event went before.
+    A head that looks away from everything is not judged; where no head has an event, all are.
+    """
+    spans = [(step.begin_ps, step.end_ps) for step in steps if step.end_ps is not None]
+    counts = framed.counts.sum(axis=(1, 2, 3, 4), dtype=np.int64)
+    found: list[Span | None] = []
+    for head, count in zip(framed.heads, counts.tolist(), strict=True):
+        since_ps = seen.quiet.first_ps(head.number) if framed.kind is ImageKind.DYNAMIC else None
+        within = [(begin if since_ps is None else max(begin, since_ps), end) for begin, end in spans]
+        longest = seen.quiet.longest(head.number, within)
+        lasting = sum(end - begin for begin, end in spans)
+        by_chance = BY_CHANCE * lasting // count if count else 0 if not counts.any() else lasting
+        found.append(longest if longest is not None and longest[1] - longest[0] > by_chance else None)
+    return found
 
 
 def _live(head: int, steps: Sequence[RecordedStep], *, shared: bool) -> float:

@@ -151,7 +151,11 @@ def test_a_step_that_goes_on_after_the_last_event_says_so(plain: Path, tmp_path:
     manifest.steps = [*manifest.steps[:-1], late]
     (folder / MANIFEST).write_bytes(dump_manifest(manifest))
 
-    assert [one.notes for one in made(folder)] == [(), (), (), ("no event came in the last 1.00 s",)]
+    found = made(folder)
+    assert [one.notes for one in found] == [(), (), (), ("no event came in the last 1.00 s",)]
+    assert [head.silent_ps for one in found[:3] for head in one.heads] == [None] * 6
+    lasting = [end - begin for begin, end in (head.silent_ps or (0, 0) for head in found[3].heads)]
+    assert lasting == pytest.approx([1000 * MS] * 2, abs=10 * MS)
 
 
 def test_the_live_share_of_a_head_is_that_of_its_source(plain: Path, tmp_path: Path) -> None:
