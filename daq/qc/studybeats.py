@@ -8,14 +8,16 @@ import numpy as np
 
 from daq.model.framed import Beats, Framed, ImageKind
 from daq.model.verdict import Check, Grade
-from daq.qc.studysteps import Planned, name_of
+from daq.qc.studysteps import PS_PER_S, Planned, name_of
 
 _LONG_S = 60.0
 """A stretch of rejected beats as long as this is told, whatever share of all it is."""
 _UNEQUAL = 0.1
 """Accepted times of angles that differ by more than this from their median make streaks in the reconstruction; a choice
 of scandaq, no clinical number."""
-_MS_PER_MIN = 60_000.0
+_LOST_S = 3.0
+"""Without a trigger for so long the signal was lost, not a beat."""
+_MS_PER_MIN, _MS_PER_S = 60_000.0, 1000.0
 _PS_PER_MS = 10**9
 
 
@@ -29,6 +31,7 @@ def beats(series: Framed, planned: Sequence[Planned], most_percent: float | None
         return
     yield _rejected(told, of, most_percent)
     yield from _reached(told, of, planned)
+    yield from _lost(told, of, planned, most_percent)
     yield from _stretch(told, of)
     if series.kind is ImageKind.GATED_TOMO:
         yield from _equal(series, told, of)
@@ -39,7 +42,7 @@ def _rejected(told: Beats, of: str, most_percent: float | None) -> Check:
     if judged == 0:
         return Check("beats", of, Grade.BAD, f"{told.triggers} triggers and no whole interval between them", 0, 1)
     share = 100 * told.rejected / judged
-    causes = ", ".join(f"{count:,} {cause}" for cause, count in told.by_cause.items() if count)
+    causes = ", ".join(f"{count:,} {cause.replace('_', ' ')}" for cause, count in told.by_cause.items() if count)
     rate = f", {_MS_PER_MIN / told.mean_ms:.0f} per minute" if told.mean_ms else ""
     text = (
         f"{told.accepted:,} of {judged:,} beats accepted{rate}; {share:.1f} % rejected{f': {causes}' if causes else ''}"
@@ -55,6 +58,22 @@ def _reached(told: Beats, of: str, planned: Sequence[Planned]) -> Iterator[Check
         enough = told.accepted >= wanted
         text = f"{told.accepted:,} accepted beats of {wanted:,}"
         yield Check("beats wanted", of, Grade.GOOD if enough else Grade.BAD, text, told.accepted, wanted, "beats")
+
+
+def _lost(told: Beats, of: str, planned: Sequence[Planned], most_percent: float | None) -> Iterator[Check]:
+    """Tell of time in which no trigger came: at the end of a step, or all of it. No interval there tells it.
+
+    Intervals that are not judged lie around the ends of a step and its pauses; none lasts longer than what is taken.
+    """
+    active_s = sum(each.seen.active_ps or 0 for each in planned if each.seen is not None) / PS_PER_S
+    longest_ms = told.high_ms or max(told.intervals_ms, default=0.0)
+    without_s = active_s - (sum(told.intervals_ms) + told.outside * longest_ms) / _MS_PER_S
+    if without_s < _LOST_S:
+        return
+    share = 100 * without_s / active_s
+    bad = most_percent is not None and share > most_percent
+    text = f"for {without_s:.0f} s of {active_s:.0f} s no R wave came: what was counted then belongs to no beat"
+    yield Check("lost triggers", of, Grade.BAD if bad else Grade.DOUBTFUL, text, share, most_percent, "%")
 
 
 def _stretch(told: Beats, of: str) -> Iterator[Check]:

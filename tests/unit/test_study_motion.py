@@ -111,6 +111,17 @@ def test_too_few_accepted_beats_and_a_long_arrhythmia_are_told():
     assert not [each for each in gated(spread).checks if each.name == "long rejection"]
 
 
+@pytest.mark.parametrize(("lasted_s", "grade"), [(170.2, None), (176.0, Grade.DOUBTFUL), (300.0, Grade.BAD)])
+def test_time_without_any_r_wave_at_the_end_of_a_step_is_told(lasted_s, grade):
+    counts = np.ones((2, 16, 8, 8), np.uint32)
+    told = [series(counts, kind=ImageKind.GATED, beats=replace(heart(200, 0), outside=2))]
+    checks = judged(told, GATED, facts(step(end_ps=round(lasted_s * 1e12)))).checks
+    found = [each for each in checks if each.name == "lost triggers"]
+    assert [each.grade for each in found] == ([] if grade is None else [grade])
+    if grade is Grade.BAD:
+        assert found[0].text == "for 128 s of 300 s no R wave came: what was counted then belongs to no beat"
+
+
 def projections(views=60, *, moved_mm=0.0, at=None, heads=2, counts=20_000, arc=180.0, seed=4):
     """Return projections of a body with a hot spot in front and one behind, along which the patient moves."""
     rows = 64
