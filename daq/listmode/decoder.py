@@ -6,6 +6,7 @@ can say brings its own class with this interface.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,31 +97,36 @@ class Decoder(Protocol):
         ...
 
 
-class LayoutDecoder:
-    """The decoder of an event layout: a compiled kernel over whole runs of packets."""
+class GrowingDecoder(ABC):
+    """All of a `Decoder` but how it decodes, for a carry that grows when a higher source number comes."""
 
-    def __init__(self, layout: Layout, clock: Clock, kernel: Kernel) -> None:
+    def __init__(
+        self, layout: Layout, clock: Clock, *, counters: tuple[str, ...], word_bytes: int, state_columns: int = 3
+    ) -> None:
+        """`counters` names the columns of `Carry.counts`; `state_columns` is what decoding keeps of each source."""
         self.layout = layout
         self.clock = clock
         self.columns = decoded_columns(layout)
-        self.counters = (*layout.kinds, *CAUSES)
-        """Names of the columns of `Carry.counts`: the kinds in their order, then the causes."""
-        self._kernel = kernel
-        self._tables = [np.array(table, np.int64) for table in lookup_tables(layout)]
+        self.counters = counters
+        self._word_bytes = word_bytes
+        self._state_columns = state_columns
         self._types = {
             stream: {name: NUMPY_TYPES[STREAMS[stream][name].type] for name in names}
             for stream, names in self.columns.items()
         }
 
+    @abstractmethod
+    def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
+        """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
+
     def start(self, *, imported: bool) -> Carry:
         """Return the carry before the first packet."""
+        known = imported or self.clock.reset_at_start
         carry = Carry(
-            np.zeros((0, 3), np.int64),
-            np.zeros((1, 4), np.int64),
-            np.zeros((0, len(self.counters)), np.int64),
-            imported or self.clock.reset_at_start,
-        )
-        carry.zero[0, 0] = carry.zero_is_tick_0
+            np.zeros((0, self._state_columns), np.int64), np.zeros((1, 4), np.int64),
+            np.zeros((0, len(self.counters)), np.int64), known,
+        )  # fmt: skip
+        carry.zero[0, 0] = known
         self._grow(carry, 1)
         return carry
 
@@ -130,7 +136,7 @@ class LayoutDecoder:
 
     def words_of(self, packets: Packets) -> int:
         """Return how many words `packets` hold."""
-        return int(packets.length.sum()) // self.layout.word_bytes
+        return int(packets.length.sum()) // self._word_bytes
 
     def buffers(self, words: int) -> dict[StreamName, Columns]:
         """Return arrays that hold the rows of `words` words, whatever their kinds."""
@@ -139,32 +145,55 @@ class LayoutDecoder:
             for stream, kinds in self._types.items()
         }
 
-    def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
-        """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
+    def _make_room(self, packets: Packets, carry: Carry) -> None:
+        """Let `carry` have a row for every source of `packets`."""
         if len(packets):
             self._grow(carry, int(packets.source.max()) + 1)
-        flat = [array for columns in buffers.values() for array in columns.values()]
-        ends = np.empty((len(packets), 4), np.int64)
-        singles, coincidences, marks = self._kernel(
-            packets.data, packets.offset, packets.length, packets.source, packets.flags,
-            carry.state, carry.zero, carry.counts, ends, *self._tables, *flat,
-        )  # fmt: skip
-        rows: dict[StreamName, int] = {"singles": singles, "coincidences": coincidences, "marks": marks}
-        streams = {s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in buffers.items()}
-        return Decoded(streams, ends)
 
     def _grow(self, carry: Carry, sources: int) -> None:
         """Make room for `sources` sources, at most 65536 because a source number is a uint16."""
         missing = sources - len(carry.state)
         if missing <= 0:
             return
-        fresh = np.zeros((missing, 3), np.int64)
-        if self.clock.start_ticks is not None:
-            fresh[:, :2] = 1, self.clock.start_ticks
-        carry.state = np.concatenate([carry.state, fresh])
+        carry.state = np.concatenate([carry.state, self._fresh(missing)])
         carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
         domains = sources - len(carry.zero)
         if not self.clock.shared and domains > 0:
             zero = np.zeros((domains, 4), np.int64)
             zero[:, 0] = carry.zero_is_tick_0
             carry.zero = np.concatenate([carry.zero, zero])
+
+    def _fresh(self, sources: int) -> npt.NDArray[np.int64]:
+        """Return what decoding keeps of `sources` sources before their first word."""
+        return np.zeros((sources, self._state_columns), np.int64)
+
+
+def first_rows(buffers: dict[StreamName, Columns], rows: dict[StreamName, int]) -> dict[StreamName, Columns]:
+    """Return views on as many rows of each stream's columns as `rows` says."""
+    return {stream: {name: a[: rows[stream]] for name, a in columns.items()} for stream, columns in buffers.items()}
+
+
+class LayoutDecoder(GrowingDecoder):
+    """The decoder of an event layout: a compiled kernel over whole runs of packets."""
+
+    def __init__(self, layout: Layout, clock: Clock, kernel: Kernel) -> None:
+        super().__init__(layout, clock, counters=(*layout.kinds, *CAUSES), word_bytes=layout.word_bytes)
+        self._kernel = kernel
+        self._tables = [np.array(table, np.int64) for table in lookup_tables(layout)]
+
+    def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
+        """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
+        self._make_room(packets, carry)
+        flat = [array for columns in buffers.values() for array in columns.values()]
+        ends = np.empty((len(packets), 4), np.int64)
+        singles, coincidences, marks = self._kernel(
+            packets.data, packets.offset, packets.length, packets.source, packets.flags,
+            carry.state, carry.zero, carry.counts, ends, *self._tables, *flat,
+        )  # fmt: skip
+        return Decoded(first_rows(buffers, {"singles": singles, "coincidences": coincidences, "marks": marks}), ends)
+
+    def _fresh(self, sources: int) -> npt.NDArray[np.int64]:
+        fresh = super()._fresh(sources)
+        if self.clock.start_ticks is not None:
+            fresh[:, :2] = 1, self.clock.start_ticks
+        return fresh

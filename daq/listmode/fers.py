@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.listmode.codegen import CAUSES
-from daq.listmode.columns import NUMPY_TYPES, decoded_columns
-from daq.listmode.decoder import Carry, Columns, Decoded
+from daq.listmode.columns import NUMPY_TYPES
+from daq.listmode.decoder import Carry, Columns, Decoded, GrowingDecoder, first_rows
 from daq.listmode.fers_kernel import STATE_COLUMNS, decode_events
 from daq.listmode.fers_old import as_new, is_old
 from daq.model import fers as f
@@ -45,14 +45,12 @@ _LEAST_EVENT_WORDS = f.HEADER_WORDS + 3
 """Words of an event that holds a mask and no channel."""
 
 
-class FersDecoder:
+class FersDecoder(GrowingDecoder):
     """Decodes runs of whole events, each run of one protocol and of the packet's source."""
 
     def __init__(self, layout: Layout, clock: Clock) -> None:
-        self.layout = layout
-        self.clock = clock
-        self.columns = decoded_columns(layout)
-        self.counters = (*f.KINDS, *CAUSES, TRIGGERS_LOST, TRIGGER_ID_JUMPS)
+        counters = (*f.KINDS, *CAUSES, TRIGGERS_LOST, TRIGGER_ID_JUMPS)
+        super().__init__(layout, clock, counters=counters, word_bytes=f.WORD_BYTES, state_columns=STATE_COLUMNS)
         settings = layout.fers or Fers()
         self._timing = settings.events == "timing"
         self._high, self._low = amplitude_tables(settings)
@@ -62,25 +60,6 @@ class FersDecoder:
                 settings.common_stop_window_ps,
             ], np.int64,
         )  # fmt: skip
-
-    def start(self, *, imported: bool) -> Carry:
-        """Return the carry before the first packet."""
-        known = imported or self.clock.reset_at_start
-        carry = Carry(
-            np.zeros((0, STATE_COLUMNS), np.int64), np.zeros((1, 4), np.int64),
-            np.zeros((0, len(self.counters)), np.int64), known,
-        )  # fmt: skip
-        carry.zero[0, 0] = known
-        self._grow(carry, 1)
-        return carry
-
-    def decode(self, packets: Packets, carry: Carry) -> Decoded:
-        """Return the rows of `packets` as fresh arrays and bring `carry` up to date."""
-        return self.decode_into(packets, carry, self.buffers(self.words_of(packets)))
-
-    def words_of(self, packets: Packets) -> int:
-        """Return how many words of 32 bits `packets` hold."""
-        return int(packets.length.sum()) // f.WORD_BYTES
 
     def buffers(self, words: int) -> dict[StreamName, Columns]:
         """Return arrays that hold the rows of events of `words` words of 32 bits in all."""
@@ -92,8 +71,7 @@ class FersDecoder:
 
     def decode_into(self, packets: Packets, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
         """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
-        if len(packets):
-            self._grow(carry, int(packets.source.max()) + 1)
+        self._make_room(packets, carry)
         if is_old(packets):
             packets = as_new(packets)
         ends, told = np.empty((len(packets), 4), np.int64), np.empty(len(packets), np.int64)
@@ -102,9 +80,7 @@ class FersDecoder:
             ends, told, self.clock.shared, self._facts, self._high, self._low,
             *self._singles(buffers["singles"]), *buffers["marks"].values(),
         )  # fmt: skip
-        rows: dict[StreamName, int] = {"singles": int(singles), "marks": int(marks)}
-        streams = {s: {n: a[: rows[s]] for n, a in columns.items()} for s, columns in buffers.items()}
-        return Decoded(streams, ends, told)
+        return Decoded(first_rows(buffers, {"singles": int(singles), "marks": int(marks)}), ends, told)
 
     def _singles(self, columns: Columns) -> tuple[npt.NDArray[Any], ...]:
         """Return all columns that the kernel may fill, empty where it does not."""
@@ -113,18 +89,6 @@ class FersDecoder:
             detector, energy = columns["detector"], columns["energy_adc"]
             return columns["time_ps"], np.empty(0, np.uint8), np.empty((0, f.CHANNELS), np.uint16), detector, energy
         return columns["time_ps"], columns["head"], columns[AMPLITUDES], np.empty(0, np.uint32), none
-
-    def _grow(self, carry: Carry, sources: int) -> None:
-        missing = sources - len(carry.state)
-        if missing <= 0:
-            return
-        carry.state = np.concatenate([carry.state, np.zeros((missing, STATE_COLUMNS), np.int64)])
-        carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
-        domains = sources - len(carry.zero)
-        if not self.clock.shared and domains > 0:
-            zero = np.zeros((domains, 4), np.int64)
-            zero[:, 0] = carry.zero_is_tick_0
-            carry.zero = np.concatenate([carry.zero, zero])
 
 
 def amplitude_tables(settings: Fers) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:

@@ -21,11 +21,10 @@ import numpy.typing as npt
 from numba import float64, int64, types, uint64
 
 from daq.listmode.codegen import CAUSES
-from daq.listmode.columns import NUMPY_TYPES, decoded_columns
-from daq.listmode.decoder import Carry, Columns, Decoded
+from daq.listmode.decoder import Carry, Columns, Decoded, GrowingDecoder, first_rows
 from daq.listmode.loads import load_u64_little
 from daq.model import tofpet2 as t
-from daq.model.events import STREAMS, StreamName
+from daq.model.events import StreamName
 from daq.model.kernel import kernel, spliced
 from daq.model.layout import Clock, Layout
 from daq.model.order import NEVER_PS
@@ -46,52 +45,20 @@ _CAUSE_OUT_OF_RANGE = 1 + CAUSES.index("out_of_range")
 _CALIBRATION = 1 + len(CAUSES)
 
 
-class Tofpet2Decoder:
+class Tofpet2Decoder(GrowingDecoder):
     """Decodes runs of whole frames, all of the run of the packet's source."""
 
     def __init__(self, layout: Layout, clock: Clock) -> None:
-        self.layout = layout
-        self.clock = clock
-        self.columns = decoded_columns(layout)
         table = layout.tofpet2.tdc if layout.tofpet2 else ()
-        self.counters = (*layout.kinds, *CAUSES, *((NOT_CALIBRATED,) if table else ()))
+        counters = (*layout.kinds, *CAUSES, *((NOT_CALIBRATED,) if table else ()))
+        super().__init__(layout, clock, counters=counters, word_bytes=t.WORD_BYTES)
         self._place_of_unit, self._detectors = _detector_table(layout)
         self._tdc = _tdc_table(table, self._place_of_unit)
         self._tot = layout.tofpet2 is not None and layout.tofpet2.energy == "tot"
-        self._types = {
-            stream: {name: NUMPY_TYPES[STREAMS[stream][name].type] for name in names}
-            for stream, names in self.columns.items()
-        }
-
-    def start(self, *, imported: bool) -> Carry:
-        """Return the carry before the first packet."""
-        known = imported or self.clock.reset_at_start
-        carry = Carry(
-            np.zeros((0, 3), np.int64), np.zeros((1, 4), np.int64), np.zeros((0, len(self.counters)), np.int64), known
-        )
-        carry.zero[0, 0] = known
-        self._grow(carry, 1)
-        return carry
-
-    def decode(self, packets: Any, carry: Carry) -> Decoded:
-        """Return the rows of `packets` as fresh arrays and bring `carry` up to date."""
-        return self.decode_into(packets, carry, self.buffers(self.words_of(packets)))
-
-    def words_of(self, packets: Any) -> int:
-        """Return how many words `packets` hold."""
-        return int(packets.length.sum()) // t.WORD_BYTES
-
-    def buffers(self, words: int) -> dict[StreamName, Columns]:
-        """Return arrays that hold the rows of `words` words."""
-        return {
-            stream: {name: np.empty(words, kind) for name, kind in kinds.items()}
-            for stream, kinds in self._types.items()
-        }
 
     def decode_into(self, packets: Any, carry: Carry, buffers: dict[StreamName, Columns]) -> Decoded:
         """Do as `decode`, the rows being views on `buffers`, which hold at least as many words as `packets`."""
-        if len(packets):
-            self._grow(carry, int(packets.source.max()) + 1)
+        self._make_room(packets, carry)
         singles = buffers["singles"]
         ends, told = np.empty((len(packets), 4), np.int64), np.empty(len(packets), np.int64)
         rows = decode_frames(
@@ -100,21 +67,7 @@ class Tofpet2Decoder:
             self._place_of_unit, self._detectors, self._tdc, self.clock.shared, self._tot,
             singles["time_ps"], singles["detector"], singles["energy_adc"],
         )  # fmt: skip
-        kept = {"singles": int(rows), "marks": 0}
-        streams = {s: {n: a[: kept[s]] for n, a in columns.items()} for s, columns in buffers.items()}
-        return Decoded(streams, ends, told)
-
-    def _grow(self, carry: Carry, sources: int) -> None:
-        missing = sources - len(carry.state)
-        if missing <= 0:
-            return
-        carry.state = np.concatenate([carry.state, np.zeros((missing, 3), np.int64)])
-        carry.counts = np.concatenate([carry.counts, np.zeros((missing, carry.counts.shape[1]), np.int64)])
-        domains = sources - len(carry.zero)
-        if not self.clock.shared and domains > 0:
-            zero = np.zeros((domains, 4), np.int64)
-            zero[:, 0] = carry.zero_is_tick_0
-            carry.zero = np.concatenate([carry.zero, zero])
+        return Decoded(first_rows(buffers, {"singles": int(rows), "marks": 0}), ends, told)
 
 
 def _detector_table(layout: Layout) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
