@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -110,7 +111,11 @@ class GrowingDecoder(ABC):
         self.counters = counters
         self._word_bytes = word_bytes
         self._state_columns = state_columns
-        self._types = {
+
+    @cached_property
+    def _types(self) -> dict[StreamName, dict[str, str]]:
+        """The type of each column."""
+        return {
             stream: {name: NUMPY_TYPES[STREAMS[stream][name].type] for name in names}
             for stream, names in self.columns.items()
         }
