@@ -34,18 +34,20 @@ def judged(series: Sequence[Framed], protocol: AcquisitionProtocol, facts: Study
         *studysteps.handed_over(protocol, planned),
     ]
     for each in series:
-        checks += _of_series(each, protocol, of_series(each, planned))
+        checks += _of_series(each, protocol, of_series(each, planned), facts)
     return Verdict(tuple(checks))
 
 
-def _of_series(series: Framed, protocol: AcquisitionProtocol, planned: Sequence[Planned]) -> Iterator[Check]:
+def _of_series(
+    series: Framed, protocol: AcquisitionProtocol, planned: Sequence[Planned], facts: StudyFacts
+) -> Iterator[Check]:
     limits = protocol.tolerances
     yield from studysteps.counts(series, planned)
     yield from studysteps.frames(series, planned)
     yield from studysteps.live(series, planned, limits.live_percent)
     yield from studysteps.heads(series, planned, protocol.file.instrument.heads)
     yield from studysteps.faced(series)
-    yield from silences(series, planned)
+    yield from silences(series, planned, facts)
     yield from studymotion.sweeps(series, planned, limits)
     yield from studymotion.rotation(series, planned, limits)
     yield from beats(series, planned, limits.rejected_beats_percent)

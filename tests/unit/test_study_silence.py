@@ -75,3 +75,16 @@ def test_silence_is_judged_by_what_a_row_a_view_or_a_frame_can_lose(
     (found,) = events(silent(series, 6.0, 6.0 + lasted_s))
     assert (found.grade, found.text) == (grade, f"no event of head front for {text}")
     assert events(series) == events(silent(series, 6.0, 6.4)) == []
+
+
+@pytest.mark.parametrize(("bed_mm", "few"), [(500.0, False), (1800.0, True)])
+def test_a_sweep_beyond_the_patient_is_silent_and_no_head_has_died(bed_mm: float, *, few: bool) -> None:
+    counts = whole_body().counts.copy()
+    counts[..., :120, :] = 0  # 2.0 m to 1.4 m below the zero of the bed: nobody lies there
+    body = silent(whole_body(counts=counts), 6.0, 9.5)
+    told = [(2 * S_PS, "position", 0xFFFF, 1, bed_mm, "bed"), (8 * S_PS, "position", 0xFFFF, 1, bed_mm + 5.0, "bed")]
+    made = protocol(planar('sweep = { axis = "bed", from = "0 mm", to = "1950 mm", speed = "10 cm/min" }',
+                           stop='stop.host = "30 min"', kind="whole_body"))  # fmt: skip
+    found = [each for each in judged([body], made, facts(step(), marks=told)).checks if each.name == "events"]
+
+    assert [each.grade for each in found] == ([] if few else [Grade.BAD])
