@@ -20,6 +20,8 @@ COUNTERS = ("events", "singles", "prompts", "delayeds", "coincidences")
 
 BEATS = "beats"
 """Counter of the accepted beats of a gated step; needs its gate."""
+TRIGGERS = "triggers"
+"""What a status calls the triggers that came in a gated step; nothing ends by them."""
 
 _TIME_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "min": 60 * 10**12, "h": 3600 * 10**12}
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}

@@ -33,6 +33,7 @@ class _Beats:
     gate: Gate
     times_ps: list[int] = field(default_factory=list)
     count: int = 0
+    triggers: int = 0
     is_known: bool = False
     _plausible: int = 0
 
@@ -40,6 +41,7 @@ class _Beats:
         """Take in a trigger, unless it is no later than the one before."""
         if self.times_ps and time_ps <= self.times_ps[-1]:
             return
+        self.triggers += 1
         if self._may_be_known(time_ps):
             self._judge(time_ps, active, gaps_ps)
 
@@ -81,6 +83,11 @@ class BeatCount:
     def count(self) -> int:
         """Return the beats taken: of the source with the lowest number that sends triggers."""
         return self._sources[min(self._sources)].count if self._sources else 0
+
+    @property
+    def triggers(self) -> int:
+        """Return the triggers that came, of the same source, those in pauses included."""
+        return self._sources[min(self._sources)].triggers if self._sources else 0
 
     def pause(self, time_ps: int) -> None:
         """Take no beat that goes on after a time."""

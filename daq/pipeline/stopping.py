@@ -10,7 +10,7 @@ import numpy as np
 
 from daq.model.events import DELAYED, PROMPT
 from daq.model.order import OrderRule
-from daq.model.stop import BEATS, StopCondition
+from daq.model.stop import BEATS, TRIGGERS, StopCondition
 from daq.pipeline.beatcount import BeatCount, Gaps
 from daq.pipeline.framezero import FrameZeroWatch
 from daq.pipeline.stages import Streams
@@ -78,8 +78,11 @@ class StopCounter:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the rows of the step by family, singles by window and head besides; of a gated one the beats taken."""
-        beats = {} if self._beats is None else {BEATS: self._beats.count}
+        """Return the rows of the step by family, singles by window and head besides; of a gated one triggers and beats.
+
+        Those are the triggers that came, and the beats between them that were taken.
+        """
+        beats = {} if self._beats is None else {BEATS: self._beats.count, TRIGGERS: self._beats.triggers}
         return {**self._families, **self._by_window.counts, **beats}
 
     @property

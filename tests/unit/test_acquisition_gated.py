@@ -13,7 +13,7 @@ from daq.devices.abilities import Beats
 from daq.devices.simulated.gate import SimulatedGate
 from daq.errors import DeadlineError, InterlockError
 from daq.model.protocol import Gate, ProtocolKind, Step
-from daq.services.acquisition.beating import Beating
+from daq.services.acquisition.beating import Beating, nobody_sees
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.state.acquisition import State, Trigger
@@ -131,3 +131,29 @@ async def test_a_trigger_that_does_not_answer_is_no_beating_heart() -> None:
     beating = Beating(dead, Alarms(Bus()))
     with pytest.raises(InterlockError, match="the trigger does not say whether beats come: ecg did not say beats"):
         await beating.require(HEART)
+
+
+def test_what_the_front_end_sends_tells_whether_beats_are_recorded_whatever_the_trigger_shows() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        alarms = Alarms(Bus())
+        beating = Beating(nobody_sees, alarms, clock=loop.time)
+        beating.watch(HEART)
+
+        async def told(triggers: int, accepted: int, seconds: float = 1.0) -> list[str]:
+            beating.recorded(HEART, {"triggers": triggers, "beats": accepted})
+            await asyncio.sleep(seconds)
+            return [alarm.text for alarm in alarms.active()]
+
+        assert [await told(0, 0) for _ in range(4)] == [[]] * 4
+        assert await told(0, 0) == [
+            "no R wave from the front end for 4 s in step 'heart': what is counted now belongs to no beat"
+        ]
+        assert [await told(at, 0) for at in range(1, 57)] == [[]] * 56
+        await told(57, 0, 2.0)
+        await told(58, 0, 2.0)
+        assert await told(59, 0) == ["no beat of step 'heart' was accepted for 65 s"]
+        assert await told(60, 1) == []
+        beating.recorded(step("front"), {"events": 1})
+        beating.end()
+
+    virtually(main)

@@ -71,6 +71,7 @@ def test_the_beats_that_are_counted_are_those_that_framing_takes(
     active = without((0, LAST_PS), spans)
     found = judged(np.array(times), active, gate, gaps_ps=[gap_ps for _, gap_ps in holes], ended=False)
     assert counter.count == (int(found.taken.sum()) if found.known else 0)
+    assert counter.triggers == len(times)
 
 
 def run(folder: Path, intervals_ms: list[int], stop: str, **changes: Any) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from daq.devices.abilities import Beats
 from daq.errors import InterlockError, ScandaqError
 from daq.model.protocol import Gate, Step
+from daq.model.stop import BEATS, TRIGGERS
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 
@@ -18,6 +19,8 @@ SILENT_S = 3.0
 """Without a beat for so long there is no signal: a heart at 20 beats a minute is none of a gated study."""
 _OUTSIDE_S = 60.0
 _LOOK_S = 1.0
+_SILENT_BREATH_S, _REJECTED_BREATH_S = 20.0, 300.0
+_RECORDED, _ACCEPTED = "no-beats-recorded", "no-beats-accepted"
 _LOOK_AT = "look at the electrodes, at the cable of the trigger, and at the patient"
 
 Seen = Callable[[], Awaitable[Beats | None]]
@@ -35,6 +38,7 @@ class Beating:
         self._seen, self._alarms, self._clock = seen, alarms, clock
         self._outside_since_s: float | None = None
         self._task: asyncio.Task[None] | None = None
+        self._triggers, self._accepted = _Grows(), _Grows()
 
     async def why_not(self, step: Step) -> str | None:
         """Return why a step cannot be gated now, None where nothing speaks against it, or it is not gated."""
@@ -65,8 +69,37 @@ class Beating:
             self._task.cancel()
             self._task = None
         self._outside_since_s = None
-        self._alarms.clear(DEVICE, "no-beats")
-        self._alarms.clear(DEVICE, "beats-outside")
+        self._triggers, self._accepted = _Grows(), _Grows()
+        for name in ("no-beats", "beats-outside", _RECORDED, _ACCEPTED):
+            self._alarms.clear(DEVICE, name)
+
+    def recorded(self, step: Step | None, counts: Mapping[str, int]) -> None:
+        """Say what the front end's own words tell of the beats of a step that records; it is what pictures are made of.
+
+        `counts`: those of the readout's status, which must be new: `triggers` that came, `beats` that were taken.
+        """
+        if step is None or step.gate is None or TRIGGERS not in counts:
+            return
+        now_s, breathes = self._clock(), step.gate.trigger != "ecg"
+        silent_s = self._triggers.rests_s(counts[TRIGGERS], now_s)
+        if silent_s > (_SILENT_BREATH_S if breathes else SILENT_S):
+            self._alarms.raise_(
+                DEVICE, _RECORDED, priority="high", latched=False,
+                text=f"no {'breath' if breathes else 'R wave'} from the front end for {silent_s:.0f} s in step "
+                f"{step.name!r}: what is counted now belongs to no beat",
+                guidance=f"{_LOOK_AT}; where the trigger shows beats, at its cable to the front end",
+            )  # fmt: skip
+        else:
+            self._alarms.clear(DEVICE, _RECORDED)
+        rejected_s = self._accepted.rests_s(counts.get(BEATS, 0), now_s)
+        if rejected_s > (_REJECTED_BREATH_S if breathes else _OUTSIDE_S):
+            self._alarms.raise_(
+                DEVICE, _ACCEPTED, priority="medium", latched=False,
+                text=f"no beat of step {step.name!r} was accepted for {rejected_s:.0f} s",
+                guidance="look at the patient; wait, or stop and choose another window: list mode can be gated again",
+            )  # fmt: skip
+        else:
+            self._alarms.clear(DEVICE, _ACCEPTED)
 
     async def _watch(self, step: Step, gate: Gate) -> None:
         while True:
@@ -109,6 +142,20 @@ class Beating:
             f"{high_ms} ms: none is accepted",
             guidance="wait for the heart to calm down, or stop and choose another window: list mode can be gated again",
         )  # fmt: skip
+
+
+class _Grows:
+    """Remembers since when a count has stood still."""
+
+    def __init__(self) -> None:
+        self._count = -1
+        self._since_s = 0.0
+
+    def rests_s(self, count: int, now_s: float) -> float:
+        """Return for how long the count has been what it is; begins with the first that is told."""
+        if count != self._count:
+            self._count, self._since_s = count, now_s
+        return now_s - self._since_s
 
 
 def _silent(beats: Beats) -> str | None:

@@ -59,8 +59,12 @@ class Steps:
         """Go on after a restart, with the journal as `changes` will correct it."""
         entry = self._machine.entry
         number = int(str(changes.get("step", entry.step)))
-        self.show(self._protocol.steps[min(number, len(self._protocol.steps)) - 1] if number else None)
-        self.between = changes.get("state", entry.state) is State.WAITING
+        step = self._protocol.steps[min(number, len(self._protocol.steps)) - 1] if number else None
+        self.show(step)
+        state = changes.get("state", entry.state)
+        self.between = state is State.WAITING
+        if step is not None and state in (State.ACQUIRING, State.PAUSED):
+            self.readiness.beating.watch(step)
 
     def remind(self) -> None:
         """Say what there is to be known of the step that waits to begin, while it does."""
@@ -167,6 +171,8 @@ class Steps:
             if (trigger := self._astray.look(entry, status, held=self.between or self._time_runs)) is not None:
                 await self._follow(trigger, status)
                 return
+            if status.get("step") == entry.step and not status.get("step_ended_by"):
+                self.readiness.beating.recorded(self.current, status.get("counts_live") or {})
             over = self._swept or (status.get("step") == entry.step and status.get("step_ended_by"))
             if not self.between and over and entry.state in (State.ACQUIRING, State.PAUSED):
                 await self._step_over(status)
