@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-_MODULES = ("daq.cli.study_list", "daq.cli.study_pictures", "daq.cli.study_results")
+_MODULES = ("daq.cli.study_list", "daq.cli.study_pictures", "daq.cli.study_show", "daq.cli.study_results")
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import MissingError, UsageError
+from daq.errors import MissingError, ScandaqError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,7 @@ def add_verbs(verbs: Any) -> None:
 def run_list(options: argparse.Namespace) -> int:
     """Print studies, or the acquisitions of one; raise `MissingError` for a study that is not there."""
     from daq.cli.catalogue import place
-    from daq.cli.output import print_json, print_table
+    from daq.cli.output import print_json, print_line, print_table
     from daq.model.study import study_key
     from daq.services.catalogue.entry import Filter, limits_ms
 
@@ -49,16 +51,31 @@ def run_list(options: argparse.Namespace) -> int:
         if not rows:
             raise MissingError(f"there is no study {key} in the catalogue")
         rows.reverse()
-    studies = grouped(rows)[: options.limit]
+    studies = [{**study, **_judged(study)} for study in grouped(rows)[: options.limit]]
     if options.json:
         print_json({"studies": studies})
     elif key is None:
-        columns = ["study", "begun (UTC)", "sessions", "protocols", "patient", "label"]
+        columns = ["study", "begun (UTC)", "sessions", "verdict", "protocols", "patient", "label"]
         print_table("", columns, [_of_study(study) for study in studies])
     else:
         columns = ["session", "begun (UTC)", "acquisition", "protocol", "outcome", "label"]
         print_table("", columns, [_of_acquisition(row) for row in studies[0]["acquisitions"]])
+        for text in studies[0]["missing"]:
+            print_line(text)
     return 0
+
+
+def _judged(study: dict[str, Any]) -> dict[str, Any]:
+    """Return the grade of a study and which sessions are missing; no grade where its recordings cannot be read."""
+    from daq.composition.wholestudy import study_of
+    from daq.qc.studywhole import MISSING
+
+    try:
+        found = study_of([Path(row["directory"]) for row in study["acquisitions"]], datetime.now(UTC))
+    except (ScandaqError, OSError) as why:
+        return {"grade": None, "missing": [], "grade_problem": str(why)}
+    missing = [check.text for check in found.verdict.checks if check.name == MISSING]
+    return {"grade": found.verdict.grade.word, "missing": missing, "grade_problem": None}
 
 
 def grouped(rows: Sequence[Acquisition]) -> list[dict[str, Any]]:
@@ -86,7 +103,10 @@ def _of_study(study: dict[str, Any]) -> list[str]:
     protocols = ", ".join(dict.fromkeys(row["protocol"] or "" for row in reversed(of)))
     labels = ", ".join(dict.fromkeys(row["label"] for row in reversed(of) if row["label"]))
     sessions = ", ".join(map(str, study["sessions"]))
-    return [study["study"], begun[:16].replace("T", " "), sessions, protocols, study["patient_key"] or "", labels]
+    when = begun[:16].replace("T", " ")
+    missing = f"; {len(study['missing'])} missing" if study["missing"] else ""
+    verdict = f"{study['grade'] or 'not known'}{missing}"
+    return [study["study"], when, sessions, verdict, protocols, study["patient_key"] or "", labels]
 
 
 def _of_acquisition(row: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`daq study sheet`, `quicklook`, `finish`, `show`: pictures and verdict of a recording. No daemon is needed."""
+"""`daq study sheet`, `quicklook`, `finish`: pictures and verdict of a recording. No daemon is needed."""
 
 from __future__ import annotations
 
@@ -38,11 +38,6 @@ def add_verbs(verbs: Any) -> None:
     finish.add_argument("--again", action="store_true", help="make everything anew; earlier files are kept beside")
     finish.add_argument("--json", action="store_true", help="print the result as JSON")
     finish.set_defaults(run=run_finish)
-
-    show = verbs.add_parser("show", help="tell the verdict on a recording, its series and files")
-    show.add_argument("directory", metavar="DIR", type=Path, help="a list-mode directory that was finished")
-    show.add_argument("--json", action="store_true", help="print the result as JSON")
-    show.set_defaults(run=run_show)
 
 
 def _add_drawing(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -127,29 +122,6 @@ def run_finish(options: argparse.Namespace) -> int:
                 print_line(f"  {sentence}")
     bad = done.verdict is not None and done.verdict.grade is Grade.BAD
     return _EXIT_FAILED if done.problems or bad else 0
-
-
-def run_show(options: argparse.Namespace) -> int:
-    """Print what is in the verdict's file; exit 6 where a file is gone or was changed."""
-    from daq.cli.output import print_json, print_line
-    from daq.composition.finishingfolder import IMAGES, changed_files, read_sums, read_verdict
-
-    images = options.directory / IMAGES
-    told = read_verdict(images)
-    changed = changed_files(images)
-    if options.json:
-        print_json({"directory": str(options.directory), **told, "files": read_sums(images), "changed": changed})
-        return _EXIT_FAILED if changed else 0
-    print_line(f"verdict: {told.get('grade') or 'none'}")
-    for check in told.get("checks", ()):
-        print_line(f"  {check['grade']:14} {check['of'] + ': ' if check['of'] else ''}{check['text']}")
-    for problem in told.get("problems", ()):
-        print_line(f"not made: {problem}")
-    for one in told.get("series", ()):
-        print_line(f"series: {one['name']}, {one['kind'].lower()}, {one['slots']} frames, {one['counts']:,} counts")
-    for name in read_sums(images):
-        print_line(f"file: {images / name}{', CHANGED or gone since it was made' if name in changed else ''}")
-    return _EXIT_FAILED if changed else 0
 
 
 def _style(options: argparse.Namespace) -> SheetStyle:
