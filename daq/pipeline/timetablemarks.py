@@ -32,6 +32,7 @@ _TELLS[[MARKS.index(kind) for kind in KINDS]] = True
 class StepTold:
     """One step. `end_ps` is its last time, which belongs to it; None while it lasts. `pauses` have no end while paused.
 
+    `begin_ps` is its first time: of all steps but the first that after its mark, at which the latest event had come.
     `gaps`: when units of a source are missing, and how many.
     """
 
@@ -161,9 +162,9 @@ class Told:
         if kind == "start" and self.steps:
             return
         if self.steps and self.steps[-1].end_ps is None:
-            self._end(self.steps[-1], time_ps - 1, NEXT_STEP)
-        name = text if kind == "start" else text.rpartition(": ")[0]
-        self.steps.append(StepTold(len(self.steps) + 1, name, time_ps, silent=dict(self._silent)))
+            self._end(self.steps[-1], time_ps, NEXT_STEP)
+        name, begin_ps = (text, time_ps) if kind == "start" else (text.rpartition(": ")[0], time_ps + 1)
+        self.steps.append(StepTold(len(self.steps) + 1, name, begin_ps, silent=dict(self._silent)))
 
     def _note(self, kind: str, time_ps: int, value: int, text: str) -> None:
         step = self.steps[-1]

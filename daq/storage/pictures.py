@@ -71,13 +71,17 @@ def _step(manifest: Manifest, number: int | None) -> RecordedStep | None:
 
 
 def _spans(recording: ListMode, step: RecordedStep | None) -> Sequence[tuple[int, int]]:
-    """Return the times in which a step counts: from its beginning to its end, without its pauses."""
+    """Return the times in which a step counts: from its beginning to its end, without its pauses.
+
+    A step but the first begins when the latest event has come: that one is not in it.
+    """
     if step is None:
         return ((FIRST_PS, LAST_PS),)
     end_ps = LAST_PS if step.end_ps is None else step.end_ps
+    since_ps = step.begin_ps + (step.number > 1)
     if not step.paused_ps:
-        return ((step.begin_ps, end_ps),)
-    spans, since_ps = [], step.begin_ps
+        return ((since_ps, end_ps),)
+    spans = []
     paused = False
     for kind, time_ps in _pauses(recording, step.begin_ps, end_ps):
         if kind == "pause" and not paused:

@@ -81,6 +81,19 @@ repeat = { count = 3, axis = "gantry", from = "0 deg", step = "30 deg" }
 gate = { trigger = "ecg", bins = 4, framing = "percent", interval = ["150 ms", "250 ms"] }
 stop.time = "0.5 s"
 image.matrix = [32, 32]
+
+[[steps]]
+name = "shoot"
+kind = "spect"
+repeat = { count = 3, axis = "gantry", from = "60 deg", step = "-30 deg" }
+stop.time = "0.2 s"
+image.matrix = [32, 32]
+
+[[steps]]
+name = "turn"
+kind = "spect"
+sweep = { axis = "gantry", from = "0 deg", to = "90 deg", speed = "100 deg/s", views = 6 }
+image.matrix = [32, 32]
 """
 
 
@@ -150,14 +163,15 @@ def taken(readout: ReadoutProcess, view: LiveView, camera: Camera, protocol: Acq
             time.sleep(0.3)
             camera.rate_cps = 20_000.0
         if step.sweep is not None:
-            bed.go(step.sweep.end, step.sweep.speed)
-            readout.end_step(by="the bed has arrived", completed=True)
+            moved = {"bed": bed, "gantry": gantry}[step.sweep.axis]
+            moved.go(step.sweep.end, step.sweep.speed)
+            readout.end_step(by=f"the {moved.name} has arrived", completed=True)
         until(lambda: readout.status()["step_ended_by"] is not None, f"the end of {step.name}")
         bed.say()
-        if step.name not in ("around 1/3", "around 2/3"):
+        if not step.name.endswith(("1/3", "2/3")):
             look(view, step.name, found)
-        elif gantry.position < 60.0:
-            gantry.go(gantry.position + 30.0, 300.0)
+        if number + 1 < len(protocol.steps) and (to := protocol.steps[number + 1].positions.get("gantry")) is not None:
+            gantry.go(to, 300.0)
 
 
 def look(view: LiveView, name: str, found: Seen) -> None:
@@ -184,7 +198,7 @@ def again(directory: Path) -> dict[tuple[str, ImageKind], Framed]:
 
 KINDS = {
     "view": ImageKind.STATIC, "flow": ImageKind.DYNAMIC, "body": ImageKind.WHOLE_BODY, "heart": ImageKind.GATED,
-    "around": ImageKind.GATED_TOMO,
+    "around": ImageKind.GATED_TOMO, "shoot": ImageKind.TOMO, "turn": ImageKind.TOMO,
 }  # fmt: skip
 
 
@@ -214,7 +228,7 @@ def test_each_kind_shows_what_it_is_of(seen: Seen, name: str) -> None:
 
     assert about["series"]["kind"] == str(KINDS[name])
     assert about["slots"]["live_ps"] == series.slots.live_ps[about["slot"] :][: about["shape"][2]].tolist()
-    assert about["planned"] == {"view": 1, "flow": 4, "body": 1, "heart": 8, "around": 12}[name]
+    assert about["planned"] == {"view": 1, "flow": 4, "body": 1, "heart": 8, "around": 12, "shoot": 3, "turn": 6}[name]
     assert [head["number"] for head in about["heads"]] == [0, 1]
 
 

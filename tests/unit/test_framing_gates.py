@@ -143,7 +143,7 @@ def test_a_gated_rotation_gives_gated_views_and_those_of_all_beats() -> None:
     assert gated_views.slots.view.tolist() == [0] * 4 + [1] * 4
     assert gated_views.slots.time_slot.tolist() == [0, 1, 2, 3] * 2
     assert gated_views.slots.live_ps.tolist() == [S] * 8
-    assert plain.slots.live_ps.tolist() == [5 * S + 1] * 2
+    assert plain.slots.live_ps.tolist() == [5 * S + 1, 5 * S]
     assert gated_views.counts.sum(axis=(0, 1, 3, 4)).tolist() == [100] * 8
     assert gated_views.beats is not None
     assert (gated_views.beats.triggers, gated_views.beats.accepted, gated_views.beats.outside) == (10, 8, 4)

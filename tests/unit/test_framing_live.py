@@ -71,6 +71,17 @@ def test_live_pictures_are_those_made_afterwards(seed: int, cuts_ms: list[int]) 
         assert int(one.counts.sum()) > 100
 
 
+def test_the_event_at_which_a_step_begins_had_come_before_it_live_and_afterwards() -> None:
+    said, rows = setup(step("one"), step("two", key="steps[1]")), flood(np.random.default_rng(8), 100, 0, 3 * S)
+    at_ps = int(rows["time_ps"][50])
+    marks = Marks().add("start", 0, "one").add("step", at_ps, "two: end", told_ps=at_ps + 1).add("stop", 3 * S)
+
+    growing = live(said, marks, rows, [at_ps + 1]).framed()
+    for one, other, counted in zip(growing, framed(said, marks, rows), (51, 49), strict=True):
+        alike(one, other)
+        assert int(one.counts.sum()) + int(one.outside.sum()) == counted
+
+
 def test_what_is_not_settled_waits_and_only_so_much_of_it() -> None:
     said, marks, _ = study()
     rows = flood(np.random.default_rng(1), 20_000, 0, 46 * S)
