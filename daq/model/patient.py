@@ -22,6 +22,8 @@ _KEY = re.compile(r"[pa]-[a-z2-7]{26}\Z")
 _MOST_NAME = 324
 _MOST_ID = 64
 _MOST_OTHER_IDS = 20
+_MOST_ACCESSION = 16
+"""What DICOM's SH takes."""
 _FIRST_YEAR = 1850
 _SHORT = 3
 _HIDDEN = "[patient]"
@@ -65,8 +67,9 @@ class PatientIdentity:
     """Who a patient is. Frozen. Printing, formatting, copying into a message or pickling it never shows who.
 
     `name` is written as DICOM does (`Family^Given`), `issuer` says whose numbers `patient_id` and `other_ids` are.
-    `temporary`: made up at the station in an emergency, to be reconciled later. Raise `RefusedError` that says which
-    field is wrong, never with its value.
+    `temporary`: made up at the station in an emergency, to be reconciled later. `accession_number`: of the order, empty
+    where it is not known; as private as the rest, for it leads to the patient. Raise `RefusedError` that says which field
+    is wrong, never with its value.
     """
 
     __slots__ = ("_told",)
@@ -82,10 +85,14 @@ class PatientIdentity:
         sex: Sex = "unknown",
         other_ids: tuple[str, ...] = (),
         temporary: bool = False,
+        accession_number: str = "",
     ) -> None:
         for what, text, most in (("name", name, _MOST_NAME), ("patient_id", patient_id, _MOST_ID)):
             _require_text(what, text, most, needed=True)
         _require_text("issuer", issuer, _MOST_ID)
+        _require_text("accession_number", accession_number, _MOST_ACCESSION)
+        if "\\" in accession_number:
+            raise RefusedError("patient accession_number: holds a backslash, which DICOM keeps between values")
         if len(other_ids) > _MOST_OTHER_IDS:
             raise RefusedError(f"patient other_ids: {len(other_ids)}, at most {_MOST_OTHER_IDS}")
         for other in other_ids:
@@ -97,6 +104,7 @@ class PatientIdentity:
         told = {
             "name": name, "patient_id": patient_id, "issuer": issuer, "birth_date": birth_date, "sex": sex,
             "other_ids": tuple(other_ids), "temporary": bool(temporary),
+            "accession_number": accession_number.strip(),
         }  # fmt: skip
         object.__setattr__(self, "_told", told)
 
@@ -109,8 +117,17 @@ class PatientIdentity:
         """Return True for an identity that was made up at the station."""
         return bool(self._told["temporary"])
 
+    @property
+    def has_order(self) -> bool:
+        """Return True where the number of the order is known."""
+        return bool(self._told["accession_number"])
+
+    def of_order_of(self, other: PatientIdentity) -> PatientIdentity:
+        """Return the identity with the number of the order that another one has."""
+        return PatientIdentity(**{**self._told, "accession_number": other.reveal()["accession_number"]})
+
     def redact(self, text: str) -> str:
-        """Return the text with every name, number and birth date of this patient taken out.
+        """Return the text with every name, number (of the order, too) and birth date of this patient taken out.
 
         A single letter cannot be told from a word and stays. Canonically equivalent spellings are found.
         """
@@ -121,7 +138,8 @@ class PatientIdentity:
 
     def _patterns(self) -> list[re.Pattern[str]]:
         told = self._told
-        terms = {told["name"], told["patient_id"], *told["other_ids"], *re.split(r"[\^=,\s]+", told["name"])}
+        numbers = (told["patient_id"], told["accession_number"], *told["other_ids"])
+        terms = {told["name"], *numbers, *re.split(r"[\^=,\s]+", told["name"])}
         born = told["birth_date"]
         if born is not None:
             terms |= {f"{born:{form}}" for form in ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")}

@@ -65,7 +65,7 @@ def dicom_of(
     put(made, "SOPInstanceUID", reference.uid(f"object/{manifest.acquisition_id}/{_digest(framed, overflow)}"))
     put(made, "InstanceNumber", instance)
     add_patient(made, manifest, papers)
-    add_study(made, manifest, reference, dates)
+    add_study(made, manifest, reference, dates, papers.patient)
     add_series(made, framed, manifest, reference, number or framed.steps[0])
     add_orientation(made, framed)
     add_frame_of_reference(made, manifest, reference)

@@ -123,14 +123,17 @@ def _patient_id(manifest: Manifest, told: dict[str, Any]) -> str:
     return f"SIM-{number or manifest.acquisition_id}"[:64]
 
 
-def add_study(to: Dataset, manifest: Manifest, reference: StudyReference, dates: Dates) -> None:
-    """Add the study; its identifier is that of every session."""
+def add_study(
+    to: Dataset, manifest: Manifest, reference: StudyReference, dates: Dates, patient: Patient | None = None
+) -> None:
+    """Add the study; its identifier is that of every session. The number of its order is the patient file's."""
     put(to, "StudyInstanceUID", reference.uid("study"))
     put(to, "StudyID", reference.key[2:18])
     began = _began(reference, dates)
     put(to, "StudyDate", date_of(began))
     put(to, "StudyTime", time_of(began))
-    put(to, "AccessionNumber", "")
+    order = "" if patient is None else patient.identity.reveal()["accession_number"]
+    put(to, "AccessionNumber", order, private=True)
     put(to, "ReferringPhysicianName", "")
     put_text(to, "StudyDescription", _simulated(manifest, str((manifest.protocol or {}).get("title", ""))))
     if dates.zero is not None:

@@ -16,7 +16,7 @@ from daq.composition.finishing import series_of
 from daq.composition.verdicts import verdict_on
 from daq.errors import RefusedError
 from daq.model.verdict import Grade
-from daq.storage.dicom import dicom_of
+from daq.storage.dicom import dicom_of, read_papers
 
 pytestmark = pytest.mark.timeout(120)
 SHORT = 'stop.time = "400 ms"'
@@ -26,7 +26,7 @@ PHASES = protocol(
     step("late", "session = 2", 'after_injection = ["2 h", "5 h"]', stop=SHORT),
     more='requirements.administration = "may_follow"', sources=("requirements",),
 )  # fmt: skip
-WHO = {"name": "Mustermann^Erika", "patient_id": "PID-4711"}
+WHO = {"name": "Mustermann^Erika", "patient_id": "PID-4711", "accession_number": "ACC-0815"}
 
 
 def given() -> dict[str, Any]:
@@ -87,15 +87,19 @@ def test_two_sessions_are_one_study_with_one_patient_and_one_record(daemon: Stat
     assert record_of(daemon, first) == record_of(daemon, second)
     assert record_of(daemon, second)["residual_mbq"] == 1.5
 
-    frames = {dicom_of(series_of(daemon.directory(run))[0][0], told).FrameOfReferenceUID
-              for run, told in zip((first, second), manifests, strict=True)}  # fmt: skip
-    assert len(frames) == 1
+    objects = [
+        dicom_of(series_of(daemon.directory(run))[0][0], told, read_papers(daemon.directory(run)))
+        for run, told in zip((first, second), manifests, strict=True)
+    ]
+    assert len({made.FrameOfReferenceUID for made in objects}) == 1
+    assert [made.AccessionNumber for made in objects] == ["ACC-0815"] * 2
 
     listed = daemon.daq("study", "list", "--site", str(daemon.site), "--json")
     (study,) = json.loads(listed.stdout)["studies"]
     assert (study["sessions"], study["patient_key"]) == ([1, 2], manifests[0].patient_reference)
     said = "".join(json.dumps(line) for line in daemon.audit_lines()) + daemon.log()
     assert "Mustermann" not in said
+    assert "0815" not in said
 
     series, _, why = series_of(daemon.directory(second))
     verdict = verdict_on(daemon.directory(second), series)

@@ -118,6 +118,17 @@ def test_a_wrong_administration_is_refused(tmp_path: Path, wrong: dict[str, obje
         papers(tmp_path).take(None, wrong, ACTOR)
 
 
+def test_sessions_of_a_study_have_one_order_and_another_one_is_refused_without_being_shown(tmp_path: Path) -> None:
+    first, later = papers(tmp_path), papers(tmp_path)
+    first.take({**WHO, "accession_number": "ACC-1"}, None, ACTOR)
+    later.take(WHO, None, ACTOR, first.patient)
+    with pytest.raises(RefusedError, match="accession_number is not that of the study") as refused:
+        papers(tmp_path).take({**WHO, "accession_number": "ACC-2"}, None, ACTOR, first.patient)
+
+    assert later.patient == first.patient
+    assert "ACC" not in str(refused.value)
+
+
 def test_what_people_write_is_told_without_the_patient(tmp_path: Path) -> None:
     kept = papers(tmp_path)
     kept.take(WHO, None, ACTOR)

@@ -68,10 +68,14 @@ def test_every_simulated_object_says_so(kind: str) -> None:
 
 
 def test_a_real_one_has_the_identity_as_it_was_given() -> None:
-    read = dicom_of(support_framed.static(), manifest(simulated=False), papers(name="MÜLLER^JÖRG", issuer="Ward"))
+    read = dicom_of(
+        support_framed.static(),
+        manifest(simulated=False),
+        papers(name="MÜLLER^JÖRG", issuer="Ward", accession_number="A-1"),
+    )
 
     assert (read.PatientID, str(read.PatientName), read.PatientSex) == ("12345", "MÜLLER^JÖRG", "F")
-    assert read.IssuerOfPatientID == "Ward"
+    assert (read.IssuerOfPatientID, read.AccessionNumber) == ("Ward", "A-1")
     assert "SIMULATED" not in read.SeriesDescription
 
 

@@ -43,7 +43,7 @@ from daq.storage.verify import verify
 ANNA, OTTO = Actor("anna", "local"), Actor("otto", "local")
 JANE: dict[str, Any] = {
     "name": "Doe^Jane Q", "patient_id": "MRN-4711", "issuer": "example.org", "birth_date": date(1970, 5, 17),
-    "sex": "female", "other_ids": ("X-99",),
+    "sex": "female", "other_ids": ("X-99",), "accession_number": "ACC-0815",
 }  # fmt: skip
 REF = PatientRef("p-" + "a" * 26)
 LETTERS = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=2, max_size=20)
@@ -93,6 +93,7 @@ def test_a_key_needs_all_of_its_randomness() -> None:
         ("name", ""), ("name", " "), ("name", "Doe\x00"), ("name", "X" * 400), ("name", None), ("patient_id", ""),
         ("patient_id", "4" * 65), ("issuer", "a\nb"), ("birth_date", date(1700, 1, 1)), ("birth_date", "1970-05-17"),
         ("sex", "F"), ("other_ids", ("a",) * 21), ("other_ids", ("",)), ("name", "Doe\ud800"),
+        ("accession_number", "4" * 17), ("accession_number", "a\\b"), ("accession_number", 7),
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> None:
@@ -158,6 +159,7 @@ def test_a_log_with_a_traceback_does_not_show_it() -> None:
     log.removeHandler(handler)
 
     assert says(written.getvalue() + local, "Quimby^Xenia", JANE["patient_id"]) == []
+    assert "0815" not in written.getvalue() + local + identity.redact("order ACC-0815")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

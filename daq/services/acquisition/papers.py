@@ -144,20 +144,25 @@ def _identity(told: dict[str, Any]) -> PatientIdentity | str:
     except ValueError:
         return "patient: birth_date is written YYYY-MM-DD"
     except TypeError:
-        known = "name, patient_id, issuer, other_ids (a list), birth_date, sex, temporary"
+        known = "name, patient_id, issuer, other_ids (a list), birth_date, sex, accession_number, temporary"
         return f"patient: name and patient_id are needed; its keys are {known}"
 
 
 def _same(earlier: Patient | None, identity: PatientIdentity, actor: Actor) -> Patient:
     """Return the patient that was given, under the key of the study's. Raise `RefusedError` for somebody else.
 
-    An identity that was made up in an emergency may have another number.
+    An identity that was made up in an emergency may have another number. One without the number of the order takes that
+    of the study.
     """
+    if earlier is not None and not identity.has_order:
+        identity = identity.of_order_of(earlier.identity)
     if earlier is None or earlier.identity == identity:
         return earlier or Patient.new(identity, actor)
     numbers = {(told["patient_id"], told["issuer"]) for told in (earlier.identity.reveal(), identity.reveal())}
     if len(numbers) > 1 and not (earlier.identity.temporary or identity.temporary):
         raise RefusedError("patient: the patient_id is not that of the study: another patient, or another study")
+    if earlier.identity.has_order and identity != identity.of_order_of(earlier.identity):
+        raise RefusedError("patient: the accession_number is not that of the study: another order is another study")
     return Patient.new(identity, actor, earlier.ref)
 
 
