@@ -68,8 +68,8 @@ class PatientIdentity:
 
     `name` is written as DICOM does (`Family^Given`), `issuer` says whose numbers `patient_id` and `other_ids` are.
     `temporary`: made up at the station in an emergency, to be reconciled later. `accession_number`: of the order, empty
-    where it is not known; as private as the rest, for it leads to the patient. Raise `RefusedError` that says which field
-    is wrong, never with its value.
+    where it is not known; as private as the rest, for it leads to the patient. Raise `RefusedError` that says which
+    field is wrong, never with its value.
     """
 
     __slots__ = ("_told",)
