@@ -22,7 +22,7 @@ def options(**changes: object) -> argparse.Namespace:
         "protocol": "demo", "override": [], "reason": "", "draft_reason": None, "continues": None,
         "administration": None, "patient": None,
     }  # fmt: skip
-    told |= dict.fromkeys(("repeats", "study", "session", "patient_orientation", "label"))
+    told |= dict.fromkeys(("repeats", "study", "session", "same_position_as", "patient_orientation", "label"))
     return argparse.Namespace(**{**told, **changes})
 
 
@@ -106,9 +106,14 @@ def test_times_are_said_as_people_say_them(seconds: float, text: str) -> None:
 def test_progress_says_only_what_is_known() -> None:
     unknown = progress_line(payload(progress(fraction=None, remaining_s=None, counts={})))
     missing = progress_line(payload(progress(fraction=1.0, remaining_s=0.0, missing_words=7)))
-    gated = progress_line(payload(progress(fraction=None, remaining_s=None, counts={"beats": 41}, frames_wait=True)))
+    trigger = {"frames_wait": True, "frames_wait_for": "trigger"}
+    gated = progress_line(payload(progress(fraction=None, remaining_s=None, counts={"beats": 41}, **trigger)))
 
-    assert gated == "0 events, 41 beats, waiting for what its frames begin with, 333 cps"
+    bolus = {"frames_wait": True, "frames_wait_for": "count_rate", "frames_wait_cps": 312.0, "frames_begin_cps": 2000.0}
+    waiting = progress_line(payload(progress(fraction=None, remaining_s=None, counts={}, **bolus)))
+
+    assert waiting == "0 events, waiting for the bolus: 312 of 2,000 cps, 333 cps"
+    assert gated == "0 events, 41 beats, waiting for the first trigger, 333 cps"
     assert unknown == "0 events, 333 cps"
     assert missing == "100 %, 1,000 events, 333 cps, 0 s left, 7 words missing"
 
