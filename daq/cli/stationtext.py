@@ -29,7 +29,7 @@ def progress_line(progress: dict[str, Any]) -> str:
     if "beats" in counts:
         parts.append(f"{grouped(counts['beats'])} beats")
     if progress.get("frames_wait"):
-        parts.append("waiting for what its frames begin with")
+        parts.append(_waiting(progress))
     if fraction and fraction < 1:
         parts.append(f"about {grouped(events * (1 - fraction) / fraction)} to go")
     parts.append(f"{grouped(progress['rate_cps'])} cps")
@@ -40,6 +40,13 @@ def progress_line(progress: dict[str, Any]) -> str:
     if progress["missing_words"]:
         parts.append(f"{grouped(progress['missing_words'])} words missing")
     return ", ".join(parts)
+
+
+def _waiting(progress: dict[str, Any]) -> str:
+    now_cps, wanted_cps = progress.get("frames_wait_cps"), progress.get("frames_begin_cps")
+    if now_cps is not None and wanted_cps is not None:
+        return f"waiting for the bolus: {grouped(now_cps)} of {grouped(wanted_cps)} cps"
+    return "waiting for the first trigger" if progress.get("frames_wait_for") == "trigger" else "waiting for the bolus"
 
 
 def alarm_line(alarm: dict[str, Any]) -> str:

@@ -75,7 +75,8 @@ class Progress:
     `fraction` of the step is None where its stop condition cannot say; `dead_time_pct` where nothing measures it;
     `randoms_fraction`, delayeds over prompts of the last moments, where there are no delayeds. `rates_cps` are those of
     singles, prompts and delayeds, where they come. `frames_wait`: the time of the step has not begun, because the count
-    rate or trigger that its frames begin with has not come.
+    rate or trigger that its frames begin with has not come; `frames_wait_for` says which of them, `frames_wait_cps` the
+    rate now and `frames_begin_cps` that at which frames begin, null where they wait for no rate.
     """
 
     run: str
@@ -94,6 +95,9 @@ class Progress:
     rates_cps: dict[str, float] = field(default_factory=dict)
     randoms_fraction: float | None = None
     frames_wait: bool = False
+    frames_wait_for: Literal["", "trigger", "count_rate"] = ""
+    frames_wait_cps: float | None = None
+    frames_begin_cps: float | None = None
 
 
 Quality = Literal["good", "stale", "out_of_limits", "comm_fail"]

@@ -23,6 +23,7 @@ TRIGGERS = ("cardiac_trigger", "respiratory_trigger")
 _TRIGGER_CODES = [MARKS.index(kind) for kind in TRIGGERS]
 _NONE = np.empty(0, np.int64)
 _OF_ALL = -1
+_PS_PER_S = 1e12
 
 Found = tuple[int, int]
 """The row of a stream that decided, and its time in ps."""
@@ -51,6 +52,21 @@ class FrameZeroWatch:
     def by(self) -> str:
         """Return what frames begin with, in words."""
         return zero_term(self._zero).partition("=")[2]
+
+    def rate_cps(self, now_ps: int) -> float | None:
+        """Return the rate that is compared with what frames begin at, up to now; None where they wait for a trigger.
+
+        Any thread may ask.
+        """
+        if self._zero.by == "gate":
+            return None
+        since_ps, last = now_ps - self._zero.over_ps, dict(self._last)
+        counts = {head: int(np.count_nonzero(times > since_ps)) for head, times in last.items()}
+        if self._zero.head == "both":
+            meant = min((counts.get(head, 0) for head in self._zero.heads), default=0)
+        else:
+            meant = max(counts.values(), default=0)
+        return meant * _PS_PER_S / self._zero.over_ps
 
     def see(self, streams: Streams, ends: Ints) -> tuple[int, int] | None:
         """Return the run of the row with which frames begin, and its time; None before.

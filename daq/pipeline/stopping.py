@@ -159,6 +159,12 @@ class StopCounter:
         """True until the frames of a step begin that wait for something."""
         return self._waits is not None
 
+    @property
+    def waits_cps(self) -> float | None:
+        """Return the rate now, where frames wait for one; None where they do not."""
+        waits, now_ps = self._waits, self._clock.now_ps
+        return None if waits is None else waits.rate_cps(self._since_ps if now_ps is None else now_ps)
+
     def _look_for_zero(self, streams: Streams, ends: Ints) -> None:
         """Let the time of the step begin where its frames do."""
         self.zero = None

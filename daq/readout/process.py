@@ -135,6 +135,7 @@ class Readout:
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
             **self.positions.figures(recording, self.host_time, without=self._watch.presence.silent()),
+            "frames_wait_cps": recording.derivation.frames_wait_cps if recording else None,
             "counts_to_go": self.stepping.counts_to_go(recording),
             **self._health,
             "cpu_s": self._cpu_s,

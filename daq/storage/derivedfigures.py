@@ -39,6 +39,11 @@ class Figures:
         return self._counter.waits
 
     @property
+    def frames_wait_cps(self) -> float | None:
+        """Return the rate that is compared with what the frames of the step wait for; None where they wait for none."""
+        return self._counter.waits_cps
+
+    @property
     def processed(self) -> dict[str, Any]:
         """Return what the processing counted over the whole acquisition; empty where there is none."""
         return self._stages.counters

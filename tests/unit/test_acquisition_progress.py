@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from support_run import protocol, step
 
+from daq.model.gating import FrameZero
+from daq.model.protocol import ProtocolKind, Stop
 from daq.services.acquisition import link as links
+from daq.services.acquisition.framewait import LATE, FrameWait, never_began, waited_for
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.progress import Pace, troubles
 
@@ -26,7 +29,7 @@ def told(seconds: float, *, events: int = 0, paused: bool = False, begun: tuple[
 
 
 def test_the_time_of_a_step_begins_where_its_frames_do() -> None:
-    pace = Pace("run", WANTED)
+    pace = Pace("run", protocol(step("a", frame_zero=FrameZero("gate"))))
     waiting = pace.progress({**told(5.0), "frames_wait": True}, now_s=5.0, step=1)
     begun = told(7.0)
     begun["steps"][0]["frame_zero_ps"] = 6 * S
@@ -35,9 +38,41 @@ def test_the_time_of_a_step_begins_where_its_frames_do() -> None:
 
     whole_s = WANTED.steps[0].stop.duration_ps
     assert whole_s is not None
-    assert (waiting.frames_wait, waiting.fraction) == (True, 0.0)
+    assert (waiting.frames_wait, waiting.frames_wait_for, waiting.fraction) == (True, "trigger", 0.0)
     assert (after.frames_wait, after.fraction) == (False, S / whole_s)
     assert later.fraction == 0.5 * S / whole_s
+
+
+BOLUS = step(
+    "renogram", ProtocolKind.DYNAMIC, frame_zero=FrameZero("count_rate", 3000.0),
+    stop=Stop(duration_ps=40 * 60 * S, host_ps=45 * 60 * S),
+)  # fmt: skip
+
+
+def test_while_a_bolus_has_not_come_its_rate_is_told_and_an_alarm_when_frames_will_be_cut_short() -> None:
+    wait, waits = FrameWait(), {"frames_wait": True, "frames_wait_cps": 312.04}
+
+    assert waited_for(BOLUS, waits) == {
+        "frames_wait": True, "frames_wait_for": "count_rate", "frames_wait_cps": 312.0, "frames_begin_cps": 3000.0,
+    }  # fmt: skip
+    assert wait.trouble(BOLUS, 1, {**told(2.0), **waits}, 1000.0) is None
+    assert wait.trouble(BOLUS, 1, {**told(2.0), **waits}, 1299.0) is None  # whose time stands still without events
+    late = wait.trouble(BOLUS, 1, {**told(2.0), **waits}, 1300.0)
+    assert late is not None
+    assert late[:2] == (
+        LATE,
+        "the bolus has not come (312 of 3,000 cps) in step 'renogram' for 300 s: frames that begin now are cut short, "
+        "for the step ends 2,700 s after its beginning",
+    )
+    assert wait.trouble(BOLUS, 1, {**told(301.0), "frames_wait": False}, 1301.0) is None
+    assert FrameWait().trouble(BOLUS, 1, {**told(301.0), **waits}, 5.0) is not None  # a daemon that comes into it
+
+
+def test_a_step_whose_frames_never_began_is_told_when_it_ends() -> None:
+    assert never_began(BOLUS, {"frames_wait": False}) is None
+    assert never_began(BOLUS, {"frames_wait": True, "frames_wait_cps": 312.0}) == (
+        "step 'renogram' has ended and the bolus has not come (312 of 3,000 cps): its frames begin where the step did"
+    )
 
 
 def test_a_daemon_that_comes_into_a_step_knows_how_far_it_is() -> None:

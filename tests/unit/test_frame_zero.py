@@ -172,3 +172,18 @@ def test_the_beginning_of_frames_survives_a_recovery(tmp_path: Path) -> None:
 
     assert manifest.steps is not None
     assert manifest.steps[0].frame_zero_ps == 475 * MS
+
+
+@pytest.mark.parametrize(
+    ("head", "heads", "cps"), [("sum", (), 200.0), ("either", (), 150.0), ("both", (0, 1), 50.0), ("both", (0, 2), 0.0)]
+)
+def test_the_rate_that_is_waited_for_is_told_as_it_is_compared(head: Any, heads: tuple[int, ...], cps: float) -> None:
+    zero = FrameZero("count_rate", 1000.0, 20 * MS, "photopeak", head, heads)
+    counter = StopCounter(StopCondition(zero=zero), windows=["photopeak"])
+    assert counter.waits_cps == 0.0
+    counter.seen(
+        streams([1, 2, 15, 20, 21], [0, 1, 0, 0, 0]), np.column_stack([np.arange(1, 6), *np.zeros((2, 5), int)])
+    )
+    assert counter.waits_cps == cps
+    assert StopCounter(StopCondition(zero=FrameZero("gate"))).waits_cps is None
+    assert StopCounter(StopCondition()).waits_cps is None

@@ -8,6 +8,7 @@ from typing import Any
 
 from daq.model.protocol import AcquisitionProtocol
 from daq.model.station import Progress
+from daq.services.acquisition.framewait import FrameWait, waited_for
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 
@@ -28,7 +29,8 @@ class Speaker:
 
     def __init__(self, bus: Bus, alarms: Alarms, run: str, protocol: AcquisitionProtocol) -> None:
         self._bus, self._alarms = bus, alarms
-        self._pace = Pace(run, protocol)
+        self._pace, self._protocol = Pace(run, protocol), protocol
+        self._frames = FrameWait()
         self._said_s = 0.0
         self._raised: set[str] = set()
 
@@ -39,7 +41,9 @@ class Speaker:
             return
         self._said_s = now_s
         self._bus.announce(self._pace.progress(status, now_s=now_s, step=step))
-        found = {name: (text, guidance) for name, text, guidance in troubles(status)}
+        late = self._frames.trouble(self._protocol.steps[step - 1], step, status, now_s) if step else None
+        told = [*troubles(status), *([] if late is None else [late])]
+        found = {name: (text, guidance) for name, text, guidance in told}
         for name, (text, guidance) in found.items():
             lasting = name == "words-missing"
             self._alarms.raise_(DEVICE, name, priority="medium", text=text, guidance=guidance, latched=lasting)
@@ -95,7 +99,7 @@ class Pace:
             file_bytes=int(status.get("file_bytes", 0)),
             fraction=fraction,
             remaining_s=_remaining_s(fraction, elapsed_s),
-            frames_wait=bool(status.get("frames_wait")),
+            **(waited_for(self._protocol.steps[step - 1], status) if step else {}),
         )
 
     def _wait_for_frames(self, status: dict[str, Any], step: int, now_ps: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from daq.errors import DeadlineError, RefusedError, ScandaqError, TransitionRefusedError
 from daq.model.protocol import AcquisitionProtocol, PauseMeaning, Step
 from daq.services.acquisition.astray import Astray
+from daq.services.acquisition.framewait import never_began
 from daq.services.acquisition.handovers import HandOvers
 from daq.services.acquisition.limits import limits_of
 from daq.services.acquisition.losthead import LostHeads
@@ -228,9 +229,10 @@ class Steps:
         if status.get("step") != self._machine.entry.step:
             return  # of the step before
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
-        why = self.current.shortfall(counts) if self.current is not None else None
-        if why is not None:
-            self._way.short(why)
+        step = self.current
+        for why in () if step is None else (step.shortfall(counts), never_began(step, status)):
+            if why is not None:
+                self._way.short(why)
 
     async def _after_step(self, status: dict[str, Any]) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
