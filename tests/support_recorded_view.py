@@ -33,7 +33,7 @@ def recording(folder: Path, *, heaped: int = 0, **changes: Any) -> Path:
         "y_mm": pa.array(up.astype(np.float32)), "head": pa.array(of.astype(np.uint8)),
         "late": pa.array(np.zeros(len(at), bool)),
     })  # fmt: skip
-    told = [("start", 0, "spots"), ("stop", 10 * S_PS, "time")]
+    told = [("start", 0, "spots"), ("position", 0, "gantry"), ("stop", 10 * S_PS, "time")]
     marks = pa.RecordBatch.from_pylist(
         [{"time_ps": time_ps, "kind": kind, "source": 65_535, "value": 0, "value2": 0.0, "text": text}
          for kind, time_ps, text in told], schema=MARKS,

@@ -40,11 +40,11 @@ def stands(marks: Marks, at_ps: int, gantry_deg: float) -> None:
 
 
 def events(begin_ps: int, gantry_deg: float, orientation: PatientOrientation) -> Rows:
-    """Return what both heads see of the octants in a second."""
+    """Return what both heads see of the octants in the second after a step began."""
     parts = []
     for number, angle in enumerate(HEADS_DEG):
         built = np.repeat(as_built(PLACES_MM, angle + gantry_deg, orientation, BED_MM), EVENTS, axis=0)
-        times = begin_ps + np.linspace(0, S, len(built), endpoint=False).astype(np.int64)
+        times = begin_ps + 1 + np.linspace(0, S, len(built), endpoint=False).astype(np.int64)
         parts.append(rows_of(times, built[:, 0], built[:, 1], head=number))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
