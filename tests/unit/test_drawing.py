@@ -10,7 +10,7 @@ from PIL import Image
 from daq.composition.pictures import cropped, letters_at
 from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
-from daq.storage.drawing import INK, MARGIN, SIDE, Shown, image_panel, page
+from daq.storage.drawing import INK, MARGIN, SIDE, Shown, image_panel, page, picture_of
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 
@@ -33,6 +33,16 @@ def test_colours_end_at_the_upper_level() -> None:
     shown = drawn(image_panel(Shown(image, 10.0, [], upper=10.0, colours="grey")), 2, 2)
 
     assert shown.tolist() == [[255, 255], [0, 128]]
+
+
+def test_a_logarithmic_scale_shows_a_node_beside_a_site_that_is_ten_thousand_times_as_hot() -> None:
+    image = np.array([[0, 10, 100_000]], np.uint32)
+    plain, log = (np.asarray(picture_of(Shown(image, 4.0, (), log=log), 1))[0].astype(int) for log in (False, True))
+
+    assert abs(plain[1] - plain[0]).max() <= 1
+    expected = round(255 * np.log1p(10) / np.log1p(100_000))
+    ramp = np.asarray(picture_of(Shown(np.arange(256, dtype=np.uint32)[None, :], 4.0, ()), 1))[0].astype(int)
+    assert log.tolist() == [ramp[0].tolist(), ramp[expected].tolist(), ramp[255].tolist()]
 
 
 def test_an_image_without_counts_is_drawn_empty() -> None:

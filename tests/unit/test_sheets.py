@@ -29,7 +29,7 @@ from daq.composition.sheetviews import (
     view_text,
 )
 from daq.model.framed import Framed, ImageKind, Pixels
-from daq.model.geometry import Laterality, View
+from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.verdict import Check, Grade, Verdict
 from daq.storage.drawing import MARGIN, OUTLINE, WARNING
 
@@ -127,6 +127,7 @@ def test_a_mask_decides_no_colours_and_is_of_its_view_alone() -> None:
     assert masked.sum() == 5
     assert upper_of([image], style, [masked]) == 1.0
     assert upper_of([image], style, [None]) == 1e6
+    assert upper_of([image], replace(style, upper_percent=25.0), [None]) == 2.5e5
     assert masked_by(style, head(1, 0.0, View.POST), PIXELS) is None
 
 
@@ -167,6 +168,7 @@ def test_the_patient_s_outline_is_that_of_the_transmission_and_drawn_over_its_ow
     assert outlines_for(shone, [shone]) == {}
     moved = replace(seen, slots=replace(seen.slots, bed_mm=np.array([30.0])))
     assert outlines_for(moved, [shone]) == {}
+    assert outlines_for(replace(seen, orientation=PatientOrientation.FFP), [shone]) == {}
     drawn, without = (static_panels(seen, PLAIN, each)[0] for each in (outlines_for(seen, [shone]), None))
     assert dots(drawn, OUTLINE) > 300
     rows, columns = np.nonzero((np.asarray(drawn) == OUTLINE).all(axis=2))
@@ -230,6 +232,27 @@ def test_a_quick_look_says_that_it_is_not_for_diagnosis_in_red() -> None:
 
     assert page is not None
     assert dots(page, WARNING) > 300
+
+
+def test_a_quick_look_and_every_moving_picture_of_a_simulation_say_so() -> None:
+    pages = [quick_look([rotation(views=8)], manifest(simulated=each)) for each in (True, False)]
+    reels = [cine(tomo(12), manifest(simulated=each)) for each in (True, False)]
+
+    assert pages[0] is not None
+    assert pages[1] is not None
+    assert dots(pages[0], WARNING) > dots(pages[1], WARNING) + 100
+    assert [min(_reddish(reel or b"")) > 20 for reel in reels] == [True, False]
+
+
+def _reddish(reel: bytes) -> list[int]:
+    """Return of each frame how many dots in the corner are nearly of the colour of warnings."""
+    found = []
+    with Image.open(io.BytesIO(reel)) as opened:
+        for number in range(opened.n_frames):  # type: ignore[attr-defined]
+            opened.seek(number)
+            corner = np.asarray(opened.convert("RGB")).astype(int)[:20, :120]
+            found.append(int((np.abs(corner - WARNING).max(axis=2) < 24).sum()))
+    return found
 
 
 def test_a_rotation_that_cannot_be_reconstructed_says_why_on_the_page() -> None:

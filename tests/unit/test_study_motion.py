@@ -23,10 +23,10 @@ SWEPT = protocol(
 )
 
 
-def swept(exposure, *, mean=2.0, slowest=1.98, fastest=2.03, to_mm=600.0):
+def swept(exposure, *, mean=2.0, slowest=1.98, fastest=2.03, to_mm=600.0, by=SWEPT):
     strip = Strip(tuple(exposure), 20 * 10**12, mean, slowest, fastest, 0.0, to_mm)
     counts = np.ones((2, 1, len(exposure), 8), np.uint32)
-    return judged([series(counts, kind=ImageKind.WHOLE_BODY, strip=strip)], SWEPT, facts(step()))
+    return judged([series(counts, kind=ImageKind.WHOLE_BODY, strip=strip)], by, facts(step()))
 
 
 def ramped(rows=60, ramp=10):
@@ -47,6 +47,15 @@ def test_a_bed_that_slips_in_mid_sweep_leaves_rows_without_exposure():
     found = check(swept(slipped), "exposure")
     assert (found.grade, found.value) == (Grade.BAD, pytest.approx(50))
     assert "slipped" in found.text
+
+
+@pytest.mark.parametrize(("share", "grade"), [(0.89, Grade.BAD), (0.91, Grade.GOOD)])
+def test_rows_under_90_percent_are_told_though_the_protocol_says_nothing_of_exposure(share, grade):
+    dim = ramped()
+    dim[30] = int(20e12 * share)
+    silent = protocol(planar(SWEEP, stop='stop.host = "10 min"', kind="whole_body"))
+    found = check(swept(dim, by=silent), "exposure")
+    assert (found.grade, found.limit) == (grade, 90)
 
 
 def test_a_bed_that_stood_in_mid_sweep_exposes_rows_for_longer():

@@ -60,6 +60,14 @@ def test_an_uptake_is_found_at_each_time_at_which_neck_and_thigh_were_measured()
     assert not told["dead_time_told"]
 
 
+def test_a_neck_that_was_measured_again_counts_as_it_was_measured_last() -> None:
+    capsule = recording("capsule", 0, view("syringe", 40_000))
+    twice = recording("6 h", 6, view("neck", 90_000, after_h=6), view("thigh", 200, after_h=6),
+                      view("neck", 4_200, at_s=600, after_h=6))  # fmt: skip
+
+    assert thyroid_uptakes([capsule, twice], Look())[0]["uptake"] == pytest.approx(0.1, rel=1e-3)
+
+
 def test_what_an_uptake_needs_is_named_where_it_is_missing() -> None:
     neck = recording("6 h", 6, view("neck", 4_200, after_h=6))
     with pytest.raises(MissingError, match="no step has the role syringe"):

@@ -243,3 +243,18 @@ def test_words_on_a_comb_are_spread_over_its_teeth() -> None:
     ragged, even = (one.counts.sum(axis=(0, 1, 2, 3))[5:95].astype(float) for one in (comb, spread))
     assert ragged.std() > 3 * np.sqrt(ragged.mean())
     assert even.std() < 1.3 * np.sqrt(even.mean())
+
+
+def test_a_transmission_is_a_series_of_its_own_in_its_own_window_and_adds_nothing_to_the_view_of_nodes() -> None:
+    """Rows in both windows, which overlap: each series counts those of its step and its window alone."""
+    windows = (EnergyWindow(126.0, 154.0, "photopeak"), EnergyWindow(110.0, 134.0, "co57"))
+    nodes = step("nodes", windows=("photopeak",))
+    outline = step("outline", key="steps[1]", windows=("co57",), role="transmission")
+    marks = Marks().add("start", 0, "nodes").add("step", 10 * S, "outline: time").add("stop", 20 * S, "time")
+    times = np.arange(S // 20, 20 * S, S // 10)
+    found = framed(setup(nodes, outline, windows=windows), marks, rows_of(times, windows=3))
+
+    assert [(one.name, one.role, [w.name for w in one.windows]) for one in found] == [
+        ("nodes", "emission", ["photopeak"]), ("outline", "transmission", ["co57"]),
+    ]  # fmt: skip
+    assert [int(one.counts.sum()) for one in found] == [100, 100]
