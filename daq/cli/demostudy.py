@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
 
 PROFILE = "head-xye64"
-SCANNER = "dual-head"
+_SCANNER = "dual-head"
+_AT_RIGHT_ANGLE = "dual-head-cardiac"
 _USUAL = "bone-whole-body"
 _REASON = "demonstration on a simulator"
 _SECONDS = 3600.0
@@ -71,14 +72,14 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
     with _folder() as folder:
         protocol = load_protocol(_protocol_file(folder, name, times)).protocol
         times = protocol.file.time_lapse or 1
-        scanner = _scanner_file(folder, times, _radius_mm(protocol))
+        scanner = _scanner_file(folder, _scanner_of(protocol), times, _radius_mm(protocol))
         patient = patient_of(protocol)
         seen = patient.options(times)
         with (
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
                 PROFILE, str(ready["udp"]), storage, str(scanner),
-                more=_devices(folder, str(ready["endpoints"]["motion"])), protocols=folder / "protocols",
+                more=_devices(scanner, str(ready["endpoints"]["motion"])), protocols=folder / "protocols",
             ) as served,
             watching(served.broker_port, say),
             LocalClient(served.socket) as client,
@@ -172,27 +173,35 @@ def _radius_mm(protocol: AcquisitionProtocol) -> float:
     return _AROUND_MM if turns and not sets else _NEAR_MM
 
 
-def _scanner_file(folder: Path, times: int, radius_mm: float) -> Path:
+def _scanner_of(protocol: AcquisitionProtocol) -> str:
+    """Return the example scanner whose heads stand as far apart as the protocol wants them."""
+    from daq.model.geometry import TURN_DEG
+
+    apart = protocol.file.instrument.head_separation
+    return _AT_RIGHT_ANGLE if apart is not None and apart.value == TURN_DEG / 4 else _SCANNER
+
+
+def _scanner_file(folder: Path, name: str, times: int, radius_mm: float) -> Path:
     """Write the scanner, its axes faster where time is, its heads no nearer than the patient is; return its path."""
     from device_profiles.scanners import scanner_path
     from device_profiles.tomltext import toml_text
 
-    tables = tomllib.loads(scanner_path(SCANNER).read_text(encoding="utf-8"))
+    tables = tomllib.loads(scanner_path(name).read_text(encoding="utf-8"))
     for kind in ("rotary", "linear"):
-        for name, axis in tables["axes"][kind].items():
+        for called, axis in tables["axes"][kind].items():
             axis.update({key: axis[key] * min(times, _FASTEST) for key in _SPEEDS if key in axis})
-            if name.endswith(_RADIUS):
+            if called.endswith(_RADIUS):
                 axis["min_mm"] = radius_mm
-    path = folder / f"{SCANNER}.toml"
+    path = folder / f"{name}.toml"
     path.write_text(toml_text(tables), encoding="utf-8")
     return path
 
 
-def _devices(folder: Path, motion: str) -> str:
+def _devices(scanner: Path, motion: str) -> str:
     """Return the tables of a site file that say what there is to move and to ask."""
     from device_profiles.scanners import load_scanner
 
-    axes = load_scanner(folder / f"{SCANNER}.toml").axes
+    axes = load_scanner(scanner).axes
     lines = [f"[devices.{name}]\nability = \"{'bed' if name == 'bed' else 'axis'}\"\nurl = {json.dumps(motion)}"
              for name in (*axes.rotary, *axes.linear)]  # fmt: skip
     lines += [f'[devices.{name}]\nability = "{name}"' for name in ("collimator", "gate_trigger")]

@@ -88,6 +88,7 @@ def run_show(args: argparse.Namespace) -> int:
     scanner, instrument = _used_with(args)
     if args.activity is not None:
         scanner = scanner or _site_scanner(args)
+    instrument = instrument or _instrument_of(scanner)
     told = expected_of(args, loaded.protocol, scanner, instrument)
     if args.json:
         print_json(as_json(loaded, scanner, instrument, told))
@@ -181,6 +182,14 @@ def _used_with(args: argparse.Namespace) -> tuple[ScannerProfile | None, Instrum
 
     scanner = None if args.scanner is None else load_scanner(args.scanner)
     return scanner, None if args.profile is None else load_profile(args.profile)
+
+
+def _instrument_of(scanner: ScannerProfile | None) -> InstrumentProfile | None:
+    """Return the shipped instrument that all heads of a scanner have; None where there is none."""
+    from device_profiles.load import load_profile, shipped_profiles
+
+    names = set() if scanner is None else {head.instrument for head in scanner.heads}
+    return load_profile(names.pop()) if len(names) == 1 and names <= shipped_profiles().keys() else None
 
 
 def _site_scanner(args: argparse.Namespace) -> ScannerProfile | None:

@@ -108,6 +108,15 @@ def test_show_counts_bytes_of_what_is_stored_alone(tmp_path: Path, capsys: pytes
     assert sizes[2] == 0
 
 
+def test_show_tells_bytes_where_all_heads_have_a_shipped_instrument(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--activity", "500MBq", "--after", "3h", "--scanner", "dual-head", "--json"]
+    assert main(["protocol", "show", "bone-whole-body", *given]) == 0
+
+    foretold = json.loads(capsys.readouterr().out)["estimate"]
+    assert foretold["counts"] > 1_000_000
+    assert foretold["bytes"] == foretold["counts"] * (8 + 22)
+
+
 def test_show_json_has_the_file_the_steps_and_the_estimate(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["protocol", "show", "bone-spect", "--json"]) == 0
 
