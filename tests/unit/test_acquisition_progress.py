@@ -61,17 +61,18 @@ def test_while_a_bolus_has_not_come_its_rate_is_told_and_an_alarm_when_frames_wi
     assert late is not None
     assert late[:2] == (
         LATE,
-        "the bolus has not come (312 of 3,000 cps) in step 'renogram' for 300 s: frames that begin now are cut short, "
+        "no bolus of 3,000 cps has come in step 'renogram' for more than 300 s: frames that begin now are cut short, "
         "for the step ends 2,700 s after its beginning",
     )
     assert wait.trouble(BOLUS, 1, {**told(301.0), "frames_wait": False}, 1301.0) is None
+    assert wait.trouble(BOLUS, 1, {**told(301.0), **waits, "step_ended_by": "host"}, 1301.0) is None
     assert FrameWait().trouble(BOLUS, 1, {**told(301.0), **waits}, 5.0) is not None  # a daemon that comes into it
 
 
 def test_a_step_whose_frames_never_began_is_told_when_it_ends() -> None:
     assert never_began(BOLUS, {"frames_wait": False}) is None
     assert never_began(BOLUS, {"frames_wait": True, "frames_wait_cps": 312.0}) == (
-        "step 'renogram' has ended and the bolus has not come (312 of 3,000 cps): its frames begin where the step did"
+        "step 'renogram' has ended and no bolus of 3,000 cps has come: its frames begin where the step did"
     )
 
 

@@ -28,7 +28,7 @@ def never_began(step: Step, status: Mapping[str, Any]) -> str | None:
     """Return in words that a step has ended whose frames never began; None where they did."""
     if step.frame_zero is None or not status.get("frames_wait"):
         return None
-    return f"step {step.name!r} has ended and {_missing(step.frame_zero, status)}: its frames begin where the step did"
+    return f"step {step.name!r} has ended and {_missing(step.frame_zero)}: its frames begin where the step did"
 
 
 class FrameWait:
@@ -44,16 +44,17 @@ class FrameWait:
         if number != self._step:
             self._step, self._since_s = number, now_s
         zero, stop = step.frame_zero, step.stop
-        if zero is None or not status.get("frames_wait") or stop.host_ps is None or stop.duration_ps is None:
+        waits = status.get("frames_wait") and not status.get("step_ended_by")
+        if zero is None or not waits or stop.host_ps is None or stop.duration_ps is None:
             return None
         steps = status.get("steps") or []
         begun_ps = steps[number - 1].get("begin_ps") if 0 < number <= len(steps) else None
         passed_s = 0.0 if begun_ps is None else (int(status.get("duration_ps", 0)) - int(begun_ps)) / _PS
-        waited_s = max(now_s - self._since_s, passed_s)
-        if waited_s < (stop.host_ps - stop.duration_ps) / _PS:
+        spare_s = (stop.host_ps - stop.duration_ps) / _PS
+        if max(now_s - self._since_s, passed_s) < spare_s:
             return None
         text = (
-            f"{_missing(zero, status)} in step {step.name!r} for {waited_s:,.0f} s: frames that begin now are cut "
+            f"{_missing(zero)} in step {step.name!r} for more than {spare_s:,.0f} s: frames that begin now are cut "
             f"short, for the step ends {stop.host_ps / _PS:,.0f} s after its beginning"
         )
         guidance = (
@@ -62,9 +63,8 @@ class FrameWait:
         return LATE, text, guidance
 
 
-def _missing(zero: FrameZero, status: Mapping[str, Any]) -> str:
+def _missing(zero: FrameZero) -> str:
+    """Return it without the rate now, which progress says: an alarm that changes is announced each time."""
     if zero.by == "gate":
         return "no trigger has come"
-    rate_cps = status.get("frames_wait_cps")
-    now = "" if rate_cps is None else f" ({rate_cps:,.0f} of {zero.rate_cps or 0.0:,.0f} cps)"
-    return f"the bolus has not come{now}"
+    return f"no bolus of {zero.rate_cps or 0.0:,.0f} cps has come"
