@@ -59,7 +59,10 @@ def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = N
     with open_listmode(directory, allow_damaged=True) as recording:
         manifest = recording.manifest
         if manifest.state == "open":
-            raise RefusedError(f"{directory}: still open; pictures are made of what is sealed or recovered")
+            raise RefusedError(
+                f"{directory}: still open; pictures are made of what is sealed. Where nothing records any more: "
+                f"daq listmode recover {directory} --out NEW, then daq study finish NEW"
+            )
     images = directory / IMAGES
     try:
         images.mkdir(exist_ok=True)

@@ -154,6 +154,11 @@ class Told:
         times = np.sort(np.array(self._triggers[kind, of_kind[0]] if of_kind else [], np.int64))
         return np.unique(times[np.searchsorted(times, span[0]) : np.searchsorted(times, span[1])])
 
+    def cut(self, time_ps: int) -> None:
+        """End a step whose end no mark tells, with the last event that was kept; nothing that ended it is known."""
+        if self.steps and self.steps[-1].end_ps is None:
+            self._end(self.steps[-1], time_ps, None)
+
     def place(self, axis: str, time_ps: int) -> float:
         """Return where an axis was; NaN where that is not known."""
         return self.tracks[axis].at(time_ps) if axis in self.tracks else float("nan")
@@ -183,7 +188,7 @@ class Told:
         elif kind == "jump":
             step.went_back |= value < 0
 
-    def _end(self, step: StepTold, time_ps: int, by: str) -> None:
+    def _end(self, step: StepTold, time_ps: int, by: str | None) -> None:
         step.end_ps, step.ended_by = max(time_ps, step.begin_ps), by
         if step.pauses and step.pauses[-1][1] is None:
             step.pauses[-1] = (step.pauses[-1][0], time_ps)

@@ -92,7 +92,8 @@ def _backstops(planned: Sequence[Planned]) -> Iterator[Check]:
 def _unfinished(step: Step, seen: StepSeen) -> str:
     lasted = "" if seen.active_ps is None else f" after {seen.active_ps / PS_PER_S:,.1f} s"
     kept = "it may be continued" if step.continuable else "it is kept as partial and repeated as a new view"
-    return f"not finished, ended by {seen.ended_by or 'nothing that is known'}{lasted}: {kept}"
+    ended = f"ended by {seen.ended_by}{lasted}" if seen.ended_by else "its end is not in the recording"
+    return f"not finished, {ended}: {kept}"
 
 
 def handed_over(protocol: AcquisitionProtocol, planned: Sequence[Planned]) -> Iterator[Check]:

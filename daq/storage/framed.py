@@ -75,6 +75,8 @@ def framed_in(
     framer = StudyFramer(setup, steps=() if step is None else (step,))
     for mark in _marks(recording):
         framer.mark(**mark)
+    if recording.manifest.state == "recovered":  # it may end in the middle of a step
+        framer.told.cut(_last_ps(recording))
     framer.settle(complete=True)
     chosen = recorded[step - 1] if step is not None else None
     anew = None if windows is None else WindowSet(setup.windows)
@@ -198,6 +200,13 @@ def _marks(recording: ListMode) -> Iterator[dict[str, Any]]:
     for batch in recording.batches("marks", _MARKS):
         chosen = batch.filter(pc.is_in(batch.column("kind"), value_set=pa.array(KINDS)))
         yield from chosen.to_pylist()
+
+
+def _last_ps(recording: ListMode) -> int:
+    """Return the time of the last event that is kept; rows are in order of time."""
+    last = max(0, recording.rows("singles") - 1)
+    found = [batch.column("time_ps").to_pylist() for batch in recording.batches("singles", ["time_ps"], start_row=last)]
+    return max((time_ps for times in found for time_ps in times), default=FIRST_PS)
 
 
 def _parts(

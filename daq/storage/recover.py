@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from daq.errors import RefusedError, StorageFailedError, StorageFullError
 from daq.storage.files import StorageFiles, partial_path
 from daq.storage.manifest import MANIFEST, Manifest, RecordedStep, dump_manifest
+from daq.storage.patientfile import ADMINISTRATION_FILE, PATIENT_FILE
 from daq.storage.reader import open_listmode
 from daq.storage.recoverymanifest import Loss, recovered_manifest
 from daq.storage.steps import steps_of
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from daq.storage.listing import SegmentFile
     from daq.storage.scan import SegmentScan
 
-_BESIDE = ("run.jsonl", "images")
+_BESIDE = ("run.jsonl", "images", PATIENT_FILE, ADMINISTRATION_FILE)
+"""What lies beside the segments and goes with them, with the rights that it has."""
 
 
 def recover(directory: Path, out: Path) -> Manifest:

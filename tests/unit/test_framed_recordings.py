@@ -22,6 +22,7 @@ from daq.model.protocol import Phase
 from daq.model.scanner import ScannerProfile
 from daq.model.study import StudyReference
 from daq.model.windows import EnergyWindow
+from daq.storage import framed as framed_storage
 from daq.storage.dicom import dicom_of
 from daq.storage.framed import framed_in
 from daq.storage.framedfile import load_framed
@@ -29,7 +30,7 @@ from daq.storage.hostmarks import AxisPlace
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST, dump_manifest
 from daq.storage.pictures import pictures_in
-from daq.storage.reader import open_listmode
+from daq.storage.reader import ListMode, open_listmode
 from daq.wire.native import Header, encode
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
@@ -156,6 +157,28 @@ def test_a_step_that_goes_on_after_the_last_event_says_so(plain: Path, tmp_path:
     assert [head.silent_ps for one in found[:3] for head in one.heads] == [None] * 6
     lasting = [end - begin for begin, end in (head.silent_ps or (0, 0) for head in found[3].heads)]
     assert lasting == pytest.approx([1000 * MS] * 2, abs=10 * MS)
+
+
+def test_a_step_that_a_power_cut_ended_lasts_until_the_last_event_that_was_kept(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = load_manifest(plain).steps or []
+    steps[-1] = steps[-1].model_copy(update={"end_ps": None, "ended_by": None, "completed": False, "live_ps": None})
+    folder = recorded(plain, tmp_path / "run", toml=None, state="recovered", steps=steps)
+    all_marks = framed_storage._marks
+
+    def without_the_end(recording: ListMode) -> list[dict[str, Any]]:
+        *before, last = all_marks(recording)
+        assert last["kind"] == "stop"
+        return before
+
+    monkeypatch.setattr(framed_storage, "_marks", without_the_end)
+    *others, last = made(folder)
+
+    assert [int(one.slots.live_ps[0]) for one in others] == [900 * MS + 1, 900 * MS, 900 * MS]
+    assert 0.9 * 900 * MS < int(last.slots.live_ps[0]) <= 1000 * MS
+    assert (last.completed, last.ended_by) == (False, None)
+    assert int(last.counts.sum()) > 500
 
 
 def test_the_live_share_of_a_head_is_that_of_its_source(plain: Path, tmp_path: Path) -> None:

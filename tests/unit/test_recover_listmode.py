@@ -81,6 +81,8 @@ def test_an_open_directory_becomes_a_sealed_one(tmp_path: Path) -> None:
     directory = make_directory(tmp_path / "run", [made], state="open", sealed_utc=None, ledger=None, duration_ps=None)
     (directory / made.entry.file).write_bytes(made.data[: made.messages[5][1] - PAGE] + bytes(3 * PAGE))
     (directory / "run.jsonl").write_text('{"event": "start"}\n')
+    for name in ("patient.json", "administration.json"):
+        (directory / name).touch(mode=0o600)
 
     manifest = recover(directory, tmp_path / "saved")
 
@@ -90,6 +92,8 @@ def test_an_open_directory_becomes_a_sealed_one(tmp_path: Path) -> None:
     assert manifest.losses[0]["reason"].startswith("not sealed: ")
     assert manifest.duration_ps == 39 * 1000 - 500
     assert (tmp_path / "saved" / "run.jsonl").read_text() == '{"event": "start"}\n'
+    for name in ("patient.json", "administration.json"):
+        assert (tmp_path / "saved" / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_manifest_is_made_of_what_the_segments_tell(tmp_path: Path) -> None:
