@@ -94,6 +94,9 @@ def test_a_sweep_by_the_axis_of_the_profile_is_told_at_every_look_and_stands_whe
     assert np.median(np.diff(times_ps[on_the_way])) < 200 * MS
     line = np.polyfit(times_ps[on_the_way] / 1e12, places[on_the_way], 1)
     assert line[0] == pytest.approx(speed, rel=0.2)
+    with open_listmode(daemon.directory(run)) as recording:
+        last_ps = int(recording.table("singles", ["time_ps"])["time_ps"][-1].as_py())
+    assert min(whole.end_ps or 0, last_ps) >= times_ps[-1]  # what was on its way as it arrived is recorded, too
 
 
 def test_steps_begin_where_axes_stand_and_the_way_there_is_told_too(daemon: Station) -> None:
