@@ -37,6 +37,10 @@ def _kind_of_scanner(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> 
     wanted = protocol.file.instrument.heads
     if wanted is not None and len(scanner.heads) < wanted:
         yield error("instrument.heads", wanted, f"scanner {scanner.id} has {len(scanner.heads)}")
+    collimators = protocol.requirements.collimators
+    if collimators and scanner.collimators and not set(collimators) & scanner.collimators.keys():
+        reason = f"scanner {scanner.id} has {', '.join(scanner.collimators)}"
+        yield error("requirements.collimators", Said(" or ".join(collimators)), reason)
 
 
 def _axis(

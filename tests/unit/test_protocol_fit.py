@@ -46,6 +46,8 @@ def pairs(half: str, more: str = "") -> str:
         (planar('set.bed = "4 deg"'), DUAL,
          "steps[0].set.bed = 4 deg: axis bed of scanner dual-head is set in mm or cm"),
         (planar(), ONE_HEAD, "instrument.heads = 2: scanner dual-head has 1"),
+        (planar(more='[requirements]\ncollimators = ["UHR"]'), DUAL,
+         "requirements.collimators = UHR: scanner dual-head has LEHR, LEAP, MEGP, HEGP, pinhole"),
         (planar(view='views = ["ANT", "LLAT"]'), DUAL,
          "steps[0].views[1] = 'LLAT': ANT and LLAT are 90 deg apart, the heads front and back of scanner dual-head "
          "are 180"),
