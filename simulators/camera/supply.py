@@ -15,15 +15,15 @@ from simulators.camera.model import Field, Scene, Source
 from simulators.camera.response import Reported, report
 from simulators.camera.words import HeadWords, Repeater
 from simulators.events import preamble_of
+from simulators.looping import Looping
 from simulators.options import MAX_SOURCE
-from simulators.supply import Chunk, Instrument, pieces_of
+from simulators.supply import Chunk, Instrument
 
 PILOT_PHOTONS = 20_000
 PILOT_SECONDS = 1e-3
-MAX_LOOP_BYTES = 64 << 20
 
 
-class CameraSupply:
+class CameraSupply(Looping):
     """The words of the front ends of a camera's heads, the same ones for the same seed.
 
     `front_ends`: the numbers of the heads that each of them reads out.
@@ -50,8 +50,7 @@ class CameraSupply:
         self.sources = tuple(range(first_source, first_source + len(front_ends)))
         self.preamble = preamble_of(self.layout)
         self._device, self._scene, self._seed, self._front_ends = device, scene, seed, front_ends
-        self.repetitions, self.loop_ps = 1, 0
-        self._loop: list[Repeater] = []
+        super().__init__()
         per_s = self._pilot_bytes_per_s()
         self.size_bytes = math.ceil(per_s * scene.seconds)
         if loop_s is not None:
@@ -60,10 +59,7 @@ class CameraSupply:
     def slices(self) -> Iterator[list[Chunk]]:
         """Yield the words of all sources, a stretch of time after the other."""
         if self._loop:
-            for repetition in range(self.repetitions):
-                yield from pieces_of(
-                    self.sources, [repeater.words(repetition) for repeater in self._loop], self.layout.word_bytes
-                )
+            yield from self._repeated()
             return
         makers = [HeadWords(self._device, heads) for heads in self._front_ends]
         for photons, reported in self._reported():
@@ -81,13 +77,10 @@ class CameraSupply:
 
     def described(self) -> dict[str, Any]:
         """Return the parameters that give the same words again, and how they are made."""
-        made = "while they are sent"
-        if self._loop:
-            made = f"once, for a loop of {self.loop_ps / 1e12:.9g} s that is sent {self.repetitions} times"
         return {
             "seed": self._seed,
             "seconds": self._scene.seconds,
-            "events_are_made": made,
+            "events_are_made": self._how_made(),
             "loop_ps": self.loop_ps or None,
             "repetitions": self.repetitions,
             "front_ends": [list(heads) for heads in self._front_ends],
@@ -118,17 +111,13 @@ class CameraSupply:
         self.loop_ps = round(ticks * self.clock.tick)
         if self.loop_ps != ticks * self.clock.tick:
             raise RefusedError(f"--loop {loop_s:g}: no whole number of ps for ticks of {float(self.clock.tick)} ps")
-        if bytes_per_s * self.loop_ps / 1e12 > MAX_LOOP_BYTES:
-            raise UsageError(
-                f"--loop {loop_s:g}: {bytes_per_s * self.loop_ps / 1e12:.3g} bytes of words; at most {MAX_LOOP_BYTES}"
-            )
-        self.repetitions = max(round(self._scene.seconds * 1e12 / self.loop_ps), 1)
+        self._repeat(self._scene.seconds, loop_s, bytes_per_s)
         photons, reported = self._loop_events()
         self._loop = [
             Repeater(self._device, HeadWords(self._device, heads).encode(photons, reported, 0), ticks)
             for heads in self._front_ends
         ]
-        self.size_bytes = self.repetitions * sum(len(repeater.first) for repeater in self._loop)
+        self.size_bytes = self._loop_bytes()
 
     def _loop_events(self) -> tuple[Photons, Reported]:
         photons = generate(replace(self._scene, seconds=self.loop_ps / 1e12), self._seed)

@@ -11,20 +11,19 @@ import numpy as np
 
 from daq.errors import RefusedError, UsageError
 from simulators.events import preamble_of
+from simulators.looping import Looping
 from simulators.options import MAX_SOURCE
 from simulators.pet.generate import Photons, blocks, generate
 from simulators.pet.model import Scan
 from simulators.pet.words import Repeater, SourceWords, loop_ps_counts, single_of, unit_ps
-from simulators.supply import Chunk, Instrument, pieces_of
+from simulators.supply import Chunk, Instrument
 
 LEAD_PS = 1_000_000
 """How much later than in the simulation everything is on the wire: before the first decay times may be below zero."""
 PILOT_DECAYS = 20_000
-MAX_LOOP_BYTES = 64 << 20
-"""Eight million singles, of which the truth takes 38 bytes each, several times while it is sorted."""
 
 
-class PetSupply:
+class PetSupply(Looping):
     """The words of `sources` front ends that share the modules of a ring, the same ones for the same seed."""
 
     preamble: bytes
@@ -50,9 +49,7 @@ class PetSupply:
         self.preamble = preamble_of(self.layout)
         self._device, self._scan, self._seed, self._kev_per_adc = device, scan, seed, kev_per_adc
         self._single = single_of(device, scan.ring)
-        self.repetitions = 1
-        self.loop_ps = 0
-        self._loop: list[Repeater] = []
+        super().__init__()
         per_s = self._pilot_bytes_per_s()
         self.size_bytes = math.ceil(per_s * scan.seconds)
         if loop_s is not None:
@@ -68,10 +65,7 @@ class PetSupply:
                     for source, maker in zip(self.sources, makers, strict=True)
                 ]
             return
-        for repetition in range(self.repetitions):
-            yield from pieces_of(
-                self.sources, [repeater.words(repetition) for repeater in self._loop], self.layout.word_bytes
-            )
+        yield from self._repeated()
 
     def photons(self) -> Iterator[Photons]:
         """Yield the singles that are sent, with the truth about them; of a loop those of one repetition."""
@@ -83,13 +77,10 @@ class PetSupply:
 
     def described(self) -> dict[str, Any]:
         """Return the parameters that give the same words again, and how they are made."""
-        made = "while they are sent"
-        if self._loop:
-            made = f"once, for a loop of {self.loop_ps / 1e12:.9g} s that is sent {self.repetitions} times"
         return {
             "seed": self._seed,
             "seconds": self._scan.seconds,
-            "singles_are_made": made,
+            "singles_are_made": self._how_made(),
             "loop_ps": self.loop_ps or None,
             "repetitions": self.repetitions,
             "lead_ps": 0 if self._loop else LEAD_PS,
@@ -125,14 +116,10 @@ class PetSupply:
             raise RefusedError(
                 f"--loop: time words of profile {self._device.profile} count {float(unit)} ps, no whole number"
             )
-        if bytes_per_s * self.loop_ps / 1e12 > MAX_LOOP_BYTES:
-            raise UsageError(
-                f"--loop {loop_s:g}: {bytes_per_s * self.loop_ps / 1e12:.3g} bytes of words; at most {MAX_LOOP_BYTES}"
-            )
-        self.repetitions = max(round(self._scan.seconds * 1e12 / self.loop_ps), 1)
+        self._repeat(self._scan.seconds, loop_s, bytes_per_s)
         singles = self._loop_singles()
         self._loop = [Repeater(self._device, maker, maker.owned(singles), self.loop_ps) for maker in self._makers()]
-        self.size_bytes = self.repetitions * sum(len(repeater.first) for repeater in self._loop)
+        self.size_bytes = self._loop_bytes()
         self.loop_counts = loop_ps_counts(self._device, self.loop_ps)
 
     def _loop_singles(self) -> Photons:
