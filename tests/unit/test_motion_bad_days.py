@@ -11,6 +11,7 @@ from support_motion import Gantry
 from support_run import step
 from support_virtual import VirtualLoop, virtually
 
+from daq.devices.abilities import Halt
 from daq.errors import LimitError, MotionError
 from daq.model.protocol import Sweep
 from daq.model.protocol_terms import Tolerances
@@ -18,6 +19,7 @@ from daq.services.acquisition.pacing import SweepPace
 from daq.services.acquisition.reaching import reach
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
+from daq.services.motion.report import stop_of
 from daq.state.enable import Motion, Reference
 
 
@@ -29,6 +31,17 @@ def with_gantry(body: Callable[[Gantry], Coroutine[Any, Any, None]], **more: Any
         assert not gantry.anything_moves()
 
     virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("wire_s", "waited_s", "says"), [(0.2, 0.04, ""), (0.2, 0.06, "0.260 s"), (0.3, 0.0, "0.300 s")]
+)
+def test_a_stop_that_is_on_the_wire_later_than_a_quarter_second_is_told(
+    wire_s: float, waited_s: float, says: str
+) -> None:
+    told = stop_of(Halt("bed", "mm", wire_s, 0.6, 100.0, 1.0, 5.0), waited_s)
+
+    assert told.error == (f"bed took the stop after {says}, 0.25 s is allowed" if says else "")
 
 
 def test_a_gantry_that_stalls_at_37_degrees_on_its_way_to_42_is_lost_and_says_where_it_stands() -> None:

@@ -121,6 +121,14 @@ def test_a_hand_over_is_of_the_step_after_it_and_counts_as_none() -> None:
     assert [str(each) for each in protocol.hand_overs] == ["ct: Do it.", "look"]
 
 
+def test_bed_positions_that_do_not_begin_with_the_pelvis_are_warned_of() -> None:
+    (absent,), (head,) = (judged(pet(beds(f', overlap = "25 %"{first}')))[1] for first in ("", ', first = "head"'))
+
+    assert [finding.severity for finding in (absent, head)] == ["warning", "warning"]
+    assert "before the bladder fills" in str(absent)
+    assert "usual is the pelvis first" in str(head)
+
+
 def test_every_bed_position_but_the_first_says_what_it_shares_with_the_one_before() -> None:
     steps = made(pet(beds())).steps
 

@@ -73,6 +73,7 @@ def test_a_sweep_shorter_than_the_head_tells_how_much_exposure_there_is_at_most(
 def test_speed_and_length_outside_of_what_the_protocol_takes_are_told():
     assert check(swept(ramped(), slowest=1.85), "speed").grade is Grade.BAD
     assert check(swept(ramped(), mean=3.0), "speed range").grade is Grade.BAD
+    assert check(swept(ramped(), mean=1.6), "speed range").grade is Grade.BAD  # 9.6 of 10 to 15 cm/min
     short = check(swept(ramped(), to_mm=412.0), "length")
     assert (short.grade, short.text) == (Grade.BAD, "41.2 cm of 60.0 cm were swept")
 

@@ -147,3 +147,31 @@ def test_too_few_slots_are_refused() -> None:
         ejection_fraction(np.ones(7), np.ones(7))
     with pytest.raises(UsageError, match="live time"):
         Measured(5, 0, 0, 1)
+
+
+def test_examples_worked_out_by_hand_come_out_as_on_paper() -> None:
+    tc99m = Measured(10_000, 60.0, 3600.0, 3660.0).rate(21_654.0, 0.0)
+    # 10,000 / 60 s = 166.667; lambda = 0.693147 / 21,654 s = 3.20101e-5; in the minute 1.000961, in the hour 1.122139
+    assert tc99m.value == pytest.approx(187.203, abs=0.001)
+    assert tc99m.error == pytest.approx(1.87203, abs=0.0001)
+
+    half = 13.22 * 3600  # iodine-123, a second each, so short that nothing decays meanwhile
+    capsule, left = Measured(1010, 1.0, 0.0, 1.0), Measured(10, 1.0, 0.0, 1.0)
+    neck, thigh = Measured(130, 1.0, half, half + 1), Measured(10, 1.0, half, half + 1)
+    found = uptake(neck=neck, thigh=thigh, syringe=capsule, residual=left, half_life_s=half, at_s=0.0)
+    assert found.percent.startswith("24.0 ")  # 2 (130 - 10) / (1010 - 10)
+    busy = Measured(65, 0.5, half, half + 1)  # the same neck, seen half of the time
+    found = uptake(neck=busy, thigh=thigh, syringe=capsule, residual=left, half_life_s=half, at_s=0.0)
+    assert found.percent.startswith("24.0 ")
+
+    kidneys = Region(12_000, 100, 2_000, 50).net, Region(8_000, 100, 2_000, 50).net
+    assert [each.value for each in kidneys] == [8_000, 4_000]
+    assert kidneys[0].error == pytest.approx(141.42, abs=0.01)  # root of 12,000 + 4 x 2,000
+    assert split(*kidneys).value == pytest.approx(2 / 3)
+    assert geometric_mean(Value(3_600), Value(6_400)).value == pytest.approx(4_800)
+
+    full, empty = Measured(40_000, 60, 0, 60), Measured(10_000, 60, 0, 60)
+    assert residual_volume_ml(before=full, after=empty, voided_ml=300, half_life_s=1e12).value == pytest.approx(100)
+
+    beat = np.array([2000, 1900, 1700, 1400, 1100, 1300, 1600, 1900])
+    assert ejection_fraction(beat, np.ones(8), 500.0, harmonics=0).fraction.value == pytest.approx(0.6)
