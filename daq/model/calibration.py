@@ -15,8 +15,6 @@ from pydantic import ConfigDict, Field
 from daq.model.finding import Finding, error
 from daq.model.layout import Strict
 
-CALIBRATION_SCHEMA = "calibration/1"
-
 
 class Calibration(Strict):
     """One calibration of one instrument, as the manifest keeps it. `identity` says that nothing was calibrated."""

@@ -18,7 +18,6 @@ from daq.model.finding import Finding, error
 from daq.model.headcalibration import CameraCalibrationKind, Estimator, Grid, LightResponse
 from daq.model.layout import Strict
 
-CAMERA_CALIBRATION_SCHEMA = "camera-calibration/1"
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 _Word = Annotated[str, Field(min_length=1, max_length=100)]
 

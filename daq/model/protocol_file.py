@@ -18,7 +18,6 @@ from daq.model.protocol import Head, PauseMeaning, ProtocolKind
 from daq.model.protocol_terms import HandOverKind
 from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
 
-PROTOCOL_SCHEMA = "acquisition-protocol/1"
 MAX_STEPS = 100
 MAX_REPEAT = 1000
 

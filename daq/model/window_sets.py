@@ -13,9 +13,6 @@ from daq.model.nuclide_table import nuclide
 from daq.model.nuclides import Nuclide, UsualWindow
 from daq.model.windows import EnergyWindow, WindowSet
 
-TEW_WIDTH_KEV = 3.0
-"""Width of a scatter window in Ogawa's paper; wider ones have less noise and are biased more."""
-
 
 def photopeaks(name: str) -> tuple[UsualWindow, ...]:
     """Return the usual windows on photopeaks of a nuclide: those named by their energy, e.g. three of Ga-67.

@@ -15,10 +15,6 @@ from daq.storage.slab import DATA_BYTES, Slab
 MOST_AGE_NS = 250_000_000
 """A slab is closed, which sends it to the disk, when its first packet is so old."""
 _WAIT_S = 0.05
-_SLICE_BYTES = 128 << 10
-_SLICE_NS = 20_000_000
-"""So much of a stream, or what came in so long a time, is handed over at once: what is done once for each slice costs
-as much as a few hundred events."""
 
 
 class Filler:

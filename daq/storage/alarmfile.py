@@ -10,8 +10,6 @@ from typing import Any, get_args
 from daq.model.cleantext import clean_text
 from daq.model.station import Alarm, Priority, payload
 
-ALARMS_FILE = "alarms.json"
-"""Its name within the state folder of a station."""
 SCHEMA = "alarms/1"
 _MOST_BYTES = 8 << 20
 _MOST_TEXT = 500

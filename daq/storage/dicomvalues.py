@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import NoReturn
 
 from pydicom import DataElement, Dataset, config
@@ -117,8 +117,3 @@ def date_of(moment: datetime | None) -> str | None:
 def time_of(moment: datetime | None) -> str | None:
     """Return a time of day as DICOM writes it."""
     return None if moment is None else f"{moment:%H%M%S.%f}"
-
-
-def offset_of(zone: tzinfo, moment: datetime) -> str:
-    """Return the offset of a zone from UTC: `+0100`."""
-    return f"{moment.astimezone(zone):%z}"[:5]

@@ -6,7 +6,6 @@ size at once. What the bits mean and where that comes from is in `daq.model.fers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,42 +95,6 @@ def _amplitudes(
     return words
 
 
-def spectroscopy_payload(
-    channels: Sequence[int], high: Sequence[int], low: Sequence[int] | None = None, *,
-    relative_ticks: int | None = None, hits: npt.NDArray[Any] | None = None,
-) -> Words:  # fmt: skip
-    """Return the payload of an event of some channels, ascending. With `low` it has both gains.
-
-    Without, `high` are half-words as they are sent, flags and all. `hits` follow where timing comes, too.
-    """
-    mask = sum(1 << channel for channel in channels)
-    words = [] if relative_ticks is None else [relative_ticks]
-    words += [mask >> 32, mask & 0xFFFFFFFF]
-    if low is not None:
-        words += [one | other << f.LOW_GAIN_SHIFT for one, other in zip(high, low, strict=True)]
-    else:
-        halves = [*high, *([0] if len(high) % 2 else [])]
-        words += [one | other << 16 for one, other in zip(halves[::2], halves[1::2], strict=True)]
-    tail = np.empty(0, "<u4") if hits is None else np.asarray(hits, "<u4")
-    return np.concatenate([np.array(words, "<u4"), tail])
-
-
-def hit_words(
-    channel: npt.NDArray[Any], time: npt.NDArray[Any], tot: npt.NDArray[Any] | None = None
-) -> Words:  # fmt: skip
-    """Return hits as words: times in units of 0.5 ns; without `tot` of streaming mode, times of 25 bits."""
-    where = np.asarray(channel, "<u4") << f.HIT_CHANNEL_SHIFT
-    if tot is None:
-        return (where | np.asarray(time, "<u4") & f.STREAMING_TIME_MASK).astype(np.uint32)
-    over = (np.asarray(tot, "<u4") & f.HIT_TOT_MASK) << f.HIT_TOT_SHIFT
-    return (where | over | np.asarray(time, "<u4") & f.HIT_TIME_MASK).astype(np.uint32)
-
-
-def timing_payload(reference_fine: int, hits: npt.NDArray[Any]) -> Words:
-    """Return the payload of a list of hits; `reference_fine` is the sixteenth of a clock of the time reference."""
-    return np.concatenate([np.array([reference_fine & 0xF], "<u4"), np.asarray(hits, "<u4")])
-
-
 def counting_payload(counts: npt.NDArray[Any], channels: npt.NDArray[Any] | None = None) -> Words:
     """Return the payload of counts, those of channels 0 and on unless `channels` says which."""
     which = np.arange(len(counts)) if channels is None else np.asarray(channels)
@@ -177,11 +140,6 @@ class Service:
             board = f.NO_BOARD_TEMPERATURE if self.board_c is None else _counts(self.board_c, 0.25, 0x3FE)
             words.append(self.status & 0xFFFF | board << 16)
         return words
-
-
-def service_event(service: Service, ticks: int, *, trigger_id: int = 0, old: bool = False) -> bytes:
-    """Return a service event."""
-    return event(f.SERVICE, trigger_id, ticks, service.payload(), old=old)
 
 
 def _counts(value: float, scale: float, most: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -94,10 +94,6 @@ class Body:
     def __post_init__(self) -> None:
         if len(self.organs) > MOST_ORGANS:
             raise UsageError(f"body {self.name}: has {len(self.organs)} organs; at most {MOST_ORGANS}")
-
-    def and_also(self, organs: Iterable[Organ], stuff: Iterable[tuple[Solid, float]] = ()) -> Body:
-        """Return it with more organs, and more that attenuates."""
-        return replace(self, organs=(*self.organs, *organs), stuff=(*self.stuff, *stuff))
 
     def grid(self) -> Grid:
         """Return its densities on a grid. Raises `UsageError` for a grid that is too large."""

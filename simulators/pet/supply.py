@@ -15,7 +15,7 @@ from simulators.looping import Looping
 from simulators.options import MAX_SOURCE
 from simulators.pet.generate import Photons, blocks, generate
 from simulators.pet.model import Scan
-from simulators.pet.words import Repeater, SourceWords, loop_ps_counts, single_of, unit_ps
+from simulators.pet.words import Repeater, SourceWords, single_of, unit_ps
 from simulators.supply import Chunk, Instrument
 
 LEAD_PS = 1_000_000
@@ -120,7 +120,6 @@ class PetSupply(Looping):
         singles = self._loop_singles()
         self._loop = [Repeater(self._device, maker, maker.owned(singles), self.loop_ps) for maker in self._makers()]
         self.size_bytes = self._loop_bytes()
-        self.loop_counts = loop_ps_counts(self._device, self.loop_ps)
 
     def _loop_singles(self) -> Photons:
         """Return the singles of one repetition: what ends after the loop comes at the beginning of the next."""

@@ -45,7 +45,6 @@ class Entry:
     runtime: str | None = None
     protocol_id: str | None = None
     protocol: str | None = None
-    protocol_folder: str | None = None
     session: int = 1
     """Of the protocol: its steps are those of this session alone."""
     step: int = 0
