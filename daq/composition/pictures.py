@@ -1,8 +1,8 @@
 """What a picture of a recording says: which head saw which side of the patient, what was counted, when, for how long.
 
-A view comes from the protocol that the recording was made by; without one from where the scanner profile has its heads
-while the gantry stands at 0, and then the picture says so. Nobody types it. The patient is taken to lie head first and
-supine, and the picture says that, too.
+A view comes from where the gantry was and how the patient lay, as on a contact sheet (`daq.pipeline.facing`). Of a
+recording without a protocol nobody knows either: then it is from where the scanner profile has its heads while the
+gantry stands at 0, the patient taken to lie head first and supine, and the picture says so. Nobody types it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +17,19 @@ import numpy.typing as npt
 
 from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
-from daq.model.orientation import aspect_at
+from daq.model.orientation import aspect_at, lying, seen
+from daq.pipeline.facing import NOT_RECORDED, faced
 from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
+from daq.pipeline.seriesrule import HeadFacts
 from daq.storage.drawing import Colours, Shown, image_panel, page
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
+from daq.storage.framed import orientation_of, recorded_protocol, turns
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from daq.model.protocol import AcquisitionProtocol, Step
     from daq.model.windows import EnergyWindow
     from daq.storage.manifest import Manifest
     from daq.storage.pictures import RecordedPictures
@@ -59,19 +62,46 @@ class Style:
 
 def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
     """Return the heads of the pictures, in their order."""
-    known = {int(head["number"]): head for head in (manifest.scanner or {}).get("heads", ())}
-    views = _protocol_views(manifest, recorded)
+    protocol = recorded_protocol(manifest, manifest.acquisition_id)
+    known = {head.number: head for head in _heads(manifest)}
+    step = _step(protocol, recorded)
     order = sorted(known)
     found = []
     for number in recorded.pictures.rule.heads:
-        head = known.get(number)
-        angle_deg = None if head is None else float(head["angle_deg"])
-        at = order.index(number) if number in order else len(views)
-        view = str(views[at]) if at < len(views) else view_at(angle_deg)
-        nominal_deg = VIEW_ANGLE_DEG.get(views[at]) if at < len(views) else angle_deg
-        field_mm = None if head is None else (float(head["width_mm"]), float(head["height_mm"]))
-        found.append(Seen(number, str(head["id"]) if head else "", view, letters_at(nominal_deg), field_mm))
+        head = known.get(number, HeadFacts(number))
+        at = order.index(number) if number in order else len(order)
+        wanted = step.views[at] if step is not None and at < len(step.views) else None
+        angle_deg, view, doubt = faced(
+            head, recorded.gantry_deg, wanted, orientation=orientation_of(manifest, protocol),
+            turns=protocol is not None and turns(manifest, protocol),
+        )  # fmt: skip
+        laterality = None if step is None else step.laterality
+        unsided = view in (View.CC, View.MLO) and laterality is None
+        aspect = None if unsided else seen(angle_deg, view, laterality)
+        of = aspect.letters if aspect is not None else None
+        letters = ("", "", "", "") if of is None else (of.left, of.right, of.top, of.bottom)
+        name = str(view) if wanted is not None and view is not None else view_at(angle_deg)
+        field_mm = None if head.width_mm is None or head.height_mm is None else (head.width_mm, head.height_mm)
+        unknown = f"view not known ({NOT_RECORDED})" if doubt else ""
+        found.append(Seen(number, head.name, name or unknown, letters, field_mm))
     return found
+
+
+def _heads(manifest: Manifest) -> list[HeadFacts]:
+    """Return the heads of the scanner that the manifest names; none where it names none."""
+    return [
+        HeadFacts(
+            int(head["number"]), str(head["id"]), float(head["angle_deg"]), float(head["width_mm"]),
+            float(head["height_mm"]),
+        )
+        for head in (manifest.scanner or {}).get("heads", ())
+    ]  # fmt: skip
+
+
+def _step(protocol: AcquisitionProtocol | None, recorded: RecordedPictures) -> Step | None:
+    if protocol is None or recorded.step is None:
+        return None
+    return next((step for step in protocol.steps if step.name == recorded.step.name), None)
 
 
 def letters_at(angle_deg: float | None) -> tuple[str, str, str, str]:
@@ -86,7 +116,9 @@ def picture(recorded: RecordedPictures, manifest: Manifest, style: Style) -> Ima
     """Return the images of all heads, a row each, in all windows, a column each."""
     rows = []
     for place, head in enumerate(heads_seen(manifest, recorded)):
-        rows.append([image_panel(_shown(recorded, place, at, head, style)) for at in range(_windows(recorded))])
+        rows.append(
+            [image_panel(_shown(recorded, manifest, (place, at), head, style)) for at in range(_windows(recorded))]
+        )
     return page(rows, _heading(manifest, recorded), warning="SIMULATED" if manifest.simulated else "")
 
 
@@ -144,10 +176,11 @@ def cropped(image: npt.NDArray[Any], frame: Pixels, field_mm: tuple[float, float
     return found if found.size else image
 
 
-def _shown(recorded: RecordedPictures, place: int, at: int, head: Seen, style: Style) -> Shown:
-    pictures, rule = recorded.pictures, recorded.pictures.rule
+def _shown(recorded: RecordedPictures, manifest: Manifest, of: tuple[int, int], head: Seen, style: Style) -> Shown:
+    pictures, rule, (place, at) = recorded.pictures, recorded.pictures.rule, of
     has_weights = style.weighted and (place, at) in rule.weighted
     image = cropped(pictures.image(place, at, weighted=has_weights), rule.frame, head.field_mm)
+    image = image[::-1, ::-1] if manifest.feet_first else image  # as on a contact sheet: head up
     name = _bounds(rule.windows[at]) if rule.windows else rule.names[at]
     what = f"{name}: {int(pictures.inside[place, at]):,} counts"
     weights = "weighted for uniformity" if has_weights else "as counted"
@@ -163,8 +196,10 @@ def _heading(manifest: Manifest, recorded: RecordedPictures) -> list[str]:
     scanner = (manifest.scanner or {}).get("title") or manifest.profile.get("title", "")
     step = recorded.step
     which = f"; step {step.number}{': ' + step.name if step.name else ''}" if step else ""
-    by = "by the protocol" if _protocol_views(manifest, recorded) else "by the scanner profile, gantry at 0"
-    views = f"views {by}; the patient is taken to lie head first, supine"
+    views = "views by the scanner profile, gantry at 0; the patient is taken to lie head first, supine"
+    protocol = recorded_protocol(manifest, manifest.acquisition_id)
+    if protocol is not None:
+        views = f"the patient lay {lying(orientation_of(manifest, protocol)).words}"
     return [
         f"{manifest.acquisition_id}, {manifest.created_utc[:19].replace('T', ' ')} UTC{which}",
         str(scanner),
@@ -223,15 +258,3 @@ def view_at(angle_deg: float | None) -> str:
         if abs((angle_deg - nominal_deg + 180.0) % 360.0 - 180.0) <= _NEAR_DEG:
             return str(view)
     return f"at {angle_deg:g} degrees"
-
-
-def _protocol_views(manifest: Manifest, recorded: RecordedPictures) -> tuple[View, ...]:
-    """Return the views of the step's heads by the protocol that the manifest holds; none where it says none."""
-    from acquisition_protocols.load import checked
-
-    told = manifest.protocol or {}
-    if recorded.step is None or "toml" not in told:
-        return ()
-    protocol, _ = checked(str(told["toml"]).encode(), Path(f"{told.get('id')}.toml"))
-    steps = protocol.steps if protocol else ()
-    return next((step.views for step in steps if step.name == recorded.step.name), ())

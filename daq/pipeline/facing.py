@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from daq.model.geometry import TURN_DEG, VIEW_ANGLE_DEG, View, patient_angle_deg
+from daq.model.geometry import TURN_DEG, VIEW_ANGLE_DEG, PatientOrientation, View, patient_angle_deg
 from daq.model.orientation import view_check
-from daq.pipeline.seriesrule import HeadFacts, Setup
+from daq.pipeline.seriesrule import HeadFacts
 
 GANTRY, BED = "gantry", "bed"
 _NEAR_DEG = 22.5
@@ -17,21 +17,21 @@ NOT_RECORDED = "gantry angle not recorded"
 
 
 def faced(
-    setup: Setup, head: HeadFacts, gantry_deg: float, wanted: View | None
+    head: HeadFacts, gantry_deg: float, wanted: View | None, *, orientation: PatientOrientation, turns: bool
 ) -> tuple[float | None, View | None, str]:
     """Return the angle about the patient, the view, and what a person must know of both, "" where all is well.
 
-    `gantry_deg`: NaN where that is not known. `wanted`: the view by the protocol. Geometry decides: a view that the
-    angle contradicts is not that view. Heads that nothing turns stand as the scanner profile has them; one that the
-    protocol has elsewhere was put there by hand, and its view is the protocol's.
+    `gantry_deg`: NaN where that is not known. `wanted`: the view by the protocol. `turns`: a gantry turns the head.
+    Geometry decides: a view that the angle contradicts is not that view. Heads that nothing turns stand as the scanner
+    profile has them; one that the protocol has elsewhere was put there by hand, and its view is the protocol's.
     """
     if head.angle_deg is None:
         return None, wanted, ""
-    if math.isnan(gantry_deg) and setup.turns:
+    if math.isnan(gantry_deg) and turns:
         return _nowhere(head, wanted)
     at_deg = head.angle_deg + (0.0 if math.isnan(gantry_deg) else gantry_deg)
-    angle_deg = patient_angle_deg(at_deg % TURN_DEG, setup.orientation)
-    wrong = wanted and view_check(wanted, head=head.name, gantry_deg=at_deg, orientation=setup.orientation)
+    angle_deg = patient_angle_deg(at_deg % TURN_DEG, orientation)
+    wrong = wanted and view_check(wanted, head=head.name, gantry_deg=at_deg, orientation=orientation)
     if not wrong:
         return angle_deg, wanted or _view_at(angle_deg), ""
     if math.isnan(gantry_deg):

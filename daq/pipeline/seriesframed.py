@@ -154,7 +154,13 @@ def _places(told: Told, axis: str, times_ps: Ints, slots: int) -> Floats:
 def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slots) -> HeadSeen:
     turned = float(slots.gantry_deg[0]) if len(slots) else math.nan
     view = rule.shown[place] if place < len(rule.shown) else None
-    angle, view, doubt = faced(rule.setup, head, turned, None if rule.kind in _TURNING else view)
+    angle, view, doubt = faced(
+        head,
+        turned,
+        None if rule.kind in _TURNING else view,
+        orientation=rule.setup.orientation,
+        turns=rule.setup.turns,
+    )
     middle = slots.begin_ps + (slots.end_ps - slots.begin_ps) // 2
     radius = tuple(_places(told, f"{head.name}_radius", middle, len(slots)).tolist())
     return HeadSeen(

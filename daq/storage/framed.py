@@ -123,16 +123,16 @@ def setup_from(
         field_pixels=frame_of(layout, processing, most_pixels=most_pixels or PIXELS),
         steps=protocol.steps if protocol else (),
         windows=processing.windows,
-        orientation=_orientation(manifest, protocol),
+        orientation=orientation_of(manifest, protocol),
         uniformity=uniformity_of(processing.heads),
         code_mm=(0.0, 0.0) if processing.heads else (across, up),
         most_pixels=most_pixels,
-        turns=_turns(manifest, protocol),
+        turns=turns(manifest, protocol),
         latency_ms={name: float(ms) for name, ms in told.items()},
     )
 
 
-def _turns(manifest: Manifest, protocol: AcquisitionProtocol | None) -> bool:
+def turns(manifest: Manifest, protocol: AcquisitionProtocol | None) -> bool:
     """Return True where something turns the heads: an axis of the scanner, or a step that sets it."""
     rotary = ((manifest.scanner or {}).get("axes") or {}).get("rotary") or {}
     return GANTRY in rotary or any(GANTRY in step.positions for step in (protocol.steps if protocol else ()))
@@ -155,19 +155,26 @@ def heads_of(manifest: Manifest, layout: Layout) -> tuple[HeadFacts, ...]:
     if not told:
         codes = max((1 << field.width for field in layout.fields_to("head")), default=1)
         return tuple(HeadFacts(number) for number in range(min(codes, _HEADS)))
-    known = sorted(told, key=lambda head: int(head["number"]))
-    return tuple(
-        HeadFacts(
-            int(head["number"]), str(head["id"]), float(head["angle_deg"]), float(head["width_mm"]),
-            float(head["height_mm"]),
-        )
-        for head in known
-    )  # fmt: skip
+    return tuple(sorted((_head(place, head) for place, head in enumerate(told)), key=lambda head: head.number))
 
 
-def _orientation(manifest: Manifest, protocol: AcquisitionProtocol | None) -> PatientOrientation:
+def _head(place: int, told: Mapping[str, Any]) -> HeadFacts:
+    try:
+        numbers = (float(told[key]) for key in ("angle_deg", "width_mm", "height_mm"))
+        return HeadFacts(int(told["number"]), str(told["id"]), *numbers)
+    except KeyError as key:
+        raise FormatError(f"manifest.json: scanner.heads[{place}] says no {key.args[0]}") from None
+    except (TypeError, ValueError) as why:
+        raise FormatError(f"manifest.json: scanner.heads[{place}]: {why}") from None
+
+
+def orientation_of(manifest: Manifest, protocol: AcquisitionProtocol | None) -> PatientOrientation:
+    """Return how the patient lay: by the study, else by the protocol; head first and supine where neither says."""
     if manifest.study is not None:
-        return StudyReference.model_validate(manifest.study).patient_orientation
+        try:
+            return StudyReference.model_validate(manifest.study).patient_orientation
+        except ValidationError as why:
+            raise FormatError(f"manifest.json: study: {why.errors()[0]['loc'][0]}: {why.errors()[0]['msg']}") from None
     return protocol.patient_orientation if protocol else PatientOrientation.HFS
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from daq.errors import MismatchError, MissingError, UsageError
+from daq.pipeline.facing import GANTRY
 from daq.pipeline.framing import FIRST_PS, LAST_PS, Pictures, pictures_of
 from daq.pipeline.framingrules import rule_of
+from daq.pipeline.timetablemarks import Track
 from daq.storage.recordedlayout import recorded_layout
 from daq.storage.recordedprocessing import recorded_processing
 
@@ -26,10 +31,14 @@ _NEEDED = ("time_ps", "x_mm", "y_mm")
 
 @dataclass(frozen=True, slots=True)
 class RecordedPictures:
-    """Images and spectra of one step; `step` is None where the recording knows of none: then they are of all of it."""
+    """Images and spectra of one step; `step` is None where the recording knows of none: then they are of all of it.
+
+    `gantry_deg`: where the gantry was in the middle of the step, NaN where that was not told.
+    """
 
     pictures: Pictures
     step: RecordedStep | None
+    gantry_deg: float = math.nan
 
 
 def pictures_in(
@@ -51,7 +60,8 @@ def pictures_in(
     processing = recorded_processing(recording.manifest, recording.directory)
     rule = rule_of(layout, processing, most_pixels=most_pixels, heads=heads or heads_of(recording.manifest))
     columns = [*_NEEDED, *(name for name in _OPTIONAL if name in stored)]
-    return RecordedPictures(pictures_of(_parts(recording, columns), rule, spans_ps=_spans(recording, chosen)), chosen)
+    pictures = pictures_of(_parts(recording, columns), rule, spans_ps=_spans(recording, chosen))
+    return RecordedPictures(pictures, chosen, _gantry_deg(recording, chosen))
 
 
 def heads_of(manifest: Manifest) -> list[int]:
@@ -88,6 +98,18 @@ def _spans(recording: ListMode, step: RecordedStep | None) -> Sequence[tuple[int
             spans.append((since_ps, time_ps))
         paused, since_ps = kind == "pause", time_ps + 1
     return (*spans, *(() if paused else ((since_ps, end_ps),)))
+
+
+def _gantry_deg(recording: ListMode, step: RecordedStep | None) -> float:
+    """Return where the gantry was in the middle of a step, NaN where no mark tells."""
+    track = Track()
+    if step is None or "marks" not in recording.streams:
+        return math.nan
+    table = recording.table("marks", ["kind", "time_ps", "text", "value", "value2"])
+    told = table.filter(pc.and_(pc.equal(table["kind"], "position"), pc.equal(table["text"], GANTRY)))
+    for mark in told.to_pylist():
+        track.add(mark["time_ps"], mark["value2"], moving=mark["value"] != 0)
+    return track.at(step.begin_ps + ((step.end_ps or step.begin_ps) - step.begin_ps) // 2)
 
 
 def _pauses(recording: ListMode, begin_ps: int, end_ps: int) -> Iterator[tuple[str, int]]:

@@ -16,7 +16,7 @@ from support_bodies import BACK, FRONT, seen, set_up
 from support_protocols import camera
 from support_recording import Script, record
 
-from daq.composition import sheetkinds
+from daq.composition import pictures, sheetkinds
 from daq.composition.sheet import contact_sheet
 from daq.model.geometry import PatientOrientation, View
 from daq.model.orientation import VIEW_CODES, aspect_of, lying
@@ -29,6 +29,7 @@ from daq.storage.framed import framed_in
 from daq.storage.hostmarks import AxisPlace
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST, Manifest, dump_manifest
+from daq.storage.pictures import pictures_in
 from daq.storage.reader import open_listmode
 from daq.wire.native import Header, encode
 from device_profiles.load import load_profile
@@ -143,6 +144,15 @@ def test_letters_pictures_table_and_codes_agree_in_all_views(
             assert cosines[:3] == pytest.approx(way(shown.letters[1]), abs=1e-6)
             assert cosines[3:] == pytest.approx(way(shown.letters[3]), abs=1e-6)
             there.add(view)
+    plain = drawn[2:]
+    drawn.clear()
+    monkeypatch.setattr(pictures, "image_panel", lambda shown: (drawn.append(shown), draw(shown))[1])
+    with open_listmode(tmp_path / "run") as recording:
+        for step in range(2, 6):
+            pictures.picture(pictures_in(recording, step=step), manifest, pictures.Style())
+    assert [shown.letters for shown in drawn] == [shown.letters for shown in plain]
+    assert min(likeness(shown.image, by_letters(shown)) for shown in drawn) > 0.8
+
     made = dicom_of(series[0], manifest)
     words = lying(orientation)
     turned = made.PatientOrientationCodeSequence[0].PatientOrientationModifierCodeSequence[0]
