@@ -28,6 +28,7 @@ def judged(series: Sequence[Framed], protocol: AcquisitionProtocol, facts: Study
         *studysteps.whole(planned, facts),
         *studymotion.lost(planned, facts),
         *studysteps.silent(planned, facts),
+        *studysteps.went_back(planned, facts),
         *studysteps.paired(planned),
         *studymotion.places(planned, facts, protocol.tolerances),
         *studygiven.injected(protocol, planned, facts),

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1000
 _PS_PER_NS = 1000
 
-KINDS = ("position", "clock", "silent", "heard", "motion_lost")
+KINDS = ("position", "clock", "silent", "heard", "motion_lost", "jump")
 """The marks that a verdict looks at."""
 
 
@@ -79,6 +79,8 @@ class StudyFacts:
     silences: tuple[tuple[int, int, int | None], ...] = ()
     """Source, from when, until when in ps; None: to the end."""
     motion_lost_ps: tuple[int, ...] = ()
+    back: tuple[tuple[int, int], ...] = ()
+    """When the clock of all front ends went back, by the clock of before, and by how much, ps."""
     administration_problem: str = ""
     """Why the record that there is cannot be read."""
     administered: bool = False
@@ -111,6 +113,11 @@ class StudyFacts:
             axes=_tracks(marks),
             silences=_silences(marks),
             motion_lost_ps=tuple(int(marks["time_ps"][at]) for at in _of_kind(marks, "motion_lost")),
+            back=tuple(
+                (int(marks["time_ps"][at]), -int(marks["value"][at]))
+                for at in _of_kind(marks, "jump")
+                if marks["value"][at] < 0
+            ),
             administered=administration is not None,
             injected_at=datetime.fromisoformat(injected_at) if isinstance(injected_at, str) else injected_at,
             residual_known=told.get("residual_mbq") is not None,

@@ -253,6 +253,20 @@ def faced(series: Framed) -> Iterator[Check]:
             yield Check("view", name_of(series), grade, head.doubt)
 
 
+def went_back(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
+    """Tell of steps in which the clock of all front ends went back: one began anew, or sent a wrong time before."""
+    for each in planned:
+        seen = each.seen
+        for time_ps, back_ps in facts.back if seen is not None else ():
+            if seen is not None and seen.begin_ps <= time_ps <= (time_ps if seen.end_ps is None else seen.end_ps):
+                back_s, after_s = back_ps / PS_PER_S, (time_ps - seen.begin_ps) / PS_PER_S
+                text = (
+                    f"the clock of the front ends went back by {back_s:,.1f} s, {after_s:,.1f} s after it began: do "
+                    "not rely on times, frames and places of axes from there on, in later steps either"
+                )
+                yield Check("clock", each.step.name, Grade.DOUBTFUL, text, back_s, 0, "s")
+
+
 def silent(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     """Tell of sources that were not heard during a step, while others were."""
     for each in planned:

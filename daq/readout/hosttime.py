@@ -27,6 +27,8 @@ class HostTime:
         if latest_ps is None:
             return
         pair = (arrival_ns, latest_ps)
+        if self._pairs and latest_ps <= self._pairs[-1][1]:
+            return  # nothing new, or of a detector whose clock went back: what was known before holds on
         if self._pairs and self._pairs[-1][0] // _BIN_NS == arrival_ns // _BIN_NS:
             if _apart_ps(pair) < _apart_ps(self._pairs[-1]):
                 self._pairs[-1] = pair

@@ -90,6 +90,7 @@ class Derivation(Figures):
         self.motion_was_lost = False
         self.packets_seen = 0
         self.stopped: Stopped | None = None
+        self._back_ps, self._max_step_ps = 0, order.max_step_ps if order else 0
         self._withheld = Withheld()
         self.decoded: Streams = {}
         """The last call's rows as they came, calibrated and windowed: to be looked at before the next call."""
@@ -120,6 +121,8 @@ class Derivation(Figures):
             hit = self._first(hit, self._released_rows(rows, passed.chosen, passed.ends, words.source, decoded.told))
         before, self.stopped = self.stopped, self.stopped if hit is None else Stopped(hit.limit, hit.time_ps)
         jumps = self._order.take_jumps() if self._order else []
+        if any(jump.step_ps < 0 for jump in jumps):
+            self._note_that_it_went_back(passed.every)
         zero = None if before is not None else self._frames_begin(hit)
         marks = between_packets(
             accounted, seen=self.packets_seen, hit=hit, zero=zero, jumps=jumps, seconds=seconds, rates=passed.rates,
@@ -131,6 +134,13 @@ class Derivation(Figures):
             rows["marks"] = [self._withheld.without(noted(noted(columns, "stop", hit), "frame_zero", zero))]
         self.packets_seen += len(accounted.packets)
         return rows
+
+    def _note_that_it_went_back(self, streams: Streams) -> None:
+        """Compare the newest rows with the time that is told: a damaged word that was ahead has not moved that."""
+        newest_ps = [int(rows["time_ps"][-1]) for rows in streams.values() if len(rows.get("time_ps", ()))]
+        back_ps = self.latest_ps - max(newest_ps, default=self.latest_ps)
+        if back_ps > self._max_step_ps:
+            self._back_ps = max(self._back_ps, back_ps)
 
     def reserve(self, rows: int) -> None:
         """Make room for as many rows that wait for their turn, so that none has to be made while data flow."""

@@ -14,6 +14,8 @@ from daq.pipeline.stopping import StopCounter
 from daq.storage.accounts import Accounts
 from daq.storage.decoding import Decoding
 
+_PS_PER_S = 1e12
+
 
 class Figures:
     """Figures of one path from packets to rows; `Derivation` makes and moves what they are read from."""
@@ -24,6 +26,8 @@ class Figures:
     _counter: StopCounter
     _stages: Stages
     _order: Order | None
+    _back_ps: int
+    """By how much the detector's clock went back at most; 0 as long as it did not."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,7 +55,13 @@ class Figures:
     @property
     def warnings(self) -> list[str]:
         """Return what a person should know of the detector, a sentence each."""
-        return self._stages.warnings
+        if not self._back_ps:
+            return self._stages.warnings
+        back = (
+            f"the clock of the detector went back by {self._back_ps / _PS_PER_S:,.1f} s: did a front end start anew? "
+            "Steps, frames and axes are told by the clock before; stop, and begin another recording"
+        )
+        return [*self._stages.warnings, back]
 
     @property
     def words_by_kind(self) -> dict[str, int]:

@@ -100,6 +100,9 @@ def test_rows_of_a_front_end_that_restarts_in_mid_run_are_not_late(cut: list[int
     assert late_of(derived) == [0]
     jumps = [(row["value"], row["time_ps"]) for row in marks_of(rows, "jump")]
     assert jumps == [(-60_009 * MS, 60_009 * MS)]
+    assert [warning.partition(":")[0] for warning in derived.warnings] == [
+        "the clock of the detector went back by 60.0 s"
+    ]
     assert [row["bin"] for row in rows["coincidences"]] == list(range(60_000, 60_010))
     assert [number for run in rest for number in run["bin"].tolist()] == list(range(10))
 

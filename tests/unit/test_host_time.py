@@ -55,6 +55,16 @@ def test_what_is_too_long_ago_is_forgotten_but_an_answer_is_given_all_the_same()
     assert len(host._pairs) < 2000
 
 
+def test_where_the_clock_of_the_detector_goes_back_the_times_of_before_go_on() -> None:
+    host = HostTime()
+    for n in range(30):
+        host.saw((1000 + 100 * n) * MS, 100 * n * 10**9)
+    for n in range(30, 1000):  # it began anew: the latest time of all stands still
+        host.saw((1000 + 100 * n) * MS, 2900 * 10**9)
+
+    assert host.time_ps(90_000 * MS) == 89_000 * 10**9
+
+
 @given(
     st.lists(st.tuples(st.integers(50, 1000), st.integers(-1000, 1000)), min_size=1, max_size=50),
     st.integers(0, 50_000),

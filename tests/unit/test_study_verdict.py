@@ -237,3 +237,11 @@ def test_a_head_that_tells_no_dead_time_is_not_said_to_have_had_none(share, told
 
     assert found.grade is grade
     assert told or share < 1 or "not known" in found.text
+
+
+def test_a_clock_that_went_back_is_told_with_the_step_in_which_it_did():
+    made, steps = protocol(camera(still("a") + still("b"))), (step(), step(2, "b"))
+    ahead, back = (15 * PS_PER_S, "jump", 0, 7 * PS_PER_S, 0.0, ""), (16 * PS_PER_S, "jump", 0, -15 * PS_PER_S, 0.0, "")
+    found = check(judged([], made, facts(*steps, marks=[ahead, back])), "clock")
+    assert (found.of, found.grade, found.value) == ("b", Grade.DOUBTFUL, 15)
+    assert found.text.startswith("the clock of the front ends went back by 15.0 s, 6.0 s after it began: do not rely")
