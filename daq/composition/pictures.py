@@ -24,7 +24,7 @@ from daq.pipeline.peaks import Peak, peaks_in
 from daq.pipeline.seriesrule import HeadFacts
 from daq.storage.drawing import Colours, Shown, image_panel, page
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
-from daq.storage.framed import orientation_of, recorded_protocol, turns
+from daq.storage.framed import head_facts, orientation_of, recorded_protocol, turns
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,7 +63,8 @@ class Style:
 def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
     """Return the heads of the pictures, in their order."""
     protocol = recorded_protocol(manifest, manifest.acquisition_id)
-    known = {head.number: head for head in _heads(manifest)}
+    told = (manifest.scanner or {}).get("heads", ())
+    known = {head.number: head for head in (head_facts(place, each) for place, each in enumerate(told))}
     step = _step(protocol, recorded)
     order = sorted(known)
     found = []
@@ -85,17 +86,6 @@ def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
         unknown = f"view not known ({NOT_RECORDED})" if doubt else ""
         found.append(Seen(number, head.name, name or unknown, letters, field_mm))
     return found
-
-
-def _heads(manifest: Manifest) -> list[HeadFacts]:
-    """Return the heads of the scanner that the manifest names; none where it names none."""
-    return [
-        HeadFacts(
-            int(head["number"]), str(head["id"]), float(head["angle_deg"]), float(head["width_mm"]),
-            float(head["height_mm"]),
-        )
-        for head in (manifest.scanner or {}).get("heads", ())
-    ]  # fmt: skip
 
 
 def _step(protocol: AcquisitionProtocol | None, recorded: RecordedPictures) -> Step | None:

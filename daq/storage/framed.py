@@ -155,10 +155,11 @@ def heads_of(manifest: Manifest, layout: Layout) -> tuple[HeadFacts, ...]:
     if not told:
         codes = max((1 << field.width for field in layout.fields_to("head")), default=1)
         return tuple(HeadFacts(number) for number in range(min(codes, _HEADS)))
-    return tuple(sorted((_head(place, head) for place, head in enumerate(told)), key=lambda head: head.number))
+    return tuple(sorted((head_facts(place, head) for place, head in enumerate(told)), key=lambda head: head.number))
 
 
-def _head(place: int, told: Mapping[str, Any]) -> HeadFacts:
+def head_facts(place: int, told: Mapping[str, Any]) -> HeadFacts:
+    """Return a head of the scanner as a manifest tells it. Raise `FormatError` naming what is wrong."""
     try:
         numbers = (float(told[key]) for key in ("angle_deg", "width_mm", "height_mm"))
         return HeadFacts(int(told["number"]), str(told["id"]), *numbers)
