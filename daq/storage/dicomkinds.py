@@ -115,7 +115,7 @@ def _add_tomo(to: Dataset, framed: Framed, order: SlotOrder) -> None:
     first = order.slots[_first_of_each(views)]
     head = framed.heads[0]
     if head.angle_deg is None:
-        refuse("StartAngle", f"{framed.name}: where head {head.name} stood is not known")
+        refuse("StartAngle", f"{framed.name}: where head {head.name or head.number} stood is not known")
     if framed.rotation not in (Rotation.CC, Rotation.CW):
         refuse("RotationDirection", f"{framed.name}: {framed.rotation}; CC or CW are possible")
     step_deg = _angular_step_deg(framed, first)

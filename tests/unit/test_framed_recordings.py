@@ -121,6 +121,14 @@ def test_without_a_protocol_each_step_is_a_picture_and_holds_what_was_counted(pl
         assert int(one.slots.live_ps[0]) == 900 * MS + (number == 1)
 
 
+def test_a_scanner_or_a_study_that_lacks_something_is_refused_by_its_key(plain: Path, tmp_path: Path) -> None:
+    heads = [{key: value for key, value in head.items() if key != "width_mm"} for head in SCANNER["heads"]]
+    with pytest.raises(FormatError, match=r"scanner.heads\[0\] says no width_mm"):
+        made(recorded(plain, tmp_path / "run", scanner={"heads": heads}))
+    with pytest.raises(FormatError, match="study: patient_orientation: Input should be 'HFS'"):
+        made(recorded(plain, tmp_path / "study", study={"key": "s-" + "a" * 26, "patient_orientation": "XYZ"}))
+
+
 def test_heads_that_a_gantry_turns_face_nothing_known_until_it_is_told(plain: Path, tmp_path: Path) -> None:
     turning = {**SCANNER, "axes": {"rotary": {"gantry": {}}}}
     before, *stops = made(recorded(plain, tmp_path / "run", toml=None, scanner=turning))
@@ -277,6 +285,7 @@ def test_the_command_writes_files_and_says_what_is_in_them(
     folder, out = recorded(plain, tmp_path / "run"), tmp_path / "out"
     code, text, _ = run(capsys, folder, "--out", out, "--gate", "ecg", "--bins", 5, "--tolerance", 20, "--json")
     again, _, err = run(capsys, folder, "--out", out)
+    breathing, _, why = run(capsys, folder, "--out", tmp_path / "empty", "--gate", "respiration")
 
     said = json.loads(text)
     assert code == 0
@@ -285,6 +294,8 @@ def test_the_command_writes_files_and_says_what_is_in_them(
     back = load_framed(out / "02-stop.npz")
     assert said["series"][1]["beats"]["accepted"] == back.beats.accepted == 9  # type: ignore[union-attr]
     assert (again, "holds something already" in err) == (3, True)
+    assert (breathing, "no trigger respiration was recorded in step, stop" in why) == (3, True)
+    assert not (tmp_path / "empty").exists()
 
 
 @pytest.mark.parametrize(
