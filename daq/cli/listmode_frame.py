@@ -68,6 +68,8 @@ def run_frame(options: argparse.Namespace) -> int:
             recording, step=options.step, windows=windows, frames=phases, gate=gate, most_pixels=options.pixels,
             weighted=options.weighted,
         )  # fmt: skip
+    if gate is not None:
+        _require_triggers(made, gate.trigger, options.directory)
     written: list[str] = []
     if options.out is not None:
         _make(options.out)
@@ -124,6 +126,12 @@ def _gate(options: argparse.Namespace) -> Gate | None:
         options.gate, options.bins or 16, options.framing or "percent", options.direction or "forward",
         options.tolerance, _interval(options.interval), options.learn or 10, options.skip or 0,
     )  # fmt: skip
+
+
+def _require_triggers(made: list[Framed], trigger: str, directory: Path) -> None:
+    """Refuse beats of a recording that has none: the pictures would be empty."""
+    if not any(series.beats is not None and series.beats.triggers for series in made):
+        raise RefusedError(f"{directory}: no trigger {trigger} was recorded in what is framed, so there are no beats")
 
 
 def _within(option: str, value: float | None, low: float, high: float) -> None:

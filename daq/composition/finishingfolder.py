@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import BusyError, FormatError, MissingError
+from daq.storage.manifest import MANIFEST
 
 IMAGES = "images"
 VERDICT = "verdict.json"
@@ -93,6 +94,8 @@ def read_sums(images: Path) -> dict[str, str]:
 
 def read_verdict(images: Path) -> dict[str, Any]:
     """Return what `verdict.json` says. Raise `MissingError` where the recording was not finished, `FormatError`."""
+    if not (images.parent / MANIFEST).is_file():
+        raise MissingError(f"{images.parent}: no list-mode directory: {MANIFEST} is not there")
     try:
         told = json.loads((images / VERDICT).read_bytes())
     except FileNotFoundError:

@@ -289,5 +289,10 @@ def _mask(series: Framed, box: Box | None) -> npt.NDArray[np.bool_]:
     x0, y0, x1, y1 = box if box is not None else (-np.inf, -np.inf, np.inf, np.inf)
     inside = ((y >= y0) & (y <= y1))[:, None] & ((x >= x0) & (x <= x1))[None, :]
     if not inside.any():
-        raise UsageError(f"{series.name}: the region {box} holds no pixel of the picture")
+        said = ",".join(f"{each:g}" for each in (x0, y0, x1, y1))
+        raise UsageError(
+            f"{series.name}: the region {said} holds no pixel's middle; the picture goes from "
+            f"{pixels.x0_mm:.0f} to {pixels.x0_mm + pixels.columns * pixels.pixel_mm:.0f} mm across and from "
+            f"{pixels.y0_mm:.0f} to {pixels.y0_mm + pixels.rows * pixels.pixel_mm:.0f} mm up"
+        )
     return np.asarray(inside)

@@ -55,12 +55,14 @@ def test_what_is_finished_is_refused_and_made_anew_only_when_asked_and_the_earli
 
 def test_show_tells_the_verdict_and_which_file_is_not_what_it_was(directory: Path) -> None:
     missing = call("study", "show", directory)
+    nowhere = call("study", "show", directory / "nowhere")
     call("study", "finish", directory)
     whole = call("study", "show", directory, "--json")
     (directory / "images" / "contact-sheet.png").write_bytes(b"another picture")
     changed = call("study", "show", directory)
 
     assert (missing.code, "daq study finish" in missing.err) == (4, True)
+    assert (nowhere.code, "nowhere: no list-mode directory" in nowhere.err) == (4, True)
     assert (whole.code, whole.json["changed"]) == (0, [])
     assert changed.code == 6
     assert "contact-sheet.png, CHANGED or gone" in changed.out
