@@ -11,6 +11,8 @@ from daq.model.protocol_activity import spoken
 _PS_PER_S = 10**12
 _PS_PER_MS = 10**9
 _MINUTE_S = 60
+_CM_PER_MIN = 6.0
+"""For one mm/s: bed speeds are spoken of in cm/min."""
 _LIMITS = (
     ("speed_percent", "speed within {:g} %"), ("position_mm", "position within {:g} mm"),
     ("angle_deg", "angle within {:g} deg"), ("exposure_percent", "exposure of a row at least {:g} %"),
@@ -85,7 +87,8 @@ def _swept(sweep: Sweep) -> list[str]:
     told = [] if sweep.views is None else [f"{sweep.views} projections of {_per_view(sweep):g} {sweep.unit}"]
     if sweep.speed_range is not None:
         slowest, fastest = sweep.speed_range
-        told.append(f"speeds of {slowest:.3g} to {fastest:.3g} {sweep.unit}/s suit the tracer")
+        unit, factor = ("cm/min", _CM_PER_MIN) if sweep.unit == "mm" else (f"{sweep.unit}/s", 1.0)
+        told.append(f"speeds of {factor * slowest:.3g} to {factor * fastest:.3g} {unit} suit the tracer")
     return told
 
 

@@ -133,4 +133,4 @@ def _row(group: list[StepCounts]) -> list[str]:
     heads = [each.per_head for each in group]
     counted = "unknown" if None in heads else grouped(sum(each for each in heads if each is not None))
     doubts = list(dict.fromkeys(doubt for each in group for doubt in each.doubts))
-    return [name, spoken(first.begins_s), lasts, counted, doubts[0] if doubts else ""]
+    return [name, spoken(first.begins_s), lasts, counted, "; ".join(doubts)]

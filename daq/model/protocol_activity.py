@@ -30,6 +30,8 @@ DISTANCE_MM = 100.0
 """From a pinhole to the source; parallel holes let the same share through at every distance."""
 
 _MINUTES_FROM_S = 90.0
+_DECAY_ROUNDS = 5
+_PS_PER_S = 1e12
 _IN_AIR = "syringe"
 _UNKNOWN = frozenset({"transmission", "residual", "background", "in_vivo", "ex_vivo"})
 """Roles of which an activity that was given says nothing."""
@@ -129,7 +131,7 @@ def with_rates(
         made, per_head_cps = _with_rates(step, given, seen, at_s, took)
         takes = took[step.name] = step_duration(made, took)
         per_head = None if per_head_cps is None or takes.value is None else per_head_cps * takes.value
-        doubts = (*_too_few(made, takes.value), *_not_then(made, at_s))
+        doubts = (*_too_late(made), *_too_few(made, takes.value), *_not_then(made, at_s))
         counts.append(StepCounts(step.name, step.key, at_s, takes.value, per_head, doubts))
         steps.append(made)
         at_s += takes.value or 0.0
@@ -145,18 +147,31 @@ def _with_rates(
     visible = 1.0 if step.role == _IN_AIR else given.visible
     first_bq = visible * given.activity_bq * given.nuclide.activity_factor(at_s)
 
-    def limited(said: CountLimit | None, bq: float = first_bq) -> CountLimit | None:
+    def limited(said: CountLimit | None, bq: float) -> CountLimit | None:
         if said is None or said.region_mm is not None:
             return said
         each = ALL_PER_WINDOW * seen.of_windows(()) if said.window == ALL else seen.cps_per_bq.get(said.window, 0.0)
         return replace(said, expected_rate_cps=bq * each * (seen.heads if said.head == "sum" else 1) or None)
 
-    made = replace(step, stop=replace(step.stop, counts=limited(step.stop.counts)))
-    lasts_s = step_duration(made, took).value or 0.0
-    mean_bq = given.nuclide.decays_between(first_bq, 0.0, lasts_s) / lasts_s if lasts_s > 0 else first_bq
+    mean_bq, made = first_bq, step
+    for _ in range(_DECAY_ROUNDS):  # how long counts take depends on how much decays meanwhile
+        made = replace(step, stop=replace(step.stop, counts=limited(step.stop.counts, mean_bq)))
+        lasts_s = step_duration(made, took).value or 0.0
+        mean_bq = given.nuclide.decays_between(first_bq, 0.0, lasts_s) / lasts_s if lasts_s > 0 else first_bq
     made = replace(made, minimum_counts=limited(step.minimum_counts, mean_bq))
     recorded = mean_bq * seen.heads * ALL_PER_WINDOW * seen.of_windows(())
     return replace(made, expected_rate_cps=recorded), mean_bq * seen.of_windows(step.windows)
+
+
+def _too_late(step: Step) -> Iterator[str]:
+    wanted, host_ps = step.stop.counts, step.stop.host_ps
+    if wanted is None or host_ps is None or wanted.expected_rate_cps is None:
+        return
+    backstop_s = host_ps / _PS_PER_S
+    counts = wanted.expected_rate_cps * backstop_s
+    if counts < wanted.limit:
+        told = f"with about {counts:,.0f} of the {wanted.limit:,} counts"
+        yield f"the backstop ends it after {spoken(backstop_s)}, {told}"
 
 
 def _too_few(step: Step, lasts_s: float | None) -> Iterator[str]:

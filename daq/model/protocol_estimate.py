@@ -102,9 +102,20 @@ def step_duration(step: Step, took: Mapping[str, Figure], *, told: tuple[str, ..
         notes += figure.assumes
     if step.stop.manual:
         notes.append("a person may end it sooner")
-    if not ends and step.stop.host_ps is not None:
-        notes.append(f"at most {step.stop.host_ps / _PS_PER_S:g} s, its backstop")
-    return Figure(min(ends, default=None), tuple(notes))
+    return Figure(_with_backstop(step, min(ends, default=None), notes), tuple(notes))
+
+
+def _with_backstop(step: Step, ends_s: float | None, notes: list[str]) -> float | None:
+    """Return when a step ends that its backstop may end before; say so in the notes."""
+    if step.stop.host_ps is None:
+        return ends_s
+    backstop_s = step.stop.host_ps / _PS_PER_S
+    if ends_s is None:
+        notes.append(f"at most {backstop_s:g} s, its backstop")
+    elif ends_s > backstop_s:
+        notes.append(f"its backstop ends it after {backstop_s:g} s")
+        return backstop_s
+    return ends_s
 
 
 def _by_counts(step: Step, told: tuple[str, ...]) -> Figure:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from daq.errors import RefusedError
-from daq.model.units import UNITS, why_unknown
+from daq.model.units import UNITS, Unit, why_unknown
 
 Sign = Literal["any", "not negative", "positive"]
 
@@ -112,10 +112,20 @@ def _require_range(quantity: Quantity, wanted: Wanted) -> None:
     if wanted.sign == "not negative" and value < 0:
         raise RefusedError("must not be below zero")
     if abs(value) > _LARGEST:
-        raise RefusedError(f"is beyond {_LARGEST} in its base unit")
+        raise RefusedError(f"is beyond {_most(quantity.dimension)}, the most that is taken")
     if wanted.whole and value.denominator != 1:
         smallest = {"time": "picoseconds", "counts": "counts"}.get(quantity.dimension, "base units")
         raise RefusedError(f"is no whole number of {smallest}")
+
+
+def _most(dimension: str) -> str:
+    """Return the largest value in the largest unit of a dimension."""
+    name, unit = max(((name, unit) for name, unit in UNITS.items() if unit.dimension == dimension), key=_factor)
+    return f"{float(_LARGEST / unit.factor):.4g} {name}"
+
+
+def _factor(unit: tuple[str, Unit]) -> Fraction:
+    return unit[1].factor
 
 
 def _field(wanted: Wanted) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:

@@ -80,6 +80,7 @@ UNITS: dict[str, Unit] = {
 Base units: 1, ps, 1/s, counts, keV, mm, deg, mm/s, deg/s, V, uA, MBq, K, degC.
 """
 
+_MOST_OF_CURIES = len("mCi")
 ENERGY_COLUMN_UNIT = "keV"
 LENGTH_COLUMN_UNIT = "mm"
 TIME_COLUMN_UNIT = "ps"
@@ -96,6 +97,8 @@ def why_unknown(unit: str) -> str | None:
         return None
     if not unit:
         return 'every field states its unit; a pure number is "1"'
+    if unit.lower().endswith("ci") and len(unit) <= _MOST_OF_CURIES:
+        return "unknown unit; curies are not taken: 1 mCi is 37 MBq"
     folded = {name.lower(): name for name in UNITS}
     close = difflib.get_close_matches(unit.lower(), folded, n=3, cutoff=0.5)
     hint = f"close: {', '.join(folded[name] for name in close)}" if close else f"known: {', '.join(UNITS)}"

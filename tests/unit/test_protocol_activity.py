@@ -60,8 +60,25 @@ def test_a_stop_at_counts_comes_when_the_activity_gives_them() -> None:
     both, both_together = (counted(asked(planar(stop=stop.format(head))))[0] for head in ("both", "sum"))
     rate = 0.05 * 100e6 * sight(asked(planar()), DUAL).cps_per_bq["peak"]
 
-    assert both.takes_s == pytest.approx(1e6 / rate)
-    assert both_together.takes_s == pytest.approx(0.5e6 / rate)
+    assert both.per_head == pytest.approx(1e6)
+    assert both.takes_s == pytest.approx(1e6 / rate, rel=0.05)
+    assert rate / 1e6 * (both.takes_s or 0.0) == pytest.approx(
+        1 + 0.5 * 1e6 / rate * math.log(2) / TC.half_life_s, rel=0.01
+    )
+    assert both_together.per_head == pytest.approx(0.5e6)
+
+
+def test_a_step_that_its_backstop_ends_before_it_has_its_counts_is_told_so() -> None:
+    limit = 'counter = "singles", limit = "1 Mcounts", window = "peak", head = "both"'
+    (step,) = counted(asked(planar(stop=f'stop.counts = {{ {limit} }}\nstop.host = "15 min"')), 10.0)
+
+    least = 0.05 * 10e6 * sight(asked(planar()), DUAL).cps_per_bq["peak"] * 900.0 * 0.97
+    (doubt,) = step.doubts
+    start, _, rest = doubt.partition(" about ")
+    number = float(rest.partition(" of ")[0].replace(",", ""))
+    assert (start, rest.partition(" of ")[2]) == ("the backstop ends it after 15 min, with", "the 1,000,000 counts")
+    assert least < number < least / 0.97
+    assert step.takes_s == 900.0
 
 
 def test_one_step_follows_the_other_and_a_later_session_begins_at_its_earliest() -> None:
@@ -123,7 +140,7 @@ def test_show_foretells_counts_and_says_what_it_assumes(capsys: pytest.CaptureFi
     for text in (
         "Expected of 600 MBq of Tc-99m, 3 h after the injection", "2,021,0", "a head sees 5 % of the activity",
         "69.1 cps/MBq in photopeak", "events recorded: about 10,105,", "decay of Tc-99m is not",
-        "speeds of 1.67 to 2 mm/s suit the tracer", "exposure of a row at least 90 %",
+        "speeds of 10 to 12 cm/min suit the tracer", "exposure of a row at least 90 %",
     ):  # fmt: skip
         assert text in out
 

@@ -67,7 +67,8 @@ def test_what_is_no_text_is_refused(value: object) -> None:
         ("-1 keV", ENERGY, "must be above zero"),
         ("0.5 ps", TIME, "is no whole number of picoseconds"),
         ("0.5 counts", COUNTS, "is no whole number of counts"),
-        ("1000000 d", TIME, "is beyond 9223372036854775807 in its base unit"),
+        ("16 mCi", Wanted(("activity",), "600 MBq"), "curies are not taken: 1 mCi is 37 MBq"),
+        ("1000000 d", TIME, "is beyond 106.8 d, the most that is taken"),
         (True, RATE, 'must be a text of number and unit, e.g. "20 kcps"'),
     ],
 )
