@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ASK_S = 60.0
 _RUN_S = 120.0
 _STOPS = 10
+_MOST_TIMES = 100
 _STOP_AGAIN_S = 0.1
 _REASON = "demonstration on a simulator"
 
@@ -84,11 +85,22 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, "study"]), default="pet")
     parser.add_argument("protocol", nargs="?", help="of a study: its protocol (default bone-whole-body)")
     parser.add_argument(
-        "--times", type=int, default=1, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
+        "--times", type=int, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
     )
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
+
+
+def _require_sense(options: argparse.Namespace) -> None:
+    """Refuse what is asked of a study and is none, and a factor that no study is made faster by."""
+    from daq.errors import UsageError
+
+    if options.kind != "study" and (options.protocol is not None or options.times is not None):
+        said = "--times" if options.protocol is None else options.protocol
+        raise UsageError(f"{said} is of studies: `daq demo study`; `daq demo {options.kind}` has a protocol of its own")
+    if options.times is not None and not 1 <= options.times <= _MOST_TIMES:
+        raise UsageError(f"--times {options.times}: possible are 1 to {_MOST_TIMES}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -99,9 +111,11 @@ def run(options: argparse.Namespace) -> int:
     from daq.storage.verify import verify
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended on the way out
+    _require_sense(options)
     if options.kind == "study":
         from daq.cli.demostudy import run_study
 
+        options.times = options.times or 1
         return run_study(options)
     demo = DEMOS[options.kind]
     out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
