@@ -25,6 +25,10 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.uint32]
 
 
+DAMAGED = "the recording is damaged: "
+"""A note of a series begins with this where counts may be missing, because they cannot be read."""
+
+
 class ImageKind(StrEnum):
     """What a series is; the values are those of DICOM's Image Type, value 3 (PS3.3 C.8.4.9.1.1)."""
 

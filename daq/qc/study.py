@@ -26,6 +26,7 @@ def judged(series: Sequence[Framed], protocol: AcquisitionProtocol, facts: Study
     planned = matched(protocol, facts)
     checks = [
         *studysteps.whole(planned, facts),
+        *studysteps.damaged(series, facts),
         *studymotion.lost(planned, facts),
         *studysteps.silent(planned, facts),
         *studysteps.went_back(planned, facts),

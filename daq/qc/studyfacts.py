@@ -81,6 +81,8 @@ class StudyFacts:
     motion_lost_ps: tuple[int, ...] = ()
     back: tuple[tuple[int, int], ...] = ()
     """When the clock of all front ends went back, by the clock of before, and by how much, ps."""
+    damages: tuple[str, ...] = ()
+    """What of the recording cannot be read, in sentences."""
     administration_problem: str = ""
     """Why the record that there is cannot be read."""
     administered: bool = False

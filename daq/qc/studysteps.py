@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from daq.model.framed import Framed, ImageKind
+from daq.model.framed import DAMAGED, Framed, ImageKind
 from daq.model.protocol import AcquisitionProtocol, CountLimit, Step
 from daq.model.verdict import Check, Grade
 from daq.qc.studyfacts import StepSeen, StudyFacts
@@ -73,6 +73,16 @@ def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     if facts.state == "recovered":
         text = "the recording was recovered: what had not reached the disk is missing, and nothing resumed by itself"
         yield Check("recording", "", Grade.DOUBTFUL, text)
+
+
+def damaged(series: Sequence[Framed], facts: StudyFacts) -> Iterator[Check]:
+    """Tell what of the recording cannot be read: counts, or all that marks tell, are missing in its pictures."""
+    told = [note.removeprefix(DAMAGED) for one in series for note in one.notes if note.startswith(DAMAGED)]
+    found = list(dict.fromkeys([*facts.damages, *told]))
+    if found:
+        more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
+        text = f"{DAMAGED}{found[0]}{more}; pictures are made of the rest (`daq listmode verify` tells all)"
+        yield Check("recording", "", Grade.BAD, text, len(found), 0, "damages")
 
 
 def _backstops(planned: Sequence[Planned]) -> Iterator[Check]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from daq.errors import FormatError, MismatchError, MissingError
-from daq.model.framed import Framed, ImageKind
+from daq.model.framed import DAMAGED, Framed, ImageKind
 from daq.model.geometry import PatientOrientation
 from daq.model.headcalibration import steps_of as code_steps
 from daq.model.protocol import AcquisitionProtocol, Gate, Phase
@@ -34,6 +34,7 @@ from daq.storage.pictures import PIXELS
 from daq.storage.recordedlayout import recorded_layout
 from daq.storage.recordedprocessing import recorded_processing
 from daq.storage.steps import steps_of
+from daq.storage.studyfacts import damages_in
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -86,7 +87,9 @@ def framed_in(
         seen.note(singles["time_ps"])
         seen.quiet.note(singles["time_ps"], singles.get("head"), numbers)
     shared = recording.manifest.ledger is not None and len(recording.manifest.ledger.sources) == 1
-    return [_told_by(one, recorded, seen, shared=shared) for one in framer.framed()]
+    damages = tuple(f"{DAMAGED}{each}" for each in damages_in(recording))
+    made = [_told_by(one, recorded, seen, shared=shared) for one in framer.framed()]
+    return [replace(one, notes=(*one.notes, *damages)) for one in made]
 
 
 def setup_of(

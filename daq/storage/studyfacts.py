@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from daq.errors import MissingError, RefusedError
 from daq.qc.studyfacts import KINDS, StudyFacts
 from daq.storage.patientfile import read_administration
+from daq.storage.steps import steps_of
 
 if TYPE_CHECKING:
     from daq.storage.reader import ListMode
@@ -32,6 +33,19 @@ def facts_in(recording: ListMode) -> StudyFacts:
         pass  # there is none, which is for the protocol to judge
     except RefusedError as why:
         problem = str(why)
-    return replace(
-        StudyFacts.of(recording.manifest.model_dump(mode="json"), columns, given), administration_problem=problem
-    )
+    told = recording.manifest.model_dump(mode="json")
+    if told["steps"] is None:
+        told["steps"] = [step.model_dump(mode="json") for step in steps_of(recording) or ()]
+    return replace(StudyFacts.of(told, columns, given), administration_problem=problem, damages=damages_in(recording))
+
+
+def damages_in(recording: ListMode) -> tuple[str, ...]:
+    """Return what cannot be read of the files that were looked at, and what a recovery left out within, in sentences.
+
+    What had not reached the disk at the end of a recovered recording is none of it.
+    """
+    found = [f"{name}, {damage}" for name, damages in recording.damages.items() for damage in damages]
+    return (*found, *(
+        f"{loss['file']}, {loss['reason']}; rows {loss['first_row']} up to, not including, {loss['stop_row']} were lost"
+        for loss in recording.manifest.losses if loss.get("rows_lost") and loss.get("stop_row") is not None
+    ))  # fmt: skip

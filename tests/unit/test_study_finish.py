@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,24 @@ def test_two_at_once_do_not_meet_and_what_one_left_in_the_middle_is_made_anew(tm
     with pytest.raises(SystemExit):
         told_to_end()
     assert found == list(tmp_path.iterdir()) == []
+
+
+def test_what_of_a_recording_cannot_be_read_is_bad_whatever_its_pictures_show(directory: Path, tmp_path: Path) -> None:
+    without = tmp_path / "without-marks"
+    shutil.copytree(directory, without)
+    next(without.glob("marks*")).unlink()
+    singles = next(directory.glob("singles*"))
+    bytes_ = bytearray(singles.read_bytes())
+    bytes_[len(bytes_) // 2] ^= 1
+    singles.write_bytes(bytes_)
+
+    flipped, blind = (call("study", "finish", each, "--json").json for each in (directory, without))
+
+    for done, file in ((flipped, "singles-00000.arrows, "), (blind, "marks-00000.arrows, ")):
+        assert done["verdict"]["grade"] == "bad"
+        [told] = [check["text"] for check in done["verdict"]["checks"] if check["name"] == "recording"]
+        assert told.startswith(f"the recording is damaged: {file}")
+    assert flipped["series"] != []
 
 
 def test_a_recording_that_is_still_open_is_refused(tmp_path: Path) -> None:
