@@ -15,7 +15,7 @@ _LONG_S = 60.0
 _UNEQUAL = 0.1
 """Accepted times of angles that differ by more than this from their median make streaks in the reconstruction; a choice
 of scandaq, no clinical number."""
-_LOST_S = 3.0
+_LOST_S, _LOST_BREATH_S = 3.0, 20.0
 """Without a trigger for so long the signal was lost, not a beat."""
 _MS_PER_MIN, _MS_PER_S = 60_000.0, 1000.0
 _PS_PER_MS = 10**9
@@ -61,18 +61,21 @@ def _reached(told: Beats, of: str, planned: Sequence[Planned]) -> Iterator[Check
 
 
 def _lost(told: Beats, of: str, planned: Sequence[Planned], most_percent: float | None) -> Iterator[Check]:
-    """Tell of time in which no trigger came: at the end of a step, or all of it. No interval there tells it.
+    """Tell of time in which no trigger came: at the end of a step, where no interval tells it, or in the midst of it.
 
     Intervals that are not judged lie around the ends of a step and its pauses; none lasts longer than what is taken.
     """
     active_s = sum(each.seen.active_ps or 0 for each in planned if each.seen is not None) / PS_PER_S
-    longest_ms = told.high_ms or max(told.intervals_ms, default=0.0)
-    without_s = active_s - (sum(told.intervals_ms) + told.outside * longest_ms) / _MS_PER_S
-    if without_s < _LOST_S:
+    breathes = any(each.step.gate is not None and each.step.gate.trigger != "ecg" for each in planned)
+    lost_s, what = (_LOST_BREATH_S, "breath") if breathes else (_LOST_S, "R wave")
+    of_beats_ms = [interval for interval in told.intervals_ms if interval < lost_s * _MS_PER_S]
+    longest_ms = told.high_ms or max(of_beats_ms, default=0.0)
+    without_s = active_s - (sum(of_beats_ms) + told.outside * longest_ms) / _MS_PER_S
+    if without_s < lost_s:
         return
     share = 100 * without_s / active_s
     bad = most_percent is not None and share > most_percent
-    text = f"for {without_s:.0f} s of {active_s:.0f} s no R wave came: what was counted then belongs to no beat"
+    text = f"for {without_s:.0f} s of {active_s:.0f} s no {what} came: what was counted then belongs to no beat"
     yield Check("lost triggers", of, Grade.BAD if bad else Grade.DOUBTFUL, text, share, most_percent, "%")
 
 

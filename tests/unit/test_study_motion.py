@@ -132,6 +132,17 @@ def test_time_without_any_r_wave_at_the_end_of_a_step_is_told(lasted_s, grade):
         assert found[0].text == "for 128 s of 300 s no R wave came: what was counted then belongs to no beat"
 
 
+def test_time_without_any_r_wave_in_the_midst_of_a_step_is_told_though_it_is_one_long_interval():
+    intervals = [(850.0, True)] * 13 + [(12_000.0, False)] + [(850.0, True)] * 6
+    told = replace(heart(19, 1, intervals), outside=2, triggers=21)
+    counts = np.ones((2, 16, 8, 8), np.uint32)
+    view = series(counts, kind=ImageKind.GATED, beats=told)
+    found = check(judged([view], GATED, facts(step(end_ps=29 * 10**12))), "lost triggers")
+    assert (found.grade, found.text) == (
+        Grade.BAD, "for 11 s of 29 s no R wave came: what was counted then belongs to no beat"
+    )  # fmt: skip
+
+
 def projections(views=60, *, moved_mm=0.0, at=None, heads=2, counts=20_000, arc=180.0, seed=4):
     """Return projections of a body with a hot spot in front and one behind, along which the patient moves."""
     rows = 64
