@@ -37,6 +37,8 @@ class Beating:
     def __init__(self, seen: Seen, alarms: Alarms, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._seen, self._alarms, self._clock = seen, alarms, clock
         self._outside_since_s: float | None = None
+        self._outside_ms = 0.0
+        """The first of them: an alarm that changes is announced each time."""
         self._task: asyncio.Task[None] | None = None
         self._triggers, self._accepted = _Grows(), _Grows()
 
@@ -82,20 +84,22 @@ class Beating:
             return
         now_s, breathes = self._clock(), step.gate.trigger != "ecg"
         silent_s = self._triggers.rests_s(counts[TRIGGERS], now_s)
-        if silent_s > (_SILENT_BREATH_S if breathes else SILENT_S):
+        most_s = _SILENT_BREATH_S if breathes else SILENT_S
+        if silent_s > most_s:
             self._alarms.raise_(
                 DEVICE, _RECORDED, priority="high", latched=False,
-                text=f"no {'breath' if breathes else 'R wave'} from the front end for {silent_s:.0f} s in step "
+                text=f"no {'breath' if breathes else 'R wave'} from the front end for more than {most_s:g} s in step "
                 f"{step.name!r}: what is counted now belongs to no beat",
                 guidance=f"{_LOOK_AT}; where the trigger shows beats, at its cable to the front end",
             )  # fmt: skip
         else:
             self._alarms.clear(DEVICE, _RECORDED)
         rejected_s = self._accepted.rests_s(counts.get(BEATS, 0), now_s)
-        if rejected_s > (_REJECTED_BREATH_S if breathes else _OUTSIDE_S):
+        most_s = _REJECTED_BREATH_S if breathes else _OUTSIDE_S
+        if rejected_s > most_s:
             self._alarms.raise_(
                 DEVICE, _ACCEPTED, priority="medium", latched=False,
-                text=f"no beat of step {step.name!r} was accepted for {rejected_s:.0f} s",
+                text=f"no beat of step {step.name!r} was accepted for more than {most_s:g} s",
                 guidance="look at the patient; wait, or stop and choose another window: list mode can be gated again",
             )  # fmt: skip
         else:
@@ -119,7 +123,7 @@ class Beating:
         else:
             self._alarms.raise_(
                 DEVICE, "no-beats", priority="high", latched=False,
-                text=f"{silent} in step {step.name!r}: what is counted now belongs to no beat",
+                text=f"no R wave {'yet' if beats.age_s is None else f'for more than {SILENT_S:g} s'} in step {step.name!r}: what is counted now belongs to no beat",
                 guidance=f"{_LOOK_AT}; pause, or stop when it does not come back",
             )  # fmt: skip
         self._judge_interval(step, gate, beats, silent=silent is not None)
@@ -132,13 +136,14 @@ class Beating:
             self._alarms.clear(DEVICE, "beats-outside")
             return
         now_s = self._clock()
-        self._outside_since_s = now_s if self._outside_since_s is None else self._outside_since_s
+        if self._outside_since_s is None:
+            self._outside_since_s, self._outside_ms = now_s, last_ms
         if now_s - self._outside_since_s < _OUTSIDE_S:
             return
         low_ms, high_ms = (round(bound / 1e9) for bound in accepted)
         self._alarms.raise_(
             DEVICE, "beats-outside", priority="medium", latched=False,
-            text=f"beats have been {last_ms:.0f} ms apart for a minute; step {step.name!r} takes {low_ms} to "
+            text=f"beats have been {self._outside_ms:.0f} ms apart for a minute; step {step.name!r} takes {low_ms} to "
             f"{high_ms} ms: none is accepted",
             guidance="wait for the heart to calm down, or stop and choose another window: list mode can be gated again",
         )  # fmt: skip
