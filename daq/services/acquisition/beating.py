@@ -121,9 +121,10 @@ class Beating:
         if silent is None:
             self._alarms.clear(DEVICE, "no-beats")
         else:
+            since = "yet" if beats.age_s is None else f"for more than {SILENT_S:g} s"
             self._alarms.raise_(
                 DEVICE, "no-beats", priority="high", latched=False,
-                text=f"no R wave {'yet' if beats.age_s is None else f'for more than {SILENT_S:g} s'} in step {step.name!r}: what is counted now belongs to no beat",
+                text=f"no R wave {since} in step {step.name!r}: what is counted now belongs to no beat",
                 guidance=f"{_LOOK_AT}; pause, or stop when it does not come back",
             )  # fmt: skip
         self._judge_interval(step, gate, beats, silent=silent is not None)
