@@ -45,11 +45,12 @@ class WholeStudy:
 
 
 def study_of(directories: Sequence[Path], now: datetime) -> WholeStudy:
-    """Return a study of the recordings in `directories`. `now`: by which sessions that are missing are late or not.
+    """Return a study of the recordings in `directories`, a copy of one left out. `now`: by which sessions that are missing are late or not.
 
     Raise `RefusedError` for recordings of several studies or of none; what reading a manifest raises.
     """
-    found = sorted(((load_manifest(each), each) for each in directories), key=lambda pair: pair[0].created_utc)
+    read = {manifest.acquisition_id: (manifest, each) for each in directories for manifest in (load_manifest(each),)}
+    found = sorted(read.values(), key=lambda pair: pair[0].created_utc)
     keys = {}
     for manifest, directory in found:
         reference = reference_of(manifest.study)

@@ -97,7 +97,7 @@ def test_a_study_is_shown_by_its_key_or_its_directories_and_listed_with_its_grad
 
     late = STUDY.model_copy(update={"session": 2}).model_dump(mode="json")
     second = recording(place, 2, study=late, protocol=told)
-    both = call("study", "show", first, second, "--json").json
+    both = call("study", "show", first, second, first, "--json").json
     assert [(one["acquisition"], one["session"], one["grade"]) for one in both["acquisitions"]] == [
         (identity(1), 1, "good"), (identity(2), 2, None),
     ]  # fmt: skip
