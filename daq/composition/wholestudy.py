@@ -45,8 +45,9 @@ class WholeStudy:
 
 
 def study_of(directories: Sequence[Path], now: datetime) -> WholeStudy:
-    """Return a study of the recordings in `directories`, a copy of one left out. `now`: by which sessions that are missing are late or not.
+    """Return a study of the recordings in `directories`, a copy of one left out.
 
+    `now`: by which sessions that are missing are late or not.
     Raise `RefusedError` for recordings of several studies or of none; what reading a manifest raises.
     """
     read = {manifest.acquisition_id: (manifest, each) for each in directories for manifest in (load_manifest(each),)}
