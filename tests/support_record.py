@@ -29,8 +29,11 @@ def rows_in(directory: Path) -> int:
 
 @contextmanager
 def temporary_folder(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder for temporary files, which must be empty afterwards: no command leaves anything behind."""
-    folder = tmp_path / "temporary"
+    """Yield a folder for temporary files, which must be empty afterwards: no command leaves anything behind.
+
+    Its name is short, because those of sockets in it have 107 bytes at most.
+    """
+    folder = tmp_path / "tmp"
     folder.mkdir()
     yield folder
     until(lambda: not left_in(folder), f"an empty {folder}: {left_in(folder)}")

@@ -17,7 +17,7 @@ from daq.storage.verify import verify
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "temporary"
+    folder = tmp_path / "tmp"
     folder.mkdir()
     yield folder
     assert left_in(folder) == []

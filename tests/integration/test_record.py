@@ -204,8 +204,8 @@ REFUSED: list[tuple[list[str], int, str]] = [
 def test_what_cannot_work_is_refused_in_a_sentence(
     words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int, sentence: str
 ) -> None:
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "temporary"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "tmp"))
     monkeypatch.chdir(tmp_path)
     given = [option.format(port=free_port(socket.SOCK_STREAM), words=words) for option in options]
 
@@ -216,7 +216,7 @@ def test_what_cannot_work_is_refused_in_a_sentence(
     assert made.err.startswith("daq: ")
     assert made.err.count("\n") <= 3
     assert made.out == ""
-    assert left_in(tmp_path / "temporary") == []
+    assert left_in(tmp_path / "tmp") == []
 
 
 def test_a_command_line_that_makes_no_sense_is_a_usage_error() -> None:

@@ -57,7 +57,7 @@ def sealed(directory: Path) -> Any:
             return False
 
     until(whole, f"{directory} sealed")
-    until(lambda: not readouts(directory.parent / "temporary"), "the end of the readout")
+    until(lambda: not readouts(directory.parent / "tmp"), "the end of the readout")
     assert verify(directory).verdict == "ok"
     return load_manifest(directory)
 
