@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
+    from daq.model.scanner import ScannerProfile
 
 _HOUR_S = 3600.0
+_COLLIMATOR, _NUCLIDE = "LEHR", "Tc-99m"
 _MOST_MBQ = 20_000.0
 _MOST_BOLUS_MBQ = 1_500.0
 """All of a bolus is before the heads: more would come than a simulator can make while it happens."""
@@ -26,13 +28,19 @@ class Patient:
     bolus: bool = False
     """It is injected when the first step begins."""
 
-    def options(self, times: int) -> tuple[str, ...]:
-        """Return the options of the simulator; so many times as fast, with as many times the activity."""
+    def options(self, times: int, protocol: AcquisitionProtocol, scanner: ScannerProfile) -> tuple[str, ...]:
+        """Return the options of the simulator: so many times as fast, with as many times the activity.
+
+        Nuclide and collimator are the protocol's. Bodies are not seen through a pinhole: then it is the usual one.
+        """
+        wanted = (name for name in protocol.requirements.collimators if name in scanner.collimators)
+        collimator = next((name for name in wanted if scanner.collimators[name].kind != "pinhole"), _COLLIMATOR)
+        body = f"{self.body}:{protocol.radionuclide or _NUCLIDE}"
         after_s = -_HOUR_S * times if self.bolus else self.after_s
         ago = "" if after_s is None else f",after_s={after_s:g}"
         mbq = min(self.mbq * times, _MOST_BOLUS_MBQ if self.bolus else _MOST_MBQ)
         return (
-            "--collimator", "LEHR", "--body", f"{self.body},mbq={mbq:g}{ago}", "--times", str(times),
+            "--collimator", collimator, "--body", f"{body},mbq={mbq:g}{ago}", "--times", str(times),
             *self.more,
         )  # fmt: skip
 
@@ -66,6 +74,7 @@ _PATIENTS = {
     "thyroid": Patient("thyroid", 80.0),
     "breast": Patient("breast", 740.0),
     "daily-flood": Patient("flood", 100.0),
+    "camera-background": Patient("flood", 0.02),
 }  # fmt: skip
 """By the beginning of a protocol's name; the longest that fits."""
 

@@ -68,13 +68,14 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
     from daq.cli.demostation import simulated, station, watching
     from daq.cli.technologist import Technologist
     from daq.transports.localclient import LocalClient
+    from device_profiles.scanners import load_scanner
 
     with _folder() as folder:
         protocol = load_protocol(_protocol_file(folder, name, times)).protocol
         times = protocol.file.time_lapse or 1
         scanner = _scanner_file(folder, _scanner_of(protocol), times, _radius_mm(protocol))
         patient = patient_of(protocol)
-        seen = patient.options(times)
+        seen = patient.options(times, protocol, load_scanner(scanner))
         with (
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(

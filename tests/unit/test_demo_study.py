@@ -1,0 +1,36 @@
+"""What `daq demo study` shows a protocol with: the scanner, the collimator and the nuclide that it is for."""
+
+from pathlib import Path
+
+import pytest
+
+from acquisition_protocols.load import load_protocol
+from acquisition_protocols.rules import check
+from daq.cli import demostudy
+from daq.cli.demopatients import patient_of
+from device_profiles.load import load_profile
+from device_profiles.scanners import load_scanner
+
+
+@pytest.mark.parametrize(
+    ("name", "scanner", "collimator", "body"),
+    [
+        ("bone-whole-body", "dual-head", "LEHR", "skeleton:Tc-99m,mbq=2400,after_s=10800"),
+        ("i131-whole-body", "dual-head", "HEGP", "skeleton:I-131,mbq=800"),
+        ("daily-flood", "dual-head", "LEHR", "flood:Co-57,mbq=400"),
+        ("thyroid-scan", "dual-head", "LEHR", "thyroid:Tc-99m,mbq=320"),
+        ("myocardial-spect-tl201", "dual-head-cardiac", "LEAP", "myocardium:Tl-201,mbq=3200"),
+    ],
+)
+def test_a_protocol_is_shown_as_it_wants_and_fits(
+    name: str, scanner: str, collimator: str, body: str, tmp_path: Path
+) -> None:
+    protocol = load_protocol(demostudy._protocol_file(tmp_path, name, 4)).protocol
+    named = demostudy._scanner_of(protocol)
+    there = load_scanner(demostudy._scanner_file(tmp_path, named, 4, demostudy._radius_mm(protocol)))
+
+    assert named == scanner
+    assert check(protocol, there, load_profile("head-xye64")) == []
+    assert patient_of(protocol).options(4, protocol, there)[:6] == (
+        "--collimator", collimator, "--body", body, "--times", "4",
+    )  # fmt: skip
