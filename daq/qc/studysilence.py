@@ -15,6 +15,8 @@ _LESS = 0.1
 """Of the exposure of a row, or the time of a frame: rows under 90 % are cut or marked, never amplified."""
 _EXPECTED = 100.0
 """Of a sweep: events that should have come, by what the rows that were under the head sent before and afterwards."""
+_LOOKS = 65
+"""At the bed in a time without events: the patient leaves the field while it lasts, or comes into it."""
 _TOLD_S = 0.5
 """A network or a machine that was busy for less is not worth a sentence."""
 
@@ -51,13 +53,12 @@ def _expected(
     exposure_s = np.asarray(strip.exposure_ps, np.float64) / PS_PER_S
     rates = series.counts[head].sum(axis=(0, 1, 3)) / np.maximum(exposure_s, _TOLD_S)
     rows_mm = series.pixels.y0_mm + (np.arange(series.pixels.rows) + 0.5) * series.pixels.pixel_mm
-    found = 0.0
-    for bed_mm in map(track.before, silent_ps):
-        if bed_mm is None:
-            continue
-        middle_mm = place_on_patient_mm(0.0, bed_mm, series.orientation)
-        found = max(found, float(rates[np.abs(rows_mm - middle_mm) <= height_mm / 2].sum()))
-    return found * (silent_ps[1] - silent_ps[0]) / PS_PER_S
+    found = []
+    for time_ps in np.linspace(*silent_ps, _LOOKS).astype(np.int64).tolist():
+        if (bed_mm := track.before(time_ps)) is not None:
+            middle_mm = place_on_patient_mm(0.0, bed_mm, series.orientation)
+            found.append(float(rates[np.abs(rows_mm - middle_mm) <= height_mm / 2].sum()))
+    return float(np.mean(found)) * (silent_ps[1] - silent_ps[0]) / PS_PER_S if found else 0.0
 
 
 def _can_lose(series: Framed) -> tuple[float, str]:

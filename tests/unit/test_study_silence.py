@@ -77,12 +77,15 @@ def test_silence_is_judged_by_what_a_row_a_view_or_a_frame_can_lose(
     assert events(series) == events(silent(series, 6.0, 6.4)) == []
 
 
-@pytest.mark.parametrize(("bed_mm", "few"), [(500.0, False), (1800.0, True)])
-def test_a_sweep_beyond_the_patient_is_silent_and_no_head_has_died(bed_mm: float, *, few: bool) -> None:
+@pytest.mark.parametrize(("bed_mm", "later_mm", "few"), [(500, 505, False), (1800, 1805, True), (1590, 1800, True)])
+def test_a_sweep_beyond_the_patient_is_silent_and_no_head_has_died(
+    bed_mm: float, later_mm: float, *, few: bool
+) -> None:
     counts = whole_body().counts.copy()
     counts[..., :120, :] = 0  # 2.0 m to 1.4 m below the zero of the bed: nobody lies there
+    counts[..., 120:122, :] //= 40  # the toes
     body = silent(whole_body(counts=counts), 6.0, 9.5)
-    told = [(2 * S_PS, "position", 0xFFFF, 1, bed_mm, "bed"), (8 * S_PS, "position", 0xFFFF, 1, bed_mm + 5.0, "bed")]
+    told = [(2 * S_PS, "position", 0xFFFF, 1, bed_mm, "bed"), (6.05 * S_PS, "position", 0xFFFF, 1, later_mm, "bed")]
     made = protocol(planar('sweep = { axis = "bed", from = "0 mm", to = "1950 mm", speed = "10 cm/min" }',
                            stop='stop.host = "30 min"', kind="whole_body"))  # fmt: skip
     found = [each for each in judged([body], made, facts(step(), marks=told)).checks if each.name == "events"]
