@@ -70,5 +70,6 @@ class Pace:
         due = min(self.speed * (elapsed_s - BEHIND_S), abs(self.target - self.start))
         gone = abs(sample.position - self.start)
         if self.steady and gone < due - self.limits.in_position:
-            return f"fell behind: {gone:g} {self.limits.unit} after {elapsed_s:.2f} s at {self.speed:g} per second"
+            unit = self.limits.unit
+            return f"fell behind: {gone:.4g} {unit} after {elapsed_s:.2f} s, told to move at {self.speed:.4g} {unit}/s"
         return None

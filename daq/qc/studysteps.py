@@ -62,8 +62,7 @@ def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     """Check that every step is there and ended as it should."""
     missing = [each.step.name for each in planned if each.seen is None]
     yield Check(
-        "steps", "", Grade.BAD if missing else Grade.GOOD,
-        f"not acquired: {spoken(missing)}" if missing else f"all {len(planned)} steps were acquired",
+        "steps", "", Grade.BAD if missing else Grade.GOOD, _acquired(planned, missing, facts.ended_by),
         len(planned) - len(missing), len(planned),
     )  # fmt: skip
     for each in planned:
@@ -73,6 +72,14 @@ def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     if facts.state == "recovered":
         text = "the recording was recovered: what had not reached the disk is missing, and nothing resumed by itself"
         yield Check("recording", "", Grade.DOUBTFUL, text)
+
+
+def _acquired(planned: Sequence[Planned], missing: Sequence[str], ended_by: str | None) -> str:
+    if missing:
+        by = "" if ended_by in (None, "all steps done") else f"; the acquisition ended by {ended_by}"
+        return f"not acquired: {spoken(missing)}{by}"
+    partial = sum(each.seen is not None and not each.seen.completed for each in planned)
+    return f"all {len(planned)} steps were acquired" + (f", {partial} of them in part" if partial else "")
 
 
 def damaged(series: Sequence[Framed], facts: StudyFacts) -> Iterator[Check]:

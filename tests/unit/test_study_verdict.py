@@ -36,8 +36,13 @@ def test_a_step_that_was_not_acquired_is_named():
     ))  # fmt: skip
     found = check(judged([], made, facts(step())), "steps")
     assert found.grade is Grade.BAD
-    assert "b" in found.text
+    assert found.text == "not acquired: b"
     assert (found.value, found.limit) == (1, 2)
+    lost = check(judged([], made, facts(step(completed=False), ended_by="motion lost")), "steps")
+    assert lost.text == "not acquired: b; the acquisition ended by motion lost"
+    assert check(judged([], protocol(planar()), facts(step(completed=False))), "steps").text.endswith(
+        ", 1 of them in part"
+    )
 
 
 def test_a_view_that_was_aborted_may_be_continued_only_where_nothing_moves():
