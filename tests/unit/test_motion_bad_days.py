@@ -21,6 +21,9 @@ from daq.services.motion.report import stop_of
 from daq.state.enable import Motion, Reference
 
 
+@pytest.mark.parametrize(
+    ("wire_s", "waited_s", "says"), [(0.2, 0.04, ""), (0.2, 0.06, "0.260 s"), (0.3, 0.0, "0.300 s")]
+)
 def test_a_stop_that_is_on_the_wire_later_than_a_quarter_second_is_told(
     wire_s: float, waited_s: float, says: str
 ) -> None:
