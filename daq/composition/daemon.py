@@ -147,7 +147,8 @@ class Daemon:
 
     async def _run_hashed(self, run: Run) -> None:
         await self.planner.hashed(run)
-        await self._finish(run.directory, run.protocol.modality)
+        if run.steps.begun:  # else it was called off before its first photon
+            await self._finish(run.directory, run.protocol.modality)
 
     async def _finish(self, directory: Path, modality: str) -> None:
         """Have pictures and a verdict made of what a camera or a probe recorded, and the readout sealed."""
@@ -159,7 +160,7 @@ class Daemon:
     async def _finish_left_behind(self) -> None:
         """Do so with the last acquisition where it ended before its daemon did."""
         entry = self.journal.entry
-        if self.machine.state in IDLE and entry.directory and entry.protocol:
+        if self.machine.state in IDLE and entry.directory and entry.protocol and entry.step:
             modality = str(tomllib.loads(entry.protocol).get("modality"))
             await self._finish(Path(entry.directory), modality)
 

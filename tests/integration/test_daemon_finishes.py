@@ -38,6 +38,10 @@ def finished(daemon: Station, run: str) -> Path:
 
 
 def test_pictures_and_verdict_are_there_when_it_has_ended_and_the_audit_log_has_their_sum(daemon: Station) -> None:
+    called_off = daemon.armed("brief")
+    daemon.ask("abort")
+    daemon.becomes("aborted")
+    daemon.ask("acknowledge")
     run = daemon.armed("brief")
     daemon.ask("start")
     daemon.becomes("completed")
@@ -49,6 +53,7 @@ def test_pictures_and_verdict_are_there_when_it_has_ended_and_the_audit_log_has_
     daemon.until(lambda: bool(told()), "the line of the audit log")
     names = {path.name for path in images.iterdir()}
     assert names == {"01-view.dcm", "01-view.npz", "contact-sheet.png", "verdict.json", SUMS}
+    assert not (daemon.directory(called_off) / "images").exists()
     assert not changed_files(images)
     assert hashlib.sha256((images / SUMS).read_bytes()).hexdigest() in told()[0]
     assert json.loads((images / "verdict.json").read_bytes())["problems"] == []

@@ -32,6 +32,8 @@ class Steps:
         self._turn = asyncio.Lock()
         """Held by whoever goes from step to step or holds a step up; never by a stop."""
         self.between = False
+        self.begun = False
+        """A person has started it: there is something that pictures could be made of."""
         self.closed = False
         """The recording has ended: nothing is begun any more."""
         self._astray = Astray()
@@ -62,6 +64,7 @@ class Steps:
         number = int(str(changes.get("step", entry.step)))
         step = self._protocol.steps[min(number, len(self._protocol.steps)) - 1] if number else None
         self.show(step)
+        self.begun = step is not None
         state = changes.get("state", entry.state)
         self.between = state is State.WAITING
         if step is not None and state in (State.ACQUIRING, State.PAUSED):
@@ -87,6 +90,7 @@ class Steps:
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
             await self.readiness.require(first)
             await self._tell_once(self._way.readout().start, armed=True)
+            self.begun = True
             self._fire(Trigger.START, step=1)
             self.readiness.begun(first)
             self._way.places.begin()
@@ -221,6 +225,7 @@ class Steps:
                 await self._way.fault(f"the readout is in step {number}, and its answer was lost")
                 return
             self.between = self._arrived = self._swept = False
+        self.begun = True
         self.show(step)
         self._fire(trigger, "as the readout is; its answer was lost", step=number)
 
@@ -288,6 +293,7 @@ class Steps:
         link = self._way.readout()
         limits = limits_of(step, await link.status())
         await self._way.places.standing()
+        await self._way.places.passed()  # the step begins with data, not where axes are ahead of them
         await self._tell_once(lambda: link.step(limits, name=step.name, moving=step.moving))
         self.between = self._arrived = self._swept = False
         self.readiness.begun(step)
