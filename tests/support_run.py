@@ -60,6 +60,12 @@ class Readout:
         if self.steps and self.steps[-1]["ended_by"] is None:
             self.steps[-1].update(ended_by=by, completed=completed)
 
+    async def has_begun(self, steps: int) -> None:
+        """Wait until so many steps have begun."""
+        async with asyncio.timeout(5):
+            while len(self.steps) < steps:
+                await asyncio.sleep(0.01)
+
     def reach_limit(self) -> None:
         """Let the step that runs reach its limit."""
         if self.state == "recording":

@@ -24,9 +24,7 @@ async def test_two_steps_go_from_preparing_to_completed(tmp_path: Path) -> None:
         await daemon.until(State.ARMED)
         await run.steps.start()
         readout.reach_limit()
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 2:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(2)
         readout.reach_limit()
 
     assert daemon.states == ["preparing", "armed", "acquiring", "completing", "completed"]
@@ -321,9 +319,7 @@ async def test_after_a_restart_the_next_step_follows_also_where_one_ended_meanwh
     await again.adopt()
     async with driven(second, again):
         readout.reach_limit()
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 2:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(2)
         readout.reach_limit()
 
     assert second.state is State.COMPLETED

@@ -52,9 +52,7 @@ async def test_a_person_ends_a_step_and_the_next_one_follows(tmp_path: Path, *, 
             await run.steps.end_step("ended by tech")
         await run.steps.resume()
         await run.steps.end_step("ended by tech")
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 2:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(2)
         readout.reach_limit()
 
     assert [(s["ended_by"], s["completed"]) for s in readout.steps] == [("ended by tech", whole), ("time", True)]
@@ -109,14 +107,10 @@ async def test_a_head_lost_in_tomography_pauses_between_two_stops_and_a_person_d
         )
         await run.steps.resume()  # with one head: not asked again for the same one
         readout.reach_limit()
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 3:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(3)
         readout.silent = ()
         readout.reach_limit()
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 4:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(4)
         readout.reach_limit()
 
     assert daemon.state is State.COMPLETED
@@ -131,9 +125,7 @@ async def test_a_head_lost_in_static_views_holds_nothing_up(tmp_path: Path) -> N
         await daemon.until(State.ARMED)
         await run.steps.start()
         readout.reach_limit()
-        async with asyncio.timeout(5):
-            while len(readout.steps) < 2:
-                await asyncio.sleep(0.01)
+        await readout.has_begun(2)
         readout.reach_limit()
 
     assert daemon.state is State.COMPLETED
