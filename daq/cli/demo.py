@@ -39,6 +39,8 @@ class Demo:
     next_command: str = "{daq} listmode export {directory} --to parquet --out events.parquet"
     pictures: bool = False
     """Whether images and spectra are drawn of it."""
+    devices: str = ""
+    """Tables of the site file: without a gantry nobody knew what heads faced."""
 
 
 DEMOS = {
@@ -71,6 +73,7 @@ DEMOS = {
         "demo-planar-static",
         "two heads of a gamma camera with LEHR collimators, hot spots of Tc-99m in water between them",
         scanner="dual-head",
+        devices='[devices.gantry]\nability = "axis"\n',
         next_command="{daq} listmode picture {directory} --out picture.png --colours hot",
         pictures=True,
     ),
@@ -177,7 +180,7 @@ def _acquire(demo: Demo, storage: Path, say: Callable[[str], None]) -> dict[str,
 
     with (
         simulator(demo.simulator, demo.profile, demo.options, demo.scanner) as url,
-        station(demo.profile, url, storage, demo.scanner) as served,
+        station(demo.profile, url, storage, demo.scanner, more=demo.devices) as served,
     ):
         say(f"the daemon serves {served.socket}; its broker is at mqtt://127.0.0.1:{served.broker_port}")
         with watching(served.broker_port, say), LocalClient(served.socket) as client:

@@ -11,7 +11,9 @@ from support_cli import call, daq, done, left_in, processes_with, started
 from support_readout import until
 
 from daq.cli import demo
+from daq.storage.framed import framed_in
 from daq.storage.listing import load_manifest
+from daq.storage.reader import open_listmode
 from daq.storage.verify import verify
 
 
@@ -56,6 +58,10 @@ def test_every_demo_is_good(kind: str, tmp_path: Path, temporary: Path, monkeypa
     assert shown.json["pictures"] == (pictures if kind == "gamma" else [])
     assert all(Path(picture).stat().st_size > 10_000 for picture in shown.json["pictures"])
     assert (shown.json["good"], shown.json["verdict"]) == (True, "ok")
+    if kind == "gamma":
+        with open_listmode(tmp_path / "run") as recording:
+            (view,) = framed_in(recording, most_pixels=32)
+        assert [str(head.view) for head in view.heads] == ["ANT", "POST"]
     rows = {"singles": 0, "coincidences": 0}
     for segment in load_manifest(tmp_path / "run").segments:
         rows[segment.stream] = rows.get(segment.stream, 0) + segment.rows
