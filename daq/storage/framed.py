@@ -111,6 +111,8 @@ def setup_of(
     if windows is not None:
         made = _windows_anew(recording, windows, processing, protocol, names, layout)
     plain = setup_from(manifest, layout, processing, protocol, most_pixels=most_pixels)
+    if weighted and not plain.uniformity:
+        raise MissingError(f"{recording.directory}: no uniformity map was recorded with it, so events have no weights")
     return replace(plain, windows=made, frames=frames, gate=gate, weighted=weighted)
 
 

@@ -285,6 +285,7 @@ def test_the_command_writes_files_and_says_what_is_in_them(
     folder, out = recorded(plain, tmp_path / "run"), tmp_path / "out"
     code, text, _ = run(capsys, folder, "--out", out, "--gate", "ecg", "--bins", 5, "--tolerance", 20, "--json")
     again, _, err = run(capsys, folder, "--out", out)
+    unmapped, _, no_map = run(capsys, folder, "--weighted")
     breathing, _, why = run(capsys, folder, "--out", tmp_path / "empty", "--gate", "respiration")
 
     said = json.loads(text)
@@ -294,6 +295,7 @@ def test_the_command_writes_files_and_says_what_is_in_them(
     back = load_framed(out / "02-stop.npz")
     assert said["series"][1]["beats"]["accepted"] == back.beats.accepted == 9  # type: ignore[union-attr]
     assert (again, "holds something already" in err) == (3, True)
+    assert (unmapped, "no uniformity map was recorded" in no_map) == (4, True)
     assert (breathing, "no trigger respiration was recorded" in why) == (3, True)
     assert not (tmp_path / "empty").exists()
 
