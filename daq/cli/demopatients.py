@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Patient:
     more: tuple[str, ...] = ()
     bolus: bool = False
     """It is injected when the first step begins."""
+    beds_mm: Mapping[str, float] = field(default_factory=dict)
+    """Where the bed brings a region under the heads, of views for which a person would move it by hand."""
 
     def options(self, times: int, protocol: AcquisitionProtocol, scanner: ScannerProfile) -> tuple[str, ...]:
         """Return the options of the simulator: so many times as fast, with as many times the activity.
@@ -50,6 +53,7 @@ _SKELETON = Patient("skeleton", 600.0, 3 * _HOUR_S)
 _PELVIS = ("--bed-zero", "-960")
 """Views that stand still leave the bed to a person, who would bring the pelvis under the heads: it begins there."""
 _LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
+_BEDS_MM = {"head": 290.0, "thorax": 660.0, "pelvis": 1020.0, "knees": 1520.0, "extremities": 1880.0}
 _PATIENTS = {
     "bone": _SKELETON,
     "demo": Patient("skeleton", 2400.0, 3 * _HOUR_S),
@@ -57,7 +61,7 @@ _PATIENTS = {
     "demo-two-steps": _LYING,
     "demo-whole-body": _SKELETON,
     "demo-dynamic": Patient("skeleton", 600.0, bolus=True),
-    "bone-spots": _LYING,
+    "bone-spots": Patient("skeleton", 600.0, 3 * _HOUR_S, beds_mm=_BEDS_MM),
     "bone-spect": _LYING,
     "planar": _LYING,
     "paired": _LYING,
@@ -83,7 +87,17 @@ def patient_of(protocol: AcquisitionProtocol) -> Patient:
     """Return whom a protocol is shown with. Raises `MissingError` for one that no simulated patient suits."""
     from daq.errors import MissingError
 
-    fitting = [name for name in _PATIENTS if protocol.id.startswith(name)]
-    if not fitting:
+    patient = _PATIENTS.get(_named(protocol.id))
+    if patient is None:
         raise MissingError(f"protocol {protocol.id}: there is no simulated patient for it")
-    return _PATIENTS[max(fitting, key=len)]
+    return patient
+
+
+def beds_mm_of(protocol: str) -> Mapping[str, float]:
+    """Return where the bed brings which region under the heads; nothing where a protocol says it, or none need be."""
+    patient = _PATIENTS.get(_named(protocol))
+    return patient.beds_mm if patient is not None else {}
+
+
+def _named(protocol: str) -> str:
+    return max((name for name in _PATIENTS if protocol.startswith(name)), key=len, default="")

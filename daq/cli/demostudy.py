@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -152,6 +152,7 @@ def _folder() -> Iterator[Path]:
 def _protocol_file(folder: Path, name: str, times: int) -> Path:
     """Write the protocol into the site's folder, so many times as fast as it is; return its path."""
     from acquisition_protocols.load import protocol_path, read
+    from daq.cli.demopatients import beds_mm_of
 
     text = read(protocol_path(name)).decode()
     said = tomllib.loads(text)
@@ -161,8 +162,18 @@ def _protocol_file(folder: Path, name: str, times: int) -> Path:
         head = f"{head}\ntime_lapse = {times}\n"
     path = folder / "protocols" / f"{said['id']}.toml"
     path.parent.mkdir()
-    path.write_text(head + mark + rest, encoding="utf-8")
+    path.write_text(_with_bed(head + mark + rest, beds_mm_of(said["id"])), encoding="utf-8")
     return path
+
+
+def _with_bed(text: str, beds_mm: Mapping[str, float]) -> str:
+    """Let each step that says a region, and no place of the bed, bring it under the heads, as a person would."""
+    steps = text.split("\n[[steps]]\n")
+    for number, step in enumerate(steps[1:], start=1):
+        found = re.search(r'(?m)^region = "(\w+)"$', step)
+        if found is not None and found[1] in beds_mm and not re.search(r"(?m)^set\.bed\b", step):
+            steps[number] = f'set.bed = "{beds_mm[found[1]]:g} mm"\n{step}'
+    return "\n[[steps]]\n".join(steps)
 
 
 def _radius_mm(protocol: AcquisitionProtocol) -> float:

@@ -34,3 +34,10 @@ def test_a_protocol_is_shown_as_it_wants_and_fits(
     assert patient_of(protocol).options(4, protocol, there)[:6] == (
         "--collimator", collimator, "--body", body, "--times", "4",
     )  # fmt: skip
+
+
+def test_the_bed_brings_each_region_under_the_heads_that_a_person_would_bring_there(tmp_path: Path) -> None:
+    steps = load_protocol(demostudy._protocol_file(tmp_path, "bone-spots", 1)).protocol.steps
+    beds_mm = {step.name: step.positions["bed"] for step in steps}
+
+    assert beds_mm["head"] < beds_mm["thorax"] < beds_mm["pelvis"] < beds_mm["knees"] < beds_mm["extremities"]
