@@ -53,8 +53,8 @@ def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = N
     """Make all that belongs into `images/` and return what was made.
 
     Made already it is refused, or with `again` made anew: the earlier files go to `images/before-N`. Raise
-    `RefusedError` for a recording that is not sealed, `BusyError` where another process is at it, what opening a
-    recording raises, `StorageFailedError` where files cannot be put there.
+    `RefusedError` for a recording that is not sealed or of a PET scanner, `BusyError` where another process is at it,
+    what opening a recording raises, `StorageFailedError` where files cannot be put there.
     """
     with open_listmode(directory, allow_damaged=True) as recording:
         manifest = recording.manifest
@@ -63,6 +63,7 @@ def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = N
                 f"{directory}: still open; pictures are made of what is sealed. Where nothing records any more: "
                 f"daq listmode recover {directory} --out NEW, then daq study finish NEW"
             )
+    _require_finishable(manifest, directory)
     images = directory / IMAGES
     try:
         images.mkdir(exist_ok=True)
@@ -72,6 +73,14 @@ def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = N
             return _finish(directory, making, manifest, style or SheetStyle())
     except OSError as why:
         raise StorageFailedError(f"{images}: {why.strerror or why}") from None
+
+
+def _require_finishable(manifest: Manifest, directory: Path) -> None:
+    """Refuse what a ring recorded: pictures and a verdict are of cameras and probes."""
+    if manifest.profile.get("modality") == "pet":
+        raise RefusedError(
+            f"{directory}: it was recorded by a PET scanner; studies of cameras and probes alone are finished"
+        )
 
 
 def series_of(directory: Path) -> tuple[list[Framed], Manifest, str]:

@@ -56,8 +56,8 @@ def export_dicom(
     """Write every series of a recording, or those with a step, into the new folder `out`.
 
     `weighted`: each event counts its weight by the uniformity map, where one was used. Raises `RefusedError` where the
-    folder exists, the recording is not sealed, or a series cannot be converted, naming the attribute; `MissingError`
-    where it has no such step; what reading raises; `StorageFailedError`.
+    folder exists or cannot be made, the recording is not sealed, or a series cannot be converted, naming the
+    attribute; `MissingError` where it has no such step; what reading raises; `StorageFailedError`.
     """
     partial = partial_path(out, "an export never overwrites a folder")
     with open_listmode(directory, allow_damaged=allow_damaged) as recording:
@@ -67,8 +67,8 @@ def export_dicom(
         manifest, missing = recording.manifest, _missing(recording)
     papers = read_papers(directory)
     made: list[tuple[Framed, Path]] = []
+    _make(partial, out)
     try:
-        partial.mkdir(mode=_FOLDER_MODE)
         for number, name, one in series:
             file = partial / f"{name}.dcm"
             made += [(one, at) for at in write_dicom(file, one, manifest, papers, number=number, overflow=overflow)]
@@ -80,6 +80,13 @@ def export_dicom(
         if partial.is_dir():
             shutil.rmtree(partial)
     return ExportedDicom(out, objects, missing)
+
+
+def _make(partial: Path, out: Path) -> None:
+    try:
+        partial.mkdir(mode=_FOLDER_MODE)
+    except OSError as why:
+        raise RefusedError(f"{out}: no folder can be made there: {why.strerror or why}") from None
 
 
 def _wanted(recording: ListMode, step: int | None, *, weighted: bool) -> list[tuple[int, str, Framed]]:

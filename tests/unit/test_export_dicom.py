@@ -53,13 +53,13 @@ def test_the_same_recording_gives_the_same_objects(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_without_a_map_every_event_counts_one(tmp_path: Path) -> None:
+def test_without_a_map_no_event_has_a_weight(tmp_path: Path) -> None:
     directory = recording(tmp_path)
 
     done = call("listmode", "export", directory, "--to", "dicom", "--out", tmp_path / "out", "--uniformity")
 
-    assert done.code == 0, done.err
-    assert pydicom.dcmread(tmp_path / "out" / "01-spots.dcm").pixel_array.sum() == ROWS
+    assert (done.code, "no uniformity map was recorded" in done.err) == (4, True), done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_too_many_counts_for_a_pixel_are_refused_by_name_and_nothing_is_left(tmp_path: Path) -> None:
@@ -97,3 +97,9 @@ def test_an_open_recording_and_a_folder_that_is_there_are_refused(tmp_path: Path
 
     assert (there.code, "an export never overwrites a folder" in there.err) == (3, True)
     assert (damaged.code, "is not sealed: dicom is made of sealed recordings only" in damaged.err) == (3, True)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    done = call("listmode", "export", recording(tmp_path), "--to", "dicom", "--out", "/proc/x")
+
+    assert (done.code, "/proc/x: no folder can be made there" in done.err) == (3, True), done.err

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from support_protocols import planar, sweep
 
+from acquisition_protocols import rules
 from daq.composition import judging
 from daq.errors import MissingError, RefusedError
+from daq.model.verbs import Prepare
+
+if TYPE_CHECKING:
+    from acquisition_protocols.load import LoadedProtocol
+    from daq.composition.equipment import Equipment
 
 STATIC = planar()
 MOVING = sweep()
@@ -41,6 +49,29 @@ def test_in_a_later_session_the_injection_has_been() -> None:
     record: dict[str, object] = {"injected_at": "2026-11-22T20:00:00+01:00"}
     assert judging._lacks_administration("follows", record, 2) is None
     assert "does not say when" in str(judging._lacks_administration("follows", {"lot": "1"}, 2))
+
+
+async def judged_draft(monkeypatch: pytest.MonkeyPatch, state: str, reason: str) -> dict[str, str]:
+    async def nothing_unmet(*_: object) -> AsyncIterator[tuple[str, str]]:
+        nothing: tuple[tuple[str, str], ...] = ()
+        for each in nothing:
+            yield each
+
+    monkeypatch.setattr(judging, "instrument_for", lambda *_: (None, None))
+    monkeypatch.setattr(rules, "check", lambda *_, **__: [])
+    monkeypatch.setattr(judging, "_unmet", nothing_unmet)
+    protocol = SimpleNamespace(id="mine", version=3, file=SimpleNamespace(time_lapse=None))
+    loaded = cast("LoadedProtocol", SimpleNamespace(protocol=protocol, state=state, state_reason="draft: not signed"))
+    equipment = cast("Equipment", SimpleNamespace(scanner=None))
+    return await judging.judged(equipment, loaded, Prepare(protocol="mine", draft_reason=reason))
+
+
+async def test_a_draft_without_a_reason_is_refused_and_its_reason_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RefusedError, match=r"mine version 3 is a draft: not signed; give a reason .*--draft-reason"):
+        await judged_draft(monkeypatch, "draft", "")
+
+    assert await judged_draft(monkeypatch, "draft", "phantom") == {"draft": "phantom"}
+    assert await judged_draft(monkeypatch, "signed", "") == {}
 
 
 def acquisition(storage: Path, text: str | None, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -147,6 +147,15 @@ def test_a_recording_that_is_still_open_is_refused(tmp_path: Path) -> None:
     assert not (directory / "images").exists()
 
 
+def test_what_a_ring_recorded_is_not_finished(tmp_path: Path) -> None:
+    directory = recording(tmp_path, profile={"id": "ring", "modality": "pet"})
+
+    done = call("study", "finish", directory)
+
+    assert (done.code, "studies of cameras and probes alone are finished" in done.err) == (3, True), done.err
+    assert not (directory / "images").exists()
+
+
 def test_a_sheet_is_drawn_with_masks_and_levels_and_nothing_is_written_over(directory: Path, tmp_path: Path) -> None:
     file = tmp_path / "sheet.png"
     words = ["--upper", "50", "--log", "--mask", "50,80,20@ANT", "--mask=-5.5,0,3", "--colours", "hot"]
