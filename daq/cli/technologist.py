@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 ASK_S = 60.0
 _LOOK_S = 0.15
 _HOLD_S = 120.0
+_HELD_UP = re.compile(r"cannot move (?P<where>.+): \S+ needs the enable held")
+"""What the station says while it waits for somebody who holds the enable."""
 _RESTS = ("ready", "completed", "interrupted", "aborted", "fault")
 
 
@@ -50,7 +53,7 @@ class Technologist:
 
         if status.get("detail") and status["detail"] != self._told:
             self._told = str(status["detail"])
-            self._say(f"  {self._told}")
+            self._say(f"  {_doing(self._told)}")
         doing = {
             "preparing": self._let_it_move, "positioning": self._let_it_move, "armed": self._start,
             "waiting": self._start, "paused": self._resume,
@@ -87,3 +90,9 @@ class Technologist:
 
         with suppress(TransitionRefusedError):  # it is latched already
             self._client.ask("simulate", {"device": "enable", "action": action, "value": value}, within_s=ASK_S)
+
+
+def _doing(detail: str) -> str:
+    """Return what is done about a detail where the technologist answers it, else the detail itself."""
+    held_up = _HELD_UP.match(detail)
+    return detail if held_up is None else f"holding the enable while {held_up['where'].replace(' to ', ' goes to ')}"

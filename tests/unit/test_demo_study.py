@@ -1,6 +1,7 @@
 """What `daq demo study` shows a protocol with: the scanner, the collimator and the nuclide that it is for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from acquisition_protocols.load import load_protocol
 from acquisition_protocols.rules import check
 from daq.cli import demostudy
 from daq.cli.demopatients import patient_of
+from daq.cli.technologist import Technologist
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
@@ -41,3 +43,25 @@ def test_the_bed_brings_each_region_under_the_heads_that_a_person_would_bring_th
     beds_mm = {step.name: step.positions["bed"] for step in steps}
 
     assert beds_mm["head"] < beds_mm["thorax"] < beds_mm["pelvis"] < beds_mm["knees"] < beds_mm["extremities"]
+
+
+def test_the_technologist_says_what_is_done_where_the_station_says_what_it_lacks() -> None:
+    class Station:
+        def ask(self, *_: object, **__: object) -> dict[str, Any]:
+            return {}
+
+    said: list[str] = []
+    person = Technologist(Station(), said.append, reason="shown")  # type: ignore[arg-type] - it is asked alone
+
+    for detail in (
+        "cannot move gantry to 0 deg, bed to 150 mm: positioning needs the enable held, it is off",
+        "cannot move bed to 20 mm: step needs the enable held or latched, it is spent: let it go and press again",
+        "axes do not stay where 'spots' begins",
+    ):
+        person._attend({"state": "positioning", "detail": detail, "motion": {"enable": "off", "moving": False}})
+
+    assert said == [
+        "  holding the enable while gantry goes to 0 deg, bed goes to 150 mm",
+        "  holding the enable while bed goes to 20 mm",
+        "  axes do not stay where 'spots' begins",
+    ]
