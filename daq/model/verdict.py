@@ -10,6 +10,8 @@ from typing import Any
 class Grade(IntEnum):
     """From good to bad; the worst of the checks is that of the study."""
 
+    NOTE = -1
+    """Not checked, for equipment of this kind never tells it: said in words, and no grade of a study."""
     GOOD = 0
     NOT_EVALUABLE = 1
     """What it needs was not recorded."""
@@ -45,12 +47,13 @@ class Verdict:
 
     @property
     def grade(self) -> Grade:
-        """Return the worst; not evaluable where nothing was checked."""
-        return max((check.grade for check in self.checks), default=Grade.NOT_EVALUABLE)
+        """Return the worst, notes left out; not evaluable where nothing was checked."""
+        checked = (check.grade for check in self.checks if check.grade is not Grade.NOTE)
+        return max(checked, default=Grade.NOT_EVALUABLE)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Return what is not good, the worst first."""
+        """Return what is not good, the worst first, notes last."""
         wrong = sorted((check for check in self.checks if check.grade is not Grade.GOOD), key=lambda c: -c.grade)
         return tuple(f"{check.of}: {check.text}" if check.of else check.text for check in wrong)
 

@@ -46,7 +46,7 @@ def _of_series(
     limits = protocol.tolerances
     yield from studysteps.counts(series, planned)
     yield from studysteps.frames(series, planned)
-    yield from studysteps.live(series, planned, limits.live_percent)
+    yield from studysteps.live(series, planned, facts, limits.live_percent)
     yield from studysteps.heads(series, planned, protocol.file.instrument.heads)
     yield from studysteps.faced(series)
     yield from silences(series, planned, facts)

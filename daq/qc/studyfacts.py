@@ -16,6 +16,8 @@ _PS_PER_NS = 1000
 
 KINDS = ("position", "clock", "silent", "heard", "motion_lost", "jump")
 """The marks that a verdict looks at."""
+_DECODERS_TELLING = ("fers",)
+"""Decoders that make `dead_time` marks of what no kind of word alone tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class StudyFacts:
     """When the clock of all front ends went back, by the clock of before, and by how much, ps."""
     damages: tuple[str, ...] = ()
     """What of the recording cannot be read, in sentences."""
+    profile: str = ""
+    tells_dead_time: bool = True
+    """False: front ends of this profile have no words that tell it; True also where the profile is not known."""
     administration_problem: str = ""
     """Why the record that there is cannot be read."""
     administered: bool = False
@@ -105,6 +110,7 @@ class StudyFacts:
         told = administration or {}
         injected_at = told.get("injected_at")
         ledger = manifest.get("ledger") or {}
+        profile = manifest.get("profile") or {}
         return cls(
             steps=tuple(_step(step) for step in manifest.get("steps") or ()),
             session=(manifest.get("study") or {}).get("session"),
@@ -120,6 +126,8 @@ class StudyFacts:
                 for at in _of_kind(marks, "jump")
                 if marks["value"][at] < 0
             ),
+            profile=str(profile.get("id", "")),
+            tells_dead_time=_tells_dead_time(profile),
             administered=administration is not None,
             injected_at=datetime.fromisoformat(injected_at) if isinstance(injected_at, str) else injected_at,
             residual_known=told.get("residual_mbq") is not None,
@@ -135,6 +143,14 @@ class StudyFacts:
         """Return how long after the injection that was, None where one of both times is not known."""
         when = self.utc(time_ps)
         return None if when is None or self.injected_at is None else (when - self.injected_at).total_seconds()
+
+
+def _tells_dead_time(profile: Mapping[str, Any]) -> bool:
+    """Return False where front ends of a profile, of which the layout is known, cannot tell their dead time."""
+    layout = profile.get("layout")
+    if not layout or layout.get("decoder") in _DECODERS_TELLING:
+        return True
+    return any(kind.get("mark") == "dead_time" for kind in (layout.get("kinds") or {}).values())
 
 
 def _step(told: Mapping[str, Any]) -> StepSeen:

@@ -169,7 +169,11 @@ def counted(series: Framed, limit: CountLimit) -> npt.NDArray[np.float64] | None
         by_step += series.outside[:, window, None] if _counts_outside(series, limit) else 0
     if limit.head == "sum":
         return np.asarray(by_step.sum(axis=0), np.float64)
-    return np.asarray(by_step.min(axis=0) if limit.head == "both" else by_step.max(axis=0), np.float64)
+    if limit.head == "view":
+        by_step = by_step[[head.number in limit.heads for head in series.heads]]
+    if not len(by_step):
+        return np.zeros(by_step.shape[1])
+    return np.asarray(by_step.max(axis=0) if limit.head == "either" else by_step.min(axis=0), np.float64)
 
 
 def _counts_outside(series: Framed, limit: CountLimit) -> bool:
@@ -191,6 +195,7 @@ def _inside(series: Framed, region_mm: tuple[float, float, float, float]) -> npt
 
 def _whose(limit: CountLimit) -> str:
     heads = {"sum": "all heads together", "both": "of the head with fewer", "either": "of the head with more"}
+    heads["view"] = "of the head of the view" if len(limit.heads) == 1 else "of the head of a view with fewer"
     return heads[limit.head]
 
 
@@ -226,8 +231,12 @@ def paired(planned: Sequence[Planned]) -> Iterator[Check]:
         yield Check("paired time", each.step.name, Grade.GOOD if same else Grade.BAD, text, mine_s, its_s, "s")
 
 
-def live(series: Framed, planned: Sequence[Planned], least_percent: float | None) -> Iterator[Check]:
-    """Check gaps of the stream, and the share of the time in which the heads could take events."""
+def live(series: Framed, planned: Sequence[Planned], facts: StudyFacts, least_percent: float | None) -> Iterator[Check]:
+    """Check gaps of the stream, and the share of the time in which the heads could take events.
+
+    What dead time took is not evaluable where a front end did not tell it that should have. Of front ends that never
+    tell it, it is a note, as long as nothing else hides how long the events counted.
+    """
     missing = sum(each.seen.missing for each in planned if each.seen is not None)
     lossy = sum(each.seen.lossy for each in planned if each.seen is not None)
     if (missing or lossy) and not series.ungated:
@@ -239,12 +248,24 @@ def live(series: Framed, planned: Sequence[Planned], least_percent: float | None
     share = 100 * worst.live_share
     silent = [head.name or str(head.number) for head in series.heads if not head.live_told]
     if silent and share >= least_percent:
-        text = f"head {spoken(silent)} did not tell how long it could take events: what dead time took is not known"
-        yield Check("live time", name_of(series), Grade.NOT_EVALUABLE, text, None, least_percent, "%")
+        yield _untold(series, planned, facts, spoken(silent), least_percent)
         return
     text = f"head {worst.name or worst.number} could take events for {share:.1f} % of the time"
     grade = Grade.BAD if share < least_percent else Grade.GOOD
     yield Check("live time", name_of(series), grade, text, share, least_percent, "%")
+
+
+def _untold(series: Framed, planned: Sequence[Planned], facts: StudyFacts, silent: str, least_percent: float) -> Check:
+    """Return what is said where heads did not tell what their dead time took."""
+    counted = bool(planned) and all(each.seen is not None and each.seen.live_ps is not None for each in planned)
+    if counted and not facts.tells_dead_time:
+        text = f"front ends of profile {facts.profile} tell no dead time: what it took is not known, and the limit of"
+        return Check(
+            "live time", name_of(series), Grade.NOTE, f"{text} {least_percent:g} % live time was not checked",
+            None, least_percent, "%",
+        )  # fmt: skip
+    text = f"head {silent} did not tell how long it could take events: what dead time took is not known"
+    return Check("live time", name_of(series), Grade.NOT_EVALUABLE, text, None, least_percent, "%")
 
 
 def heads(series: Framed, planned: Sequence[Planned], wanted: int | None) -> Iterator[Check]:

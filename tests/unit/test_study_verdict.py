@@ -9,11 +9,12 @@ from support_protocols import camera, planar
 from support_study import PS_PER_S, check, facts, protocol, series, slots, step
 
 from daq.model.framed import ImageKind
-from daq.model.verdict import Grade
+from daq.model.verdict import Check, Grade, Verdict
 from daq.qc.study import judged
 from daq.storage.manifest import dump_manifest
 from daq.storage.reader import open_listmode
 from daq.storage.studyfacts import facts_in
+from device_profiles.load import load_profile
 
 LEAST = 'minimum_counts = { counter = "singles", limit = "1 kcounts", window = "peak", head = "both" }'
 
@@ -242,6 +243,29 @@ def test_a_head_that_tells_no_dead_time_is_not_said_to_have_had_none(share, told
 
     assert found.grade is grade
     assert told or share < 1 or "not known" in found.text
+
+
+@pytest.mark.parametrize(("profile", "more", "grade"), [
+    ("head-xye64", {}, Grade.NOTE), ("caen-fers-a5202", {}, Grade.NOT_EVALUABLE), ("", {}, Grade.NOT_EVALUABLE),
+    ("head-xye64", {"missing": 3, "live_ps": None}, Grade.NOT_EVALUABLE),
+])  # fmt: skip
+def test_dead_time_that_front_ends_never_tell_is_noted_and_that_which_was_not_told_is_not_evaluable(
+    profile, more, grade
+):
+    made = protocol(given_later("").replace("[[steps]]", '[tolerances]\nlive = "90 %"\n\n[[steps]]', 1))
+    view = series(np.full((1, 1, 4, 4), 9, np.uint32))
+    view = replace(view, heads=(replace(view.heads[0], live_told=False),))
+    told = load_profile(profile).model_dump(mode="json") if profile else {}
+
+    verdict = judged([view], made, facts(step(**more), profile=told))
+    found = check(verdict, "live time")
+
+    assert found.grade is grade
+    assert any("dead time" in text for text in verdict.sentences)
+    assert grade is not Grade.NOTE or "head-xye64 tell no dead time" in found.text
+    alone = Verdict((found,))
+    assert alone.grade is Grade.NOT_EVALUABLE
+    assert Verdict((found, Check("counts", "", Grade.GOOD, ""))).grade is max(grade, Grade.GOOD)
 
 
 def test_a_clock_that_went_back_is_told_with_the_step_in_which_it_did():
