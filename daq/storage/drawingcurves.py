@@ -33,6 +33,7 @@ _SMALL = TEXT - 1
 _GAP = 4
 _BETWEEN = 12
 _LETTERED = 14
+_SWATCH = 22
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,15 +107,23 @@ def plot_panel(plot: Plot) -> Image.Image:
     for low, high, name in plot.bands:
         draw.rectangle((axes.x(low), box[1], axes.x(high), box[3]), outline=(225, 225, 225))
         draw.text((axes.x(low) + 3, box[1] + 2), name, PALE, font(_SMALL))
-    for number, curve in enumerate(plot.curves):
+    starts = _legend([curve.name for curve in plot.curves], plot.wide)
+    for number, (curve, start) in enumerate(zip(plot.curves, starts, strict=True)):
         shade = SHADES[number % len(SHADES)]
         _curve(draw, axes, curve, shade)
         if len(plot.curves) > 1:
-            at = box[0] + number * (plot.wide // len(plot.curves))
+            at = box[0] + start
             _stroke(draw, [(at + 2, box[1] - 9), (at + 16, box[1] - 9)], shade, dotted=curve.dotted)
-            draw.text((at + 22, box[1] - 9), curve.name, INK, font(_SMALL), anchor="lm")
+            draw.text((at + _SWATCH, box[1] - 9), curve.name, INK, font(_SMALL), anchor="lm")
     _frame(draw, axes, plot.x_unit, plot.y_unit)
     return panel
+
+
+def _legend(names: Sequence[str], wide: int) -> list[int]:
+    """Return where names begin in a line of `wide` pixels: evenly, or one right after the other where they are long."""
+    needs = [_SWATCH + int(font(_SMALL).getlength(name)) + _BETWEEN for name in names]
+    even = wide // max(1, len(names))
+    return [number * even if max(needs) <= even else sum(needs[:number]) for number in range(len(names))]
 
 
 def bars_panel(bars: Bars) -> Image.Image:

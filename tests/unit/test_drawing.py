@@ -11,6 +11,7 @@ from daq.composition.pictures import cropped, letters_at
 from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
 from daq.storage.drawing import INK, MARGIN, SIDE, Shown, image_panel, page, picture_of
+from daq.storage.drawingcurves import SHADES, Curve, Plot, plot_panel
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 
@@ -102,3 +103,14 @@ def test_a_page_holds_its_panels_and_warns_in_red() -> None:
     assert sheet.shape[1] == 2 * panel.width
     assert sheet.shape[0] > 2 * panel.height
     assert red(sheet) > 50 > red(plain) == 0
+
+
+def test_no_name_of_a_curve_is_written_over_that_of_the_next() -> None:
+    at = np.arange(2.0)
+    names = ["head 0: along the patient", "across", "head 1: along the patient", "across"]
+    panel = plot_panel(Plot([Curve(name, at, at, dotted=True) for name in names], "view", "mm", wide=620))
+    legend = np.asarray(panel)[:24]
+
+    for shade in SHADES[1:4]:
+        begins = int(np.flatnonzero((legend == shade).all(axis=2).any(axis=0))[0])
+        assert (legend[:, begins - 6 : begins] == 255).all()
