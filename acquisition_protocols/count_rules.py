@@ -23,10 +23,12 @@ def counts(file: ProtocolFile, step: StepFile, key: str) -> Iterator[Finding]:
         yield from _counted(file, stop, f"{key}.stop.counts")
         yield from _region(file, step, stop, f"{key}.stop.counts.region")
         yield from _flood(file, step, stop, f"{key}.stop.counts")
+        yield from _of_views(file, step, stop, f"{key}.stop.counts.head")
     if least is not None:
         yield from _counted(file, least, f"{key}.minimum_counts")
         yield from _region(file, step, least, f"{key}.minimum_counts.region")
         yield from _reachable(step, least, f"{key}.minimum_counts")
+        yield from _of_views(file, step, least, f"{key}.minimum_counts.head")
 
 
 def _counted(file: ProtocolFile, said: Counts, key: str) -> Iterator[Finding]:
@@ -38,8 +40,22 @@ def _counted(file: ProtocolFile, said: Counts, key: str) -> Iterator[Finding]:
         yield error(f"{key}.window", said.window, f"no such energy window; there are {known}")
     if said.head != "sum" and file.modality != "gamma_camera":
         yield error(f"{key}.head", said.head, f'a {file.modality} has no heads to tell apart: "sum"')
-    if said.head != "sum" and file.instrument.heads == 1:
-        yield error(f"{key}.head", said.head, 'instrument.heads = 1: with one head it is "sum"')
+    if said.head == "both" and file.instrument.heads == 1:
+        yield error(f"{key}.head", said.head, 'instrument.heads = 1: with one head it is "view" or "sum"')
+
+
+def _of_views(file: ProtocolFile, step: StepFile, said: Counts, key: str) -> Iterator[Finding]:
+    """Demand views whose counts a limit on `view` can be of; doubt a sum over views of two heads."""
+    if said.head == "view" and step.view is None and not step.views:
+        yield error(key, said.head, 'the step has neither view nor views: "either", "both" or "sum"')
+    heads = max(len(step.views), file.instrument.heads or 1)
+    if said.head == "sum" and said.window != ALL and heads > 1 and (step.view is not None or step.views):
+        yield warning(key, said.head, shared(heads))
+
+
+def shared(heads: int) -> str:
+    """Return what is to be doubted where the counts of several views are one sum."""
+    return f'{heads} heads record, and each view gets a part of these counts: "view" or "both" counts of a head'
 
 
 def _region(file: ProtocolFile, step: StepFile, said: Counts, key: str) -> Iterator[Finding]:

@@ -135,8 +135,8 @@ def _counted(protocol: AcquisitionProtocol, instrument: Instrument, key: str, li
     if limit.all_are_inside and "single" not in has:
         reason = f"instrument {instrument.id} pairs singles itself, and does not say in which window: {ALL!r}"
         yield error(f"{key}.window", limit.window, reason)
-    if limit.head != "sum" and instrument.detector.heads == 1:
-        yield error(f"{key}.head", limit.head, f'instrument {instrument.id} has one head: "sum"')
+    if limit.head == "both" and instrument.detector.heads == 1:
+        yield error(f"{key}.head", limit.head, f'instrument {instrument.id} has one head: "view" or "sum"')
 
 
 def _made(protocol: AcquisitionProtocol, key: str, limit: CountLimit) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from acquisition_protocols.count_rules import shared
 from daq.model.finding import Finding, Said, error, warning
 from daq.model.geometry import TURN_DEG
 from daq.model.orientation import views_check
-from daq.model.protocol import AcquisitionProtocol, ProtocolKind, Step
+from daq.model.protocol import ALL, AcquisitionProtocol, ProtocolKind, Step
 from daq.model.scanner import Head, ScannerProfile
 
 GANTRY = "gantry"
@@ -26,6 +27,7 @@ def findings(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator
         yield from _seen(protocol, step, heads, scanner)
         yield from _exposed(step, heads, scanner.id)
         yield from _region(protocol, step, heads)
+        yield from _shared(protocol, step, heads)
     yield from _arcs(protocol, heads)
 
 
@@ -48,6 +50,15 @@ def _seen(protocol: AcquisitionProtocol, step: Step, heads: list[Head], scanner:
     stand = [(head.id, head.angle_deg + gantry_deg) for head in heads]
     for why in views_check(step.views, stand, protocol.patient_orientation):
         yield error(f"{step.key}.views", Said("+".join(step.views)), f"on scanner {scanner.id} {why}")
+
+
+def _shared(protocol: AcquisitionProtocol, step: Step, heads: list[Head]) -> Iterator[Finding]:
+    """Doubt a sum of counts that a protocol for one head wants of a view, where more heads record."""
+    if not step.views or len(step.views) > 1 or (protocol.file.instrument.heads or 1) > 1 or len(heads) == 1:
+        return
+    for name, limit in (("stop.counts", step.stop.counts), ("minimum_counts", step.minimum_counts)):
+        if limit is not None and limit.head == "sum" and limit.window != ALL:
+            yield warning(f"{step.key}.{name}.head", limit.head, shared(len(heads)))
 
 
 def _exposed(step: Step, heads: list[Head], scanner: str) -> Iterator[Finding]:

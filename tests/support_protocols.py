@@ -52,7 +52,7 @@ def spect(repeat: str, *, more: str = "") -> str:
     return camera(f'[[steps]]\nname = "stop"\nrepeat = {repeat}\nstop.time = "20 s"\n{more}\n', kind="spect")
 
 
-REGION = 'stop.counts = {{ counter = "singles", limit = "1 kcounts", window = "peak", head = "sum", region = [{0}] }}'
+REGION = 'stop.counts = {{ counter = "singles", limit = "1 kcounts", window = "peak", head = "view", region = [{0}] }}'
 
 
 def region(*sides: str) -> str:

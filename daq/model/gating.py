@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Head = Literal["either", "both", "sum"]
+HeadCounted = Literal["either", "both", "sum", "view"]
+"""Whose counts a limit is of; `view`: of the head that has the step's view, or of each head that has one."""
 ALL = "all"
 """In place of a window's name: every event that is recorded."""
 _PS_PER_S = 10**12

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from daq.errors import RefusedError
-from daq.model.gating import ALL, FrameZero, Gate, Head
+from daq.model.gating import ALL, FrameZero, Gate, Head, HeadCounted
 from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store, Tolerances
 from daq.model.stop import WindowCounter
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from daq.model.protocol_file import ProtocolFile
 
 __all__ = [
-    "ALL", "Coincidence", "FrameZero", "Gate", "HandOver", "Head", "Need", "Requirements", "Store", "Tolerances",
+    "ALL", "Coincidence", "FrameZero", "Gate", "HandOver", "Head", "HeadCounted", "Need", "Requirements", "Store",
+    "Tolerances",
 ]  # fmt: skip
 _PS_PER_S = 10**12
 
@@ -75,17 +76,17 @@ _OF_SINGLES = ("singles", "events")
 
 @dataclass(frozen=True, slots=True)
 class CountLimit:
-    """So many counts of one counter, in one energy window (or `all`), of one head, of both, or of their sum."""
+    """So many counts of one counter, in one energy window (or `all`), of some head, each of some, or of their sum."""
 
     counter: str
     limit: int
     window: str
-    head: Head
+    head: HeadCounted
     expected_rate_cps: float | None = None
     all_are_inside: bool = False
     """The software pairs singles of this window alone, so that every pair it makes is inside."""
     heads: tuple[int, ...] = ()
-    """The numbers of the heads that `both` means."""
+    """The numbers of the heads that `both` or `view` means."""
     region_mm: tuple[float, float, float, float] | None = None
     """x from, y from, x to, y to, as the picture is seen, head up."""
 
@@ -96,7 +97,7 @@ class CountLimit:
             return self.counter
         if self.counter not in _OF_SINGLES:
             return None
-        heads = self.heads if self.head == "both" else ()
+        heads = self.heads if self.head in ("both", "view") else ()
         return str(WindowCounter(self.window, heads, self.head == "either", self.region_mm))
 
     @property
@@ -107,7 +108,8 @@ class CountLimit:
     def __str__(self) -> str:
         """Return the limit in words."""
         window = "whatever their energy" if self.window == ALL else f"in window {self.window}"
-        head = {"sum": "all heads together", "either": "either head", "both": "both heads"}[self.head]
+        of_view = f"each of {len(self.heads)} heads that have a view" if len(self.heads) > 1 else "the head of the view"
+        head = {"sum": "all heads together", "either": "either head", "both": "both heads", "view": of_view}[self.head]
         region = (
             ""
             if self.region_mm is None

@@ -14,7 +14,7 @@ from daq.model.coincidence import Policy
 from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.layout import Name, Strict
 from daq.model.processing import StoredSingles
-from daq.model.protocol import Head, PauseMeaning, ProtocolKind
+from daq.model.protocol import Head, HeadCounted, PauseMeaning, ProtocolKind
 from daq.model.protocol_terms import HandOverKind
 from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
 
@@ -92,7 +92,7 @@ class Counts(Strict):
     counter: Counter
     limit: CountsLimit
     window: Text
-    head: Head
+    head: HeadCounted
     expected_rate: Rate | None = None
     """The rate at which exactly these counts come."""
     region: tuple[Position, Position, Position, Position] | None = None

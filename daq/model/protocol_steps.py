@@ -162,7 +162,7 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         phases=tuple(Phase(phase.frames, phase.frame.ps) for phase in said.phases),
         windows=said.windows,
         image=None if said.image is None else Image(*said.image.matrix, said.image.zoom),
-        minimum_counts=None if said.minimum_counts is None else _counts(file, said.minimum_counts),
+        minimum_counts=None if said.minimum_counts is None else _counts(file, said, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
         frame_zero=None if said.frame_zero is None else _frame_zero(file, said.frame_zero),
         role=said.role,
@@ -216,7 +216,7 @@ def _overlap(repeat: Repeat | None) -> float | None:
 
 def _stop(file: ProtocolFile, said: StepFile) -> Stop:
     return Stop(
-        counts=None if said.stop.counts is None else _counts(file, said.stop.counts),
+        counts=None if said.stop.counts is None else _counts(file, said, said.stop.counts),
         duration_ps=step_duration_ps(said),
         host_ps=None if said.stop.host is None else said.stop.host.ps,
         manual=said.stop.manual,
@@ -225,10 +225,10 @@ def _stop(file: ProtocolFile, said: StepFile) -> Stop:
     )
 
 
-def _counts(file: ProtocolFile, said: Counts) -> CountLimit:
+def _counts(file: ProtocolFile, step: StepFile, said: Counts) -> CountLimit:
     rate = None if said.expected_rate is None else float(said.expected_rate.value)
     paired = paired_windows(file) if said.counter in _OF_PAIRS else ()
-    heads = tuple(range(file.instrument.heads or 2))
+    heads = tuple(range(max(1, len(step.views)) if said.head == "view" else file.instrument.heads or 2))
     x0, y0, x1, y1 = (float(side.value) for side in said.region) if said.region else (0.0, 0.0, 0.0, 0.0)
     region = (x0, y0, x1, y1) if said.region else None
     all_are_inside = paired == (said.window,)

@@ -155,6 +155,19 @@ def test_counts_of_both_heads_in_a_window_can_be_counted() -> None:
     assert check(load_protocol("bone-spots").protocol) == []
 
 
+def test_a_view_that_one_head_has_ends_at_the_counts_of_that_head() -> None:
+    thyroid, pair = (load_protocol(name).protocol for name in ("thyroid-scan", "paired-views"))
+    limits = [step.stop.counts for step in (*thyroid.steps, pair.steps[0])]
+
+    assert [limit.name for limit in limits if limit is not None] == ["singles[photopeak]@0"] * 4
+    text = planar(stop='stop.time = "9 s"\nstop.counts = { counter = "singles", limit = "1 kcounts", window = "peak", '
+                       'head = "sum" }').replace("heads = 2", "heads = 1")  # fmt: skip
+    assert [str(finding) for finding in check(made(text), DUAL)] == [
+        "steps[0].stop.counts.head = 'sum': warning: 2 heads record, and each view gets a part of these counts: "
+        '"view" or "both" counts of a head'
+    ]
+
+
 def test_a_range_to_be_recorded_is_not_kept_to_yet() -> None:
     wide = 'recorded = { lower = "100 keV", upper = "200 keV" }\n'
     found = check(made(camera('[[steps]]\nname = "a"\nview = "ANT"\nstop.time = "1 s"\n', top=wide)))

@@ -14,19 +14,20 @@ from daq.errors import ProfileError
 COUNTS = 'stop.counts = {{ counter = "{0}", limit = "1 kcounts", window = "{1}", head = "{2}" }}\nstop.host = "1 min"'
 
 
-def counts(counter: str = "singles", window: str = "peak", head: str = "sum") -> str:
+def counts(counter: str = "singles", window: str = "peak", head: str = "both") -> str:
     return COUNTS.format(counter, window, head)
 
 
 FLOOD = 'stop.counts = { counter = "singles", limit = "5 Mcounts", window = "peak", head = "both" }\nstop.host = "1 h"'
-MINIMUM = 'minimum_counts = { counter = "singles", limit = "1 Mcounts", window = "peak", head = "sum"'
+MINIMUM = 'minimum_counts = { counter = "singles", limit = "1 Mcounts", window = "peak", head = "both"'
 TWO = '[[steps]]\nname = "a"\nview = "ANT"\nstop.time = "1 s"\n'
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        planar(), planar(stop=counts()), planar(stop=counts("events", "all")), planar(stop="stop.manual = true"),
+        planar(), planar(stop=counts(head="view")), planar(stop=counts("events", "all")),
+        planar(stop="stop.manual = true"),
         planar(view='views = ["ANT", "POST"]'), planar('region = "knees"'), planar('region = "knee"\nlaterality = "L"'),
         sweep(), spect('{ count = 60, axis = "gantry", from = "354 deg", step = "-6 deg" }'), pet(),
         planar('phases = [{ frames = 5, frame = "2 s" }]', kind="dynamic"),
@@ -35,7 +36,7 @@ TWO = '[[steps]]\nname = "a"\nview = "ANT"\nstop.time = "1 s"\n'
         pet('[[steps]]\nname = "a"\nstop.time = "10 s"\nsweep = { axis = "bed", from = "0 mm", to = "9 mm", '
             'speed = "1 mm/s" }\n'),
         planar('pause = "gap_marked"'), planar('minimum_counts = { counter = "singles", limit = "5 counts", '
-               'window = "peak", head = "sum", expected_rate = "1 kcps" }'),
+               'window = "peak", head = "both", expected_rate = "1 kcps" }'),
     ],
 )  # fmt: skip
 def test_a_sound_protocol_has_nothing_said_about_it(text: str) -> None:
@@ -105,7 +106,12 @@ def test_a_sound_protocol_has_nothing_said_about_it(text: str) -> None:
         (planar(stop=counts(window="scatter")),
          "steps[0].stop.counts.window = 'scatter': no such energy window; there are all, peak"),
         (planar(stop=counts(head="both")).replace("heads = 2", "heads = 1"),
-         "steps[0].stop.counts.head = 'both': instrument.heads = 1: with one head it is \"sum\""),
+         "steps[0].stop.counts.head = 'both': instrument.heads = 1: with one head it is \"view\" or \"sum\""),
+        (planar(stop=counts(head="sum")),
+         "steps[0].stop.counts.head = 'sum': warning: 2 heads record, and each view gets a part "
+         'of these counts: "view" or "both" counts of a head'),
+        (planar(stop=FLOOD.replace("both", "view").replace("5 M", "10 M"), view="", kind="qc_flood"),
+         "steps[0].stop.counts.head = 'view': the step has neither view nor views: \"either\", \"both\" or \"sum\""),
         (pet(f'[[steps]]\nname = "a"\n{counts("prompts", "all", "either")}\n'),
          "steps[0].stop.counts.head = 'either': a pet has no heads to tell apart: \"sum\""),
         (planar(MINIMUM + ' }', stop=counts()),
