@@ -11,18 +11,22 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daq.model.station import DAEMON, Priority
+from daq.model.station import DAEMON, Alarm, Priority
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 
 _LOG = logging.getLogger(__name__)
 _DEVICE = "study"
 _MOST_WAITING = 32
+_MOST_SHOWN = 32
+_MOST_NAME = 80
+_COUNTED = re.compile(r"([0-9]+) earlier acquisitions")
 _MOST_ANSWER_BYTES = 1 << 24
 _MOST_ERROR_BYTES = 1 << 14
 _END_S = 2.0
@@ -96,7 +100,7 @@ class Finishing:
         self._audit.note(DAEMON, "finish", directory.name, result="done", new=made)
         _LOG.info("finished %s: %s", directory, made)
         if problems:
-            self._ring("not-finished", f"{directory.name}: {problems[0]}", _by_hand(directory))
+            self._ring("not-finished", directory, f"{directory.name}: {problems[0]}", _by_hand(directory))
         if grade in _URGENCY:
             self._judged(directory, grade, verdict.get("sentences") or [])
 
@@ -106,15 +110,37 @@ class Finishing:
             f"; and {more} more" if more > 0 else ""
         )
         guidance = f"look at it before the patient leaves: daq study show {directory}, images/contact-sheet.png"
-        self._ring("verdict", text, guidance, _URGENCY[grade])
+        self._ring("verdict", directory, text, guidance, _URGENCY[grade])
 
     def _fail(self, directory: Path, why: str) -> None:
         self.failed += 1
         self._audit.note(DAEMON, "finish", directory.name, result="failed", error=why)
-        self._ring("not-finished", f"pictures and verdict of {directory.name} are missing: {why}", _by_hand(directory))
+        text = f"pictures and verdict of {directory.name} are missing: {why}"
+        self._ring("not-finished", directory, text, _by_hand(directory))
 
-    def _ring(self, name: str, text: str, guidance: str, priority: Priority = "medium") -> None:
-        """Show it until somebody has seen it."""
+    def _ring(
+        self, kind: str, directory: Path, text: str, guidance: str, priority: Priority = "medium"
+    ) -> None:  # fmt: skip
+        """Show it until somebody has seen it, each acquisition by itself; of more than 32 the oldest become one."""
+        name = f"{kind}-{directory.name}"[:_MOST_NAME]
+        shown = [alarm for alarm in self._alarms.active() if alarm.device == _DEVICE]
+        unseen = [alarm for alarm in shown if alarm.name.startswith(f"{kind}-") and alarm.name != name]
+        if len(unseen) >= _MOST_SHOWN:
+            self._merge(kind, min(unseen, key=lambda alarm: (alarm.since_utc, alarm.name)), shown)
+        self._show(name, text, guidance, priority)
+
+    def _merge(self, kind: str, oldest: Alarm, shown: Sequence[Alarm]) -> None:
+        """Put an alarm that nobody has seen into the one of its kind that counts."""
+        earlier = next((alarm for alarm in shown if alarm.name == kind), None)
+        counted = None if earlier is None else _COUNTED.match(earlier.text)
+        before = int(counted[1]) if counted is not None else int(earlier is not None)
+        urgent = "medium" in (oldest.priority, None if earlier is None else earlier.priority)
+        text = f"{before + 1} earlier acquisitions that nobody has looked at, the newest of them: {oldest.text}"
+        guidance = "look at each of them: daq study list, then daq study show"
+        self._show(kind, text, guidance, "medium" if urgent else "low")
+        self._alarms.acknowledge(_DEVICE, oldest.name, DAEMON)
+
+    def _show(self, name: str, text: str, guidance: str, priority: Priority) -> None:
         self._alarms.raise_(_DEVICE, name, priority=priority, text=text, guidance=guidance)
         self._alarms.clear(_DEVICE, name)
 

@@ -79,6 +79,7 @@ def test_where_pictures_cannot_be_made_an_alarm_says_what_to_do_and_the_recordin
     (daemon.directory(run) / "images").write_text("in the way")
     daemon.becomes("completed")
 
-    daemon.until(lambda: "study/not-finished" in daemon.alarms(), "the alarm", lambda: str(daemon.alarms()))
-    assert "daq study finish" in daemon.alarms()["study/not-finished"]["guidance"]
+    name = f"study/not-finished-{run}"
+    daemon.until(lambda: name in daemon.alarms(), "the alarm", lambda: str(daemon.alarms()))
+    assert "daq study finish" in daemon.alarms()[name]["guidance"]
     assert verify(daemon.directory(run)).verdict == "ok"

@@ -13,9 +13,11 @@ from typing import Any, cast
 
 import pytest
 
+from daq.model.station import Alarm
 from daq.services import finishing
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
+from daq.services.bus import Bus
 from daq.services.finishing import Finishing
 
 GOOD = {"files": {"a.png": "00"}, "sums_sha256": "5f", "problems": [], "verdict": {"grade": "good", "sentences": []}}
@@ -37,6 +39,9 @@ class Heard:
 
     def clear(self, device: str, name: str) -> None:
         self.cleared += 1
+
+    def active(self) -> list[Alarm]:
+        return []
 
 
 async def after(script: str, folder: Path, *, times: int = 1, within_s: float = 10.0) -> tuple[Finishing, Heard]:
@@ -79,16 +84,38 @@ async def test_a_verdict_that_is_not_good_rings_with_its_first_sentences(
     _, heard = await after(says({**GOOD, "verdict": verdict}), tmp_path)
 
     (alarm,) = heard.rung
-    assert (alarm["name"], alarm["priority"], heard.cleared) == ("verdict", priority, 1)
+    assert (alarm["name"], alarm["priority"], heard.cleared) == ("verdict-run", priority, 1)
     assert alarm["text"] == f"run is {grade}: too few counts; the bed slipped; and 1 more"
     assert "daq study show" in alarm["guidance"]
+
+
+def test_each_acquisition_rings_by_itself_and_of_many_the_oldest_are_counted() -> None:
+    alarms = Alarms(Bus())
+    service = Finishing(lambda _: (), alarms, cast("Audit", Heard()))
+
+    def judged(number: int, grade: str = "doubtful") -> None:
+        told = {**GOOD, "verdict": {"grade": grade, "sentences": [f"why {number}"]}}
+        service._heard(Path(f"run-{number:02d}"), 0, json.dumps(told).encode(), "")
+
+    judged(0, "bad")
+    judged(1)
+    assert {alarm.name: alarm.text for alarm in alarms.active()} == {
+        "verdict-run-00": "run-00 is bad: why 0", "verdict-run-01": "run-01 is doubtful: why 1",
+    }  # fmt: skip
+
+    for number in range(2, 35):
+        judged(number)
+    shown = {alarm.name: alarm for alarm in alarms.active()}
+    counted = shown.pop("verdict")
+    assert (len(shown), min(shown), counted.priority) == (32, "verdict-run-03", "medium")
+    assert counted.text.startswith("3 earlier acquisitions that nobody has looked at, the newest of them: run-02 is")
 
 
 async def test_what_could_not_be_made_rings_and_the_rest_counts_as_done(tmp_path: Path) -> None:
     service, heard = await after(says({**GOOD, "problems": ["01-view.dcm: no weight"]}, 6), tmp_path)
 
     assert (service.finished, service.failed) == (1, 0)
-    assert [(one["name"], one["text"]) for one in heard.rung] == [("not-finished", "run: 01-view.dcm: no weight")]
+    assert [(one["name"], one["text"]) for one in heard.rung] == [("not-finished-run", "run: 01-view.dcm: no weight")]
 
 
 @pytest.mark.parametrize(
