@@ -35,16 +35,16 @@ class Administrations:
     async def amended(self, request: Amend | Residual, actor: Actor) -> dict[str, Any]:
         """Change the record of an acquisition, and its copies in the same study; return what it says now.
 
-        Raise `RefusedError` for values that contradict others, and for a known value that would be replaced without a
-        reason; `MissingError` where there is no record.
+        Raise `RefusedError` for values that contradict others, for times later than now, and for a known value that
+        would be replaced without a reason; `MissingError` where there is no record.
         """
         record, own = await asyncio.to_thread(self._record, request.run)
         changes = changes_of(request, record)
+        new = record.amended(changes, now=datetime.now(UTC))
         replaced = record.replaced_by(changes)
         if replaced and not request.reason.strip():
             known = ", ".join(replaced)
             raise RefusedError(f"administration record: {known} is known already: give a reason to replace it")
-        new = record.amended(changes)
         directories, trouble = await self._copies(new.key)
         if own is not None:
             directories = list(dict.fromkeys([own, *directories]))

@@ -13,7 +13,17 @@ from typing import Any, Self
 
 from daq.errors import RefusedError
 from daq.model.activity import activity_mbq
-from daq.model.administration_rules import NEEDED, TIMES, Arms, BreastFeeding, Pregnancy, Route, decayed_mbq, findings
+from daq.model.administration_rules import (
+    NEEDED,
+    TIMES,
+    Arms,
+    BreastFeeding,
+    Pregnancy,
+    Route,
+    decayed_mbq,
+    findings,
+    of_the_future,
+)
 from daq.model.finding import Finding, errors
 from daq.model.given import Injection, Intervention, Side
 from daq.model.given import to_json as part_json
@@ -86,11 +96,14 @@ class AdministrationRecord:
         """Return the record with what was left in the syringe, measured on the same calibrator."""
         return replace(self, residual_mbq=residual_mbq, residual_at=residual_at)
 
-    def amended(self, changes: Mapping[str, Any]) -> Self:
-        """Return the record with other values, given as plain data. Raise `RefusedError`: the key never changes."""
+    def amended(self, changes: Mapping[str, Any], *, now: datetime | None = None) -> Self:
+        """Return the record with other values, given as plain data. Raise `RefusedError`: the key never changes.
+
+        `now` as `from_json` takes it.
+        """
         if "key" in changes:
             raise RefusedError("administration record: its key cannot be changed")
-        return type(self).from_json({**self.to_json(), **_units(changes)})
+        return type(self).from_json({**self.to_json(), **_units(changes)}, now=now)
 
     def replaced_by(self, changes: Mapping[str, Any]) -> list[str]:
         """Return the names of what is known already and would be another value."""
@@ -118,10 +131,11 @@ class AdministrationRecord:
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Self:
+    def from_json(cls, told: Mapping[str, Any], *, now: datetime | None = None) -> Self:
         """Return the record of what `to_json` gave. Raise `RefusedError`: unknown keys, missing ones, wrong kinds.
 
-        `assayed` and `residual` may stand in place of `assayed_mbq` and `residual_mbq`, as texts with a unit.
+        `assayed` and `residual` may stand in place of `assayed_mbq` and `residual_mbq`, as texts with a unit. Where
+        `now` is given, an assay, an injection or a residual later than that is refused; clocks may differ by 2 min.
         """
         told = _units(told)
         known = {field.name for field in fields(cls)}
@@ -129,7 +143,11 @@ class AdministrationRecord:
         if unknown or missing:
             what = [f"unknown {', '.join(unknown)}"] * bool(unknown) + [f"missing {', '.join(missing)}"] * bool(missing)
             raise RefusedError(f"administration record: {'; '.join(what)}")
-        return cls(**{key: _read(key, value) for key, value in told.items()})
+        values = {key: _read(key, value) for key, value in told.items()}
+        later = [] if now is None else list(of_the_future(values, now))
+        if later:
+            raise RefusedError("administration record: " + "; ".join(map(str, later)))
+        return cls(**values)
 
 
 def _plain(value: object) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -30,6 +30,9 @@ Arms = Literal["up", "down", "one up", "unknown"]
 
 _MOST_TEXT = 500
 _DAY_S = 86_400.0
+_MINUTE_S = 60.0
+CLOCKS_DIFFER = timedelta(minutes=2)
+"""How far the clock of whoever wrote a time may be ahead of this host's."""
 _RANGES: dict[str, tuple[float, float, str]] = {
     "assayed_mbq": (0.001, 100_000.0, "MBq"),
     "residual_mbq": (0.0, 100_000.0, "MBq"),
@@ -72,6 +75,32 @@ def decayed_mbq(record: AdministrationRecord, activity_mbq: float, shown_at: dat
     """Return what an activity that was measured when the calibrator showed `shown_at` is at `when`."""
     after_s = (when - host_time(record, shown_at)).total_seconds()
     return activity_mbq * find_nuclide(record.nuclide).activity_factor(after_s)
+
+
+def of_the_future(values: Mapping[str, Any], now: datetime) -> Iterator[Finding]:
+    """Yield what fields of a record date later than `now`, the time of this host, which has a zone.
+
+    Clocks may differ by two minutes. An intervention may be planned. A value that is no time is for others to refuse.
+    """
+    for name, told, ahead in _moments(values):
+        if told - now > CLOCKS_DIFFER + ahead:
+            limit = f"the {CLOCKS_DIFFER.total_seconds() / _MINUTE_S:g} min that clocks may differ"
+            offset = f" and the {ahead.total_seconds():g} s that the calibrator's is ahead" if ahead else ""
+            reason = f"later than now, {now.isoformat(timespec='seconds')}, by more than {limit}{offset}"
+            yield Finding(name, told.isoformat(), reason)
+
+
+def _moments(values: Mapping[str, Any]) -> Iterator[tuple[str, datetime, timedelta]]:
+    """Yield what was measured or given: its name, its time, and how far the clock of that is ahead of this host's."""
+    offset_s = values.get("calibrator_offset_s", 0.0)
+    known = not isinstance(offset_s, bool) and isinstance(offset_s, int | float) and abs(offset_s) <= _DAY_S
+    ahead = timedelta(seconds=offset_s) if known else timedelta()
+    found = [(name, values.get(name), timedelta() if name == "injected_at" else ahead) for name in TIMES]
+    parts = values.get("injections", ())
+    found += [(f"injections[{number}].at", part.at, timedelta()) for number, part in enumerate(parts)]
+    for name, told, of_its_clock in found:
+        if isinstance(told, datetime) and told.utcoffset() is not None:
+            yield name, told, of_its_clock
 
 
 def _of_texts(record: AdministrationRecord) -> Iterator[Finding]:

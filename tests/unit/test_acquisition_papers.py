@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ ACTOR = Actor("tech", "local", Role.TECHNOLOGIST)
 
 def papers(folder: Path) -> Papers:
     return Papers(folder / "state", "run-1", folder / "recording")
+
+
+@pytest.mark.parametrize("name", ["injected_at", "assayed_at"])
+def test_what_was_not_done_yet_is_not_taken(tmp_path: Path, name: str) -> None:
+    later = {name: (datetime.now(UTC) + timedelta(hours=20)).isoformat()}
+
+    with pytest.raises(RefusedError, match=rf"{name} = .*: later than now, 20.*, by more than the 2 min"):
+        papers(tmp_path).take(WHO, {**GIVEN, **later}, ACTOR)
+    assert not (tmp_path / "state").exists()
 
 
 def test_papers_wait_privately_and_move_beside_the_recording(tmp_path: Path) -> None:

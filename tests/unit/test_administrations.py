@@ -100,6 +100,21 @@ async def test_a_residual_that_cannot_be_is_refused_and_nothing_changes(
     assert world.audit.lines == []
 
 
+async def test_a_time_that_has_not_come_is_refused_with_both_times(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    soon = (datetime.now(UTC) + timedelta(minutes=3, seconds=50)).isoformat()  # its clock is 120 s ahead
+    for later in (datetime.now(UTC) + timedelta(days=190), datetime.now(UTC) + timedelta(minutes=5)):
+        says = rf"residual_at = {later.date()}T.*: later than now, 20.* more than the 2 min that clocks may .* 120 s"
+        with pytest.raises(RefusedError, match=says):
+            await world.residual("12 MBq", run=identity(1), at=later.isoformat())
+    given = {"injected_at": (datetime.now(UTC) + timedelta(minutes=3)).isoformat()}
+    with pytest.raises(RefusedError, match=r"injected_at = .*: later than now"):
+        await world.administrations.amended(Amend(changes=given, run=identity(1), reason="x"), TECH)
+    assert read_administration(world.places[0]) == RECORD
+
+    await world.residual("12 MBq", run=identity(1), at=soon)
+
+
 async def test_what_is_known_is_replaced_with_a_reason_only(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.residual("12 MBq", run=identity(1))

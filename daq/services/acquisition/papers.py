@@ -51,7 +51,7 @@ class Papers:
         actor: Actor,
         earlier: Patient | None = None,
     ) -> None:
-        """Check what was given and keep it. Raise `RefusedError` naming the field, never its value.
+        """Check what was given and keep it. Raise `RefusedError` naming the field, never its value, but for its time.
 
         `earlier`: the patient of the study that the run belongs to, under whose key it is filed.
         """
@@ -168,6 +168,6 @@ def _same(earlier: Patient | None, identity: PatientIdentity, actor: Actor) -> P
 
 def _record(told: dict[str, Any]) -> AdministrationRecord:
     try:
-        return AdministrationRecord.from_json({"key": new_administration_key(), **told})
+        return AdministrationRecord.from_json({"key": new_administration_key(), **told}, now=datetime.now(UTC))
     except (KeyError, TypeError, ValueError, AttributeError) as why:
         raise RefusedError(f"administration record: a value of the wrong kind ({type(why).__name__})") from None
