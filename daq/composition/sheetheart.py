@@ -170,7 +170,7 @@ def _beat_lines(beats: Beats) -> list[str]:
     return [
         f"{beats.triggers} triggers; {beats.accepted} beats accepted, {beats.rejected} rejected "
         f"({100 * beats.rejected / total:.1f} %), {beats.outside} not judged",
-        f"rejected: {causes or 'none'}",
+        f"rejected: {causes.replace('_', ' ') or 'none'}",
         f"{mean}{window}; {beats.bins} slots{each}, by {beats.framing}, {beats.direction}",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from daq.model.protocol import AcquisitionProtocol
 from daq.model.verdict import Check, Grade
@@ -15,24 +16,32 @@ _S_PER_H = 3600.0
 
 def injected(protocol: AcquisitionProtocol, planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
     """Check when steps began after the injection, and that the administration record is complete."""
-    for each in planned:
-        window = each.step.after_injection_s
-        if window is None or each.seen is None:
-            continue
-        after_s = facts.after_injection_s(each.seen.begin_ps)
-        limits = f"{duration_text(window[0])} to {duration_text(window[1])}"
-        if after_s is None:
-            text = f"wanted {limits} after the injection, whose time nobody noted"
-            yield Check("after injection", each.step.name, Grade.NOT_EVALUABLE, text)
-            continue
-        inside = window[0] <= after_s <= window[1]
-        text = f"began {duration_text(after_s)} after the injection; wanted {limits}"
-        beyond = window[0] if after_s < window[0] else window[1]
-        yield Check(
-            "after injection", each.step.name, Grade.GOOD if inside else Grade.DOUBTFUL, text, after_s, beyond, "s"
-        )
+    for _, entry in groupby(planned, key=lambda each: each.step.key):
+        yield from _begun([each for each in entry if each.seen is not None], facts)
     if protocol.requirements.administration != "none":
         yield from _administered(facts)
+
+
+def _begun(entry: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
+    """Check one entry of the protocol: of the steps of a repetition the one that is farthest out, else the first."""
+    window = entry[0].step.after_injection_s if entry else None
+    if window is None:
+        return
+    limits = f"{duration_text(window[0])} to {duration_text(window[1])}"
+    begun_s = [None if each.seen is None else facts.after_injection_s(each.seen.begin_ps) for each in entry]
+    told = [
+        (max(window[0] - at_s, at_s - window[1], 0.0), at_s, each)
+        for at_s, each in zip(begun_s, entry, strict=True)
+        if at_s is not None
+    ]
+    if not told:
+        text = f"wanted {limits} after the injection, whose time nobody noted"
+        yield Check("after injection", entry[0].step.name, Grade.NOT_EVALUABLE, text)
+        return
+    out_s, after_s, worst = max(told, key=lambda one: one[0])
+    text = f"began {duration_text(after_s)} after the injection; wanted {limits}"
+    beyond = window[0] if after_s < window[0] else window[1]
+    yield Check("after injection", worst.step.name, Grade.DOUBTFUL if out_s else Grade.GOOD, text, after_s, beyond, "s")
 
 
 def _administered(facts: StudyFacts) -> Iterator[Check]:

@@ -167,6 +167,21 @@ def test_a_step_outside_of_its_time_after_the_injection_is_told_with_both_times(
     assert unknown.grade is Grade.NOT_EVALUABLE
 
 
+def test_of_a_repetition_the_step_farthest_outside_of_its_time_is_told_alone():
+    made = protocol(camera(
+        '[[steps]]\nname = "stop"\nrepeat = { count = 3, axis = "gantry", from = "0 deg", step = "90 deg" }\n'
+        'stop.time = "10 s"\nafter_injection = ["1 min", "10 min"]\n', kind="spect",
+    ).replace("[instrument]", '[requirements]\nadministration = "may_follow"\n\n[instrument]'))  # fmt: skip
+    clock = (0, "clock", 0xFFFF, 1_795_338_000 * 10**9, 0.0, "")
+    begun = [
+        step(n, f"stop {n}/3", begin_ps=each * PS_PER_S, end_ps=each * PS_PER_S + 1)
+        for n, each in ((1, 300), (2, 700), (3, 800))
+    ]
+    seen = facts(*begun, marks=[clock], administration={"injected_at": "2026-11-22T09:00:00+00:00"})
+    found = [each for each in judged([], made, seen).checks if each.name == "after injection"]
+    assert [(each.of, each.grade, each.value) for each in found] == [("stop 3/3", Grade.DOUBTFUL, 800)]
+
+
 def test_an_administration_record_without_residual_is_told():
     made = protocol(given_later())
     given = {"injected_at": "2026-11-22T09:00:00+00:00", "residual_mbq": None, "extravasation": True}
