@@ -23,7 +23,7 @@ def findings(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> Iterator
     if not heads:
         return
     yield from _separation(protocol, heads, scanner.id)
-    for step in {step.key: step for step in reversed(protocol.steps)}.values():  # of a repetition the first
+    for step in reversed({step.key: step for step in reversed(protocol.steps)}.values()):  # of a repetition the first
         yield from _seen(protocol, step, heads, scanner)
         yield from _exposed(step, heads, scanner.id)
         yield from _region(protocol, step, heads)

@@ -26,7 +26,10 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     show.add_argument("--toml", action="store_true", help="print the file itself, to start one's own from")
     show.add_argument("--activity", metavar="A", help="what was given, e.g. 500MBq: foretell counts; needs a scanner")
     show.add_argument("--after", metavar="T", help="how long after the injection the first step begins, e.g. 3h")
-    show.add_argument("--visible", metavar="SHARE", help="share of it that a head sees, an assumption; default 5%%")
+    show.add_argument("--visible", metavar="SHARE", help="share of it that a head sees; default 5%%, of floods 100%%")
+    show.add_argument(
+        "--collimator", metavar="NAME", help="one of the scanner's, in place of the protocol's; with --activity"
+    )
     _equipment(show)
 
     validate = _verb(verbs, "validate", "check protocols: file: key = value: reason", run_validate)
@@ -90,10 +93,12 @@ def run_show(args: argparse.Namespace) -> int:
         scanner = scanner or _site_scanner(args)
     instrument = instrument or _instrument_of(scanner)
     told = expected_of(args, loaded.protocol, scanner, instrument)
+    found = _validated(loaded.path, scanner, instrument)["findings"]
     if args.json:
-        print_json(as_json(loaded, scanner, instrument, told))
+        print_json(as_json(loaded, scanner, instrument, told) | {"findings": found})
     else:
         print_protocol(loaded, scanner, instrument, told)
+        _print_findings(found)
     return 0
 
 
@@ -250,6 +255,17 @@ def _finding_json(finding: Finding) -> dict[str, str]:
     return {
         "key": finding.key, "value": finding.value, "reason": finding.reason, "severity": finding.severity,
     }  # fmt: skip
+
+
+def _print_findings(found: list[dict[str, Any]]) -> None:
+    """Print what is said against a protocol, also on a scanner or an instrument; nothing where there is nothing."""
+    from daq.cli.output import print_line
+    from daq.model.finding import Finding
+
+    if found:
+        print_line("To look at")
+    for finding in found:
+        print_line(f"  {Finding(**finding)}")
 
 
 def _print_validated(files: list[dict[str, Any]], missing: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daq.cli.output import grouped, print_line, print_table
 from daq.errors import MissingError, RefusedError, UsageError
 from daq.model.activity import ACTIVITY, slip
+from daq.model.protocol import ProtocolKind
 from daq.model.protocol_activity import (
     ALL_PER_WINDOW,
     VISIBLE,
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 _AFTER = Wanted(("time",), "3 h", "not negative", whole=True)
 _SHARE = Wanted(("dimensionless",), "5 %", only=("%",))
+
+_SEEN = {
+    True: "source, which lies before it with nothing between",
+    False: "activity: what the body keeps, what is in its field of view, what is not absorbed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +56,36 @@ def expected_of(
     `MissingError` without a scanner.
     """
     if args.activity is None:
-        if args.after is not None or args.visible is not None:
-            raise UsageError("--after and --visible belong to --activity")
+        if any(option is not None for option in (args.after, args.visible, args.collimator)):
+            raise UsageError("--after, --visible and --collimator belong to --activity")
         return None
     if scanner is None:
         raise MissingError("--activity needs --scanner, or a site that names one: what is counted is its collimator's")
     thickness_mm = None if instrument is None else instrument.detector.crystal_thickness_mm
-    seen = sight(protocol, scanner, thickness_mm)
+    seen = sight(protocol, scanner, thickness_mm, args.collimator)
     source = seen.nuclide
     mbq = float(_quantity("--activity", args.activity, ACTIVITY).value)
     wrong = slip(source.name, mbq)
     if wrong is not None:
         raise RefusedError(f"--activity {args.activity}: {wrong}")
     after_s = _after_s(args.after, protocol)
-    visible = VISIBLE if args.visible is None else float(_quantity("--visible", args.visible, _SHARE).to("%")) / 100
+    of_source = protocol.kind is ProtocolKind.QC_FLOOD
+    usual = 1.0 if of_source else VISIBLE
+    visible = usual if args.visible is None else float(_quantity("--visible", args.visible, _SHARE).to("%")) / 100
     if visible > 1:
         raise RefusedError(f"--visible {args.visible}: a head sees at most 100 %")
     times = protocol.file.time_lapse or 1
     made, counts = with_rates(protocol, Given(source, 1e6 * mbq * times, after_s, visible), seen)
     assumes = (
-        f"a head sees {100 * visible:g} % of the activity: what the body keeps, what is in its field of view, what is "
-        "not absorbed; an assumption, --visible says otherwise",
+        f"a head sees {100 * visible:g} % of the {_SEEN[of_source]}; an assumption, --visible says otherwise",
         *seen.assumes,
         f"for one event in a window {ALL_PER_WINDOW:g} of all energies are recorded, a judgement; scatter in the "
         f"windows is left out, decay of {source.name} is not",
         *([f"time-lapse: {times} times the activity"] if times > 1 else []),
     )
+    since = "its assay" if of_source else "the injection"
     when = f"{spoken(after_s)} after" if after_s else "at"
-    return Expected(made, counts, f"{mbq:g} MBq of {source.name}, {when} the injection", assumes)
+    return Expected(made, counts, f"{mbq:g} MBq of {source.name}, {when} {since}", assumes)
 
 
 def _after_s(said: str | None, protocol: AcquisitionProtocol) -> float:

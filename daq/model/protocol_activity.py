@@ -14,7 +14,7 @@ from daq.errors import MissingError, RefusedError
 from daq.model.collimator import sensitivity_cps_per_mbq
 from daq.model.nuclide_table import nuclide as find_nuclide
 from daq.model.nuclides import Nuclide
-from daq.model.protocol import ALL, AcquisitionProtocol, CountLimit, Step
+from daq.model.protocol import ALL, AcquisitionProtocol, CountLimit, ProtocolKind, Step
 from daq.model.protocol_estimate import Figure, step_duration
 from daq.model.scanner import ScannerProfile
 from daq.model.windows import EnergyWindow
@@ -66,8 +66,11 @@ class Sight:
         return sum(rate for name, rate in self.cps_per_bq.items() if not names or name in names)
 
 
-def sight(protocol: AcquisitionProtocol, scanner: ScannerProfile, thickness_mm: float | None = None) -> Sight:
-    """Return what the heads of a scanner see of the nuclide of a protocol.
+def sight(
+    protocol: AcquisitionProtocol, scanner: ScannerProfile, thickness_mm: float | None = None,
+    collimator: str | None = None,
+) -> Sight:  # fmt: skip
+    """Return what the heads of a scanner see of the nuclide of a protocol, through a collimator or the protocol's own.
 
     Raises `RefusedError` for what is no camera with heads, and `MissingError` for a collimator that is not there.
     """
@@ -75,27 +78,47 @@ def sight(protocol: AcquisitionProtocol, scanner: ScannerProfile, thickness_mm: 
         raise RefusedError(f"protocol {protocol.id}: counts are foretold of gamma cameras with heads alone")
     if protocol.radionuclide is None or not protocol.windows.windows:
         raise RefusedError(f"protocol {protocol.id}: without radionuclide and energy windows no counts are foretold")
-    name = next((each for each in protocol.requirements.collimators if each in scanner.collimators), None)
-    if name is None:
-        wanted = " or ".join(protocol.requirements.collimators) or "no collimator"
-        there = ", ".join(scanner.collimators) or "none"
-        raise MissingError(f"protocol {protocol.id} wants {wanted}; scanner {scanner.id} has the collimators {there}")
+    source = find_nuclide(protocol.radionuclide)
+    energies = [_lines(source, window)[0] or 0.0 for window in protocol.windows.windows]
+    name, told_of = _collimator(protocol, scanner, collimator, max(energies))
     crystal = scanner.heads[0].crystal
     thick_mm = thickness_mm or (None if crystal is None else crystal.thickness_mm) or THICKNESS_MM
-    source = find_nuclide(protocol.radionuclide)
-    collimator = scanner.collimators[name]
     rates: dict[str, float] = {}
     for window in protocol.windows.windows:
         energy_kev, share = _lines(source, window)
         counted = 0.0 if energy_kev is None else _photopeak(energy_kev, thick_mm)
         rates[window.name] = 0.0 if energy_kev is None else 1e-6 * sensitivity_cps_per_mbq(
-            collimator, energy_kev, DISTANCE_MM, photons_per_decay=share, counted_share=counted
+            scanner.collimators[name], energy_kev, DISTANCE_MM, photons_per_decay=share, counted_share=counted
         )  # fmt: skip
     told = ", ".join(f"{1e6 * rate:.3g} cps/MBq in {window}" for window, rate in rates.items() if rate)
     if not told:
         raise RefusedError(f"protocol {protocol.id}: no line of {source.name} is in any of its windows")
     form = f"a head with {name} counts {told}, in air, by the closed form of its holes and {thick_mm:g} mm of NaI"
-    return Sight(source, len(scanner.heads), rates, (f"{form}; of Compton scattered photons in the crystal none",))
+    assumes = (*told_of, f"{form}; of Compton scattered photons in the crystal none")
+    return Sight(source, len(scanner.heads), rates, assumes)
+
+
+def _collimator(
+    protocol: AcquisitionProtocol, scanner: ScannerProfile, said: str | None, most_kev: float
+) -> tuple[str, tuple[str, ...]]:  # fmt: skip
+    """Return a collimator: that which is said, else the protocol's, else the first that suits its lines, in words."""
+    wanted = (said,) if said is not None else protocol.requirements.collimators
+    name = next((each for each in wanted if each in scanner.collimators), None)
+    if name is not None:
+        return name, ()
+    there = f"scanner {scanner.id} has the collimators {', '.join(scanner.collimators) or 'none'}"
+    if said is not None:
+        raise MissingError(f"no collimator {said}; {there}")
+    if wanted:
+        raise MissingError(f"protocol {protocol.id} wants {' or '.join(wanted)}; {there}")
+    if protocol.kind is ProtocolKind.QC_FLOOD:
+        raise RefusedError(f"protocol {protocol.id} is a flood without collimator: what counts then is the distance")
+    suits = [each for each, its in scanner.collimators.items() if most_kev <= its.energy_max_kev]
+    if not suits:
+        raise MissingError(f"protocol {protocol.id} names no collimator, and none suits {most_kev:g} keV; {there}")
+    return suits[0], (
+        f"the protocol names no collimator: {suits[0]} is taken, the scanner's first up to these energies",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from support_protocols import camera, made, planar, sweep
 
 from acquisition_protocols.load import load_protocol
 from daq.cli.main import main
-from daq.errors import MissingError
+from daq.errors import MissingError, RefusedError
 from daq.model.nuclide_table import nuclide
 from daq.model.protocol import AcquisitionProtocol
 from daq.model.protocol_activity import Given, StepCounts, sight, spoken, with_rates
@@ -145,6 +145,29 @@ def test_show_foretells_counts_and_says_what_it_assumes(capsys: pytest.CaptureFi
         assert text in out
 
 
+def test_a_protocol_without_a_collimator_has_one_that_suits_or_the_one_that_is_named() -> None:
+    protocol = load_protocol("demo-spect").protocol
+    thick = sight(protocol, DUAL, collimator="HEGP")
+
+    assert sight(protocol, DUAL).assumes[0] == (
+        "the protocol names no collimator: LEHR is taken, the scanner's first up to these energies"
+    )
+    assert thick.assumes[0].startswith("a head with HEGP counts")
+    with pytest.raises(MissingError, match="no collimator LEXR; scanner dual-head has the collimators LEHR, LEAP, "):
+        sight(protocol, DUAL, collimator="LEXR")
+    with pytest.raises(RefusedError, match="a flood without collimator: what counts then is the distance"):
+        sight(load_protocol("intrinsic-flood").protocol, DUAL)
+
+
+def test_a_flood_sees_all_of_its_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["protocol", "show", "daily-flood", "--activity", "100MBq", "--scanner", "dual-head"]) == 0
+    told = capsys.readouterr().out
+
+    assert "Expected of 100 MBq of Co-57, at its assay" in told
+    assert "a head sees 100 % of the source" in told
+    assert "injection" not in told.split("Expected of", 1)[1]
+
+
 def test_show_json_has_the_expected_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ASK, "--activity", "600MBq", "--visible", "10 %", "--json"]) == 0
 
@@ -159,7 +182,7 @@ def test_show_json_has_the_expected_counts(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--after", "3h"], 2, "--after and --visible belong to --activity"),
+        (["--after", "3h"], 2, "--after, --visible and --collimator belong to --activity"),
         (["--activity", "500MBq", "--after", "3"], 3, "--after 3: has no unit"),
         (["--activity", "500MBq", "--visible", "200 %"], 3, "a head sees at most 100 %"),
         (["--activity", "500"], 3, '--activity 500: has no unit; write e.g. "600 MBq"'),
