@@ -34,6 +34,8 @@ _FASTEST = 12.0
 _RADIUS = "_radius"
 _NEAR_MM, _AROUND_MM = 150.0, 240.0
 """From the axis to the collimator: beside the simulated body, and around its arms."""
+_LEFT_MBQ = 10.0
+"""In the syringe, of 500 MBq."""
 _HALF_LIFE_AGO = timedelta(minutes=10)
 
 
@@ -80,7 +82,7 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
                 PROFILE, str(ready["udp"]), storage, str(scanner),
-                more=_devices(scanner, str(ready["endpoints"]["motion"])), protocols=folder / "protocols",
+                more=_devices(scanner, ready["endpoints"].get("motion")), protocols=folder / "protocols",
             ) as served,
             watching(served.broker_port, say),
             LocalClient(served.socket) as client,
@@ -113,6 +115,7 @@ def _asked(protocol: AcquisitionProtocol, person: Any) -> dict[str, Any]:
     if needs.administration != "none":
         asked["administration"] = _administration(protocol)
         person.injected = "injected_at" in asked["administration"]
+        person.left = None if person.injected else f"{_LEFT_MBQ:g} MBq"
     return asked
 
 
@@ -128,7 +131,7 @@ def _administration(protocol: AcquisitionProtocol) -> dict[str, Any]:
         "breast_feeding": "not applicable", "weight_kg": 70.0, "height_m": 1.75,
     }  # fmt: skip
     if protocol.requirements.administration == "before_start":
-        record |= {"injected_at": (now - ago).isoformat(), "residual_mbq": 10.0, "residual_at": now.isoformat()}
+        record |= {"injected_at": (now - ago).isoformat(), "residual_mbq": _LEFT_MBQ, "residual_at": now.isoformat()}
     return record
 
 
@@ -209,12 +212,13 @@ def _scanner_file(folder: Path, name: str, times: int, radius_mm: float) -> Path
     return path
 
 
-def _devices(scanner: Path, motion: str) -> str:
-    """Return the tables of a site file that say what there is to move and to ask."""
+def _devices(scanner: Path, motion: str | None) -> str:
+    """Return the tables of a site file that say what there is to move, whom to tell of it, and what to ask."""
     from device_profiles.scanners import load_scanner
 
     axes = load_scanner(scanner).axes
-    lines = [f"[devices.{name}]\nability = \"{'bed' if name == 'bed' else 'axis'}\"\nurl = {json.dumps(motion)}"
+    told = "" if motion is None else f"\nurl = {json.dumps(motion)}"
+    lines = [f"[devices.{name}]\nability = \"{'bed' if name == 'bed' else 'axis'}\"{told}"
              for name in (*axes.rotary, *axes.linear)]  # fmt: skip
     lines += [f'[devices.{name}]\nability = "{name}"' for name in ("collimator", "gate_trigger")]
     return "\n".join(lines) + "\n"

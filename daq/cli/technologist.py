@@ -29,6 +29,8 @@ class Technologist:
         """Set to False where the injection is to be noted at the first start."""
         self.inject: Callable[[], None] | None = None
         """Injects the simulated patient, at the first start."""
+        self.left: str | None = None
+        """What is left of the dose, with its unit, to be noted once it is injected; None: nothing is."""
 
     def status(self) -> dict[str, Any]:
         """Return what the station says of itself."""
@@ -57,6 +59,7 @@ class Technologist:
         doing = {
             "preparing": self._let_it_move, "positioning": self._let_it_move, "armed": self._start,
             "waiting": self._start, "paused": self._resume,
+            "acquiring": self._measure_what_is_left,
         }.get(status["state"])  # fmt: skip
         if doing is not None:
             with suppress(ScandaqError):  # it went on by itself meanwhile; what is wrong shows in the next status
@@ -79,6 +82,14 @@ class Technologist:
         if self.inject is not None:
             self.inject()
             self.inject = None
+
+    def _measure_what_is_left(self, status: Mapping[str, Any]) -> None:
+        """Note the residual of the syringe, as soon as the step records in which it was injected."""
+        del status
+        if self.left is not None and self.injected:
+            self._client.ask("residual", {"activity": self.left, "reason": self._reason}, within_s=ASK_S)
+            self._say(f"  the syringe holds {self.left} still: noted as the residual")
+            self.left = None
 
     def _resume(self, status: Mapping[str, Any]) -> None:
         del status

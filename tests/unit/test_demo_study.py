@@ -38,6 +38,12 @@ def test_a_protocol_is_shown_as_it_wants_and_fits(
     )  # fmt: skip
 
 
+def test_an_intrinsic_flood_has_a_point_source_before_the_bare_crystal_and_nobody_on_the_bed(tmp_path: Path) -> None:
+    protocol = load_protocol(demostudy._protocol_file(tmp_path, "intrinsic-flood", 4)).protocol
+
+    assert patient_of(protocol).options(4, protocol, load_scanner("dual-head")) == ("--field", "Tc-99m,mbq=80")
+
+
 def test_the_bed_brings_each_region_under_the_heads_that_a_person_would_bring_there(tmp_path: Path) -> None:
     steps = load_protocol(demostudy._protocol_file(tmp_path, "bone-spots", 1)).protocol.steps
     beds_mm = {step.name: step.positions["bed"] for step in steps}
@@ -65,3 +71,21 @@ def test_the_technologist_says_what_is_done_where_the_station_says_what_it_lacks
         "  holding the enable while bed goes to 20 mm",
         "  axes do not stay where 'spots' begins",
     ]
+
+
+def test_who_injects_at_the_start_measures_afterwards_what_is_left_once() -> None:
+    asked: list[tuple[str, object]] = []
+
+    class Station:
+        def ask(self, verb: str, arguments: dict[str, Any], **_: object) -> dict[str, Any]:
+            asked.append((verb, arguments.get("activity")))
+            return {}
+
+    person = Technologist(Station(), print, reason="shown")  # type: ignore[arg-type] - it is asked alone
+    person.injected, person.left = False, "10 MBq"
+    for state in ("acquiring", "armed", "acquiring", "acquiring", "waiting", "acquiring"):
+        person._attend({"state": state})
+
+    assert [one for one in asked if one[0] != "simulate"] == [
+        ("injected-now", None), ("start", None), ("residual", "10 MBq"), ("start", None),
+    ]  # fmt: skip
