@@ -139,7 +139,7 @@ class Daemon:
     def _around(self) -> Around:
         return Around(
             self.machine, self.bus, self.alarms, self.hardware.motion, self._run_ended, self._run_hashed,
-            beats=self.hardware.beats,
+            beats=self.hardware.beats, collimator=self.hardware.collimator,
         )  # fmt: skip
 
     async def _run_ended(self, *told: Any) -> None:

@@ -57,7 +57,11 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
 
 async def mounted(equipment: Equipment, protocol: AcquisitionProtocol, overridden: Mapping[str, str]) -> str | None:
     """Return the collimator that is mounted: as it is sensed, or the only one that somebody's override can mean."""
-    sensed = await equipment.collimator()
+    return assumed(await equipment.collimator(), protocol, overridden)
+
+
+def assumed(sensed: str | None, protocol: AcquisitionProtocol, overridden: Mapping[str, str]) -> str | None:
+    """Return what is sensed; where nothing is, the only collimator that somebody's override can mean."""
     wanted = protocol.requirements.collimators
     return wanted[0] if sensed is None and len(wanted) == 1 and "collimator" in overridden else sensed
 

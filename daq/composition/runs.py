@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from daq.composition import acquisition_id, output_directory
 from daq.composition.administrations import Administrations
 from daq.composition.facing import require_facing, unfaced
-from daq.composition.judging import judged, mounted
+from daq.composition.judging import assumed, judged
 from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.composition.studies import linked
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
@@ -71,7 +71,8 @@ class Planner:
         identity = acquisition_id()
         directory = output_directory(None, str(site.storage), identity)
         papers = Papers(site.state_folder, identity, directory)
-        collimator = await mounted(self._equipment, loaded.protocol, overrides)
+        sensed = await self._equipment.collimator()
+        collimator = assumed(sensed, loaded.protocol, overrides)
         wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator, study.reference)
         try:
             await asyncio.to_thread(papers.take, request.patient, request.administration, actor, study.patient)
@@ -87,6 +88,7 @@ class Planner:
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
+            collimator=collimator, collimator_sensed=sensed is not None,
         )  # fmt: skip
         self._lies = {identity: study.reference.patient_orientation}
         self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 
-from daq.errors import InterlockError, MotionError, TransitionRefusedError
+from daq.errors import InterlockError, MotionError, RefusedError, TransitionRefusedError
 from daq.model.protocol import ProtocolKind, Sweep
+from daq.services.acquisition.mounting import Mounting
 from daq.state.acquisition import State, Trigger
 
 SPECT = ProtocolKind.SPECT
@@ -49,6 +50,56 @@ async def test_a_step_that_a_person_starts_waits_for_one(tmp_path: Path) -> None
 
     assert daemon.state is State.COMPLETED
     assert readout.asked[-1] == "stop stopped by operator"
+
+
+async def test_a_collimator_that_was_exchanged_since_it_was_prepared_is_refused_at_each_start(tmp_path: Path) -> None:
+    there: list[str | None] = ["LEHR"]
+
+    async def sensed() -> str | None:
+        return there[-1]
+
+    daemon, readout = Daemon(tmp_path), Readout()
+    daemon.change(collimator=sensed)
+    run = daemon.run(protocol(step("a"), step("b", start="manual")), readout)
+    daemon.machine.note(collimator="LEHR")
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        for seen in ("HEGP", None):
+            there.append(seen)
+            says = "collimator HEGP" if seen else "no collimator that is sensed on all heads"
+            with pytest.raises(
+                RefusedError, match=rf"'a' cannot begin: there is {says} now, .* with collimator LEHR: "
+            ):
+                await run.steps.start()
+        assert (daemon.state, readout.asked) == (State.ARMED, [])
+        there.append("LEHR")
+        await run.steps.start()
+        readout.reach_limit()
+        await daemon.until(State.WAITING)
+        there.append("HEGP")
+        with pytest.raises(RefusedError, match="'b' cannot begin: there is collimator HEGP now"):
+            await run.steps.start()
+        assert daemon.state is State.WAITING
+        await run.stop(Trigger.STOP, "stopped by operator")
+
+
+async def test_a_collimator_that_somebody_said_stands_until_another_is_sensed(tmp_path: Path) -> None:
+    there: list[str | None] = [None]
+
+    async def sensed() -> str | None:
+        return there[-1]
+
+    daemon = Daemon(tmp_path)
+    mounting = Mounting(sensed, daemon.machine, TWO)
+    daemon.machine.note(collimator="HEGP", collimator_sensed=False)
+
+    await mounting.require("a")
+    there.append("HEGP")
+    await mounting.require("a")
+    there.append("LEHR")
+    with pytest.raises(RefusedError, match="there is collimator LEHR now"):
+        await mounting.require("a")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daq.services.acquisition.beating import Seen, nobody_sees
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.mounting import Sensed, nothing_sensed
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.state.acquisition import State
@@ -32,3 +33,4 @@ class Around:
     arming_s: float = 1800.0
     """How long an armed acquisition waits for its start."""
     beats: Seen = nobody_sees
+    collimator: Sensed = nothing_sensed

@@ -53,6 +53,10 @@ class Entry:
     moving: bool = False
     """Axes move while this step records."""
     detail: str = ""
+    collimator: str | None = ""
+    """As noted when it was prepared; None: not known then; empty: written by a daemon that did not note it."""
+    collimator_sensed: bool = True
+    """Something sensed it; else it is what somebody's override means."""
     hand_overs: dict[str, Any] = field(default_factory=dict)
     """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
     rehome: bool = False

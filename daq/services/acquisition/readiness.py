@@ -8,6 +8,7 @@ from daq.errors import InterlockError
 from daq.model.protocol import Step
 from daq.services.acquisition.beating import Beating
 from daq.services.acquisition.handovers import HandOvers
+from daq.services.acquisition.mounting import Mounting
 from daq.services.acquisition.uptake import UptakeTime
 from daq.state.enable import Motion
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Readiness:
-    """Asks the motion enable, the trigger of beats, hand-overs and the time since the injection."""
+    """Asks the motion enable, the trigger of beats, hand-overs, the time since the injection, the collimator."""
 
-    def __init__(self, motion: MotionEngine, hand_overs: HandOvers, beating: Beating, uptake: UptakeTime) -> None:
+    def __init__(
+        self, motion: MotionEngine, hand_overs: HandOvers, beating: Beating, uptake: UptakeTime, mounting: Mounting
+    ) -> None:  # fmt: skip
         self._motion, self._hand_overs, self.beating, self.uptake = motion, hand_overs, beating, uptake
+        self.mounting = mounting
+        """Asked when a person starts: who exchanges a collimator stands beside the heads, and nothing acquires."""
 
     async def why_wait(self, step: Step) -> str | None:
         """Return why a person has to start this step, None where it follows by itself."""

@@ -63,7 +63,7 @@ class Run:
         way = Way(
             around.machine, around.motion, self._work, around.alarms, self._readout, self._ending.end, self.fault,
             self.motion_lost, self._bell.too_few, around.arming_s, self._places, Beating(around.beats, around.alarms),
-            UptakeTime(injected, around.alarms),
+            UptakeTime(injected, around.alarms), around.collimator,
         )  # fmt: skip
         self.steps = Steps(protocol, way)
         self._attending: asyncio.Task[None] | None = None

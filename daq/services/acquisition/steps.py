@@ -13,6 +13,7 @@ from daq.services.acquisition.framewait import never_began
 from daq.services.acquisition.handovers import HandOvers
 from daq.services.acquisition.limits import limits_of
 from daq.services.acquisition.losthead import LostHeads
+from daq.services.acquisition.mounting import Mounting
 from daq.services.acquisition.reaching import reach, targets_of
 from daq.services.acquisition.readiness import Readiness
 from daq.services.acquisition.sweeping import swept
@@ -44,7 +45,8 @@ class Steps:
         self._arrived = self._swept = False
         """The axis of a sweep stands at its end; all that was counted until then has come, too."""
         self.hand_overs = HandOvers(protocol, way.machine)
-        self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake)
+        mounting = Mounting(way.collimator, way.machine, protocol)
+        self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake, mounting)
         self._lost_heads = LostHeads()
 
     @property
@@ -81,6 +83,7 @@ class Steps:
             self._require(Trigger.START)
             if self._machine.state is State.WAITING:
                 self.hand_overs.require()
+                await self.readiness.mounting.require(self._following().name)
                 self._called_for = self._machine.entry.step + 1
                 await self._go(Trigger.START)
                 return
@@ -88,6 +91,7 @@ class Steps:
             self.hand_overs.require()
             if not await self._way.motion.is_at(targets_of(first)):
                 raise RefusedError(f"axes no longer stand where {first.name!r} begins: prepare it again")
+            await self.readiness.mounting.require(first.name)
             await self.readiness.require(first)
             await self._tell_once(self._way.readout().start, armed=True)
             self.begun = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from daq.services.acquisition.beating import Beating
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
+from daq.services.acquisition.mounting import Sensed
 from daq.services.acquisition.places import Places
 from daq.services.acquisition.uptake import UptakeTime
 from daq.services.acquisition.work import Work
@@ -39,3 +40,4 @@ class Way:
     places: Places
     beating: Beating
     uptake: UptakeTime
+    collimator: Sensed
