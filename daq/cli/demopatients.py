@@ -22,6 +22,7 @@ class Patient:
     """What lies on the bed: options of the simulator `camera`, for a study at its own speed."""
 
     body: str
+    """Empty: nobody, and a point source far before the bare crystal of the first head."""
     mbq: float
     after_s: float | None = None
     """How long ago it was injected; None: as the body is usually looked at."""
@@ -38,6 +39,8 @@ class Patient:
         """
         wanted = (name for name in protocol.requirements.collimators if name in scanner.collimators)
         collimator = next((name for name in wanted if scanner.collimators[name].kind != "pinhole"), _COLLIMATOR)
+        if not self.body:
+            return ("--field", f"{protocol.radionuclide or _NUCLIDE},mbq={self.mbq * times:g}", *self.more)
         body = f"{self.body}:{protocol.radionuclide or _NUCLIDE}"
         after_s = -_HOUR_S * times if self.bolus else self.after_s
         ago = "" if after_s is None else f",after_s={after_s:g}"
@@ -53,11 +56,13 @@ _SKELETON = Patient("skeleton", 600.0, 3 * _HOUR_S)
 _PELVIS = ("--bed-zero", "-960")
 """Views that stand still leave the bed to a person, who would bring the pelvis under the heads: it begins there."""
 _LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
+_FOR_SECONDS_MBQ = 4000.0
+"""More than anybody is given, so that a view of seconds reaches the 200,000 counts that it waits for."""
 _BEDS_MM = {"head": 290.0, "thorax": 660.0, "pelvis": 1020.0, "knees": 1520.0, "extremities": 1880.0}
 _PATIENTS = {
     "bone": _SKELETON,
     "demo": Patient("skeleton", 2400.0, 3 * _HOUR_S),
-    "demo-planar-static": _LYING,
+    "demo-planar-static": Patient("skeleton", _FOR_SECONDS_MBQ, 3 * _HOUR_S, _PELVIS),
     "demo-two-steps": _LYING,
     "demo-whole-body": _SKELETON,
     "demo-dynamic": Patient("skeleton", 600.0, bolus=True),
@@ -79,6 +84,7 @@ _PATIENTS = {
     "breast": Patient("breast", 740.0),
     "daily-flood": Patient("flood", 100.0),
     "camera-background": Patient("flood", 0.02),
+    "intrinsic-flood": Patient("", 20.0),
 }  # fmt: skip
 """By the beginning of a protocol's name; the longest that fits."""
 

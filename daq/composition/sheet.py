@@ -114,7 +114,8 @@ def _judged(verdict: Verdict | None) -> list[Image]:
         return []
     sentences = [line for text in verdict.sentences for line in wrap(text, _LETTERS)]
     more = len(sentences) - _MOST_SENTENCES
-    lines = [f"verdict: {verdict.grade.word}, {len(verdict.checks)} checks", *sentences[:_MOST_SENTENCES]]
+    checked = sum(check.grade is not Grade.NOTE for check in verdict.checks)
+    lines = [f"verdict: {verdict.grade.word}, {checked} checks", *sentences[:_MOST_SENTENCES]]
     lines += [f"and {more} more lines: verdict.json"] if more > 0 else []
     wrong = verdict.grade >= Grade.DOUBTFUL
     return [text_panel(lines, shade=WARNING) if wrong else text_panel(lines)]
