@@ -54,6 +54,14 @@ def stops_motion(daemon: Station) -> None:
     assert not daemon.status()["motion"]["moving"]
 
 
+def begins(daemon: Station) -> bool:
+    try:
+        daemon.ask("start")
+    except RefusedError:
+        return False
+    return True
+
+
 def fails_to_prepare(daemon: Station, name: str) -> None:
     with pytest.raises(ScandaqError):
         daemon.prepare(name)
@@ -210,8 +218,16 @@ def test_what_a_protocol_requires_is_overridden_by_name_with_a_reason_that_every
     assert daemon.status()["state"] == "ready"
 
     reasons = {"collimator": "exchange is broken", "daily-flood": "the source is on loan"}
-    run = daemon.acquiring("needs-much", overrides={**reasons, "not-asked-for": "never mind"})
+    run = daemon.armed("needs-much", overrides={**reasons, "not-asked-for": "never mind"})
+    daemon.simulate("collimator", "mount", "LEAP")
+    with pytest.raises(
+        RefusedError, match=r"'view' cannot begin: there is .* prepared with collimator LEHR \(.*HEGP\)"
+    ):
+        daemon.ask("start")
+    daemon.simulate("collimator", "mount", "LEHR")
+    daemon.until(lambda: begins(daemon), "the collimator that was prepared with")
     daemon.ask("stop")
     daemon.truth("completed", run)
 
     assert daemon.manifest(run).overrides == {**reasons, "draft": "a test"}
+    assert daemon.manifest(run).calibrations["collimator"] == "LEHR"
