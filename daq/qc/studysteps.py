@@ -269,12 +269,22 @@ def _untold(series: Framed, planned: Sequence[Planned], facts: StudyFacts, silen
 
 
 def heads(series: Framed, planned: Sequence[Planned], wanted: int | None) -> Iterator[Check]:
-    """Check that every head counted, in every frame or view."""
+    """Check that every head counted, in every frame or view.
+
+    Where fewer heads are wanted than there are, and no view says which, one that never counted may be left unused.
+    """
     if wanted is not None and len(series.heads) < wanted:
         text = f"{len(series.heads)} heads in it, {wanted} are needed"
         yield Check("heads", name_of(series), Grade.BAD, text, len(series.heads), wanted)
     by_slot = series.counts.sum(axis=(1, 3, 4), dtype=np.float64)
     lost = (by_slot == 0) & (by_slot.max(axis=0, keepdims=True) >= _FEWEST_ELSEWHERE)
+    counted = by_slot.any(axis=1)
+    if (
+        wanted is not None
+        and counted.sum() >= wanted
+        and not any(each.step.view or each.step.views for each in planned)
+    ):
+        lost &= counted[:, None]
     for head, slots in zip(series.heads, lost, strict=True):
         if slots.any():
             first, last = np.flatnonzero(slots)[[0, -1]] + 1

@@ -125,6 +125,15 @@ def test_a_head_without_counts_in_some_views_was_lost_there():
     assert found.text == "head head 1 has no counts in 2 frames, from 4 to 5 of 6, other heads have"
 
 
+def test_a_head_that_never_counted_is_not_lost_where_one_is_wanted_and_no_view_says_which():
+    counts = flat(2, 1, 20, 20)
+    counts[1] = 0
+    flood = camera('[[steps]]\nname = "flood"\nstop.time = "10 s"\n\n', kind="qc_flood")
+    seen = facts(step(name="flood"))
+    one, two = (judged([series(counts)], protocol(flood.replace("heads = 2", f"heads = {n}")), seen) for n in (1, 2))
+    assert [sum(each.name == "head lost" for each in found.checks) for found in (one, two)] == [0, 1]
+
+
 def test_frames_that_are_cut_short_are_counted():
     made = protocol(planar('phases = [{ frames = 6, frame = "10 s" }]', stop='stop.host = "2 min"', kind="dynamic"))
     short = slots(4)
