@@ -145,14 +145,19 @@ def slice_panels(volume: Volume, style: SheetStyle) -> list[Image]:
         panels.append(_slice(values[row, ::-1], volume, ("R", "L", "A", "P"), words, upper, style))
     back, left = (_middle(values.sum(axis=axes)) for axes in ((0, 2), (0, 1)))
     left_mm, back_mm, _ = volume.place_mm((0, back, left))
-    coronal = f"coronal, {abs(back_mm):.0f} mm to the {'back' if back_mm > 0 else 'front'}"
-    sagittal = f"sagittal, {abs(left_mm):.0f} mm to the {'left' if left_mm > 0 else 'right'}"
+    coronal = f"coronal, {_beside(back_mm, 'back', 'front')}"
+    sagittal = f"sagittal, {_beside(left_mm, 'left', 'right')}"
     front, side = ("R", "L", "H", "F"), ("A", "P", "H", "F")
     panels.append(_slice(values[:, back], volume, front, [coronal], upper, style))
     panels.append(_slice(values[:, :, left], volume, side, [sagittal], upper, style))
     panels.append(_slice(values.max(axis=1), volume, front, ["the highest of each line, from the front"], upper, style))
     panels.append(_slice(values.max(axis=2), volume, side, ["the highest of each line, from the left"], upper, style))
     return panels
+
+
+def _beside(mm: float, above: str, below: str) -> str:
+    """Return where a slice lies, from the axis of rotation."""
+    return "on the axis" if round(mm) == 0 else f"{abs(mm):.0f} mm to the {above if mm > 0 else below} of the axis"
 
 
 def _middle(counts: npt.NDArray[np.float64]) -> int:

@@ -111,7 +111,7 @@ def _title(series: Framed, place: int, slots: npt.NDArray[np.intp]) -> str:
     if series.kind is not ImageKind.GATED_TOMO:
         return f"{head_text(series, place)}: {view_text(series, series.heads[place])}"
     views = len(np.unique(series.slots.view[slots]))
-    return f"{head_text(series, place)}: {views} views about LAO together"
+    return f"{head_text(series, place)}: {views} views within {_FACING_DEG:g} degrees of LAO added up"
 
 
 def beating_region(counts: npt.NDArray[np.uint64], live_s: Floats) -> BeatingRegion | None:
@@ -213,7 +213,11 @@ def _beating(
 
 
 def _letters(series: Framed, place: int) -> tuple[str, str, str, str]:
-    return letters_of(series, place, VIEW_ANGLE_DEG[View.LAO] if series.kind is ImageKind.GATED_TOMO else None)
+    """Return the letters around a picture; one of several angles has none at its sides."""
+    if series.kind is not ImageKind.GATED_TOMO:
+        return letters_of(series, place)
+    _, _, top, bottom = letters_of(series, place, VIEW_ANGLE_DEG[View.LAO])
+    return "", "", top, bottom
 
 
 def _curve_panel(series: Framed, found: BeatingRegion) -> Image:

@@ -30,6 +30,8 @@ SHADES: tuple[Shade, ...] = ((20, 20, 20), (20, 110, 190), (200, 110, 20), (40, 
 _LEFT = 78
 _TICK_EVERY = 70
 _SMALL = TEXT - 1
+_NAMED = _SMALL + 4
+_BAND: Shade = (200, 200, 200)
 _GAP = 4
 _BETWEEN = 12
 _LETTERED = 14
@@ -102,21 +104,43 @@ class _Axes:
 
 def plot_panel(plot: Plot) -> Image.Image:
     """Return the curves with their axes and names."""
-    panel, draw, box = _canvas(plot.lines, plot.wide, plot.high, legend=len(plot.curves) > 1)
-    axes = _Axes(box, _x_range(plot.curves), _y_range(plot))
-    for low, high, name in plot.bands:
-        draw.rectangle((axes.x(low), box[1], axes.x(high), box[3]), outline=(225, 225, 225))
-        draw.text((axes.x(low) + 3, box[1] + 2), name, PALE, font(_SMALL))
+    x_range = _x_range(plot.curves)
+    begins = [(low - x_range[0]) / (x_range[1] - x_range[0]) * plot.wide for low, _, _ in plot.bands]
+    rows = stacked([(begin, name) for begin, (_, _, name) in zip(begins, plot.bands, strict=True)])
+    named = _NAMED * (max(rows, default=-1) + 1)
+    panel, draw, box = _canvas(plot.lines, plot.wide, plot.high, legend=len(plot.curves) > 1, above=named)
+    axes = _Axes(box, x_range, _y_range(plot))
+    for (low, high, name), row in zip(plot.bands, rows, strict=True):
+        draw.rectangle((axes.x(low), box[1], axes.x(high), box[3]), outline=_BAND)
+        top = box[1] - _NAMED * (row + 1)
+        draw.line((axes.x(low), top + 2, axes.x(low), box[1]), fill=_BAND)
+        draw.text((axes.x(low) + 3, top), name, PALE, font(_SMALL))
     starts = _legend([curve.name for curve in plot.curves], plot.wide)
     for number, (curve, start) in enumerate(zip(plot.curves, starts, strict=True)):
         shade = SHADES[number % len(SHADES)]
         _curve(draw, axes, curve, shade)
         if len(plot.curves) > 1:
             at = box[0] + start
-            _stroke(draw, [(at + 2, box[1] - 9), (at + 16, box[1] - 9)], shade, dotted=curve.dotted)
-            draw.text((at + _SWATCH, box[1] - 9), curve.name, INK, font(_SMALL), anchor="lm")
+            y = box[1] - named - 9
+            _stroke(draw, [(at + 2, y), (at + 16, y)], shade, dotted=curve.dotted)
+            draw.text((at + _SWATCH, y), curve.name, INK, font(_SMALL), anchor="lm")
     _frame(draw, axes, plot.x_unit, plot.y_unit)
     return panel
+
+
+def stacked(names: Sequence[tuple[float, str]]) -> list[int]:
+    """Return in which row above the plot each name lies that begins at a place, so that none is written over another.
+
+    Of names that are too near, the earlier lies higher, so that its line down passes beside the later one.
+    """
+    rows: list[int] = []
+    ahead: list[float] = []
+    for begin, name in reversed(names):
+        end = begin + font(_SMALL).getlength(name) + _BETWEEN
+        row = next((number for number, edge in enumerate(ahead) if end <= edge), len(ahead))
+        ahead[row : row + 1] = [begin]
+        rows.append(row)
+    return rows[::-1]
 
 
 def _legend(names: Sequence[str], wide: int) -> list[int]:
@@ -179,9 +203,9 @@ def _small_letters(
 
 
 def _canvas(
-    lines: Sequence[str], wide: int, high: int, *, legend: bool
+    lines: Sequence[str], wide: int, high: int, *, legend: bool, above: int = 0
 ) -> tuple[Image.Image, ImageDraw.ImageDraw, tuple[int, int, int, int]]:
-    top = 10 + LINE * len(lines) + (LINE if legend else 6)
+    top = 10 + LINE * len(lines) + (LINE if legend else 6) + above
     right = _LEFT + max(wide, *(int(font(TEXT).getlength(line)) for line in ("", *lines)))
     panel = Image.new("RGB", (right + MARGIN, top + high + MARGIN + 8), PAPER)
     draw = ImageDraw.Draw(panel)

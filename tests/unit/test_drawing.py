@@ -11,7 +11,7 @@ from daq.composition.pictures import cropped, letters_at
 from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG, View
 from daq.storage.drawing import INK, MARGIN, SIDE, Shown, image_panel, page, picture_of
-from daq.storage.drawingcurves import SHADES, Curve, Plot, plot_panel
+from daq.storage.drawingcurves import SHADES, Curve, Plot, plot_panel, stacked
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
 
 
@@ -114,3 +114,7 @@ def test_no_name_of_a_curve_is_written_over_that_of_the_next() -> None:
     for shade in SHADES[1:4]:
         begins = int(np.flatnonzero((legend == shade).all(axis=2).any(axis=0))[0])
         assert (legend[:, begins - 6 : begins] == 255).all()
+
+
+def test_no_name_of_a_band_is_written_over_another_and_the_earlier_lies_higher() -> None:
+    assert stacked([(0.0, "phase 1"), (300.0, "phase 2"), (310.0, "phase 3"), (320.0, "phase 4")]) == [0, 2, 1, 0]
