@@ -35,7 +35,8 @@ NOUNS = (
 """Modules of `daq.cli`, with `_` for `-`, that add the command of the same name."""
 
 EXIT_CODES = """exit codes: 0 done · 1 unexpected · 2 usage · 3 refused · 4 not found · 5 unreachable ·
-6 ran, and the verdict is FAILED · 7 timed out · 130 interrupted"""
+6 ran, and the verdict is FAILED · 7 timed out · 130 interrupted.
+A value that begins with a minus is written with =: --region=-30,-20,10,20"""
 
 
 def build_parser(nouns_wanted: Sequence[str] = NOUNS) -> argparse.ArgumentParser:

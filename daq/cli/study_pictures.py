@@ -51,7 +51,8 @@ def _add_drawing(parser: argparse.ArgumentParser, *, required: bool = True) -> N
     parser.add_argument("--log", action="store_true", help="colours go with the logarithm of the counts")
     parser.add_argument(
         "--mask", action="append", default=[], metavar="X,Y,RADIUS[@VIEW]",
-        help="circle in mm of the picture that is crossed out and decides no colours; may be given again",
+        help="circle in mm of the picture that is crossed out and decides no colours; may be given again; one that "
+        "begins with a minus is written with =, e.g. --mask=-50,80,20",
     )  # fmt: skip
     parser.add_argument(
         "--colours", choices=("inverse", "grey", "hot"), default="inverse", help="inverse (default): the most is black"
@@ -62,11 +63,13 @@ def _add_drawing(parser: argparse.ArgumentParser, *, required: bool = True) -> N
 def run_sheet(options: argparse.Namespace) -> int:
     """Draw the contact sheet, with the verdict where the recording was finished."""
     from daq.composition.sheet import contact_sheet
+    from daq.composition.sheetmasks import require_masks_inside
     from daq.composition.verdicts import verdict_on
 
     style = _style(options)
     _check(options.out, ".png")
     series, manifest = _series(options)
+    require_masks_inside(style.masks, series)
     whole = options.step is None and "toml" in (manifest.protocol or {})
     verdict = verdict_on(options.directory, series) if whole else None
     _save_image(contact_sheet(series, manifest, verdict, style), options.out)
@@ -79,6 +82,7 @@ def run_quicklook(options: argparse.Namespace) -> int:
     from daq.composition.finishing import cines
     from daq.composition.quicklook import quick_look
     from daq.composition.quicklookcine import cine
+    from daq.composition.sheetmasks import require_masks_inside
 
     style = _style(options)
     wanted = [(file, ending) for file, ending in ((options.out, ".png"), (options.cine, ".gif")) if file is not None]
@@ -87,6 +91,7 @@ def run_quicklook(options: argparse.Namespace) -> int:
     for file, ending in wanted:
         _check(file, ending)
     series, manifest = _series(options)
+    require_masks_inside(style.masks, series)
     if options.out is not None:
         page = quick_look(series, manifest, style)
         if page is None:

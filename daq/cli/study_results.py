@@ -18,16 +18,26 @@ _NO_DEAD_TIME = "not every head told its dead time: rates are not corrected for 
 _NOTE = "not for diagnosis: a check of the acquisition"
 
 
+_MINUS = "; one that begins with a minus is written with =, e.g. --region=-30,-20,10,20"
+
+
 def add_verbs(verbs: Any) -> None:
     """Add the verbs."""
     uptake = _verb(verbs, "uptake", "uptake of the thyroid: (neck - thigh) / (syringe - residual)", run_uptake)
     uptake.add_argument("directories", nargs="+", metavar="DIR", help="recordings of one study, in any order")
-    uptake.add_argument("--region", metavar="BOX", help="X0,Y0,X1,Y1 in mm of the picture (default the whole field)")
+    uptake.add_argument(
+        "--region", metavar="BOX", help="X0,Y0,X1,Y1 in mm of the picture (default the whole field)" + _MINUS
+    )
 
     renal = _verb(verbs, "renal", "share of each kidney, injected counts, what is left in the bladder", run_renal)
     renal.add_argument("directories", nargs=1, metavar="DIR", help="the recording of a renogram")
     for side in ("left", "right"):
-        renal.add_argument(f"--{side}", required=True, metavar="BOX", help=f"{side} kidney, on the posterior picture")
+        renal.add_argument(
+            f"--{side}",
+            required=True,
+            metavar="BOX",
+            help=f"{side} kidney, on the posterior picture" + _MINUS.replace("region", side),
+        )
         renal.add_argument(
             f"--{side}-background", required=True, metavar="BOX", help=f"beside it; what lies in --{side} is left out"
         )
@@ -37,7 +47,9 @@ def add_verbs(verbs: Any) -> None:
 
     ejection = _verb(verbs, "ejection", "ejection fraction of a gated blood pool", run_ejection)
     ejection.add_argument("directories", nargs=1, metavar="DIR", help="the recording of a gated study")
-    ejection.add_argument("--region", required=True, metavar="BOX", help="the left ventricle, X0,Y0,X1,Y1 in mm")
+    ejection.add_argument(
+        "--region", required=True, metavar="BOX", help="the left ventricle, X0,Y0,X1,Y1 in mm" + _MINUS
+    )
     ejection.add_argument("--background", required=True, metavar="BOX", help="beside it")
 
 

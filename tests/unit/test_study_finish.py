@@ -169,6 +169,22 @@ def test_a_sheet_is_drawn_with_masks_and_levels_and_nothing_is_written_over(dire
 
 
 @pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        ("900,-20.5,5", "mask 900,-20.5,5 lies outside of every picture: there is x -"),
+        ("0,0,5@CC", "no picture of view CC"),
+    ],
+)
+def test_a_mask_outside_of_every_picture_is_refused_with_the_limits(
+    directory: Path, tmp_path: Path, mask: str, says: str
+) -> None:
+    done = call("study", "sheet", directory, "--out", tmp_path / "sheet.png", "--mask", mask)
+
+    assert (done.code, says in done.err) == (3, True), done.err
+    assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [(["--upper", "0"], "above 0 to 100"), (["--mask", "1,2"], "X,Y,RADIUS"), (["--mask", "1,2,-3"], "radius above 0"),
      (["--mask", "1,2,3@TOP"], "possible are ANT"), (["--out", "sheet.jpg"], "name it .png")],
