@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from daq.cli.demopatients import Patient
     from daq.model.protocol import AcquisitionProtocol
 
 PROFILE = "head-xye64"
@@ -66,7 +67,7 @@ def run_study(options: argparse.Namespace) -> int:
 def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
     """Run the protocol on a station of its own and return the station's last status."""
     from acquisition_protocols.load import load_protocol
-    from daq.cli.demopatients import patient_of
+    from daq.cli.demopatients import collimator_of, patient_of
     from daq.cli.demostation import simulated, station, watching
     from daq.cli.technologist import Technologist
     from daq.transports.localclient import LocalClient
@@ -77,7 +78,8 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
         times = protocol.file.time_lapse or 1
         scanner = _scanner_file(folder, _scanner_of(protocol), times, _radius_mm(protocol))
         patient = patient_of(protocol)
-        seen = patient.options(times, protocol, load_scanner(scanner))
+        profile = load_scanner(scanner)
+        seen, collimator = patient.options(times, protocol, profile), collimator_of(protocol, profile)
         with (
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
@@ -90,7 +92,9 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
             person = Technologist(client, say, reason=_REASON)
             if patient.bolus:
                 person.inject = partial(_injected, str(ready["endpoints"]["motion"]))
-            status = person.acquire(_asked(protocol, person), within_s=_within_s(protocol))
+            if collimator in protocol.requirements.collimators:
+                person.mount(collimator)
+            status = person.acquire(_asked(protocol, person, patient, collimator), within_s=_within_s(protocol))
             _await_pictures(Path(status["directory"]), say)
             return status
 
@@ -104,30 +108,32 @@ def _injected(motion: str) -> None:
     send_datagram(str(place.hostname), int(place.port or 0), json.dumps(said).encode())
 
 
-def _asked(protocol: AcquisitionProtocol, person: Any) -> dict[str, Any]:
+def _asked(protocol: AcquisitionProtocol, person: Any, patient: Patient, collimator: str) -> dict[str, Any]:
     """Return what is asked for: everything that a simulated station lacks is overridden."""
     needs = protocol.requirements
     names = [*(need.name for need in (*needs.qc, *needs.calibrations)), "energy-calibration"]
+    names += ["collimator"] if needs.collimators and collimator not in needs.collimators else []
     asked: dict[str, Any] = {
         "protocol": protocol.id, "draft_reason": _REASON, "overrides": dict.fromkeys(names, _REASON),
         "patient": {"name": "SIM^Demonstration", "patient_id": "SIM-0001"},
     }  # fmt: skip
     if needs.administration != "none":
-        asked["administration"] = _administration(protocol)
+        asked["administration"] = _administration(protocol, patient)
         person.injected = "injected_at" in asked["administration"]
         person.left = None if person.injected else f"{_LEFT_MBQ:g} MBq"
     return asked
 
 
-def _administration(protocol: AcquisitionProtocol) -> dict[str, Any]:
+def _administration(protocol: AcquisitionProtocol, patient: Patient) -> dict[str, Any]:
     """Return the record of a simulated administration, injected in time for the first step that asks for it."""
     now = datetime.now(UTC)
     window_s = next((step.after_injection_s for step in protocol.steps if step.after_injection_s), None)
     ago = timedelta(seconds=sum(window_s) / 2) if window_s else _HALF_LIFE_AGO
+    route, site = patient.given
     record: dict[str, Any] = {
         "nuclide": protocol.radionuclide or "Tc-99m", "agent": "simulated", "lot": "SIM-1", "assayed_mbq": 500.0,
         "assayed_at": (now - ago - timedelta(minutes=5)).isoformat(), "operator": "simulated", "route": "intravenous",
-        "site": "antecubital fossa", "side": "right", "pregnancy": "not applicable",
+        "site": "antecubital fossa", "side": "left", "pregnancy": "not applicable",
         "breast_feeding": "not applicable", "weight_kg": 70.0, "height_m": 1.75,
     }  # fmt: skip
     if protocol.requirements.administration == "before_start":
