@@ -55,14 +55,16 @@ def test_a_view_that_was_aborted_may_be_continued_only_where_nothing_moves():
     assert "repeated as a new view" in check(judged([], moving, facts(aborted)), "end").text
 
 
-@pytest.mark.parametrize(("head", "grade"), [("both", Grade.BAD), ("either", Grade.GOOD), ("sum", Grade.GOOD)])
+@pytest.mark.parametrize(
+    ("head", "grade"), [("both", Grade.BAD), ("either", Grade.GOOD), ("view", Grade.GOOD), ("sum", Grade.GOOD)]
+)
 def test_counts_are_those_of_the_heads_that_the_limit_names(head, grade):
     made = protocol(planar(LEAST.replace('"both"', f'"{head}"')))
     counts = np.stack([flat(1, 40, 40), flat(1, 20, 20).repeat(2, 1).repeat(2, 2) // 2])
     counts[1, 0, :10, :40] = 1  # 1,600 counts of head 0, 400 of head 1
     found = check(judged([series(counts)], made, facts(step())), "counts")
     assert found.grade is grade
-    assert found.value == {"both": 400, "either": 1600, "sum": 2000}[head]
+    assert found.value == {"both": 400, "either": 1600, "view": 1600, "sum": 2000}[head]
 
 
 def test_counts_of_gated_spect_are_those_of_all_beats_and_of_a_gated_view_those_of_accepted_ones():
