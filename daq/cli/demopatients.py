@@ -29,6 +29,8 @@ class Patient:
     more: tuple[str, ...] = ()
     bolus: bool = False
     """It is injected when the first step begins."""
+    given: tuple[str, str] = ("intravenous", "antecubital fossa")
+    """Route and site; at the left, where the simulated bodies have it."""
     beds_mm: Mapping[str, float] = field(default_factory=dict)
     """Where the bed brings a region under the heads, of views for which a person would move it by hand."""
 
@@ -37,8 +39,7 @@ class Patient:
 
         Nuclide and collimator are the protocol's. Bodies are not seen through a pinhole: then it is the usual one.
         """
-        wanted = (name for name in protocol.requirements.collimators if name in scanner.collimators)
-        collimator = next((name for name in wanted if scanner.collimators[name].kind != "pinhole"), _COLLIMATOR)
+        collimator = collimator_of(protocol, scanner)
         if not self.body:
             return ("--field", f"{protocol.radionuclide or _NUCLIDE},mbq={self.mbq * times:g}", *self.more)
         body = f"{self.body}:{protocol.radionuclide or _NUCLIDE}"
@@ -58,6 +59,7 @@ _PELVIS = ("--bed-zero", "-960")
 _LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
 _FOR_SECONDS_MBQ = 4000.0
 """More than anybody is given, so that a view of seconds reaches the 200,000 counts that it waits for."""
+_BREAST = ("intradermal", "breast")
 _BEDS_MM = {"head": 290.0, "thorax": 660.0, "pelvis": 1020.0, "knees": 1520.0, "extremities": 1880.0}
 _PATIENTS = {
     "bone": _SKELETON,
@@ -77,16 +79,23 @@ _PATIENTS = {
     "muga": Patient("blood-pool", 800.0, more=_HEART),
     "demo-gated-spect": Patient("myocardium", 800.0, more=_HEART),
     "myocardial": Patient("myocardium", 800.0, more=_HEART),
-    "lympho": Patient("sentinel-node", 40.0),
-    "sentinel": Patient("sentinel-node", 40.0),
+    "lympho": Patient("sentinel-node", 40.0, given=_BREAST),
+    "sentinel": Patient("sentinel-node", 40.0, given=_BREAST),
     "renal": Patient("renal", 150.0, bolus=True),
     "thyroid": Patient("thyroid", 80.0),
+    "thyroid-uptake": Patient("thyroid", 80.0, given=("oral", "mouth")),
     "breast": Patient("breast", 740.0),
     "daily-flood": Patient("flood", 100.0),
     "camera-background": Patient("flood", 0.02),
     "intrinsic-flood": Patient("", 20.0),
 }  # fmt: skip
 """By the beginning of a protocol's name; the longest that fits."""
+
+
+def collimator_of(protocol: AcquisitionProtocol, scanner: ScannerProfile) -> str:
+    """Return the first collimator of a protocol that bodies are seen through; the usual one where there is none."""
+    wanted = (name for name in protocol.requirements.collimators if name in scanner.collimators)
+    return next((name for name in wanted if scanner.collimators[name].kind != "pinhole"), _COLLIMATOR)
 
 
 def patient_of(protocol: AcquisitionProtocol) -> Patient:

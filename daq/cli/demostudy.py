@@ -132,8 +132,8 @@ def _administration(protocol: AcquisitionProtocol, patient: Patient) -> dict[str
     route, site = patient.given
     record: dict[str, Any] = {
         "nuclide": protocol.radionuclide or "Tc-99m", "agent": "simulated", "lot": "SIM-1", "assayed_mbq": 500.0,
-        "assayed_at": (now - ago - timedelta(minutes=5)).isoformat(), "operator": "simulated", "route": "intravenous",
-        "site": "antecubital fossa", "side": "left", "pregnancy": "not applicable",
+        "assayed_at": (now - ago - timedelta(minutes=5)).isoformat(), "operator": "simulated", "route": route,
+        "site": site, "side": "not applicable" if route == "oral" else "left", "pregnancy": "not applicable",
         "breast_feeding": "not applicable", "weight_kg": 70.0, "height_m": 1.75,
     }  # fmt: skip
     if protocol.requirements.administration == "before_start":

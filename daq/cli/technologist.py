@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ASK_S = 60.0
 _LOOK_S = 0.15
 _HOLD_S = 120.0
+_SENSED_S = 2.5
+"""A plug is sensed once it has been in for two seconds."""
 _HELD_UP = re.compile(r"cannot move (?P<where>.+): \S+ needs the enable held")
 """What the station says while it waits for somebody who holds the enable."""
 _RESTS = ("ready", "completed", "interrupted", "aborted", "fault")
@@ -35,6 +37,11 @@ class Technologist:
     def status(self) -> dict[str, Any]:
         """Return what the station says of itself."""
         return self._client.ask("status", within_s=ASK_S)
+
+    def mount(self, collimator: str) -> None:
+        """Exchange the collimator, and wait until it is sensed."""
+        self._client.ask("simulate", {"device": "collimator", "action": "mount", "value": collimator}, within_s=ASK_S)
+        time.sleep(_SENSED_S)
 
     def acquire(self, asked: Mapping[str, Any], *, within_s: float) -> dict[str, Any]:
         """Prepare, and see it through to its end; return the last status. Raises `DeadlineError`, what is refused."""

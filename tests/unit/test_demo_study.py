@@ -8,7 +8,7 @@ import pytest
 from acquisition_protocols.load import load_protocol
 from acquisition_protocols.rules import check
 from daq.cli import demostudy
-from daq.cli.demopatients import patient_of
+from daq.cli.demopatients import collimator_of, patient_of
 from daq.cli.technologist import Technologist
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
@@ -36,6 +36,22 @@ def test_a_protocol_is_shown_as_it_wants_and_fits(
     assert patient_of(protocol).options(4, protocol, there)[:6] == (
         "--collimator", collimator, "--body", body, "--times", "4",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "overridden"),
+    [("thyroid-scan", "intravenous", True), ("lymphoscintigraphy", "intradermal", False)],
+)
+def test_what_was_given_is_recorded_as_the_body_has_it_and_a_pinhole_that_is_not_simulated_is_overridden(
+    name: str, route: str, overridden: bool, tmp_path: Path
+) -> None:
+    protocol = load_protocol(demostudy._protocol_file(tmp_path, name, 4)).protocol
+    person = Technologist(None, print, reason="shown")  # type: ignore[arg-type] - nobody is asked
+    collimator = collimator_of(protocol, load_scanner("dual-head"))
+    asked = demostudy._asked(protocol, person, patient_of(protocol), collimator)
+
+    assert ("collimator" in asked["overrides"], asked["administration"]["route"]) == (overridden, route)
+    assert asked["administration"]["side"] == "left"
 
 
 def test_an_intrinsic_flood_has_a_point_source_before_the_bare_crystal_and_nobody_on_the_bed(tmp_path: Path) -> None:
