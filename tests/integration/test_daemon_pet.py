@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,10 @@ name = "dynamic"
 phases = [{ frames = 2, frame = "1 s" }, { frames = 1, frame = "2 s" }]
 stop.host = "60 s"
 """
+NOW = datetime.now(UTC)
 GIVEN = {
-    "nuclide": "F-18", "agent": "FDG", "lot": "L1", "assayed_mbq": 300.0, "assayed_at": "2026-11-22T20:00:00+01:00",
-    "operator": "tech", "route": "intravenous",
+    "nuclide": "F-18", "agent": "FDG", "lot": "L1", "assayed_mbq": 300.0,
+    "assayed_at": (NOW - timedelta(minutes=60)).isoformat(), "operator": "tech", "route": "intravenous",
 }  # fmt: skip
 
 
@@ -136,7 +138,7 @@ def test_a_whole_body_scan_pairs_singles_bed_by_bed_the_pelvis_first(daemon: Sta
 
 def test_a_dynamic_study_records_before_the_injection_and_marks_it(daemon: Station) -> None:
     with pytest.raises(RefusedError, match="recording begins before the injection"):
-        daemon.prepare("dynamic", administration={**GIVEN, "injected_at": "2026-11-22T20:10:00+01:00"})
+        daemon.prepare("dynamic", administration={**GIVEN, "injected_at": (NOW - timedelta(minutes=50)).isoformat()})
     run = daemon.prepare("dynamic", administration=GIVEN)
     daemon.becomes("armed", within_s=ARMED_S)
     daemon.ask("start")

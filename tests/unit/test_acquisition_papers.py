@@ -17,8 +17,9 @@ from daq.services.bus import Bus
 from daq.state.acquisition import State
 
 WHO = {"name": "Mustermann^Erika", "patient_id": "PID-4711", "birth_date": "1950-12-31", "sex": "female"}
+ASSAYED = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 GIVEN = {
-    "nuclide": "Tc-99m", "agent": "HDP", "lot": "L1", "assayed_mbq": 600.0, "assayed_at": "2026-11-22T20:00:00+01:00",
+    "nuclide": "Tc-99m", "agent": "HDP", "lot": "L1", "assayed_mbq": 600.0, "assayed_at": ASSAYED,
     "operator": "tech", "route": "intravenous",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from daq.storage.patientfile import Patient, new_administration_key, write_admin
 TECH = Actor("tech", "local", Role.TECHNOLOGIST)
 STUDY = StudyReference.new(bytes(range(16)), label="three-phase")
 WHO: dict[str, Any] = {"name": "Mustermann^Erika", "patient_id": "PID-4711"}
+ASSAYED = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 GIVEN: dict[str, Any] = {
-    "nuclide": "Tc-99m", "agent": "HDP", "lot": "L1", "assayed_mbq": 600.0, "assayed_at": "2026-11-22T20:00:00+01:00",
+    "nuclide": "Tc-99m", "agent": "HDP", "lot": "L1", "assayed_mbq": 600.0, "assayed_at": ASSAYED,
     "operator": "tech", "route": "intravenous",
 }  # fmt: skip
 FIRST = identity(1)
