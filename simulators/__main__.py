@@ -17,6 +17,7 @@ KINDS = {
     "pet": "send the singles of a simulated PET scan: decays, photons, crystals, electronics",
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
+    "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
 }

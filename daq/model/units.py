@@ -69,6 +69,9 @@ UNITS: dict[str, Unit] = {
     "nA": Unit("current", Fraction(1, 1000)),
     "uA": Unit("current", _ONE),
     "mA": Unit("current", Fraction(1000)),
+    "A": Unit("current", Fraction(10**6)),
+    "V/s": Unit("voltage slope", _ONE),
+    "V/min": Unit("voltage slope", Fraction(1, 60)),
     "kBq": Unit("activity", Fraction(1, 1000)),
     "MBq": Unit("activity", _ONE),
     "GBq": Unit("activity", Fraction(1000)),
@@ -77,7 +80,7 @@ UNITS: dict[str, Unit] = {
 }
 """Every unit a profile or protocol may name.
 
-Base units: 1, ps, 1/s, counts, keV, mm, deg, mm/s, deg/s, V, uA, MBq, K, degC.
+Base units: 1, ps, 1/s, counts, keV, mm, deg, mm/s, deg/s, V, V/s, uA, MBq, K, degC.
 """
 
 _MOST_OF_CURIES = len("mCi")

@@ -1,0 +1,182 @@
+"""An instrument by its control profile: values read and set, actions done and confirmed. What is for people is in units.
+
+Nothing above a hard limit reaches the wire; what was set is read back; what was told is confirmed by a reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from daq.devices.abilities import Identity, Value
+from daq.devices.instruments.session import Asked, Session
+from daq.devices.instruments.values import decoded, encoded, flags_of, same
+from daq.errors import DeadlineError, LimitError, MissingError, ReadbackError, RefusedError, ScandaqError
+from daq.model.control import Action, ControlProfile, ControlValue
+from daq.model.tables import close_names
+
+_LOOK_S = 0.1
+
+
+class Instrument:
+    """The values and actions of one instrument over its `Session`. Channels are named as in the profile."""
+
+    def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.session = session
+        self.profile: ControlProfile = session.profile
+        self.name = session.name
+        self._clock = clock
+        self._told: dict[tuple[str, str], float] = {}
+
+    async def identify(self) -> Identity:
+        """Return who it says it is, asked now."""
+        return await self.session.identify()
+
+    async def read(self, name: str, channel: str = "") -> Value:
+        """Return `value`, or `value.flag`, read now: a number in its unit, a choice, a text, flags as an integer.
+
+        Raises `MissingError` for a name or channel that the profile does not know, `RefusedError` for what cannot be
+        read, and what a conversation raises.
+        """
+        (value,) = await self.read_many([(name, channel)])
+        return value
+
+    async def read_many(self, wanted: Sequence[tuple[str, str]]) -> list[Value]:
+        """Return several, read one after the other with nothing between."""
+        plans = [self._reading(name, channel) for name, channel in wanted]
+        groups = await self.session.ask([asked for _, asked, _ in plans])
+        return [
+            self._flagged(name, decoded(value, said["value"] if index is None else _part(value, said, index)))
+            for (name, _), (value, _, index), said in zip(wanted, plans, groups, strict=True)
+        ]
+
+    async def read_all(self, name: str) -> dict[str, Value]:
+        """Return a value of all channels by channel, in one exchange where the instrument can do so."""
+        value = self.value(name)
+        if value.all is None:
+            found = await self.read_many([(name, channel) for channel in self.profile.channels])
+            return dict(zip(self.profile.channels, found, strict=True))
+        (said,) = await self.session.ask([Asked(value.all)])
+        return {
+            channel: self._flagged(name, decoded(value, _part(value, said, index)))
+            for index, channel in enumerate(self.profile.channels)
+        }
+
+    async def set(self, name: str, number: float, channel: str = "") -> None:
+        """Set a value and return once it reads back. Raises `LimitError` before anything is said, `ReadbackError`."""
+        value = self.value(name)
+        if value.set is None:
+            raise RefusedError(f"{self.name}: {name} can only be read")
+        self.require_within(name, number)
+        fields = {**self._channel(name, value.of, channel), "value": encoded(value, number)}
+        self._told[name, channel] = number
+        await self.session.tell(Asked(value.set, fields))
+        if value.readback is not None:
+            await self._read_back(name, value, number, channel)
+
+    def require_within(self, name: str, number: float) -> None:
+        """Raise `LimitError` unless a number lies within the profile's hard limits for a value."""
+        hard = self.value(name).limits.hard
+        unit = self.value(name).unit
+        if not math.isfinite(number) or (hard is not None and not hard[0] <= number <= hard[1]):
+            limit = f"{hard[0]:g} to {hard[1]:g} {unit} is possible" if hard else "a finite number is needed"
+            raise LimitError(f"{self.name}: {name} cannot be {number:g} {unit}: {limit}")
+
+    async def act(self, name: str, channel: str = "", **fields: str) -> None:
+        """Do an action and return once it is confirmed. Raises `ReadbackError` where it said yes and nothing happened."""
+        action = self.action(name)
+        known = {**self._channel(name, action.of, channel), **fields}
+        for exchange in action.send:
+            await self.session.tell(Asked(exchange, known))
+        confirm = action.confirm
+        if confirm is None:
+            return
+        found = await self._until(confirm.value, channel, lambda read: read == confirm.reads, confirm.within_s)
+        if found != confirm.reads:
+            raise ReadbackError(
+                f"{self.name}: {name} was acknowledged, but {confirm.value} reads {found!r}, not {confirm.reads!r},"
+                f" {confirm.within_s:g} s later"
+            )
+
+    def value(self, name: str) -> ControlValue:
+        """Return what the profile says of `value` or `value.flag`. Raises `MissingError`."""
+        known = self.profile.values.get(name.partition(".")[0])
+        if known is None:
+            raise MissingError(f"{self.name} has no {name!r}; {close_names(name, dict(self.profile.values))}")
+        return known
+
+    def action(self, name: str) -> Action:
+        """Return what the profile says of an action. Raises `MissingError`."""
+        if name not in self.profile.actions:
+            raise MissingError(f"{self.name} cannot {name!r}; {close_names(name, dict(self.profile.actions))}")
+        return self.profile.actions[name]
+
+    def flags(self, name: str, bits: int) -> dict[str, bool]:
+        """Return the flags of a value by name."""
+        return flags_of(self.value(name), bits)
+
+    async def _read_back(self, name: str, value: ControlValue, number: float, channel: str) -> None:
+        proof = value.readback
+        assert proof is not None  # noqa: S101 - asked by the caller
+        other = proof.value or name
+        found = await self._until(
+            other, channel, lambda read: same(read, number, proof.tolerance, value), proof.within_s
+        )
+        if not same(found, number, proof.tolerance, value):
+            raise ReadbackError(
+                f"{self.name}: {name} was set to {number:g} {value.unit}, {other} reads {found} {value.unit}"
+                f" {proof.within_s:g} s later, {proof.tolerance:g} is tolerated"
+            )
+
+    async def _until(self, name: str, channel: str, good: Callable[[Value], bool], within_s: float) -> Value:
+        """Read until it is good, or the time is over; return what was read last."""
+        until_s = self._clock() + within_s
+        while True:
+            trouble: ScandaqError | None = None
+            found: Value = None
+            try:
+                found = await self.read(name, channel if self.value(name).of == "channel" else "")
+            except DeadlineError as why:
+                trouble = why
+            if trouble is None and good(found):
+                return found
+            if self._clock() >= until_s:
+                if trouble is not None:
+                    raise trouble
+                return found
+            await asyncio.sleep(_LOOK_S)
+
+    def _reading(self, name: str, channel: str) -> tuple[ControlValue, Asked, int | None]:
+        value = self.value(name)
+        fields = self._channel(name, value.of, channel)
+        if value.get is not None:
+            return value, Asked(value.get, fields), None
+        if value.all is not None:
+            return value, Asked(value.all), self.profile.channels.index(channel)
+        raise RefusedError(f"{self.name}: {name} can only be set")
+
+    def _channel(self, name: str, of: str, channel: str) -> Mapping[str, str]:
+        if of == "device":
+            return {}
+        if channel not in self.profile.channels:
+            known = ", ".join(self.profile.channels)
+            raise MissingError(f"{self.name}: {name} is of a channel; {channel!r} is none of {known}")
+        return {"channel": channel}
+
+    def _flagged(self, name: str, value: Value) -> Value:
+        _, _, flag = name.partition(".")
+        if not flag:
+            return value
+        bits = self.flags(name, int(value or 0))
+        if flag not in bits:
+            raise MissingError(f"{self.name}: {name.partition('.')[0]} has no flag {flag!r}; {close_names(flag, bits)}")
+        return bits[flag]
+
+
+def _part(value: ControlValue, said: Mapping[str, str], index: int) -> str:
+    parts = said["value"].split(value.apart)
+    if index >= len(parts):
+        raise MissingError(f"{said['value']!r} holds {len(parts)} channels; wanted is number {index}")
+    return parts[index]

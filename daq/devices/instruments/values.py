@@ -1,0 +1,81 @@
+"""What an instrument says as text, as values in their units, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from daq.devices.abilities import Value
+from daq.errors import EncodeError, WireError
+from daq.model.control import ControlValue
+
+_MANTISSA = re.compile(r"([+-]?\d+)([+-]\d+)")
+
+
+def decoded(value: ControlValue, text: str) -> Value:
+    """Return what a text means: a number in the value's unit, an integer, the name of a choice, or the text.
+
+    `mantissa`: digits and an exponent with its sign, as `+01500-01` is 150.0. Raises `WireError`.
+    """
+    try:
+        match value.type:
+            case "number":
+                return _number(value, float(text))
+            case "mantissa":
+                return _number(value, _of_mantissa(text))
+            case "integer" if value.scale == 1 and value.offset == 0:
+                return int(text, value.base)
+            case "integer":
+                return _number(value, int(text, value.base))
+            case "flags":
+                return int(text, value.base)
+            case "choice":
+                return _choice(value, text)
+            case "text":
+                return text
+    except ValueError:
+        raise WireError(f"{text!r} is no {value.type}") from None
+
+
+def encoded(value: ControlValue, number: float) -> str:
+    """Return a number as the instrument takes it. Raises `EncodeError`."""
+    if not math.isfinite(number):
+        raise EncodeError(f"{number} cannot be set")
+    raw = (number - value.offset) / value.scale
+    if value.type in ("integer", "flags"):
+        return f"{round(raw):X}" if value.base == 16 else str(round(raw))  # noqa: PLR2004
+    return f"{raw:.{value.decimals}f}"
+
+
+def flags_of(value: ControlValue, bits: int) -> dict[str, bool]:
+    """Return the flags by name."""
+    return {name: bool(bits >> bit & 1) for name, bit in value.flags.items()}
+
+
+def same(found: Value, number: float, tolerance: float, value: ControlValue) -> bool:
+    """Return True where a reading is the number that was set, as far as the instrument's digits can say it."""
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return False
+    step = 1.0 if value.type in ("integer", "flags") else 10.0**-value.decimals
+    return abs(found - number) <= tolerance + 0.5001 * step * abs(value.scale)
+
+
+def _number(value: ControlValue, raw: float) -> float:
+    if not math.isfinite(raw):
+        raise WireError(f"{raw} is no number")
+    physical = raw * value.scale + value.offset
+    return abs(physical) if value.magnitude else physical
+
+
+def _of_mantissa(text: str) -> float:
+    found = _MANTISSA.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    return float(f"{found.group(1)}e{found.group(2)}")
+
+
+def _choice(value: ControlValue, text: str) -> str:
+    for name, said in value.choices.items():
+        if said == text:
+            return name
+    raise WireError(f"{text!r} is none of {', '.join(value.choices.values())}")

@@ -1,0 +1,165 @@
+"""Wires that asyncio reads as streams of bytes: TCP, and serial lines through pyserial."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, cast
+
+from daq.errors import DeadlineError, UnreachableError
+from daq.transports.link import MOST_KEPT_BYTES
+
+
+class _Inbox(asyncio.Protocol):
+    """Keeps what comes until it is read, and whether the wire is still there."""
+
+    def __init__(self, dropped: Callable[[int], None]) -> None:
+        self.kept = bytearray()
+        self.lost = ""
+        self.something = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self._dropped = dropped
+
+    def data_received(self, data: bytes) -> None:
+        room = MOST_KEPT_BYTES - len(self.kept)
+        self.kept += data[:room]
+        if len(data) > room:
+            self._dropped(len(data) - room)
+        self.something.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = str(exc) if exc is not None else "it hung up"
+        self.something.set()
+        self.writable.set()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+
+class StreamLink:
+    """A `Link` over an asyncio transport; what differs is how it is opened."""
+
+    def __init__(self, place: str) -> None:
+        self.connection = 0
+        self.dropped_bytes = 0
+        self.place = place
+        self._transport: asyncio.WriteTransport | None = None
+        self._inbox: _Inbox | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Return True while it can be used, as far as can be told."""
+        return self._inbox is not None and not self._inbox.lost
+
+    async def open(self, within_s: float) -> None:
+        """Open it. Raises `UnreachableError` or `DeadlineError`."""
+        await self.close()
+        inbox = _Inbox(self._count_dropped)
+        try:
+            async with asyncio.timeout(within_s):
+                self._transport = await self._connect(lambda: inbox)
+        except TimeoutError:
+            raise DeadlineError(f"{self.place}: no connection in {within_s:g} s") from None
+        except OSError as why:
+            raise UnreachableError(f"{self.place}: {why.strerror or why}") from None
+        self._inbox = inbox
+        self.connection += 1
+
+    async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close it; nothing happens where it is closed."""
+        transport, self._transport, self._inbox = self._transport, None, None
+        if transport is not None:
+            transport.abort()
+            await asyncio.sleep(0)
+
+    async def write(self, data: bytes, within_s: float) -> None:
+        """Hand bytes over. Raises `UnreachableError` or `DeadlineError`."""
+        inbox = self._opened()
+        cast("asyncio.WriteTransport", self._transport).write(data)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await inbox.writable.wait()
+        if inbox.lost:
+            raise UnreachableError(f"{self.place}: {inbox.lost}")
+        if not inbox.writable.is_set():
+            raise DeadlineError(f"{self.place} does not take {len(data)} bytes in {within_s:g} s")
+
+    async def read(self, within_s: float) -> bytes:
+        """Return what comes, at least a byte. Raises `DeadlineError`, or `UnreachableError` where it hung up."""
+        inbox = self._opened(even_lost=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await inbox.something.wait()
+        if inbox.kept:
+            return self.waiting()
+        if inbox.lost:
+            raise UnreachableError(f"{self.place}: {inbox.lost}")
+        raise DeadlineError(f"{self.place}: nothing came in {within_s:.3g} s")
+
+    def waiting(self) -> bytes:
+        """Return what is here already, and take it away."""
+        inbox = self._inbox
+        if inbox is None:
+            return b""
+        data = bytes(inbox.kept)
+        inbox.kept.clear()
+        if not inbox.lost:
+            inbox.something.clear()
+        return data
+
+    def _opened(self, *, even_lost: bool = False) -> _Inbox:
+        inbox = self._inbox
+        if inbox is None or (inbox.lost and not even_lost):
+            raise UnreachableError(f"{self.place}: {inbox.lost if inbox else 'it is not open'}")
+        return inbox
+
+    def _count_dropped(self, count: int) -> None:
+        self.dropped_bytes += count
+
+
+class TcpLink(StreamLink):
+    """TCP to `host`:`port`, without Nagle's delay, with keep-alive."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"tcp://{host}:{port}")
+        self._host, self._port = host, port
+
+    async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
+        import socket
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(protocol, self._host, self._port)
+        wire = transport.get_extra_info("socket")
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return transport
+
+
+class SerialLink(StreamLink):
+    """A serial line, alone on it. `place`: a path, best one of /dev/serial/by-id, or a URL of pyserial (rfc2217://)."""
+
+    def __init__(self, place: str, **settings: Any) -> None:
+        super().__init__(place)
+        self._settings = settings
+
+    async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
+        import serial
+        import serial_asyncio_fast
+
+        loop = asyncio.get_running_loop()
+        alone = {} if "://" in self.place else {"exclusive": True}
+        try:
+            transport, _ = await serial_asyncio_fast.create_serial_connection(
+                loop, protocol, url=self.place, **self._settings, **alone
+            )
+        except serial.SerialException as why:
+            raise UnreachableError(f"{self.place}: {why}") from None
+        return cast("asyncio.WriteTransport", transport)
