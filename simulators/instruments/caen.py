@@ -95,7 +95,12 @@ class CaenN1470:
     """The module. `board` is its number on the bus."""
 
     def __init__(
-        self, *, board: int = 0, serial: str = "1234", load_ohm: float = 1e8, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        board: int = 0,
+        serial: str = "1234",
+        load_ohm: float = 1e8,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.board, self.serial, self.model, self.firmware = board, serial, "N1470", "1.3.0"
         self._clock = clock

@@ -31,7 +31,9 @@ class Machine(Protocol):
 class LineTalk:
     """Requests that are lines of text; an echo, where there is one, comes with the reply as one piece after it."""
 
-    def __init__(self, answer: Callable[[str], str | None], *, end: bytes, reply_end: bytes, echo: bool = False) -> None:
+    def __init__(
+        self, answer: Callable[[str], str | None], *, end: bytes, reply_end: bytes, echo: bool = False
+    ) -> None:
         self._answer, self._end, self._reply_end, self._echo = answer, end, reply_end, echo
         self._got = bytearray()
 

@@ -55,7 +55,9 @@ class Wire:
 class MachineServer:
     """The wires of one machine. `baud`: how fast a byte travels on the terminal, which has no speed of its own."""
 
-    def __init__(self, kind: str, machine: Machine, *, host: str, port: int | None, baud: int | None, seed: int) -> None:
+    def __init__(
+        self, kind: str, machine: Machine, *, host: str, port: int | None, baud: int | None, seed: int
+    ) -> None:
         self.faults = WireFaults(seed)
         self.deaf = False
         self._kind, self._machine, self._host, self._port, self._baud = kind, machine, host, port, baud

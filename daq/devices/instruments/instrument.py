@@ -5,9 +5,7 @@ Nothing above a hard limit reaches the wire; what was set is read back; what was
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from daq.devices.abilities import Identity, Value
@@ -23,12 +21,10 @@ _LOOK_S = 0.1
 class Instrument:
     """The values and actions of one instrument over its `Session`. Channels are named as in the profile."""
 
-    def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
         self.profile: ControlProfile = session.profile
         self.name = session.name
-        self._clock = clock
-        self._told: dict[tuple[str, str], float] = {}
 
     async def identify(self) -> Identity:
         """Return who it says it is, asked now."""
@@ -71,7 +67,6 @@ class Instrument:
             raise RefusedError(f"{self.name}: {name} can only be read")
         self.require_within(name, number)
         fields = {**self._channel(name, value.of, channel), "value": encoded(value, number)}
-        self._told[name, channel] = number
         await self.session.tell(Asked(value.set, fields))
         if value.readback is not None:
             await self._read_back(name, value, number, channel)
@@ -132,7 +127,7 @@ class Instrument:
 
     async def _until(self, name: str, channel: str, good: Callable[[Value], bool], within_s: float) -> Value:
         """Read until it is good, or the time is over; return what was read last."""
-        until_s = self._clock() + within_s
+        until_s = self.session.clock() + within_s
         while True:
             trouble: ScandaqError | None = None
             found: Value = None
@@ -142,11 +137,11 @@ class Instrument:
                 trouble = why
             if trouble is None and good(found):
                 return found
-            if self._clock() >= until_s:
+            if self.session.clock() >= until_s:
                 if trouble is not None:
                     raise trouble
                 return found
-            await asyncio.sleep(_LOOK_S)
+            await self.session.sleep(_LOOK_S)
 
     def _reading(self, name: str, channel: str) -> tuple[ControlValue, Asked, int | None]:
         value = self.value(name)

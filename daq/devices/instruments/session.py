@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from daq.devices.abilities import Identity
@@ -68,13 +68,15 @@ class Session:
         variables: Mapping[str, str] | None = None,
         serial: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
+        self.clock, self.sleep = clock, sleep
         self.profile = profile
         self.connection = 0
         self.identity: Identity | None = None
         self.tally = Tally()
-        self._link, self._codec, self._clock = link, codec, clock
+        self._link, self._codec = link, codec
         self._fields = {**profile.variables, **(variables or {})}
         self._serial = serial
         self._lock = asyncio.Lock()
@@ -172,13 +174,13 @@ class Session:
             self._suspect = self._suspect or str(why) or type(why).__name__
             raise
         finally:
-            self._free_s = self._clock() + 1e-3 * self.profile.framing.min_gap_ms
+            self._free_s = self.clock() + 1e-3 * self.profile.framing.min_gap_ms
 
     async def _reply(self, within_s: float, request: bytes) -> str:
-        until_s = self._clock() + within_s
+        until_s = self.clock() + within_s
         replies: list[str] = []
         while not replies:
-            left_s = until_s - self._clock()
+            left_s = until_s - self.clock()
             try:
                 if left_s <= 0:
                     raise DeadlineError("")
@@ -194,8 +196,8 @@ class Session:
         return replies[0]
 
     async def _rest(self) -> None:
-        if (left_s := self._free_s - self._clock()) > 0:
-            await asyncio.sleep(left_s)
+        if (left_s := self._free_s - self.clock()) > 0:
+            await self.sleep(left_s)
 
     def _doubt(self, why: str) -> WireError:
         """Believe nothing from now on; return the error that says why."""
@@ -211,13 +213,13 @@ class Session:
         """Return where nothing is doubtful; else open, listen until the wire is silent, and ask who it is."""
         if not self._suspect and self._link.is_open:
             return
-        if (left_s := self._retry_s - self._clock()) > 0:
+        if (left_s := self._retry_s - self.clock()) > 0:
             raise UnreachableError(f"{self.name}: {self._suspect or 'it hung up'}; asked again in {left_s:.1f} s")
         try:
             await self._resync()
         except ScandaqError as why:
             self._suspect = str(why)
-            self._retry_s = self._clock() + _AGAIN_S[min(self._failures, len(_AGAIN_S) - 1)]
+            self._retry_s = self.clock() + _AGAIN_S[min(self._failures, len(_AGAIN_S) - 1)]
             self._failures += 1
             raise
         self._suspect, self._failures = "", 0
@@ -234,7 +236,9 @@ class Session:
         self._suspect = ""
         before, found = self.identity, await self._who()
         if self._serial is not None and found.serial != self._serial:
-            raise MismatchError(f"{self.name}: serial number {found.serial!r} is there, the site names {self._serial!r}")
+            raise MismatchError(
+                f"{self.name}: serial number {found.serial!r} is there, the site names {self._serial!r}"
+            )
         self.connection += 1
         if before is not None and before != found:
             self._suspect = f"{before} was replaced by {found}"
@@ -243,7 +247,7 @@ class Session:
 
     async def _silence(self) -> None:
         """Listen until nothing came for as long as a reply can be late."""
-        late_s, until_s = self.profile.conversation.late_s, self._clock() + _NOISE_S
+        late_s, until_s = self.profile.conversation.late_s, self.clock() + _NOISE_S
         while True:
             try:
                 stray = await self._link.read(late_s)
@@ -253,7 +257,7 @@ class Session:
                 await self._lost(str(why))
                 raise
             self.tally.strays += bool(stray)
-            if self._clock() > until_s:
+            if self.clock() > until_s:
                 raise WireError(f"{self.name}: the wire is not silent for {late_s:g} s within {_NOISE_S:g} s")
 
     async def _who(self) -> Identity:

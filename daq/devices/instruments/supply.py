@@ -13,7 +13,6 @@ from daq.model.controlroles import SupplyRole
 from daq.model.units import UNITS
 
 
-
 class ProfiledSupply:
     """A `Supply`: one channel. What is set above the hard limits of the profile is refused before it is said."""
 
