@@ -15,6 +15,8 @@ from device_profiles.schema import InstrumentProfile
 
 FOLDER = Path(__file__).parent
 SCANNER_FOLDER = FOLDER / "scanner"
+CONTROL_FOLDERS = ("high_voltage", "motion", "registers", "interlocks", "environment")
+"""Of profiles that say how an instrument is asked and told, not what its photons' words mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def list_profiles() -> list[Listed]:
 
 def shipped_profiles() -> dict[str, Path]:
     """Return the files of the shipped instrument profiles by id, without reading them: a file is named by its id."""
-    return {path.stem: path for path in FOLDER.rglob("*.toml") if SCANNER_FOLDER not in path.parents}
+    others = ("scanner", *CONTROL_FOLDERS)
+    return {path.stem: path for path in FOLDER.rglob("*.toml") if path.parent.name not in others}
 
 
 def profile_path(name_or_path: str | Path) -> Path:

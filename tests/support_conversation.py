@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 from daq.errors import DeadlineError, UnreachableError
-from daq.model.control import ControlProfile
-from device_profiles.load import FOLDER
+from device_profiles.control import load_control
 
-PROFILE = ControlProfile.model_validate(
-    tomllib.loads(Path(FOLDER / "high_voltage" / "caen-n1470.toml").read_text(encoding="utf-8")), strict=False
-)
+PROFILE = load_control("caen-n1470")
 _REQUEST = re.compile(r"\$BD:00,CMD:(MON|SET)(?:,CH:(\d))?,PAR:([A-Z]+)(?:,VAL:(.+))?\r\n")
 _WHO = {"BDNAME": "N1470", "BDSNUM": "77", "BDFREL": "1.3.0"}
 SPOILS = ("good", "late", "missing", "doubled", "doubled-late", "cut-short", "stray", "hang-up", "refused")

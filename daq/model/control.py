@@ -1,4 +1,4 @@
-"""`control-profile/1`: how one model of instrument is asked and told: values, actions, what it is able to do. Data only.
+"""`control-profile/1`: how one model of instrument is asked and told: values, actions, what it is able to do.
 
 What an instrument says is text: requests are templates, replies are patterns. Protocols of bytes are made text by a
 codec (`framing.codec`), so that a profile reads alike for a supply on a serial line and a register board on UDP.
@@ -176,9 +176,9 @@ class ControlValue(Strict):
     """Of a number that is set."""
     base: Literal[10, 16] = 10
     """Of integers, flags and choices."""
-    flags: dict[Name, Annotated[int, Field(ge=0, le=63)]] = {}
+    flags: dict[Name, Annotated[int, Field(ge=0, le=63)]] = Field(default_factory=dict)
     """Names of the bits."""
-    choices: dict[Name, str] = {}
+    choices: dict[Name, str] = Field(default_factory=dict)
     """Names of what it may say."""
     magnitude: bool = False
     """The sign says the polarity, not the amount: it is dropped."""
@@ -262,13 +262,13 @@ class ControlProfile(Strict):
     transport: ControlTransport
     framing: Framing = Framing()
     conversation: Conversation = Conversation()
-    variables: dict[Name, str] = {}
+    variables: dict[Name, str] = Field(default_factory=dict)
     """What a site may say otherwise, e.g. the address of a board on a bus, with the usual value."""
     troubles: tuple[Trouble, ...] = ()
     identity: Identity
     channels: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,16}$")], ...] = ()
-    values: dict[Name, ControlValue] = {}
-    actions: dict[Name, Action] = {}
-    registers: dict[Name, Register] = {}
+    values: dict[Name, ControlValue] = Field(default_factory=dict)
+    actions: dict[Name, Action] = Field(default_factory=dict)
+    registers: dict[Name, Register] = Field(default_factory=dict)
     safe_state: SafeState | None = None
     roles: Roles = Roles()

@@ -21,7 +21,7 @@ class SupplyRole(Strict):
     set_v: Name
     current_a: Name
     on: Named
-    troubles: dict[Named, str] = {}
+    troubles: dict[Named, str] = Field(default_factory=dict)
     """Flag -> words: what is wrong while it is set."""
     switch_on: Name
     switch_off: Name
@@ -49,7 +49,7 @@ class AxisRole(Strict):
     homed: Named | None = None
     """None: it has an absolute encoder."""
     homed_when: bool = True
-    troubles: dict[Named, str] = {}
+    troubles: dict[Named, str] = Field(default_factory=dict)
     home: Name | None = None
     halt: Name
     speed_of_unit: PositiveFloat = 1.0
@@ -76,6 +76,6 @@ class Roles(Strict):
 
     high_voltage: SupplyRole | None = None
     axis: AxisRole | None = None
-    interlocks: dict[Name, InterlockRole] = {}
+    interlocks: dict[Name, InterlockRole] = Field(default_factory=dict)
     """By kind: `service_cover`, `temperature`, `emergency_stop`, `collision_pad`, `drive_power`, `room_door`."""
-    thermometers: dict[Name, ThermometerRole] = {}
+    thermometers: dict[Name, ThermometerRole] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """A CAEN N1470: four channels of high voltage, asked by `$BD:..,CMD:..` (user's manual of the N1470 family, rev. 20).
 
-Its output ramps; it trips when the current stays above ISET for TRIP seconds; interlock, over-temperature, over-voltage,
-KILL input and the switch LOCAL do what they do on the front panel. A reply says nothing of what was asked.
+Its output ramps; it trips when the current stays above ISET for TRIP seconds; interlock, over-temperature, KILL input
+and the switch LOCAL do what they do on the front panel. A reply says nothing of what was asked.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class CaenN1470:
         return {
             "trip": lambda said: self._of(said).fail("trip"),
             "over-temperature": lambda said: self._of(said).fail("ovt"),
-            "kill": lambda said: [channel.fail("kill") for channel in self.channels] and None,
+            "kill": lambda said: self._kill(),
             "open-interlock": lambda said: self._interlock(opened=True),
             "close-interlock": lambda said: self._interlock(opened=False),
             "local": lambda said: setattr(self, "control", "LOCAL"),
@@ -210,6 +210,10 @@ class CaenN1470:
         self.interlock = opened
         for channel in self.channels if opened else ():
             channel.fail("ilk")
+
+    def _kill(self) -> None:
+        for channel in self.channels:
+            channel.fail("kill")
 
     def _reboot(self) -> None:
         for channel in self.channels:

@@ -96,7 +96,7 @@ class MachineServer:
     def _terminal(self, loop: asyncio.AbstractEventLoop) -> Any:
         master, slave = os.openpty()
         tty.setraw(slave)
-        os.set_blocking(master, False)  # noqa: FBT003
+        os.set_blocking(master, False)
         wire = Wire(self, self._machine.talk(), self._baud)
 
         def heard() -> None:
@@ -151,13 +151,8 @@ class MachineServer:
         match asked:
             case {"wire": dict() as fault}:
                 self.faults.add(fault)
-            case {"do": "silent", **rest} if not rest:
-                self.deaf = True
-            case {"do": "cut", **rest} if not rest:
-                for client in self._clients:
-                    client.close()
-            case {"do": str() as name, **rest}:
-                self._do(name, rest)
+            case {"do": str() as name}:
+                self._do(name, {key: value for key, value in asked.items() if key != "do"})
             case {"told": True}:
                 return {"told": self._machine.told()}
             case {"clear": True}:
@@ -170,7 +165,14 @@ class MachineServer:
         return {"done": True}
 
     def _do(self, name: str, said: Mapping[str, Any]) -> None:
-        deeds = self._machine.deeds()
+        deeds = {"silent": self._silent, "cut": self._cut, **self._machine.deeds()}
         if name not in deeds:
-            raise UsageError(f"nobody can {name!r}: possible are silent, cut, {', '.join(deeds)}")
+            raise UsageError(f"nobody can {name!r}: possible are {', '.join(deeds)}")
         deeds[name](said)
+
+    def _silent(self, _: Mapping[str, Any]) -> None:
+        self.deaf = True
+
+    def _cut(self, _: Mapping[str, Any]) -> None:
+        for client in self._clients:
+            client.close()

@@ -74,18 +74,14 @@ class WireFaults:
 
     def _spoilt(self, fault: WireFault, reply: bytes) -> list[Piece]:
         at = self._random.randrange(len(reply))
-        match fault.kind:
-            case "late":
-                return [Piece(fault.seconds, reply)]
-            case "duplicate":
-                return [Piece(0.0, reply), Piece(fault.seconds, reply)]
-            case "garble":
-                other = reply[at] ^ (1 << self._random.randrange(7))
-                return [Piece(0.0, reply[:at] + bytes([other]) + reply[at + 1 :])]
-            case "truncate":
-                return [Piece(0.0, reply[:at])] if at else []
-            case "noise":
-                return [Piece(0.0, self._random.randbytes(1 + at % 7) + reply)]
-            case "hang-up":
-                return [Piece(0.0, None)]
-        return []
+        other = bytes([reply[at] ^ (1 << self._random.randrange(7))])
+        made: dict[str, list[Piece]] = {
+            "late": [Piece(fault.seconds, reply)],
+            "duplicate": [Piece(0.0, reply), Piece(fault.seconds, reply)],
+            "garble": [Piece(0.0, reply[:at] + other + reply[at + 1 :])],
+            "missing": [],
+            "truncate": [Piece(0.0, reply[:at])] if at else [],
+            "noise": [Piece(0.0, self._random.randbytes(1 + at % 7) + reply)],
+            "hang-up": [Piece(0.0, None)],
+        }
+        return made[fault.kind]

@@ -88,7 +88,7 @@ def test_no_number_above_a_limit_reaches_the_wire(number: float, channel: str) -
 
 async def test_a_reply_that_does_not_come_is_an_error_and_the_next_one_is_not_taken_for_it() -> None:
     supply, wire, clock = made(["good"] * 3 + ["late"] * 2)
-    with pytest.raises(DeadlineError, match="no reply to .* in 0.5 s"):
+    with pytest.raises(DeadlineError, match=r"no reply to .* in 0\.5 s"):
         await supply.read("voltage", "0")
     clock.now_s += 10
     found = await supply.read("current", "2")

@@ -1,4 +1,4 @@
-"""An instrument by its control profile: values read and set, actions done and confirmed. What is for people is in units.
+"""An instrument by its control profile: values read and set in their units, actions done and confirmed.
 
 Nothing above a hard limit reaches the wire; what was set is read back; what was told is confirmed by a reading.
 """
@@ -80,7 +80,7 @@ class Instrument:
             raise LimitError(f"{self.name}: {name} cannot be {number:g} {unit}: {limit}")
 
     async def act(self, name: str, channel: str = "", **fields: str) -> None:
-        """Do an action and return once it is confirmed. Raises `ReadbackError` where it said yes and nothing happened."""
+        """Do an action; return once it is confirmed. Raises `ReadbackError` where it said yes and nothing happened."""
         action = self.action(name)
         known = {**self._channel(name, action.of, channel), **fields}
         for exchange in action.send:

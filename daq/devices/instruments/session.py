@@ -5,8 +5,8 @@ instrument is asked who it is, and says exactly what it said before. Bytes of on
 the proof everything that belongs to earlier requests has come: a doubled or a late reply shows in the proof, and what
 was read is thrown away. An echo, or a tag in the reply, makes the proof needless.
 
-After a reply that did not come, or made no sense, the conversation is *suspect*: it goes on when the wire was silent for
-longer than a reply can be late, and the instrument has said who it is.
+After a reply that did not come, or made no sense, the conversation is *suspect*: it goes on when the wire was silent
+for longer than a reply can be late, and the instrument has said who it is.
 """
 
 from __future__ import annotations
@@ -180,11 +180,8 @@ class Session:
         until_s = self.clock() + within_s
         replies: list[str] = []
         while not replies:
-            left_s = until_s - self.clock()
             try:
-                if left_s <= 0:
-                    raise DeadlineError("")
-                replies = self._codec.feed(await self._link.read(left_s))
+                replies = self._codec.feed(await self._link.read(max(0.0, until_s - self.clock())))
             except DeadlineError:
                 self.tally.lost += 1
                 self._suspect = f"no reply to {request!r} in {within_s:g} s"

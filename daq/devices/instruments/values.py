@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from daq.devices.abilities import Value
 from daq.errors import EncodeError, WireError
@@ -18,21 +19,7 @@ def decoded(value: ControlValue, text: str) -> Value:
     `mantissa`: digits and an exponent with its sign, as `+01500-01` is 150.0. Raises `WireError`.
     """
     try:
-        match value.type:
-            case "number":
-                return _number(value, float(text))
-            case "mantissa":
-                return _number(value, _of_mantissa(text))
-            case "integer" if value.scale == 1 and value.offset == 0:
-                return int(text, value.base)
-            case "integer":
-                return _number(value, int(text, value.base))
-            case "flags":
-                return int(text, value.base)
-            case "choice":
-                return _choice(value, text)
-            case "text":
-                return text
+        return _DECODERS[value.type](value, text)
     except ValueError:
         raise WireError(f"{text!r} is no {value.type}") from None
 
@@ -60,6 +47,11 @@ def same(found: Value, number: float, tolerance: float, value: ControlValue) -> 
     return abs(found - number) <= tolerance + 0.5001 * step * abs(value.scale)
 
 
+def _integer(value: ControlValue, text: str) -> Value:
+    whole = int(text, value.base)
+    return whole if value.scale == 1 and value.offset == 0 else _number(value, whole)
+
+
 def _number(value: ControlValue, raw: float) -> float:
     if not math.isfinite(raw):
         raise WireError(f"{raw} is no number")
@@ -79,3 +71,13 @@ def _choice(value: ControlValue, text: str) -> str:
         if said == text:
             return name
     raise WireError(f"{text!r} is none of {', '.join(value.choices.values())}")
+
+
+_DECODERS: dict[str, Callable[[ControlValue, str], Value]] = {
+    "number": lambda value, text: _number(value, float(text)),
+    "mantissa": lambda value, text: _number(value, _of_mantissa(text)),
+    "integer": _integer,
+    "flags": lambda value, text: int(text, value.base),
+    "choice": _choice,
+    "text": lambda _, text: text,
+}

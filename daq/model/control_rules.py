@@ -1,0 +1,209 @@
+"""What a control profile must obey beyond its types: names that exist, units, limits and proof of what energises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from daq.model.control import ControlProfile, ControlValue, Exchange
+from daq.model.controlroles import AxisRole, SupplyRole
+from daq.model.finding import ABSENT, Finding, error, warning
+from daq.model.tables import close_names
+
+_FIELD = re.compile(r"\{([a-z_]+)\}")
+_NUMBERS = ("number", "integer", "mantissa")
+_INTERLOCKS = ("service_cover", "temperature", "emergency_stop", "collision_pad", "drive_power", "room_door")
+
+
+def findings(profile: ControlProfile) -> list[Finding]:
+    """Return everything there is to say about a profile whose keys and types are in order."""
+    return [
+        *transport(profile), *identity(profile), *exchanges(profile), *values(profile), *actions(profile),
+        *safe_state(profile), *roles(profile),
+    ]  # fmt: skip
+
+
+def transport(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand settings of the line where there is one, and a wire that the codec can use."""
+    kinds, codec = profile.transport.kinds, profile.framing.codec
+    if ("serial" in kinds) != (profile.transport.serial is not None):
+        yield error(
+            "transport.serial", ABSENT if "serial" in kinds else "a table", 'belongs to kinds = ["serial", ...]'
+        )
+    datagrams = codec in ("ipbus-udp", "rbcp")
+    if datagrams != (tuple(kinds) == ("udp",)):
+        yield error("framing.codec", codec, f"does not travel by {', '.join(kinds)}")
+    unproven = set(profile.transport.unproven) - set(kinds)
+    if unproven:
+        yield error("transport.unproven", sorted(unproven), "names what is not in kinds")
+    conversation = profile.conversation
+    if conversation.late_s < conversation.reply_s:
+        reason = f"below reply_s = {conversation.reply_s:g}: a reply that is waited for is not late"
+        yield error("conversation.late_s", conversation.late_s, reason)
+
+
+def identity(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that it says a model, and what proves that replies are in order."""
+    groups = {name for exchange in profile.identity.ask for name in _groups(exchange)}
+    if "model" not in groups:
+        yield error("identity.ask", ABSENT, "no reply has the group `model`, e.g. (?P<model>[A-Z0-9]+)")
+    if "serial" not in groups:
+        yield warning("identity.ask", ABSENT, "no reply has the group `serial`: another one in its place goes unseen")
+    if unknown := groups - {"vendor", "model", "serial", "firmware"}:
+        yield error("identity.ask", sorted(unknown), "groups are vendor, model, serial and firmware")
+
+
+def exchanges(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that everything in braces is known where it stands."""
+    known = set(profile.variables)
+    for key, exchange, of, sets in _all_exchanges(profile):
+        allowed = known | ({"channel"} if of == "channel" else set()) | ({"value", "speed"} if sets else set())
+        for text in (exchange.send, exchange.reply or ""):
+            for name in _FIELD.findall(text):
+                if name not in allowed:
+                    yield error(key, text, f"{{{name}}} is not known here; {close_names(name, tuple(sorted(allowed)))}")
+
+
+def values(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand units, limits, names of bits, and proof of what is set."""
+    for name, value in profile.values.items():
+        key = f"values.{name}"
+        yield from _typed(key, value)
+        yield from _reads(key, value)
+        if value.of == "channel" and not profile.channels:
+            yield error(f"{key}.of", value.of, "the profile has no channels")
+        if value.set is not None:
+            yield from _sets(key, value, profile)
+
+
+def _typed(key: str, value: ControlValue) -> Iterator[Finding]:
+    number = value.type in _NUMBERS
+    if number and value.unit is None:
+        yield error(f"{key}.unit", ABSENT, 'every number has a unit; a pure one "1"')
+    if (value.type == "flags") != bool(value.flags):
+        yield error(
+            f"{key}.flags", sorted(value.flags) or ABSENT, 'names of bits belong to type = "flags", which needs some'
+        )
+    if (value.type == "choice") != bool(value.choices):
+        yield error(f"{key}.choices", sorted(value.choices) or ABSENT, 'belong to type = "choice", which needs some')
+    if len(set(value.flags.values())) != len(value.flags):
+        yield error(f"{key}.flags", sorted(value.flags.values()), "two names for one bit")
+    if value.scale == 0:
+        yield error(f"{key}.scale", 0, "makes every reading the same")
+    for which in ("hard", "warn", "alarm"):
+        bounds = getattr(value.limits, which)
+        if bounds is not None and bounds[0] >= bounds[1]:
+            yield error(f"{key}.limits.{which}", list(bounds), "the lower limit is not below the upper one")
+
+
+def _reads(key: str, value: ControlValue) -> Iterator[Finding]:
+    for which in ("get", "all"):
+        exchange: Exchange | None = getattr(value, which)
+        if exchange is not None and "value" not in _groups(exchange):
+            yield error(f"{key}.{which}.reply", exchange.reply or ABSENT, "has no group `value`: (?P<value>...)")
+    if value.get is None and value.all is None and value.set is None:
+        yield error(key, ABSENT, "can neither be read nor set")
+    if value.poll_s is not None and value.get is None and value.all is None:
+        yield error(f"{key}.poll_s", value.poll_s, "of something that cannot be read")
+    if value.stale_s is not None and value.poll_s is not None and value.stale_s < value.poll_s:
+        yield error(f"{key}.stale_s", value.stale_s, f"below poll_s = {value.poll_s:g}: it would be stale at once")
+
+
+def _sets(key: str, value: ControlValue, profile: ControlProfile) -> Iterator[Finding]:
+    if value.type in _NUMBERS and value.limits.hard is None:
+        yield error(f"{key}.limits.hard", ABSENT, "what is set has limits")
+    if value.readback is None:
+        problem = error if value.hazard == "energising" else warning
+        yield problem(f"{key}.readback", ABSENT, "only a reading proves that it was set")
+    else:
+        other = value.readback.value
+        if other is not None and other not in profile.values:
+            yield error(f"{key}.readback.value", other, close_names(other, dict(profile.values)))
+        if other is None and value.get is None and value.all is None:
+            yield error(f"{key}.readback", "itself", "cannot be read")
+
+
+def actions(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that what energises is confirmed by a reading, and that readings exist."""
+    for name, action in profile.actions.items():
+        key = f"actions.{name}"
+        if action.confirm is None:
+            if action.hazard == "energising":
+                yield error(f"{key}.confirm", ABSENT, "an acknowledgement is no proof: name a reading")
+        else:
+            yield from _exists(f"{key}.confirm.value", action.confirm.value, profile)
+        if action.of == "channel" and not profile.channels:
+            yield error(f"{key}.of", action.of, "the profile has no channels")
+
+
+def safe_state(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand safe actions alone; and a safe state where anything energises."""
+    safe = profile.safe_state
+    energises = any(value.hazard == "energising" for value in profile.values.values() if value.set is not None)
+    if safe is None:
+        if energises or any(action.hazard == "energising" for action in profile.actions.values()):
+            yield error("safe_state", ABSENT, "what can be energised has a safe state, which is a reading")
+        return
+    for name in safe.actions:
+        action = profile.actions.get(name)
+        if action is None or action.hazard != "safe":
+            reason = f'is no action with hazard = "safe"; {close_names(name, dict(profile.actions))}'
+            yield error("safe_state.actions", name, reason)
+    yield from _exists("safe_state.value", safe.value, profile)
+
+
+def roles(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that what roles name is there and is of the right sort."""
+    supply, axis = profile.roles.high_voltage, profile.roles.axis
+    for key, role in (("roles.high_voltage", supply), ("roles.axis", axis)):
+        if role is not None:
+            yield from _named_in(key, role, profile)
+    for kind, interlock in profile.roles.interlocks.items():
+        if kind not in _INTERLOCKS:
+            yield error(
+                f"roles.interlocks.{kind}", interlock.value, f"no kind of interlock; {close_names(kind, _INTERLOCKS)}"
+            )
+        yield from _exists(f"roles.interlocks.{kind}.value", interlock.value, profile)
+    for name, meter in profile.roles.thermometers.items():
+        yield from _exists(f"roles.thermometers.{name}.value", meter.value, profile)
+
+
+def _named_in(key: str, role: SupplyRole | AxisRole, profile: ControlProfile) -> Iterator[Finding]:
+    for field in type(role).model_fields:
+        named = getattr(role, field)
+        if field in ("switch_on", "switch_off", "home", "halt"):
+            if named is not None and named not in profile.actions:
+                yield error(f"{key}.{field}", named, f"is no action; {close_names(named, dict(profile.actions))}")
+        elif field == "troubles":
+            for name in named:
+                yield from _exists(f"{key}.troubles", name, profile)
+        elif isinstance(named, str):
+            yield from _exists(f"{key}.{field}", named, profile)
+
+
+def _exists(key: str, name: str, profile: ControlProfile) -> Iterator[Finding]:
+    word, _, flag = name.partition(".")
+    value = profile.values.get(word)
+    if value is None:
+        yield error(key, name, f"is no value; {close_names(word, dict(profile.values))}")
+    elif bool(flag) != (value.type == "flags"):
+        yield error(key, name, "a flag is named value.flag, anything else by its value alone")
+    elif flag and flag not in value.flags:
+        yield error(key, name, f"has no such flag; {close_names(flag, dict(value.flags))}")
+
+
+def _all_exchanges(profile: ControlProfile) -> Iterator[tuple[str, Exchange, str, bool]]:
+    for number, exchange in enumerate(profile.identity.ask):
+        yield f"identity.ask[{number}]", exchange, "device", False
+    for name, value in profile.values.items():
+        for which in ("get", "all", "set"):
+            asked: Exchange | None = getattr(value, which)
+            if asked is not None:
+                yield f"values.{name}.{which}", asked, "device" if which == "all" else value.of, which == "set"
+    for name, action in profile.actions.items():
+        for number, exchange in enumerate(action.send):
+            yield f"actions.{name}.send[{number}]", exchange, action.of, True
+
+
+def _groups(exchange: Exchange) -> set[str]:
+    return set(re.compile(_FIELD.sub("x", exchange.reply or "")).groupindex)
