@@ -20,6 +20,7 @@ KINDS = {
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
+    "zaber-ascii": "be Zaber motion controllers by their ASCII protocol: motors that stall, limits, references",
 }
 """Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.
 

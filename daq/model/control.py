@@ -20,8 +20,8 @@ CONTROL_SCHEMA = "control-profile/1"
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Hazard = Literal["safe", "neutral", "energising"]
-"""`safe`: lowers energy or stops. `energising`: raises energy or moves. `neutral`: neither."""
+Hazard = Literal["safe", "neutral", "energising", "moving"]
+"""`safe`: lowers energy or stops. `energising`: raises energy. `moving`: begins a movement. `neutral`: none of them."""
 TransportKind = Literal["serial", "tcp", "udp", "visa"]
 Codec = Literal["lines", "tmcl", "modbus-tcp", "ipbus-udp", "ipbus-tcp", "rbcp"]
 ValueType = Literal["number", "integer", "mantissa", "flags", "choice", "text"]
@@ -85,6 +85,8 @@ class Framing(Strict):
     """What the instrument sends back of a request before its reply. An echo proves that it heard what was said."""
     checksum: Literal["none", "lrc"] = "none"
     """`lrc`: `:XX` before the end, the two's complement of the sum of what comes after the first character."""
+    tag: bool = False
+    """Requests and replies bear `{tag}`, two digits that change with every request: a late reply is known for one."""
     min_gap_ms: NonNegativeFloat = 0.0
     """Rest between a reply and the next request."""
     longest_reply: Annotated[int, Field(ge=1, le=65536)] = 1024
@@ -180,6 +182,8 @@ class ControlValue(Strict):
     """Names of the bits."""
     choices: dict[Name, str] = Field(default_factory=dict)
     """Names of what it may say."""
+    means_yes: tuple[str | int, ...] = ()
+    """Choices, or integers, that mean yes where a role asks yes or no."""
     magnitude: bool = False
     """The sign says the polarity, not the amount: it is dropped."""
     limits: Limits = Limits()

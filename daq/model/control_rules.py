@@ -57,7 +57,14 @@ def exchanges(profile: ControlProfile) -> Iterator[Finding]:
     """Demand that everything in braces is known where it stands."""
     known = set(profile.variables)
     for key, exchange, of, sets in _all_exchanges(profile):
-        allowed = known | ({"channel"} if of == "channel" else set()) | ({"value", "speed"} if sets else set())
+        allowed = (
+            known
+            | ({"tag"} if profile.framing.tag else set())
+            | ({"channel"} if of == "channel" else set())
+            | ({"value", "speed"} if sets else set())
+        )
+        if profile.framing.tag and not ("{tag}" in exchange.send and "{tag}" in (exchange.reply or "{tag}")):
+            yield error(key, exchange.send, "framing.tag = true: request and reply bear {tag}")
         for text in (exchange.send, exchange.reply or ""):
             for name in _FIELD.findall(text):
                 if name not in allowed:
@@ -112,7 +119,11 @@ def _reads(key: str, value: ControlValue) -> Iterator[Finding]:
 def _sets(key: str, value: ControlValue, profile: ControlProfile) -> Iterator[Finding]:
     if value.type in _NUMBERS and value.limits.hard is None:
         yield error(f"{key}.limits.hard", ABSENT, "what is set has limits")
-    if value.readback is None:
+    if value.hazard == "moving":
+        axis = profile.roles.axis
+        if axis is None or key.removeprefix("values.") not in (axis.target, axis.jog):
+            yield error(f"{key}.hazard", value.hazard, "what moves is target or jog of roles.axis: it is looked after")
+    elif value.readback is None:
         problem = error if value.hazard == "energising" else warning
         yield problem(f"{key}.readback", ABSENT, "only a reading proves that it was set")
     else:

@@ -123,7 +123,7 @@ class MachineServer:
         try:
             while data := await reader.read(4096):
                 wire.heard(data)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # it left, or the server ends
             pass
         finally:
             sending.cancel()

@@ -95,6 +95,13 @@ class Instrument:
                 f" {confirm.within_s:g} s later"
             )
 
+    async def act_now(self, name: str, channel: str = "") -> None:
+        """Say an action at once, also into the midst of another exchange; what is read next shows what it did."""
+        action = self.action(name)
+        known = self._channel(name, action.of, channel)
+        for exchange in action.send:
+            await self.session.tell_now(Asked(exchange, known))
+
     def value(self, name: str) -> ControlValue:
         """Return what the profile says of `value` or `value.flag`. Raises `MissingError`."""
         known = self.profile.values.get(name.partition(".")[0])

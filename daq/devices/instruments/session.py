@@ -80,12 +80,13 @@ class Session:
         self._fields = {**profile.variables, **(variables or {})}
         self._serial = serial
         self._lock = asyncio.Lock()
+        self._mending: asyncio.Task[None] | None = None
         self._suspect = "it was not asked yet"
         self._proof = ""
-        self._free_s = 0.0
+        self._free_s, self._tags, self._interrupted = 0.0, 0, 0
         self._failures, self._retry_s = 0, 0.0
         framing = profile.framing
-        self._proves_itself = codec.tagged or framing.echo != "none"
+        self._proves_itself = codec.tagged or framing.tag or framing.echo != "none"
 
     @property
     def suspect(self) -> str:
@@ -117,8 +118,26 @@ class Session:
             await self._be_sure()
             return await self._exchange(told)
 
+    async def tell_now(self, told: Asked) -> None:
+        """Say something that stops, and wait for nobody: where an exchange is under way its reply is not believed.
+
+        Raises `UnreachableError` or `DeadlineError` where it did not get onto the wire.
+        """
+        if not self._lock.locked() and not self._suspect and self._link.is_open:
+            await self.tell(told)
+            return
+        if not self._link.is_open:
+            await self._link.open(_OPEN_S)
+            self.tally.opened += 1
+        self._suspect = f"{told.exchange.send!r} was said into the midst of it"
+        self._interrupted += 1
+        await self._link.write(self._codec.interject(fill(told.exchange.send, self._with(told))), _WRITE_S)
+
     async def close(self) -> None:
         """Hang up."""
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.wait({self._mending})
         await self._link.close()
         self._suspect = "it is closed"
 
@@ -141,6 +160,7 @@ class Session:
         return groups
 
     async def _exchange(self, asked: Asked) -> dict[str, str]:
+        self._tags = (self._tags + 1) % 100
         fields = self._with(asked)
         text = await self._said(asked)
         wanted = asked.exchange.reply
@@ -162,11 +182,12 @@ class Session:
             raise self._doubt(f"{stray[:60]!r} came unasked")
         request = self._codec.begin(fill(asked.exchange.send, fields), raw=asked.exchange.raw)
         self.tally.exchanges += 1
+        interrupted = self._interrupted
         try:
             await self._link.write(request, _WRITE_S)
             if asked.exchange.reply is None and self.profile.framing.echo == "none":
                 return ""
-            return await self._reply(asked.exchange.reply_s or conversation.reply_s, request)
+            reply = await self._reply(asked.exchange.reply_s or conversation.reply_s, request)
         except UnreachableError as why:
             await self._lost(str(why))
             raise
@@ -175,6 +196,9 @@ class Session:
             raise
         finally:
             self._free_s = self.clock() + 1e-3 * self.profile.framing.min_gap_ms
+        if self._interrupted != interrupted:
+            raise self._doubt(f"a stop was said while a reply to {request!r} was waited for")
+        return reply
 
     async def _reply(self, within_s: float, request: bytes) -> str:
         until_s = self.clock() + within_s
@@ -208,10 +232,17 @@ class Session:
 
     async def _be_sure(self) -> None:
         """Return where nothing is doubtful; else open, listen until the wire is silent, and ask who it is."""
-        if not self._suspect and self._link.is_open:
+        mending = self._mending is not None and not self._mending.done()
+        if not mending and not self._suspect and self._link.is_open:
             return
-        if (left_s := self._retry_s - self.clock()) > 0:
+        if not mending and (left_s := self._retry_s - self.clock()) > 0:
             raise UnreachableError(f"{self.name}: {self._suspect or 'it hung up'}; asked again in {left_s:.1f} s")
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.get_running_loop().create_task(self._mend(), name=f"{self.name}: be sure again")
+        await asyncio.shield(self._mending)
+
+    async def _mend(self) -> None:
+        """Be sure again; a task of its own, which goes on when the one who needs it cannot wait so long."""
         try:
             await self._resync()
         except ScandaqError as why:
@@ -266,6 +297,7 @@ class Session:
             if found is None:
                 raise self._doubt(f"{text!r} does not say who it is, asked {exchange.send!r}")
             self._proof = text if number == 0 else self._proof
+            self._tags = (self._tags + 1) % 100
             told |= {name: value or "" for name, value in found.groupdict().items()}
         identity = self.profile.identity
         model = told.get("model", "")
@@ -280,4 +312,4 @@ class Session:
         return Identity(vendor, told.get("model", ""), told.get("serial", ""), told.get("firmware", ""))
 
     def _with(self, asked: Asked) -> Mapping[str, str]:
-        return {**self._fields, **asked.fields}
+        return {**self._fields, **asked.fields, "tag": f"{self._tags:02d}"}

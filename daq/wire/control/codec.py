@@ -18,6 +18,9 @@ class Codec(Protocol):
     def begin(self, request: str, *, raw: bool = False) -> bytes:
         """Return the bytes of a request; replies that are fed from now on are replies to it. Raises `EncodeError`."""
 
+    def interject(self, request: str) -> bytes:
+        """Return the bytes of a request that is said while another one waits for its reply, which it may spoil."""
+
     def feed(self, data: bytes) -> list[str]:
         """Take bytes that came; return the replies that are whole. Raises `WireError` for what breaks the protocol."""
 

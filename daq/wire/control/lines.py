@@ -35,11 +35,14 @@ class LinesCodec:
         framing = self._framing
         if not request.isascii() or (not raw and any(end in request for end in (framing.write_end or "\n", "\n"))):
             raise EncodeError(f"{request[:_SHOWN]!r} is no line of ASCII text")
-        line = request if raw else request + self._sum_of(request) + framing.write_end
-        sent = line.encode()
+        sent = self.interject(request, raw=raw)
         self.forget()
         self._echo = sent if framing.echo != "none" else b""
         return sent
+
+    def interject(self, request: str, *, raw: bool = False) -> bytes:
+        """Return the bytes of a line, whatever is waited for."""
+        return (request if raw else request + self._sum_of(request) + self._framing.write_end).encode()
 
     def feed(self, data: bytes) -> list[str]:
         """Take bytes; return whole replies. Raises `WireError`: echo, checksum, length, characters."""
