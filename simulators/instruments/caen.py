@@ -106,6 +106,7 @@ class CaenN1470:
         self._clock = clock
         self.control = "REMOTE"
         self.interlock = False
+        self.obeys = True
         self.channels = [Channel(Output(clock, 50.0, 50.0, load_ohm)) for _ in range(CHANNELS)]
 
     def talk(self) -> LineTalk:
@@ -126,6 +127,8 @@ class CaenN1470:
             "close-interlock": lambda said: self._interlock(opened=False),
             "local": lambda said: setattr(self, "control", "LOCAL"),
             "remote": lambda said: setattr(self, "control", "REMOTE"),
+            "ignore": lambda said: setattr(self, "obeys", False),
+            "obey": lambda said: setattr(self, "obeys", True),
             "spark": lambda said: setattr(self._of(said), "spark_ua", float(said.get("ua", 500.0))),
             "swap": lambda said: setattr(self, "serial", str(said.get("serial", "9999"))),
             "reboot": lambda said: self._reboot(),
@@ -173,6 +176,8 @@ class CaenN1470:
             return "CMD:ERR"
         if self.control == "LOCAL":
             return "LOC:ERR"
+        if not self.obeys:
+            return "CMD:OK"
         replies = [self._set(channel, asked["parameter"], asked["value"]) for channel in chosen]
         return next((reply for reply in replies if reply != "CMD:OK"), "CMD:OK")
 
