@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daq.model import control_rules
-from daq.model.control import ControlProfile
+from daq.model.control import CONTROL_SCHEMA, ControlProfile
 from daq.model.finding import Finding
 from daq.model.tables import check
 from device_profiles.load import CONTROL_FOLDERS, FOLDER, resolve
@@ -30,3 +30,11 @@ def shipped_controls() -> dict[str, Path]:
 def control_path(name_or_path: str | Path) -> Path:
     """Return the file of a control profile. Raises `MissingError` for an id that is not shipped, naming close ones."""
     return resolve(name_or_path, shipped_controls(), "control profile")
+
+
+def is_control(name_or_path: str) -> bool:
+    """Return True for the id of a shipped control profile, and for a file that says it is one."""
+    if name_or_path in shipped_controls():
+        return True
+    path = Path(name_or_path)
+    return path.is_file() and read_toml(path).get("schema") == CONTROL_SCHEMA

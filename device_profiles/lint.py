@@ -1,4 +1,4 @@
-"""Check a file of any scandaq schema: an instrument profile, a scanner profile or a site file."""
+"""Check a file of any scandaq schema: an instrument, control or scanner profile, or a site file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daq.errors import MissingError, ScandaqError
+from daq.model.control import CONTROL_SCHEMA
 from daq.model.finding import ABSENT, Finding, error, errors
 from daq.model.scanner import SCANNER_SCHEMA
+from device_profiles.control import check_control, shipped_controls
 from device_profiles.load import check_profile, resolve, shipped_profiles
 from device_profiles.reading import read_toml
 from device_profiles.scanners import check_scanner, shipped_scanners
@@ -17,6 +19,7 @@ from device_profiles.site import SITE_SCHEMA, check_site
 
 CHECKS: dict[str, Callable[[Path], tuple[object | None, list[Finding]]]] = {
     INSTRUMENT_SCHEMA: check_profile,
+    CONTROL_SCHEMA: check_control,
     SCANNER_SCHEMA: check_scanner,
     SITE_SCHEMA: check_site,
 }
@@ -43,7 +46,7 @@ class Checked:
 
 def lint(name_or_path: str) -> Checked:
     """Return all findings on a shipped profile or a file. Raises `MissingError` when there is none."""
-    path = resolve(name_or_path, shipped_profiles() | shipped_scanners(), "profile")
+    path = resolve(name_or_path, shipped_profiles() | shipped_controls() | shipped_scanners(), "profile")
     try:
         schema = read_toml(path).get("schema", "")
     except MissingError:

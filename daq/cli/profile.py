@@ -22,12 +22,14 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     listing.add_argument("--json", action="store_true", help="print one JSON object")
     listing.set_defaults(run=run_list)
 
-    show = verbs.add_parser("show", help="show an instrument profile with the bit map of each kind of word")
+    show = verbs.add_parser(
+        "show", help="show an instrument profile with the bit map of each kind of word, or a control profile"
+    )
     show.add_argument("profile", metavar="NAME|FILE", help="id of a shipped profile, or a TOML file")
     show.add_argument("--json", action="store_true", help="print the profile as one JSON object")
     show.set_defaults(run=run_show)
 
-    lint = verbs.add_parser("lint", help="check instrument, scanner and site files: file: key = value: reason")
+    lint = verbs.add_parser("lint", help="check instrument, control, scanner and site files: file: key = value: reason")
     lint.add_argument("files", metavar="FILE", nargs="+", help="a TOML file, or the id of a shipped profile")
     lint.add_argument("--json", action="store_true", help="print one JSON object")
     lint.set_defaults(run=run_lint)
@@ -36,11 +38,13 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 def run_list(args: argparse.Namespace) -> int:
     """Print the shipped profiles."""
     from daq.cli.output import print_json, print_table
+    from device_profiles.control import load_control, shipped_controls
     from device_profiles.load import list_profiles
     from device_profiles.scanners import load_scanner, shipped_scanners
 
     profiles = [listed.profile for listed in list_profiles()]
     scanners = [load_scanner(name) for name in sorted(shipped_scanners())]
+    controls = [load_control(name) for name in sorted(shipped_controls())]
     if args.json:
         instrument_rows: list[dict[str, Any]] = [
             {
@@ -53,10 +57,17 @@ def run_list(args: argparse.Namespace) -> int:
         scanner_rows = [
             {"id": scanner.id, "title": scanner.title, "verified": scanner.verified} for scanner in scanners
         ]
-        print_json({"profiles": instrument_rows, "scanners": scanner_rows})
+        control_rows = [
+            {"id": each.id, "title": each.title, "vendor": each.vendor, "verified": each.verified,
+             "transports": list(each.transport.kinds)}
+            for each in controls
+        ]  # fmt: skip
+        print_json({"profiles": instrument_rows, "scanners": scanner_rows, "controls": control_rows})
         return 0
     rows = [[p.id, p.title, p.modality, ", ".join(p.transport.kinds), p.verified] for p in profiles]
     print_table("Instrument profiles", ["id", "title", "modality", "transports", "verified"], rows)
+    told = [[c.id, c.title, ", ".join(c.transport.kinds), c.verified] for c in controls]
+    print_table("Control profiles", ["id", "title", "transports", "verified"], told)
     print_table("Scanner profiles", ["id", "title", "verified"], [[s.id, s.title, s.verified] for s in scanners])
     return 0
 
@@ -64,9 +75,14 @@ def run_list(args: argparse.Namespace) -> int:
 def run_show(args: argparse.Namespace) -> int:
     """Print one instrument profile: facts, then one table per kind of word."""
     from daq.cli.output import print_json, print_table
+    from daq.cli.profile_control import show_control
     from device_profiles.bitmap import COLUMNS, about, bit_rows, detector_text
+    from device_profiles.control import is_control, load_control
     from device_profiles.load import load_profile
 
+    if is_control(args.profile):
+        show_control(load_control(args.profile), as_json=args.json)
+        return 0
     profile = load_profile(args.profile)
     if args.json:
         print_json({**profile.model_dump(mode="json"), "sha256": profile.sha256})

@@ -120,7 +120,10 @@ def test_lint_json_has_stable_keys(tmp_path: Path, capsys: pytest.CaptureFixture
     ("text", "said"),
     [
         ("a = [", "not TOML: "),
-        ("a = 1", "schema = absent: this build knows instrument-profile/1, scanner-profile/0, site/0"),
+        (
+            "a = 1",
+            "schema = absent: this build knows instrument-profile/1, control-profile/1, scanner-profile/0, site/0",
+        ),
         ('schema = "protocol/1"', "schema = 'protocol/1': this build knows"),
         ("schema = 1", "schema = 1: this build knows"),
     ],

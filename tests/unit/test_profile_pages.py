@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from daq.model.column_rules import COUNT_COLUMNS, TARGETS
+from daq.model.control import ControlProfile
 from daq.model.events import DECODED_MARKS
 from daq.model.scanner import ScannerProfile
 from daq.model.tables import known_keys
@@ -81,3 +82,9 @@ def test_the_example_site_loads(tmp_path: Path) -> None:
 
 def example(page: str) -> str:
     return page.partition("```toml\n")[2].partition("```")[0]
+
+
+def test_the_page_of_control_profiles_names_every_key() -> None:
+    told = set(re.findall(r"[a-z_]+", (PAGES / "control-profile.md").read_text()))
+
+    assert {key for key in known_keys(ControlProfile) if key not in told} == set()

@@ -11,8 +11,8 @@ from simulators.__main__ import KINDS, main, module_of
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 PAGE = PAGES / "simulators.md"
-BOARDS = PAGES / "simulated-fers-boards.md"
-"""Has the options of its kind on a page of its own."""
+OTHERS = (PAGES / "simulated-fers-boards.md", PAGES / "simulated-instruments.md")
+"""Have the options of their kinds on pages of their own."""
 
 
 def test_the_reference_page_lists_the_options_that_exist() -> None:
@@ -22,14 +22,14 @@ def test_the_reference_page_lists_the_options_that_exist() -> None:
 
     options = set(re.findall(r"(?<![-\w])--[a-z-]+", parser.format_help())) - {"--help"}
 
-    told = "".join(page.read_text(encoding="utf-8") for page in (PAGE, BOARDS))
+    told = "".join(page.read_text(encoding="utf-8") for page in (PAGE, *OTHERS))
     assert set(re.findall(r"^\| `(--[a-z-]+)", told, re.M)) == options
 
 
 def test_the_reference_page_lists_the_kinds_that_exist() -> None:
     table = PAGE.read_text(encoding="utf-8").split("## The ready line")[0]
 
-    assert re.findall(r"^\| `([a-z-]+)", table, re.M) == list(KINDS)
+    assert re.findall(r"^\| `([a-z0-9-]+)", table, re.M) == list(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
