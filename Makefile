@@ -31,7 +31,7 @@ AGAIN := --reruns 1 -r R
 # for themselves: floods, full disks, stalls, memory, kills in the midst of a write, demonstrations that last so long.
 WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
 	gate_*.py hostile_files.py import_*.py listmode_*.py live_*.py lying_*.py mqtt_*.py orientation_*.py probe_*.py readout_adoption*.py readout_attendance*.py readout_steps.py record*.py pet_*.py \
-	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py write_*.py))
+	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py instruments_*.py write_*.py))
 
 # The wheel job has run all unit tests; these look at files that a wheel does not hold.
 BESIDE_THE_SOURCES := tests/unit/test_doc_links.py
