@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from daq.errors import DeadlineError, UnreachableError
+from daq.devices.instruments.instrument import Instrument
+from daq.devices.instruments.session import Session
+from daq.errors import DeadlineError, ScandaqError, UnreachableError
+from daq.wire.control.lines import LinesCodec
 from device_profiles.control import load_control
 
 PROFILE = load_control("caen-n1470")
@@ -103,3 +106,31 @@ class SpoiltWire:
         for delay_s, data in pieces:
             at_s += delay_s
             self._coming.append((at_s, data))
+
+
+PARAMETERS = {"voltage": "VMON", "current": "IMON", "voltage_set": "VSET", "status": "STAT"}
+
+
+def made(spoils: Sequence[str] = ()) -> tuple[Instrument, SpoiltWire, Clock]:
+    clock = Clock()
+    wire = SpoiltWire(clock, iter(spoils))
+    session = Session("hv", PROFILE, wire, LinesCodec(PROFILE.framing), clock=clock, sleep=clock.sleep)
+    return Instrument(session), wire, clock
+
+
+async def read_each(spoils: Sequence[str], wanted: Sequence[tuple[str, str]]) -> int:
+    """Read again and again over a wire that spoils; return how many readings there were, all of them true."""
+    supply, wire, clock = made(spoils)
+    good = 0
+    for name, channel in wanted:
+        asked_s = clock.now_s
+        try:
+            found = await supply.read(name, channel)
+        except ScandaqError:
+            clock.now_s += 1.0
+            continue
+        parameter, told_channel, told_s = wire.meant[float(found)]  # type: ignore[arg-type]
+        assert (parameter, told_channel) == (PARAMETERS[name], channel)
+        assert told_s >= asked_s
+        good += 1
+    return good

@@ -4,60 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_conversation import PROFILE, SPOILS, Clock, SpoiltWire
+from support_conversation import PARAMETERS, PROFILE, SPOILS, made, read_each
 
-from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.errors import AccessError, DeadlineError, LimitError, MismatchError, ScandaqError, UnreachableError, WireError
 from daq.wire.control.lines import LinesCodec
 
-PARAMETERS = {"voltage": "VMON", "current": "IMON", "voltage_set": "VSET", "status": "STAT"}
 WANTED = st.tuples(st.sampled_from(sorted(PARAMETERS)), st.sampled_from("0123"))
-
-
-def made(spoils: Sequence[str] = ()) -> tuple[Instrument, SpoiltWire, Clock]:
-    clock = Clock()
-    wire = SpoiltWire(clock, iter(spoils))
-    session = Session("hv", PROFILE, wire, LinesCodec(PROFILE.framing), clock=clock, sleep=clock.sleep)
-    return Instrument(session), wire, clock
-
-
-async def read_each(spoils: Sequence[str], wanted: Sequence[tuple[str, str]]) -> int:
-    """Read again and again over a wire that spoils; return how many readings there were, all of them true."""
-    supply, wire, clock = made(spoils)
-    good = 0
-    for name, channel in wanted:
-        asked_s = clock.now_s
-        try:
-            found = await supply.read(name, channel)
-        except ScandaqError:
-            clock.now_s += 1.0
-            continue
-        parameter, told_channel, told_s = wire.meant[float(found)]  # type: ignore[arg-type]
-        assert (parameter, told_channel) == (PARAMETERS[name], channel)
-        assert told_s >= asked_s
-        good += 1
-    return good
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(SPOILS), max_size=60), st.lists(WANTED, min_size=1, max_size=25))
 def test_what_is_read_is_what_was_asked_for_and_was_told_after_it_was_asked(
-    spoils: list[str], wanted: list[tuple[str, str]]
-) -> None:
-    asyncio.run(read_each(spoils, wanted))
-
-
-@pytest.mark.soak
-@settings(max_examples=100_000, deadline=None)
-@given(st.lists(st.sampled_from(SPOILS), max_size=60), st.lists(WANTED, min_size=1, max_size=25))
-def test_what_is_read_is_what_was_asked_for_in_a_hundred_thousand_cases(
     spoils: list[str], wanted: list[tuple[str, str]]
 ) -> None:
     asyncio.run(read_each(spoils, wanted))
