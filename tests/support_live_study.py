@@ -19,7 +19,8 @@ _SLICE_S = 0.01
 _SAMPLE_S = 0.05
 _MOST_WORDS = 170
 RR_S = (0.8, 0.8, 0.8, 0.8, 0.8, 1.5, 0.8)
-"""Intervals of the heart, faster than life by `Camera.heart`; again and again."""
+"""Intervals of the heart, faster than life by `Camera.heart`; again and again. What is to have a beat that is accepted,
+wherever it begins, must last for two of 0.8, the long one, and a bit more."""
 
 
 class Camera:

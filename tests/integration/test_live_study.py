@@ -79,7 +79,7 @@ name = "around"
 kind = "spect"
 repeat = { count = 3, axis = "gantry", from = "0 deg", step = "30 deg" }
 gate = { trigger = "ecg", bins = 4, framing = "percent", interval = ["150 ms", "250 ms"] }
-stop.time = "0.5 s"
+stop.time = "1.2 s"
 image.matrix = [32, 32]
 
 [[steps]]
