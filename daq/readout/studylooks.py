@@ -208,6 +208,8 @@ def _shown(shown: Framed | None, most: int) -> tuple[npt.NDArray[np.uint32], int
 
 
 def _padded(values: npt.NDArray[Any], length: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+    if len(values) == length and values.dtype == kind:
+        return values  # what publishes it copies: a strip has megabytes
     padded = np.zeros(length, kind)
     padded[: len(values)] = values
     return padded
