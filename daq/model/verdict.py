@@ -53,9 +53,15 @@ class Verdict:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Return what is not good, the worst first, notes last."""
+        """Return what is not good, the worst first, notes last; what is noted of several steps is said once."""
         wrong = sorted((check for check in self.checks if check.grade is not Grade.GOOD), key=lambda c: -c.grade)
-        return tuple(f"{check.of}: {check.text}" if check.of else check.text for check in wrong)
+        noted: dict[str, list[str]] = {}
+        for check in wrong:
+            if check.grade is Grade.NOTE:
+                noted.setdefault(check.text, []).append(check.of)
+        said = [(check.of, check.text) for check in wrong if check.grade is not Grade.NOTE]
+        said += [(of[0] if len(of) == 1 else f"{len(of)} times", text) for text, of in noted.items()]
+        return tuple(f"{of}: {text}" if of else text for of, text in said)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""

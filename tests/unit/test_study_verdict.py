@@ -300,3 +300,13 @@ def test_a_clock_that_went_back_is_told_with_the_step_in_which_it_did():
     found = check(judged([], made, facts(*steps, marks=[ahead, back])), "clock")
     assert (found.of, found.grade, found.value) == ("b", Grade.DOUBTFUL, 15)
     assert found.text.startswith("the clock of the front ends went back by 15.0 s, 6.0 s after it began: do not rely")
+
+
+def test_what_is_noted_of_every_step_is_said_once() -> None:
+    checks = (
+        *(Check("live time", f"view {number}", Grade.NOTE, "no dead time is told") for number in range(4)),
+        Check("counts", "view 1", Grade.BAD, "too few"),
+    )
+
+    assert Verdict(checks).sentences == ("view 1: too few", "4 times: no dead time is told")
+    assert Verdict(checks[:1]).sentences == ("view 0: no dead time is told",)
