@@ -31,6 +31,8 @@ class Patient:
     """It is injected when the first step begins."""
     given: tuple[str, str] = ("intravenous", "antecubital fossa")
     """Route and site; at the left, where the simulated bodies have it."""
+    most_mbq: float = _MOST_MBQ
+    """More would give more events than a simulator makes in real time: it would fall behind."""
     beds_mm: Mapping[str, float] = field(default_factory=dict)
     """Where the bed brings a region under the heads, of views for which a person would move it by hand."""
 
@@ -45,7 +47,7 @@ class Patient:
         body = f"{self.body}:{protocol.radionuclide or _NUCLIDE}"
         after_s = -_HOUR_S * times if self.bolus else self.after_s
         ago = "" if after_s is None else f",after_s={after_s:g}"
-        mbq = min(self.mbq * times, _MOST_BOLUS_MBQ if self.bolus else _MOST_MBQ)
+        mbq = min(self.mbq * times, _MOST_BOLUS_MBQ if self.bolus else self.most_mbq)
         return (
             "--collimator", collimator, "--body", f"{body},mbq={mbq:g}{ago}", "--times", str(times),
             *self.more,
@@ -84,7 +86,7 @@ _PATIENTS = {
     "renal": Patient("renal", 150.0, bolus=True),
     "thyroid": Patient("thyroid", 80.0),
     "thyroid-uptake": Patient("thyroid", 80.0, given=("oral", "mouth")),
-    "breast": Patient("breast", 740.0),
+    "breast": Patient("breast", 740.0, most_mbq=2_500.0),
     "daily-flood": Patient("flood", 100.0),
     "camera-background": Patient("flood", 0.02),
     "intrinsic-flood": Patient("", 20.0),
