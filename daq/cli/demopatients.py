@@ -62,6 +62,8 @@ _LYING = Patient("skeleton", 600.0, 3 * _HOUR_S, _PELVIS)
 _FOR_SECONDS_MBQ = 4000.0
 """More than anybody is given, so that a view of seconds reaches the 200,000 counts that it waits for."""
 _BREAST = ("intradermal", "breast")
+_WALL_BELOW = ("--orientation", "FFS")
+"""The breast lies with its chest wall at the lower edge, as the letters of the view from above have it."""
 _BEDS_MM = {"head": 290.0, "thorax": 660.0, "pelvis": 1020.0, "knees": 1520.0, "extremities": 1880.0}
 _PATIENTS = {
     "bone": _SKELETON,
@@ -86,7 +88,7 @@ _PATIENTS = {
     "renal": Patient("renal", 150.0, bolus=True),
     "thyroid": Patient("thyroid", 80.0),
     "thyroid-uptake": Patient("thyroid", 80.0, given=("oral", "mouth")),
-    "breast": Patient("breast", 740.0, most_mbq=2_500.0),
+    "breast": Patient("breast", 740.0, more=_WALL_BELOW, most_mbq=2_500.0),
     "daily-flood": Patient("flood", 100.0),
     "camera-background": Patient("flood", 0.02),
     "intrinsic-flood": Patient("", 20.0),

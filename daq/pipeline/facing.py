@@ -14,6 +14,8 @@ from daq.pipeline.seriesrule import HeadFacts
 GANTRY, BED = "gantry", "bed"
 _NEAR_DEG = 22.5
 NOT_RECORDED = "gantry angle not recorded"
+BREAST_VIEWS = frozenset(View) - VIEW_ANGLE_DEG.keys()
+"""Those for which the patient is put before the head, whatever its angle."""
 
 
 def faced(
@@ -41,7 +43,7 @@ def faced(
 
 def _nowhere(head: HeadFacts, wanted: View | None) -> tuple[None, View | None, str]:
     """Return what is known without the gantry: a breast view, for which the patient is put before the head."""
-    if wanted is not None and wanted not in VIEW_ANGLE_DEG:
+    if wanted in BREAST_VIEWS:
         return None, wanted, ""
     asked = f"; the protocol asks for {wanted}" if wanted is not None else ""
     return None, None, f"head {head.name or head.number}: {NOT_RECORDED}, so what it faced is not known{asked}"

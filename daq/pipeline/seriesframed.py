@@ -10,7 +10,7 @@ import numpy as np
 from daq.model.framed import Floats, Framed, HeadSeen, ImageKind, Ints, Slots, Strip
 from daq.model.geometry import Rotation, patient_rotation
 from daq.pipeline.binning import Bins
-from daq.pipeline.facing import BED, GANTRY, faced
+from daq.pipeline.facing import BED, BREAST_VIEWS, GANTRY, faced
 from daq.pipeline.seriesrule import HeadFacts, SeriesRule
 from daq.pipeline.seriestable import Horizon, SeriesTable, frames_begin_ps
 from daq.pipeline.timetablemarks import StepTold, Told
@@ -153,14 +153,11 @@ def _places(told: Told, axis: str, times_ps: Ints, slots: int) -> Floats:
 
 def _head(rule: SeriesRule, told: Told, head: HeadFacts, place: int, slots: Slots) -> HeadSeen:
     turned = float(slots.gantry_deg[0]) if len(slots) else math.nan
-    view = rule.shown[place] if place < len(rule.shown) else None
-    angle, view, doubt = faced(
-        head,
-        turned,
-        None if rule.kind in _TURNING else view,
-        orientation=rule.setup.orientation,
-        turns=rule.setup.turns,
-    )
+    view = rule.shown[place] if place < len(rule.shown) and rule.kind not in _TURNING else None
+    if view is None and any(each in BREAST_VIEWS for each in rule.shown):
+        angle, doubt = None, ""  # a breast is put before one head: where another one looks says the gantry nothing of
+    else:
+        angle, view, doubt = faced(head, turned, view, orientation=rule.setup.orientation, turns=rule.setup.turns)
     middle = slots.begin_ps + (slots.end_ps - slots.begin_ps) // 2
     radius = tuple(_places(told, f"{head.name}_radius", middle, len(slots)).tolist())
     return HeadSeen(

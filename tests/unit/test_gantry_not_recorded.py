@@ -83,6 +83,14 @@ def test_a_breast_view_needs_no_gantry() -> None:
     assert letters_of(one, 0) == ("R", "L", "A", "P")
 
 
+def test_of_a_breast_the_gantry_tells_nothing_of_what_another_head_sees() -> None:
+    one = static(gantry_deg=0.0, views=(View.CC,), laterality=Laterality.RIGHT)
+
+    assert [(head.view, head.angle_deg, head.doubt) for head in one.heads][1] == (None, None, "")
+    assert (letters_of(one, 1), view_text(one, one.heads[1])) == (("", "", "", ""), "right")
+    assert "ViewCodeSequence" not in dicom_of(one, support_framed.manifest()).DetectorInformationSequence[1]
+
+
 def test_a_rotation_that_began_nobody_knows_where_has_no_angles_and_is_refused_by_name() -> None:
     steps, marks = [], Marks()
     for number in range(4):
