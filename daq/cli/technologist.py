@@ -18,6 +18,8 @@ _SENSED_S = 2.5
 """A plug is sensed once it has been in for two seconds."""
 _HELD_UP = re.compile(r"cannot move (?P<where>.+): \S+ needs the enable held")
 """What the station says while it waits for somebody who holds the enable."""
+_MOST_REFUSALS = 40
+"""A start that is refused so often one after the other, for some six seconds, nobody here can make possible."""
 _RESTS = ("ready", "completed", "interrupted", "aborted", "fault")
 
 
@@ -27,6 +29,7 @@ class Technologist:
     def __init__(self, client: LocalClient, say: Callable[[str], None], *, reason: str) -> None:
         self._client, self._say, self._reason = client, say, reason
         self._told = ""
+        self._refusals = 0
         self.injected = True
         """Set to False where the injection is to be noted at the first start."""
         self.inject: Callable[[], None] | None = None
@@ -68,9 +71,14 @@ class Technologist:
             "waiting": self._start, "paused": self._resume,
             "acquiring": self._measure_what_is_left,
         }.get(status["state"])  # fmt: skip
-        if doing is not None:
-            with suppress(ScandaqError):  # it went on by itself meanwhile; what is wrong shows in the next status
+        try:
+            if doing is not None:
                 doing(status)
+            self._refusals = 0
+        except ScandaqError:  # it went on by itself meanwhile; what is wrong shows in the next status, or stays
+            self._refusals += status["state"] == "armed"
+            if self._refusals >= _MOST_REFUSALS:
+                raise
 
     def _let_it_move(self, status: Mapping[str, Any]) -> None:
         """Hold the enable in the room until the axes stand where they should; a latched one is let go first."""

@@ -1,15 +1,17 @@
 """What `daq demo study` shows a protocol with: the scanner, the collimator and the nuclide that it is for."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from acquisition_protocols.load import load_protocol
 from acquisition_protocols.rules import check
-from daq.cli import demostudy
+from daq.cli import demostudy, technologist
 from daq.cli.demopatients import collimator_of, patient_of
 from daq.cli.technologist import Technologist
+from daq.errors import RefusedError
+from daq.transports.localclient import LocalClient
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
@@ -105,3 +107,18 @@ def test_who_injects_at_the_start_measures_afterwards_what_is_left_once() -> Non
     assert [one for one in asked if one[0] != "simulate"] == [
         ("injected-now", None), ("start", None), ("residual", "10 MBq"), ("start", None),
     ]  # fmt: skip
+
+
+def test_what_the_station_refuses_again_and_again_ends_the_demonstration_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Station:
+        def ask(self, verb: str, *_: object, **__: object) -> dict[str, object]:
+            if verb == "start":
+                raise RefusedError("cannot start: first the CT")
+            return {"state": "armed", "detail": "", "motion": {"enable": "latched", "moving": False}}
+
+    monkeypatch.setattr(technologist, "_LOOK_S", 0.0)
+    person = technologist.Technologist(cast("LocalClient", Station()), lambda _: None, reason="test")
+    with pytest.raises(RefusedError, match="first the CT"):
+        person.acquire({}, within_s=20.0)
