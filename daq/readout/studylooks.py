@@ -34,6 +34,8 @@ _MOST_KEPT = 1 << 20
 """Rows that are kept here until it is known where they belong; of more, others wait in the framer."""
 _COUNT_NS = 150_000_000
 """Positions of axes and triggers are worked into tables, and rows that wait for them counted, no more often."""
+_MANY = 4096
+"""Slices of so many rows are counted as they come; smaller ones together: each counting costs some 30 us."""
 _AT_ONCE = np.zeros(256, np.bool_)
 _AT_ONCE[[MARKS.index(kind) for kind in (
     "start", "step", "stop", "pause", "resume", "motion_lost", "frame_zero",
@@ -59,6 +61,7 @@ class StudyLooks:
         self._counted_ns = 0
         self._rows = RowBuffer(_COLUMNS, _MOST_KEPT)
         self._skipped = 0
+        self._latest_ps: int | None = None
         self._step = 0
         self._failed: str | None = None
 
@@ -94,14 +97,16 @@ class StudyLooks:
         if self._failed is not None or not len(singles.get("time_ps", ())):
             return
         latest_ps = int(singles["time_ps"].max())
-        if not len(self._rows) and latest_ps < self._framer.settled_ps:
+        self._latest_ps = latest_ps if self._latest_ps is None else max(self._latest_ps, latest_ps)
+        many = len(singles["time_ps"]) >= _MANY
+        if many and not len(self._rows) and latest_ps < self._framer.settled_ps:
             self._frame(lambda: self._framer.add(singles))
             return
-        self._frame(lambda: self._framer.reach(latest_ps))
         if not self._rows.add(singles):
             self._pass(len(self._rows))
             self._frame(lambda: self._framer.add(singles))
         if self._frames_wait:
+            self._reach()
             self._forget(latest_ps - _HELD_PS)
         elif (now_ns := time.monotonic_ns()) - self._counted_ns >= _COUNT_NS:
             self._count(now_ns)
@@ -142,6 +147,7 @@ class StudyLooks:
     def _count(self, now_ns: int) -> None:
         """Count the rows of which it is known by now where they belong."""
         self._counted_ns = now_ns
+        self._reach()
         if self._news:
             self._settle()
         self._pass(self._rows.until(self._framer.settled_ps))
@@ -154,6 +160,11 @@ class StudyLooks:
             do()
         except ScandaqError as why:
             self._failed = str(why)
+
+    def _reach(self) -> None:
+        """Take note of how far rows have come."""
+        if (latest_ps := self._latest_ps) is not None:
+            self._frame(lambda: self._framer.reach(latest_ps))
 
     def _forget(self, before_ps: int) -> None:
         """Let go of rows of before a time, once they are half of what is kept."""
