@@ -20,6 +20,15 @@ _HELD_UP = re.compile(r"cannot move (?P<where>.+): \S+ needs the enable held")
 """What the station says while it waits for somebody who holds the enable."""
 _MOST_REFUSALS = 40
 """A start that is refused so often one after the other, for some six seconds, nobody here can make possible."""
+_CT: dict[str, Any] = {
+    "what": "ct_attenuation", "frame_of_reference_uid": "2.25.1", "ct_series_uid": "2.25.2", "orientation": "HFS",
+    "table_height_mm": 0.0, "table_traverse_mm": 1000.0, "table_sag_mm": 0.0, "registration_id": "simulated",
+    "registration_date": "2026-01-01", "kvp": 120.0, "emission_energy_kev": 140.5,
+    "hu_to_mu_per_cm": [[-1000.0, 0.0], [0.0, 0.154], [1000.0, 0.27]], "arms": "down", "breathing": "shallow",
+    "contrast": "none",
+}  # fmt: skip
+"""The CT of a simulated patient, for emission of Tc-99m."""
+_OVERLAY = {"what": "overlay_check", "overlay": "aligned"}
 _RESTS = ("ready", "completed", "interrupted", "aborted", "fault")
 
 
@@ -75,10 +84,22 @@ class Technologist:
             if doing is not None:
                 doing(status)
             self._refusals = 0
-        except ScandaqError:  # it went on by itself meanwhile; what is wrong shows in the next status, or stays
+        except ScandaqError as why:  # it went on by itself meanwhile; what is wrong shows in the next status, or stays
+            if "hand-over" in str(why):
+                self._hand_over()
             self._refusals += status["state"] == "armed"
             if self._refusals >= _MOST_REFUSALS:
                 raise
+
+    def _hand_over(self) -> None:
+        """State the record of a simulated CT, or that CT and emission were looked at over each other."""
+        from daq.errors import ScandaqError
+
+        for record, told in ((_CT, "stating the record of the CT"), (_OVERLAY, "CT and emission are aligned")):
+            with suppress(ScandaqError):  # it is the other one that is missing
+                self._client.ask("hand-over", {"record": record, "reason": self._reason}, within_s=ASK_S)
+                self._say(f"  {told}")
+                return
 
     def _let_it_move(self, status: Mapping[str, Any]) -> None:
         """Hold the enable in the room until the axes stand where they should; a latched one is let go first."""
