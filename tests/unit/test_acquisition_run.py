@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from daq.state.acquisition import State, Trigger
 
 SPECT = ProtocolKind.SPECT
 TWO = protocol(step("front"), step("back"))
+
+
+async def found(readout: Readout) -> Link:
+    return Link(readout)
 
 
 async def test_two_steps_go_from_preparing_to_completed(tmp_path: Path) -> None:
@@ -361,12 +366,8 @@ async def test_after_a_restart_the_next_step_follows_also_where_one_ended_meanwh
     first.close()
     if ended:
         readout.reach_limit()
-
-    async def launch() -> Link:
-        return Link(readout)
-
     second = Daemon(tmp_path)
-    again = second.again(TWO, launch)
+    again = second.again(TWO, partial(found, readout))
     await again.adopt()
     async with driven(second, again):
         readout.reach_limit()
@@ -390,12 +391,8 @@ async def test_after_a_restart_a_sweep_is_interrupted_and_nothing_moves_by_itsel
     await asyncio.wait([task], timeout=5)
     first.close()
     asked = list(motion.asked)
-
-    async def launch() -> Link:
-        return Link(readout)
-
     second = Daemon(tmp_path, motion=motion)
-    again = second.again(wanted, launch)
+    again = second.again(wanted, partial(found, readout))
     await again.adopt()
     async with driven(second, again):
         pass
