@@ -32,6 +32,8 @@ def findings(protocol: AcquisitionProtocol, instrument: Instrument) -> Iterator[
         yield error("instrument.heads", wanted.heads, f"instrument {instrument.id} has {heads}")
     yield from _energies(protocol, instrument)
     yield from _pairs(protocol, instrument)
+    if protocol.coincidence is not None:
+        yield from _rate(instrument, "coincidence", protocol.coincidence.expected_singles_cps, "expected_singles_rate")
     for key, limit in count_limits(protocol):
         yield from _counted(protocol, instrument, key, limit)
     for step in {step.key: step for step in protocol.steps}.values():
@@ -155,8 +157,10 @@ def _gated(instrument: Instrument, key: str, gate: Gate) -> Iterator[Finding]:
         yield error(f"{key}.gate.trigger", gate.trigger, f"instrument {instrument.id} sends no {' or '.join(wanted)}")
 
 
-def _rate(instrument: Instrument, key: str, expected_cps: float | None) -> Iterator[Finding]:
+def _rate(
+    instrument: Instrument, key: str, expected_cps: float | None, name: str = "expected_rate"
+) -> Iterator[Finding]:
     most = instrument.transport.rate_max_words_per_s
     if expected_cps is not None and expected_cps > most:
         reason = f"more than instrument {instrument.id} can send: {most:g} words/s"
-        yield error(f"{key}.expected_rate", Said(f"{expected_cps:g} cps"), reason)
+        yield error(f"{key}.{name}", Said(f"{expected_cps:g} cps"), reason)

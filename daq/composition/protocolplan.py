@@ -101,15 +101,19 @@ def _require_space(
 ) -> None:  # fmt: skip
     """Refuse a protocol that does not fit the storage.
 
-    A minute at the highest rate must fit where none is stated, and where singles are paired: a rate of PET is of pairs.
+    A minute at the highest rate must fit where no rate is stated. Where singles are paired the rate that counts is
+    that of singles: the rates of the steps are of pairs.
     """
     about = estimate(protocol, scanner=equipment.scanner)
     duration_s = about.duration_s.value or _LEAST_S
     counts = about.counts.value
-    each = profile.layout.event_bytes / profile.layout.word_bytes
-    words = 0.0 if counts is None else _MARGIN * counts * each
-    if counts is None or (protocol.coincidence is not None and not pairs_itself(profile)):
-        words = max(words, min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s)
+    if protocol.coincidence is not None and not pairs_itself(profile):
+        singles_cps = protocol.coincidence.expected_singles_cps
+        counts = None if singles_cps is None else singles_cps * duration_s
+    if counts is None:
+        words = min(duration_s, _LEAST_S) * profile.transport.rate_max_words_per_s
+    else:
+        words = _MARGIN * counts * profile.layout.event_bytes / profile.layout.word_bytes
     require_space(
         profile, directory, words=words, duration_s=duration_s, processing=processing, store_raw=protocol.store.raw
     )

@@ -74,6 +74,8 @@ class CoincidenceFile(Strict):
     """In place of the scanner's own."""
     max_ring_difference: NonNegativeInt | None = None
     """Rings that two detectors may be apart along the axis; none said: any."""
+    expected_singles_rate: Rate | None = None
+    """Singles of all detectors, of every energy: what a recording takes; none said: the highest of the instrument."""
 
 
 class StoreFile(Strict):

@@ -255,6 +255,7 @@ def _coincidence(file: ProtocolFile, said: CoincidenceFile) -> Coincidence:
         paired_windows(file),
         said.minimum_sector_difference,
         said.max_ring_difference,
+        None if said.expected_singles_rate is None else float(said.expected_singles_rate.value),
     )
 
 

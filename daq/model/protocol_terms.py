@@ -64,6 +64,8 @@ class Coincidence:
     minimum_sector_difference: int | None = None
     """In place of the scanner's own."""
     max_ring_difference: int | None = None
+    expected_singles_cps: float | None = None
+    """Of all detectors and every energy."""
 
     def rule(self, ring: Ring) -> PairingRule:
         """Return the rule of the sorter for the detectors of a ring, whose own timing counts where none is said."""

@@ -153,3 +153,19 @@ def test_heads_are_corrected_by_what_the_site_has_of_them(tmp_path: Path) -> Non
     assert told.heads[1].energy == calibration.energy_map.ratio
     plug.serials = ("4", "5")
     assert protocolplan.camera_for(station, protocol, None).heads[1].used == ()
+
+
+@pytest.mark.parametrize(
+    ("rate", "least_gb", "most_gb"), [("", 2, 20), ('expected_singles_rate = "100 kcps"', 0.02, 0.5)]
+)
+def test_the_space_asked_for_paired_singles_is_of_their_own_rate(
+    rate: str, least_gb: float, most_gb: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("daq.storage.space.require_space", lambda _, estimate: asked.append(estimate))
+    protocol = made(pet(top=PAIRED.replace('policy = "killAll"', f'policy = "killAll"\n{rate}')))
+    told = protocolplan._processing(equipment(), protocol, SINGLES)
+
+    protocolplan._require_space(equipment(), protocol, SINGLES, tmp_path, told)
+
+    assert least_gb < asked[0] / 1e9 < most_gb
