@@ -8,10 +8,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from device_profiles.controllers import OnController
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Verb = Literal["prepare", "start", "pause", "resume", "stop", "abort", "acknowledge", "stop-motion", "lower-voltage"]
 RoleName = Literal["viewer", "technologist", "qc", "physicist", "service"]
-Ability = Literal["axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator"]
+Ability = Literal[
+    "axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator", "interlocks", "instrument"
+]
+ON_CONTROLLERS = ("axis", "bed", "high_voltage", "interlocks", "instrument")
+"""What a device on a controller can be."""
 _DEVICE_URL = r"^(tcp://[^/@?#:]+(:[0-9]{1,5})?|udp://([^/@?#:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5})$"
 _BROKER = re.compile(r"^(own|none|mqtts?://[A-Za-z0-9.\-\[\]:]+)$")
 
@@ -79,13 +85,17 @@ class Device(_Table):
     """A device of the station.
 
     `kind = "simulated"` is one within the daemon, with the scanner profile's limits; `kind = "caen-fers"` the bias
-    supply of a board at `url`, with those of `bias`.
+    supply of a board at `url`, with those of `bias`; `kind = "profile"` one on a `controller` of the site file.
     """
 
     ability: Ability
-    kind: Literal["simulated", "caen-fers"] = "simulated"
+    kind: Literal["simulated", "caen-fers", "profile"] = "simulated"
     axis: str | None = None
     """For `axis` and `bed`: the name in the scanner profile's `axes`; default the device's own name."""
+    supply: str | None = None
+    """For `high_voltage` of kind `profile`: the name in the scanner profile's `supplies`; default the device's own."""
+    controller: OnController | None = None
+    """Of kind `profile`: where it is."""
     url: Annotated[str, Field(pattern=_DEVICE_URL)] | None = None
     """`tcp://HOST` or `tcp://HOST:PORT`: the board, and its port for commands where it is not 9760. `udp://HOST:PORT`
     of a simulated axis or bed: the simulator that it tells where it is, so that what is pictured moves with it."""
@@ -93,6 +103,7 @@ class Device(_Table):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        self._require_controller()
         fers = self.kind == "caen-fers"
         if fers and self.ability != "high_voltage":
             raise ValueError(f"a caen-fers board is a high_voltage, no {self.ability}")
@@ -102,6 +113,20 @@ class Device(_Table):
         if fers and not (self.url or "").startswith("tcp://"):
             raise ValueError("a caen-fers board is at tcp://HOST")
         return self
+
+    def _require_controller(self) -> None:
+        profiled, where = self.kind == "profile", self.controller
+        if profiled != (where is not None):
+            raise ValueError('controller belongs to kind = "profile", which needs it')
+        if profiled and self.ability not in ON_CONTROLLERS:
+            raise ValueError(f"a {self.ability} on a controller is not known: {', '.join(ON_CONTROLLERS)} are")
+        if not profiled and self.ability in ("interlocks", "instrument"):
+            raise ValueError(f'{self.ability} belongs to kind = "profile"')
+        moves = self.ability in ("axis", "bed")
+        if where is not None and moves != (where.per_unit is not None):
+            raise ValueError("controller.per_unit belongs to an axis or bed, which needs it")
+        if where is not None and where.per_unit == 0:
+            raise ValueError("controller.per_unit must not be 0")
 
 
 class Access(_Table):

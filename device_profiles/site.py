@@ -20,6 +20,8 @@ from daq.errors import ProfileError, ScandaqError
 from daq.model.finding import ABSENT, Finding, Said, error, errors
 from daq.model.layout import Name
 from daq.model.tables import from_pydantic, known_keys, refusal
+from device_profiles.controllers import Controller
+from device_profiles.controllers_rules import wrong_controllers
 from device_profiles.load import load_profile
 from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
@@ -74,6 +76,8 @@ class Site(BaseSettings):
     scanner: str | None = None
     """Id of a shipped scanner profile, or a path relative to the site file."""
     instruments: dict[Name, Plug] = {}
+    controllers: dict[Name, Controller] = {}
+    """Instruments that are asked and told: supplies of voltage, motors, registers, interlocks."""
     devices: dict[Name, Device] = {}
     state: Path | None = None
     """Folder of journal, audit log and catalogue; default `station` in the storage folder."""
@@ -144,7 +148,9 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
     except SettingsError as why:
         return None, [error("environment", Said(f"{ENV_PREFIX}..."), f"{why} ({why.__cause__})")]
     made = _with_places(site, path.parent)
-    return made, [*_named_profiles(made, path.parent), *_wrong_devices(made, path.parent)]
+    folder = path.parent
+    controllers = wrong_controllers(made.controllers, made.devices, folder)
+    return made, [*_named_profiles(made, folder), *controllers, *_wrong_devices(made, folder)]
 
 
 def _with_places(site: Site, folder: Path) -> Site:
@@ -218,17 +224,23 @@ def _named_profiles(site: Site, folder: Path) -> Iterator[Finding]:
 
 
 def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:
-    """Demand that simulated axes have limits in the scanner profile."""
+    """Demand that axes, and supplies on controllers, have limits in the scanner profile."""
     axes: set[str] = set()
+    supplies: set[str] = set()
     if site.scanner is not None:
         with suppress(ScandaqError):  # said elsewhere
             profile = load_scanner(beside(site.scanner, folder))
             axes = {*profile.axes.rotary, *profile.axes.linear}
+            supplies = {*profile.supplies}
     for name, device in site.devices.items():
         wanted = device.axis or name
         if device.ability in ("axis", "bed") and wanted not in axes:
             known = ", ".join(sorted(axes)) or "none"
             yield error(f"devices.{name}.axis", wanted, f"is no axis of the scanner profile; it has {known}")
+        supply = device.supply or name
+        if device.ability == "high_voltage" and device.kind == "profile" and supply not in supplies:
+            known = ", ".join(sorted(supplies)) or "none"
+            yield error(f"devices.{name}.supply", supply, f"is no supply of the scanner profile; it has {known}")
 
 
 def _with_variable(finding: Finding) -> Finding:

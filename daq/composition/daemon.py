@@ -85,7 +85,10 @@ class Daemon:
         self.audit = Audit(self._state / "audit", self._boot, equipment.config_sha256(site), alarms=self.alarms)
         self.journal = Journal(self._state, boot=self._boot, on_failure=self._journal_fails)
         self.machine = Machine(self.journal, self.bus, simulated=site.simulated)
-        self.hardware = Hardware(site, self._scanner, self.bus, self.alarms, rehome=self.journal.entry.rehome)
+        controllers = equipment.controllers(site, folder)
+        self.hardware = Hardware(
+            site, self._scanner, controllers, self.bus, self.alarms, rehome=self.journal.entry.rehome
+        )
         self.catalogue = Catalogue(site.catalogue or "", storage=site.storage, station=site.station, alarms=self.alarms)
         self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)

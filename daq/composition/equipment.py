@@ -15,6 +15,7 @@ from daq.model.station import Role
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daq.devices.instruments.wiring import Controllers
     from daq.model.scanner import ScannerProfile
     from device_profiles.schema import InstrumentProfile
     from device_profiles.services import Access
@@ -41,6 +42,14 @@ def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentPro
     from device_profiles.scanners import beside
 
     return {name: (plug, load_profile(beside(plug.profile, folder))) for name, plug in site.instruments.items()}
+
+
+def controllers(site: Site, folder: Path) -> Controllers:
+    """Return the controllers of a site by name, each with its control profile."""
+    from device_profiles.control import load_control
+    from device_profiles.scanners import beside
+
+    return {name: (said, load_control(beside(said.profile, folder))) for name, said in site.controllers.items()}
 
 
 def scanner(site: Site, folder: Path) -> ScannerProfile | None:

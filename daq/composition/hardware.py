@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage, InterlockSource
 from daq.devices.build import build_devices
+from daq.devices.instruments.wiring import Controllers, Wiring
 from daq.devices.lowering import lower_voltage
 from daq.errors import MissingError
 from daq.services.alarms import Alarms
@@ -29,8 +30,12 @@ _LOWER_S = 120.0
 class Hardware:
     """All devices by name. `rehome`: motion was lost before this daemon came, and nobody has homed since."""
 
-    def __init__(self, site: Site, scanner: ScannerProfile | None, bus: Bus, alarms: Alarms, *, rehome: bool) -> None:
-        self._devices = build_devices(site.devices, scanner)
+    def __init__(
+        self, site: Site, scanner: ScannerProfile | None, controllers: Controllers, bus: Bus, alarms: Alarms, *,
+        rehome: bool,
+    ) -> None:  # fmt: skip
+        self._wiring = Wiring(controllers)
+        self._devices = build_devices(site.devices, scanner, self._wiring.instruments)
         self._interlocks = InterlockWatch(self._of(InterlockSource), bus)
         for supply in self._of(HighVoltage).values():
             supply.guard_by(self._interlocks.current)
@@ -85,6 +90,7 @@ class Hardware:
         """Stop what moves. High voltage stays as it is: dropping it costs hours of drift."""
         if self.motion.moving:
             await self.motion.stop_motion()
+        await self._wiring.close()
 
     def _of(self, ability: Any) -> dict[str, Any]:
         return {name: device for name, device in self._devices.items() if isinstance(device, ability)}

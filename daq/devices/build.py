@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from daq.devices.abilities import Axis, Bed, Collimator, DetectorHead, Device, GateTrigger, HighVoltage
+from daq.devices.instruments.instrument import Instrument
 from daq.devices.limits import AxisLimits, VoltageLimits
+from daq.devices.profiled import build_profiled, supply_limits
 from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
 from daq.devices.simulated.collimator import SimulatedCollimator
 from daq.devices.simulated.gate import SimulatedGate
@@ -18,9 +20,11 @@ from daq.devices.simulated.telling import Teller
 from daq.errors import ProfileError
 from daq.model.scanner import LinearAxis, RotaryAxis, ScannerProfile
 from daq.wire.fers import CONTROL_PORT
+from device_profiles.controllers import OnController
 from device_profiles.services import Device as Plugged
 
-AnyDevice = Axis | Bed | DetectorHead | HighVoltage | GateTrigger | Collimator
+AnyDevice = Device | Axis | Bed | DetectorHead | HighVoltage | GateTrigger | Collimator
+_NONE: Mapping[str, Instrument] = {}
 _IN_POSITION_MM = 0.1
 _IN_POSITION_DEG = 0.05
 _AT_ONCE_S = 1e-3
@@ -28,16 +32,22 @@ _AT_ONCE_S = 1e-3
 
 
 def build_devices(
-    plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, *, clock: Callable[[], float] = time.monotonic
-) -> dict[str, AnyDevice]:
-    """Return the devices of a site file by name; all simulated axes share one safety chain.
+    plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, instruments: Mapping[str, Instrument] = _NONE, *,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, AnyDevice]:  # fmt: skip
+    """Return the devices of a site file by name; all simulated axes share one safety chain. `instruments`: controllers.
 
     The cover of each simulated head is wired to every simulated supply. Raise `ProfileError` for an axis that the
     scanner profile does not know, and for two devices on one axis.
     """
     _require_one_device_for_each_axis(plugged)
     chain = SafetyChain()
-    devices = {name: _build(name, device, scanner, chain, clock) for name, device in plugged.items()}
+    devices = {
+        name: _build(name, device, scanner, chain, clock)
+        if device.controller is None
+        else _on_controller(name, device, device.controller, scanner, instruments, clock)
+        for name, device in plugged.items()
+    }
     for head in devices.values():
         if isinstance(head, SimulatedHead):
             _wire(head, devices)
@@ -79,6 +89,22 @@ def _build(
             return SimulatedGate(name, clock=clock)
         case "collimator":
             return SimulatedCollimator(name, clock=clock)
+        case _:
+            raise ProfileError(f"devices.{name}: {device.ability} is of a controller")
+
+
+def _on_controller(
+    name: str, device: Plugged, where: OnController, scanner: ScannerProfile | None,
+    instruments: Mapping[str, Instrument], clock: Callable[[], float],
+) -> AnyDevice:  # fmt: skip
+    if where.name not in instruments:
+        raise ProfileError(f"devices.{name}.controller.name = {where.name!r}: the site has no such controller")
+    limits: AxisLimits | VoltageLimits | None = None
+    if device.ability in ("axis", "bed"):
+        limits = _limits(name, device, scanner)
+    elif device.ability == "high_voltage":
+        limits = supply_limits(name, device.supply or name, scanner)
+    return build_profiled(name, device.ability, where, instruments[where.name], limits=limits, clock=clock)
 
 
 def _high_voltage(name: str, device: Plugged, clock: Callable[[], float]) -> HighVoltage:

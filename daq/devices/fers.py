@@ -102,7 +102,7 @@ class FersSupply:
     """A `Supply`. Set to 0 means off; `connection` changes when the board was lost, or is another one."""
 
     def __init__(self, route: FersRoute, limits: VoltageLimits) -> None:
-        self.connection = 1
+        self.connection, self.reply_s = 1, 0.5
         self._route = route
         self._max_v = limits.max_v
         self._asked: Protection | None = None

@@ -28,7 +28,6 @@ from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
 
 _LOG = logging.getLogger(__name__)
-_REPLY_S = 0.5
 _POLL_S = 0.1
 _TAKE_BACK_S = 3.0
 _MOST_CALLS = 256
@@ -96,7 +95,7 @@ class GuardedHighVoltage:
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
-        return await self._asking.within(self._supply.identify(), _REPLY_S, "identify")
+        return await self._asking.within(self._supply.identify(), self._supply.reply_s, "identify")
 
     async def read(self, quantity: str) -> Value:
         """Return voltage, current or trouble; raise `RefusedError` for another quantity."""
@@ -190,7 +189,7 @@ class GuardedHighVoltage:
     async def _tell_down(self, volts: float) -> None:
         await self._set(volts)
         if volts == 0:
-            await self._setting.within(self._supply.switch_off(), _REPLY_S, "switch off")
+            await self._setting.within(self._supply.switch_off(), self._supply.reply_s, "switch off")
 
     def _is_down(self, status: SupplyStatus, volts: float) -> bool:
         held = status.set_v <= volts + self._fine_v and not (volts == 0 and status.on)
@@ -246,7 +245,7 @@ class GuardedHighVoltage:
         if not (await self._status()).on:
             self._go_on(ascent)
             await self._set(0.0)
-            await self._setting.within(self._supply.switch_on(), _REPLY_S, "switch on")
+            await self._setting.within(self._supply.switch_on(), self._supply.reply_s, "switch on")
         level_v = ascent.start_v
         while level_v < ascent.volts:
             level_v = min(level_v + self._limits.max_step_v, ascent.volts)
@@ -314,17 +313,17 @@ class GuardedHighVoltage:
         return self._limits.tolerance_v / 10
 
     async def _set(self, volts: float) -> None:
-        await self._setting.within(self._supply.set_v(volts), _REPLY_S, f"set {volts:g} V")
+        await self._setting.within(self._supply.set_v(volts), self._supply.reply_s, f"set {volts:g} V")
 
     async def _status(self) -> SupplyStatus:
-        return await self._asking.within(self._supply.status(), _REPLY_S, "status")
+        return await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
 
     async def _protect(self) -> None:
         wanted = Protection(
             self._limits.max_v, self._limits.max_slope_v_per_s, self._limits.trip_a, self._limits.trip_s
         )
-        await self._setting.within(self._supply.protect(wanted), _REPLY_S, "protect")
-        held = await self._asking.within(self._supply.protection(), _REPLY_S, "protection")
+        await self._setting.within(self._supply.protect(wanted), self._supply.reply_s, "protect")
+        held = await self._asking.within(self._supply.protection(), self._supply.reply_s, "protection")
         if held != wanted:
             raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")
 

@@ -33,6 +33,10 @@ class Supply(Protocol):
     """One channel of a supply, as little as its rules need. Its output follows what is set at its own slope."""
 
     @property
+    def reply_s(self) -> float:
+        """Return how long any of its answers may take; longer is a missed deadline."""
+
+    @property
     def connection(self) -> int:
         """Return a number that changes whenever the connection was made anew."""
 

@@ -134,6 +134,25 @@ class Axes(Strict):
     linear: dict[Name, LinearAxis] = Field(default_factory=dict)
 
 
+class SupplyLimits(Strict):
+    """What a channel of high voltage of the scanner may be asked for, as magnitudes."""
+
+    head: Name | None = None
+    """Id of the head it feeds; None: more than one, or a ring."""
+    max_v: PositiveFloat
+    max_slope_v_per_s: PositiveFloat
+    max_step_v: PositiveFloat
+    """How far it is raised before it is read back."""
+    tolerance_v: PositiveFloat
+    """How far what is read may be from what was set."""
+    trip_ua: PositiveFloat
+    """Current of the supply's own trip."""
+    trip_s: PositiveFloat
+    """How long it may last."""
+    trip_group: Name | None = None
+    """All supplies of a group are lowered when one of them trips; None: only that one goes."""
+
+
 class ScannerProfile(Strict):
     """One scanner: either a `ring` or `heads`."""
 
@@ -153,6 +172,8 @@ class ScannerProfile(Strict):
     collimators: dict[CollimatorName, Collimator] = Field(default_factory=dict)
     """The collimators that fit its heads, by the name that protocols use, e.g. `LEHR`."""
     axes: Axes = Axes()
+    supplies: dict[Name, SupplyLimits] = Field(default_factory=dict)
+    """Its channels of high voltage by name."""
     trigger_latency_ms: dict[Literal["ecg", "respiration"], Latency] = Field(default_factory=dict)
     """By what a gate begins with: how long after the R wave, or the breath, the time of its word is. Of a trigger that
     is not named nobody knows."""

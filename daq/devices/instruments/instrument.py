@@ -115,6 +115,11 @@ class Instrument:
             raise MissingError(f"{self.name} cannot {name!r}; {close_names(name, dict(self.profile.actions))}")
         return self.profile.actions[name]
 
+    def lit(self, name: str, found: Value) -> bool:
+        """Return whether what `value` or `value.flag` was read as means yes: a set bit, or one of `means_yes`."""
+        _, _, flag = name.partition(".")
+        return bool(found) if flag else found in self.value(name).means_yes
+
     def flags(self, name: str, bits: int) -> dict[str, bool]:
         """Return the flags of a value by name."""
         return flags_of(self.value(name), bits)

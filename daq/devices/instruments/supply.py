@@ -12,6 +12,8 @@ from daq.errors import MismatchError, ProfileError
 from daq.model.controlroles import SupplyRole
 from daq.model.units import UNITS
 
+_ASK_S = 0.5
+
 
 class ProfiledSupply:
     """A `Supply`: one channel. What is set above the hard limits of the profile is refused before it is said."""
@@ -22,6 +24,12 @@ class ProfiledSupply:
             raise ProfileError(f"the profile {instrument.profile.id} is of no supply of high voltage")
         self._instrument, self._channel, self._role = instrument, channel, role
         self._flags = tuple(dict.fromkeys([role.on, *role.troubles]))
+
+    @property
+    def reply_s(self) -> float:
+        """Return how long an answer may take: one reply that is lost, the silence after it, and being asked again."""
+        conversation = self._instrument.profile.conversation
+        return _ASK_S + 2 * (conversation.reply_s + conversation.late_s)
 
     @property
     def connection(self) -> int:

@@ -54,7 +54,7 @@ class SimulatedSupply:
 
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.line = Line()
-        self.connection = 1
+        self.connection, self.reply_s = 1, 0.5
         self._name = name
         self._clock = clock
         self._slope = _Slope(0.0, 0.0, NAMEPLATE.max_slope_v_per_s, clock())

@@ -1,0 +1,23 @@
+"""Which codec a control profile wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from daq.errors import ProfileError
+from daq.model.control import ControlProfile
+from daq.wire.control.codec import Codec
+from daq.wire.control.lines import LinesCodec
+
+_MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
+    "lines": lambda profile: LinesCodec(profile.framing),
+}
+
+
+def codec_of(profile: ControlProfile) -> Codec:
+    """Return a codec for one conversation. Raises `ProfileError` for one that this version does not know."""
+    made = _MADE.get(profile.framing.codec)
+    if made is None:
+        known = ", ".join(_MADE)
+        raise ProfileError(f"{profile.id}: framing.codec = {profile.framing.codec!r}; this version knows {known}")
+    return made(profile)
