@@ -71,13 +71,13 @@ lock: $(VENV)/.dev
 
 COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
 
-# What the tests of disks and of system servers need from Debian; a user without root runs the rest.
-SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub openssl npm dciodvfy medcon dcmdump gdcmdump
+# What the tests of disks, of system servers and of instruments need from Debian; a user without root runs the rest.
+SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub mbpoll ser2net openssl npm dciodvfy medcon dcmdump gdcmdump
 system-packages:
 	@if [ "$$(id -u)" = 0 ] && ! ( [ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2> /dev/null)" ] && \
 		for command in $(SYSTEM_COMMANDS); do command -v $$command || exit 1; done ) > /dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			e2fsprogs mount util-linux mosquitto mosquitto-clients openssl postgresql dicom3tools medcon dcmtk libgdcm-tools \
+			e2fsprogs mount util-linux mosquitto mosquitto-clients mbpoll ser2net openssl postgresql dicom3tools medcon dcmtk libgdcm-tools \
 			$$(command -v npm > /dev/null || echo npm); \
 	fi
 
