@@ -85,6 +85,8 @@ class Framing(Strict):
     """What the instrument sends back of a request before its reply. An echo proves that it heard what was said."""
     checksum: Literal["none", "lrc"] = "none"
     """`lrc`: `:XX` before the end, the two's complement of the sum of what comes after the first character."""
+    blank: Literal["reply", "nothing"] = "reply"
+    """`nothing`: empty lines mean nothing wherever they come, as where some firmware acknowledges with one."""
     tag: bool = False
     """Requests and replies bear `{tag}`, two digits that change with every request: a late reply is known for one."""
     min_gap_ms: NonNegativeFloat = 0.0
@@ -114,7 +116,7 @@ class Exchange(Strict):
     """One request and its reply. `{channel}`, `{value}` and the site's variables stand in braces in both."""
 
     send: Annotated[str, Field(min_length=1, max_length=500)]
-    reply: Pattern | None = ""
+    reply: Pattern | None = None
     """What the whole reply matches; `""` an empty line, None: it says nothing. The group `value` is what it says."""
     raw: bool = False
     """Sent as it is, without the end of a line."""
@@ -139,6 +141,8 @@ class Identity(Strict):
     """What `model` matches as a whole; anything else is another instrument."""
     vendor: str = ""
     """Where it does not say."""
+    without_serial: bool = False
+    """It cannot say its serial number: another one in its place goes unseen, which the operator should know."""
 
 
 class Readback(Strict):

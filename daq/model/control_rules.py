@@ -47,7 +47,9 @@ def identity(profile: ControlProfile) -> Iterator[Finding]:
     groups = {name for exchange in profile.identity.ask for name in _groups(exchange)}
     if "model" not in groups:
         yield error("identity.ask", ABSENT, "no reply has the group `model`, e.g. (?P<model>[A-Z0-9]+)")
-    if "serial" not in groups:
+    if "serial" in groups and profile.identity.without_serial:
+        yield error("identity.without_serial", "true", "a reply has the group `serial`")
+    if "serial" not in groups and not profile.identity.without_serial:
         yield warning("identity.ask", ABSENT, "no reply has the group `serial`: another one in its place goes unseen")
     if unknown := groups - {"vendor", "model", "serial", "firmware"}:
         yield error("identity.ask", sorted(unknown), "groups are vendor, model, serial and firmware")

@@ -178,7 +178,7 @@ class Session:
         """Send a request; return its one reply, or nothing where none is due."""
         fields, conversation = self._with(asked), self.profile.conversation
         await self._rest()
-        if stray := self._link.waiting():
+        if stray := self._unasked():
             raise self._doubt(f"{stray[:60]!r} came unasked")
         request = self._codec.begin(fill(asked.exchange.send, fields), raw=asked.exchange.raw)
         self.tally.exchanges += 1
@@ -215,6 +215,11 @@ class Session:
         if len(replies) > 1 or self._codec.halfway:
             raise self._doubt(f"more than one reply to {request!r}")
         return replies[0]
+
+    def _unasked(self) -> bytes:
+        """Return what came and belongs to nothing; ends of lines are nothing where the profile says so."""
+        stray = self._link.waiting()
+        return stray.strip() if self.profile.framing.blank == "nothing" else stray
 
     async def _rest(self) -> None:
         if (left_s := self._free_s - self.clock()) > 0:

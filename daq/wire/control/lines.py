@@ -53,6 +53,8 @@ class LinesCodec:
         while (at := self._got.find(self._end)) >= 0:
             line = bytes(self._got[:at])
             del self._got[: at + len(self._end)]
+            if self._framing.blank == "nothing" and not line.strip():
+                continue
             whole = self._line(line)
             if whole is not None:
                 replies.append(whole)
