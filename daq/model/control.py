@@ -23,7 +23,9 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Hazard = Literal["safe", "neutral", "energising", "moving"]
 """`safe`: lowers energy or stops. `energising`: raises energy. `moving`: begins a movement. `neutral`: none of them."""
 TransportKind = Literal["serial", "tcp", "udp", "visa"]
-Codec = Literal["lines", "tmcl", "modbus-tcp", "ipbus-udp", "ipbus-tcp", "rbcp"]
+CODECS = ("lines", "tmcl", "modbus-tcp", "ipbus-udp", "ipbus-tcp", "rbcp")
+HOOK = "hook:"
+"""Before the name of a codec that another package brings: an entry point of the group `scandaq.codecs`."""
 ValueType = Literal["number", "integer", "mantissa", "flags", "choice", "text"]
 
 
@@ -48,6 +50,14 @@ def _unit(text: str) -> str:
     return text
 
 
+def _codec(text: str) -> str:
+    if text not in CODECS and not re.fullmatch(HOOK + "[a-z][a-z0-9-]{0,62}", text):
+        msg = f"is none of {', '.join(CODECS)}, nor {HOOK}NAME of an installed package"
+        raise ValueError(msg)
+    return text
+
+
+Codec = Annotated[str, AfterValidator(_codec)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Unit = Annotated[str, AfterValidator(_unit)]
 
@@ -109,7 +119,7 @@ class Conversation(Strict):
     clear: str = ""
     """Said first when resynchronising, e.g. an end of line that ends half a request."""
     watchdog_s: PositiveFloat | None = None
-    """The instrument acts by itself, e.g. stops, when nobody asks it for so long."""
+    """The instrument acts by itself, e.g. stops, when nobody asks it for so long; see `Watchdog`."""
 
 
 class Exchange(Strict):
@@ -250,6 +260,26 @@ class SafeState(Strict):
     within_s: PositiveFloat
 
 
+class StartUp(Strict):
+    """What is said when a conversation begins, after it has said who it is. Nothing else is ever written then."""
+
+    actions: tuple[Name, ...] = ()
+    """Neutral or safe ones; none of them energises or moves."""
+
+
+class Watchdog(Strict):
+    """How the watchdog of `conversation.watchdog_s` is fed, every third of that time while the program lives."""
+
+    heartbeat: Name | None = None
+    """An action, in which `{beat}` is a number that changes each time; None: whatever is asked feeds it."""
+    arm: Name | None = None
+    """An action said when a conversation begins; None: it is always armed."""
+    disarm: Name | None = None
+    """An action said when the program ends in order, after everything that moves was stopped."""
+    tripped: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")] | None = None
+    """The value, or `value.flag`, that means yes after it has acted."""
+
+
 class ControlProfile(Strict):
     """One model of instrument. `model_dump(mode="json")` has the keys of the TOML file and reads back unchanged."""
 
@@ -279,4 +309,6 @@ class ControlProfile(Strict):
     actions: dict[Name, Action] = Field(default_factory=dict)
     registers: dict[Name, Register] = Field(default_factory=dict)
     safe_state: SafeState | None = None
+    start_up: StartUp = StartUp()
+    watchdog: Watchdog | None = None
     roles: Roles = Roles()

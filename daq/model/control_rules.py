@@ -6,20 +6,22 @@ import re
 from collections.abc import Iterator
 
 from daq.model.control import ControlProfile, ControlValue, Exchange
-from daq.model.controlroles import AxisRole, SupplyRole
+from daq.model.controlroles import AxisRole, InterlockRole, SupplyRole
 from daq.model.finding import ABSENT, Finding, error, warning
 from daq.model.tables import close_names
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _NUMBERS = ("number", "integer", "mantissa")
-_INTERLOCKS = ("service_cover", "temperature", "emergency_stop", "collision_pad", "drive_power", "room_door")
+_INTERLOCKS = (
+    "service_cover", "temperature", "emergency_stop", "collision_pad", "drive_power", "watchdog", "room_door",
+)  # fmt: skip
 
 
 def findings(profile: ControlProfile) -> list[Finding]:
     """Return everything there is to say about a profile whose keys and types are in order."""
     return [
         *transport(profile), *identity(profile), *exchanges(profile), *values(profile), *actions(profile),
-        *safe_state(profile), *roles(profile),
+        *safe_state(profile), *beginning(profile), *roles(profile),
     ]  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def exchanges(profile: ControlProfile) -> Iterator[Finding]:
             | ({"tag"} if profile.framing.tag else set())
             | ({"channel"} if of == "channel" else set())
             | ({"value", "speed"} if sets else set())
+            | ({"beat"} if key.startswith(f"actions.{_heartbeat(profile)}.") else set())
         )
         if profile.framing.tag and not ("{tag}" in exchange.send and "{tag}" in (exchange.reply or "{tag}")):
             yield error(key, exchange.send, "framing.tag = true: request and reply bear {tag}")
@@ -165,31 +168,90 @@ def safe_state(profile: ControlProfile) -> Iterator[Finding]:
     yield from _exists("safe_state.value", safe.value, profile)
 
 
+def beginning(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that nothing energises or moves by itself, and that a watchdog has a time and what it names."""
+    for name in profile.start_up.actions:
+        yield from _harmless("start_up.actions", name, profile)
+    watchdog = profile.watchdog
+    if watchdog is None:
+        return
+    if profile.conversation.watchdog_s is None:
+        yield error("conversation.watchdog_s", ABSENT, "a watchdog has a time")
+    for field in ("heartbeat", "arm", "disarm"):
+        named = getattr(watchdog, field)
+        if named is not None:
+            yield from _harmless(f"watchdog.{field}", named, profile)
+    if watchdog.tripped is not None:
+        yield from _yes_or_no("watchdog.tripped", watchdog.tripped, profile)
+
+
+def _harmless(key: str, name: str, profile: ControlProfile) -> Iterator[Finding]:
+    action = profile.actions.get(name)
+    if action is None or action.of != "device" or action.hazard not in ("safe", "neutral"):
+        reason = f"is no safe or neutral action of the device; {close_names(name, dict(profile.actions))}"
+        yield error(key, name, reason)
+
+
+def _heartbeat(profile: ControlProfile) -> str | None:
+    return profile.watchdog.heartbeat if profile.watchdog is not None else None
+
+
 def roles(profile: ControlProfile) -> Iterator[Finding]:
     """Demand that what roles name is there and is of the right sort."""
     supply, axis = profile.roles.high_voltage, profile.roles.axis
     for key, role in (("roles.high_voltage", supply), ("roles.axis", axis)):
         if role is not None:
             yield from _named_in(key, role, profile)
-    for kind, interlock in profile.roles.interlocks.items():
-        if kind not in _INTERLOCKS:
-            yield error(
-                f"roles.interlocks.{kind}", interlock.value, f"no kind of interlock; {close_names(kind, _INTERLOCKS)}"
-            )
-        yield from _exists(f"roles.interlocks.{kind}.value", interlock.value, profile)
+    for name, interlock in profile.roles.interlocks.items():
+        yield from _interlock(f"roles.interlocks.{name}", interlock.kind or name, interlock, profile)
     for name, meter in profile.roles.thermometers.items():
         yield from _exists(f"roles.thermometers.{name}.value", meter.value, profile)
+    yield from _of_the_room(profile)
+
+
+def _of_the_room(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that what is pressed or exchanged by a person can be read."""
+    enable, collimator = profile.roles.enable, profile.roles.collimator
+    if enable is not None:
+        yield from _yes_or_no("roles.enable.held", enable.held, profile)
+        if enable.latched is not None:
+            yield from _yes_or_no("roles.enable.latched", enable.latched, profile)
+    if collimator is not None:
+        yield from _exists("roles.collimator.value", collimator.value, profile)
+
+
+def _interlock(key: str, kind: str, role: InterlockRole, profile: ControlProfile) -> Iterator[Finding]:
+    if kind not in _INTERLOCKS:
+        yield error(key, kind, f"no kind of interlock; {close_names(kind, _INTERLOCKS)}")
+    if role.within is None:
+        yield from _yes_or_no(f"{key}.value", role.value, profile)
+        return
+    yield from _exists(f"{key}.value", role.value, profile)
+    value = profile.values.get(role.value)
+    if value is not None and value.type not in _NUMBERS:
+        yield error(f"{key}.within", list(role.within), f"{role.value} is no number")
+    if role.within[0] >= role.within[1]:
+        yield error(f"{key}.within", list(role.within), "the lower bound is not below the upper one")
+
+
+def _yes_or_no(key: str, name: str, profile: ControlProfile) -> Iterator[Finding]:
+    yield from _exists(key, name, profile)
+    value = profile.values.get(name)
+    if value is not None and value.type != "flags" and not value.means_yes:
+        yield error(key, name, f"is asked for yes or no: values.{name}.means_yes says what means yes")
 
 
 def _named_in(key: str, role: SupplyRole | AxisRole, profile: ControlProfile) -> Iterator[Finding]:
     for field in type(role).model_fields:
         named = getattr(role, field)
-        if field in ("switch_on", "switch_off", "home", "halt"):
+        if field in ("switch_on", "switch_off", "home", "halt", "clear"):
             if named is not None and named not in profile.actions:
                 yield error(f"{key}.{field}", named, f"is no action; {close_names(named, dict(profile.actions))}")
         elif field == "troubles":
             for name in named:
-                yield from _exists(f"{key}.troubles", name, profile)
+                yield from _yes_or_no(f"{key}.troubles", name, profile)
+        elif field in ("on", "moving", "homed") and named is not None:
+            yield from _yes_or_no(f"{key}.{field}", named, profile)
         elif isinstance(named, str):
             yield from _exists(f"{key}.{field}", named, profile)
 
