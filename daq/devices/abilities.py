@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from daq.devices.limits import AxisLimits, Unit, VoltageLimits
-from daq.model.station import Actor
+from daq.model.station import Actor, Priority
 from daq.state.interlock import Interlock, Kind
 
 Value = float | int | str | bool | None
@@ -32,7 +32,9 @@ class Identity:
 class Quantity:
     """Something a device can be asked for: how often, after how long what was read is stale, what is in order.
 
-    `limits`: `minimum` and `maximum`, either may be missing. `deadband`: smaller changes need not be told.
+    `limits`: `minimum` and `maximum`, `alarm_low` and `alarm_high`, `warning_low` and `warning_high`, any may be
+    missing. A value that was beyond one is within it again once it is `hysteresis` inside. `deadband`: smaller changes
+    need not be told. `guidance`: what a person should do when it is beyond an alarm limit, whose alarm has `priority`.
     """
 
     name: str
@@ -41,6 +43,17 @@ class Quantity:
     stale_s: float = 5.0
     limits: Mapping[str, float] = field(default_factory=dict)
     deadband: float = 0.0
+    hysteresis: float = 0.0
+    guidance: str = ""
+    priority: Priority = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A value that may have been read for somebody else: `asked_s`, on the host's monotonic clock, is when."""
+
+    value: Value
+    asked_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,18 @@ class Device(Protocol):
 
     async def read(self, quantity: str) -> Value:
         """Return what it measures now; raise an error of `daq.errors` where it does not answer."""
+
+
+@runtime_checkable
+class TimedDevice(Device, Protocol):
+    """A device that serves several quantities with one exchange, and says how old each value is."""
+
+    @property
+    def reply_s(self) -> float:
+        """Return how long an answer may take, a lost reply and the silence after it included."""
+
+    async def read_timed(self, quantity: str) -> Timed:
+        """Return what it measured, with the time it was asked at: never fresher than it is."""
 
 
 @runtime_checkable

@@ -11,8 +11,10 @@ from typing import Any, Literal
 Dtype = Literal["number", "string", "boolean", "integer", "array"]
 Value = float | int | str | bool | None
 
-_LIMIT_KEYS = re.compile(r"^(?:(control|display|warning|alarm)_)?(low|high|min|max)$")
-_SIDES = {"low": "low", "min": "low", "high": "high", "max": "high"}
+_LIMIT_KEYS = re.compile(r"^(?:(control|display|warning|alarm)_)?(low|high|min|max|minimum|maximum)$")
+_SIDES = {
+    "low": "low", "min": "low", "minimum": "low", "high": "high", "max": "high", "maximum": "high",
+}  # fmt: skip
 _NUMPY = {"number": "<f8", "integer": "<i8", "boolean": "|b1"}
 _MOST_TEXT = 1000
 
@@ -53,11 +55,11 @@ class DataKey:
 def limits_of(given: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
     """Return limits as the event model has them: `{"alarm": {"low": 780.0, "high": 820.0}}`.
 
-    Keys are `low` or `min`, `high` or `max`, alone (then they are alarm limits) or after `control_`, `display_`,
-    `warning_`, `alarm_`. Others are left out.
+    Keys are `low`, `min` or `minimum`, `high`, `max` or `maximum`, alone (then they are alarm limits, where no others
+    are given) or after `control_`, `display_`, `warning_`, `alarm_`. Others are left out.
     """
     limits: dict[str, dict[str, float | None]] = {}
-    for key, value in given.items():
+    for key, value in sorted(given.items(), key=lambda each: "_" in each[0]):
         named = _LIMIT_KEYS.match(key)
         if named is not None and math.isfinite(value):
             limits.setdefault(named[1] or "alarm", {"low": None, "high": None})[_SIDES[named[2]]] = float(value)

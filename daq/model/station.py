@@ -101,11 +101,15 @@ class Progress:
 
 
 Quality = Literal["good", "stale", "out_of_limits", "comm_fail"]
+Level = Literal["", "warning", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The last value read from a device. One that is not fresh is `stale`, never the last good value unmarked."""
+    """The last value read from a device. One that is not fresh is `stale`, never the last good value unmarked.
+
+    `level`: which of its limits it is beyond; beyond a warning limit alone its quality is good still.
+    """
 
     device: str
     name: str
@@ -114,6 +118,7 @@ class Reading:
     quality: Quality
     read_utc: str
     limits: dict[str, float] = field(default_factory=dict)
+    level: Level = ""
 
 
 Priority = Literal["high", "medium", "low"]

@@ -1,7 +1,8 @@
 """Asks devices what they measure, each by a task of its own, and announces it with its quality.
 
 A device that does not answer in time is *stale* as soon as its last value is too old; one that answers with an error,
-or hung up, is *comm_fail* at once, without a value. The last good value is never announced as if it were new.
+or hung up, is *comm_fail* at once, without a value. The last good value is never announced as if it were new: a value
+is as old as the question it answers, also where the device hands on what it read for somebody else.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from daq.devices.abilities import Device, Quantity, Value
+from daq.devices.abilities import Device, Quantity, Timed, TimedDevice, Value
 from daq.devices.calls import Calls
 from daq.errors import DeadlineError, ScandaqError
-from daq.model.station import Quality, Reading, utc_now
+from daq.model.station import Level, Quality, Reading, utc_now
 from daq.services.bus import Bus
+from daq.services.readinglevel import level_of, quality_of
 
 _LOG = logging.getLogger(__name__)
 _REPLY_S = 1.0
@@ -34,6 +37,7 @@ class _Kept:
     value: Value = None
     read_s: float | None = None
     read_utc: str = ""
+    level: Level = ""
     said: Reading | None = None
     said_s: float = -math.inf
 
@@ -42,7 +46,8 @@ class Readings:
     """Polls every quantity of every device at its own cadence.
 
     `repeat_s`: after so long a value is announced again though it has not left its deadband. `missed` counts answers
-    that did not come in `reply_s`, `failed` those that were errors.
+    that did not come in `reply_s` (or the device's own, where it knows one), `failed` those that were errors, `old`
+    those that were too old when they came.
     """
 
     def __init__(
@@ -55,11 +60,12 @@ class Readings:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._devices = dict(devices)
+        self._timed = {name: device for name, device in devices.items() if isinstance(device, TimedDevice)}
         self._bus = bus
         self._reply_s = reply_s
         self._repeat_s = repeat_s
         self._clock = clock
-        self.missed = self.failed = 0
+        self.missed = self.failed = self.old = 0
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -85,9 +91,10 @@ class Readings:
 
     async def _read(self, name: str, device: Device, calls: Calls, kept: _Kept) -> None:
         what = kept.quantity.name
-        asked_s, asked_utc = self._clock(), utc_now()
+        within_s = max(self._reply_s, self._timed[name].reply_s) if name in self._timed else self._reply_s
+        within_s = min(within_s, kept.quantity.stale_s)
         try:
-            value = await calls.within(device.read(what), min(self._reply_s, kept.quantity.stale_s), f"read {what}")
+            timed = await calls.within(self._asked(name, device, what), within_s, f"read {what}")
         except DeadlineError as why:
             self.missed += 1
             _LOG.debug("%s", why)
@@ -96,17 +103,37 @@ class Readings:
         except Exception as why:  # noqa: BLE001 - a fault of one driver is none of the others
             self._fail(name, kept, f"unexpected {type(why).__name__}: {why}")
         else:
-            if isinstance(value, float) and not math.isfinite(value):
-                self._fail(name, kept, f"{value} is no number")
-                return
-            kept.value, kept.read_s, kept.read_utc = value, asked_s, asked_utc
-            self._say(name, kept, _judge(value, kept.quantity))
+            self._take(name, kept, timed)
+
+    async def _asked(self, name: str, device: Device, what: str) -> Timed:
+        """Return a value with the time it was asked for: now, unless the device knows better."""
+        asked_s = self._clock()
+        if name in self._timed:
+            return await self._timed[name].read_timed(what)
+        return Timed(await device.read(what), asked_s)
+
+    def _take(self, name: str, kept: _Kept, timed: Timed) -> None:
+        value, age_s = timed.value, max(0.0, self._clock() - timed.asked_s)
+        if isinstance(value, float) and not math.isfinite(value):
+            self._fail(name, kept, f"{value} is no number")
+            return
+        if kept.read_s is not None and timed.asked_s < kept.read_s:
+            self.old += 1
+            return
+        kept.value, kept.read_s, kept.read_utc = value, timed.asked_s, _ago(age_s)
+        if age_s > kept.quantity.stale_s:
+            self.old += 1
+            self._say(name, kept, "stale")
+            return
+        kept.level = level_of(value, kept.quantity, kept.level)
+        self._say(name, kept, quality_of(kept.level))
 
     def _fail(self, name: str, kept: _Kept, why: str) -> None:
         self.failed += 1
         if kept.said is None or kept.said.quality != "comm_fail":
             _LOG.warning("%s, %s: %s", name, kept.quantity.name, why)
         kept.value, kept.read_s, kept.read_utc = None, None, utc_now()
+        kept.level = ""
         self._say(name, kept, "comm_fail")
 
     def _look_at_age(self, name: str, kept: _Kept) -> None:
@@ -121,23 +148,25 @@ class Readings:
     def _say(self, name: str, kept: _Kept, quality: Quality) -> None:
         """Announce what has changed, or was said too long ago."""
         said, now_s = kept.said, self._clock()
-        same = said is not None and said.quality == quality and _same(said.value, kept.value, kept.quantity.deadband)
+        same = (
+            said is not None
+            and (said.quality, said.level) == (quality, kept.level)
+            and _same(said.value, kept.value, kept.quantity.deadband)
+        )
         if same and now_s - kept.said_s < self._repeat_s:
             return
         quantity = kept.quantity
         kept.said = Reading(
-            name, quantity.name, kept.value, quantity.unit, quality, kept.read_utc, dict(quantity.limits)
+            name, quantity.name, kept.value, quantity.unit, quality, kept.read_utc, dict(quantity.limits), kept.level
         )
         kept.said_s = now_s
         self._bus.announce(kept.said)
 
 
-def _judge(value: Value, quantity: Quantity) -> Quality:
-    """Return the quality of a value that was just read; one that is no number has no limits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "good"
-    least, most = quantity.limits.get("minimum", -math.inf), quantity.limits.get("maximum", math.inf)
-    return "good" if least <= value <= most else "out_of_limits"
+def _ago(age_s: float) -> str:
+    """Return the time of this host so long ago, as `utc_now` says it."""
+    moment = datetime.now(UTC) - timedelta(seconds=age_s)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _same(before: Value, now: Value, deadband: float) -> bool:

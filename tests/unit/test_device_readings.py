@@ -7,13 +7,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support_virtual import VirtualLoop, virtually
 
-from daq.devices.abilities import Identity, Quantity, Value
+from daq.devices.abilities import Identity, Quantity, Timed, Value
 from daq.errors import UnreachableError
-from daq.model.station import Reading
+from daq.model.station import Level, Reading
 from daq.services.bus import Bus
 from daq.services.motion.watch import Cadence, InterlockWatch
+from daq.services.readinglevel import level_of
 from daq.services.readings import Readings
 from daq.state.interlock import Interlock, Kind
 
@@ -204,6 +207,115 @@ def test_a_station_with_nothing_to_read_goes_on(devices: dict[str, Meter]) -> No
             await task
 
     virtually(main)
+
+
+# Limits with hysteresis
+
+CHILLER = Quantity(
+    "bath", "degC", 1.0, 5.0,
+    {"warning_low": 16.0, "warning_high": 24.0, "alarm_low": 12.0, "alarm_high": 28.0}, hysteresis=0.5,
+)  # fmt: skip
+
+
+def test_a_value_that_dances_on_a_limit_makes_one_alarm_and_not_many() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        seen = []
+        for value in (20.0, 23.9, 24.1, 23.9, 24.1, 23.6, 23.4, 28.1, 27.6, 27.4, 23.6, 23.4, 11.9, 12.4, 12.6, 16.6):
+            meters["hv"].value = value
+            await asyncio.sleep(1.0)
+            seen.append((value, said[-1].level, said[-1].quality))
+        assert seen == [
+            (20.0, "", "good"), (23.9, "", "good"), (24.1, "warning", "good"), (23.9, "warning", "good"),
+            (24.1, "warning", "good"), (23.6, "warning", "good"), (23.4, "", "good"), (28.1, "alarm", "out_of_limits"),
+            (27.6, "alarm", "out_of_limits"), (27.4, "warning", "good"), (23.6, "warning", "good"), (23.4, "", "good"),
+            (11.9, "alarm", "out_of_limits"), (12.4, "alarm", "out_of_limits"), (12.6, "warning", "good"),
+            (16.6, "", "good"),
+        ]  # fmt: skip
+
+    read_out(body, Meter("hv", CHILLER))
+
+
+@given(
+    st.floats(-1e6, 1e6), st.floats(1e-3, 10), st.sampled_from(["", "warning", "alarm"]), st.floats(1e-3, 1e3),
+    st.floats(0.0, 50.0),
+)  # fmt: skip
+def test_beyond_a_limit_is_beyond_at_once_and_the_middle_is_always_within(
+    low: float, width: float, before: Level, past: float, hysteresis: float
+) -> None:
+    high = low + width
+    quantity = Quantity("x", "V", limits={"alarm_low": low, "alarm_high": high}, hysteresis=hysteresis)
+
+    assert level_of(low + width / 2, quantity, before) == ""
+    assert [level_of(beyond, quantity, before) for beyond in (high + past, low - past)] == ["alarm", "alarm"]
+
+
+def test_a_level_is_told_though_the_value_has_not_left_its_deadband() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], _: Readings) -> None:
+        meters["hv"].value = 899.9
+        await asyncio.sleep(1.0)
+        before = len(said)
+        meters["hv"].value = 900.1  # by 0.2, where changes of 0.5 are told
+        await asyncio.sleep(1.0)
+        assert (len(said), said[-1].level, said[-1].quality) == (before + 1, "alarm", "out_of_limits")
+
+    read_out(body)
+
+
+# Devices that hand on what they read for others
+
+
+class Cached(Meter):
+    """Serves its quantities from one exchange, which a test repeats when it likes."""
+
+    reply_s = 2.5
+    asked_s: float | None = None
+
+    async def read_timed(self, quantity: str) -> Timed:
+        value = await self.read(quantity)
+        return Timed(value, asyncio.get_running_loop().time() if self.asked_s is None else self.asked_s)
+
+
+def test_an_old_value_is_stale_however_often_the_device_delivers_it() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        cached = meters["hv"]
+        assert isinstance(cached, Cached)
+        cached.asked_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(2.0)
+        fresh_utc = said[-1].read_utc
+        assert said[-1].quality == "good"
+        await asyncio.sleep(3.0)
+        assert (said[-1].value, said[-1].quality) == (800.0, "stale")
+        assert said[-1].read_utc < fresh_utc
+        assert readings.old >= 1
+        await asyncio.sleep(20.0)
+        assert [it.quality for it in said].count("good") == 1
+        cached.asked_s = None
+        await asyncio.sleep(1.5)
+        assert said[-1].quality == "good"
+
+    read_out(body, Cached("hv"))
+
+
+def test_a_value_older_than_the_last_one_never_takes_its_place() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        cached = meters["hv"]
+        assert isinstance(cached, Cached)
+        cached.value, cached.asked_s = 650.0, asyncio.get_running_loop().time() - 2.0
+        await asyncio.sleep(1.0)
+        assert [it.value for it in said] == [800.0]
+        assert readings.old == 1
+
+    read_out(body, Cached("hv"))
+
+
+def test_a_device_that_needs_longer_than_others_is_waited_for() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        meters["hv"].takes_s = 2.2
+        meters["hv"].value = 700.0
+        await asyncio.sleep(4.0)
+        assert (said[-1].value, said[-1].quality, readings.missed) == (700.0, "good", 0)
+
+    read_out(body, Cached("hv"))
 
 
 # Interlocks
