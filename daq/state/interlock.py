@@ -1,8 +1,9 @@
 """What interlocks allow, as one table. They mirror hardware, which acts first and without this program.
 
-High voltage depends on the service cover and the temperature of what it feeds, never on the door of the room: a person
-who enters must not cost hours of drift. Lowering a voltage and stopping a motion depend on nothing. Retreating from the
-patient depends on the enable alone, in every state of the interlocks; what hardware holds fast stays where it is.
+High voltage depends on the service cover and the temperature of the head it feeds, of no other head, and never on the
+door of the room: a person who enters must not cost hours of drift. Lowering a voltage and stopping a motion depend on
+nothing. Retreating from the patient depends on the enable alone, in every state of the interlocks; what hardware holds
+fast stays where it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ class Kind(StrEnum):
     EMERGENCY_STOP = "emergency_stop"
     COLLISION_PAD = "collision_pad"
     DRIVE_POWER = "drive_power"
+    WATCHDOG = "watchdog"
+    """What stops the axes when this program says nothing any more is armed, and heard from it in time."""
     ROOM_DOOR = "room_door"
 
 
@@ -35,13 +38,17 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interlock:
-    """One interlock as last read. `value` None: never read. Times are seconds of the host's monotonic clock."""
+    """One interlock as last read. `value` None: never read. Times are seconds of the host's monotonic clock.
+
+    `head`: the detector head that it is of; None: of all of them.
+    """
 
     name: str
     kind: Kind
     value: bool | None
     read_monotonic_s: float
     stale_s: float
+    head: str | None = None
 
     def trouble(self, now_s: float) -> str | None:
         """Return why it does not stand for safety now, or None."""
@@ -56,7 +63,7 @@ class Interlock:
 GUARDED_BY: dict[Command, frozenset[Kind]] = {
     Command.RAISE_VOLTAGE: frozenset({Kind.SERVICE_COVER, Kind.TEMPERATURE}),
     Command.LOWER_VOLTAGE: frozenset(),
-    Command.MOVE: frozenset({Kind.EMERGENCY_STOP, Kind.COLLISION_PAD, Kind.DRIVE_POWER}),
+    Command.MOVE: frozenset({Kind.EMERGENCY_STOP, Kind.COLLISION_PAD, Kind.DRIVE_POWER, Kind.WATCHDOG}),
     Command.RETREAT: frozenset(),
     Command.STOP_MOTION: frozenset(),
 }
@@ -68,6 +75,11 @@ NEEDED: dict[Command, frozenset[Kind]] = {
     Command.MOVE: frozenset({Kind.EMERGENCY_STOP}),
 }
 """Of these kinds there must be one at all: what nobody watches is not safe."""
+
+
+def of_head(interlocks: Iterable[Interlock], head: str | None) -> tuple[Interlock, ...]:
+    """Return the interlocks that guard what belongs to `head`: its own, and those of no head. None: all of them."""
+    return tuple(each for each in interlocks if head is None or each.head is None or each.head == head)
 
 
 def permitted(command: Command, interlocks: Iterable[Interlock], now_s: float) -> str | None:

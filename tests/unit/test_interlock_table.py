@@ -22,7 +22,7 @@ CONDITIONS = {
 }
 GUARDS = {
     Command.RAISE_VOLTAGE: {Kind.SERVICE_COVER, Kind.TEMPERATURE},
-    Command.MOVE: {Kind.EMERGENCY_STOP, Kind.COLLISION_PAD, Kind.DRIVE_POWER},
+    Command.MOVE: {Kind.EMERGENCY_STOP, Kind.COLLISION_PAD, Kind.DRIVE_POWER, Kind.WATCHDOG},
     Command.LOWER_VOLTAGE: set(),
     Command.RETREAT: set(),
     Command.STOP_MOTION: set(),

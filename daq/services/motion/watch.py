@@ -15,7 +15,7 @@ from daq.devices.calls import Calls
 from daq.errors import ScandaqError
 from daq.model.station import Quality, Reading, utc_now
 from daq.services.bus import Bus
-from daq.state.interlock import Interlock
+from daq.state.interlock import Interlock, Kind, of_head
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class Cadence:
 class InterlockWatch:
     """Reads every source by a task of its own, so that one that hangs delays no other.
 
-    `failures` counts reads that failed or missed their deadline.
+    `heads`: the detector head of a source, where it is of one. `failures` counts reads that failed or missed their
+    deadline.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class InterlockWatch:
         sources: Mapping[str, InterlockSource],
         bus: Bus,
         *,
+        heads: Mapping[str, str] | None = None,
         cadence: Cadence | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = dict(sources)
+        self._heads = dict(heads or {})
         self._bus = bus
         self._cadence = cadence or Cadence()
         self._clock = clock
@@ -74,7 +77,7 @@ class InterlockWatch:
         self._woken = asyncio.Event()
         self.failures = 0
         self._known: dict[str, Interlock] = {
-            f"{name}.{kind}": Interlock(f"{name}.{kind}", kind, None, clock(), self._stale_s)
+            f"{name}.{kind}": self._read_as(name, kind, None, clock())
             for name, source in self._sources.items()
             for kind in sorted(source.interlock_kinds)
         }
@@ -82,6 +85,10 @@ class InterlockWatch:
     def current(self) -> Sequence[Interlock]:
         """Return all of them as last read; those of a silent source grow old."""
         return tuple(self._known.values())
+
+    def of_head(self, head: str | None) -> Sequence[Interlock]:
+        """Return those that guard what belongs to a head, as last read."""
+        return of_head(self._known.values(), head)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` at once with each interlock whose value has changed; it must not wait."""
@@ -145,7 +152,10 @@ class InterlockWatch:
             self._failed(name, f"unexpected {type(why).__name__}: {why}")
         else:
             for kind, value in values.items():
-                self._take(Interlock(f"{name}.{kind}", kind, bool(value), asked_s, self._stale_s))
+                self._take(self._read_as(name, kind, bool(value), asked_s))
+
+    def _read_as(self, name: str, kind: Kind, value: bool | None, asked_s: float) -> Interlock:  # noqa: FBT001
+        return Interlock(f"{name}.{kind}", kind, value, asked_s, self._stale_s, self._heads.get(name))
 
     def _failed(self, name: str, why: str) -> None:
         self.failures += 1
