@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -14,6 +15,7 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.supply import ProfiledSupply
 from daq.devices.limits import AxisLimits, VoltageLimits
 from daq.errors import ProfileError
+from daq.model.control import ControlValue
 from daq.model.scanner import ScannerProfile
 from daq.state.interlock import Kind
 from device_profiles.controllers import OnController
@@ -66,7 +68,7 @@ class ProfiledInstrument:
         """Return what the profile says is read regularly, of its one channel where it has one."""
         of = "channel" if self._channel else "device"
         return tuple(
-            Quantity(name, value.unit or "", value.poll_s, value.stale_s or 5 * value.poll_s, {}, value.deadband)
+            quantity_of(name, value, value.poll_s)
             for name, value in self._instrument.profile.values.items()
             if value.poll_s is not None and value.of == of
         )
@@ -78,6 +80,18 @@ class ProfiledInstrument:
     async def read(self, quantity: str) -> Value:
         """Return a value of the profile, read now."""
         return await self._instrument.read(quantity, self._channel)
+
+
+def quantity_of(name: str, value: ControlValue, poll_s: float) -> Quantity:
+    """Return what a value of a profile that is read regularly is to those who read it."""
+    said = value.limits
+    spans = (("warning", said.warn), ("alarm", said.alarm))
+    sides = {f"{which}_{side}": span[i] for which, span in spans if span for i, side in enumerate(("low", "high"))}
+    limits = {side: number for side, number in sides.items() if math.isfinite(number)}
+    return Quantity(
+        name, value.unit or "", poll_s, value.stale_s or 5 * poll_s, limits, value.deadband,
+        value.deadband if said.hysteresis is None else said.hysteresis, said.guidance, said.priority,
+    )  # fmt: skip
 
 
 Built = DrivenAxis | GuardedHighVoltage | ProfiledInterlocks | ProfiledInstrument

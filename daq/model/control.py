@@ -170,6 +170,10 @@ class Limits(Strict):
     hard: tuple[float, float] | None = None
     warn: tuple[float, float] | None = None
     alarm: tuple[float, float] | None = None
+    hysteresis: NonNegativeFloat | None = None
+    """What was beyond a limit is within it once it is so far inside; None: the value's deadband."""
+    priority: Literal["low", "medium", "high"] = "medium"
+    """Of the alarm: how soon somebody must act, in the words of IEC 60601-1-8. That of a warning is always low."""
     guidance: str = ""
     """What an operator should do when an alarm rings."""
 

@@ -106,6 +106,23 @@ def _typed(key: str, value: ControlValue) -> Iterator[Finding]:
         bounds = getattr(value.limits, which)
         if bounds is not None and bounds[0] >= bounds[1]:
             yield error(f"{key}.limits.{which}", list(bounds), "the lower limit is not below the upper one")
+    yield from _rings(key, value)
+
+
+def _rings(key: str, value: ControlValue) -> Iterator[Finding]:
+    """Demand that limits of readings are of something that is read, lie within each other, and say what to do."""
+    limits = value.limits
+    told = limits.warn or limits.alarm
+    if told is None:
+        return
+    if value.poll_s is None:
+        yield error(f"{key}.poll_s", ABSENT, "limits that warn or alarm need a value that is read regularly")
+    if limits.warn and limits.alarm and not limits.alarm[0] <= limits.warn[0] < limits.warn[1] <= limits.alarm[1]:
+        yield error(f"{key}.limits.warn", list(limits.warn), "lies outside of the alarm limits, which ring first then")
+    if limits.hysteresis is not None and limits.hysteresis > (told[1] - told[0]) / 4:
+        yield error(f"{key}.limits.hysteresis", limits.hysteresis, "is more than a quarter of what lies within")
+    if limits.alarm and not limits.guidance:
+        yield warning(f"{key}.limits.guidance", ABSENT, "an alarm says what to do, or is not worth being one")
 
 
 def _reads(key: str, value: ControlValue) -> Iterator[Finding]:
