@@ -8,9 +8,11 @@ from daq.errors import ProfileError
 from daq.model.control import ControlProfile
 from daq.wire.control.codec import Codec
 from daq.wire.control.lines import LinesCodec
+from daq.wire.control.modbus import ModbusTcpCodec
 
 _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
     "lines": lambda profile: LinesCodec(profile.framing),
+    "modbus-tcp": lambda _: ModbusTcpCodec(),
 }
 
 
