@@ -49,6 +49,8 @@ class Collimator(Strict):
     opening_deg: PositiveFloat | None = None
     """Full opening angle of a pinhole."""
     material: Annotated[str, Field(min_length=1)] = "lead"
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")] | None = None
+    """What the sensor of a head says while it is mounted; None: it cannot be sensed."""
     energy_max_kev: PositiveFloat
     """The highest photon energy that it is made for."""
     source: Annotated[str, Field(min_length=1)]

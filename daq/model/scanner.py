@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, Positi
 
 from daq.errors import MismatchError
 from daq.model.camera import Collimator, Crystal, Sensors
+from daq.model.envelope import EnvelopeRule
 from daq.model.layout import Name, Strict
 
 SCANNER_SCHEMA = "scanner-profile/0"
@@ -153,6 +154,15 @@ class SupplyLimits(Strict):
     """All supplies of a group are lowered when one of them trips; None: only that one goes."""
 
 
+class NeededInterlocks(Strict):
+    """Interlocks that a station with this scanner must have, beyond those that every station needs."""
+
+    move: tuple[Literal["emergency_stop", "collision_pad", "drive_power", "watchdog"], ...] = ()
+    """Before anything moves, each of these is watched, true and fresh."""
+    raise_voltage: tuple[Literal["service_cover", "temperature"], ...] = ()
+    """Of each head that a supply feeds, each of these is watched; never the door of the room."""
+
+
 class ScannerProfile(Strict):
     """One scanner: either a `ring` or `heads`."""
 
@@ -174,6 +184,9 @@ class ScannerProfile(Strict):
     axes: Axes = Axes()
     supplies: dict[Name, SupplyLimits] = Field(default_factory=dict)
     """Its channels of high voltage by name."""
+    interlocks: NeededInterlocks = NeededInterlocks()
+    envelope: tuple[EnvelopeRule, ...] = ()
+    """Where axes must not be together."""
     trigger_latency_ms: dict[Literal["ecg", "respiration"], Latency] = Field(default_factory=dict)
     """By what a gate begins with: how long after the R wave, or the breath, the time of its word is. Of a trigger that
     is not named nobody knows."""

@@ -8,6 +8,7 @@ from daq.model.camera_rules import collimator_findings, head_findings
 from daq.model.detector_rules import MAX_DETECTORS
 from daq.model.finding import ABSENT, Finding, Said, error, warning
 from daq.model.scanner import Head, Ring, ScannerProfile
+from daq.model.scanner_safety import safety_findings
 
 
 def findings(profile: ScannerProfile) -> list[Finding]:
@@ -16,7 +17,7 @@ def findings(profile: ScannerProfile) -> list[Finding]:
     if profile.ring is not None:
         found += ring_findings(profile.ring)
     found += [*_heads(profile.heads), *head_findings(profile.heads), *collimator_findings(profile.collimators)]
-    return [*found, *_axes(profile)]
+    return [*found, *_axes(profile), *safety_findings(profile)]
 
 
 def ring_findings(ring: Ring) -> list[Finding]:
