@@ -1,4 +1,4 @@
-"""A motor in time: it goes at a speed to a target, stops at its limits, stalls where something is in the way."""
+"""A motor in time: it goes at a speed to a target, stops at limit switches, stalls where something is in the way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Motor:
-    """Positions in the controller's units. `limits`: the switches. `homed`: it has its reference."""
+    """Positions in the controller's units. `least`, `most`: where its travel ends, and where its switches are.
+
+    `homed`: it has its reference. `obeys`: it begins to move when told; `halts`: it stops when told. `by_hand`: a
+    joystick has it. `stop_due_s`: a watchdog stops it then. Where it is indeed is `place`, what it counts `position`.
+    """
 
     clock: Callable[[], float]
     least: float
@@ -19,16 +23,29 @@ class Motor:
     homed: bool = False
     stalled: bool = False
     obeys: bool = True
+    halts: bool = True
+    powered: bool = True
+    by_hand: bool = False
+    stop_due_s: float = math.inf
+    low_switch: float = -math.inf
+    high_switch: float = math.inf
+    offset: float = 0.0
+    """What it counts, less where it is: 0 once it was homed."""
     _target: float | None = None
     _velocity: float = 0.0
     _since_s: float = 0.0
     _homing: bool = False
 
     @property
-    def position(self) -> float:
-        """Return where it is now."""
+    def place(self) -> float:
+        """Return where it is now, whatever it counts."""
         self._settle()
         return self.at
+
+    @property
+    def position(self) -> float:
+        """Return what its counter says now."""
+        return self.place + self.offset
 
     @property
     def velocity(self) -> float:
@@ -38,26 +55,58 @@ class Motor:
 
     @property
     def moving(self) -> bool:
-        """Return whether its controller says that it moves."""
+        """Return whether its controller tries to move it."""
         self._settle()
         return self._velocity != 0
 
-    def go(self, target: float, speed: float | None = None, *, homing: bool = False) -> None:
-        """Go to a place, as far as the switches let it."""
+    @property
+    def homing(self) -> bool:
+        """Return whether it looks for its reference."""
         self._settle()
-        if not self.obeys:
+        return self._homing
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return where its limit switches are: at the ends of its travel, or where somebody moved them to."""
+        return max(self.least, self.low_switch), min(self.most, self.high_switch)
+
+    @property
+    def switches(self) -> tuple[bool, bool]:
+        """Return whether the lower and the upper limit switch are pressed."""
+        low, high = self.ends
+        return self.place <= low, self.place >= high
+
+    @property
+    def bound_for(self) -> float:
+        """Return where it will stand if nothing happens."""
+        self._settle()
+        low, high = self.ends
+        return self.at if self._target is None or self.stalled else min(max(self._target, low), high)
+
+    def go(self, target: float, speed: float | None = None, *, homing: bool = False) -> None:
+        """Go to a place by what it counts, as far as the switches let it; a stopped or unpowered one does not."""
+        self._settle()
+        if not self.obeys or not self.powered:
             return
         self.homed = self.homed and not homing
         self._homing = homing
-        self._target = min(max(target, self.least), self.most)
+        self._target = self.ends[0] if homing else target - self.offset
         self._velocity = math.copysign(self.speed if speed is None else abs(speed), self._target - self.at)
         if self._target == self.at:
             self._arrive()
 
+    def run(self, speed: float) -> None:
+        """Go on at a signed speed until a switch; 0 stops it."""
+        if speed == 0:
+            self.stop()
+        else:
+            self.go((self.most if speed > 0 else self.least) + self.offset, speed)
+
     def stop(self) -> None:
-        """Stop now."""
+        """Stop now, where it does what it is told."""
         self._settle()
-        self._velocity, self._target, self._homing = 0.0, None, False
+        if self.halts:
+            self._end()
 
     def stall(self) -> None:
         """Put something in the way, now."""
@@ -69,18 +118,47 @@ class Motor:
         self._settle()
         self.stalled = False
 
+    def switch_at(self, place: float) -> None:
+        """Move the limit switch that lies on that side of where it is, so that it meets it early."""
+        if place >= self.place:
+            self.high_switch = place
+        else:
+            self.low_switch = place
+
+    def cut_power(self) -> None:
+        """Take the power of its driver: it stands, and what it counts is not to be trusted."""
+        self._settle()
+        self._end()
+        self.powered, self.homed = False, False
+
+    def reset(self) -> None:
+        """Begin as after power-up: it stands, counts from 0 where it is, and has no reference."""
+        self._settle()
+        self._end()
+        self.homed, self.offset = False, -self.at
+
     def _settle(self) -> None:
         now_s = self.clock()
-        gone_s, self._since_s = now_s - self._since_s, now_s
-        if self._velocity == 0 or self._target is None or self.stalled:
-            return
-        step = abs(self._velocity) * gone_s
-        if step >= abs(self._target - self.at):
-            self.at = self._target
+        gone_s, self._since_s = max(0.0, min(now_s, self.stop_due_s) - self._since_s), now_s
+        if self._velocity != 0 and self._target is not None and not self.stalled:
+            self._advance(self._target, gone_s)
+        if now_s >= self.stop_due_s:
+            self._end()
+
+    def _advance(self, target: float, seconds: float) -> None:
+        step = abs(self._velocity) * seconds
+        place = target if step >= abs(target - self.at) else self.at + math.copysign(step, self._velocity)
+        low, high = self.ends
+        self.at = min(max(place, low), high)
+        if self.at != place:
+            self._end()
+        elif place == target:
             self._arrive()
-        else:
-            self.at += math.copysign(step, self._velocity)
 
     def _arrive(self) -> None:
-        self.homed = self.homed or self._homing
+        if self._homing:
+            self.homed, self.offset = True, 0.0
+        self._end()
+
+    def _end(self) -> None:
         self._velocity, self._target, self._homing = 0.0, None, False

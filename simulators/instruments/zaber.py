@@ -1,7 +1,8 @@
 """Zaber controllers by their ASCII protocol, version 2 (Zaber Technologies, ASCII protocol manual, firmware 7).
 
 `/device axis id command` gives `@device axis id OK|RJ BUSY|IDLE warning data`. Positions are microsteps, `maxspeed` is
-in microsteps per second times 1.6384. A stall ends in the warning FS, a limit that is not known in WR.
+in microsteps per second times 1.6384. Warnings: FD driver without power, FS stalled, FE ran into a limit switch, WR no
+reference, NC moved by hand.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from daq.errors import UsageError
 from simulators.instruments.machine import Done, LineTalk
+from simulators.instruments.motors import Motors
 from simulators.instruments.moving import Motor
 
 SPEED_OF_DATA = 1.6384
@@ -31,10 +32,10 @@ class Zaber:
     ) -> None:  # fmt: skip
         self.device, self.serial, self.device_id, self.version = device, serial, "30222", "7.38"
         self._clock = clock
-        self.axes = [Motor(clock, 0.0, most, 100_000.0, homed=False) for _ in range(axes)]
+        self.motors = Motors(axes, least=0.0, most=most, speed=100_000.0, clock=clock)
+        self.motors.rebooted = self._forget
         self._stalled_s: dict[int, float] = {}
         self._faults: dict[int, str] = {}
-        self.driver = True
 
     def talk(self) -> LineTalk:
         """Return a conversation."""
@@ -42,31 +43,23 @@ class Zaber:
 
     def told(self) -> dict[str, Any]:
         """Return what is the case."""
-        return {"positions": [axis.position for axis in self.axes], "moving": [a.velocity != 0 for a in self.axes]}
+        return self.motors.told()
 
     def deeds(self) -> Mapping[str, Done]:
         """Return what can be done to it."""
-        return {
-            "stall": lambda said: self._of(said).stall(),
-            "free": lambda said: self._of(said).free(),
-            "ignore": lambda said: setattr(self._of(said), "obeys", False),
-            "obey": lambda said: setattr(self._of(said), "obeys", True),
-            "lose-reference": lambda said: setattr(self._of(said), "homed", False),
-            "disable-driver": lambda said: self._disable(),
-            "swap": lambda said: setattr(self, "serial", str(said.get("serial", "99999"))),
-        }
+        return {**self.motors.deeds(), "swap": lambda said: setattr(self, "serial", str(said.get("serial", "99999")))}
 
     def answer(self, line: str) -> str | None:
         """Return the reply to one line; None where another device is meant, or the checksum is wrong."""
         line = line.rstrip("\r")
         found = _REQUEST.fullmatch(line)
-        if found is None or not self._sum_fits(line, found["lrc"]):
+        if self.motors.deaf or found is None or not self._sum_fits(line, found["lrc"]):
             return None
         if found["device"] not in (None, "0", "00", str(self.device), f"{self.device:02d}"):
             return None
         axis = int(found["axis"] or 0)
         tag = f" {found['id']}" if found["id"] else ""
-        if axis > len(self.axes):
+        if axis > len(self.motors):
             return f"@{self.device:02d} {axis}{tag} RJ IDLE -- BADAXIS"
         self._look()
         flag, data = self._do(axis, found["command"].strip().split(" "))
@@ -97,21 +90,23 @@ class Zaber:
         number = float(how[-1]) if _is_number(how[-1]) else None
         known: dict[tuple[str, ...], Callable[[Motor], None]] = {
             ("home",): lambda motor: motor.go(motor.least, homing=True),
-            ("move", "min"): lambda motor: motor.go(motor.least),
-            ("move", "max"): lambda motor: motor.go(motor.most),
+            ("move", "min"): lambda motor: motor.run(-motor.speed),
+            ("move", "max"): lambda motor: motor.run(motor.speed),
         }
         if number is not None:
             known[("move", "abs", how[-1])] = lambda motor: motor.go(number)
             known[("move", "rel", how[-1])] = lambda motor: motor.go(motor.position + number)
-            known[("move", "vel", how[-1])] = lambda motor: _run(motor, number / SPEED_OF_DATA)
+            known[("move", "vel", how[-1])] = lambda motor: motor.run(number / SPEED_OF_DATA)
         move = known.get(tuple(how))
         if move is None or (how[1:2] == ["abs"] and not all(_may_go(motor, number) for motor in chosen)):
             return "RJ", "BADDATA"
         return self._move(chosen, move)
 
     def _move(self, chosen: list[Motor], how: Callable[[Motor], None]) -> tuple[str, str]:
-        if not self.driver:
+        if not all(motor.powered for motor in chosen):
             return "RJ", "DRIVERDISABLED"
+        if any(motor.by_hand for motor in chosen):
+            return "RJ", "STATUSBUSY"
         for motor in chosen:
             self._faults.pop(id(motor), None)
             how(motor)
@@ -120,7 +115,7 @@ class Zaber:
     def _get(self, chosen: list[Motor], name: str) -> tuple[str, str]:
         device = {
             "deviceid": self.device_id, "device.id": self.device_id, "system.serial": self.serial,
-            "version": self.version, "system.axiscount": str(len(self.axes)), "comm.packet.size.max": "80",
+            "version": self.version, "system.axiscount": str(len(self.motors)), "comm.packet.size.max": "80",
             "comm.command.packets.max": "1", "comm.word.size.max": "50", "resolution": "64",
             "peripheralid": "0", "peripheral.id": "0",
         }  # fmt: skip
@@ -137,19 +132,23 @@ class Zaber:
         return "OK", " ".join(f"{axis[name](motor):.0f}" for motor in chosen)
 
     def _look(self) -> None:
-        """Notice what stalls: after a moment the motor gives up."""
-        for motor in self.axes:
+        """Notice what stalls, after a moment in which the motor tries, and what ran into a switch."""
+        for motor in self.motors:
             if not (motor.stalled and motor.moving):
                 self._stalled_s.pop(id(motor), None)
             elif self._clock() - self._stalled_s.setdefault(id(motor), self._clock()) > _STALL_S:
                 motor.stop()
                 self._faults[id(motor)] = "FS"
+            if any(motor.switches) and motor.least < motor.place < motor.most:
+                self._faults.setdefault(id(motor), "FE")
 
     def _warning(self, chosen: list[Motor]) -> str:
-        if not self.driver:
-            return "FD"
-        fault = next((self._faults[id(motor)] for motor in chosen if id(motor) in self._faults), "")
-        return fault or ("--" if all(motor.homed for motor in chosen) else "WR")
+        found = [self._faults[id(motor)] for motor in chosen if id(motor) in self._faults]
+        states = [
+            ("FD", not all(motor.powered for motor in chosen)), *((fault, True) for fault in found),
+            ("WR", not all(motor.homed for motor in chosen)), ("NC", any(motor.by_hand for motor in chosen)),
+        ]  # fmt: skip
+        return next((flag for flag, so in states if so), "--")
 
     def _warnings(self, chosen: list[Motor], *, clear: bool) -> str:
         found = [self._warning([motor]) for motor in chosen]
@@ -158,30 +157,16 @@ class Zaber:
             self._faults.clear()
         return " ".join([f"{len(flags):02d}", *flags])
 
-    def _disable(self) -> None:
-        self.driver = False
-        for motor in self.axes:
-            motor.stop()
+    def _forget(self) -> None:
+        self._faults.clear()
+        self._stalled_s.clear()
 
     def _chosen(self, axis: int) -> list[Motor]:
-        return [self.axes[axis - 1]] if axis else self.axes
-
-    def _of(self, said: Mapping[str, Any]) -> Motor:
-        axis = said.get("axis", 1)
-        if not isinstance(axis, int) or not 1 <= axis <= len(self.axes):
-            raise UsageError(f"axis {axis!r}: 1 to {len(self.axes)} are there")
-        return self.axes[axis - 1]
+        return [self.motors[axis]] if axis else self.motors.each
 
     @staticmethod
     def _sum_fits(line: str, lrc: str | None) -> bool:
         return lrc is None or f"{-sum(line[1:-3].encode()) & 0xFF:02X}" == lrc
-
-
-def _run(motor: Motor, speed: float) -> None:
-    if speed == 0:
-        motor.stop()
-    else:
-        motor.go(motor.most if speed > 0 else motor.least, speed)
 
 
 def _may_go(motor: Motor, target: float | None) -> bool:
