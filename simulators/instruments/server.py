@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import tty
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from daq.errors import ScandaqError, UsageError
@@ -19,6 +19,7 @@ from simulators.instruments.wirefaults import KINDS, Piece, WireFaults
 _BITS_PER_BYTE = 10
 _ANSWER_S = 2.0
 _MOST_WAITING = 1024
+_OFTEN_S = 0.02
 _POSSIBLE = 'possible are {"wire": {"kind": "late", "seconds": 1}}, {"do": NAME, ...}, {"told": true}, {"clear": true}'
 
 
@@ -53,16 +54,21 @@ class Wire:
 
 
 class MachineServer:
-    """The wires of one machine. `baud`: how fast a byte travels on the terminal, which has no speed of its own."""
+    """The wires of one machine. `baud`: how fast a byte travels on the terminal, which has no speed of its own.
+
+    `often`: called fifty times a second, for what happens to the machine though nobody asks it.
+    """
 
     def __init__(
-        self, kind: str, machine: Machine, *, host: str, port: int | None, baud: int | None, seed: int
-    ) -> None:
+        self, kind: str, machine: Machine, *, host: str, port: int | None, baud: int | None, seed: int,
+        often: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         self.faults = WireFaults(seed)
         self.deaf = False
         self._kind, self._machine, self._host, self._port, self._baud = kind, machine, host, port, baud
         self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._often = often
 
     def serve(self) -> int:
         """Print the ready line and serve until SIGTERM or SIGINT; return 0."""
@@ -84,6 +90,8 @@ class MachineServer:
             control = FaultControl(lambda asked: self._from_thread(loop, asked))
             stack.callback(control.close)
             ready = {"ready": True, "kind": self._kind, "endpoints": endpoints, "faults": str(control.path)}
+            if self._often is not None:
+                self._keep(self._look_often(self._often))
             print(json.dumps(ready | endpoints), flush=True)  # noqa: T201 - the ready line is the contract
             await stop.wait()
             for task in self._tasks:
@@ -129,6 +137,12 @@ class MachineServer:
             sending.cancel()
             self._clients.discard(writer)
             writer.close()
+
+    @staticmethod
+    async def _look_often(look: Callable[[], None]) -> None:
+        while True:
+            look()
+            await asyncio.sleep(_OFTEN_S)
 
     def _keep(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
