@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daq.composition.sheetheart import gated_rows
 from daq.composition.sheetkinds import WIDE, frame_rows, static_panels, strip_rows, view_rows
 from daq.composition.sheetoutline import outlines_for
-from daq.composition.sheetviews import SheetStyle
+from daq.composition.sheetviews import QUALITY_CONTROL, SheetStyle
 from daq.model.framed import Framed, ImageKind
 from daq.model.verdict import Grade
 from daq.storage.drawing import PALE, WARNING, flowed, page, text_panel
@@ -58,11 +58,14 @@ def heading(manifest: Manifest, series: Sequence[Framed]) -> list[str]:
     session = f", session {study['session']}" if study.get("session") else ""
     label = f": {study['label']}" if study.get("label") else ""
     lies = ", ".join(sorted({str(one.orientation) for one in series})) or str(study.get("patient_orientation", "-"))
+    lies = f"patient {lies}; pictures as the detector sees the patient, head up"
+    if series and all(one.role == QUALITY_CONTROL for one in series):
+        lies = "nobody on the bed"
     made = f"{manifest.created_utc[:19].replace('T', ' ')} UTC"
     return [
         str(told.get("title") or told.get("id") or "no protocol"),
         f"acquisition {manifest.acquisition_id}{session}{label}; {made}; {manifest.state}",
-        f"{scanner}; patient {lies}; pictures as the detector sees the patient, head up",
+        f"{scanner}; {lies}",
     ]
 
 
@@ -100,7 +103,7 @@ def _about(one: Framed) -> list[str]:
     what = [f"{len(one.slots)} frames"] if len(one.slots) > 1 else []
     what += [f"{counts:,} counts in the {'strips' if one.kind is ImageKind.WHOLE_BODY else 'pictures'}"]
     what += [f"{outside:,} more {one.outside_words}"] if outside else []
-    what += [one.role] if one.role != "emission" else []
+    what += [one.role.replace("_", " ")] if one.role != "emission" else []
     what += [one.region.replace("_", " ")] if one.region else []
     what += [f"ended by {one.ended_by}"] if one.ended_by else []
     what += [] if one.completed else ["NOT COMPLETED"]

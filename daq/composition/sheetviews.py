@@ -25,6 +25,10 @@ _NO_LETTERS = ("", "", "", "")
 _SIDES = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
 
 
+QUALITY_CONTROL = "quality_control"
+"""The role of pictures of a source without a patient."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """A circle of the picture in mm, x to the viewer's right, y up, over what must not decide the colours.
@@ -56,9 +60,11 @@ class SheetStyle:
 def letters_of(series: Framed, place: int, angle_deg: float | None = None) -> tuple[str, str, str, str]:
     """Return the letters at left, right, top and bottom of what a head sees, at `angle_deg` or in its first frame.
 
-    They are empty where nobody said which breast it is, or how the head stood.
+    They are empty where nobody said which breast it is, or how the head stood, and where nobody is on the bed.
     """
     head = series.heads[place]
+    if series.role == QUALITY_CONTROL:
+        return _NO_LETTERS
     breast_of_no_side = head.view in (View.CC, View.MLO) and series.laterality is None
     if breast_of_no_side or (angle_deg is not None and math.isnan(angle_deg)):
         return _NO_LETTERS
@@ -72,6 +78,8 @@ def letters_of(series: Framed, place: int, angle_deg: float | None = None) -> tu
 
 def view_text(series: Framed, head: HeadSeen) -> str:
     """Return the view of a head and the side of the body; the angle where it has no name, or that nobody knows it."""
+    if series.role == QUALITY_CONTROL:
+        return "nobody on the bed"
     view = str(head.view) if head.view is not None else view_at(head.angle_deg)
     if not view and head.doubt:
         view = f"view not known ({NOT_RECORDED})"

@@ -36,7 +36,7 @@ Region = Literal[
 
 Role = Literal[
     "emission", "transmission", "injection_site", "background", "neck", "thigh", "syringe", "residual",
-    "pre_void", "post_void", "in_vivo", "ex_vivo", "bed",
+    "pre_void", "post_void", "in_vivo", "ex_vivo", "bed", "quality_control",
 ]  # fmt: skip
 """What a step measures. A transmission is laid over emission pictures, and never added to them. `bed` is what is left
 where a node was taken out."""

@@ -165,7 +165,9 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         minimum_counts=None if said.minimum_counts is None else _counts(file, said, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
         frame_zero=None if said.frame_zero is None else _frame_zero(file, said.frame_zero),
-        role=said.role,
+        role="quality_control"
+        if kind_of(file, said) is ProtocolKind.QC_FLOOD and said.role == "emission"
+        else said.role,
         label=said.label or "",
         session=said.session,
         after_injection_s=None

@@ -234,3 +234,8 @@ def test_the_numbers_of_the_usual_studies_are_those_of_their_sources() -> None:
     assert iodine.sweep is not None
     assert iodine.sweep.speed_range == pytest.approx((40 / 60, 100 / 60))
     assert load_protocol("i131-whole-body").protocol.requirements.collimators == ("HEGP",)
+
+
+@pytest.mark.parametrize("name", ["camera-background", "daily-flood", "intrinsic-flood"])
+def test_steps_of_quality_control_say_that_they_are_of_no_patient(name: str) -> None:
+    assert {step.role for step in load_protocol(name).protocol.steps} == {"quality_control"}

@@ -14,7 +14,7 @@ from support_sheets import PIXELS, beating, rotation, transmission
 from daq.composition.quicklook import quick_look, rotations, slice_panels
 from daq.composition.quicklookcine import cine
 from daq.composition.quicklookslices import Volume
-from daq.composition.sheet import contact_sheet
+from daq.composition.sheet import contact_sheet, heading
 from daq.composition.sheetheart import beating_region, facing_slots, over_beat
 from daq.composition.sheetkinds import static_panels, strip_rows
 from daq.composition.sheetoutline import outline_mm, outlines_for
@@ -79,6 +79,15 @@ def test_letters_follow_from_angle_view_and_side(
     angle_deg: float | None, view: View | None, laterality: Laterality | None, letters: str
 ) -> None:
     assert "".join(letters_of(one_head(angle_deg, view, laterality), 0)) == letters
+
+
+def test_where_nobody_is_on_the_bed_a_picture_has_no_letters_and_no_view() -> None:
+    series = replace(one_head(180.0, View.ANT), role="quality_control")
+
+    assert letters_of(series, 0) == ("", "", "", "")
+    assert view_text(series, series.heads[0]) == "nobody on the bed"
+    assert "nobody on the bed" in heading(manifest(), [series])[-1]
+    assert "patient HFS" in heading(manifest(), [series, one_head(180.0, View.ANT)])[-1]
 
 
 def test_the_side_of_a_breast_is_told_with_its_view() -> None:
