@@ -14,10 +14,13 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Verb = Literal["prepare", "start", "pause", "resume", "stop", "abort", "acknowledge", "stop-motion", "lower-voltage"]
 RoleName = Literal["viewer", "technologist", "qc", "physicist", "service"]
 Ability = Literal[
-    "axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator", "interlocks", "instrument"
-]
-ON_CONTROLLERS = ("axis", "bed", "high_voltage", "interlocks", "instrument")
+    "axis", "bed", "detector_head", "high_voltage", "gate_trigger", "collimator", "interlocks", "motion_enable",
+    "instrument",
+]  # fmt: skip
+ON_CONTROLLERS = ("axis", "bed", "high_voltage", "collimator", "interlocks", "motion_enable", "instrument")
 """What a device on a controller can be."""
+OF_A_HEAD = ("detector_head", "collimator", "interlocks", "instrument")
+"""What may be of one detector head."""
 _DEVICE_URL = r"^(tcp://[^/@?#:]+(:[0-9]{1,5})?|udp://([^/@?#:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5})$"
 _BROKER = re.compile(r"^(own|none|mqtts?://[A-Za-z0-9.\-\[\]:]+)$")
 
@@ -94,6 +97,9 @@ class Device(_Table):
     """For `axis` and `bed`: the name in the scanner profile's `axes`; default the device's own name."""
     supply: str | None = None
     """For `high_voltage` of kind `profile`: the name in the scanner profile's `supplies`; default the device's own."""
+    head: str | None = None
+    """Of a `detector_head`, `collimator`, `interlocks` or `instrument`: the head of the scanner profile that it is of;
+    its interlocks guard the supplies of that head alone. None: of all."""
     controller: OnController | None = None
     """Of kind `profile`: where it is."""
     url: Annotated[str, Field(pattern=_DEVICE_URL)] | None = None
@@ -104,6 +110,8 @@ class Device(_Table):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         self._require_controller()
+        if self.head is not None and self.ability not in OF_A_HEAD:
+            raise ValueError(f"head belongs to {', '.join(OF_A_HEAD)}, not to {self.ability}")
         fers = self.kind == "caen-fers"
         if fers and self.ability != "high_voltage":
             raise ValueError(f"a caen-fers board is a high_voltage, no {self.ability}")
@@ -120,7 +128,7 @@ class Device(_Table):
             raise ValueError('controller belongs to kind = "profile", which needs it')
         if profiled and self.ability not in ON_CONTROLLERS:
             raise ValueError(f"a {self.ability} on a controller is not known: {', '.join(ON_CONTROLLERS)} are")
-        if not profiled and self.ability in ("interlocks", "instrument"):
+        if not profiled and self.ability in ("interlocks", "motion_enable", "instrument"):
             raise ValueError(f'{self.ability} belongs to kind = "profile"')
         moves = self.ability in ("axis", "bed")
         if where is not None and moves != (where.per_unit is not None):

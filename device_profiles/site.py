@@ -227,11 +227,13 @@ def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:
     """Demand that axes, and supplies on controllers, have limits in the scanner profile."""
     axes: set[str] = set()
     supplies: set[str] = set()
+    heads: set[str] = set()
     if site.scanner is not None:
         with suppress(ScandaqError):  # said elsewhere
             profile = load_scanner(beside(site.scanner, folder))
             axes = {*profile.axes.rotary, *profile.axes.linear}
             supplies = {*profile.supplies}
+            heads = {head.id for head in profile.heads}
     for name, device in site.devices.items():
         wanted = device.axis or name
         if device.ability in ("axis", "bed") and wanted not in axes:
@@ -241,6 +243,9 @@ def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:
         if device.ability == "high_voltage" and device.kind == "profile" and supply not in supplies:
             known = ", ".join(sorted(supplies)) or "none"
             yield error(f"devices.{name}.supply", supply, f"is no supply of the scanner profile; it has {known}")
+        if device.head is not None and device.head not in heads:
+            known = ", ".join(sorted(heads)) or "none"
+            yield error(f"devices.{name}.head", device.head, f"is no head of the scanner profile; it has {known}")
 
 
 def _with_variable(finding: Finding) -> Finding:

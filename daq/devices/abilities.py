@@ -287,6 +287,22 @@ class GateTrigger(Device, Protocol):
         """Return what was seen so far."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoomEnable:
+    """What is pressed in the room: hold-to-run, or an enable that stays latched until its controller drops it."""
+
+    held: bool
+    latched: bool
+
+
+@runtime_checkable
+class MotionEnable(Device, Protocol):
+    """The button that a person presses in the room before anything moves."""
+
+    async def pressed(self) -> RoomEnable:
+        """Return what is pressed now."""
+
+
 @runtime_checkable
 class Collimator(Device, Protocol):
     """What stands before a head. Only what is sensed counts."""

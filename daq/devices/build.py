@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from daq.devices.abilities import Axis, Bed, Collimator, DetectorHead, Device, GateTrigger, HighVoltage
+from daq.devices.instruments.collimator import ProfiledCollimator
 from daq.devices.instruments.instrument import Instrument
+from daq.devices.instruments.roomenable import ProfiledEnable
 from daq.devices.limits import AxisLimits, VoltageLimits
 from daq.devices.profiled import build_profiled, supply_limits
 from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
@@ -37,8 +39,8 @@ def build_devices(
 ) -> dict[str, AnyDevice]:  # fmt: skip
     """Return the devices of a site file by name; all simulated axes share one safety chain. `instruments`: controllers.
 
-    The cover of each simulated head is wired to every simulated supply. Raise `ProfileError` for an axis that the
-    scanner profile does not know, and for two devices on one axis.
+    The cover of each simulated head is wired to the simulated supplies that feed it, or feed nobody knows what.
+    Raise `ProfileError` for an axis that the scanner profile does not know, and for two devices on one axis.
     """
     _require_one_device_for_each_axis(plugged)
     chain = SafetyChain()
@@ -48,10 +50,18 @@ def build_devices(
         else _on_controller(name, device, device.controller, scanner, instruments, clock)
         for name, device in plugged.items()
     }
-    for head in devices.values():
+    for name, head in devices.items():
         if isinstance(head, SimulatedHead):
-            _wire(head, devices)
+            _wire(head, [devices[fed] for fed in _fed_by(plugged[name].head, plugged, scanner)])
     return devices
+
+
+def head_of(name: str, device: Plugged, scanner: ScannerProfile | None) -> str | None:
+    """Return the detector head that a device is of: by the site file, of a supply by the scanner profile."""
+    if device.ability != "high_voltage" or scanner is None:
+        return device.head
+    supply = scanner.supplies.get(device.supply or name)
+    return None if supply is None else supply.head
 
 
 def from_site(
@@ -99,12 +109,19 @@ def _on_controller(
 ) -> AnyDevice:  # fmt: skip
     if where.name not in instruments:
         raise ProfileError(f"devices.{name}.controller.name = {where.name!r}: the site has no such controller")
+    instrument = instruments[where.name]
+    if device.ability == "collimator":
+        fitting = scanner.collimators if scanner is not None else {}
+        codes = {collimator.code: each for each, collimator in fitting.items() if collimator.code is not None}
+        return ProfiledCollimator(name, instrument, where.channel or "", codes)
+    if device.ability == "motion_enable":
+        return ProfiledEnable(name, instrument)
     limits: AxisLimits | VoltageLimits | None = None
     if device.ability in ("axis", "bed"):
         limits = _limits(name, device, scanner)
     elif device.ability == "high_voltage":
         limits = supply_limits(name, device.supply or name, scanner)
-    return build_profiled(name, device.ability, where, instruments[where.name], limits=limits, clock=clock)
+    return build_profiled(name, device.ability, where, instrument, limits=limits, clock=clock)
 
 
 def _high_voltage(name: str, device: Plugged, clock: Callable[[], float]) -> HighVoltage:
@@ -145,7 +162,12 @@ def _require_one_device_for_each_axis(plugged: Mapping[str, Plugged]) -> None:
         moved[axis] = name
 
 
-def _wire(head: SimulatedHead, devices: Mapping[str, AnyDevice]) -> None:
-    for device in devices.values():
+def _fed_by(head: str | None, plugged: Mapping[str, Plugged], scanner: ScannerProfile | None) -> list[str]:
+    """Return the devices that are of a head, or of nobody knows which."""
+    return [name for name, device in plugged.items() if head is None or head_of(name, device, scanner) in (None, head)]
+
+
+def _wire(head: SimulatedHead, devices: Iterable[AnyDevice]) -> None:
+    for device in devices:
         if isinstance(device, SimulatedHighVoltage):
             head.when_opened(device.supply.interlock_opened)

@@ -75,7 +75,7 @@ def test_the_example_profile_gives_no_finding(tmp_path: Path) -> None:
 
 def test_the_example_site_loads(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
-    path.write_text(example(SCANNER))
+    path.write_text(example(SCANNER.partition("## Site file")[2]))
 
     assert load_site(path).storage == Path("/srv/listmode")
 
