@@ -6,6 +6,7 @@ import argparse
 
 from simulators.instruments.options import add_machine_options, tcp_port
 from simulators.instruments.server import MachineServer
+from simulators.instruments.showing import add_tell_option, showing
 from simulators.instruments.zaber import Zaber
 
 
@@ -16,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axes", type=int, default=1, choices=range(1, 10), help="how many motors (default 1)")
     parser.add_argument("--serial", default="45678", help="its serial number (default 45678)")
     parser.add_argument("--travel", type=float, default=1e6, metavar="MICROSTEPS", help="up to its far limit (1e6)")
+    add_tell_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,6 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     machine = Zaber(device=arguments.device, axes=arguments.axes, serial=arguments.serial, most=arguments.travel)
     server = MachineServer(
         "zaber-ascii", machine, host=arguments.host, port=tcp_port(arguments), baud=arguments.baud,
-        seed=arguments.fault_seed,
+        seed=arguments.fault_seed, often=showing(arguments, machine.motors),
     )  # fmt: skip
     return server.serve()

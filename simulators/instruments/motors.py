@@ -48,7 +48,7 @@ class Motors:
             "ignore": lambda said: setattr(self._of(said), "obeys", False),
             "run-away": lambda said: setattr(self._of(said), "halts", False),
             "obey": lambda said: self._obey(self._of(said)),
-            "by-hand": lambda said: self._by_hand(self._of(said)),
+            "by-hand": lambda said: self._by_hand(self._of(said), _number(said, "speed") if "speed" in said else 0.0),
             "from-hand": lambda said: setattr(self._of(said), "by_hand", False),
             "lose-reference": lambda said: setattr(self._of(said), "homed", False),
             "cut-power": lambda _: self.cut_power(),
@@ -90,8 +90,9 @@ class Motors:
         motor.obeys = motor.halts = True
 
     @staticmethod
-    def _by_hand(motor: Motor) -> None:
-        motor.stop()
+    def _by_hand(motor: Motor, speed: float) -> None:
+        """Let a person move it, at a signed speed or not at all, whatever it is told."""
+        motor.run(speed)
         motor.by_hand = True
 
     def _of(self, said: Mapping[str, Any]) -> Motor:
