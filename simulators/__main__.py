@@ -19,6 +19,7 @@ KINDS = {
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
+    "pi-gcs2": "be a PI motion controller by the General Command Set 2: axes with servos, references, limits",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
     "zaber-ascii": "be Zaber motion controllers by their ASCII protocol: motors that stall, limits, references",
 }
