@@ -7,31 +7,33 @@ from urllib.parse import urlsplit
 from daq.errors import ProfileError
 from daq.model.control import ControlTransport, SerialLine
 from daq.transports.link import Link
+from daq.transports.rfc2217link import Rfc2217Link
+from daq.transports.serialline import serial_settings
 from daq.transports.streamlink import SerialLink, TcpLink
+from daq.transports.udplink import UdpLink
+from daq.transports.visalink import VisaLink
 
-_PARITY = {"none": "N", "even": "E", "odd": "O"}
 
+def link_of(url: str, transport: ControlTransport, *, read_end: str = "\n") -> Link:
+    """Return the wire, closed yet. `read_end`: of the profile's framing; VISA must know it where a socket is read.
 
-def link_of(url: str, transport: ControlTransport) -> Link:
-    """Return the wire, closed yet. Raises `ProfileError` for a place that the profile's transport does not fit."""
+    Raises `ProfileError` for a place that the profile's transport does not fit.
+    """
     parts = urlsplit(url)
     match parts.scheme:
         case "tcp":
             return TcpLink(parts.hostname or "", parts.port or transport.port or 0)
+        case "udp":
+            return UdpLink(parts.hostname or "", parts.port or transport.port or 0)
         case "serial":
             return SerialLink(parts.path, **serial_settings(_line(url, transport)))
         case "rfc2217":
-            return SerialLink(url, **serial_settings(_line(url, transport)))
+            return Rfc2217Link(parts.hostname or "", parts.port or 0, _line(url, transport))
+        case "visa":
+            resource, _, library = url.removeprefix("visa://").partition("?library=")
+            return VisaLink(resource, library=library or "@py", line_end=ord(read_end[-1:] or "\n"))
         case _:
             raise ProfileError(f"{url}: no wire of this version is {parts.scheme}://")
-
-
-def serial_settings(line: SerialLine) -> dict[str, object]:
-    """Return how pyserial is told to set a line."""
-    return {
-        "baudrate": line.baud, "bytesize": line.bits, "parity": _PARITY[line.parity], "stopbits": line.stop,
-        "xonxoff": line.flow == "xon-xoff", "rtscts": line.flow == "rts-cts",
-    }  # fmt: skip
 
 
 def _line(url: str, transport: ControlTransport) -> SerialLine:

@@ -9,6 +9,10 @@ from typing import Any, cast
 
 from daq.errors import DeadlineError, UnreachableError
 from daq.transports.link import MOST_KEPT_BYTES
+from daq.transports.serialline import LineTransport, opened
+
+_DRAIN_S = 0.3
+"""What was said last, e.g. a stop, leaves a slow line before it is closed."""
 
 
 class _Inbox(asyncio.Protocol):
@@ -73,6 +77,9 @@ class StreamLink:
     async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
         raise NotImplementedError
 
+    def _outgoing(self, data: bytes) -> bytes:
+        return data
+
     async def close(self) -> None:
         """Close it; nothing happens where it is closed."""
         transport, self._transport, self._inbox = self._transport, None, None
@@ -83,7 +90,7 @@ class StreamLink:
     async def write(self, data: bytes, within_s: float) -> None:
         """Hand bytes over. Raises `UnreachableError` or `DeadlineError`."""
         inbox = self._opened()
-        cast("asyncio.WriteTransport", self._transport).write(data)
+        cast("asyncio.WriteTransport", self._transport).write(self._outgoing(data))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await inbox.writable.wait()
@@ -144,22 +151,20 @@ class TcpLink(StreamLink):
 
 
 class SerialLink(StreamLink):
-    """A serial line, alone on it. `place`: a path, best one of /dev/serial/by-id, or a URL of pyserial (rfc2217://)."""
+    """A serial line, alone on it. `place`: a path, best one of /dev/serial/by-id, which stays when it is plugged again.
+
+    Settings are those of pyserial, see `daq.transports.serialline`.
+    """
 
     def __init__(self, place: str, **settings: Any) -> None:
         super().__init__(place)
         self._settings = settings
 
     async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
-        import serial
-        import serial_asyncio_fast
+        return LineTransport(opened(self.place, self._settings), protocol())
 
-        loop = asyncio.get_running_loop()
-        alone = {} if "://" in self.place else {"exclusive": True}
-        try:
-            transport, _ = await serial_asyncio_fast.create_serial_connection(
-                loop, protocol, url=self.place, **self._settings, **alone
-            )
-        except serial.SerialException as why:
-            raise UnreachableError(f"{self.place}: {why}") from None
-        return cast("asyncio.WriteTransport", transport)
+    async def close(self) -> None:
+        """Close it once what was written has left, or cannot leave."""
+        if isinstance(self._transport, LineTransport):
+            await self._transport.drained(_DRAIN_S)
+        await super().close()
