@@ -118,6 +118,8 @@ class Conversation(Strict):
     """After a lost reply: listen until the line is silent, or open it anew; then the instrument says who it is."""
     clear: str = ""
     """Said first when resynchronising, e.g. an end of line that ends half a request."""
+    resend_s: Annotated[float, Field(gt=0, le=60)] | None = None
+    """Of protocols of datagrams: what may be said twice is said again after so long; None: as the protocol has it."""
     watchdog_s: PositiveFloat | None = None
     """The instrument acts by itself, e.g. stops, when nobody asks it for so long; see `Watchdog`."""
 
@@ -235,16 +237,23 @@ class Action(Strict):
 
 
 class Register(Strict):
-    """One register of a board: `address`, `width` in bits, fields as `flags` or `choices` of a `ControlValue` do."""
+    """One register of a board, or a field of one: `mask` says which bits. Where it is not 1, `words` follow on another."""
 
     address: Annotated[int, Field(ge=0, lt=1 << 32)]
+    """Of a word of 32 bits; of RBCP, of a byte."""
     words: PositiveInt = 1
+    bits: Literal[8, 16, 24, 32] = 32
+    """Of one word. Of RBCP it has so many eighths of addresses."""
+    order: Literal["big", "little"] = "big"
+    """Of the bytes of a word of RBCP."""
     access: Literal["read", "write", "read-write"] = "read-write"
     mask: Annotated[int, Field(ge=0, lt=1 << 32)] = 0xFFFF_FFFF
     fifo: bool = False
     """Reading takes from a queue; several words come of one address."""
     read_clears: bool = False
+    """Reading changes it: nothing reads it in passing."""
     write_one_clears: bool = False
+    """A bit that is written as 1 becomes 0, one that is written as 0 stays as it is."""
     volatile: bool = False
     """It changes by itself: read-back proves nothing."""
     hazard: Hazard = "neutral"
@@ -252,6 +261,7 @@ class Register(Strict):
     scale: float = 1.0
     offset: float = 0.0
     reset: int | None = None
+    """What it holds after a reset, for whoever reads the profile."""
     meaning: str = ""
 
 

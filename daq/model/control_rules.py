@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from daq.model.control import ControlProfile, ControlValue, Exchange
 from daq.model.controlroles import AxisRole, InterlockRole, SupplyRole
 from daq.model.finding import ABSENT, Finding, error, warning
+from daq.model.register_rules import registers
 from daq.model.tables import close_names
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
@@ -21,7 +22,7 @@ def findings(profile: ControlProfile) -> list[Finding]:
     """Return everything there is to say about a profile whose keys and types are in order."""
     return [
         *transport(profile), *identity(profile), *exchanges(profile), *values(profile), *actions(profile),
-        *safe_state(profile), *beginning(profile), *roles(profile),
+        *safe_state(profile), *beginning(profile), *roles(profile), *registers(profile),
     ]  # fmt: skip
 
 
@@ -39,8 +40,9 @@ def transport(profile: ControlProfile) -> Iterator[Finding]:
     if unproven:
         yield error("transport.unproven", sorted(unproven), "names what is not in kinds")
     conversation = profile.conversation
-    if conversation.late_s < conversation.reply_s:
-        reason = f"below reply_s = {conversation.reply_s:g}: a reply that is waited for is not late"
+    first_s = (conversation.resend_s or conversation.reply_s) if datagrams else conversation.reply_s
+    if conversation.late_s < first_s:
+        reason = f"below the {first_s:g} s that a reply is waited for: such a one is not late"
         yield error("conversation.late_s", conversation.late_s, reason)
 
 
