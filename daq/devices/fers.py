@@ -103,6 +103,7 @@ class FersSupply:
 
     def __init__(self, route: FersRoute, limits: VoltageLimits) -> None:
         self.connection, self.reply_s = 1, 0.5
+        self.ramps, self.least_v = True, 0.0
         self._route = route
         self._max_v = limits.max_v
         self._asked: Protection | None = None

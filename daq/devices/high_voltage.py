@@ -19,18 +19,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from daq.devices.abilities import Identity, Permit, Quantity, Value
-from daq.devices.calls import Calls, cancel_requests, see_through
+from daq.devices.calls import cancel_requests, see_through
 from daq.devices.limits import VoltageLimits
 from daq.devices.permits import Permits
-from daq.devices.supply import Protection, Supply, SupplyStatus
-from daq.errors import DeadlineError, InterlockError, ReadbackError, RefusedError, ScandaqError
+from daq.devices.supply import Supply, SupplyStatus
+from daq.devices.supplywire import SupplyWire
+from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError, ScandaqError
 from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
 _TAKE_BACK_S = 3.0
-_MOST_CALLS = 256
+_SOFT_STEP_S, _MOST_STEP_S = 0.25, 1.0
+"""What a step is worth where the supply does not ramp by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,8 @@ class GuardedHighVoltage:
         self._name = name
         self._limits = limits
         self._supply = supply
+        self._wire = SupplyWire(name, limits, supply, self._set_late, clock)
         self._clock = clock
-        self._asking = Calls(name)
-        self._setting = Calls(name, most=_MOST_CALLS, late_ended=self._set_late)
         self._permits = Permits(name, expected, clock)
         self._interlocks: Callable[[], Iterable[Interlock]] = tuple
         self._goal_v: float | None = None
@@ -93,13 +94,17 @@ class GuardedHighVoltage:
         """Ask these interlocks from now on; before, none are known and nothing is raised."""
         self._interlocks = interlocks
 
+    def against_raising(self) -> str | None:
+        """Return what its interlocks have against raising it now, or None; also where nobody has armed it."""
+        return permitted(Command.RAISE_VOLTAGE, self._interlocks(), self._clock())
+
     async def identify(self) -> Identity:
         """Return who it says it is."""
-        return await self._asking.within(self._supply.identify(), self._supply.reply_s, "identify")
+        return await self._wire.identify()
 
     async def read(self, quantity: str) -> Value:
         """Return voltage, current or trouble; raise `RefusedError` for another quantity."""
-        status = await self._status()
+        status = await self._wire.status()
         known: dict[str, Value] = {
             "voltage": status.output_v,
             "current": status.current_a,
@@ -111,7 +116,7 @@ class GuardedHighVoltage:
 
     async def read_v(self) -> float:
         """Return the voltage at the output now."""
-        return (await self._status()).output_v
+        return (await self._wire.status()).output_v
 
     async def arm(self, actor: Actor, *, protocol_max_v: float | None = None, valid_s: float = 60.0) -> Permit:
         """Return leave to raise, after identity and the supply's own limits were verified.
@@ -124,9 +129,9 @@ class GuardedHighVoltage:
             raise RefusedError(f"{self._name} is being raised")
         if protocol_max_v is not None:
             self._limits.check(self._name, protocol_max_v)
-        connection = self._supply.connection
+        connection = self._wire.connection
         self._permits.verify(await self.identify())
-        await self._protect()
+        await self._wire.protect(self._limits)
         most = self._limits.max_v if protocol_max_v is None else protocol_max_v
         return self._permits.give(actor, most, valid_s, connection)
 
@@ -141,10 +146,12 @@ class GuardedHighVoltage:
         `ReadbackError`, `InterlockError` or `DeadlineError`, after the voltage was taken back.
         """
         self._limits.check(self._name, volts)
+        if 0 < volts < self._wire.least_v:
+            raise LimitError(f"{self._name} cannot be at {volts:g} V: its least is {self._wire.least_v:g} V, or off")
         if volts == 0:
             await self.off(within_s=within_s)
             return
-        status = await self._status()
+        status = await self._wire.status()
         if status.on and volts <= min(status.set_v, status.output_v + self._limits.tolerance_v):
             await self._lower(volts, within_s)
             return
@@ -178,18 +185,13 @@ class GuardedHighVoltage:
     async def _told(self, volts: float) -> SupplyStatus:
         """Return what it says, after it was told again what it does not hold."""
         try:
-            status = await self._status()
+            status = await self._wire.status()
         except Exception:
-            await self._tell_down(volts)
+            await self._wire.tell_down(volts)
             raise
-        if status.set_v > volts + self._fine_v or (volts == 0 and status.on):
-            await self._tell_down(volts)
+        if status.set_v > volts + self._fine_v or (volts == 0 and status.on) or not self._wire.heard:
+            await self._wire.tell_down(volts, status)
         return status
-
-    async def _tell_down(self, volts: float) -> None:
-        await self._set(volts)
-        if volts == 0:
-            await self._setting.within(self._supply.switch_off(), self._supply.reply_s, "switch off")
 
     def _is_down(self, status: SupplyStatus, volts: float) -> bool:
         held = status.set_v <= volts + self._fine_v and not (volts == 0 and status.on)
@@ -199,7 +201,7 @@ class GuardedHighVoltage:
 
     def _ascent(self, status: SupplyStatus, volts: float, actor: Actor | None) -> _Ascent:
         """Return how it will be raised, or raise what speaks against it."""
-        permit = self._permits.require(actor, self._supply.connection)
+        permit = self._permits.require(actor, self._wire.connection)
         self._limits.check(self._name, volts, permit.max_v)
         start_v = status.set_v if status.on else 0.0
         ascent = _Ascent(start_v, volts, permit, self._lowered, cancel_requests())
@@ -216,8 +218,8 @@ class GuardedHighVoltage:
             raise RefusedError(f"{self._name} was lowered meanwhile")
         if cancel_requests() > ascent.requests:  # somebody swallowed the cancellation
             raise asyncio.CancelledError
-        self._permits.require_present(ascent.permit, self._supply.connection)
-        why = permitted(Command.RAISE_VOLTAGE, self._interlocks(), self._clock())
+        self._permits.require_present(ascent.permit, self._wire.connection)
+        why = self.against_raising()
         if why is not None:
             raise InterlockError(f"{self._name} must not be raised: {why}")
 
@@ -242,33 +244,51 @@ class GuardedHighVoltage:
 
     async def _climb(self, ascent: _Ascent) -> None:
         """Raise step by step; before each, everything that speaks against it is looked at again."""
-        if not (await self._status()).on:
+        least_v = self._wire.least_v
+        if not (await self._wire.status()).on:
             self._go_on(ascent)
-            await self._set(0.0)
-            await self._setting.within(self._supply.switch_on(), self._supply.reply_s, "switch on")
-        level_v = ascent.start_v
-        while level_v < ascent.volts:
-            level_v = min(level_v + self._limits.max_step_v, ascent.volts)
+            await self._wire.set_v(0.0)
+            await self._wire.switch_on()
+        level_v, took_s = min(ascent.start_v, ascent.volts), 0.0
+        while True:
+            began_s, step_v = self._clock(), self._step_v(took_s)
+            level_v = min(max(level_v + step_v, least_v), ascent.volts)
             self._go_on(ascent)
             self._goal_v = level_v
-            await self._set(level_v)
+            await self._wire.set_v(level_v)
             await self._arrive(level_v, ascent)
+            if level_v >= ascent.volts:
+                return
+            took_s = self._clock() - began_s
+            if not self._wire.ramps:
+                await asyncio.sleep(max(0.0, step_v / self._limits.max_slope_v_per_s - took_s))
+
+    def _step_v(self, took_s: float) -> float:
+        """Return how far it goes at once; little, at the slope, where the supply would jump."""
+        if self._wire.ramps:
+            return self._limits.max_step_v
+        worth_s = min(max(took_s, _SOFT_STEP_S), _MOST_STEP_S)
+        return min(self._limits.max_step_v, self._limits.max_slope_v_per_s * worth_s)
 
     async def _arrive(self, level_v: float, ascent: _Ascent) -> None:
         """Return once the output is at this step; raise `ReadbackError` where it does something else."""
-        tolerance_v = self._limits.tolerance_v
-        by_s = self._clock() + 2.0 + 2.0 * self._limits.max_step_v / self._limits.max_slope_v_per_s
+        tolerance_v, by_s = self._limits.tolerance_v, 0.0
         while True:
-            status = await self._status()
+            status = await self._wire.status()
             self._go_on(ascent)
             wrong = self._wrong(status, level_v)
             if wrong is None and abs(status.output_v - level_v) <= tolerance_v:
                 return
+            by_s = by_s or self._by_s(abs(level_v - status.output_v))
             if wrong is None and self._clock() > by_s:
                 wrong = f"stays at {status.output_v:g} V"
             if wrong is not None:
                 raise ReadbackError(f"{self._name} {wrong}, told to go to {level_v:g} V, tolerance {tolerance_v:g} V")
             await asyncio.sleep(_POLL_S)
+
+    def _by_s(self, distance_v: float) -> float:
+        """Return when a step has to be done: twice the time that it should take, and two seconds."""
+        return self._clock() + 2.0 + 2.0 * max(distance_v, self._limits.max_step_v) / self._limits.max_slope_v_per_s
 
     def _wrong(self, status: SupplyStatus, level_v: float) -> str | None:
         if status.trouble:
@@ -290,11 +310,12 @@ class GuardedHighVoltage:
             _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
 
     async def _command_down(self, volts: float) -> None:
-        until_s = self._clock() + _TAKE_BACK_S
+        until_s = self._clock() + max(_TAKE_BACK_S, 3 * self._wire.reply_s) + self._wire.descent_s()
+        status: SupplyStatus | None = None
         while True:
             try:
-                await self._tell_down(volts)
-                status = await self._status()
+                await self._wire.tell_down(volts, status)
+                status = await self._wire.status()
             except Exception:
                 if self._clock() > until_s:
                     raise
@@ -305,27 +326,12 @@ class GuardedHighVoltage:
                     raise ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
             await asyncio.sleep(_POLL_S)
 
-    # The wire
+    # What is left to look after
 
     @property
     def _fine_v(self) -> float:
         """Return how far a set value that is read back may be off: settings are exact, outputs are not."""
         return self._limits.tolerance_v / 10
-
-    async def _set(self, volts: float) -> None:
-        await self._setting.within(self._supply.set_v(volts), self._supply.reply_s, f"set {volts:g} V")
-
-    async def _status(self) -> SupplyStatus:
-        return await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
-
-    async def _protect(self) -> None:
-        wanted = Protection(
-            self._limits.max_v, self._limits.max_slope_v_per_s, self._limits.trip_a, self._limits.trip_s
-        )
-        await self._setting.within(self._supply.protect(wanted), self._supply.reply_s, "protect")
-        held = await self._asking.within(self._supply.protection(), self._supply.reply_s, "protection")
-        if held != wanted:
-            raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")
 
     def _set_late(self, what: str) -> None:
         """Set again what is wanted after a command was answered when nobody waited for it any more."""
@@ -339,7 +345,7 @@ class GuardedHighVoltage:
 
     async def _correct(self, volts: float) -> None:
         try:
-            if (await self._status()).set_v > volts + self._fine_v:
+            if (await self._wire.status()).set_v > volts + self._fine_v:
                 await self._command_down(volts)
         except ScandaqError as why:
             _LOG.critical("%s is not verified to be at %g V: %s", self._name, volts, why)

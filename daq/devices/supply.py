@@ -30,7 +30,15 @@ class Protection:
 
 
 class Supply(Protocol):
-    """One channel of a supply, as little as its rules need. Its output follows what is set at its own slope."""
+    """One channel of a supply, as little as its rules need.
+
+    `ramps`: its output follows what is set at its own slope; else it jumps there, and whoever sets it goes in small
+    steps. `least_v`: lower it cannot be while it is on; what is set below it
+    is that once it is on.
+    """
+
+    ramps: bool
+    least_v: float
 
     @property
     def reply_s(self) -> float:

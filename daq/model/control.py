@@ -23,7 +23,7 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Hazard = Literal["safe", "neutral", "energising", "moving"]
 """`safe`: lowers energy or stops. `energising`: raises energy. `moving`: begins a movement. `neutral`: none of them."""
 TransportKind = Literal["serial", "tcp", "udp", "visa"]
-CODECS = ("lines", "tmcl", "modbus-tcp", "ipbus-udp", "ipbus-tcp", "rbcp")
+CODECS = ("lines", "stx", "tmcl", "modbus-tcp", "ipbus-udp", "ipbus-tcp", "rbcp")
 HOOK = "hook:"
 """Before the name of a codec that another package brings: an entry point of the group `scandaq.codecs`."""
 ValueType = Literal["number", "integer", "mantissa", "flags", "choice", "text"]
@@ -91,8 +91,11 @@ class Framing(Strict):
     read_end: str = "\r\n"
     more: str = ""
     """A reply goes on in the next line where a line ends with this, e.g. a space."""
-    echo: Literal["none", "line", "character"] = "none"
-    """What the instrument sends back of a request before its reply. An echo proves that it heard what was said."""
+    echo: Literal["none", "line", "character", "maybe"] = "none"
+    """What the instrument sends back of a request before its reply. An echo proves that it heard what was said.
+
+    `maybe`: some wires of it do, some do not; then it proves nothing.
+    """
     checksum: Literal["none", "lrc"] = "none"
     """`lrc`: `:XX` before the end, the two's complement of the sum of what comes after the first character."""
     blank: Literal["reply", "nothing"] = "reply"
@@ -153,6 +156,8 @@ class Identity(Strict):
     """What `model` matches as a whole; anything else is another instrument."""
     vendor: str = ""
     """Where it does not say."""
+    model: str = ""
+    """Where it does not say: what understands its protocol is taken for it."""
     without_serial: bool = False
     """It cannot say its serial number: another one in its place goes unseen, which the operator should know."""
 
@@ -192,10 +197,14 @@ class ControlValue(Strict):
     """Reads all channels at once: the group `value` holds them in the order of `channels`, apart by `apart`."""
     apart: str = ";"
     set: Exchange | None = None
+    then: tuple[Exchange, ...] = ()
+    """Said after `set`, where the instrument needs to be told to begin with what was set."""
     scale: float = 1.0
     offset: float = 0.0
     decimals: Annotated[int, Field(ge=0, le=9)] = 3
     """Of a number that is set."""
+    digits: Annotated[int, Field(ge=0, le=16)] = 0
+    """Of an integer that is set: with leading zeros up to so many."""
     base: Literal[10, 16] = 10
     """Of integers, flags and choices."""
     flags: dict[Name, Annotated[int, Field(ge=0, le=63)]] = Field(default_factory=dict)

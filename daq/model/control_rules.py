@@ -49,7 +49,7 @@ def transport(profile: ControlProfile) -> Iterator[Finding]:
 def identity(profile: ControlProfile) -> Iterator[Finding]:
     """Demand that it says a model, and what proves that replies are in order."""
     groups = {name for exchange in profile.identity.ask for name in _groups(exchange)}
-    if "model" not in groups:
+    if "model" not in groups and not profile.identity.model:
         yield error("identity.ask", ABSENT, "no reply has the group `model`, e.g. (?P<model>[A-Z0-9]+)")
     if "serial" in groups and profile.identity.without_serial:
         yield error("identity.without_serial", "true", "a reply has the group `serial`")
@@ -221,11 +221,26 @@ def roles(profile: ControlProfile) -> Iterator[Finding]:
     for key, role in (("roles.high_voltage", supply), ("roles.axis", axis)):
         if role is not None:
             yield from _named_in(key, role, profile)
+    if supply is not None:
+        yield from _switched(supply, profile)
     for name, interlock in profile.roles.interlocks.items():
         yield from _interlock(f"roles.interlocks.{name}", interlock.kind or name, interlock, profile)
     for name, meter in profile.roles.thermometers.items():
         yield from _exists(f"roles.thermometers.{name}.value", meter.value, profile)
     yield from _of_the_room(profile)
+
+
+def _switched(role: SupplyRole, profile: ControlProfile) -> Iterator[Finding]:
+    """Demand a switch that is whole, and that what is said before its limits are written does no harm."""
+    parts = {"on": role.on, "switch_on": role.switch_on, "switch_off": role.switch_off}
+    if missing := [name for name, named in parts.items() if named is None]:
+        if len(missing) < len(parts):
+            yield error(f"roles.high_voltage.{missing[0]}", ABSENT, "a switch is on, switch_on and switch_off together")
+        if not role.measures_when_off:
+            yield error("roles.high_voltage.measures_when_off", "false", "it has no switch: it is never off")
+    prepare = profile.actions.get(role.prepare or "")
+    if prepare is not None and prepare.hazard not in ("safe", "neutral"):
+        yield error("roles.high_voltage.prepare", role.prepare or "", "is neither safe nor neutral")
 
 
 def _of_the_room(profile: ControlProfile) -> Iterator[Finding]:
@@ -263,7 +278,7 @@ def _yes_or_no(key: str, name: str, profile: ControlProfile) -> Iterator[Finding
 def _named_in(key: str, role: SupplyRole | AxisRole, profile: ControlProfile) -> Iterator[Finding]:
     for field in type(role).model_fields:
         named = getattr(role, field)
-        if field in ("switch_on", "switch_off", "home", "halt", "clear"):
+        if field in ("switch_on", "switch_off", "prepare", "home", "halt", "clear"):
             if named is not None and named not in profile.actions:
                 yield error(f"{key}.{field}", named, f"is no action; {close_names(named, dict(profile.actions))}")
         elif field == "troubles":
@@ -294,6 +309,8 @@ def _all_exchanges(profile: ControlProfile) -> Iterator[tuple[str, Exchange, str
             asked: Exchange | None = getattr(value, which)
             if asked is not None:
                 yield f"values.{name}.{which}", asked, "device" if which == "all" else value.of, which == "set"
+        for number, exchange in enumerate(value.then):
+            yield f"values.{name}.then[{number}]", exchange, value.of, True
     for name, action in profile.actions.items():
         for number, exchange in enumerate(action.send):
             yield f"actions.{name}.send[{number}]", exchange, action.of, True

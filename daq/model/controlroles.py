@@ -20,16 +20,24 @@ class SupplyRole(Strict):
     output_v: Name
     set_v: Name
     current_a: Name
-    on: Named
+    on: Named | None = None
+    """None: it has no switch of its own; it is on while a voltage above zero is set."""
     troubles: dict[Named, str] = Field(default_factory=dict)
     """Flag -> words: what is wrong while it is set."""
-    switch_on: Name
-    switch_off: Name
+    switch_on: Name | None = None
+    switch_off: Name | None = None
+    prepare: Name | None = None
+    """A harmless action said before its own limits are written, e.g. what it does when it trips."""
+    least_v: NonNegativeFloat = 0.0
+    """Its output cannot be lower than this while it is on."""
+    measures_when_off: bool = True
+    """False: while it is off it can tell neither voltage nor current, and both are taken for nothing."""
     max_v: Name | None = None
     """The supply's own limits; None: it has none, and the daemon's alone are kept."""
-    slope_v_per_s: Name
+    slope_v_per_s: Name | None = None
+    """None: its output jumps to what is set, and the daemon raises and lowers it in small steps."""
     slope_down_v_per_s: Name | None = None
-    trip_a: Name
+    trip_a: Name | None = None
     trip_s: Name | None = None
     clear: Name | None = None
     """The action that forgets a trip, once its cause is gone; a person asks for it."""

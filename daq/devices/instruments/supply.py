@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from daq.devices.abilities import Identity, Value
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.supply import Protection, SupplyStatus
 from daq.errors import MismatchError, ProfileError
+from daq.model.control import ControlProfile, ControlValue
 from daq.model.controlroles import SupplyRole
 from daq.model.units import UNITS
 
 _ASK_S = 0.5
+_BYTES = 160
+"""Of an exchange and its proof, both ways, generously."""
 
 
 class ProfiledSupply:
@@ -23,13 +27,11 @@ class ProfiledSupply:
         if role is None:
             raise ProfileError(f"the profile {instrument.profile.id} is of no supply of high voltage")
         self._instrument, self._channel, self._role = instrument, channel, role
-        self._flags = tuple(dict.fromkeys([role.on, *role.troubles]))
-
-    @property
-    def reply_s(self) -> float:
-        """Return how long an answer may take: one reply that is lost, the silence after it, and being asked again."""
-        conversation = self._instrument.profile.conversation
-        return _ASK_S + 2 * (conversation.reply_s + conversation.late_s)
+        named = [role.on, *role.troubles] if role.on is not None else [*role.troubles]
+        self._words = tuple(dict.fromkeys(name.partition(".")[0] for name in named))
+        self._asked: Protection | None = None
+        self.ramps, self.least_v = role.slope_v_per_s is not None, role.least_v
+        self.reply_s = _reply_s(instrument.profile, 3 + len(self._words))
 
     @property
     def connection(self) -> int:
@@ -41,46 +43,65 @@ class ProfiledSupply:
         return await self._instrument.identify()
 
     async def status(self) -> SupplyStatus:
-        """Return what it says now."""
+        """Return what it says now. One that measures only while it is on is at nothing while it is off."""
         role = self._role
-        words = tuple(dict.fromkeys(name.partition(".")[0] for name in self._flags))
-        numbers = (role.output_v, role.set_v, role.current_a)
-        found = await self._instrument.read_many([(name, self._of(name)) for name in (*numbers, *words)])
-        output, told, current = (
-            self._si(name, value, unit) for name, value, unit in zip(numbers, found, ("V", "V", "A"), strict=False)
-        )
-        lit = self._lit(words, found[3:])
-        trouble = "; ".join(text for name, text in role.troubles.items() if lit[name])
-        return SupplyStatus(output, told, current, lit[role.on], trouble)
+        if role.measures_when_off:
+            said = await self._read(role.set_v, *self._words, role.output_v, role.current_a)
+            set_v = self._si(role.set_v, said, "V")
+            on = self._on(said, set_v)
+        else:
+            said = await self._read(role.set_v, *self._words)
+            set_v = self._si(role.set_v, said, "V")
+            on = self._on(said, set_v)
+            if not on:
+                return SupplyStatus(0.0, self._while_off(set_v), 0.0, on, self._trouble(said))
+            said |= await self._read(role.output_v, role.current_a)
+        output_v, current_a = self._si(role.output_v, said, "V"), self._si(role.current_a, said, "A")
+        return SupplyStatus(output_v, set_v if on else self._while_off(set_v), current_a, on, self._trouble(said))
 
     async def set_v(self, volts: float) -> None:
-        """Set the voltage that the output goes to while it is on, and read it back."""
-        await self._set(self._role.set_v, volts, "V")
+        """Set the voltage that the output goes to while it is on, and read it back; the least it can for less."""
+        await self._set(self._role.set_v, max(volts, self.least_v), "V")
 
     async def switch_on(self) -> None:
-        """Switch on, confirmed."""
-        await self._instrument.act(self._role.switch_on, self._channel)
+        """Switch on, confirmed; nothing is said where it has no switch."""
+        if self._role.switch_on is not None:
+            await self._instrument.act(self._role.switch_on, self._of_action(self._role.switch_on))
 
     async def switch_off(self) -> None:
         """Switch off, confirmed; the output goes down at its slope."""
-        await self._instrument.act(self._role.switch_off, self._channel)
+        if self._role.switch_off is not None:
+            await self._instrument.act(self._role.switch_off, self._of_action(self._role.switch_off))
 
     async def protect(self, protection: Protection) -> None:
         """Write its own limits, and read them back."""
+        if self._role.prepare is not None:
+            await self._instrument.act(self._role.prepare, self._of_action(self._role.prepare))
+        self._asked = protection
         for name, number, unit in self._limits(protection):
             await self._set(name, number, unit)
 
     async def protection(self) -> Protection:
-        """Read its own limits back; what it has no limit of is taken from the profile's."""
-        role = self._role
+        """Read its own limits back, as they were asked for where it holds them to its last digit.
+
+        What it has no limit of is as it was asked for, and infinite where nothing was asked: the daemon keeps it.
+        """
+        role, asked = self._role, self._asked
         names = [name for name in (role.max_v, role.slope_v_per_s, role.trip_a, role.trip_s) if name is not None]
-        found = dict(zip(names, await self._instrument.read_many([(n, self._of(n)) for n in names]), strict=True))
+        said = await self._read(*names)
+
+        def held(name: str | None, unit: str, wanted: float) -> float:
+            if name is None:
+                return wanted
+            number = self._si(name, said, unit)
+            off = float(_step(self._instrument.value(name)) * self._factor(name, unit))
+            return wanted if wanted - 1.0001 * off <= number <= wanted + 1e-6 * off else number
+
+        known = asked or Protection(math.inf, math.inf, math.inf, math.inf)
         return Protection(
-            self._si(role.max_v, found[role.max_v], "V") if role.max_v else self._most(role.set_v),
-            self._si(role.slope_v_per_s, found[role.slope_v_per_s], "V/s"),
-            self._si(role.trip_a, found[role.trip_a], "A"),
-            self._si(role.trip_s, found[role.trip_s], "s") if role.trip_s else 0.0,
-        )
+            held(role.max_v, "V", known.max_v), held(role.slope_v_per_s, "V/s", known.slope_v_per_s),
+            held(role.trip_a, "A", known.trip_a), held(role.trip_s, "s", known.trip_s),
+        )  # fmt: skip
 
     def _limits(self, protection: Protection) -> Sequence[tuple[str, float, str]]:
         role: SupplyRole = self._role
@@ -91,10 +112,17 @@ class ProfiledSupply:
         )  # fmt: skip
         return [(name, number, unit) for name, number, unit in wanted if name is not None]
 
-    async def _set(self, name: str, number: float, unit: str) -> None:
-        await self._instrument.set(name, float(Fraction(number) / self._factor(name, unit)), self._of(name))
+    async def _read(self, *names: str) -> dict[str, Value]:
+        found = await self._instrument.read_many([(name, self._of(name)) for name in names])
+        return dict(zip(names, found, strict=True))
 
-    def _si(self, name: str, value: Value, unit: str) -> float:
+    async def _set(self, name: str, number: float, unit: str) -> None:
+        """Set, rounded down to the last digit it can hold: what is rounded up could be above a limit."""
+        raw, step = float(Fraction(number) / self._factor(name, unit)), _step(self._instrument.value(name))
+        await self._instrument.set(name, math.floor(raw / step + 1e-6) * step, self._of(name))
+
+    def _si(self, name: str, said: Mapping[str, Value], unit: str) -> float:
+        value = said[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise MismatchError(f"{self._instrument.name}: {name} reads {value!r}, which is no number of {unit}")
         return float(Fraction(value) * self._factor(name, unit))
@@ -105,19 +133,37 @@ class ProfiledSupply:
             raise ProfileError(f"{name} of {self._instrument.profile.id} is in {known.dimension}, needed is {unit}")
         return known.factor / wanted.factor
 
-    def _lit(self, words: Sequence[str], bits: Sequence[Value]) -> dict[str, bool]:
-        found = {
-            f"{word}.{flag}": lit
-            for word, value in zip(words, bits, strict=True)
-            for flag, lit in self._instrument.flags(word, int(value or 0)).items()
-        }
-        return {name: found[name] for name in self._flags}
+    def _on(self, said: Mapping[str, Value], set_v: float) -> bool:
+        return self._lit(self._role.on, said) if self._role.on is not None else set_v > 0
 
-    def _most(self, name: str) -> float:
-        hard = self._instrument.value(name).limits.hard
-        if hard is None:
-            raise ProfileError(f"{name} of {self._instrument.profile.id} has no hard limit")
-        return self._si(name, hard[1], "V")
+    def _trouble(self, said: Mapping[str, Value]) -> str:
+        return "; ".join(text for name, text in self._role.troubles.items() if self._lit(name, said))
+
+    def _lit(self, name: str, said: Mapping[str, Value]) -> bool:
+        word, _, flag = name.partition(".")
+        found = said[word]
+        return self._instrument.flags(word, int(found or 0))[flag] if flag else self._instrument.lit(name, found)
+
+    def _while_off(self, set_v: float) -> float:
+        """Return what is set, where the least that can be set counts for nothing while it is off."""
+        return 0.0 if set_v <= self.least_v else set_v
 
     def _of(self, name: str) -> str:
         return self._channel if self._instrument.value(name).of == "channel" else ""
+
+    def _of_action(self, name: str) -> str:
+        return self._channel if self._instrument.action(name).of == "channel" else ""
+
+
+def _step(value: ControlValue) -> float:
+    """Return the last digit of what is set, in the value's unit."""
+    return abs(value.scale) * (1.0 if value.type in ("integer", "flags") else 10.0**-value.decimals)
+
+
+def _reply_s(profile: ControlProfile, asked: int) -> float:
+    """Return how long an answer may take: a status on a busy line, a lost reply, the silence after it, and again."""
+    line = profile.transport.serial
+    pace_s = 10 * _BYTES / line.baud if line is not None else 0.0
+    rest_s = 2e-3 * profile.framing.min_gap_ms
+    conversation = profile.conversation
+    return _ASK_S + 2 * asked * (pace_s + rest_s) + 2 * (conversation.reply_s + conversation.late_s)

@@ -30,7 +30,7 @@ def encoded(value: ControlValue, number: float) -> str:
         raise EncodeError(f"{number} cannot be set")
     raw = (number - value.offset) / value.scale
     if value.type in ("integer", "flags"):
-        return f"{round(raw):X}" if value.base == 16 else str(round(raw))  # noqa: PLR2004
+        return f"{round(raw):0{value.digits}{'X' if value.base == 16 else 'd'}}"  # noqa: PLR2004
     return f"{raw:.{value.decimals}f}"
 
 

@@ -55,6 +55,7 @@ class SimulatedSupply:
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.line = Line()
         self.connection, self.reply_s = 1, 0.5
+        self.ramps, self.least_v = True, 0.0
         self._name = name
         self._clock = clock
         self._slope = _Slope(0.0, 0.0, NAMEPLATE.max_slope_v_per_s, clock())

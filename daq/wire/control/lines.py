@@ -71,10 +71,15 @@ class LinesCodec:
     def _echo_heard(self) -> bool:
         have = min(len(self._got), len(self._echo))
         if self._got[:have] != self._echo[:have]:
+            if self._framing.echo == "maybe":
+                self._echo = b""
+                return True
             raise WireError(f"echo {bytes(self._got[:_SHOWN])!r} of {self._echo[:_SHOWN]!r}: not what was sent")
+        if have < len(self._echo):
+            return False
         del self._got[:have]
-        self._echo = self._echo[have:]
-        return not self._echo
+        self._echo = b""
+        return True
 
     def _line(self, line: bytes) -> str | None:
         """Return a reply that ends with this line; None where it goes on."""

@@ -1,0 +1,94 @@
+"""What the rules of a high voltage say to its supply: each call with its deadline, downwards no faster than allowed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from daq.devices.abilities import Identity
+from daq.devices.calls import Calls
+from daq.devices.limits import VoltageLimits
+from daq.devices.supply import Protection, Supply, SupplyStatus
+from daq.errors import ReadbackError
+
+_MOST_CALLS = 256
+_LEAST_STEP_S, _MOST_STEP_S = 0.1, 1.0
+"""A step downwards is worth so much time, whatever passed since the last one."""
+
+
+class SupplyWire:
+    """A `Supply` with deadlines. `heard`: the last thing that sets was acknowledged."""
+
+    def __init__(
+        self,
+        name: str,
+        limits: VoltageLimits,
+        supply: Supply,
+        late_ended: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.heard = True
+        self.ramps, self.least_v = supply.ramps, supply.least_v
+        self._name, self._limits, self._supply, self._clock = name, limits, supply, clock
+        self._asking = Calls(name)
+        self._setting = Calls(name, most=_MOST_CALLS, late_ended=late_ended)
+        self._told_v, self._stepped_s = 0.0, clock()
+
+    @property
+    def connection(self) -> int:
+        """Return a number that changes whenever it had to say anew who it is."""
+        return self._supply.connection
+
+    @property
+    def reply_s(self) -> float:
+        """Return how long any of its answers may take."""
+        return self._supply.reply_s
+
+    async def identify(self) -> Identity:
+        """Return who it says it is."""
+        return await self._asking.within(self._supply.identify(), self._supply.reply_s, "identify")
+
+    async def status(self) -> SupplyStatus:
+        """Return what it says now."""
+        return await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
+
+    async def set_v(self, volts: float) -> None:
+        """Set a voltage."""
+        self.heard = False
+        await self._setting.within(self._supply.set_v(volts), self._supply.reply_s, f"set {volts:g} V")
+        self.heard, self._told_v = True, volts
+
+    async def switch_on(self) -> None:
+        """Let the output go to what is set."""
+        await self._setting.within(self._supply.switch_on(), self._supply.reply_s, "switch on")
+
+    async def tell_down(self, volts: float, status: SupplyStatus | None = None) -> None:
+        """Set a lower voltage, and switch off at 0: at once, or a step towards it where the supply does not ramp.
+
+        `status`: what it said before; without it a step begins at what it was told last.
+        """
+        step_v = volts if self.ramps else self._step_down(volts, status)
+        await self.set_v(step_v)
+        if volts == 0 and step_v <= self.least_v:
+            self.heard = False
+            await self._setting.within(self._supply.switch_off(), self._supply.reply_s, "switch off")
+            self.heard = True
+
+    async def protect(self, limits: VoltageLimits) -> None:
+        """Write its own limits and read them back. Raise `ReadbackError` where it holds others."""
+        wanted = Protection(limits.max_v, limits.max_slope_v_per_s, limits.trip_a, limits.trip_s)
+        await self._setting.within(self._supply.protect(wanted), 2 * self._supply.reply_s, "protect")
+        held = await self._asking.within(self._supply.protection(), self._supply.reply_s, "protection")
+        if held != wanted:
+            raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")
+
+    def descent_s(self) -> float:
+        """Return how long the daemon itself may need to bring it down: nothing where it ramps by itself."""
+        return 0.0 if self.ramps else 1.5 * self._limits.max_v / self._limits.max_slope_v_per_s
+
+    def _step_down(self, volts: float, status: SupplyStatus | None) -> float:
+        now_s = self._clock()
+        gone_s, self._stepped_s = now_s - self._stepped_s, now_s
+        began_v = status.set_v if status is not None and status.on else self._told_v
+        worth_s = min(max(gone_s, _LEAST_STEP_S), _MOST_STEP_S)
+        return max(volts, began_v - self._limits.max_slope_v_per_s * worth_s)
