@@ -47,7 +47,8 @@ class TelnetPort:
 
     def hello(self) -> bytes:
         """Return what is said first: both sides send bytes as they are, and this is about a serial port."""
-        return b"".join(bytes([_IAC, _WILL, each, _IAC, _DO, each]) for each in _OURS)
+        both = b"".join(bytes([_IAC, _WILL, each, _IAC, _DO, each]) for each in (_BINARY, _SUPPRESS_GO_AHEAD))
+        return both + bytes([_IAC, _WILL, _COM_PORT])
 
     def escaped(self, data: bytes) -> bytes:
         """Return bytes for the line as they travel."""
@@ -96,7 +97,7 @@ class TelnetPort:
     def _agree(self, verb: int, option: int) -> bytes:
         """Answer one demand or offer; each is answered once, so that two ends never answer each other for ever."""
         if verb in (_DONT, _WONT):
-            if option in (_BINARY, _COM_PORT):
+            if option == _BINARY or (verb, option) == (_DONT, _COM_PORT):
                 what = "bytes as they are" if option == _BINARY else "settings of a serial port"
                 raise WireError(f"the far end refuses {what}: it is no server of RFC 2217")
             return b""
