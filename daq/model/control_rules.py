@@ -40,9 +40,10 @@ def transport(profile: ControlProfile) -> Iterator[Finding]:
     if unproven:
         yield error("transport.unproven", sorted(unproven), "names what is not in kinds")
     conversation = profile.conversation
-    first_s = (conversation.resend_s or conversation.reply_s) if datagrams else conversation.reply_s
-    if conversation.late_s < first_s:
-        reason = f"below the {first_s:g} s that a reply is waited for: such a one is not late"
+    again = datagrams and conversation.resend_s is not None
+    which, first_s = ("resend_s", conversation.resend_s) if again else ("reply_s", conversation.reply_s)
+    if conversation.late_s < (first_s or 0):
+        reason = f"below {which} = {first_s:g}: a reply that is waited for is not late"
         yield error("conversation.late_s", conversation.late_s, reason)
 
 
