@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_conversation import PARAMETERS, PROFILE, SPOILS, made, read_each
 
-from daq.devices.instruments.session import Session
+from daq.devices.instruments.talk import Talk
 from daq.errors import AccessError, DeadlineError, LimitError, MismatchError, ScandaqError, UnreachableError, WireError
 from daq.wire.control.lines import LinesCodec
 
@@ -28,11 +28,11 @@ def test_what_is_read_is_what_was_asked_for_and_was_told_after_it_was_asked(
 
 async def test_the_attack_is_one_that_the_proof_repels(monkeypatch: pytest.MonkeyPatch) -> None:
     attack = ["good"] * 3 + ["doubled-late", "missing"] * 6
-    wanted = [("voltage", "0"), ("voltage", "1"), ("voltage", "2")] * 3
+    wanted = [("voltage", "0"), ("current", "0"), ("voltage_set", "0")] * 3
     for shift in range(3):
         await read_each([*attack, "good"][shift:], wanted)
 
-    monkeypatch.setattr(Session, "_proven", Session._exchange)
+    monkeypatch.setattr(Talk, "proven", Talk.exchange)
     with pytest.raises(AssertionError):
         await read_each(attack, wanted)
 

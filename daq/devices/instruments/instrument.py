@@ -5,11 +5,14 @@ Nothing above a hard limit reaches the wire; what was set is read back; what was
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from daq.devices.abilities import Identity, Value
-from daq.devices.instruments.session import Asked, Session
+from daq.devices.abilities import Identity, Timed, Value
+from daq.devices.instruments.session import Session
+from daq.devices.instruments.shared import Read, Shared
+from daq.devices.instruments.talk import Asked
 from daq.devices.instruments.values import decoded, encoded, flags_of, same
 from daq.errors import DeadlineError, LimitError, MissingError, ReadbackError, RefusedError, ScandaqError
 from daq.model.control import Action, ControlProfile, ControlValue
@@ -25,6 +28,8 @@ class Instrument:
         self.session = session
         self.profile: ControlProfile = session.profile
         self.name = session.name
+        self._shared = Shared(session.clock)
+        self._used: dict[str, set[str]] = {}
 
     async def identify(self) -> Identity:
         """Return who it says it is, asked now."""
@@ -40,25 +45,22 @@ class Instrument:
         return value
 
     async def read_many(self, wanted: Sequence[tuple[str, str]]) -> list[Value]:
-        """Return several, read one after the other with nothing between."""
-        plans = [self._reading(name, channel) for name, channel in wanted]
-        groups = await self.session.ask([asked for _, asked, _ in plans])
-        return [
-            self._flagged(name, decoded(value, said["value"] if index is None else _part(value, said, index)))
-            for (name, _), (value, _, index), said in zip(wanted, plans, groups, strict=True)
-        ]
+        """Return several, each read after the call."""
+        return [timed.value for timed in await self.read_timed(wanted)]
+
+    async def read_timed(self, wanted: Sequence[tuple[str, str]], *, max_age_s: float = 0.0) -> list[Timed]:
+        """Return several with the times they were asked at, which are at most `max_age_s` before the call.
+
+        Whoever asks for the same at the same time shares one exchange.
+        """
+        return list(await asyncio.gather(*(self._timed(name, channel, max_age_s) for name, channel in wanted)))
 
     async def read_all(self, name: str) -> dict[str, Value]:
         """Return a value of all channels by channel, in one exchange where the instrument can do so."""
-        value = self.value(name)
-        if value.all is None:
-            found = await self.read_many([(name, channel) for channel in self.profile.channels])
-            return dict(zip(self.profile.channels, found, strict=True))
-        (said,) = await self.session.ask([Asked(value.all)])
-        return {
-            channel: self._flagged(name, decoded(value, _part(value, said, index)))
-            for index, channel in enumerate(self.profile.channels)
-        }
+        wanted = [(name, channel) for channel in self.profile.channels]
+        for each in wanted if self.value(name).all is not None else ():
+            self._used.setdefault(name.partition(".")[0], set()).add(each[1])
+        return dict(zip(self.profile.channels, await self.read_many(wanted), strict=True))
 
     async def set(self, name: str, number: float, channel: str = "") -> None:
         """Set a value and return once it reads back. Raises `LimitError` before anything is said, `ReadbackError`."""
@@ -67,7 +69,8 @@ class Instrument:
             raise RefusedError(f"{self.name}: {name} can only be read")
         self.require_within(name, number)
         fields = {**self._channel(name, value.of, channel), "value": encoded(value, number)}
-        await self.session.tell(Asked(value.set, fields))
+        for exchange in (value.set, *value.then):
+            await self.session.tell(Asked(exchange, fields))
         if value.readback is not None:
             await self._read_back(name, value, number, channel)
 
@@ -155,14 +158,37 @@ class Instrument:
                 return found
             await self.session.sleep(_LOOK_S)
 
-    def _reading(self, name: str, channel: str) -> tuple[ControlValue, Asked, int | None]:
-        value = self.value(name)
+    async def _timed(self, name: str, channel: str, max_age_s: float) -> Timed:
+        value, word = self.value(name), name.partition(".")[0]
         fields = self._channel(name, value.of, channel)
-        if value.get is not None:
-            return value, Asked(value.get, fields), None
-        if value.all is not None:
-            return value, Asked(value.all), self.profile.channels.index(channel)
-        raise RefusedError(f"{self.name}: {name} can only be set")
+        used = self._used.setdefault(word, set())
+        used.add(channel)
+        if value.all is not None and (value.get is None or len(used) > 1):
+            timed = await self._shared.get(word, channel, self._reads_all(value), max_age_s=max_age_s)
+        elif value.get is not None:
+            key, asked = f"{word} {channel}", Asked(value.get, fields)
+            timed = await self._shared.get(key, "", self._reads_one(value, asked), max_age_s=max_age_s)
+        else:
+            raise RefusedError(f"{self.name}: {name} can only be set")
+        return Timed(self._flagged(name, timed.value), timed.asked_s)
+
+    def _reads_one(self, value: ControlValue, asked: Asked) -> Read:
+        async def read(began: Callable[[float], None]) -> Mapping[str, Value]:
+            (said,) = await self.session.ask([asked], began=began)
+            return {"": decoded(value, said["value"])}
+
+        return read
+
+    def _reads_all(self, value: ControlValue) -> Read:
+        assert value.all is not None  # noqa: S101 - asked by the caller
+        asked = Asked(value.all)
+
+        async def read(began: Callable[[float], None]) -> Mapping[str, Value]:
+            (said,) = await self.session.ask([asked], began=began)
+            channels = self.profile.channels
+            return {channel: decoded(value, _part(value, said, index)) for index, channel in enumerate(channels)}
+
+        return read
 
     def _channel(self, name: str, of: str, channel: str) -> Mapping[str, str]:
         if of == "device":
