@@ -279,13 +279,13 @@ def _yes_or_no(key: str, name: str, profile: ControlProfile) -> Iterator[Finding
 def _named_in(key: str, role: SupplyRole | AxisRole, profile: ControlProfile) -> Iterator[Finding]:
     for field in type(role).model_fields:
         named = getattr(role, field)
-        if field in ("switch_on", "switch_off", "prepare", "home", "halt", "clear"):
+        if field in ("switch_on", "switch_off", "prepare", "home", "halt", "clear", "mark_homed"):
             if named is not None and named not in profile.actions:
                 yield error(f"{key}.{field}", named, f"is no action; {close_names(named, dict(profile.actions))}")
         elif field == "troubles":
             for name in named:
                 yield from _yes_or_no(f"{key}.troubles", name, profile)
-        elif field in ("on", "moving", "homed") and named is not None:
+        elif field in ("on", "moving", "homed", "at_minimum", "at_maximum", "search_over") and named is not None:
             yield from _yes_or_no(f"{key}.{field}", named, profile)
         elif isinstance(named, str):
             yield from _exists(f"{key}.{field}", named, profile)

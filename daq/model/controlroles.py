@@ -64,6 +64,19 @@ class AxisRole(Strict):
     halt: Name
     clear: Name | None = None
     """The action that forgets warnings, e.g. of a stall, once their cause is gone; a person asks for it."""
+    why: Name | None = None
+    """Read once when a trouble shows: what it says is told with it, e.g. the number of an error that asking clears."""
+    at_minimum: Named | None = None
+    at_maximum: Named | None = None
+    """Yes while the limit switch is pressed at which its positions are the lowest, or the highest."""
+    minimum: Name | None = None
+    maximum: Name | None = None
+    """Where its travel ends: it goes there where it has no `jog`."""
+    search_over: Named | None = None
+    """Yes while it does not look for its reference, where `moving` does not say so."""
+    mark_homed: Name | None = None
+    """The action said when a search has ended well, where it does not itself remember that it was homed: `homed` then
+    reads what this set, until it loses power. `home` takes it back first."""
     speed_of_unit: PositiveFloat = 1.0
     """So many of the speed's units are one of the position's units per second."""
 
