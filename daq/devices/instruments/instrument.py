@@ -14,11 +14,22 @@ from daq.devices.instruments.session import Session
 from daq.devices.instruments.shared import Read, Shared
 from daq.devices.instruments.talk import Asked
 from daq.devices.instruments.values import decoded, encoded, flags_of, same
-from daq.errors import DeadlineError, LimitError, MissingError, ReadbackError, RefusedError, ScandaqError
+from daq.errors import (
+    DeadlineError,
+    LimitError,
+    MissingError,
+    ReadbackError,
+    RefusedError,
+    ScandaqError,
+    VerificationError,
+)
 from daq.model.control import Action, ControlProfile, ControlValue
 from daq.model.tables import close_names
 
 _LOOK_S = 0.1
+_SAFE_AGAIN_S = 5.0
+_BEATS = 10_000
+_ASK_S = 0.5
 
 
 class Instrument:
@@ -30,6 +41,13 @@ class Instrument:
         self.name = session.name
         self._shared = Shared(session.clock)
         self._used: dict[str, set[str]] = {}
+        self.beats = 0
+
+    @property
+    def reply_s(self) -> float:
+        """Return how long an answer may take: those of others on its wire, a lost reply, the silence after it."""
+        conversation = self.profile.conversation
+        return _ASK_S + 2 * (conversation.reply_s + conversation.late_s)
 
     async def identify(self) -> Identity:
         """Return who it says it is, asked now."""
@@ -104,6 +122,58 @@ class Instrument:
         known = self._channel(name, action.of, channel)
         for exchange in action.send:
             await self.session.tell_now(Asked(exchange, known))
+
+    async def beat(self, every_s: float) -> None:
+        """Feed its watchdog: say the profile's heartbeat, or ask who it is where it was not heard for a while."""
+        watchdog = self.profile.watchdog
+        if watchdog is None or watchdog.heartbeat is None:
+            if self.session.clock() - self.session.spoke_s > every_s / 2:
+                await self.session.identify()
+            return
+        self.beats = (self.beats + 1) % _BEATS
+        for exchange in self.action(watchdog.heartbeat).send:
+            await self.session.tell(Asked(exchange, {"beat": str(self.beats)}), urgent=True)
+
+    async def make_safe(self, channel: str = "", *, within_s: float | None = None) -> float:
+        """Say the safe actions again and again until the reading says that it is safe; return the reading.
+
+        `channel`: none for all of an instrument with channels. Raises `RefusedError` where the profile knows no safe
+        state, `VerificationError` where it is not read within `within_s`, by default the profile's time.
+        """
+        safe = self.profile.safe_state
+        if safe is None:
+            raise RefusedError(f"{self.name}: its profile knows no safe state")
+        if not channel and self.value(safe.value).of == "channel":
+            found = await asyncio.gather(*(self.make_safe(each, within_s=within_s) for each in self.profile.channels))
+            return max(found)
+        within_s = safe.within_s if within_s is None else within_s
+        until_s, again_s, why = self.session.clock() + within_s, -math.inf, "it was never read"
+        while self.session.clock() < until_s:
+            try:
+                if self.session.clock() >= again_s:
+                    for name in safe.actions:
+                        await self.act(name, channel if self.action(name).of == "channel" else "")
+                    again_s = self.session.clock() + _SAFE_AGAIN_S
+                read = await self.read(safe.value, channel)
+                if isinstance(read, int | float) and abs(read) < safe.below:
+                    return float(read)
+                why = f"{safe.value} reads {read}"
+            except ScandaqError as trouble:
+                why, again_s = str(trouble), -math.inf
+            await self.session.sleep(_LOOK_S)
+        where = f" channel {channel}" if channel else ""
+        raise VerificationError(
+            f"{self.name}{where} is not verified to be safe after {within_s:g} s: {why}; safe is {safe.value} below"
+            f" {safe.below:g} {self.value(safe.value).unit or ''}".rstrip()
+        )
+
+    async def clear(self, channel: str = "") -> None:
+        """Forget a trip or warnings whose cause is gone. Raises `RefusedError` where its profile knows no way."""
+        roles = self.profile.roles
+        named = next((role.clear for role in (roles.high_voltage, roles.axis) if role is not None and role.clear), None)
+        if named is None:
+            raise RefusedError(f"{self.name}: its profile knows nothing to clear")
+        await self.act(named, channel if self.action(named).of == "channel" else "")
 
     def value(self, name: str) -> ControlValue:
         """Return what the profile says of `value` or `value.flag`. Raises `MissingError`."""

@@ -2,35 +2,104 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
-from daq.model.control import ControlProfile
+from daq.devices.instruments.wire import Wire
+from daq.errors import ProfileError, ScandaqError
+from daq.model.control import ControlProfile, ControlTransport
 from daq.transports.links import link_of
 from daq.wire.control.codecs import codec_of
 from device_profiles.controllers import Controller
+
+_LOG = logging.getLogger(__name__)
+_LOOK_S = 0.2
+_DISARM_S = 1.0
 
 Controllers = Mapping[str, tuple[Controller, ControlProfile]]
 """What the site file says of an instrument, and its profile, loaded."""
 
 
 class Wiring:
-    """All instruments of a station by name. Nothing is opened before something is asked."""
+    """All instruments of a station by name. Those at one `url` take turns on one wire.
+
+    Nothing is opened before something is asked, or `run` is.
+    """
 
     def __init__(self, controllers: Controllers, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wires: dict[str, tuple[str, ControlTransport, Wire]] = {}
         self.instruments: dict[str, Instrument] = {
-            name: Instrument(_session(name, said, profile, clock)) for name, (said, profile) in controllers.items()
+            name: Instrument(self._session(name, said, profile)) for name, (said, profile) in controllers.items()
         }
 
+    async def run(self) -> None:
+        """Open wires, ask instruments who they are, and do so again whenever that is doubtful; feed watchdogs."""
+        async with asyncio.TaskGroup() as tasks:
+            for url, (_, _, wire) in self._wires.items():
+                sessions = [each.session for each in self.instruments.values() if each.session.wire is wire]
+                tasks.create_task(self._keep_sure(sessions), name=f"wire {url}")
+            for name, instrument in self.instruments.items():
+                watchdog_s = instrument.profile.conversation.watchdog_s
+                if watchdog_s is not None:
+                    tasks.create_task(self._beat(instrument, watchdog_s / 3), name=f"heartbeat of {name}")
+            if not self.instruments:
+                await asyncio.Event().wait()
+
     async def close(self) -> None:
-        """Hang up everywhere; what instruments hold stays as it is."""
+        """Disarm watchdogs where a profile says how, and hang up; what instruments hold stays as it is."""
+        for instrument in self.instruments.values():
+            watchdog = instrument.profile.watchdog
+            if watchdog is not None and watchdog.disarm is not None and not instrument.session.suspect:
+                try:
+                    async with asyncio.timeout(_DISARM_S):
+                        await instrument.act(watchdog.disarm)
+                except (ScandaqError, TimeoutError) as why:
+                    _LOG.warning("the watchdog of %s is not disarmed: %s", instrument.name, why)
         for instrument in self.instruments.values():
             await instrument.session.close()
 
+    async def _keep_sure(self, sessions: list[Session]) -> None:
+        """Be sure of all on one wire, one after the other; one that is dead is asked seldom."""
+        doubtful: dict[str, str] = {}
+        while True:
+            for session in sessions:
+                try:
+                    await session.be_sure()
+                except ScandaqError as why:
+                    if session.name not in doubtful:
+                        _LOG.warning("%s", why)
+                    doubtful[session.name] = str(why)
+                else:
+                    if doubtful.pop(session.name, None) is not None:
+                        _LOG.info("%s: %s is there", session.name, session.identity)
+            await asyncio.sleep(_LOOK_S)
 
-def _session(name: str, said: Controller, profile: ControlProfile, clock: Callable[[], float]) -> Session:
-    link = link_of(said.url, profile.transport)
-    variables = dict(said.variables)
-    return Session(name, profile, link, codec_of(profile), variables=variables, serial=said.serial, clock=clock)
+    async def _beat(self, instrument: Instrument, every_s: float) -> None:
+        """Feed a watchdog for as long as this program's loop lives."""
+        while True:
+            began_s = self._clock()
+            try:
+                await instrument.beat(every_s)
+            except ScandaqError as why:
+                _LOG.debug("no heartbeat of %s: %s", instrument.name, why)
+            await asyncio.sleep(max(_LOOK_S / 10, began_s + every_s - self._clock()))
+
+    def _session(self, name: str, said: Controller, profile: ControlProfile) -> Session:
+        if said.url not in self._wires:
+            wire = Wire(link_of(said.url, profile.transport), name=said.url, clock=self._clock)
+            self._wires[said.url] = (name, profile.transport, wire)
+        first, transport, wire = self._wires[said.url]
+        if transport.serial != profile.transport.serial:
+            raise ProfileError(
+                f"controllers.{name}.url = {said.url!r}: controllers.{first} is on this wire, too, and its profile sets"
+                f" the line otherwise"
+            )
+        variables = dict(said.variables)
+        return Session(
+            name, profile, wire, codec_of(profile), variables=variables, serial=said.serial, clock=self._clock
+        )
