@@ -60,7 +60,7 @@ class Timed:
 class Sample:
     """What an axis was found at: `position` and signed `velocity` in its unit, on the host's monotonic clock.
 
-    `fault` is what its controller complains of, empty where it does not.
+    `fault` is what its controller complains of, empty where it does not; `note` what else it says where it stands.
     """
 
     position: float
@@ -69,6 +69,7 @@ class Sample:
     homed: bool
     monotonic_s: float
     fault: str = ""
+    note: str = ""
 
 
 Sampled = Callable[[str, Sample], None]
