@@ -50,7 +50,7 @@ class DrivenAxis:
         self._last_halt: Halt | None = None
         self._doubtful = False
         self._doing = ""
-        self._told_s = 0.0
+        self._told_s, self._began = 0.0, False
         self._stops = 0
         self._kept: set[asyncio.Task[Any]] = set()
 
@@ -111,7 +111,9 @@ class DrivenAxis:
         if not math.isfinite(status.position):
             raise MotionError(f"{self._name} says it is at {status.position} {self.unit}")
         now_s = self._clock()
-        self._last = Sample(status.position, status.velocity, status.moving, status.homed, now_s, status.fault)
+        self._last = Sample(
+            status.position, status.velocity, status.moving, status.homed, now_s, status.fault, status.note
+        )
         return self._last
 
     async def position(self) -> float:
@@ -234,7 +236,7 @@ class DrivenAxis:
     async def _attended(self, what: str, movement: Callable[[], Coroutine[Any, Any, None]], within_s: float) -> None:
         """Run a movement under its deadline. Leaving it in any other way than its end stops the axis first."""
         self._refuse_if_busy()
-        self._doing, self._told_s, requests = what, self._clock(), cancel_requests()
+        self._doing, self._told_s, self._began, requests = what, self._clock(), False, cancel_requests()
         try:
             async with asyncio.timeout(within_s) as deadline:
                 await movement()
@@ -269,6 +271,7 @@ class DrivenAxis:
                 raise MotionError(f"{self._name} was stopped at {sample.position:g} {self.unit}")
             if cancel_requests() > requests:  # somebody swallowed the cancellation
                 raise asyncio.CancelledError
+            self._began = self._began or sample.moving
             if sampled is not None:
                 sampled(self._name, sample)
             if ended(sample):
@@ -283,9 +286,12 @@ class DrivenAxis:
     def _wrong_without_pace(self, sample: Sample) -> str | None:
         if sample.fault:
             return f"stopped at {sample.position:g} {self.unit}: {sample.fault}"
-        if self._rests(sample):
-            return f"came to rest at {sample.position:g} {self.unit} by itself, not where it should"
-        return None
+        if not self._rests(sample):
+            return None
+        where, note = f"{sample.position:g} {self.unit}", f": {sample.note}" if sample.note else ""
+        if self._began:
+            return f"came to rest at {where} by itself, not where it should{note}"
+        return f"stands at {where}: its controller took the command to {self._doing} and does not move{note}"
 
     def _rests(self, sample: Sample) -> bool:
         """Return True where it stands though it had time to begin."""

@@ -10,13 +10,17 @@ from daq.devices.abilities import Identity
 
 @dataclass(frozen=True, slots=True)
 class DriveStatus:
-    """What a controller says: `position` and signed `velocity` in the axis's unit; `fault` in words, or empty."""
+    """What a controller says: `position` and signed `velocity` in the axis's unit; `fault` in words, or empty.
+
+    `note`: what else is worth telling where it stands, e.g. at a limit switch; no fault.
+    """
 
     position: float
     velocity: float
     moving: bool
     homed: bool
     fault: str = ""
+    note: str = ""
 
 
 class Drive(Protocol):

@@ -75,10 +75,12 @@ class Gcs:
         if not words:
             return None
         try:
-            return self._asked(words[0][:-1], words[1:]) if words[0].endswith("?") else self._told(words[0], words[1:])
+            if words[0].endswith("?"):
+                return self._asked(words[0][:-1], words[1:])
+            self._told(words[0], words[1:])
         except _WrongError as why:
             self.error = int(str(why))
-            return None
+        return None
 
     def at_once(self, byte: int) -> str | None:
         """Do what a single byte says; return the reply."""

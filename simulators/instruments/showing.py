@@ -95,6 +95,6 @@ def _shown(text: str, motors: int) -> Shown:
         raise UsageError(f"--tell {text}: motor, per_unit, zero and the port are numbers") from None
     if not 1 <= number <= motors or per_unit == 0 or not math.isfinite(per_unit) or not math.isfinite(zero):
         raise UsageError(f"--tell {text}: motor from 1 to {motors}, per_unit not 0, all finite")
-    if place.scheme != "udp" or not host or port not in _PORTS:
+    if place.scheme != "udp" or not host or port is None or port not in _PORTS:
         raise UsageError(f"--tell {text}: to=udp://HOST:PORT")
     return Shown(said["axis"], number, per_unit, zero, (host, port))

@@ -68,7 +68,7 @@ REST = at(100.0, moving=False)
         ([REST, at(150.0)], "went 50 mm in .* s, told to move at 20 mm/s"),
         ([REST, at(101.0), at(102.0, fault="servo error 17")], "stopped at 102 mm: servo error 17"),
         ([REST, at(101.0), *[at(102.0, moving=False)] * 100], "came to rest at 102 mm by itself"),
-        ([REST, *[REST] * 100], "came to rest at 100 mm by itself"),
+        ([REST, *[REST] * 100], "stands at 100 mm: its controller took the command to go to .* and does not move"),
         ([REST, at(101.0), *[at(102.0)] * 100], "stands at 102 mm for .* s, told to go to 200"),
     ],
     ids=["no number", "outside", "wrong way", "too fast", "fault", "stopped by itself", "never began", "stalled"],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daq.devices.abilities import Identity, Value
 from daq.devices.drive import DriveStatus
 from daq.devices.instruments.instrument import Instrument
 from daq.errors import MismatchError, ProfileError, RefusedError
+
+_NOTHING = ("none", "", 0)
+"""What says that there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,23 @@ class Steps:
 
 
 class ProfiledDrive:
-    """A `Drive`: one channel of a controller."""
+    """A `Drive`: one channel of a controller.
+
+    A trouble is kept until a person lets the axis be homed or retreat, also where the controller tells it once. What it
+    says of reference and switches is read while it stands.
+    """
 
     def __init__(self, instrument: Instrument, channel: str, steps: Steps) -> None:
         role = instrument.profile.roles.axis
         if role is None:
             raise ProfileError(f"the profile {instrument.profile.id} is of no motion controller")
         self._instrument, self._channel, self._role, self._steps = instrument, channel, role, steps
-        named = [role.position, role.velocity, role.moving, role.homed, *role.troubles]
-        self._asked = tuple(dict.fromkeys(name.partition(".")[0] for name in named if name is not None))
+        self._on_the_way = _words(role.position, role.velocity, role.moving, *role.troubles)
+        at_rest = _words(role.homed, role.search_over, role.at_minimum, role.at_maximum)
+        self._at_rest = tuple(word for word in at_rest if word not in self._on_the_way)
+        self._fault = ""
+        self._homed = role.homed is None
+        self._search_begun = self._search_seen = False
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
@@ -43,42 +55,108 @@ class ProfiledDrive:
 
     async def status(self) -> DriveStatus:
         """Return what it says now."""
-        role = self._role
-        found = await self._instrument.read_many([(name, self._of(name)) for name in self._asked])
-        said = dict(zip(self._asked, found, strict=True))
+        role, said = self._role, await self._read(self._on_the_way)
+        await self._look_for_troubles(said)
         moving = self._lit(role.moving, said) == role.moving_when
-        homed = role.homed is None or self._lit(role.homed, said) == role.homed_when
+        note = ""
+        if not moving:
+            said |= await self._read(self._at_rest)
+            moving = await self._still_searches(said)
+            note = self._switches(said)
+        self._search_seen = self._search_seen or (moving and self._search_begun)
         velocity = 0.0
         if role.velocity is not None:
             velocity = self._number(role.velocity, said) / role.speed_of_unit / self._steps.per_unit
-        troubles = [text for name, text in role.troubles.items() if self._lit(name, said)]
         position = self._steps.back(self._number(role.position, said))
-        return DriveStatus(position, velocity, moving, homed, "; ".join(troubles))
+        return DriveStatus(position, velocity, moving, self._homed, self._fault, note)
 
     async def start(self, target: float, speed: float) -> None:
         """Begin to move; what it says to that is an error where it refuses."""
-        if self._role.speed is not None:
-            await self._instrument.set(self._role.speed, self._speed(speed), self._of(self._role.speed))
-        await self._instrument.set(self._role.target, self._steps.out(target), self._of(self._role.target))
+        await self._set_speed(speed)
+        await self._set(self._role.target, self._steps.out(target))
 
     async def jog(self, velocity: float) -> None:
-        """Begin to move at a signed velocity until a limit switch."""
-        if self._role.jog is None:
+        """Begin to move at a signed velocity until a limit switch, or until its travel ends; a trouble is cleared."""
+        role, signed = self._role, velocity * self._steps.per_unit * self._role.speed_of_unit
+        end = role.maximum if signed > 0 else role.minimum
+        if role.jog is None and end is None:
             raise RefusedError(f"{self._instrument.name} cannot move without a target")
-        await self._instrument.set(self._role.jog, self._speed(velocity), self._of(self._role.jog))
+        await self._forgive()
+        if role.jog is not None:
+            await self._set(role.jog, signed)
+        elif end is not None:
+            await self._set_speed(abs(velocity))
+            await self._set(role.target, self._number(end, await self._read((end,))))
 
     async def start_homing(self) -> None:
-        """Begin to look for the reference."""
-        if self._role.home is None:
-            raise RefusedError(f"{self._instrument.name} needs no reference: it has an absolute encoder")
-        await self._instrument.act(self._role.home, self._channel)
+        """Begin to look for the reference; one with an absolute encoder has it, and forgets its troubles."""
+        role = self._role
+        if role.home is None:
+            await self._forgive()
+            return
+        self._fault, self._homed = "", False
+        self._search_begun, self._search_seen = role.mark_homed is not None, False
+        await self._instrument.act(role.home, self._of_action(role.home))
 
     async def halt(self) -> None:
         """Stop now: said at once, though something else is being said."""
-        await self._instrument.act_now(self._role.halt, self._channel)
+        self._search_begun = False
+        await self._instrument.act_now(self._role.halt, self._of_action(self._role.halt))
 
-    def _speed(self, speed: float) -> float:
-        return speed * self._steps.per_unit * self._role.speed_of_unit
+    async def _still_searches(self, said: dict[str, Value]) -> bool:
+        """See what it says of its reference at rest; return whether it pauses in the midst of a search."""
+        role = self._role
+        if role.search_over is not None and not self._lit(role.search_over, said):
+            return True
+        if self._search_begun and self._search_seen and role.mark_homed is not None and not self._fault:
+            self._search_begun = False
+            await self._instrument.act(role.mark_homed, self._of_action(role.mark_homed))
+            said |= await self._read(_words(role.homed))
+        self._homed = role.homed is None or self._lit(role.homed, said) == role.homed_when
+        return False
+
+    async def _look_for_troubles(self, said: dict[str, Value]) -> None:
+        """Keep the first troubles that show, with what the controller says about them when asked."""
+        lit = [self._described(name, text, said) for name, text in self._role.troubles.items() if self._lit(name, said)]
+        if not lit or self._fault:
+            return
+        fault, why = "; ".join(lit), self._role.why
+        if why is not None:
+            answer = (await self._read((why,)))[why]
+            fault += "" if answer in _NOTHING else f": {_plain(answer)}"
+        self._fault = fault
+
+    def _described(self, name: str, text: str, said: dict[str, Value]) -> str:
+        """Return a trouble in words, with the one of several that the value says."""
+        several = len(self._instrument.value(name).means_yes) > 1
+        return f"{text}: {_plain(said[name])}" if several else text
+
+    def _switches(self, said: dict[str, Value]) -> str:
+        """Return which of its limit switches are pressed, by the ends of the axis."""
+        role, turned = self._role, self._steps.per_unit < 0
+        ends = {"lower": role.at_maximum if turned else role.at_minimum,
+                "upper": role.at_minimum if turned else role.at_maximum}  # fmt: skip
+        pressed = [end for end, name in ends.items() if name is not None and self._lit(name, said)]
+        return f"its {' and '.join(pressed)} limit switch is pressed" if pressed else ""
+
+    async def _forgive(self) -> None:
+        """Forget a trouble because a person wants to move all the same."""
+        if self._fault and self._role.clear is not None:
+            await self._instrument.act(self._role.clear, self._of_action(self._role.clear))
+        self._fault = ""
+
+    async def _set_speed(self, speed: float) -> None:
+        if self._role.speed is not None:
+            await self._set(self._role.speed, speed * abs(self._steps.per_unit) * self._role.speed_of_unit)
+
+    async def _set(self, name: str, number: float) -> None:
+        await self._instrument.set(name, number, self._of(name))
+
+    async def _read(self, words: tuple[str, ...]) -> dict[str, Value]:
+        if not words:
+            return {}
+        found = await self._instrument.read_many([(word, self._of(word)) for word in words])
+        return dict(zip(words, found, strict=True))
 
     def _number(self, name: str, said: dict[str, Value]) -> float:
         value = said[name]
@@ -94,3 +172,19 @@ class ProfiledDrive:
 
     def _of(self, name: str) -> str:
         return self._channel if self._instrument.value(name).of == "channel" else ""
+
+    def _of_action(self, name: str) -> str:
+        return self._channel if self._instrument.action(name).of == "channel" else ""
+
+
+def _words(*names: str | None) -> tuple[str, ...]:
+    """Return the values that are named, each once; a flag's is that of its value."""
+    return tuple(dict.fromkeys(_values(names)))
+
+
+def _values(names: Iterable[str | None]) -> Iterable[str]:
+    return (name.partition(".")[0] for name in names if name is not None)
+
+
+def _plain(value: Value) -> str:
+    return str(value).replace("_", " ")
