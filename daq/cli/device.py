@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
+
+from daq.cli.device_asking import ask, shown
+from daq.cli.device_check import run_check
+from daq.cli.device_raise import run_raise
+from daq.cli.device_values import run_clear, run_read, run_set, run_watch
 
 _ASK_S = 10.0
 _MOVE_S = 180.0
@@ -14,12 +20,11 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     noun = nouns.add_parser("device", help="what the devices of the station say and do")
     verbs = noun.add_subparsers(metavar="VERB", required=True)
     _verb(verbs, "list", "the devices, with what they last said", run_list)
-    home = _verb(verbs, "home", "find the reference of axes; the enable is held in the room meanwhile", run_home)
-    home.add_argument("axes", metavar="AXIS", nargs="*", help="default: all axes")
-    retreat = _verb(verbs, "retreat", "move an axis away from the patient; the enable is held meanwhile", run_retreat)
-    retreat.add_argument("axis", metavar="AXIS")
-    lower = _verb(verbs, "lower-voltage", "take high voltage down; always possible, for everybody", run_lower)
-    lower.add_argument("device", metavar="DEVICE", nargs="?", help="default: all supplies")
+    check = _verb(verbs, "check", "who answers, how sound wires are, what is against raising and moving", run_check)
+    check.add_argument("device", metavar="NAME", nargs="?", help="a device or controller; default: all")
+    _add_values(verbs)
+    _add_voltage(verbs)
+    _add_moving(verbs)
     simulate = _verb(verbs, "simulate", "do to a simulated device what a person would do to a real one", run_simulate)
     simulate.add_argument("device", metavar="DEVICE", help="a simulated device, or `enable`, the button in the room")
     simulate.add_argument(
@@ -28,7 +33,59 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     simulate.add_argument("value", metavar="VALUE", nargs="?", help="a number or a word, where the action takes one")
 
 
-def _verb(verbs: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
+def _add_values(verbs: Any) -> None:
+    read = _verb(verbs, "read", "read a device or a controller now", run_read)
+    read.add_argument("device", metavar="NAME", help="a device or controller of the site file")
+    read.add_argument("name", metavar="VALUE", nargs="?", help="default: all that is read regularly")
+    put = _verb(verbs, "set", "set a value that neither energises nor moves, and read it back", run_set)
+    put.add_argument("device", metavar="NAME", help="a device or controller of the site file")
+    put.add_argument("name", metavar="VALUE", help="a value or register of its control profile")
+    put.add_argument("value", metavar="NUMBER", help="in the unit of the profile; 0x... for registers")
+    for parser in (read, put):
+        parser.add_argument("--channel", metavar="CHANNEL", help="of a controller that has channels")
+    clear = _verb(verbs, "clear", "let a controller forget a trip or stall whose cause is gone", run_clear)
+    clear.add_argument("device", metavar="NAME", help="a device or controller of the site file")
+    for parser in (put, clear):
+        parser.add_argument("--reason", metavar="TEXT", default="", help="for the audit log")
+    watch = _verb(verbs, "watch", "print readings and alarms as they come", run_watch)
+    watch.add_argument("devices", metavar="DEVICE", nargs="*", help="default: all")
+    watch.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="default: until interrupted")
+
+
+def _add_voltage(verbs: Any) -> None:
+    up = _verb(verbs, "raise", "raise a supply: armed, shown, agreed, step by step, each read back", run_raise)
+    up.add_argument("device", metavar="DEVICE", help="a high voltage")
+    up.add_argument("volts", metavar="VOLTS", type=_positive, help="as a magnitude")
+    up.add_argument("--within", type=_positive, metavar="SECONDS", help="default: what its slope needs, thrice")
+    up.add_argument("--valid", type=_positive, metavar="SECONDS", default=60.0, help="how long it stays armed")
+    up.add_argument("--yes", action="store_true", help="do not ask")
+    up.add_argument("--reason", metavar="TEXT", default="", help="for the audit log")
+    lower = _verb(verbs, "lower-voltage", "take high voltage down; always possible, for everybody", run_lower)
+    lower.add_argument("device", metavar="DEVICE", nargs="?", help="default: all supplies")
+    lower.add_argument("--to", type=_positive, metavar="VOLTS", help="default: off")
+
+
+def _add_moving(verbs: Any) -> None:
+    home = _verb(verbs, "home", "find the reference of axes; the enable is held in the room meanwhile", run_home)
+    home.add_argument("axes", metavar="AXIS", nargs="*", help="default: all axes")
+    retreat = _verb(verbs, "retreat", "move an axis away from the patient; the enable is held meanwhile", run_retreat)
+    retreat.add_argument("axis", metavar="AXIS")
+
+
+def _positive(text: str) -> float:
+    """Return a number above zero."""
+    import math
+
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def _verb(verbs: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
     from daq.cli.localsocket import add_place
 
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text)
@@ -41,7 +98,7 @@ def run_list(options: argparse.Namespace) -> int:
     """Print every device and its newest readings."""
     from daq.cli.output import print_json, print_table
 
-    said = _ask(options, "describe", {}, _ASK_S)["announced"]
+    said = ask(options, "describe", {}, _ASK_S)["announced"]
     readings = [record for record in said if record["kind"] == "Reading"]
     devices: dict[str, dict[str, str]] = next(
         (record["devices"] for record in said if record["kind"] == "Description"), {}
@@ -50,7 +107,7 @@ def run_list(options: argparse.Namespace) -> int:
         print_json({"devices": devices, "readings": readings})
         return 0
     print_table("Devices", ["name", "ability", "kind"], [[n, d["ability"], d["kind"]] for n, d in devices.items()])
-    rows = [[r["device"], r["name"], _shown(r["value"]), r["unit"], r["quality"]] for r in readings]
+    rows = [[r["device"], r["name"], shown(r["value"]), r["unit"], r["quality"]] for r in readings]
     print_table("Readings", ["device", "name", "value", "unit", "quality"], sorted(rows))
     return 0
 
@@ -69,13 +126,16 @@ def run_lower(options: argparse.Namespace) -> int:
     """Lower voltage; 6 where a supply did not come down."""
     from daq.cli.output import print_json, print_line
 
-    said = _ask(options, "lower-voltage", {"device": options.device} if options.device else {}, _MOVE_S)["high_voltage"]
+    args = {"device": options.device} if options.device else {}
+    args |= {"volts": options.to} if options.to else {}
+    said = ask(options, "lower-voltage", args, _MOVE_S)["high_voltage"]
     if options.json:
         print_json({"high_voltage": said})
     else:
         for name, state in said.items():
-            print_line(f"{name}: off, {_shown(state['output_v'])} V" if state["off"] else f"{name}: {state['error']}")
-    return 0 if all(state["off"] for state in said.values()) else 6
+            off = "off, " if state["off"] else ""
+            print_line(f"{name}: {state['error'] or off + shown(state['output_v']) + ' V'}")
+    return 0 if not any(state["error"] for state in said.values()) else 6
 
 
 def run_simulate(options: argparse.Namespace) -> int:
@@ -85,7 +145,7 @@ def run_simulate(options: argparse.Namespace) -> int:
     args = {"device": options.device, "action": options.action}
     if options.value is not None:
         args["value"] = _value(options.value)
-    answer = _ask(options, "simulate", args, _ASK_S)
+    answer = ask(options, "simulate", args, _ASK_S)
     if options.json:
         print_json(answer)
     return 0
@@ -94,21 +154,14 @@ def run_simulate(options: argparse.Namespace) -> int:
 def _moved(options: argparse.Namespace, verb: str, args: dict[str, Any]) -> int:
     from daq.cli.output import print_json, print_line
 
-    motion = _ask(options, verb, args, _MOVE_S)["motion"]
+    motion = ask(options, verb, args, _MOVE_S)["motion"]
     if options.json:
         print_json({"motion": motion})
         return 0
     for name, axis in motion["axes"].items():
-        print_line(f"{name}: {_shown(axis['position'])} {axis['unit']}{'' if axis['homed'] else ', not homed'}")
+        print_line(f"{name}: {shown(axis['position'])} {axis['unit']}{'' if axis['homed'] else ', not homed'}")
     print_line(f"positions: {motion['reference']}; {motion['needed']}")
     return 0
-
-
-def _ask(options: argparse.Namespace, verb: str, args: dict[str, Any], within_s: float) -> dict[str, Any]:
-    from daq.cli.localsocket import socket_of
-    from daq.transports.localclient import ask_once
-
-    return ask_once(socket_of(options), verb, args, within_s=within_s)
 
 
 def _value(text: str) -> float | str | bool:
@@ -118,7 +171,3 @@ def _value(text: str) -> float | str | bool:
         return float(text)
     except ValueError:
         return text
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

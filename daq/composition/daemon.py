@@ -171,7 +171,7 @@ class Daemon:
         return Parts(
             machine=self.machine, bus=self.bus, alarms=self.alarms, audit=self.audit, motion=self.hardware.motion,
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
-            simulate=self.hardware.simulate if self._site.simulated else None,
+            simulate=self.hardware.simulate if self._site.simulated else None, on_devices=self.hardware.handlers,
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:

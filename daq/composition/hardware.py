@@ -14,6 +14,8 @@ from daq.errors import MissingError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.devicealarms import DeviceAlarms
+from daq.services.devicecheck import DeviceCheck
+from daq.services.devicework import DeviceWork
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.watch import InterlockWatch
@@ -45,6 +47,12 @@ class Hardware:
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
         self._device_alarms = DeviceAlarms(bus, alarms)
+        places = {name: (on.name, on.channel or "") for name, d in site.devices.items() if (on := d.controller)}
+        known = (self._devices, self._wiring.instruments, places)
+        self.handlers = {
+            **DeviceWork(*known).handlers, "check": DeviceCheck(*known, self.motion, self._interlocks, bus).check
+        }  # fmt: skip
+        """Who carries out the verbs about single devices."""
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""
@@ -66,9 +74,9 @@ class Hardware:
         """Return where axes stand, by the scanner profile's names, mm or degrees; those that do not say are missing."""
         return {sample.axis: sample.position for sample in await self.motion.where.now()}
 
-    async def lower_voltage(self, name: str | None) -> dict[str, Any]:
-        """Lower one supply to nothing, or all of them at once; return what each said. Always allowed."""
-        return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, within_s=_LOWER_S)}
+    async def lower_voltage(self, name: str | None, volts: float = 0.0) -> dict[str, Any]:
+        """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed."""
+        return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, volts, within_s=_LOWER_S)}
 
     async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
         """Do to a simulated device, or to the enable in the room, what a person would do."""

@@ -251,6 +251,9 @@ class HighVoltage(Device, Protocol):
     def guard_by(self, interlocks: Callable[[], Iterable[Interlock]]) -> None:
         """Ask these interlocks from now on; before, none are known and nothing is raised."""
 
+    def against_raising(self) -> str | None:
+        """Return what its interlocks have against raising it now, or None; also where nobody has armed it."""
+
     async def arm(self, actor: Actor, *, protocol_max_v: float | None = None, valid_s: float = 60.0) -> Permit:
         """Return leave to raise, after identity and the supply's own limits were verified."""
 

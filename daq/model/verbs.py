@@ -112,9 +112,55 @@ class Mark(Arguments):
 
 
 class LowerVoltage(Arguments):
-    """Switch the high voltage of one channel, or of all, down to zero."""
+    """Take the high voltage of one channel, or of all, down: to `volts` where one is named, else off."""
 
     device: Named | None = None
+    volts: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Check(Arguments):
+    """Ask controllers who they are, and say what is against raising and moving; of one device or controller, or all."""
+
+    device: Named | None = None
+
+
+class Read(Arguments):
+    """Read a device or controller now: one quantity, value or register, or everything that is read regularly."""
+
+    device: Named
+    name: Named | None = None
+    channel: Named | None = None
+
+
+class Set(Arguments):
+    """Set a value or register of a controller that neither energises nor moves, and read it back."""
+
+    device: Named
+    name: Named
+    value: float | str
+    channel: Named | None = None
+
+
+class Clear(Arguments):
+    """Let a controller forget a trip or a stall whose cause is gone."""
+
+    device: Named
+
+
+class Arm(Arguments):
+    """Take leave to raise a supply up to `volts` within the next `valid_s` seconds."""
+
+    device: Named
+    volts: Annotated[float, Field(gt=0)]
+    valid_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+
+
+class Raise(Arguments):
+    """Raise a supply that oneself has armed; `within_s` seconds, by default what its slope needs."""
+
+    device: Named
+    volts: Annotated[float, Field(gt=0)]
+    within_s: Annotated[float, Field(gt=0, le=590)] | None = None
 
 
 class Confirm(Arguments):
@@ -168,6 +214,16 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "mark": (Mark, Role.TECHNOLOGIST, "put a text into the recording"),
     "stop-motion": (Arguments, Role.VIEWER, "stop every axis; always possible, for everybody"),
     "lower-voltage": (LowerVoltage, Role.VIEWER, "take high voltage down; always possible, for everybody"),
+    "check": (
+        Check,
+        Role.VIEWER,
+        "who controllers say they are, how their wires are, what is against using devices",
+    ),
+    "read": (Read, Role.VIEWER, "read a device or a controller now"),
+    "set": (Set, Role.SERVICE, "set what neither energises nor moves, and read it back"),
+    "clear": (Clear, Role.TECHNOLOGIST, "let a controller forget a trip or a stall whose cause is gone"),
+    "arm-voltage": (Arm, Role.SERVICE, "take leave to raise one supply, for a while"),
+    "raise-voltage": (Raise, Role.SERVICE, "raise the supply that was armed, step by step, each read back"),
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
@@ -178,8 +234,10 @@ IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
 })  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
-ASKING = frozenset({"status", "describe", "alarms"})
+ASKING = frozenset({"status", "describe", "alarms", "check", "read"})
 """Verbs that change nothing and leave no trace."""
+ON_DEVICES = frozenset({"set", "clear", "arm-voltage", "raise-voltage", "lower-voltage"})
+"""Verbs that change a device: `old` and `new` of their answers go into the audit log."""
 
 
 def checked(verb: str, args: dict[str, object], actor: Actor) -> Arguments:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from daq.errors import RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
@@ -36,16 +36,15 @@ from daq.model.verbs import (
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.alarms import Alarms
-from daq.services.audit import Audit, Result
+from daq.services.audit import Audit
 from daq.services.bus import Bus
-from daq.services.hiding import hiding
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.report import MotionLoss
+from daq.services.stationlines import RequestLines
 from daq.state.acquisition import IDLE, Trigger, possible
 
 _LOG = logging.getLogger(__name__)
 _TURN_S = 30.0
-_SAID = (("protocol", "device"), ("reason", "draft_reason"))
 _ORIENTATION_STAYS = (
     ". How the patient lies is said before the start and stays so: it decides what is left and right in every picture; "
     "abort, and prepare again with the patient as he lies"
@@ -90,8 +89,10 @@ class Parts:
     audit: Audit
     motion: MotionEngine
     runs: Runs
-    lower_voltage: Callable[[str | None], Awaitable[dict[str, Any]]]
+    lower_voltage: Callable[[str | None, float], Awaitable[dict[str, Any]]]
     simulate: Callable[[str, str, Any], Awaitable[dict[str, Any]]] | None = None
+    on_devices: Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = field(default_factory=dict)
+    """Verbs about devices and controllers, and who carries them out."""
 
 
 class Station:
@@ -114,13 +115,14 @@ class Station:
             "amend": self._amend, "confirm": self._confirm, "home": self._home,
             "hand-over": self._hand_over, "retreat": self._retreat, "mark": self._mark,
             "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
+            **parts.on_devices,
         }  # fmt: skip
 
     async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
         """Do what `actor` asks for and return the answer; raise a `ScandaqError` where it is refused or fails."""
         if verb in ASKING:
-            return await self._do[verb](checked(verb, args, actor), actor)
-        line = self._line(verb, args, actor)
+            return await self._done(verb, checked(verb, args, actor), actor)
+        line = RequestLines(self._parts.audit, self._machine, self._parts.runs, verb, args, actor).write
         try:
             request = checked(verb, args, actor)
             if isinstance(request, Prepare):
@@ -136,7 +138,7 @@ class Station:
             _LOG.exception("unexpected in %s", verb)
             await line("failed", f"unexpected {type(why).__name__}")
             raise UnexpectedError(f"{verb}: unexpected {type(why).__name__} in the daemon; its log tells more") from why
-        await line("done", wait=verb not in ALWAYS)
+        await line("done", wait=verb not in ALWAYS, answer=answer)
         return answer
 
     async def take_over(self, run: Run) -> None:
@@ -170,34 +172,21 @@ class Station:
 
     async def _in_turn(self, verb: str, request: Arguments, actor: Actor) -> dict[str, Any]:
         if verb not in IN_TURN:
-            return await self._do[verb](request, actor)
+            return await self._done(verb, request, actor)
         try:
             async with asyncio.timeout(_TURN_S):
                 await self._turn.acquire()
         except TimeoutError:
             raise RefusedError(f"{verb}: another request has been under way for {_TURN_S:g} s") from None
         try:
-            return await self._do[verb](request, actor)
+            return await self._done(verb, request, actor)
         finally:
             self._turn.release()
 
-    def _line(self, verb: str, args: dict[str, object], actor: Actor) -> Callable[..., Awaitable[None]]:
-        """Return what puts a line of this request into the audit log, with the state before it and after."""
-        audit, before = self._parts.audit, str(self._machine.state)
-        hide = hiding(args)
-        what, reason = (str(args.get(one) or args.get(other) or "") for one, other in _SAID)
-
-        async def line(result: Result, error: str = "", *, wait: bool = False) -> None:
-            entry = self._machine.entry
-            known = self._parts.runs.redacted if verb == "prepare" and result == "done" else hide
-            about, error = " ".join(filter(None, (entry.run, known(what)))), known(error)
-            told: dict[str, Any] = {"result": result, "old": before, "new": str(entry.state), "reason": known(reason)}
-            if wait:
-                await audit.write(actor, verb, about, error=error, **told)
-            else:
-                audit.note(actor, verb, about, error=error, **told)
-
-        return line
+    async def _done(self, verb: str, request: Arguments, actor: Actor) -> dict[str, Any]:
+        if verb not in self._do:
+            raise RefusedError(f"this station has no devices to {verb}")
+        return await self._do[verb](request, actor)
 
     def _drive(self, run: Run) -> None:
         self.run = run
@@ -324,7 +313,7 @@ class Station:
         return {"stopped": asdict(report)}
 
     async def _lower_voltage(self, request: LowerVoltage, _: Actor) -> dict[str, Any]:
-        return await self._parts.lower_voltage(request.device)
+        return await self._parts.lower_voltage(request.device, request.volts)
 
     async def _simulate(self, request: Simulate, _: Actor) -> dict[str, Any]:
         if self._parts.simulate is None:
