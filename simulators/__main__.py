@@ -21,6 +21,7 @@ KINDS = {
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "pi-gcs2": "be a PI motion controller by the General Command Set 2: axes with servos, references, limits",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
+    "rigol-dp832": "be a Rigol DP832: three outputs of low voltage with protections, by SCPI",
     "zaber-ascii": "be Zaber motion controllers by their ASCII protocol: motors that stall, limits, references",
 }
 """Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.
