@@ -18,6 +18,8 @@ KINDS = {
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
+    "caen-r803x": "be a CAEN R803x high voltage supply: eight or sixteen channels, no number on a bus",
+    "keithley-2400": "be a Keithley 2400 or 2470 source meter: it jumps to a voltage and limits the current",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "pi-gcs2": "be a PI motion controller by the General Command Set 2: axes with servos, references, limits",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
