@@ -1,7 +1,11 @@
-"""A CAEN N1470: four channels of high voltage, asked by `$BD:..,CMD:..` (user's manual of the N1470 family, rev. 20).
+"""CAEN supplies of the N1470 and 803x families, asked by `CMD:..` and `PAR:..`.
 
-Its output ramps; it trips when the current stays above ISET for TRIP seconds; interlock, over-temperature, KILL input
-and the switch LOCAL do what they do on the front panel. A reply says nothing of what was asked.
+An N1470 has four channels and a number on a bus (user's manual of the N1470 family, rev. 20). An R803x has eight or
+sixteen, no number, other bits in STAT, and describes its parameters (user's manual of the 803x series, pages 24 and
+25; the order of its bits is from public notes).
+
+Their outputs ramp; they trip when the current stays above ISET for TRIP seconds; interlock, over-temperature, KILL
+input and the switch LOCAL do what they do on the front panel. A reply says nothing of what was asked.
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ CHANNELS = 4
 MOST_V, MOST_UA = 8000.0, 3000.0
 _NEVER_S = 1000.0
 _REQUEST = re.compile(
-    r"\$BD:(?P<board>\d{1,2}),CMD:(?P<command>[A-Z]+)(,CH:(?P<channel>\d))?,PAR:(?P<parameter>[A-Z]+)(,VAL:(?P<value>.+))?"
+    r"\$(BD:(?P<board>\d{1,2}),)?CMD:(?P<command>[A-Z]+)(,CH:(?P<channel>\d{1,2}))?,PAR:(?P<parameter>[A-Z]+)"
+    r"(,VAL:(?P<value>.+))?"
 )
 BITS = ("on", "rup", "rdw", "ovc", "ovv", "unv", "maxv", "trip", "ovp", "ovt", "dis", "kill", "ilk", "nocal")
-_LATCHED = ("trip", "ovt", "kill", "ilk")
+BITS_R803X = (
+    "on", "rup", "rdw", "ovc", "ovv", "unv", "trip", "ovp", "twn", "ovt", "kill", "ilk", "dis", "fail", "lock", "maxv",
+)  # fmt: skip
 _SET = {  # parameter: attribute, least, most, digits before and after the point
     "VSET": ("vset", 0.0, MOST_V, 6, 1), "ISET": ("iset", 0.0, MOST_UA, 7, 2), "MAXV": ("maxv", 0.0, 8100.0, 4, 0),
     "RUP": ("rup", 1.0, 500.0, 3, 0), "RDW": ("rdw", 1.0, 500.0, 3, 0), "TRIP": ("trip", 0.0, _NEVER_S, 6, 1),
@@ -43,6 +50,7 @@ class Channel:
     trip: float = _NEVER_S
     pdwn: str = "RAMP"
     on: bool = False
+    bits: tuple[str, ...] = BITS
     latched: set[str] = field(default_factory=set)
     over_s: float | None = None
     spark_ua: float = 0.0
@@ -55,7 +63,7 @@ class Channel:
             "on": self.on, "rup": ramp > 0, "rdw": ramp < 0, "ovc": over, "maxv": self.on and self.vset > self.maxv,
             **dict.fromkeys(self.latched, True),
         }  # fmt: skip
-        return sum(1 << BITS.index(name) for name, so in lit.items() if so)
+        return sum(1 << self.bits.index(name) for name, so in lit.items() if so)
 
     def current_ua(self) -> float:
         """Return what flows."""
@@ -94,20 +102,20 @@ class Channel:
 class CaenN1470:
     """The module. `board` is its number on the bus."""
 
+    bits: tuple[str, ...] = BITS
+    model, firmware = "N1470", "1.3.0"
+
     def __init__(
-        self,
-        *,
-        board: int = 0,
-        serial: str = "1234",
-        load_ohm: float = 1e8,
+        self, *, board: int | None = 0, serial: str = "1234", load_ohm: float = 1e8, channels: int = CHANNELS,
         clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.board, self.serial, self.model, self.firmware = board, serial, "N1470", "1.3.0"
+    ) -> None:  # fmt: skip
+        self.board, self.serial = board, serial
         self._clock = clock
         self.control = "REMOTE"
         self.interlock = False
         self.obeys = True
-        self.channels = [Channel(Output(clock, 50.0, 50.0, load_ohm)) for _ in range(CHANNELS)]
+        self.channels = [Channel(Output(clock, 50.0, 50.0, load_ohm), bits=self.bits) for _ in range(channels)]
+        self._mark = "#" if board is None else f"#BD:{board:02d},"
 
     def talk(self) -> LineTalk:
         """Return a conversation."""
@@ -137,17 +145,16 @@ class CaenN1470:
     def answer(self, line: str) -> str | None:
         """Return the reply to one line; None where another board is meant."""
         found = _REQUEST.fullmatch(line)
-        if found is None:
-            return f"#BD:{self.board:02d},CMD:ERR"
-        if int(found["board"]) != self.board:
+        if found is None or (found["board"] is None) != (self.board is None):
+            return f"{self._mark}CMD:ERR"
+        if self.board is not None and int(found["board"]) != self.board:
             return None
-        said = self._board(found) if found["channel"] is None else self._channel(found)
-        return f"#BD:{self.board:02d},{said}"
+        return self._mark + (self._board(found) if found["channel"] is None else self._channel(found))
 
     def _board(self, asked: re.Match[str]) -> str:
         parameter = asked["parameter"]
         told = {
-            "BDNAME": self.model, "BDNCH": str(CHANNELS), "BDFREL": self.firmware, "BDSNUM": self.serial,
+            "BDNAME": self.model, "BDNCH": str(len(self.channels)), "BDFREL": self.firmware, "BDSNUM": self.serial,
             "BDILK": "YES" if self.interlock else "NO", "BDCTR": self.control, "BDILKM": "CLOSED", "BDTERM": "OFF",
             "BDALARM": f"{sum(1 << n for n, c in enumerate(self.channels) if c.latched):05d}",
         }  # fmt: skip
@@ -166,20 +173,31 @@ class CaenN1470:
 
     def _channel(self, asked: re.Match[str]) -> str:
         number = int(asked["channel"])
-        chosen = self.channels if number == CHANNELS else self.channels[number : number + 1]
+        chosen = self.channels if number == len(self.channels) else self.channels[number : number + 1]
         if not chosen:
             return "CH:ERR"
         if asked["command"] == "MON":
             values = [self._shown(channel, asked["parameter"]) for channel in chosen]
             return "PAR:ERR" if None in values else f"CMD:OK,VAL:{';'.join(str(value) for value in values)}"
-        if asked["command"] != "SET":
-            return "CMD:ERR"
+        if asked["command"] == "INFO" and self.board is None:
+            return self._described(asked["parameter"])
+        return self._told_to(chosen, asked) if asked["command"] == "SET" else "CMD:ERR"
+
+    def _told_to(self, chosen: list[Channel], asked: re.Match[str]) -> str:
         if self.control == "LOCAL":
             return "LOC:ERR"
         if not self.obeys:
             return "CMD:OK"
         replies = [self._set(channel, asked["parameter"], asked["value"]) for channel in chosen]
         return next((reply for reply in replies if reply != "CMD:OK"), "CMD:OK")
+
+    def _described(self, parameter: str) -> str:
+        """Return type, access, limits, digits, resolution, exponent, unit, and the words of on and off."""
+        known = {"VSET": "V", "ISET": "uA", "MAXV": "V", "RUP": "V/s", "RDW": "V/s", "TRIP": "s"}
+        if parameter not in known:
+            return "PAR:ERR"
+        _, least, most, _, digits = _SET[parameter]
+        return f"CMD:OK,VAL:0;2;{least:.{digits}f};{most:.{digits}f};{digits};{10**-digits:g};0;{known[parameter]};;"
 
     def _shown(self, channel: Channel, parameter: str) -> str | None:
         bits = channel.status(self._clock())
@@ -228,6 +246,19 @@ class CaenN1470:
 
     def _of(self, said: Mapping[str, Any]) -> Channel:
         number = said.get("channel", 0)
-        if not isinstance(number, int) or not 0 <= number < CHANNELS:
-            raise UsageError(f"channel {number!r}: 0 to {CHANNELS - 1} are there")
+        if not isinstance(number, int) or not 0 <= number < len(self.channels):
+            raise UsageError(f"channel {number!r}: 0 to {len(self.channels) - 1} are there")
         return self.channels[number]
+
+
+class CaenR803x(CaenN1470):
+    """An R8033 or R8034: no number on a bus, other bits, parameters that describe themselves."""
+
+    bits = BITS_R803X
+    model, firmware = "R8033N", "1.05"
+
+    def __init__(
+        self, *, serial: str = "803", load_ohm: float = 1e8, channels: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        super().__init__(board=None, serial=serial, load_ohm=load_ohm, channels=channels, clock=clock)
