@@ -50,11 +50,11 @@ def _bits(key: str, register: Register, codec: str) -> Iterator[Finding]:
 def _effects(key: str, register: Register, codec: str) -> Iterator[Finding]:
     reads, writes = register.access != "write", register.access != "read"
     if register.fifo and (codec == "rbcp" or mask_of(register) != (1 << register.bits) - 1):
-        yield error(f"{key}.fifo", True, "needs a protocol that reads again and again at one address, and all bits")
+        yield error(f"{key}.fifo", "true", "needs a protocol that reads again and again at one address, and all bits")
     if register.read_clears and not reads:
-        yield error(f"{key}.read_clears", True, "of what cannot be read")
+        yield error(f"{key}.read_clears", "true", "of what cannot be read")
     if register.write_one_clears and not writes:
-        yield error(f"{key}.write_one_clears", True, "of what cannot be written")
+        yield error(f"{key}.write_one_clears", "true", "of what cannot be written")
     if register.hazard != "neutral" and not writes:
         yield error(f"{key}.hazard", register.hazard, "of what cannot be written")
 

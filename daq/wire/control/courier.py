@@ -1,0 +1,66 @@
+"""What carries requests over a wire that loses, doubles and reorders datagrams. Without IO, in the caller's time.
+
+A request, and the answers to it, are a stream: each datagram after its length in four bytes, big-endian. The highest
+bit of the length, `ONCE`, marks what is not to be said twice, because reading or writing it changes something.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Protocol
+
+from daq.errors import EncodeError
+
+_LENGTH = struct.Struct(">I")
+ONCE = 1 << 31
+
+
+class Courier(Protocol):
+    """Says datagrams again where that is safe, and hands answers over in the order of the requests.
+
+    `strays` counts datagrams that answered nothing; `resent` those that had to be said again.
+    """
+
+    strays: int
+    resent: int
+
+    def opened(self) -> None:
+        """Begin on a wire that was just opened: nothing is known of the other side, nothing is under way."""
+
+    def submit(self, request: bytes) -> None:
+        """Take a request. Raises `EncodeError` for what is no stream of datagrams."""
+
+    def outgoing(self, now_s: float) -> list[bytes]:
+        """Return the datagrams that are to be sent now. Raises `UnreachableError` where there is no hope."""
+
+    def incoming(self, datagram: bytes, now_s: float) -> None:
+        """Take a datagram that came; what makes no sense is a stray."""
+
+    def replies(self) -> bytes:
+        """Return the answers that are there and whose turn it is, and take them away."""
+
+    @property
+    def wake_s(self) -> float | None:
+        """Return when something is to be sent though nothing comes; None: not before something is submitted."""
+
+    def abandon(self) -> None:
+        """Give up what is under way; an answer that comes for it later is a stray."""
+
+
+def framed(datagram: bytes, *, once: bool = False) -> bytes:
+    """Return a datagram as part of a stream."""
+    return _LENGTH.pack(len(datagram) | (ONCE if once else 0)) + datagram
+
+
+def unframed(stream: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield (datagram, whether it is to be said once alone). Raises `EncodeError` for a stream that is cut."""
+    at = 0
+    while at < len(stream):
+        (length,) = _LENGTH.unpack_from(stream, at)
+        once, length = bool(length & ONCE), length & ~ONCE
+        at += _LENGTH.size
+        if at + length > len(stream):
+            raise EncodeError(f"a stream of datagrams ends after {len(stream) - at} of {length} bytes")
+        yield stream[at : at + length], once
+        at += length
