@@ -20,10 +20,12 @@ KINDS = {
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "caen-r803x": "be a CAEN R803x high voltage supply: eight or sixteen channels, no number on a bus",
     "keithley-2400": "be a Keithley 2400 or 2470 source meter: it jumps to a voltage and limits the current",
+    "ipbus": "be a board of registers that speaks IPbus 2.0, in reliable mode too",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "pi-gcs2": "be a PI motion controller by the General Command Set 2: axes with servos, references, limits",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
     "rigol-dp832": "be a Rigol DP832: three outputs of low voltage with protections, by SCPI",
+    "sitcp-rbcp": "be a board of registers behind SiTCP: RBCP, and a stream of events",
     "zaber-ascii": "be Zaber motion controllers by their ASCII protocol: motors that stall, limits, references",
 }
 """Kind -> what it does; the module `simulators.<kind>` has `add_options(parser)` and `run(arguments) -> int`.
