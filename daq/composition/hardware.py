@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage, InterlockSource
+from daq.composition.guarding import Guarding
+from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Controllers, Wiring
 from daq.devices.lowering import lower_voltage
@@ -18,7 +19,6 @@ from daq.services.devicecheck import DeviceCheck
 from daq.services.devicework import DeviceWork
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
-from daq.services.motion.watch import InterlockWatch
 from daq.services.readings import Readings
 from daq.state.enable import Enable, Reference
 
@@ -38,12 +38,11 @@ class Hardware:
     ) -> None:  # fmt: skip
         self._wiring = Wiring(controllers)
         self._devices = build_devices(site.devices, scanner, self._wiring.instruments)
-        self._interlocks = InterlockWatch(self._of(InterlockSource), bus)
-        for supply in self._of(HighVoltage).values():
-            supply.guard_by(self._interlocks.current)
+        self._guarding = Guarding(site, scanner, self._devices, bus, alarms)
+        self._interlocks = self._guarding.interlocks
         enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)
         axes = {site.devices[name].axis or name: axis for name, axis in self._of(Axis).items()}
-        self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms)
+        self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms, envelope=self._guarding.envelope)
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
         self._device_alarms = DeviceAlarms(bus, alarms)
@@ -56,8 +55,11 @@ class Hardware:
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""
-        watched = [("interlocks", self._interlocks.run)] if self._of(InterlockSource) else []
-        always = [("device-alarms", self._device_alarms.run), ("readings", self._readings.run)]
+        watched = self._guarding.services(self.motion)
+        always = [
+            ("instruments", self._wiring.run), ("device-alarms", self._device_alarms.run),
+            ("readings", self._readings.run),
+        ]  # fmt: skip
         return [*watched, *always] if self._devices else []
 
     async def collimator(self) -> str | None:
