@@ -1,0 +1,144 @@
+"""Several instruments on one wire: a dead one costs the others little, and a reading serves all who ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support_bus import on_one_bus
+
+from daq.devices.instruments.talk import Asked
+from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError, VerificationError
+
+
+async def test_three_live_supplies_go_on_beside_a_dead_one() -> None:
+    supplies, bus, clock = on_one_bus(4)
+    for each in supplies:
+        await each.read("voltage", "0")
+    bus.dead = {"02"}
+    connections = [each.session.connection for each in supplies]
+    began_s, rounds, errors = clock.now_s, 0, 0
+    while clock.now_s < began_s + 120:
+        for number, each in enumerate(supplies):
+            try:
+                await each.read("voltage", "0")
+            except ScandaqError:
+                assert number == 2
+                errors += 1
+        rounds += 1
+        clock.now_s += 1.0
+
+    assert errors == rounds
+    cost_s = (clock.now_s - began_s - rounds) / rounds
+    assert cost_s < 0.25  # three readings alone take 0.06 s
+    assert [each.session.connection for each in supplies] == connections
+    bus.dead = set()
+    clock.now_s += 20
+    await supplies[2].read("voltage", "0")
+    assert supplies[2].session.connection == connections[2] + 1
+
+
+async def test_what_comes_late_from_one_is_not_taken_for_the_word_of_another() -> None:
+    how = iter(["good"] * 6 + ["late"])
+    supplies, bus, _ = on_one_bus(2, spoilt=lambda: next(how, "good"))
+    for each in supplies:
+        await each.session.be_sure()
+    with pytest.raises(DeadlineError):
+        await supplies[0].session.tell(Asked(supplies[0].profile.identity.ask[0]))
+    found = await supplies[1].read("voltage", "1")
+
+    assert bus.meant[float(found)].board == "01"  # type: ignore[arg-type]
+    assert supplies[0].session.wire.strays == 1
+
+
+async def test_a_wire_that_hung_up_makes_all_say_anew_who_they_are() -> None:
+    supplies, bus, clock = on_one_bus(2)
+    for each in supplies:
+        await each.read("voltage", "0")
+    bus.is_open = False
+    bus.serials["01"] = "4711"
+    await supplies[0].read("voltage", "0")
+    assert supplies[0].session.connection == 2
+    with pytest.raises(MismatchError, match="N1470 701 is gone, N1470 4711 is there"):
+        await supplies[1].read("voltage", "0")
+    with pytest.raises(UnreachableError, match="asked again in"):
+        await supplies[1].read("voltage", "0")
+    clock.now_s += 1
+    assert await supplies[0].read("voltage", "0") != 0
+    assert supplies[0].session.connection == 2
+
+
+async def test_one_exchange_serves_all_channels_and_all_who_ask() -> None:
+    (supply,), bus, _ = on_one_bus(1)
+    await supply.read("voltage", "0")
+    await supply.read("voltage", "1")
+    before = len(bus.log)
+    found = await asyncio.gather(*(supply.read("voltage", channel) for channel in "0123" * 3))
+
+    asked = [line for line in bus.log[before:] if "VMON" in line]
+    assert len(asked) == 1
+    assert "CH:4" in asked[0]
+    assert [bus.meant[float(each)].channel for each in found] == list("0123" * 3)  # type: ignore[arg-type]
+
+
+async def test_what_is_served_again_says_when_it_was_asked_for() -> None:
+    (supply,), bus, clock = on_one_bus(1)
+    (first,) = await supply.read_timed([("voltage", "2")])
+    clock.now_s += 0.4
+    (again,) = await supply.read_timed([("voltage", "2")], max_age_s=0.5)
+    (anew,) = await supply.read_timed([("voltage", "2")], max_age_s=0.3)
+
+    assert again == first
+    assert anew.asked_s >= first.asked_s + 0.4
+    assert bus.meant[float(anew.value)].told_s >= anew.asked_s  # type: ignore[arg-type]
+
+
+async def test_one_who_leaves_takes_the_reading_from_nobody_else() -> None:
+    (supply,), bus, _ = on_one_bus(1)
+    await supply.identify()
+    first = asyncio.create_task(supply.read("current", "0"))
+    second = asyncio.create_task(supply.read("current", "0"))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert bus.meant[float(await second)].parameter == "IMON"  # type: ignore[arg-type]
+
+
+async def test_a_supply_is_safe_when_the_reading_says_so_and_not_before() -> None:
+    (supply,), bus, clock = on_one_bus(1)
+    bus.volts = dict.fromkeys("0123", 800.0)
+    slope_v_per_s = 100.0
+
+    async def falls(seconds: float) -> None:
+        clock.now_s += seconds
+        assert bus.volts is not None
+        if "00 1 OFF" in bus.actions:
+            bus.volts["1"] = max(0.0, bus.volts["1"] - slope_v_per_s * seconds)
+
+    supply.session.sleep = falls
+    assert await supply.make_safe("1") < 5.0
+    assert bus.actions[0] == "00 1 OFF"
+    assert bus.volts["1"] < 5.0
+    assert bus.volts["2"] == 800.0
+    slope_v_per_s = 0.0
+    bus.actions.clear()
+    bus.volts["1"] = 300.0
+    with pytest.raises(VerificationError, match=r"channel 1 is not verified to be safe after 30 s: voltage reads 300"):
+        await supply.make_safe("1", within_s=30.0)
+    assert len(bus.actions) > 3
+
+
+async def test_a_safe_state_is_asked_for_again_until_the_supply_hears() -> None:
+    (supply,), bus, clock = on_one_bus(1)
+    bus.volts = dict.fromkeys("0123", 0.0)
+    await supply.identify()
+    bus.dead = {"00"}
+
+    async def wakes(seconds: float) -> None:
+        clock.now_s += seconds
+        if clock.now_s > 140:
+            bus.dead = set()
+
+    supply.session.sleep = wakes
+    assert await supply.make_safe("3") == 0.0
+    assert "00 3 OFF" in bus.actions
