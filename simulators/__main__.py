@@ -18,6 +18,7 @@ KINDS = {
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
+    "modbus-plc": "be a safety controller on Modbus TCP: interlocks, heads, watchdog of the drives",
     "caen-r803x": "be a CAEN R803x high voltage supply: eight or sixteen channels, no number on a bus",
     "keithley-2400": "be a Keithley 2400 or 2470 source meter: it jumps to a voltage and limits the current",
     "ipbus": "be a board of registers that speaks IPbus 2.0, in reliable mode too",

@@ -13,7 +13,7 @@ from support_simulators import Simulator
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.transports.streamlink import SerialLink, TcpLink
-from daq.wire.control.lines import LinesCodec
+from daq.wire.control.codecs import codec_of
 from device_profiles.control import load_control
 
 
@@ -21,7 +21,7 @@ from device_profiles.control import load_control
 async def instrument(simulated: Simulator, profile: str, wire: str = "tcp", **given: Any) -> AsyncIterator[Instrument]:
     known = load_control(profile)
     link = SerialLink(simulated.ready["tty"], baudrate=9600) if wire == "tty" else TcpLink(*simulated.address("tcp"))
-    session = Session("it", known, link, LinesCodec(known.framing), **given)
+    session = Session("it", known, link, codec_of(known), **given)
     try:
         yield Instrument(session)
     finally:

@@ -7,12 +7,13 @@ import argparse
 from daq.errors import UsageError
 
 
-def add_machine_options(parser: argparse.ArgumentParser, *, baud: int = 9600) -> None:
-    """Register what every instrument on a serial line and TCP takes."""
+def add_machine_options(parser: argparse.ArgumentParser, *, baud: int | None = 9600) -> None:
+    """Register what every instrument on a serial line and TCP takes; without `baud` it has no serial line."""
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="IPv4 address to serve on (default %(default)s)")
     add("--port", action="append", default=[], metavar="NAME=N", help="tcp=N; 0, the default, takes a free one")
-    add("--baud", type=int, default=baud, help="how fast bytes leave on the terminal (default %(default)s)")
+    if baud is not None:
+        add("--baud", type=int, default=baud, help="how fast bytes leave on the terminal (default %(default)s)")
     add("--fault-seed", type=int, default=0, metavar="S", help="of the chances of faults")
 
 
