@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.composition import equipment, finishingprocess
 from daq.composition.finishingfolder import is_finished
+from daq.composition.guarding import by_state
 from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.restart import take_over
@@ -34,7 +35,7 @@ from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
-from daq.state.acquisition import IDLE
+from daq.state.acquisition import IDLE, RECORDING
 from daq.transports.sdnotify import Notify
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Daemon:
         self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.station = Station(self._parts())
+        self.hardware.mark_by(self._mark)
+        self._marking: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor(self._service_failed, end_s=_END_S)
         self.ticker = LoopTicker()
 
@@ -171,7 +174,8 @@ class Daemon:
         return Parts(
             machine=self.machine, bus=self.bus, alarms=self.alarms, audit=self.audit, motion=self.hardware.motion,
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
-            simulate=self.hardware.simulate if self._site.simulated else None, on_devices=self.hardware.handlers,
+            simulate=self.hardware.simulate if self._site.simulated else None,
+            on_devices=by_state(self.hardware.handlers, lambda: self.machine.state),
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:
@@ -184,7 +188,9 @@ class Daemon:
         add("finishing", self.finishing.run, essential=False)
         for name, run in self.hardware.services():
             add(name, run, essential=False)
-        sayers = Sayers(self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of)
+        sayers = Sayers(
+            self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of, self.hardware.health
+        )
         for name, run in publishers(site, self._scanner_name, sayers):
             add(name, run, essential=False)
         add(_API, api.run, essential=True)
@@ -201,6 +207,20 @@ class Daemon:
         return check
 
     # Small things
+
+    def _mark(self, text: str) -> None:
+        """Put a text into what is recorded, where something is; nobody waits for the readout to take it."""
+        run = self.station.run
+        if run is None or self.machine.state not in RECORDING:
+            return
+        task = asyncio.get_running_loop().create_task(run.mark(text), name="mark")
+        self._marking.add(task)
+        task.add_done_callback(self._marked)
+
+    def _marked(self, task: asyncio.Task[None]) -> None:
+        self._marking.discard(task)
+        if not task.cancelled() and (why := task.exception()) is not None:
+            _LOG.error("a mark is not in the recording: %s", why)
 
     def _announce_equipment(self) -> None:
         told = equipment.described(self._site, self._instruments, self.hardware.described())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from daq.devices.build import head_of
 from daq.errors import ProfileError
 from daq.model.envelope import why_outside
 from daq.model.scanner_safety import travels_of
+from daq.model.station import Actor
 from daq.services.bus import Bus
 from daq.services.motion.alarming import Alarming
 from daq.services.motion.engine import MotionEngine
@@ -18,13 +19,18 @@ from daq.services.motion.envelope import Envelope
 from daq.services.motion.room import RoomWatch
 from daq.services.motion.watch import InterlockWatch
 from daq.services.voltageguard import GuardedSupply, VoltageGuard
-from daq.state.interlock import Kind, of_head
+from daq.state.acquisition import State
+from daq.state.interlock import Command, Kind, of_head
+from daq.state.safety import require_state
 
 if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
     from device_profiles.site import Site
 
 Service = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
+Handler = Callable[[Any, Actor], Awaitable[dict[str, Any]]]
+Handlers = Mapping[str, Handler]
+_RAISES = frozenset({"arm-voltage", "raise-voltage"})
 
 
 class Guarding:
@@ -88,6 +94,19 @@ class Guarding:
                 raise ProfileError(
                     f"scanner {scanner.id} needs an interlock {kind}{where} to raise {supply}; none is there"
                 )
+
+
+def by_state(handlers: Handlers, state: Callable[[], State]) -> Handlers:
+    """Return the handlers of verbs about devices, those that raise a voltage only in the states that allow it."""
+
+    def guarded(handler: Handler) -> Handler:
+        async def handle(request: Any, actor: Actor) -> dict[str, Any]:
+            require_state(Command.RAISE_VOLTAGE, state())
+            return await handler(request, actor)
+
+        return handle
+
+    return {verb: guarded(handler) if verb in _RAISES else handler for verb, handler in handlers.items()}
 
 
 def _of(ability: Any, devices: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from daq.devices.lowering import lower_voltage
 from daq.errors import MissingError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
+from daq.services.controllerhealth import ControllerHealth
 from daq.services.devicealarms import DeviceAlarms
 from daq.services.devicecheck import DeviceCheck
 from daq.services.devicework import DeviceWork
@@ -45,8 +46,12 @@ class Hardware:
         self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms, envelope=self._guarding.envelope)
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
-        self._device_alarms = DeviceAlarms(bus, alarms)
         places = {name: (on.name, on.channel or "") for name, d in site.devices.items() if (on := d.controller)}
+        self._device_alarms = DeviceAlarms(
+            bus, alarms, quantities={name: device.quantities for name, device in self._devices.items()},
+            controller_of={name: controller for name, (controller, _) in places.items()},
+        )  # fmt: skip
+        self.health = ControllerHealth(self._wiring.instruments, bus)
         known = (self._devices, self._wiring.instruments, places)
         self.handlers = {
             **DeviceWork(*known).handlers, "check": DeviceCheck(*known, self.motion, self._interlocks, bus).check
@@ -58,7 +63,7 @@ class Hardware:
         watched = self._guarding.services(self.motion)
         always = [
             ("instruments", self._wiring.run), ("device-alarms", self._device_alarms.run),
-            ("readings", self._readings.run),
+            ("readings", self._readings.run), ("controller-health", self.health.run),
         ]  # fmt: skip
         return [*watched, *always] if self._devices else []
 
@@ -91,6 +96,10 @@ class Hardware:
             raise MissingError(f"there is no simulated device {name!r}; there are enable, {', '.join(self._devices)}")
         act(action, value)
         return {"device": name, "action": action}
+
+    def mark_by(self, marked: Callable[[str], None]) -> None:
+        """Tell `marked` what of high voltage belongs into a recording: trips, and what was taken down."""
+        self._guarding.voltages.marked = marked
 
     def described(self) -> dict[str, Any]:
         """Return the devices as `Description` has them."""
