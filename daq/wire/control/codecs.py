@@ -9,10 +9,12 @@ from daq.model.control import ControlProfile
 from daq.wire.control.codec import Codec
 from daq.wire.control.lines import LinesCodec
 from daq.wire.control.modbus import ModbusTcpCodec
+from daq.wire.control.tmcl import TmclCodec
 
 _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
     "lines": lambda profile: LinesCodec(profile.framing),
     "modbus-tcp": lambda _: ModbusTcpCodec(),
+    "tmcl": lambda _: TmclCodec(),
 }
 
 
