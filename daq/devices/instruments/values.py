@@ -10,6 +10,8 @@ from daq.devices.abilities import Value
 from daq.errors import EncodeError, WireError
 from daq.model.control import ControlValue
 
+_HAIR = 1e-6
+"""What arithmetic may be off, of the instrument's last digit: 0.3 / 0.1 is a little less than three."""
 _MANTISSA = re.compile(r"([+-]?\d+)([+-]\d+)")
 
 
@@ -25,10 +27,15 @@ def decoded(value: ControlValue, text: str) -> Value:
 
 
 def encoded(value: ControlValue, number: float) -> str:
-    """Return a number as the instrument takes it. Raises `EncodeError`."""
+    """Return a number as the instrument takes it. Raises `EncodeError`.
+
+    What energises is rounded towards nothing: a limit that has more digits than the instrument is not passed by one.
+    """
     if not math.isfinite(number):
         raise EncodeError(f"{number} cannot be set")
     raw = (number - value.offset) / value.scale
+    if value.hazard == "energising":
+        raw = _towards_nothing(value, raw)
     if value.type in ("integer", "flags"):
         return f"{round(raw):0{value.digits}{'X' if value.base == 16 else 'd'}}"  # noqa: PLR2004
     return f"{raw:.{value.decimals}f}"
@@ -43,8 +50,19 @@ def same(found: Value, number: float, tolerance: float, value: ControlValue) -> 
     """Return True where a reading is the number that was set, as far as the instrument's digits can say it."""
     if isinstance(found, bool) or not isinstance(found, int | float):
         return False
-    step = 1.0 if value.type in ("integer", "flags") else 10.0**-value.decimals
-    return abs(found - number) <= tolerance + 0.5001 * step * abs(value.scale)
+    part = 1.0001 if value.hazard == "energising" else 0.5001
+    return abs(found - number) <= tolerance + part * _step(value) * abs(value.scale)
+
+
+def _step(value: ControlValue) -> float:
+    """Return the least change that the instrument's digits can say, before `scale`."""
+    return 1.0 if value.type in ("integer", "flags") else float(10.0**-value.decimals)
+
+
+def _towards_nothing(value: ControlValue, raw: float) -> float:
+    step = _step(value)
+    both = (math.floor(raw / step + _HAIR) * step, math.ceil(raw / step - _HAIR) * step)
+    return min(both, key=lambda each: abs(each * value.scale + value.offset))
 
 
 def _integer(value: ControlValue, text: str) -> Value:
