@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.accesses import Access, Verb, accesses
+from daq.wire.control.courier import framed
 from daq.wire.control.ipbus import (
     ANSWERS,
     LENGTH,
@@ -37,12 +38,16 @@ _Packet = list[tuple[int, Transaction]]
 
 
 class IpbusCodec:
-    """One request is one or several packets. Answers bear the numbers of the transactions: late ones are known."""
+    """One request is one or several packets. Answers bear the numbers of the transactions: late ones are known.
+
+    `datagrams`: a courier is there, which is told what has no place in the order of packets.
+    """
 
     tagged = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, datagrams: bool) -> None:
         self.strays = 0
+        self._datagrams = datagrams
         self._numbers = 0
         self._got = bytearray()
         self._due: deque[_Packet] = deque()
@@ -67,8 +72,8 @@ class IpbusCodec:
         return b"".join(map(_sent, made))
 
     def interject(self, request: str) -> bytes:
-        """Return the packets of a request whose answer is for nobody."""
-        return b"".join(map(_sent, self._packets(accesses(request))))
+        """Return the packets of a request whose answer is for nobody, and which waits for no other."""
+        return b"".join(framed(_whole(made), once=self._datagrams) for made in self._packets(accesses(request)))
 
     def feed(self, data: bytes) -> list[str]:
         """Take bytes; return the answer when its last packet is there. Raises `WireError`."""
@@ -154,8 +159,11 @@ class IpbusCodec:
 
 
 def _sent(made: _Packet) -> bytes:
-    whole = packet([transaction for _, transaction in made])
-    return LENGTH.pack(len(whole)) + whole
+    return framed(_whole(made))
+
+
+def _whole(made: _Packet) -> bytes:
+    return packet([transaction for _, transaction in made])
 
 
 def _bytes(words: tuple[str, ...]) -> bytes:

@@ -51,8 +51,9 @@ class IpbusCourier:
         self._asked_s, self._lost, self._odd = None, "", 0
 
     def submit(self, request: bytes) -> None:
-        """Take packets, each after its length."""
-        self._queue.extend(data for data, _ in unframed(request))
+        """Take packets, each after its length. What is to be said once has no place in the order: it is said at once."""
+        for data, once in unframed(request):
+            (self._again if once else self._queue).append(data)
 
     def outgoing(self, now_s: float) -> list[bytes]:
         """Return what is to be sent now. Raises `UnreachableError` where the target counts otherwise."""

@@ -31,6 +31,7 @@ _LONGEST = HEADER.size + MOST_BYTES
 class Piece:
     """One datagram of a request: what is asked, and of which access it is a part."""
 
+    ident: int
     access: int
     command: int
     address: int
@@ -39,8 +40,8 @@ class Piece:
     once: bool
 
     def bytes(self) -> bytes:
-        """Return the datagram with id 0."""
-        head = HEADER.pack(VERSION, self.command, 0, len(self.data), self.address)
+        """Return the datagram."""
+        head = HEADER.pack(VERSION, self.command, self.ident, len(self.data), self.address)
         return head if self.command == READ else head + self.data
 
 
@@ -52,12 +53,13 @@ def answers(request: bytes, answer: bytes) -> bool:
 
 
 class RbcpCodec:
-    """One request is one or several datagrams; a courier gives them ids and finds the answers to them."""
+    """One request is one or several datagrams. Their ids are for the courier, which has ids of its own on the wire."""
 
     tagged = True
 
     def __init__(self) -> None:
         self.strays = 0
+        self._idents = 0
         self._got = bytearray()
         self._due: deque[Piece] = deque()
         self._asked: tuple[Access, ...] = ()
@@ -76,12 +78,12 @@ class RbcpCodec:
         self.forget()
         self._asked = accesses(request)
         self._told = [b""] * len(self._asked)
-        self._due.extend(_pieces(self._asked))
+        self._due.extend(self._pieces(self._asked))
         return b"".join(framed(piece.bytes(), once=piece.once) for piece in self._due)
 
     def interject(self, request: str) -> bytes:
         """Return the datagrams of a request whose answer is for nobody."""
-        return b"".join(framed(piece.bytes(), once=piece.once) for piece in _pieces(accesses(request)))
+        return b"".join(framed(piece.bytes(), once=piece.once) for piece in self._pieces(accesses(request)))
 
     def feed(self, data: bytes) -> list[str]:
         """Take answers, each after its length; return the text when the last one is there. Raises `WireError`."""
@@ -131,17 +133,18 @@ class RbcpCodec:
             told.hex() if access.verb.reads else "done" for access, told in zip(self._asked, self._told, strict=True)
         )
 
-
-def _pieces(asked: tuple[Access, ...]) -> Iterator[Piece]:
-    """Cut accesses into datagrams of at most 255 bytes."""
-    for number, access in enumerate(asked):
-        if access.verb in (Verb.MASK, Verb.ADD):
-            raise EncodeError(f"{access.verb.value} 0x{access.address:x}: RBCP reads and writes, nothing else")
-        reads = access.verb.reads
-        data = bytes(access.count) if reads else b"".join(_bytes(word, access.wide) for word in access.words)
-        for at in range(0, len(data), MOST_BYTES):
-            part = data[at : at + MOST_BYTES]
-            yield Piece(number, READ if reads else WRITE, access.address + at, part, access.verb.at_one)
+    def _pieces(self, asked: tuple[Access, ...]) -> Iterator[Piece]:
+        """Cut accesses into datagrams of at most 255 bytes."""
+        for number, access in enumerate(asked):
+            if access.verb in (Verb.MASK, Verb.ADD):
+                raise EncodeError(f"{access.verb.value} 0x{access.address:x}: RBCP reads and writes, nothing else")
+            reads = access.verb.reads
+            data = bytes(access.count) if reads else b"".join(_bytes(word, access.wide) for word in access.words)
+            for at in range(0, len(data), MOST_BYTES):
+                part = data[at : at + MOST_BYTES]
+                self._idents = (self._idents + 1) & 0xFF
+                command = READ if reads else WRITE
+                yield Piece(self._idents, number, command, access.address + at, part, access.verb.at_one)
 
 
 def _bytes(word: str, wide: int) -> bytes:

@@ -23,6 +23,7 @@ _MOST_TRIES = 4
 class _Flight:
     data: bytes
     once: bool
+    asked_ident: int
     said_s: float
     tries: int = 1
     answer: bytes | None = None
@@ -38,6 +39,7 @@ class RbcpCourier:
         self.strays = self.resent = 0
         self._resend_s, self._late_s, self._window = resend_s, late_s, window
         self._queue: deque[tuple[bytes, bool]] = deque()
+        self._urgent: deque[tuple[bytes, bool]] = deque()
         self._flights: dict[int, _Flight] = {}
         self._free = [(0.0, ident) for ident in range(_IDS)]
         self._ready: list[bytes] = []
@@ -49,8 +51,8 @@ class RbcpCourier:
         self.abandon()
 
     def submit(self, request: bytes) -> None:
-        """Take requests, each after its length."""
-        self._queue.extend(unframed(request))
+        """Take requests, each after its length. What comes while others are under way is said at once, e.g. a stop."""
+        (self._urgent if self._flights else self._queue).extend(unframed(request))
 
     def outgoing(self, now_s: float) -> list[bytes]:
         """Return what is to be sent now. Raises `DeadlineError` for what was said often enough."""
@@ -61,10 +63,9 @@ class RbcpCourier:
                 self._again(flight, now_s, made)
         while self._may_begin(now_s):
             _, ident = heapq.heappop(self._free)
-            data, once = self._queue.popleft()
-            data = data[:2] + bytes((ident,)) + data[3:]
-            self._flights[ident] = _Flight(data, once, now_s)
-            made.append(data)
+            data, once = (self._urgent or self._queue).popleft()
+            self._flights[ident] = _Flight(data[:2] + bytes((ident,)) + data[3:], once, data[2], now_s)
+            made.append(self._flights[ident].data)
         return made
 
     def incoming(self, datagram: bytes, now_s: float) -> None:
@@ -73,14 +74,14 @@ class RbcpCourier:
         if flight is None or flight.answer is not None or not rbcp.answers(flight.data, datagram):
             self.strays += 1
             return
-        flight.answer = datagram[:2] + b"\x00" + datagram[3:]
+        flight.answer = datagram[:2] + bytes((flight.asked_ident,)) + datagram[3:]
         if flight.tries > 1 and flight.data[1] == rbcp.WRITE:
             self._quiet_s = max(self._quiet_s, flight.said_s + self._late_s)
         self._now_s = now_s
         self._hand_over()
 
     def replies(self) -> bytes:
-        """Return what is there, with id 0, each after its length."""
+        """Return what is there, with the ids of the requests, each after its length."""
         if not self._ready:
             return b""
         made, self._ready = b"".join(map(framed, self._ready)), []
@@ -91,7 +92,7 @@ class RbcpCourier:
         """Return when something is to be said though nothing comes."""
         due = [flight.said_s + self._resend_s for flight in self._flights.values()
                if flight.answer is None and self._resend_s is not None]  # fmt: skip
-        if self._queue and len(self._flights) < self._window:
+        if self._urgent or (self._queue and len(self._flights) < self._window):
             due.append(max(self._quiet_s, self._free[0][0]))
         return min(due) if due else None
 
@@ -103,9 +104,12 @@ class RbcpCourier:
             self._quiet_s = self._now_s + self._late_s
         self._flights.clear()
         self._queue.clear()
+        self._urgent.clear()
         self._ready.clear()
 
     def _may_begin(self, now_s: float) -> bool:
+        if self._urgent:
+            return bool(self._free)
         if not self._queue or len(self._flights) >= self._window or now_s < self._quiet_s:
             return False
         return bool(self._free) and self._free[0][0] <= now_s
