@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from daq.devices.instruments.courierlink import carried
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.wire import Wire
@@ -91,7 +92,8 @@ class Wiring:
 
     def _session(self, name: str, said: Controller, profile: ControlProfile) -> Session:
         if said.url not in self._wires:
-            wire = Wire(link_of(said.url, profile.transport), name=said.url, clock=self._clock)
+            link = carried(profile, link_of(said.url, profile.transport), self._clock)
+            wire = Wire(link, name=said.url, clock=self._clock)
             self._wires[said.url] = (name, profile.transport, wire)
         first, transport, wire = self._wires[said.url]
         if transport.serial != profile.transport.serial:

@@ -7,13 +7,18 @@ from collections.abc import Callable, Mapping
 from daq.errors import ProfileError
 from daq.model.control import ControlProfile
 from daq.wire.control.codec import Codec
+from daq.wire.control.ipbuscodec import IpbusCodec
 from daq.wire.control.lines import LinesCodec
 from daq.wire.control.modbus import ModbusTcpCodec
+from daq.wire.control.rbcp import RbcpCodec
 from daq.wire.control.tmcl import TmclCodec
 
 _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
     "lines": lambda profile: LinesCodec(profile.framing),
     "modbus-tcp": lambda _: ModbusTcpCodec(),
+    "ipbus-udp": lambda _: IpbusCodec(datagrams=True),
+    "ipbus-tcp": lambda _: IpbusCodec(datagrams=False),
+    "rbcp": lambda _: RbcpCodec(),
     "tmcl": lambda _: TmclCodec(),
 }
 
