@@ -51,7 +51,7 @@ class IpbusCourier:
         self._asked_s, self._lost, self._odd = None, "", 0
 
     def submit(self, request: bytes) -> None:
-        """Take packets, each after its length. What is to be said once has no place in the order: it is said at once."""
+        """Take packets, each after its length. What is marked to be said once is so at once, with no place in the order."""
         for data, once in unframed(request):
             (self._again if once else self._queue).append(data)
 
