@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Codec(Protocol):
     """Makes bytes of a request and finds the reply to it in what comes back.
 
