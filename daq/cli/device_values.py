@@ -22,11 +22,15 @@ def run_read(options: argparse.Namespace) -> int:
         print_json(answer)
     else:
         rows = [
-            [each["name"], each.get("channel", ""), shown(each["value"]), each["unit"], each["error"] or each["level"]]
+            [each["name"], each.get("channel", ""), shown(each["value"]), each["unit"], _remark(each)]
             for each in answer["read"]
         ]
         print_table(answer["device"], ["name", "channel", "value", "unit", "remark"], rows)
     return _FAILED if any(each["error"] for each in answer["read"]) else 0
+
+
+def _remark(read: dict[str, Any]) -> str:
+    return str(read["error"] or read["level"] or ", ".join(read.get("flags", [])))
 
 
 def run_set(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.broker import ensure_broker
 from daq.services.bus import Bus
+from daq.services.controllerhealth import ControllerHealth
 from daq.services.metrics import Metrics
 from daq.services.metricsources import document_figures, mqtt_figures, readout_figures
 from daq.services.station import Station
@@ -35,6 +36,7 @@ class Sayers:
     station: Station
     planner: Planner
     role_of: Callable[[str, int | None], Role]
+    health: ControllerHealth
 
 
 def publishers(site: Site, scanner: str, sayers: Sayers) -> Services:
@@ -55,7 +57,7 @@ def _metrics(port: int, status: StatusMqtt | None, sayers: Sayers) -> Metrics:
         run = sayers.station.run
         return run.last_status if run is not None and not run.over else None
 
-    asked = [*readout_figures(of_readout), *document_figures(sayers.planner.documents)]
+    asked = [*readout_figures(of_readout), *document_figures(sayers.planner.documents), *sayers.health.figures()]
     return Metrics(sayers.bus, port, asked + (mqtt_figures(status.figures) if status is not None else []))
 
 

@@ -22,7 +22,10 @@ async def lower_voltage(
         raise MissingError(f"there is no high voltage {name!r}; there are: {', '.join(supplies) or 'none'}")
     chosen = supplies if name is None else {name: supplies[name]}
     async with asyncio.TaskGroup() as tasks:
-        made = {each: tasks.create_task(_down(supply, volts, within_s), name=f"{each}: down") for each, supply in chosen.items()}
+        made = {
+            each: tasks.create_task(_down(supply, volts, within_s), name=f"{each}: down")
+            for each, supply in chosen.items()
+        }
     return {each: task.result() for each, task in made.items()}
 
 

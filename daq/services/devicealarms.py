@@ -1,20 +1,31 @@
-"""Turns what devices say about themselves into alarms: silent, beyond a limit, tripped, warming up too fast."""
+"""Turns what devices say about themselves into alarms: silent, beyond a limit, tripped, warming up too fast.
+
+Of a controller that is down there is one alarm, and not one for each reading of each device on it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from daq.devices.abilities import Quantity
 from daq.model.station import Announcement, Priority, Reading
 from daq.services.bus import Bus
+from daq.services.controllerhealth import WIRE
 from daq.services.motion.alarming import Alarming
 
 _MOST_KEPT = 1000
 _TEMPERATURE = "degC"
 _TROUBLE = "trouble"
+_WHY = {"stale": "does not answer", "comm_fail": "answers with errors"}
+_BEYOND = "find out why before the next acquisition"
+_NONE = Quantity("", "")
+_LOOK_S = 0.5
+_SETTLES_S = 5.0
+"""By then it is known whether the controller of a silent device is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,23 @@ class _Course:
 
 
 class DeviceAlarms:
-    """Hears readings, and raises and clears their alarms. Interlocks that are open are low: people open covers."""
+    """Hears readings, and raises and clears their alarms. Interlocks that are open are low: people open covers.
+
+    `quantities`: what each device can be asked for, whose guidance and priority its alarms have. `controller_of`: the
+    controller of a device, of those that are on one.
+    """
 
     def __init__(
-        self, bus: Bus, alarms: Alarming, *, drift: Drift | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+        self, bus: Bus, alarms: Alarming, *, quantities: Mapping[str, Sequence[Quantity]] | None = None,
+        controller_of: Mapping[str, str] | None = None, drift: Drift | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._alarms = alarms
+        self._quantities = {(device, each.name): each for device, all_ in (quantities or {}).items() for each in all_}
+        self._controller_of = dict(controller_of or {})
+        self._down: set[str] = set()
+        self._silent: dict[tuple[str, str], tuple[Reading, float]] = {}
         self._drift = drift or Drift()
         self._clock = clock
         self._courses: dict[tuple[str, str], _Course] = {}
@@ -59,26 +80,59 @@ class DeviceAlarms:
     async def run(self) -> None:
         """Listen until cancelled."""
         with self._bus.listening(self._hear, replay=True):
-            await asyncio.Event().wait()
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                for reading, since_s in list(self._silent.values()):
+                    is_new = (reading.device, f"{reading.name}-silent") not in self._raised
+                    if is_new and self._clock() - since_s >= _SETTLES_S:
+                        self._say_silent(reading)
 
     def _hear(self, said: Announcement) -> None:
-        if isinstance(said, Reading):
-            self._silence(said)
-            self._limits(said)
-            if said.name == _TROUBLE and said.quality == "good":
-                self._trouble(said)
-            if said.unit == _TEMPERATURE and said.quality in ("good", "out_of_limits"):
-                self._course(said)
+        if not isinstance(said, Reading):
+            return
+        if said.name == WIRE and said.device in self._controller_of.values():
+            self._wire(said)
+            return
+        self._silence(said)
+        self._limits(said)
+        if said.name == _TROUBLE and said.quality == "good":
+            self._trouble(said)
+        if said.unit == _TEMPERATURE and said.quality in ("good", "out_of_limits"):
+            self._course(said)
+
+    def _wire(self, said: Reading) -> None:
+        """Take notice of a controller that is down, or is there again: its devices' silence is of that, or is not."""
+        down = said.level == "alarm"
+        on_it = [device for device, controller in self._controller_of.items() if controller == said.device]
+        (self._down.add if down else self._down.discard)(said.device)
+        text = f"controller {said.device}: {said.value}; nothing is known of {', '.join(on_it)}"
+        self._set(
+            said, "down", down, "medium", text,
+            "look at its power and its cable; what it holds now is not known, and may be on", latched=False,
+        )  # fmt: skip
+        for reading, _ in [each for each in self._silent.values() if down and each[0].device in on_it]:
+            self._say_silent(reading)
 
     def _silence(self, said: Reading) -> None:
-        why = {"stale": "does not answer", "comm_fail": "answers with errors"}.get(said.quality)
+        """Take notice of a reading that is not current; on a controller it will soon be known whether that is down."""
+        key, silent = (said.device, said.name), said.quality in _WHY
+        if not silent:
+            self._silent.pop(key, None)
+        elif said.device in self._controller_of:
+            self._silent[key] = (said, self._silent[key][1] if key in self._silent else self._clock())
+            return
+        self._say_silent(said)
+
+    def _say_silent(self, said: Reading) -> None:
+        why = _WHY.get(said.quality)
+        its_own = why is not None and self._controller_of.get(said.device) not in self._down
         self._set(
-            said, "silent", why is not None, "medium", f"{said.name} of {said.device}: the device {why}",
+            said, "silent", its_own, "medium", f"{said.name} of {said.device}: the device {why}",
             "look at its power and its cable; what it holds now is not known", latched=False,
         )  # fmt: skip
 
     def _limits(self, said: Reading) -> None:
-        if said.quality in ("stale", "comm_fail"):
+        if said.quality in _WHY:
             return
         beyond = said.quality == "out_of_limits"
         if isinstance(said.value, bool):
@@ -87,11 +141,11 @@ class DeviceAlarms:
                 "what it guards is refused until it is closed", latched=False,
             )  # fmt: skip
             return
-        bounds = ", ".join(f"{name} {limit:g}" for name, limit in said.limits.items())
-        self._set(
-            said, "limits", beyond, "medium", f"{said.name} of {said.device} is {said.value} {said.unit} ({bounds})",
-            "find out why before the next acquisition",
-        )  # fmt: skip
+        known = self._quantities.get((said.device, said.name), _NONE)
+        bounds = ", ".join(f"{name.replace('_', ' ')} {limit:g}" for name, limit in said.limits.items())
+        text = f"{said.name} of {said.device} is {said.value} {said.unit} ({bounds})"
+        self._set(said, "limits", beyond, known.priority, text, known.guidance or _BEYOND)
+        self._set(said, "warning", said.level == "warning", "low", text, known.guidance or _BEYOND, latched=False)
 
     def _trouble(self, said: Reading) -> None:
         self._set(

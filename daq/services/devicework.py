@@ -75,20 +75,23 @@ class DeviceWork:
             raise MissingError(f"{device.name} has no {name!r}; {close_names(name, known)}")
         wanted = list(known.values()) if name is None else [known[name]]
         calls = Calls(device.name)
-        return [await self._tried(q, calls.within(device.read(q.name), _READ_S, f"read {q.name}")) for q in wanted]
+        told = [await self._tried(q, calls.within(device.read(q.name), _READ_S, f"read {q.name}")) for q in wanted]
+        if device.name in self._places:
+            instrument = self._instruments[self._places[device.name][0]]
+            told = [{**each, **_flags(instrument, each["name"], each["value"])} for each in told]
+        return told
 
     async def _of_controller(self, controller: str, channel: str, name: str | None) -> list[dict[str, Any]]:
         instrument = self._instruments[controller]
         if name is not None:
-            value = instrument.value(name)
-            where = self._channel(controller, channel, value.of, name)
-            return [_told(name, value.unit or "", where, await instrument.read(name, where))]
+            if instrument.value(name).of == "channel" and not channel:
+                found = await instrument.read_all(name)
+                return [_shown(instrument, name, where, value) for where, value in found.items()]
+            where = self._channel(controller, channel, instrument.value(name).of, name)
+            return [_shown(instrument, name, where, await instrument.read(name, where))]
         asked = _regular(instrument.profile, channel)
-        found = await instrument.read_many(asked)
-        return [
-            _told(each, instrument.value(each).unit or "", where, value)
-            for (each, where), value in zip(asked, found, strict=True)
-        ]
+        read = await instrument.read_many(asked)
+        return [_shown(instrument, *where, value) for where, value in zip(asked, read, strict=True)]
 
     async def _tried(self, quantity: Quantity, reading: Awaitable[Value]) -> dict[str, Any]:
         try:
@@ -217,6 +220,18 @@ def _regular(profile: ControlProfile, channel: str) -> list[Place]:
 def _named(role: Any) -> set[str]:
     """Return the values and actions that a role names."""
     return {text.partition(".")[0] for text in role.model_dump().values() if isinstance(text, str)}
+
+
+def _shown(instrument: Instrument, name: str, channel: str, value: Value) -> dict[str, Any]:
+    return {**_told(name, instrument.value(name).unit or "", channel, value), **_flags(instrument, name, value)}
+
+
+def _flags(instrument: Instrument, name: str, value: Value) -> dict[str, list[str]]:
+    """Return the names of the flags that are set, of a value of flags."""
+    known = instrument.profile.values.get(name)
+    if known is None or not known.flags or isinstance(value, bool) or not isinstance(value, int):
+        return {}
+    return {"flags": [flag for flag, lit in instrument.flags(name, value).items() if lit]}
 
 
 def _told(name: str, unit: str, channel: str, value: Value) -> dict[str, Any]:

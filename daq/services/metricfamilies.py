@@ -11,7 +11,7 @@ from typing import get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from daq.model.runevents import unix_time
-from daq.model.station import Alarm, Announcement, Priority, Progress, Reading, StationStatus
+from daq.model.station import Alarm, Announcement, Level, Priority, Progress, Reading, StationStatus
 from daq.state.acquisition import State
 
 MOST_READINGS = 1000
@@ -19,6 +19,7 @@ MOST_ALARMS = 1000
 MOST_COUNTERS = 32
 _MOST_LABEL = 100
 _FRESH = ("good", "out_of_limits")
+_LEVELS: dict[Level, float] = {"": 0.0, "warning": 1.0, "alarm": 2.0}
 _PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
 
@@ -137,13 +138,17 @@ def _readings(readings: list[Reading]) -> Iterator[Metric]:
     value = GaugeMetricFamily("scandaq_reading_value", text, labels=["device", "name", "unit"])
     text = "1 while a reading is fresh and within its limits."
     good = GaugeMetricFamily("scandaq_reading_good", text, labels=["device", "name"])
+    text = "0 while a fresh reading is within its limits, 1 beyond a warning limit, 2 beyond an alarm limit."
+    level = GaugeMetricFamily("scandaq_reading_level", text, labels=["device", "name"])
     for reading in readings:
         names = [reading.device[:_MOST_LABEL], reading.name[:_MOST_LABEL]]
         good.add_metric(names, float(reading.quality == "good"))
         if reading.quality in _FRESH and isinstance(reading.value, bool | int | float):
             value.add_metric([*names, reading.unit[:_MOST_LABEL]], float(reading.value))
+            level.add_metric(names, _LEVELS[reading.level])
     yield value
     yield good
+    yield level
 
 
 def _alarms(alarms: list[Alarm], raised: dict[str, int]) -> Iterator[Metric]:

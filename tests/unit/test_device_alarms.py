@@ -10,6 +10,7 @@ import pytest
 from support_motion import AlarmList
 from support_virtual import VirtualLoop, virtually
 
+from daq.devices.abilities import Quantity
 from daq.model.station import Reading, utc_now
 from daq.services.bus import Bus
 from daq.services.devicealarms import DeviceAlarms
@@ -20,10 +21,10 @@ def reading(value: Any, quality: Any = "good", **more: Any) -> Reading:
     return Reading(value=value, quality=quality, read_utc=utc_now(), **told)
 
 
-def told(story: Callable[[Bus, AlarmList], Any]) -> None:
+def told(story: Callable[[Bus, AlarmList], Any], **known: Any) -> None:
     async def main(loop: VirtualLoop) -> None:
         bus, alarms = Bus(), AlarmList()
-        task = asyncio.create_task(DeviceAlarms(bus, alarms, clock=loop.time).run())
+        task = asyncio.create_task(DeviceAlarms(bus, alarms, clock=loop.time, **known).run())
         await asyncio.sleep(0)
         result = story(bus, alarms)
         if result is not None:
@@ -76,6 +77,71 @@ def test_a_limit_stays_raised_while_the_device_is_silent() -> None:
         assert alarms.cleared == []
 
     told(story)
+
+
+def test_a_warning_is_low_says_what_to_do_and_becomes_an_alarm_of_the_priority_that_was_asked_for() -> None:
+    bath = Quantity("bath", "degC", guidance="top up the chiller", priority="high")
+    limits = {"warning_high": 24.0, "alarm_high": 28.0}
+
+    def said(value: float, level: Any, quality: Any = "good") -> Reading:
+        return reading(value, quality, name="bath", unit="degC", device="chiller", level=level, limits=limits)
+
+    def story(bus: Bus, alarms: AlarmList) -> None:
+        bus.announce(said(25.0, "warning"))
+        bus.announce(said(29.0, "alarm", "out_of_limits"))
+        bus.announce(said(25.0, "warning"))
+        bus.announce(said(20.0, ""))
+        assert [(a.name, a.priority, a.guidance, a.latched) for a in alarms.raised] == [
+            ("bath-warning", "low", "top up the chiller", False), ("bath-limits", "high", "top up the chiller", True),
+            ("bath-warning", "low", "top up the chiller", False),
+        ]  # fmt: skip
+        assert "bath of chiller is 29.0 degC (warning high 24, alarm high 28)" in alarms.raised[1].text
+        assert alarms.cleared == [("chiller", "bath-warning"), ("chiller", "bath-limits"), ("chiller", "bath-warning")]
+
+    told(story, quantities={"chiller": [bath]})
+
+
+def wire(value: str, level: Any) -> Reading:
+    return Reading("supply", "wire", value, "", "out_of_limits" if level else "good", utc_now(), {}, level)
+
+
+def test_a_controller_that_is_down_is_one_alarm_however_many_devices_are_on_it() -> None:
+    async def story(bus: Bus, alarms: AlarmList) -> None:
+        channels = [f"hv{number}" for number in range(16)]
+        for channel in channels:
+            for name in ("voltage", "current", "trouble"):
+                bus.announce(reading(None, "comm_fail", device=channel, name=name))
+        await asyncio.sleep(3.0)
+        assert alarms.raised == []
+        bus.announce(wire("no reply in 0.5 s", "alarm"))
+        await asyncio.sleep(30.0)
+        (alarm,) = alarms.raised
+        assert (alarm.device, alarm.name, alarm.priority) == ("supply", "wire-down", "medium")
+        assert alarm.text.startswith("controller supply: no reply in 0.5 s; nothing is known of hv0, hv1")
+        for channel in channels[1:]:
+            for name in ("voltage", "current", "trouble"):
+                bus.announce(reading(0.0, device=channel, name=name))
+        bus.announce(wire("sound", ""))
+        await asyncio.sleep(1.0)
+        assert alarms.cleared == [("supply", "wire-down")]
+        assert [a.device for a in alarms.raised[1:]] == ["hv0", "hv0", "hv0"]  # silent though its controller speaks
+
+    told(story, controller_of={f"hv{number}": "supply" for number in range(16)})
+
+
+def test_a_device_that_is_silent_on_a_sound_wire_is_told_after_a_moment_and_cleared_at_once() -> None:
+    async def story(bus: Bus, alarms: AlarmList) -> None:
+        bus.announce(wire("sound", ""))
+        bus.announce(reading(800.0, "stale"))
+        bus.announce(reading(None, "comm_fail", name="current"))
+        bus.announce(reading(0.0, name="current"))
+        await asyncio.sleep(6.0)
+        assert alarms.names()[:1] == ["voltage-silent"]
+        assert "current-silent" not in alarms.names()
+        bus.announce(reading(800.0))
+        assert alarms.cleared == [("hv", "voltage-silent")]
+
+    told(story, controller_of={"hv": "supply"})
 
 
 @pytest.mark.parametrize(("per_h", "expected"), [(0.0, []), (2.9, []), (-2.9, []), (3.2, ["d"]), (-6.0, ["d"])])

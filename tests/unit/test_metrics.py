@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,9 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from support_documents import RUN, progress, reading, status
 from support_pages import ROOT
 
+from daq.devices.instruments.talk import Tally
 from daq.errors import UsageError
 from daq.model.station import Alarm, Announcement, Priority, Progress, Reading
 from daq.services.bus import Bus
+from daq.services.controllerhealth import ControllerHealth
 from daq.services.metricfamilies import MOST_ALARMS, MOST_READINGS, Said, families
 from daq.services.metrics import Asked, Metrics
 from daq.services.metricsources import document_figures, mqtt_figures, readout_figures
@@ -50,7 +55,8 @@ def full_metrics() -> Metrics:
     """Return metrics in which everything has something to say."""
     documents = RunDocuments(Path("nowhere"), Bus(), RUN, {}, trouble=print)
     asked = [*readout_figures(lambda: READOUT), *mqtt_figures(Figures()), *document_figures(lambda: documents)]
-    metrics = Metrics(Bus(), 0, asked)
+    supply: Any = SimpleNamespace(session=SimpleNamespace(tally=Tally(exchanges=7), suspect=""))
+    metrics = Metrics(Bus(), 0, [*asked, *ControllerHealth({"supply": supply}, Bus()).figures()])
     metrics._said.heard(status("acquiring"))
     rates = {"rates_cps": {"singles": 9.0}, "randoms_fraction": 0.25}
     metrics._said.heard(progress(10.0, dead_time_pct=1.5, fraction=0.5, remaining_s=10.0, **rates))
@@ -104,9 +110,11 @@ def test_a_reading_that_is_stale_or_no_number_has_no_value(bad: Reading) -> None
 
 
 def test_a_reading_out_of_its_limits_is_shown_and_not_good() -> None:
-    found = samples(reading(900.0, quality="out_of_limits"))
+    found = samples(replace(reading(900.0, quality="out_of_limits"), level="alarm"))
 
-    assert sorted(value for (name, _), value in found.items() if name.startswith("scandaq_reading")) == [0, 900.0]
+    assert {name: value for (name, _), value in found.items() if name.startswith("scandaq_reading")} == {
+        "scandaq_reading_good": 0.0, "scandaq_reading_value": 900.0, "scandaq_reading_level": 2.0,
+    }  # fmt: skip
 
 
 def test_alarms_are_counted_by_priority() -> None:
