@@ -137,6 +137,8 @@ class Exchange(Strict):
     """Sent as it is, without the end of a line."""
     reply_s: Annotated[float, Field(gt=0, le=60)] | None = None
     """In place of `conversation.reply_s`."""
+    rest_ms: NonNegativeFloat | None = None
+    """Rest after it, in place of `framing.min_gap_ms`."""
 
 
 class Trouble(Strict):

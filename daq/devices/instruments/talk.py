@@ -134,7 +134,8 @@ class Talk:
             self._late(str(why) or type(why).__name__)
             raise
         finally:
-            self._free_s = self._clock() + 1e-3 * self._profile.framing.min_gap_ms
+            rest_ms = asked.exchange.rest_ms
+            self._free_s = self._clock() + 1e-3 * (self._profile.framing.min_gap_ms if rest_ms is None else rest_ms)
         if self.wire.interrupted != interrupted:
             raise self._doubt(f"a stop was said while a reply to {request!r} was waited for")
         self.spoke_s = self._clock()
