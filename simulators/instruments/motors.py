@@ -19,7 +19,7 @@ class Motors:
     def __init__(
         self, count: int, *, least: float, most: float, speed: float, clock: Callable[[], float], homed: bool = False
     ) -> None:
-        self.each = [Motor(clock, least, most, speed, homed=homed) for _ in range(count)]
+        self.each = [Motor(clock, least, most, speed, at=max(least, min(0.0, most)), homed=homed) for _ in range(count)]
         self.boots_until_s = -math.inf
         self._clock, self._speed = clock, speed
         self.rebooted: Callable[[], None] = lambda: None

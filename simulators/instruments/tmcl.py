@@ -28,6 +28,8 @@ _HOST = 2
 _USERS, _SERIAL = 56, 55
 """User variables, and the one in which a site keeps a serial number."""
 _KEPT = (5, 6, 7, 12, 13, 140, 181, 193, 194, 195)
+_SEARCH_S = 0.2
+"""The least that a search for the reference takes: it leaves the switch and meets it again."""
 _GAP_S = 0.05
 """A frame that pauses for longer is forgotten."""
 
@@ -187,7 +189,7 @@ class Tmcl:
         if kind == 0:
             if motor.obeys and motor.powered and not motor.by_hand:
                 motor.go(motor.least, homing=True)
-                self._searching[number] = True
+                self._searching[number], self._search_began_s[number] = True, self.clock()
             return 0
         if kind == 1:
             motor.stop()
@@ -204,7 +206,8 @@ class Tmcl:
                 motor.stop()
                 self._flags[number] |= 1
                 self._searching[number] = False
-            if self._searching[number] and not motor.moving:
+            searched_s = self.clock() - self._search_began_s[number]
+            if self._searching[number] and not motor.moving and searched_s >= _SEARCH_S:
                 self._searching[number] = False
                 if motor.homed:
                     motor.offset = -motor.place  # the reference is 0
@@ -215,6 +218,7 @@ class Tmcl:
     def _forget(self) -> None:
         axes = len(self.motors)
         self._targets, self._flags, self._searching = [0] * axes, [0] * axes, [False] * axes
+        self._search_began_s = [0.0] * axes
         self._variables: dict[int, int] = {}
         self._kept: dict[tuple[int, int], int] = {}
         self._heartbeat_ms = 0

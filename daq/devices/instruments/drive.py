@@ -42,9 +42,9 @@ class ProfiledDrive:
         if role is None:
             raise ProfileError(f"the profile {instrument.profile.id} is of no motion controller")
         self._instrument, self._channel, self._role, self._steps = instrument, channel, role, steps
-        self._on_the_way = _words(role.position, role.velocity, role.moving, *role.troubles)
-        at_rest = _words(role.homed, role.search_over, role.at_minimum, role.at_maximum)
-        self._at_rest = tuple(word for word in at_rest if word not in self._on_the_way)
+        self._first = _words(role.moving)
+        self._on_the_way = _words(role.position, role.velocity, *role.troubles)
+        self._at_rest = _words(role.homed, role.search_over, role.at_minimum, role.at_maximum)
         self._fault = ""
         self._homed = role.homed is None
         self._search_begun = self._search_seen = False
@@ -55,12 +55,12 @@ class ProfiledDrive:
 
     async def status(self) -> DriveStatus:
         """Return what it says now."""
-        role, said = self._role, await self._read(self._on_the_way)
+        role, said = self._role, await self._read(self._first)
+        moving = self._lit(role.moving, said) == role.moving_when  # asked first: where it stands then is where it is
+        await self._read_more(said, self._on_the_way if moving else (*self._on_the_way, *self._at_rest))
         await self._look_for_troubles(said)
-        moving = self._lit(role.moving, said) == role.moving_when
         note = ""
         if not moving:
-            said |= await self._read(self._at_rest)
             moving = await self._still_searches(said)
             note = self._switches(said)
         self._search_seen = self._search_seen or (moving and self._search_begun)
@@ -111,7 +111,7 @@ class ProfiledDrive:
         if self._search_begun and self._search_seen and role.mark_homed is not None and not self._fault:
             self._search_begun = False
             await self._instrument.act(role.mark_homed, self._of_action(role.mark_homed))
-            said |= await self._read(_words(role.homed))
+            said.update(await self._read(_words(role.homed)))
         self._homed = role.homed is None or self._lit(role.homed, said) == role.homed_when
         return False
 
@@ -157,6 +157,9 @@ class ProfiledDrive:
             return {}
         found = await self._instrument.read_many([(word, self._of(word)) for word in words])
         return dict(zip(words, found, strict=True))
+
+    async def _read_more(self, said: dict[str, Value], words: tuple[str, ...]) -> None:
+        said.update(await self._read(tuple(word for word in dict.fromkeys(words) if word not in said)))
 
     def _number(self, name: str, said: dict[str, Value]) -> float:
         value = said[name]

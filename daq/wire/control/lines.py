@@ -41,8 +41,10 @@ class LinesCodec:
         return sent
 
     def interject(self, request: str, *, raw: bool = False) -> bytes:
-        """Return the bytes of a line, whatever is waited for."""
-        return (request if raw else request + self._sum_of(request) + self._framing.write_end).encode()
+        """Return the bytes of a line, whatever is waited for. What has its end is a line already."""
+        end = self._framing.write_end
+        whole = raw or (end != "" and request.endswith(end))
+        return (request if whole else request + self._sum_of(request) + end).encode()
 
     def feed(self, data: bytes) -> list[str]:
         """Take bytes; return whole replies. Raises `WireError`: echo, checksum, length, characters."""
