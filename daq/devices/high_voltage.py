@@ -24,6 +24,7 @@ from daq.devices.limits import VoltageLimits
 from daq.devices.permits import Permits
 from daq.devices.supply import Supply, SupplyStatus
 from daq.devices.supplywire import SupplyWire
+from daq.devices.voltagesteps import due_s, fine_v, step_v, wrong
 from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError, ScandaqError
 from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
@@ -31,8 +32,6 @@ from daq.state.interlock import Command, Interlock, permitted
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
 _TAKE_BACK_S = 3.0
-_SOFT_STEP_S, _MOST_STEP_S = 0.25, 1.0
-"""What a step is worth where the supply does not ramp by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +128,18 @@ class GuardedHighVoltage:
             raise RefusedError(f"{self._name} is being raised")
         if protocol_max_v is not None:
             self._limits.check(self._name, protocol_max_v)
-        connection = self._wire.connection
-        self._permits.verify(await self.identify())
+        connection = await self._verified()
         await self._wire.protect(self._limits)
         most = self._limits.max_v if protocol_max_v is None else protocol_max_v
         return self._permits.give(actor, most, valid_s, connection)
+
+    async def _verified(self) -> int:
+        """Return the connection on which its identity was verified; asking may have made a new one."""
+        while True:
+            connection = self._wire.connection
+            self._permits.verify(await self.identify())
+            if self._wire.connection == connection:
+                return connection
 
     def disarm(self) -> None:
         """Take the permit back; what is raised stays as it is."""
@@ -189,12 +195,12 @@ class GuardedHighVoltage:
         except Exception:
             await self._wire.tell_down(volts)
             raise
-        if status.set_v > volts + self._fine_v or (volts == 0 and status.on) or not self._wire.heard:
+        if status.set_v > volts + fine_v(self._limits) or (volts == 0 and status.on) or not self._wire.heard:
             await self._wire.tell_down(volts, status)
         return status
 
     def _is_down(self, status: SupplyStatus, volts: float) -> bool:
-        held = status.set_v <= volts + self._fine_v and not (volts == 0 and status.on)
+        held = status.set_v <= volts + fine_v(self._limits) and not (volts == 0 and status.on)
         return held and status.output_v <= volts + self._limits.tolerance_v
 
     # Raising
@@ -251,8 +257,8 @@ class GuardedHighVoltage:
             await self._wire.switch_on()
         level_v, took_s = min(ascent.start_v, ascent.volts), 0.0
         while True:
-            began_s, step_v = self._clock(), self._step_v(took_s)
-            level_v = min(max(level_v + step_v, least_v), ascent.volts)
+            began_s, further_v = self._clock(), step_v(self._limits, took_s, ramps=self._wire.ramps)
+            level_v = min(max(level_v + further_v, least_v), ascent.volts)
             self._go_on(ascent)
             self._goal_v = level_v
             await self._wire.set_v(level_v)
@@ -261,14 +267,7 @@ class GuardedHighVoltage:
                 return
             took_s = self._clock() - began_s
             if not self._wire.ramps:
-                await asyncio.sleep(max(0.0, step_v / self._limits.max_slope_v_per_s - took_s))
-
-    def _step_v(self, took_s: float) -> float:
-        """Return how far it goes at once; little, at the slope, where the supply would jump."""
-        if self._wire.ramps:
-            return self._limits.max_step_v
-        worth_s = min(max(took_s, _SOFT_STEP_S), _MOST_STEP_S)
-        return min(self._limits.max_step_v, self._limits.max_slope_v_per_s * worth_s)
+                await asyncio.sleep(max(0.0, further_v / self._limits.max_slope_v_per_s - took_s))
 
     async def _arrive(self, level_v: float, ascent: _Ascent) -> None:
         """Return once the output is at this step; raise `ReadbackError` where it does something else."""
@@ -276,30 +275,15 @@ class GuardedHighVoltage:
         while True:
             status = await self._wire.status()
             self._go_on(ascent)
-            wrong = self._wrong(status, level_v)
-            if wrong is None and abs(status.output_v - level_v) <= tolerance_v:
+            why = wrong(self._limits, status, level_v)
+            if why is None and abs(status.output_v - level_v) <= tolerance_v:
                 return
-            by_s = by_s or self._by_s(abs(level_v - status.output_v))
-            if wrong is None and self._clock() > by_s:
-                wrong = f"stays at {status.output_v:g} V"
-            if wrong is not None:
-                raise ReadbackError(f"{self._name} {wrong}, told to go to {level_v:g} V, tolerance {tolerance_v:g} V")
+            by_s = by_s or self._clock() + due_s(self._limits, abs(level_v - status.output_v))
+            if why is None and self._clock() > by_s:
+                why = f"stays at {status.output_v:g} V"
+            if why is not None:
+                raise ReadbackError(f"{self._name} {why}, told to go to {level_v:g} V, tolerance {tolerance_v:g} V")
             await asyncio.sleep(_POLL_S)
-
-    def _by_s(self, distance_v: float) -> float:
-        """Return when a step has to be done: twice the time that it should take, and two seconds."""
-        return self._clock() + 2.0 + 2.0 * max(distance_v, self._limits.max_step_v) / self._limits.max_slope_v_per_s
-
-    def _wrong(self, status: SupplyStatus, level_v: float) -> str | None:
-        if status.trouble:
-            return f"reports {status.trouble}"
-        if not status.on:
-            return "is off"
-        if abs(status.set_v - level_v) > self._fine_v:
-            return f"holds {status.set_v:g} V"
-        if status.output_v > level_v + self._limits.tolerance_v:
-            return f"is at {status.output_v:g} V"
-        return None
 
     async def _take_back(self, volts: float) -> None:
         """Command a lower voltage and read back that it is held; the output follows at the supply's own slope."""
@@ -320,18 +304,13 @@ class GuardedHighVoltage:
                 if self._clock() > until_s:
                     raise
             else:
-                if status.set_v <= volts + self._fine_v and not (volts == 0 and status.on):
+                if status.set_v <= volts + fine_v(self._limits) and not (volts == 0 and status.on):
                     return
                 if self._clock() > until_s:
                     raise ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
             await asyncio.sleep(_POLL_S)
 
     # What is left to look after
-
-    @property
-    def _fine_v(self) -> float:
-        """Return how far a set value that is read back may be off: settings are exact, outputs are not."""
-        return self._limits.tolerance_v / 10
 
     def _set_late(self, what: str) -> None:
         """Set again what is wanted after a command was answered when nobody waited for it any more."""
@@ -345,7 +324,7 @@ class GuardedHighVoltage:
 
     async def _correct(self, volts: float) -> None:
         try:
-            if (await self._wire.status()).set_v > volts + self._fine_v:
+            if (await self._wire.status()).set_v > volts + fine_v(self._limits):
                 await self._command_down(volts)
         except ScandaqError as why:
             _LOG.critical("%s is not verified to be at %g V: %s", self._name, volts, why)

@@ -1,0 +1,47 @@
+"""Every supply that a profile ships for, simulated: raised, lowered, tripped and switched off by the rules of all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support_supplies import MODELS, TECH, Bench, Model, bench
+
+from daq.errors import InterlockError, LimitError, ReadbackError
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.profile)
+async def test_a_supply_is_raised_lowered_and_taken_back_by_the_rules(model: Model) -> None:
+    async with bench(model) as it:
+        with pytest.raises(LimitError, match=r"the limit of its profile"):
+            await it.hv.ramp_to(model.limits.max_v + 1, within_s=5, actor=TECH)
+        with pytest.raises(InterlockError, match="not armed"):
+            await it.hv.ramp_to(model.volts, within_s=5, actor=TECH)
+        await it.hv.arm(TECH, protocol_max_v=model.limits.max_v)
+        await it.hv.ramp_to(model.low, within_s=10, actor=TECH)
+        assert it.volts == pytest.approx(model.low, abs=model.limits.tolerance_v)
+        await _cover_opens(it, model)
+        await it.hv.arm(TECH, protocol_max_v=model.limits.max_v)
+        await it.hv.ramp_to(model.low, within_s=10, actor=TECH)
+        await _fails(it, model)
+        await it.hv.off(within_s=5)
+        assert it.volts <= model.limits.tolerance_v
+
+
+async def _cover_opens(it: Bench, model: Model) -> None:
+    raising = asyncio.create_task(it.hv.ramp_to(model.volts, within_s=10, actor=TECH))
+    await asyncio.sleep(0.02)
+    it.cover = False
+    with pytest.raises(InterlockError, match="cover is open"):
+        await raising
+    await it.hv.off(within_s=5)
+    assert it.volts <= model.limits.tolerance_v
+    it.cover = True
+
+
+async def _fails(it: Bench, model: Model) -> None:
+    raising = asyncio.create_task(it.hv.ramp_to(model.volts, within_s=10, actor=TECH))
+    await asyncio.sleep(0.02)
+    it.does(model.fails)
+    with pytest.raises(ReadbackError, match=model.says):
+        await raising

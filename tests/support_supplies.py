@@ -1,0 +1,119 @@
+"""Supplies of simulator processes under the rules of a high voltage, by their shipped profiles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from support_instruments import do
+from support_simulators import Simulator, simulator
+
+from daq.devices.high_voltage import GuardedHighVoltage
+from daq.devices.instruments.instrument import Instrument
+from daq.devices.instruments.session import Session
+from daq.devices.instruments.supply import ProfiledSupply
+from daq.devices.limits import VoltageLimits
+from daq.model.control import ControlTransport
+from daq.model.station import Actor, Role
+from daq.state.interlock import Interlock, Kind
+from daq.transports.links import link_of
+from daq.wire.control.codecs import codec_of
+from device_profiles.control import load_control
+
+TECH = Actor("ada", "local", Role.TECHNOLOGIST)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A simulator with a profile for it, limits that it can hold, a voltage to go to, one above, what makes it fail."""
+
+    kind: str
+    profile: str
+    channel: str
+    limits: VoltageLimits
+    low: float
+    volts: float
+    fails: str
+    """What the world does to it in the midst of a raise, and `says`: what the operator is told."""
+    says: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass
+class Bench:
+    hv: GuardedHighVoltage
+    process: Simulator
+    instrument: Instrument
+    index: int
+    cover: bool = True
+    seen: list[float] = field(default_factory=list)
+
+    def interlocks(self) -> list[Interlock]:
+        now_s = time.monotonic()
+        return [
+            Interlock("cover", Kind.SERVICE_COVER, self.cover, now_s, 2.0),
+            Interlock("temperature", Kind.TEMPERATURE, True, now_s, 2.0),
+        ]
+
+    def does(self, deed: str, **said: Any) -> None:
+        do(self.process, {"do": deed, "channel": self.index, **said})
+
+    @property
+    def volts(self) -> float:
+        """Return what is at the output indeed."""
+        return float(do(self.process, {"told": True})["told"]["volts"][self.index])
+
+
+@asynccontextmanager
+async def bench(model: Model, url: str = "") -> AsyncIterator[Bench]:
+    """Yield the supply under the rules; `url`: in place of TCP to the simulator."""
+    profile = load_control(model.profile)
+    soon = profile.conversation.model_copy(update={"late_s": 0.2})  # nothing is late here, and the test does not wait
+    profile = profile.model_copy(update={"conversation": soon})
+    with simulator(model.kind, *model.options) as process:
+        known = url or f"tcp://127.0.0.1:{process.address('tcp')[1]}"
+        transport: ControlTransport = profile.transport
+        session = Session("it", profile, link_of(known, transport), codec_of(profile))
+        instrument = Instrument(session)
+        supply = ProfiledSupply(instrument, model.channel)
+        index = profile.channels.index(model.channel) if model.channel else 0
+        try:
+            made = Bench(GuardedHighVoltage("hv", model.limits, supply), process, instrument, index)
+            made.hv.guard_by(made.interlocks)
+            yield made
+        finally:
+            await session.close()
+
+
+def limits(max_v: float, *, slope: float = 500.0, step: float = 100.0, trip_a: float = 50e-6) -> VoltageLimits:
+    return VoltageLimits(max_v, slope, step, 1.0, trip_a, 0.1)
+
+
+MODELS = (
+    Model("caen-n1470", "caen-n1470", "2", limits(400.0), 100.0, 200.0, "trip", "it tripped"),
+    Model("caen-r803x", "caen-r803x", "5", limits(400.0), 100.0, 200.0, "kill", "its KILL input is active"),
+    Model(
+        "keithley-2400",
+        "keithley-2400",
+        "",
+        limits(120.0, slope=100.0),
+        50.0,
+        100.0,
+        "spark",
+        "the current is at its limit",
+    ),
+    Model(
+        "keithley-2400",
+        "keithley-2470",
+        "",
+        limits(400.0, slope=100.0),
+        50.0,
+        100.0,
+        "open-interlock",
+        "is off",
+        ("--model", "2470"),
+    ),
+)
