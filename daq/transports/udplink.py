@@ -18,7 +18,8 @@ _MOST_BYTES = 65507
 class _Datagrams(asyncio.DatagramProtocol):
     """Keeps datagrams until they are read, and what the system says of the peer."""
 
-    def __init__(self, dropped: Callable[[int], None]) -> None:
+    def __init__(self, dropped: Callable[[int], None], listener: Callable[[bytes], None] | None) -> None:
+        self.listener = listener
         self.kept: deque[bytes] = deque()
         self.lost = ""
         self.something = asyncio.Event()
@@ -27,6 +28,9 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         del addr  # the socket is connected: nobody else is heard
+        if self.listener is not None:
+            self.listener(data)
+            return
         if self._kept_bytes + len(data) > MOST_KEPT_BYTES:
             self._dropped(len(data))
             return
@@ -36,11 +40,16 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         self.lost = getattr(exc, "strerror", None) or str(exc)
-        self.something.set()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = str(exc) if exc is not None else "it was closed"
+        self._wake()
+
+    def _wake(self) -> None:
         self.something.set()
+        if self.listener is not None:
+            self.listener(b"")
 
     def take(self) -> bytes:
         data = self.kept.popleft()
@@ -60,6 +69,8 @@ class UdpLink:
         self.connection = 0
         self.dropped_bytes = 0
         self.place = f"udp://{host}:{port}"
+        self.listener: Callable[[bytes], None] | None = None
+        """Hears datagrams as they come, in place of `read`; an empty one when nobody is there any more."""
         self._host, self._port = host, port
         self._transport: asyncio.DatagramTransport | None = None
         self._inbox: _Datagrams | None = None
@@ -76,7 +87,7 @@ class UdpLink:
         try:
             async with asyncio.timeout(within_s):
                 self._transport, self._inbox = await loop.create_datagram_endpoint(
-                    lambda: _Datagrams(self._count_dropped), remote_addr=(self._host, self._port)
+                    lambda: _Datagrams(self._count_dropped, self.listener), remote_addr=(self._host, self._port)
                 )
         except TimeoutError:
             raise DeadlineError(f"{self.place}: its name was not found in {within_s:g} s") from None
@@ -94,6 +105,10 @@ class UdpLink:
     async def write(self, data: bytes, within_s: float) -> None:
         """Send one datagram. Raises `UnreachableError`."""
         del within_s  # the system takes a datagram at once, or drops it
+        self.say(data)
+
+    def say(self, data: bytes) -> None:
+        """Send one datagram now. Raises `UnreachableError`."""
         if self._transport is None or self._inbox is None or self._inbox.lost:
             raise UnreachableError(f"{self.place}: {self._inbox.lost if self._inbox else 'it is not open'}")
         if len(data) > _MOST_BYTES:
