@@ -42,6 +42,7 @@ class Instrument:
         self._shared = Shared(session.clock)
         self._used: dict[str, set[str]] = {}
         self.beats = 0
+        self._armed_on: int | None = None
 
     @property
     def reply_s(self) -> float:
@@ -124,15 +125,28 @@ class Instrument:
             await self.session.tell_now(Asked(exchange, known))
 
     async def beat(self, every_s: float) -> None:
-        """Feed its watchdog: say the profile's heartbeat, or ask who it is where it was not heard for a while."""
+        """Feed its watchdog, and arm it where that was not done on this connection.
+
+        Says the profile's heartbeat, or asks who it is where it was not heard for a while.
+        """
         watchdog = self.profile.watchdog
-        if watchdog is None or watchdog.heartbeat is None:
-            if self.session.clock() - self.session.spoke_s > every_s / 2:
-                await self.session.identify()
-            return
-        self.beats = (self.beats + 1) % _BEATS
-        for exchange in self.action(watchdog.heartbeat).send:
-            await self.session.tell(Asked(exchange, {"beat": str(self.beats)}), urgent=True)
+        if watchdog is not None and watchdog.heartbeat is not None:
+            self.beats = (self.beats + 1) % _BEATS
+            for exchange in self.action(watchdog.heartbeat).send:
+                await self.session.tell(Asked(exchange, {"beat": str(self.beats)}), urgent=True)
+        elif self.session.clock() - self.session.spoke_s > every_s / 2:
+            await self.session.identify()
+        if watchdog is not None and watchdog.arm is not None and self._armed_on != self.session.connection:
+            connection = self.session.connection
+            await self.act(watchdog.arm)
+            self._armed_on = connection
+
+    async def disarm(self) -> None:
+        """Take its watchdog back where it was armed here, after everything that moves was stopped."""
+        watchdog = self.profile.watchdog
+        if watchdog is not None and watchdog.disarm is not None and self._armed_on is not None:
+            await self.act(watchdog.disarm)
+            self._armed_on = None
 
     async def make_safe(self, channel: str = "", *, within_s: float | None = None) -> float:
         """Say the safe actions again and again until the reading says that it is safe; return the reading.

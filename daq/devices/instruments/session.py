@@ -211,9 +211,7 @@ class Session:
     async def _start_up(self) -> None:
         """Say what the profile says at the beginning, and nothing else; what it says no to is kept."""
         self.start_up_refused = ""
-        watchdog = self.profile.watchdog
-        names = [*self.profile.start_up.actions, *([watchdog.arm] if watchdog is not None and watchdog.arm else [])]
-        for name in names:
+        for name in self.profile.start_up.actions:
             for exchange in self.profile.actions[name].send:
                 try:
                     await self._talk.exchange(Asked(exchange))

@@ -54,13 +54,11 @@ class Wiring:
     async def close(self) -> None:
         """Disarm watchdogs where a profile says how, and hang up; what instruments hold stays as it is."""
         for instrument in self.instruments.values():
-            watchdog = instrument.profile.watchdog
-            if watchdog is not None and watchdog.disarm is not None and not instrument.session.suspect:
-                try:
-                    async with asyncio.timeout(_DISARM_S):
-                        await instrument.act(watchdog.disarm)
-                except (ScandaqError, TimeoutError) as why:
-                    _LOG.warning("the watchdog of %s is not disarmed: %s", instrument.name, why)
+            try:
+                async with asyncio.timeout(_DISARM_S):
+                    await instrument.disarm()
+            except (ScandaqError, TimeoutError) as why:
+                _LOG.warning("the watchdog of %s is not disarmed: %s", instrument.name, why)
         for instrument in self.instruments.values():
             await instrument.session.close()
 
@@ -81,13 +79,17 @@ class Wiring:
             await asyncio.sleep(_LOOK_S)
 
     async def _beat(self, instrument: Instrument, every_s: float) -> None:
-        """Feed a watchdog for as long as this program's loop lives."""
+        """Feed a watchdog for as long as this program's loop lives, and no longer."""
+        fed = True
         while True:
             began_s = self._clock()
             try:
                 await instrument.beat(every_s)
             except ScandaqError as why:
-                _LOG.debug("no heartbeat of %s: %s", instrument.name, why)
+                _LOG.log(logging.WARNING if fed else logging.DEBUG, "no heartbeat of %s: %s", instrument.name, why)
+                fed = False
+            else:
+                fed = True
             await asyncio.sleep(max(_LOOK_S / 10, began_s + every_s - self._clock()))
 
     def _session(self, name: str, said: Controller, profile: ControlProfile) -> Session:

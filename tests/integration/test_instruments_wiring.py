@@ -1,0 +1,105 @@
+"""Instruments that a station keeps known in the background: wires that come back, watchdogs that are fed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support_instruments import do
+from support_simulators import Simulator, simulator
+
+from daq.devices.instruments.wiring import Wiring
+from daq.errors import ProfileError, UnreachableError
+from device_profiles.control import load_control
+from device_profiles.controllers import Controller
+
+
+def wiring(**places: tuple[str, Simulator]) -> Wiring:
+    return Wiring(
+        {
+            name: (Controller(profile=profile, url=simulated.ready["tcp"]), load_control(profile))
+            for name, (profile, simulated) in places.items()
+        }
+    )
+
+
+@asynccontextmanager
+async def running(wired: Wiring) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(wired.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await wired.close()
+
+
+async def until(what: Callable[[], Any], within_s: float = 10.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not what():
+            await asyncio.sleep(0.02)
+
+
+async def test_no_first_reading_pays_for_a_wire_that_was_opened_in_the_background() -> None:
+    with simulator("caen-n1470") as hv:
+        wired = wiring(hv=("caen-n1470", hv))
+        async with running(wired):
+            supply = wired.instruments["hv"]
+            await until(lambda: not supply.session.suspect)
+            before = supply.session.tally.exchanges
+            await supply.read("voltage", "0")
+            assert supply.session.tally.exchanges == before + 2
+            do(hv, {"do": "cut"})
+            await until(lambda: supply.session.suspect)
+            await until(lambda: not supply.session.suspect)
+            assert supply.session.connection == 2
+            await supply.read("voltage", "0")
+
+
+async def test_drives_have_power_for_as_long_as_the_heartbeat_comes_and_no_longer() -> None:
+    with simulator("modbus-plc") as plc:
+        wired = wiring(safety=("modbus-plc", plc))
+        async with running(wired) as task:
+            safety = wired.instruments["safety"]
+            await until(lambda: do(plc, {"told": True})["told"]["armed"])
+            beats = safety.beats
+            await asyncio.sleep(1.5)
+            assert safety.beats >= beats + 3
+            assert do(plc, {"told": True})["told"]["drive_power"] is True
+            task.cancel()
+            await until(lambda: do(plc, {"told": True})["told"]["tripped"] == "watchdog", 2.0)
+            assert do(plc, {"told": True})["told"]["drive_power"] is False
+            assert await safety.read("contacts.tripped_by_watchdog") is True
+
+
+async def test_a_station_that_ends_in_order_disarms_what_it_armed_and_nothing_else() -> None:
+    with simulator("modbus-plc") as plc:
+        wired = wiring(safety=("modbus-plc", plc))
+        await wired.instruments["safety"].read("contacts")
+        assert do(plc, {"told": True})["told"]["armed"] is False
+        async with running(wired):
+            await until(lambda: do(plc, {"told": True})["told"]["armed"])
+        told = do(plc, {"told": True})["told"]
+        assert (told["armed"], told["drive_power"]) == (False, True)
+
+
+async def test_an_instrument_that_is_not_there_costs_the_loop_nothing_and_is_found_when_it_comes() -> None:
+    with simulator("zaber-ascii") as motor:
+        place = motor.ready["tcp"]
+    wired = Wiring({"stage": (Controller(profile="zaber-ascii", url=place), load_control("zaber-ascii"))})
+    async with running(wired):
+        stage = wired.instruments["stage"]
+        with pytest.raises(UnreachableError):
+            await stage.read("position", "1")
+        with simulator("zaber-ascii", "--port", f"tcp={place.rpartition(':')[2]}"):
+            await until(lambda: not stage.session.suspect)
+            assert await stage.read("position", "1") == 0
+
+
+def test_instruments_on_one_line_must_set_it_alike() -> None:
+    said = [Controller(profile=name, url="serial:///dev/null") for name in ("caen-n1470", "zaber-ascii")]
+    with pytest.raises(ProfileError, match=r"controllers\.one is on this wire, too, and its profile sets the line"):
+        Wiring({name: (each, load_control(each.profile)) for name, each in zip(("one", "two"), said, strict=True)})
