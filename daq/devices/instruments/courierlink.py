@@ -1,24 +1,33 @@
-"""A wire of datagrams made sure: what was lost is said again where that is safe, and answers come in order."""
+"""A wire of datagrams made sure: what was lost is said again where that is safe, and answers come in order.
+
+What comes is looked at as it comes, and what is next is said at once: of a hundred accesses only the last one wakes
+whoever waits for them.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
-from daq.errors import DeadlineError
+from daq.errors import DeadlineError, ScandaqError, UnreachableError
 from daq.model.control import ControlProfile
 from daq.transports.link import Link
+from daq.transports.udplink import UdpLink
 from daq.wire.control.courier import Courier
 from daq.wire.control.couriers import courier_of
 
 
 class CourierLink:
-    """A `Link` whose bytes a `Courier` carries over another one, which keeps neither order nor number."""
+    """A `Link` whose bytes a `Courier` carries as datagrams, over a wire that keeps neither order nor number."""
 
-    def __init__(self, link: Link, courier: Courier, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, link: UdpLink, courier: Courier, clock: Callable[[], float] = time.monotonic) -> None:
         self.courier = courier
         self.connection = self.dropped_bytes = 0
         self._link, self._clock = link, clock
+        self._link.listener = self._heard
+        self._something = asyncio.Event()
+        self._trouble: ScandaqError | None = None
 
     @property
     def is_open(self) -> bool:
@@ -28,7 +37,7 @@ class CourierLink:
     async def open(self, within_s: float) -> None:
         """Open it, and know nothing of the other side."""
         await self._link.open(within_s)
-        self.connection = self._link.connection
+        self.connection, self._trouble = self._link.connection, None
         self.courier.opened()
 
     async def close(self) -> None:
@@ -37,42 +46,65 @@ class CourierLink:
 
     async def write(self, data: bytes, within_s: float) -> None:
         """Hand requests over, each after its length; they are said as soon as may be."""
+        del within_s  # datagrams leave at once
         self.courier.submit(data)
-        await self._say(within_s)
+        self._say()
 
     async def read(self, within_s: float) -> bytes:
         """Return answers in the order of the requests, each after its length; what was lost is said again meanwhile.
 
-        Raises `DeadlineError`: what is under way then is given up.
+        Raises `DeadlineError`: what is under way then is given up. Raises `UnreachableError` where nobody is there.
         """
-        courier, until_s = self.courier, self._clock() + within_s
+        until_s = self._clock() + within_s
         while True:
-            if found := courier.replies():
+            self._something.clear()
+            self._say()
+            if found := self.courier.replies():
                 return found
-            await self._say(within_s)
+            if not self._link.is_open:
+                raise UnreachableError(f"{self._link.place}: nobody is there")
             now_s = self._clock()
             if now_s >= until_s:
-                courier.abandon()
+                self.courier.abandon()
                 raise DeadlineError(f"nothing came in {within_s:.3g} s")
-            wake_s = courier.wake_s
-            wait_s = until_s - now_s if wake_s is None else min(until_s, max(wake_s, now_s)) - now_s
-            try:
-                courier.incoming(await self._link.read(wait_s), self._clock())
-            except DeadlineError:
-                continue  # it may be time to say something again
-            finally:
-                self.dropped_bytes = self._link.dropped_bytes
+            wake_s = self.courier.wake_s
+            await self._wait((until_s if wake_s is None else min(until_s, max(wake_s, now_s))) - now_s)
 
     def waiting(self) -> bytes:
         """Return the answers that are here already, and take them away."""
         return self.courier.replies()
 
-    async def _say(self, within_s: float) -> None:
+    async def _wait(self, within_s: float) -> None:
+        """Return when something happened, or it is time to say something again."""
+        alarm = asyncio.get_running_loop().call_later(within_s, self._something.set)
+        try:
+            await self._something.wait()
+        finally:
+            alarm.cancel()
+
+    def _heard(self, datagram: bytes) -> None:
+        """Take a datagram, say what is next, and wake whoever waits when nothing more is under way."""
+        if datagram:
+            self.courier.incoming(datagram, self._clock())
+            try:
+                self._out()
+            except ScandaqError as why:
+                self._trouble = why
+        if not datagram or self._trouble is not None or not self.courier.under_way:
+            self._something.set()
+
+    def _say(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+        self._out()
+
+    def _out(self) -> None:
         for datagram in self.courier.outgoing(self._clock()):
-            await self._link.write(datagram, within_s)
+            self._link.say(datagram)
 
 
 def carried(profile: ControlProfile, link: Link, clock: Callable[[], float] = time.monotonic) -> Link:
     """Return the wire as the profile's protocol needs it: with a courier where it is one of datagrams."""
     courier = courier_of(profile)
-    return link if courier is None else CourierLink(link, courier, clock)
+    return CourierLink(link, courier, clock) if courier is not None and isinstance(link, UdpLink) else link

@@ -41,6 +41,10 @@ class Courier(Protocol):
         """Return the answers that are there and whose turn it is, and take them away."""
 
     @property
+    def under_way(self) -> bool:
+        """Return True while an answer is waited for, or a request waits for its turn."""
+
+    @property
     def wake_s(self) -> float | None:
         """Return when something is to be sent though nothing comes; None: not before something is submitted."""
 

@@ -51,7 +51,7 @@ class IpbusCourier:
         self._asked_s, self._lost, self._odd = None, "", 0
 
     def submit(self, request: bytes) -> None:
-        """Take packets, each after its length. What is marked to be said once is so at once, with no place in the order."""
+        """Take packets, each after its length. What is marked `ONCE` is said at once, with no place in the order."""
         for data, once in unframed(request):
             (self._again if once else self._queue).append(data)
 
@@ -94,6 +94,11 @@ class IpbusCourier:
             return b""
         made, self._ready = b"".join(map(framed, self._ready)), []
         return made
+
+    @property
+    def under_way(self) -> bool:
+        """Return True while an answer is waited for, or a request waits for its turn."""
+        return bool(self._queue or self._flights)
 
     @property
     def wake_s(self) -> float | None:

@@ -88,6 +88,11 @@ class RbcpCourier:
         return made
 
     @property
+    def under_way(self) -> bool:
+        """Return True while an answer is waited for, or a request waits for its turn."""
+        return bool(self._queue or self._urgent or self._flights)
+
+    @property
     def wake_s(self) -> float | None:
         """Return when something is to be said though nothing comes."""
         due = [flight.said_s + self._resend_s for flight in self._flights.values()
