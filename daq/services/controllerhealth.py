@@ -29,7 +29,11 @@ _GRACE_S = 3.0
 
 @dataclass(slots=True)
 class _Kept:
+    """`doubt_s`: since when nothing is believed; `last_s`: when that was seen last; `why`: what was said then."""
+
     doubt_s: float | None = None
+    last_s: float = 0.0
+    why: str = ""
     said: dict[str, tuple[object, str]] = field(default_factory=dict)
     said_s: dict[str, float] = field(default_factory=dict)
 
@@ -73,15 +77,16 @@ class ControllerHealth:
         return {name: float(not each.session.suspect) for name, each in self._instruments.items()}
 
     def _look(self, name: str, instrument: Instrument) -> None:
-        kept, why = self._kept[name], instrument.session.suspect
-        if not why:
+        kept, session, now_s = self._kept[name], instrument.session, self._clock()
+        if session.suspect:
+            kept.doubt_s = now_s if kept.doubt_s is None else kept.doubt_s
+            kept.last_s, kept.why = now_s, session.suspect.removeprefix(f"{name}: ")
+        elif session.spoke_s > kept.last_s and now_s - kept.last_s > _LOOK_S:  # not only about to be asked who it is
             kept.doubt_s = None
-        elif kept.doubt_s is None:
-            kept.doubt_s = self._clock()
-        down = kept.doubt_s is not None and self._clock() - kept.doubt_s >= _GRACE_S
-        if not why or down:
-            self._say(name, kept, WIRE, why or SOUND, "alarm" if down else "")
-        tally = asdict(instrument.session.tally)
+        down = kept.doubt_s is not None and now_s - kept.doubt_s >= _GRACE_S
+        if down or kept.doubt_s is None:
+            self._say(name, kept, WIRE, kept.why if down else SOUND, "alarm" if down else "")
+        tally = asdict(session.tally)
         for counted in COUNTED:
             self._say(name, kept, f"wire_{counted}", tally[counted], "")
 

@@ -49,10 +49,11 @@ class DeviceCheck:
                 name: tasks.create_task(self._controller(self._instruments[name]), name=f"check {name}")
                 for name in controllers
             }
-        said = self._said()
+        said, found = self._said(), {name: task.result() for name, task in asked.items()}
+        dead = {name for name, each in found.items() if each["error"]}
         return {
-            "controllers": {name: task.result() for name, task in asked.items()},
-            "devices": {name: self._device(self._devices[name], said.get(name, [])) for name in devices},
+            "controllers": found,
+            "devices": {name: self._device(self._devices[name], said.get(name, []), dead) for name in devices},
         }
 
     def _meant(self, name: str | None) -> tuple[list[str], list[str]]:
@@ -70,7 +71,7 @@ class DeviceCheck:
         try:
             identity = await Calls(instrument.name).within(instrument.identify(), _ASK_S, "identify")
         except ScandaqError as why:
-            error = str(why)
+            error = str(why).removeprefix(f"{instrument.name}: ").removeprefix(f"{instrument.name}: ")
         session, took_s = instrument.session, self._clock() - asked_s
         return {
             "profile": instrument.profile.id,
@@ -78,15 +79,18 @@ class DeviceCheck:
             "identity": None if identity is None else asdict(identity),
             "error": error,
             "took_s": took_s,
-            "wire": session.suspect or "sound",
+            "wire": session.suspect.removeprefix(f"{instrument.name}: ") or "sound",
             "connection": session.connection,
             "tally": asdict(session.tally),
             "devices": [name for name, (on, _) in self._places.items() if on == instrument.name],
         }
 
-    def _device(self, device: Device, said: list[Reading]) -> dict[str, Any]:
+    def _device(self, device: Device, said: list[Reading], dead: set[str]) -> dict[str, Any]:
         controller, channel = self._places.get(device.name, ("", ""))
         raising, moving = self._against_raising(device), self._against_moving(device)
+        for reasons in (raising, moving):
+            if reasons is not None and controller in dead:
+                reasons.insert(0, f"{controller} does not answer")
         return {
             "controller": controller,
             "channel": channel,

@@ -20,7 +20,7 @@ Story = Callable[[SimpleNamespace, list[Reading], ControllerHealth], Coroutine[A
 
 def looked(story: Story) -> None:
     async def main(loop: VirtualLoop) -> None:
-        session = SimpleNamespace(suspect="", tally=Tally())
+        session = SimpleNamespace(suspect="", tally=Tally(), spoke_s=1e9)
         bus, said = Bus(), []
         instruments: Any = {"supply": SimpleNamespace(session=session)}
         health = ControllerHealth(instruments, bus, clock=loop.time)
@@ -52,14 +52,27 @@ def test_a_doubt_that_is_over_soon_is_counted_and_no_more() -> None:
     looked(story)
 
 
-def test_a_doubt_that_lasts_says_why_and_is_over_at_once() -> None:
+def test_a_doubt_that_lasts_says_why_and_is_over_soon() -> None:
     async def story(session: SimpleNamespace, said: list[Reading], _: ControllerHealth) -> None:
         session.suspect = "it hung up"
         await asyncio.sleep(4.0)
         assert wire(said)[1:] == [("it hung up", "out_of_limits", "alarm")]
         session.suspect = ""
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.1)
         assert wire(said)[2:] == [("sound", "good", "")]
+
+    looked(story)
+
+
+def test_an_instrument_that_is_about_to_be_asked_who_it_is_has_not_answered_yet() -> None:
+    async def story(session: SimpleNamespace, said: list[Reading], _: ControllerHealth) -> None:
+        session.spoke_s = 0.0
+        for _ in range(10):
+            session.suspect = "supply: no reply in 0.5 s"
+            await asyncio.sleep(1.0)
+            session.suspect = ""  # while it is asked
+            await asyncio.sleep(1.2)
+        assert wire(said) == [("sound", "good", ""), ("no reply in 0.5 s", "out_of_limits", "alarm")]
 
     looked(story)
 
