@@ -152,17 +152,36 @@ class DrivenAxis:
         await self._go(pace, within_s, sampled)
 
     async def jog(self, towards: Direction, *, speed: float, within_s: float, sampled: Sampled | None = None) -> float:
-        """Go in one direction, with or without a reference, until a limit; return the position."""
+        """Go in one direction, with or without a reference, until a limit; return the position.
+
+        With a reference that is the limit of the profile, without one the limit switch.
+        """
         self._limits.check_speed(self._name, speed)
         velocity = speed if towards == "maximum" else -speed
+        end = self._limits.maximum if towards == "maximum" else self._limits.minimum
+        await self._settled()
+        here = await self.sample()
+        sure = here.homed and not here.fault
+        if sure and self._is_past(here, end, velocity, self._limits.in_position):
+            return here.position
 
         async def until_it_stands() -> None:
-            await self._begin(self._drive.jog(velocity), f"jog to its {towards}")
-            await self._until(self._rests, lambda _: None, sampled)
+            command = self._drive.start(end, speed) if sure else self._drive.jog(velocity)
+            await self._begin(command, f"jog to its {towards}")
+            await self._until(
+                lambda sample: self._rests(sample) or self._is_past(sample, end, velocity, -self._limits.in_position),
+                lambda _: None, sampled,
+            )  # fmt: skip
+            if self._last is not None and self._last.moving:
+                await self._halted()
 
-        await self._settled()
         await self._attended(f"jog to its {towards}", until_it_stands, within_s)
         return await self.position()
+
+    @staticmethod
+    def _is_past(sample: Sample, end: float, velocity: float, margin: float) -> bool:
+        """Return True where it is known to be at an end or beyond it, give or take a margin on this side of it."""
+        return sample.homed and (end - sample.position) * math.copysign(1.0, velocity) <= margin
 
     async def home(self, *, within_s: float) -> None:
         """Find the reference; raise `MotionError` where it is not found in time."""
