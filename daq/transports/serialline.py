@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PARITY = {"none": "N", "even": "E", "odd": "O"}
 _BY_ID = Path("/dev/serial/by-id")
 _MOST_NAMED = 8
+_PTY = "; a pseudo-terminal carries 8 bits without parity alone"
 _CHUNK = 65536
 _LOOK_S = 0.005
 _GONE = (errno.EIO, errno.ENXIO, errno.ENODEV)
@@ -42,16 +43,28 @@ def opened(place: str, settings: Mapping[str, Any]) -> serial.Serial:
         port = serial.Serial(place, exclusive=True, **settings)
     except (serial.SerialException, OSError, ValueError, termios.error) as why:
         raise UnreachableError(f"{place}: {_why_not(place, why)}") from None
+    if trouble := _unlike(port):
+        port.close()
+        raise UnreachableError(f"{place}: it cannot be set so: {trouble}")
     if not Path(place).resolve().is_relative_to("/dev/pts"):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
     return port
 
 
+def _unlike(port: serial.Serial) -> str:
+    """Return in which the line is not as it was set; drivers, above all of pseudo-terminals, may take no notice."""
+    flags = termios.tcgetattr(port.fileno())[2]
+    bits = 5 + (termios.CS5, termios.CS6, termios.CS7, termios.CS8).index(flags & termios.CSIZE)
+    parity = ("O" if flags & termios.PARODD else "E") if flags & termios.PARENB else "N"
+    stop = 2 if flags & termios.CSTOPB else 1
+    said = {"bits": (port.bytesize, bits), "parity": (port.parity, parity), "stop bits": (port.stopbits, stop)}
+    unlike = [f"{what} {wanted} became {is_}" for what, (wanted, is_) in said.items() if wanted != is_]
+    return ", ".join(unlike) + _PTY if unlike else ""
+
+
 def _why_not(place: str, why: Exception) -> str:
-    number = getattr(why, "errno", None)
-    if number is None and isinstance(why, termios.error):
-        number = why.args[0]
-    match number:
+    numbers = [each.args[0] for each in (why, why.__context__) if isinstance(each, termios.error)]
+    match getattr(why, "errno", None) or next(iter(numbers), None):
         case errno.ENOENT | errno.ENXIO | errno.ENODEV | errno.EIO:
             return f"there is no such line; it is unplugged, or its name is another: {_lines()}"
         case errno.EAGAIN | errno.EBUSY:
@@ -59,7 +72,7 @@ def _why_not(place: str, why: Exception) -> str:
         case errno.EACCES | errno.EPERM:
             return "this user may not open it; on Debian the group `dialout` may"
         case errno.EINVAL:
-            return f"it cannot be set so ({why}); a pseudo-terminal carries 8 bits without parity alone"
+            return f"it cannot be set so: {why}{_PTY}"
         case errno.ENOTTY:
             return "it is no serial line"
         case _:

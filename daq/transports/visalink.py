@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ _GRACE_S = 0.5
 _MOST_HUNG = 4
 """Threads that never came back; with more of them nothing is opened any more."""
 _CHUNK = 65536
+_LOOK_S = 0.02
 _LINE_FEED = 10
 _SOCKET = re.compile(r"TCPIP\d*::.*::SOCKET", re.IGNORECASE)
 _KNOWN = re.compile(r"(TCPIP|USB|GPIB)\d*::.+", re.IGNORECASE)
@@ -90,10 +92,16 @@ class VisaLink:
 
         def receive() -> bytes:
             session.timeout = max(1, round(1000 * within_s * _SHARE))
+            until_s = time.monotonic() + within_s * _SHARE
             data, _ = session.visalib.read(session.session, _CHUNK)
+            while not data and time.monotonic() < until_s:  # HiSLIP says nothing, and at once, before it was asked
+                time.sleep(_LOOK_S)
+                data, _ = session.visalib.read(session.session, _CHUNK)
             return bytes(data)
 
         data = await self._done("answer", receive, within_s)
+        if not data:
+            raise DeadlineError(f"{self.place} does not answer in {within_s:.3g} s")
         self._silent = False
         return data
 
