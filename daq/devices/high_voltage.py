@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from daq.devices.abilities import Identity, Permit, Quantity, Value
+from daq.devices.abilities import Identity, Permit, Quantity, Timed, Value
 from daq.devices.calls import cancel_requests, see_through
 from daq.devices.limits import VoltageLimits
 from daq.devices.permits import Permits
@@ -32,6 +32,8 @@ from daq.state.interlock import Command, Interlock, permitted
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
 _TAKE_BACK_S = 3.0
+_SHARED_S = 0.5
+"""A status may be so old where it is only shown: channels of one supply that are read about now share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,21 @@ class GuardedHighVoltage:
         """Return who it says it is."""
         return await self._wire.identify()
 
+    @property
+    def reply_s(self) -> float:
+        """Return how long an answer may take."""
+        return self._wire.reply_s
+
     async def read(self, quantity: str) -> Value:
-        """Return voltage, current or trouble; raise `RefusedError` for another quantity."""
-        status = await self._wire.status()
+        """Return voltage, current or trouble, read now; raise `RefusedError` for another quantity."""
+        return self._of(await self._wire.status(), quantity)
+
+    async def read_timed(self, quantity: str) -> Timed:
+        """Return the same with the time it was asked at, which may have been for another channel of the supply."""
+        status, asked_s = await self._wire.status_timed(_SHARED_S)
+        return Timed(self._of(status, quantity), asked_s)
+
+    def _of(self, status: SupplyStatus, quantity: str) -> Value:
         known: dict[str, Value] = {
             "voltage": status.output_v,
             "current": status.current_a,

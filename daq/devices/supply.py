@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from daq.devices.abilities import Identity
 
@@ -68,3 +68,11 @@ class Supply(Protocol):
 
     async def protection(self) -> Protection:
         """Read its own limits back."""
+
+
+@runtime_checkable
+class TimedSupply(Supply, Protocol):
+    """A supply that hands on what was asked for another channel, or before, and says when that was."""
+
+    async def status_timed(self, max_age_s: float) -> tuple[SupplyStatus, float]:
+        """Return what it said at most `max_age_s` ago, and when that was asked for, on the monotonic clock."""

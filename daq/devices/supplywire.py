@@ -8,7 +8,7 @@ from collections.abc import Callable
 from daq.devices.abilities import Identity
 from daq.devices.calls import Calls
 from daq.devices.limits import VoltageLimits
-from daq.devices.supply import Protection, Supply, SupplyStatus
+from daq.devices.supply import Protection, Supply, SupplyStatus, TimedSupply
 from daq.errors import ReadbackError
 
 _MOST_CALLS = 256
@@ -51,6 +51,14 @@ class SupplyWire:
     async def status(self) -> SupplyStatus:
         """Return what it says now."""
         return await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
+
+    async def status_timed(self, max_age_s: float) -> tuple[SupplyStatus, float]:
+        """Return what it said at most `max_age_s` ago where it keeps that, else now; and when it was asked for."""
+        asked_s = self._clock()
+        if not isinstance(self._supply, TimedSupply):
+            return await self.status(), asked_s
+        said = self._supply.status_timed(max_age_s)
+        return await self._asking.within(said, self._supply.reply_s, "status")
 
     async def set_v(self, volts: float) -> None:
         """Set a voltage."""

@@ -7,7 +7,10 @@ import asyncio
 import pytest
 from support_bus import on_one_bus
 
+from daq.devices.high_voltage import GuardedHighVoltage
+from daq.devices.instruments.supply import ProfiledSupply
 from daq.devices.instruments.talk import Asked
+from daq.devices.limits import VoltageLimits
 from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError, VerificationError
 
 
@@ -142,3 +145,21 @@ async def test_a_safe_state_is_asked_for_again_until_the_supply_hears() -> None:
     supply.session.sleep = wakes
     assert await supply.make_safe("3") == 0.0
     assert "00 3 OFF" in bus.actions
+
+
+async def test_four_channels_that_are_shown_cost_the_supply_one_round_of_questions() -> None:
+    (supply,), bus, clock = on_one_bus(1)
+    limits = VoltageLimits(1000.0, 50.0, 50.0, 2.0, 1e-4, 1.0)
+    channels = [GuardedHighVoltage(f"hv{each}", limits, ProfiledSupply(supply, each), clock=clock) for each in "0123"]
+    await asyncio.gather(*(each.read("voltage") for each in channels))
+    before = len(bus.log)
+    shown = await asyncio.gather(*(each.read_timed(name) for each in channels for name in ("voltage", "current")))
+
+    asked = [line for line in bus.log[before:] if "> " in line and "BDNAME" not in line]
+    assert asked == []
+    assert all(bus.meant[float(each.value)].told_s >= each.asked_s for each in shown[::2])  # type: ignore[arg-type]
+    clock.now_s += 0.6
+    await asyncio.gather(*(each.read_timed("voltage") for each in channels))
+    asked = [line for line in bus.log[before:] if "> " in line and "BDNAME" not in line]
+    assert len(asked) == 4
+    assert all("CH:4" in line for line in asked)

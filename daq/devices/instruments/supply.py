@@ -44,20 +44,24 @@ class ProfiledSupply:
 
     async def status(self) -> SupplyStatus:
         """Return what it says now. One that measures only while it is on is at nothing while it is off."""
+        status, _ = await self.status_timed(0.0)
+        return status
+
+    async def status_timed(self, max_age_s: float) -> tuple[SupplyStatus, float]:
+        """Return what it said for this channel or for others, and when the oldest part of that was asked for."""
         role = self._role
-        if role.measures_when_off:
-            said = await self._read(role.set_v, *self._words, role.output_v, role.current_a)
-            set_v = self._si(role.set_v, said, "V")
-            on = self._on(said, set_v)
-        else:
-            said = await self._read(role.set_v, *self._words)
-            set_v = self._si(role.set_v, said, "V")
-            on = self._on(said, set_v)
+        names = [role.set_v, *self._words, *([role.output_v, role.current_a] if role.measures_when_off else [])]
+        said, asked_s = await self._read_timed(names, max_age_s)
+        set_v = self._si(role.set_v, said, "V")
+        on = self._on(said, set_v)
+        if not role.measures_when_off:
             if not on:
-                return SupplyStatus(0.0, self._while_off(set_v), 0.0, on, self._trouble(said))
-            said |= await self._read(role.output_v, role.current_a)
+                return SupplyStatus(0.0, self._while_off(set_v), 0.0, on, self._trouble(said)), asked_s
+            more, later_s = await self._read_timed([role.output_v, role.current_a], max_age_s)
+            said, asked_s = said | more, min(asked_s, later_s)
         output_v, current_a = self._si(role.output_v, said, "V"), self._si(role.current_a, said, "A")
-        return SupplyStatus(output_v, set_v if on else self._while_off(set_v), current_a, on, self._trouble(said))
+        status = SupplyStatus(output_v, set_v if on else self._while_off(set_v), current_a, on, self._trouble(said))
+        return status, asked_s
 
     async def set_v(self, volts: float) -> None:
         """Set the voltage that the output goes to while it is on, and read it back; the least it can for less."""
@@ -113,8 +117,14 @@ class ProfiledSupply:
         return [(name, number, unit) for name, number, unit in wanted if name is not None]
 
     async def _read(self, *names: str) -> dict[str, Value]:
-        found = await self._instrument.read_many([(name, self._of(name)) for name in names])
-        return dict(zip(names, found, strict=True))
+        said, _ = await self._read_timed(names, 0.0)
+        return said
+
+    async def _read_timed(self, names: Sequence[str], max_age_s: float) -> tuple[dict[str, Value], float]:
+        wanted = [(name, self._of(name)) for name in names]
+        found = await self._instrument.read_timed(wanted, max_age_s=max_age_s)
+        said = {name: timed.value for name, timed in zip(names, found, strict=True)}
+        return said, min((timed.asked_s for timed in found), default=-math.inf)
 
     async def _set(self, name: str, number: float, unit: str) -> None:
         """Set, rounded down to the last digit it can hold: what is rounded up could be above a limit."""
