@@ -94,7 +94,8 @@ class Wiring:
 
     def _session(self, name: str, said: Controller, profile: ControlProfile) -> Session:
         if said.url not in self._wires:
-            link = carried(profile, link_of(said.url, profile.transport), self._clock)
+            link = link_of(said.url, profile.transport, read_end=profile.framing.read_end)
+            link = carried(profile, link, self._clock)
             wire = Wire(link, name=said.url, clock=self._clock)
             self._wires[said.url] = (name, profile.transport, wire)
         first, transport, wire = self._wires[said.url]
