@@ -27,6 +27,7 @@ KINDS = {
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
     "rigol-dp832": "be a Rigol DP832: three outputs of low voltage with protections, by SCPI",
     "sitcp-rbcp": "be a board of registers behind SiTCP: RBCP, and a stream of events",
+    "station": "be everything that a site file names on this host: detectors, supplies, motors, safety controller",
     "tmcl": "be a Trinamic module of stepper motors by TMCL: searches, stalls, a watchdog",
     "zaber-ascii": "be Zaber motion controllers by their ASCII protocol: motors that stall, limits, references",
 }
