@@ -105,7 +105,7 @@ class MachineServer:
         master, slave = os.openpty()
         tty.setraw(slave)
         os.set_blocking(master, False)
-        wire = Wire(self, self._machine.talk(), self._baud)
+        wire = Wire(self, getattr(self._machine, "terminal_talk", self._machine.talk)(), self._baud)
 
         def heard() -> None:
             with contextlib.suppress(OSError):
