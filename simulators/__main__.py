@@ -20,6 +20,8 @@ KINDS = {
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "modbus-plc": "be a safety controller on Modbus TCP: interlocks, heads, watchdog of the drives",
     "caen-r803x": "be a CAEN R803x high voltage supply: eight or sixteen channels, no number on a bus",
+    "iseg-scpi": "be an iseg NHR high voltage supply that speaks SCPI: four channels, echo on its serial line",
+    "iseg-shq": "be an iseg SHQ high voltage supply: two channels, every character sent back",
     "keithley-2400": "be a Keithley 2400 or 2470 source meter: it jumps to a voltage and limits the current",
     "ipbus": "be a board of registers that speaks IPbus 2.0, in reliable mode too",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
