@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import MissingError, ProfileError
+from daq.cli.profile_record import add_parsers, checked_against
+from daq.errors import MissingError, ProfileError, UsageError
 
 if TYPE_CHECKING:
     from daq.model.finding import Finding
@@ -31,8 +33,13 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
     lint = verbs.add_parser("lint", help="check instrument, control, scanner and site files: file: key = value: reason")
     lint.add_argument("files", metavar="FILE", nargs="+", help="a TOML file, or the id of a shipped profile")
+    lint.add_argument(
+        "--against", type=Path, metavar="RECORDING", help="of `daq profile record`: the one control profile must fit it"
+    )
     lint.add_argument("--json", action="store_true", help="print one JSON object")
     lint.set_defaults(run=run_lint)
+
+    add_parsers(verbs)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -132,11 +139,14 @@ def run_lint(args: argparse.Namespace) -> int:
     from daq.cli.output import print_json
     from device_profiles.lint import lint
 
+    if args.against is not None and len(args.files) != 1:
+        raise UsageError(f"--against {args.against}: belongs to one control profile, not to {len(args.files)} files")
     checked: list[Checked] = []
     missing: list[str] = []
     for name in args.files:
         try:
-            checked.append(lint(name))
+            found = lint(name)
+            checked.append(found if args.against is None else checked_against(found, args.against))
         except MissingError as why:
             missing.append(str(why))
     if args.json:
