@@ -39,6 +39,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     lint.add_argument("--json", action="store_true", help="print one JSON object")
     lint.set_defaults(run=run_lint)
 
+    add_doc(verbs)
+
     add_parsers(verbs)
 
 

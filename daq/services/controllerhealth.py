@@ -74,7 +74,7 @@ class ControllerHealth:
         return lambda: {name: float(getattr(each.session.tally, key)) for name, each in self._instruments.items()}
 
     def _sound(self) -> Mapping[str, float]:
-        return {name: float(not each.session.suspect) for name, each in self._instruments.items()}
+        return {name: float(kept.doubt_s is None) for name, kept in self._kept.items()}
 
     def _look(self, name: str, instrument: Instrument) -> None:
         kept, session, now_s = self._kept[name], instrument.session, self._clock()

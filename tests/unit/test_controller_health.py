@@ -91,6 +91,7 @@ def test_what_stays_as_it_is_is_said_again_after_half_a_minute_and_no_sooner() -
 def test_the_figures_are_those_of_the_conversation_now() -> None:
     async def story(session: SimpleNamespace, _: list[Reading], health: ControllerHealth) -> None:
         session.tally.exchanges, session.suspect = 41, "it hung up"
+        await asyncio.sleep(0.5)
         figures = {asked.name: asked.read() for asked in health.figures()}
         assert figures["scandaq_controller_exchanges"] == {"supply": 41.0}
         assert figures["scandaq_controller_wire_sound"] == {"supply": 0.0}
