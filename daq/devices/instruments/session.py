@@ -127,8 +127,11 @@ class Session:
     async def tell_now(self, told: Asked) -> None:
         """Say something that stops: before all others, and soon into the midst of what is said, which is not believed.
 
-        Raises `UnreachableError` or `DeadlineError` where it did not get onto the wire.
+        However often it did not answer, it is tried at once, and so is what is asked afterwards. Raises
+        `UnreachableError` or `DeadlineError` where it did not get onto the wire.
         """
+        self._retry_s = 0.0
+        self.wire.hurry()
         if not self.suspect and not self.wire.doubt:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):

@@ -53,6 +53,10 @@ class Wire:
         self.interrupted += 1
         self.suspect(why)
 
+    def hurry(self) -> None:
+        """Let it be opened at once, however often that failed: somebody wants to stop something."""
+        self._retry_s = 0.0
+
     async def open(self) -> None:
         """Open it. Raises `UnreachableError` or `DeadlineError`; soon after a failure it is not tried again."""
         if self._opening is None or self._opening.done():
