@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from daq.devices.instruments.drive import ProfiledDrive, Steps
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.devices.limits import AxisLimits
-from daq.errors import DeadlineError, UnreachableError
+from daq.errors import DeadlineError, ScandaqError, UnreachableError
 from daq.wire.control.codecs import codec_of
 from device_profiles.control import load_control
 from simulators.instruments.gcs import Gcs
@@ -47,14 +48,16 @@ class Kind:
     make: Callable[[Callable[[], float]], Controller]
     channel: str
     steps: Steps
+    ready: tuple[str, ...] = ()
+    """What is said to one that has just been switched on, so that it takes itself for homed."""
 
 
 KINDS = {
     "zaber-ascii": Kind("zaber-ascii", lambda clock: Zaber(axes=2, clock=clock), "1", Steps(1000.0)),
     "pi-gcs2": Kind(
-        "pi-gcs2", lambda clock: Gcs(axes=2, least=10.0, most=410.0, clock=clock), "1", Steps(1.0, zero=-10.0)
+        "pi-gcs2", lambda clock: Gcs(axes=2, least=10.0, most=410.0, clock=clock), "1", Steps(1.0, -10.0), ("clear",)
     ),
-    "tmcl": Kind("tmcl", lambda clock: Tmcl(axes=2, clock=clock), "0", Steps(-1000.0, zero=360.0)),
+    "tmcl": Kind("tmcl", lambda clock: Tmcl(axes=2, clock=clock), "0", Steps(-1000.0, 360.0), ("mark_homed",)),
 }
 
 
@@ -171,15 +174,27 @@ def rigged(name: str, loop: VirtualLoop, limits: AxisLimits = LIMITS) -> Rigged:
 
 @asynccontextmanager
 async def at_100(name: str, loop: VirtualLoop) -> AsyncIterator[Rigged]:
-    """Yield an axis that was homed and stands at 100 degrees."""
+    """Yield an axis that has its reference and stands at 100 degrees."""
     rig = rigged(name, loop)
+    rig.motor.at, rig.motor.homed = rig.kind.steps.out(100.0), True
     await rig.instrument.session.be_sure()
-    await rig.axis.home(within_s=30.0)
-    await rig.axis.move_to(100.0)
+    for action in rig.kind.ready:
+        await rig.instrument.act(action, rig.kind.channel)
+    beating = loop.create_task(_beat(rig.instrument))
     try:
         yield rig
     finally:
+        beating.cancel()
         await rig.instrument.session.close()
+
+
+async def _beat(instrument: Instrument) -> None:
+    """Feed the watchdog that its profile knows, as the wiring of a station does."""
+    every_s = (instrument.profile.conversation.watchdog_s or math.inf) / 3
+    while math.isfinite(every_s):
+        with suppress(ScandaqError):
+            await instrument.beat(every_s)
+        await asyncio.sleep(every_s)
 
 
 Body = Callable[[Rigged], Coroutine[Any, Any, None]]

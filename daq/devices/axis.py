@@ -18,12 +18,12 @@ from typing import Any
 from daq.devices.abilities import Direction, Halt, Identity, Quantity, Sample, Sampled, Value
 from daq.devices.calls import Calls, cancel_requests, see_through
 from daq.devices.drive import Drive, Timing
+from daq.devices.halting import Halting
 from daq.devices.limits import AxisLimits, Unit
 from daq.devices.pace import Pace
 from daq.errors import DeadlineError, MotionError, RefusedError, ScandaqError, UnreachableError
 
 _LOG = logging.getLogger(__name__)
-_MOST_STOPS = 256
 
 
 class DrivenAxis:
@@ -45,10 +45,8 @@ class DrivenAxis:
         self._clock = clock
         self._asking = Calls(name)
         self._starting = Calls(name, most=1, late_ended=self._began_late)
-        self._halting = Calls(name, most=_MOST_STOPS)
+        self._halting = Halting(name, limits, drive, self._timing, clock, self.sample)
         self._last: Sample | None = None
-        self._last_halt: Halt | None = None
-        self._doubtful = False
         self._doing = ""
         self._told_s, self._began = 0.0, False
         self._stops = 0
@@ -82,12 +80,12 @@ class DrivenAxis:
     @property
     def last_halt(self) -> Halt | None:
         """Return how it came to rest after its last stop; None where that was not confirmed, or before the first."""
-        return self._last_halt
+        return self._halting.last
 
     @property
     def doubtful(self) -> bool:
         """Return True after a stop that was not confirmed, until one is: it may still move."""
-        return self._doubtful
+        return self._halting.doubtful
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -208,7 +206,7 @@ class DrivenAxis:
     async def _halted(self) -> Halt:
         """Stop though this task is cancelled meanwhile."""
         self._stops += 1
-        return await see_through(self._halt, f"{self._name}: stop", self._kept)
+        return await see_through(lambda: self._halting.halt(self._last), f"{self._name}: stop", self._kept)
 
     async def _settled(self) -> None:
         """Wait for stops that are under way; each has a deadline of its own."""
@@ -228,7 +226,7 @@ class DrivenAxis:
         return here
 
     def _refuse_if_doubtful(self) -> None:
-        if self._doubtful:
+        if self.doubtful:
             raise RefusedError(f"{self._name} was not confirmed to stand after its last stop: stop it again first")
 
     def _refuse_if_busy(self) -> None:
@@ -327,54 +325,6 @@ class DrivenAxis:
                 if silent_s >= self._timing.silent_s:
                     raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves: {why}") from None
             await asyncio.sleep(self._timing.again_s)
-
-    async def _halt(self) -> Halt:
-        """Send halts and read back until it stands."""
-        began_s = self._clock()
-        at_command = self._expected(began_s)
-        self._last_halt, self._doubtful = None, True
-        wire_s: float | None = None
-        before: Sample | None = None
-        why = "it still moves"
-        while (left_s := began_s + self._timing.halt_s - self._clock()) > 0:
-            try:
-                if wire_s is None or (before is not None and before.moving):
-                    await self._halting.within(self._drive.halt(), min(self._timing.wire_s, left_s), "halt")
-                    wire_s = self._clock() - began_s if wire_s is None else wire_s
-                sample = await self._sample_within(left_s)
-            except Exception as trouble:  # noqa: BLE001 - whatever a driver raises, the stop goes on
-                why = str(trouble) or type(trouble).__name__
-                await asyncio.sleep(self._timing.again_s)
-                continue
-            if before is not None and self._stands(before, sample):
-                return self._report(sample, began_s, wire_s, at_command)
-            at_command = sample.position if at_command is None else at_command
-            before, why = sample, f"it still moves at {sample.position:g} {self.unit}"
-            await asyncio.sleep(min(self._timing.poll_s, left_s))
-        raise MotionError(f"{self._name} is not confirmed to stand {self._timing.halt_s:g} s after a stop: {why}")
-
-    async def _sample_within(self, left_s: float) -> Sample:
-        async with asyncio.timeout(left_s):
-            return await self.sample()
-
-    def _stands(self, before: Sample, now: Sample) -> bool:
-        return not now.moving and abs(now.position - before.position) <= self._limits.in_position / 4
-
-    def _report(self, sample: Sample, began_s: float, wire_s: float | None, at_command: float | None) -> Halt:
-        overtravel = 0.0 if at_command is None else abs(sample.position - at_command)
-        halted_s = self._clock() - began_s
-        self._doubtful = False
-        self._last_halt = Halt(
-            self._name, self.unit, wire_s, halted_s, sample.position, overtravel, self._limits.max_overtravel
-        )
-        return self._last_halt
-
-    def _expected(self, now_s: float) -> float | None:
-        """Return where it should be now by its last sample; None where that is too long ago to tell."""
-        last = self._last
-        if last is None or now_s - last.monotonic_s > self._timing.silent_s:
-            return None
-        return last.position + (last.velocity * (now_s - last.monotonic_s) if last.moving else 0.0)
 
     def _began_late(self, what: str) -> None:
         """Stop an axis whose start was answered when nobody waited for it any more."""

@@ -2,7 +2,7 @@
 
 `/device axis id command` gives `@device axis id OK|RJ BUSY|IDLE warning data`. Positions are microsteps, `maxspeed` is
 in microsteps per second times 1.6384. Warnings: FD driver without power, FS stalled, FE ran into a limit switch, WR no
-reference, NC moved by hand.
+reference, NC moved by hand, NI a movement was interrupted.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Zaber:
                 return "OK", "0"
             case ["stop" | "estop" | ""]:
                 for motor in chosen if words[0] else ():
-                    motor.stop()
+                    self._interrupt(motor)
                 return "OK", "0"
             case ["warnings", *_]:
                 return "OK", self._warnings(chosen, clear=words[-1] == "clear")
@@ -140,13 +140,14 @@ class Zaber:
                 motor.stop()
                 self._faults[id(motor)] = "FS"
             if any(motor.switches) and motor.least < motor.place < motor.most:
-                self._faults.setdefault(id(motor), "FE")
+                self._faults[id(motor)] = "FE"
 
     def _warning(self, chosen: list[Motor]) -> str:
         found = [self._faults[id(motor)] for motor in chosen if id(motor) in self._faults]
         states = [
-            ("FD", not all(motor.powered for motor in chosen)), *((fault, True) for fault in found),
+            ("FD", not all(motor.powered for motor in chosen)), *((fault, fault != "NI") for fault in found),
             ("WR", not all(motor.homed for motor in chosen)), ("NC", any(motor.by_hand for motor in chosen)),
+            ("NI", "NI" in found),
         ]  # fmt: skip
         return next((flag for flag, so in states if so), "--")
 
@@ -156,6 +157,11 @@ class Zaber:
         if clear:
             self._faults.clear()
         return " ".join([f"{len(flags):02d}", *flags])
+
+    def _interrupt(self, motor: Motor) -> None:
+        if motor.moving:
+            self._faults.setdefault(id(motor), "NI")
+        motor.stop()
 
     def _forget(self) -> None:
         self._faults.clear()

@@ -1,0 +1,186 @@
+"""What goes wrong with axes on motion controllers: each stops, and says in words what it was, and what helps."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from support_controllers import KINDS, Rigged, at_100
+from support_virtual import VirtualLoop, virtually
+
+from daq.errors import MotionError, RefusedError, ScandaqError
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def on(kind: str, body: Callable[[Rigged], Coroutine[Any, Any, None]]) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with at_100(kind, loop) as rig:
+            await body(rig)
+
+    virtually(main)
+
+
+async def lost(rig: Rigged, deed: str, **said: Any) -> str:
+    """Do something while it moves from 100 towards 300 degrees; return why the movement ended."""
+    moving = asyncio.create_task(rig.axis.move_to(300.0, speed=20.0))
+    await asyncio.sleep(1.0)
+    rig.do(deed, **said)
+    with pytest.raises(MotionError) as why:
+        await moving
+    assert rig.motor.velocity == 0
+    return str(why.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zaber-ascii", "its controller warns: stalled"),
+        ("pi-gcs2", "its servo is off: could not follow"),
+        ("tmcl", "it stalled"),
+    ],
+)
+def test_what_stalls_says_so_until_a_person_homes_it(kind: str, words: str) -> None:
+    async def body(rig: Rigged) -> None:
+        assert re.search(f"gantry stopped at 1[0-9.]+ deg: {words}", await lost(rig, "stall"))
+        with pytest.raises(RefusedError, match=f"gantry cannot move: {words}"):
+            await rig.axis.move_to(200.0)
+        rig.do("free")
+        await rig.axis.home(within_s=30.0)
+        await rig.axis.move_to(50.0)
+        assert rig.place == pytest.approx(50.0, abs=0.05)
+
+    on(kind, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zaber-ascii", "its controller warns: limit switch"),
+        ("pi-gcs2", "by itself, not where it should: its upper limit switch is pressed"),
+        ("tmcl", "by itself, not where it should: its upper limit switch is pressed"),
+    ],
+)
+def test_a_limit_switch_that_is_met_early_is_named_by_the_end_of_the_axis(kind: str, words: str) -> None:
+    async def body(rig: Rigged) -> None:
+        assert words in await lost(rig, "limit", at=rig.kind.steps.out(130.0))
+        assert rig.place == pytest.approx(130.0, abs=0.05)
+
+    on(kind, body)
+
+
+@every_kind
+def test_a_controller_that_says_ok_and_does_nothing_is_found_out(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        rig.do("ignore")
+        words = "gantry stands at 100 deg: its controller took the command to go to 140 deg and does not move"
+        with pytest.raises(MotionError, match=words):
+            await rig.axis.move_to(140.0)
+
+    on(kind, body)
+
+
+@every_kind
+def test_an_axis_that_does_not_stop_is_doubtful_and_moves_no_more_before_it_was_seen_to_stand(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        moving = asyncio.create_task(rig.axis.move_to(300.0, speed=20.0))
+        await asyncio.sleep(1.0)
+        rig.do("run-away")
+        with pytest.raises(MotionError, match="gantry is not confirmed to stand 1 s after a stop: it still moves at"):
+            await rig.axis.stop()
+        with pytest.raises(MotionError):
+            await moving
+        assert rig.axis.doubtful
+        rig.do("obey")
+        with pytest.raises(RefusedError, match="stop it again first"):
+            await rig.axis.move_to(200.0)
+        assert (await rig.axis.stop()).halted_s <= 1.0
+        await rig.axis.move_to(200.0)
+
+    on(kind, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zaber-ascii", "its controller warns: by hand"),
+        ("pi-gcs2", "a joystick has the axis; switch it off at the controller"),
+        ("tmcl", "took the command to go to 140 deg and does not move"),
+    ],
+)
+def test_an_axis_in_somebodys_hand_obeys_nobody_else(kind: str, words: str) -> None:
+    async def body(rig: Rigged) -> None:
+        rig.do("by-hand")
+        with pytest.raises(ScandaqError, match=words):
+            await rig.axis.move_to(140.0)
+        rig.do("from-hand")
+        assert rig.place == 100.0
+
+    on(kind, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zaber-ascii", "its controller warns: driver disabled"),
+        ("pi-gcs2", "its servo is off: could not follow"),
+        ("tmcl", "came to rest at .* by itself"),
+    ],
+)
+def test_drivers_that_lose_their_power_end_the_movement(kind: str, words: str) -> None:
+    async def body(rig: Rigged) -> None:
+        assert re.search(words, await lost(rig, "cut-power"))
+
+    on(kind, body)
+
+
+@every_kind
+def test_a_controller_that_was_switched_off_meanwhile_has_no_reference(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        await lost(rig, "reboot")
+        assert not (await rig.axis.sample()).homed
+        with pytest.raises(RefusedError, match=r"gantry has no reference: home it first|gantry cannot move"):
+            await rig.axis.move_to(200.0)
+        await rig.axis.home(within_s=30.0)
+        await rig.axis.move_to(50.0)
+        assert rig.place == pytest.approx(50.0, abs=0.05)
+
+    on(kind, body)
+
+
+@every_kind
+def test_a_cable_that_is_pulled_leaves_it_doubtful_until_it_answers_again(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        moving = asyncio.create_task(rig.axis.move_to(300.0, speed=5.0))
+        await asyncio.sleep(1.0)
+        rig.link.pull()
+        with pytest.raises(MotionError, match="gantry is not confirmed to stand 1 s after a stop"):
+            await moving
+        assert rig.axis.doubtful
+        await asyncio.sleep(0.2)
+        assert (rig.motor.velocity == 0) == (kind == "tmcl")  # the only one with a watchdog of its own
+        await asyncio.sleep(20.0)
+        rig.link.plugged = True
+        await rig.axis.stop()
+        assert (rig.motor.velocity, rig.axis.doubtful) == (0, False)
+
+    on(kind, body)
+
+
+@every_kind
+def test_another_controller_in_its_place_is_refused(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        rig.link.pull()
+        rig.do("swap", serial="4711")
+        rig.link.plugged = True
+        await asyncio.sleep(1.0)
+        with pytest.raises(ScandaqError, match=r"is gone, .* 4711 is there"):
+            await rig.instrument.session.be_sure()
+        with pytest.raises(ScandaqError):
+            await rig.axis.move_to(140.0)
+        assert rig.place == 100.0
+
+    on(kind, body)
