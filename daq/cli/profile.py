@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daq.cli.profile_doc import add_doc
 from daq.cli.profile_record import add_parsers, checked_against
 from daq.errors import MissingError, ProfileError, UsageError
 
@@ -40,7 +41,6 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     lint.set_defaults(run=run_lint)
 
     add_doc(verbs)
-
     add_parsers(verbs)
 
 
