@@ -45,12 +45,14 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m simulators", description=__doc__, epilog="The first line on stdout is JSON: where it serves."
     )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    words = sys.argv[1:] if argv is None else argv
     for name, text in KINDS.items():
-        module = module_of(name)
         chosen = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
-        module.add_options(chosen)
-        chosen.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
+        if name in words[:1]:  # what the others need takes seconds to load
+            module = module_of(name)
+            module.add_options(chosen)
+            chosen.set_defaults(run=module.run)
+    arguments = parser.parse_args(words)
     try:
         return int(arguments.run(arguments))
     except ScandaqError as why:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 from daq.errors import RefusedError
+from simulators.__main__ import main, module_of
 from simulators.stationplan import Part, Planned, WirePlan, plan
 
 _READY_S = 20.0
@@ -42,45 +43,69 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        started = {part.name: stack.enter_context(_started(part)) for part in planned.parts}
-        ready = {name: told for name, (_, told) in started.items()}
+        children = {part.name: stack.enter_context(Forked(part)) for part in planned.parts}
+        ready = {name: child.ready() for name, child in children.items()}
         for wire in planned.wires:
             _lay(wire, ready)
         print(json.dumps(_told(planned, ready)), flush=True)  # noqa: T201 - the ready line is the contract
         while not stop.wait(_LOOK_S):
-            ended = [name for name, (process, _) in started.items() if process.poll() is not None]
+            ended = [name for name, child in children.items() if child.over()]
             if ended:
                 raise RefusedError(f"the simulator of {', '.join(ended)} has ended")
     return 0
 
 
-@contextmanager
-def _started(part: Part) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """Run one simulator as a process; what it says on stderr is said here, too."""
-    command = [sys.executable, "-m", "simulators", *part.command]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process, _ready(part, process)
-        finally:
-            process.terminate()
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+class Forked:
+    """One simulator as a process of its own, which has loaded already what all of them need."""
 
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._pid = 0
+        self._over = False
+        self._said = -1
 
-def _ready(part: Part, process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Return the ready line. Raises `RefusedError` for a simulator that ends, or is not ready in time."""
-    late = threading.Timer(_READY_S, process.kill)
-    late.start()
-    try:
-        line = process.stdout.readline() if process.stdout is not None else ""
-    finally:
-        late.cancel()
-    if not line:
-        raise RefusedError(f"{part.name}: the simulator does not start: {' '.join(part.command)}")
-    told: dict[str, Any] = json.loads(line)
-    return told
+    def __enter__(self) -> Self:
+        """Let it run."""
+        self._said, says = os.pipe()
+        module_of(self._part.command[0])
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.dup2(says, sys.stdout.fileno())
+            os.closerange(3, says + 1)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            os._exit(main(list(self._part.command)))
+        os.close(says)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Tell it to end; where it does not, end it."""
+        os.close(self._said)
+        until_s = time.monotonic() + _END_S
+        if not self.over():
+            os.kill(self._pid, signal.SIGTERM)
+        while not self.over():
+            if time.monotonic() > until_s:
+                os.kill(self._pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def over(self) -> bool:
+        """Return whether it has ended."""
+        if not self._over:
+            self._over = os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        return self._over
+
+    def ready(self) -> dict[str, Any]:
+        """Return its ready line. Raises `RefusedError` where it ends, or is not ready in time."""
+        line, until_s = b"", time.monotonic() + _READY_S
+        while not line.endswith(b"\n"):
+            here, _, _ = select.select([self._said], [], [], max(0.0, until_s - time.monotonic()))
+            more = os.read(self._said, 65536) if here else b""
+            if not more:
+                raise RefusedError(f"{self._part.name}: the simulator does not start: {' '.join(self._part.command)}")
+            line += more
+        told: dict[str, Any] = json.loads(line)
+        return told
 
 
 def _lay(wire: WirePlan, ready: dict[str, dict[str, Any]]) -> None:
@@ -98,7 +123,7 @@ def _lay(wire: WirePlan, ready: dict[str, dict[str, Any]]) -> None:
 def _told(planned: Planned, ready: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "ready": True, "kind": "station",
-        "endpoints": {part.name: urlsplit(part.url).geturl() for part in planned.parts},
+        "endpoints": {part.name: part.url for part in planned.parts},
         "sides": {name: told.get("faults") for name, told in ready.items()},
         "wires": [f"{wire.at}: {wire.when} -> {wire.to}: {wire.say}" for wire in planned.wires],
         "faults": None,
