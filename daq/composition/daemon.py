@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from daq.composition import equipment, finishingprocess
 from daq.composition.finishingfolder import is_finished
-from daq.composition.guarding import by_state
 from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.restart import take_over
@@ -175,7 +174,7 @@ class Daemon:
             machine=self.machine, bus=self.bus, alarms=self.alarms, audit=self.audit, motion=self.hardware.motion,
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
             simulate=self.hardware.simulate if self._site.simulated else None,
-            on_devices=by_state(self.hardware.handlers, lambda: self.machine.state),
+            on_devices=self.hardware.handlers(lambda: self.machine.state),
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:

@@ -70,6 +70,19 @@ class Guarding:
             found.append(("room-enable", RoomWatch(self._buttons, engine).run))
         return found
 
+    def raising(self, handlers: Handlers, state: Callable[[], State]) -> Handlers:
+        """Return handlers; those that raise a voltage do so in states that allow it, by contacts read for it."""
+
+        def guarded(handler: Handler) -> Handler:
+            async def handle(request: Any, actor: Actor) -> dict[str, Any]:
+                require_state(Command.RAISE_VOLTAGE, state())
+                await self.interlocks.refresh()
+                return await handler(request, actor)
+
+            return handle
+
+        return {verb: guarded(handler) if verb in _RAISES else handler for verb, handler in handlers.items()}
+
     def _guarded(self, supply: HighVoltage, limits: str, head: str | None) -> GuardedSupply:
         supply.guard_by(partial(self.interlocks.of_head, head))
         said = self._scanner.supplies.get(limits) if self._scanner is not None else None
@@ -94,19 +107,6 @@ class Guarding:
                 raise ProfileError(
                     f"scanner {scanner.id} needs an interlock {kind}{where} to raise {supply}; none is there"
                 )
-
-
-def by_state(handlers: Handlers, state: Callable[[], State]) -> Handlers:
-    """Return the handlers of verbs about devices, those that raise a voltage only in the states that allow it."""
-
-    def guarded(handler: Handler) -> Handler:
-        async def handle(request: Any, actor: Actor) -> dict[str, Any]:
-            require_state(Command.RAISE_VOLTAGE, state())
-            return await handler(request, actor)
-
-        return handle
-
-    return {verb: guarded(handler) if verb in _RAISES else handler for verb, handler in handlers.items()}
 
 
 def _of(ability: Any, devices: Mapping[str, Any]) -> dict[str, Any]:

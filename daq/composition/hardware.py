@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from daq.composition.guarding import Guarding
+from daq.composition.guarding import Guarding, Handlers
 from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Controllers, Wiring
@@ -21,6 +21,7 @@ from daq.services.devicework import DeviceWork
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
 from daq.services.readings import Readings
+from daq.state.acquisition import State
 from daq.state.enable import Enable, Reference
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ class Hardware:
         )  # fmt: skip
         self.health = ControllerHealth(self._wiring.instruments, bus)
         known = (self._devices, self._wiring.instruments, places)
-        self.handlers = {
+        self._handlers = {
             **DeviceWork(*known).handlers, "check": DeviceCheck(*known, self.motion, self._interlocks, bus).check
         }  # fmt: skip
-        """Who carries out the verbs about single devices."""
+
+    def handlers(self, state: Callable[[], State]) -> Handlers:
+        """Return who carries out the verbs about single devices. `state`: of the station, now."""
+        return self._guarding.raising(self._handlers, state)
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daq.composition.guarding import Guarding, by_state
+from daq.composition.guarding import Guarding
 from daq.devices.build import build_devices
 from daq.devices.high_voltage import GuardedHighVoltage
 from daq.devices.simulated.head import SimulatedHead
@@ -109,8 +109,12 @@ async def test_energy_is_added_in_the_states_of_the_table_alone(verb: str) -> No
         return {"device": request, "by": actor.user}
 
     state = State.READY
-    handlers = by_state({verb: handler}, lambda: state)
+    guards, devices = guarding(scanner(), **TWO_HEADS)
+    handlers = guards.raising({verb: handler}, lambda: state)
     assert await handlers[verb]("hv", SERVICE) == {"device": "hv", "by": "eve"}
+    known = guards.interlocks.current()
+    assert all(each.value is not None for each in known) is (verb != "set")  # contacts were read for it
+    assert isinstance(devices["front"], SimulatedHead)
     state = State.ACQUIRING
     if verb == "set":
         assert await handlers[verb]("hv", SERVICE) == {"device": "hv", "by": "eve"}
