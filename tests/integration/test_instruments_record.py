@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support_simulators import simulator
+
+from daq.cli.main import main
+from daq.devices.instruments.against import against
+from daq.devices.instruments.recording import record
+from daq.errors import MismatchError
+from daq.storage.controlrecords import read_control_record
+from device_profiles.control import load_control
+
+
+@pytest.mark.parametrize(("kind", "options"), [("caen-n1470", ()), ("zaber-ascii", ("--axes", "2"))])
+async def test_a_recorded_conversation_is_a_test_of_its_profile(kind: str, options: tuple[str, ...]) -> None:
+    profile = load_control(kind)
+    with simulator(kind, *options) as simulated:
+        made = await record(profile, str(simulated.ready["tcp"]))
+        other = profile.model_copy(update={"identity": profile.identity.model_copy(update={"models": "OTHER"})})
+        with pytest.raises(MismatchError, match="is there; the profile"):
+            await record(other, str(simulated.ready["tcp"]))
+    assert [each for each in against(profile, made) if each.severity == "error"] == []
+    said = {line.say for line in made.lines if hasattr(line, "say")}
+    assert not [each for each in said if any(word in each for word in ("CMD:SET", " move", " stop", " set "))]
+
+
+def test_the_command_records_what_is_there_and_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "supply.jsonl"
+    with simulator("rigol-dp832", "--load-ohm", "10") as simulated:
+        url = str(simulated.ready["tcp"])
+        asked = ["profile", "record", "rigol-dp832", "--url", url, "--out", str(out)]
+        assert main([*asked, "--rounds", "2", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["model"], told["serial"], len(told["readings"])) == ("DP832", "DP8C1234567890", 42)
+        assert main(asked) == 3
+        assert "a recording does not replace another one" in capsys.readouterr().err
+    assert main(["profile", "lint", "rigol-dp832", "--against", str(out)]) == 0
+    assert read_control_record(out).head.url == url
+    other = ["profile", "record", "rigol-dp832", "--out", str(tmp_path / "other")]
+    assert main([*other, "--url", url]) == 5  # it is gone
+    assert main([*other, "--url", "ftp://x"]) == 2
+    assert main([*other, "--url", url, "--variable", "board=1"]) == 2
