@@ -93,6 +93,10 @@ def limits(max_v: float, *, slope: float = 500.0, step: float = 100.0, trip_a: f
 
 
 MODELS = (
+    Model("iseg-scpi", "iseg-scpi", "1", limits(400.0), 100.0, 200.0, "trip", "it tripped"),
+    Model(
+        "iseg-shq", "iseg-shq", "2", limits(400.0, slope=255.0), 50.0, 150.0, "trip", "stays at 0 V|it is off by a trip"
+    ),
     Model("caen-n1470", "caen-n1470", "2", limits(400.0), 100.0, 200.0, "trip", "it tripped"),
     Model("caen-r803x", "caen-r803x", "5", limits(400.0), 100.0, 200.0, "kill", "its KILL input is active"),
     Model(

@@ -308,20 +308,26 @@ class GuardedHighVoltage:
             _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
 
     async def _command_down(self, volts: float) -> None:
+        """Tell it until it holds it, and heard it: also a supply that refuses may hold it already."""
         until_s = self._clock() + max(_TAKE_BACK_S, 3 * self._wire.reply_s) + self._wire.descent_s()
         status: SupplyStatus | None = None
         while True:
+            trouble: Exception | None = None
             try:
                 await self._wire.tell_down(volts, status)
+            except Exception as why:  # noqa: BLE001 - it is said again, and raised at the end
+                trouble = why
+            try:
                 status = await self._wire.status()
-            except Exception:
-                if self._clock() > until_s:
-                    raise
+            except Exception as why:  # noqa: BLE001 - the same
+                trouble = why
             else:
-                if status.set_v <= volts + fine_v(self._limits) and not (volts == 0 and status.on):
+                if self._wire.heard and status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on):
                     return
-                if self._clock() > until_s:
-                    raise ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
+                held = ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
+                trouble = trouble or held
+            if self._clock() > until_s:
+                raise trouble
             await asyncio.sleep(_POLL_S)
 
     # What is left to look after

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from daq.devices.abilities import Identity
 from daq.devices.calls import Calls
 from daq.devices.limits import VoltageLimits
 from daq.devices.supply import Protection, Supply, SupplyStatus, TimedSupply
-from daq.errors import ReadbackError
+from daq.errors import AccessError, BusyError, LimitError, ReadbackError, RefusedError, VerificationError
 
 _MOST_CALLS = 256
+_ANSWERS = (AccessError, BusyError, LimitError, ReadbackError, RefusedError, VerificationError)
+"""What a supply says no with; anything else leaves open whether it heard."""
 _LEAST_STEP_S, _MOST_STEP_S = 0.1, 1.0
 """A step downwards is worth so much time, whatever passed since the last one."""
 
 
 class SupplyWire:
-    """A `Supply` with deadlines. `heard`: the last thing that sets was acknowledged."""
+    """A `Supply` with deadlines. `heard`: the last thing that sets was answered, be it by a refusal."""
 
     def __init__(
         self,
@@ -62,13 +65,12 @@ class SupplyWire:
 
     async def set_v(self, volts: float) -> None:
         """Set a voltage."""
-        self.heard = False
-        await self._setting.within(self._supply.set_v(volts), self._supply.reply_s, f"set {volts:g} V")
-        self.heard, self._told_v = True, volts
+        await self._say(self._supply.set_v(volts), f"set {volts:g} V")
+        self._told_v = volts
 
     async def switch_on(self) -> None:
         """Let the output go to what is set."""
-        await self._setting.within(self._supply.switch_on(), self._supply.reply_s, "switch on")
+        await self._say(self._supply.switch_on(), "switch on")
 
     async def tell_down(self, volts: float, status: SupplyStatus | None = None) -> None:
         """Set a lower voltage, and switch off at 0: at once, or a step towards it where the supply does not ramp.
@@ -78,9 +80,7 @@ class SupplyWire:
         step_v = volts if self.ramps else self._step_down(volts, status)
         await self.set_v(step_v)
         if volts == 0 and step_v <= self.least_v:
-            self.heard = False
-            await self._setting.within(self._supply.switch_off(), self._supply.reply_s, "switch off")
-            self.heard = True
+            await self._say(self._supply.switch_off(), "switch off")
 
     async def protect(self, limits: VoltageLimits) -> None:
         """Write its own limits and read them back. Raise `ReadbackError` where it holds others."""
@@ -89,6 +89,15 @@ class SupplyWire:
         held = await self._asking.within(self._supply.protection(), self._supply.reply_s, "protection")
         if held != wanted:
             raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")
+
+    async def _say(self, call: Coroutine[Any, Any, None], what: str) -> None:
+        self.heard = False
+        try:
+            await self._setting.within(call, self._supply.reply_s, what)
+        except _ANSWERS:
+            self.heard = True
+            raise
+        self.heard = True
 
     def descent_s(self) -> float:
         """Return how long the daemon itself may need to bring it down: nothing where it ramps by itself."""

@@ -203,6 +203,8 @@ class ControlValue(Strict):
     """Said after `set`, where the instrument needs to be told to begin with what was set."""
     scale: float = 1.0
     offset: float = 0.0
+    set_scale: float | None = None
+    """In place of `scale` when it is set, where it is set in another unit than it reads."""
     decimals: Annotated[int, Field(ge=0, le=9)] = 3
     """Of a number that is set."""
     digits: Annotated[int, Field(ge=0, le=16)] = 0

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from support_supplies import MODELS, TECH, Bench, Model, bench
 
-from daq.errors import InterlockError, LimitError, ReadbackError
+from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.profile)
@@ -43,5 +43,5 @@ async def _fails(it: Bench, model: Model) -> None:
     raising = asyncio.create_task(it.hv.ramp_to(model.volts, within_s=10, actor=TECH))
     await asyncio.sleep(0.02)
     it.does(model.fails)
-    with pytest.raises(ReadbackError, match=model.says):
+    with pytest.raises((ReadbackError, RefusedError), match=model.says):
         await raising

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 from daq.devices.abilities import Identity, Value
 from daq.devices.instruments.instrument import Instrument
+from daq.devices.instruments.values import digit_of
 from daq.devices.supply import Protection, SupplyStatus
 from daq.errors import MismatchError, ProfileError
-from daq.model.control import ControlProfile, ControlValue
+from daq.model.control import ControlProfile
 from daq.model.controlroles import SupplyRole
 from daq.model.units import UNITS
 
@@ -98,7 +99,7 @@ class ProfiledSupply:
             if name is None:
                 return wanted
             number = self._si(name, said, unit)
-            off = float(_step(self._instrument.value(name)) * self._factor(name, unit))
+            off = float(digit_of(self._instrument.value(name)) * self._factor(name, unit))
             return wanted if wanted - 1.0001 * off <= number <= wanted + 1e-6 * off else number
 
         known = asked or Protection(math.inf, math.inf, math.inf, math.inf)
@@ -128,7 +129,7 @@ class ProfiledSupply:
 
     async def _set(self, name: str, number: float, unit: str) -> None:
         """Set, rounded down to the last digit it can hold: what is rounded up could be above a limit."""
-        raw, step = float(Fraction(number) / self._factor(name, unit)), _step(self._instrument.value(name))
+        raw, step = float(Fraction(number) / self._factor(name, unit)), digit_of(self._instrument.value(name))
         await self._instrument.set(name, math.floor(raw / step + 1e-6) * step, self._of(name))
 
     def _si(self, name: str, said: Mapping[str, Value], unit: str) -> float:
@@ -163,11 +164,6 @@ class ProfiledSupply:
 
     def _of_action(self, name: str) -> str:
         return self._channel if self._instrument.action(name).of == "channel" else ""
-
-
-def _step(value: ControlValue) -> float:
-    """Return the last digit of what is set, in the value's unit."""
-    return abs(value.scale) * (1.0 if value.type in ("integer", "flags") else 10.0**-value.decimals)
 
 
 def _reply_s(profile: ControlProfile, asked: int) -> float:

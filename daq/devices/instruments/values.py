@@ -33,7 +33,7 @@ def encoded(value: ControlValue, number: float) -> str:
     """
     if not math.isfinite(number):
         raise EncodeError(f"{number} cannot be set")
-    raw = (number - value.offset) / value.scale
+    raw = (number - value.offset) / (value.set_scale or value.scale)
     if value.hazard == "energising":
         raw = _towards_nothing(value, raw)
     if value.type in ("integer", "flags"):
@@ -51,12 +51,17 @@ def same(found: Value, number: float, tolerance: float, value: ControlValue) -> 
     if isinstance(found, bool) or not isinstance(found, int | float):
         return False
     part = 1.0001 if value.hazard == "energising" else 0.5001
-    return abs(found - number) <= tolerance + part * _step(value) * abs(value.scale)
+    return abs(found - number) <= tolerance + part * digit_of(value)
 
 
 def _step(value: ControlValue) -> float:
     """Return the least change that the instrument's digits can say, before `scale`."""
     return 1.0 if value.type in ("integer", "flags") else float(10.0**-value.decimals)
+
+
+def digit_of(value: ControlValue) -> float:
+    """Return what the last digit of a number that is set is worth, in the value's unit."""
+    return _step(value) * abs(value.set_scale or value.scale)
 
 
 def _towards_nothing(value: ControlValue, raw: float) -> float:
