@@ -19,7 +19,7 @@ from simulators.faults.control import FaultControl
 from simulators.instruments.datagramfaults import KINDS, DatagramFaults
 from simulators.instruments.machine import Done
 
-_POLL_S = 0.2
+_POLL_S = 0.1
 _MOST_BYTES = 65535
 _POSSIBLE = (
     'possible are {"wire": {"kind": "missing"}}, {"do": NAME, ...}, {"told": true}, {"clear": true}, {"list": true}'
