@@ -28,7 +28,7 @@ def plc() -> Iterator[Simulator]:
 
 @asynccontextmanager
 async def controller(plc: Simulator, **given: str) -> AsyncIterator[Instrument]:
-    """Yield it with its watchdog armed, as at the begin of every conversation, and fed."""
+    """Yield it with its watchdog armed and fed."""
 
     async def beat() -> None:
         while True:
@@ -37,7 +37,7 @@ async def controller(plc: Simulator, **given: str) -> AsyncIterator[Instrument]:
                 await it.beat(0.2)
 
     async with instrument(plc, "modbus-plc", **given) as it:
-        await it.identify()
+        await it.beat(0.2)
         feeding = asyncio.create_task(beat())
         try:
             yield it
@@ -102,7 +102,7 @@ async def test_the_profile_reads_contacts_heads_and_what_is_mounted(plc: Simulat
 
 async def test_power_goes_with_the_heartbeat_and_comes_back_by_a_persons_hand_alone(plc: Simulator) -> None:
     async with instrument(plc, "modbus-plc") as it:
-        await it.identify()
+        await it.beat(0.3)
         await asyncio.sleep(1.1)
         assert await contacts(it) == WELL - {"drive_power", "watchdog"} | {"tripped", "tripped_by_watchdog"}
     async with controller(plc) as it:
@@ -140,7 +140,7 @@ async def test_nothing_is_read_wrongly_over_a_wire_that_spoils(plc: Simulator, k
 
 async def test_what_is_told_and_not_done_is_found_out_and_another_one_is_refused(plc: Simulator) -> None:
     async with instrument(plc, "modbus-plc") as it:
-        await it.identify()
+        await it.beat(0.3)
         do(plc, {"do": "ignore"})
         with pytest.raises(ReadbackError, match=r"disarm was acknowledged, but armed reads 1, not 0\.0, 2 s later"):
             await it.act("disarm")
