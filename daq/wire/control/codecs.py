@@ -16,6 +16,7 @@ from daq.wire.control.ipbuscodec import IpbusCodec
 from daq.wire.control.lines import LinesCodec
 from daq.wire.control.modbus import ModbusTcpCodec
 from daq.wire.control.rbcp import RbcpCodec
+from daq.wire.control.stx import StxCodec
 from daq.wire.control.tmcl import TmclCodec
 
 _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
@@ -24,6 +25,7 @@ _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
     "ipbus-udp": lambda _: IpbusCodec(datagrams=True),
     "ipbus-tcp": lambda _: IpbusCodec(datagrams=False),
     "rbcp": lambda _: RbcpCodec(),
+    "stx": lambda _: StxCodec(),
     "tmcl": lambda _: TmclCodec(),
 }
 
