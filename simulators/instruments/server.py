@@ -14,6 +14,7 @@ from typing import Any
 from daq.errors import ScandaqError, UsageError
 from simulators.faults.control import FaultControl
 from simulators.instruments.machine import Machine, Talk
+from simulators.instruments.serialserver import LineSetting, SerialServer
 from simulators.instruments.wirefaults import KINDS, Piece, WireFaults
 
 _BITS_PER_BYTE = 10
@@ -61,7 +62,7 @@ class MachineServer:
 
     def __init__(
         self, kind: str, machine: Machine, *, host: str, port: int | None, baud: int | None, seed: int,
-        often: Callable[[], None] | None = None,
+        often: Callable[[], None] | None = None, line: LineSetting | None = None,
     ) -> None:  # fmt: skip
         self.faults = WireFaults(seed)
         self.deaf = False
@@ -69,6 +70,7 @@ class MachineServer:
         self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._often = often
+        self._line = line
 
     def serve(self) -> int:
         """Print the ready line and serve until SIGTERM or SIGINT; return 0."""
@@ -87,6 +89,11 @@ class MachineServer:
                 await stack.enter_async_context(server)
                 host, port = server.sockets[0].getsockname()[:2]
                 endpoints["tcp"] = f"tcp://{host}:{port}"
+            if self._line is not None:
+                behind = await asyncio.start_server(self._over_network, self._host, 0)
+                await stack.enter_async_context(behind)
+                host, port = behind.sockets[0].getsockname()[:2]
+                endpoints["rfc2217"] = f"rfc2217://{host}:{port}"
             control = FaultControl(lambda asked: self._from_thread(loop, asked))
             stack.callback(control.close)
             ready = {"ready": True, "kind": self._kind, "endpoints": endpoints, "faults": str(control.path)}
@@ -125,24 +132,30 @@ class MachineServer:
             os.close(slave)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
         wire = Wire(self, self._machine.talk(), None)
-        sending = self._keep(wire.send(writer.write, writer.close))
+        await self._attend(reader, writer, wire.send(writer.write, writer.close), wire.heard)
+
+    async def _over_network(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert self._line is not None  # noqa: S101 - nobody else serves this
+        port, wire = SerialServer(self._line, writer), Wire(self, self._machine.talk(), None)
+        await self._attend(
+            reader, writer, wire.send(port.write, writer.close), lambda data: port.heard(data, wire.heard)
+        )
+
+    async def _attend(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sends: Any, heard: Callable[[bytes], None]
+    ) -> None:
+        self._clients.add(writer)
+        sending = self._keep(sends)
         try:
             while data := await reader.read(4096):
-                wire.heard(data)
+                heard(data)
         except (OSError, asyncio.CancelledError):  # it left, or the server ends
             pass
         finally:
             sending.cancel()
             self._clients.discard(writer)
             writer.close()
-
-    @staticmethod
-    async def _look_often(look: Callable[[], None]) -> None:
-        while True:
-            look()
-            await asyncio.sleep(_OFTEN_S)
 
     def _keep(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
