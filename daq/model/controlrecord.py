@@ -52,6 +52,7 @@ class Understood(Strict):
     read: str
     channel: str
     how: Literal["get", "all"]
+    unit: str = ""
     value: bool | int | float | str | None = None
     refused: str = ""
     """What it said no with, in place of a value."""

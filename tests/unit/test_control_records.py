@@ -33,7 +33,7 @@ def recording(*lines: Exchanged | Understood, model: str = "DP832") -> ControlRe
     return ControlRecord(head=head, lines=(said("*IDN?", WHO), *lines))
 
 
-VOLTS = (said(":MEAS? CH2", "11.998"), Understood(read="voltage", channel="2", how="get", value=11.998))
+VOLTS = (said(":MEAS? CH2", "11.998"), Understood(read="voltage", channel="2", how="get", unit="V", value=11.998))
 
 
 def changed(**changes: object) -> ControlProfile:
@@ -62,7 +62,8 @@ def test_what_a_recording_says_nothing_of_is_a_warning() -> None:
     ("profile", "record", "why"),
     [
         (changed(scale=0.001), recording(*VOLTS),
-         "the recording says 11.998 of channel 2, this profile makes 0.011998 V"),
+         "the recording says 11.998 V of channel 2, this profile makes 0.011998 V of the same reply"),
+        (changed(unit="mV"), recording(*VOLTS), "this profile makes 11.998 mV of the same reply"),
         (changed(get={"send": ":MEAS? CH{channel}", "reply": r"(?P<value>\d+) V"}), recording(*VOLTS),
          "the instrument answered '11.998'"),
         (changed(type="integer", unit="V"), recording(*VOLTS), "'11.998' is no integer"),

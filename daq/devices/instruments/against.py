@@ -123,12 +123,15 @@ class _Comparison:
 
     def _as_then(self, line: Understood) -> Iterator[Finding]:
         now = self._read.pop((line.read, line.channel, line.how), None)
-        if now is None or line.refused or _alike(now, line.value):
+        if now is None or line.refused:
             return
         unit = self._profile.values[line.read].unit or ""
+        if unit == line.unit and _alike(now, line.value):
+            return
         where = f" of channel {line.channel}" if line.channel else ""
-        reason = f"the recording says {line.value!r}{where}, this profile makes {now!r} {unit}".rstrip()
-        yield error(f"values.{line.read}", line.how, f"{reason} of the same reply")
+        then, made = f"{line.value!r} {line.unit}".rstrip(), f"{now!r} {unit}".rstrip()
+        reason = f"the recording says {then}{where}, this profile makes {made} of the same reply"
+        yield error(f"values.{line.read}", line.how, reason)
 
 
 def _alike(one: Value, other: Value) -> bool:

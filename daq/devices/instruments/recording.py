@@ -94,7 +94,9 @@ async def record(
         for _ in range(rounds):
             for name, value, how, channel, exchange in readable(profile):
                 codec.kept += [
-                    Understood.model_validate({"read": name, "channel": each, "how": how, **what})
+                    Understood.model_validate(
+                        {"read": name, "channel": each, "how": how, "unit": value.unit or "", **what}
+                    )
                     for each, what in (await _asked(session, value, channel, exchange, how)).items()
                 ]
     finally:
