@@ -16,6 +16,7 @@ KINDS = {
     "poisson": "send events at random times with random values, in any event layout",
     "pet": "send the singles of a simulated PET scan: decays, photons, crystals, electronics",
     "camera": "send the events of a simulated gamma camera: collimators, crystals, dead time, heads with faults",
+    "c11204": "be a Hamamatsu C11204-01 bias supply of a SiPM: frames with a sum, a line set as 8E1",
     "caen-fers": "be CAEN A5202 boards of the FERS-5200 family: registers, chips, bias supply, events",
     "caen-n1470": "be a CAEN N1470 high voltage supply: four channels that ramp, trip and are interlocked",
     "julabo": "be a JULABO circulator: a bath that goes to its temperature, alarms, remote control",
