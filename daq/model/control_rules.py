@@ -254,6 +254,8 @@ def _of_the_room(profile: ControlProfile) -> Iterator[Finding]:
             yield from _yes_or_no("roles.enable.latched", enable.latched, profile)
     if collimator is not None:
         yield from _exists("roles.collimator.value", collimator.value, profile)
+    if profile.roles.alive is not None:
+        yield from _exists("roles.alive.value", profile.roles.alive.value, profile)
 
 
 def _interlock(key: str, kind: str, role: InterlockRole, profile: ControlProfile) -> Iterator[Finding]:

@@ -118,6 +118,13 @@ class CollimatorRole(Strict):
     value: Name
 
 
+class AliveRole(Strict):
+    """A number of the device that changes while its program runs; else contacts and buttons are not current."""
+
+    value: Name
+    within_s: PositiveFloat = 1.0
+
+
 class Roles(Strict):
     """What the instrument is able to do."""
 
@@ -129,3 +136,4 @@ class Roles(Strict):
     thermometers: dict[Name, ThermometerRole] = Field(default_factory=dict)
     enable: EnableRole | None = None
     collimator: CollimatorRole | None = None
+    alive: AliveRole | None = None

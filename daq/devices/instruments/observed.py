@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from daq.devices.abilities import Identity, Quantity, Timed, Value
+from daq.devices.instruments.alive import Alive
 from daq.devices.instruments.instrument import Instrument
 from daq.errors import ProfileError
 from daq.model.control import ControlValue
@@ -66,6 +67,7 @@ class ProfiledInterlocks(ProfiledInstrument):
 
     def __init__(self, name: str, instrument: Instrument, channel: str = "") -> None:
         super().__init__(name, instrument, channel)
+        self._alive = Alive(instrument)
         of = "channel" if channel else "device"
         self._roles: list[tuple[Kind, InterlockRole]] = [
             (Kind(role.kind or called), role)
@@ -82,10 +84,15 @@ class ProfiledInterlocks(ProfiledInstrument):
         return frozenset(kind for kind, _ in self._roles)
 
     async def interlocks(self) -> Mapping[Kind, bool]:
-        """Return what they are now, each asked for after the call. Of several of one kind each must be safe."""
-        found = await self._instrument.read_many([(role.value, self._channel) for _, role in self._roles])
+        """Return what they are now, each asked for after the call. Of several of one kind each must be safe.
+
+        Raises what reading raises, and `VerificationError` where the program behind them stands still.
+        """
+        wanted = [(role.value, self._channel) for _, role in self._roles]
+        found = await self._instrument.read_many([*wanted, *self._alive.wanted])
+        self._alive.look(found)
         safe = dict.fromkeys(self.interlock_kinds, True)
-        for (kind, role), value in zip(self._roles, found, strict=True):
+        for (kind, role), value in zip(self._roles, found[: len(wanted)], strict=True):
             safe[kind] = safe[kind] and self._is_safe(role, value)
         return safe
 
