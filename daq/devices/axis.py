@@ -21,7 +21,7 @@ from daq.devices.drive import Drive, Timing
 from daq.devices.halting import Halting
 from daq.devices.limits import AxisLimits, Unit
 from daq.devices.pace import Pace
-from daq.errors import DeadlineError, MotionError, RefusedError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, MotionError, RefusedError, ScandaqError, UnreachableError, WireError
 
 _LOG = logging.getLogger(__name__)
 
@@ -320,7 +320,7 @@ class DrivenAxis:
         while True:
             try:
                 return await self.sample()
-            except (DeadlineError, UnreachableError) as why:
+            except (DeadlineError, UnreachableError, WireError) as why:
                 silent_s = self._clock() - began_s
                 if silent_s >= self._timing.silent_s:
                     raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves: {why}") from None

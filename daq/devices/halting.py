@@ -9,7 +9,7 @@ from daq.devices.abilities import Halt, Sample
 from daq.devices.calls import Calls
 from daq.devices.drive import Drive, Timing
 from daq.devices.limits import AxisLimits
-from daq.errors import MotionError
+from daq.errors import MotionError, UnreachableError
 
 _MOST_STOPS = 256
 
@@ -38,21 +38,21 @@ class Halting:
         self.last, self.doubtful = None, True
         wire_s: float | None = None
         before: Sample | None = None
-        why, seen = "it does not answer", ""
+        why, seen, again = "it does not answer", "", False
         while (left_s := began_s + self._timing.halt_s - self._clock()) > 0:
             try:
-                if wire_s is None or (before is not None and before.moving):
+                if wire_s is None or again or (before is not None and before.moving):
                     await self._calls.within(self._drive.halt(), min(self._timing.wire_s, left_s), "halt")
                     wire_s = self._clock() - began_s if wire_s is None else wire_s
                 sample = await self._sample_within(left_s)
             except Exception as trouble:  # noqa: BLE001 - whatever a driver raises, the stop goes on
-                why = str(trouble) or type(trouble).__name__
+                why, again = str(trouble) or why, isinstance(trouble, UnreachableError)
                 await asyncio.sleep(self._timing.again_s)
                 continue
             if before is not None and self._stands(before, sample):
                 return self._report(sample, began_s, wire_s, at_command)
             at_command = sample.position if at_command is None else at_command
-            before, seen = sample, f"it still moves at {sample.position:g} {self._limits.unit}"
+            before, again, seen = sample, False, f"it still moves at {sample.position:g} {self._limits.unit}"
             await asyncio.sleep(min(self._timing.poll_s, left_s))
         doubt = f"is not confirmed to stand {self._timing.halt_s:g} s after a stop"
         raise MotionError(f"{self._name} {doubt}: {seen or why}")
