@@ -157,6 +157,12 @@ class MachineServer:
             self._clients.discard(writer)
             writer.close()
 
+    @staticmethod
+    async def _look_often(look: Callable[[], None]) -> None:
+        while True:
+            look()
+            await asyncio.sleep(_OFTEN_S)
+
     def _keep(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
