@@ -33,7 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "site", type=Path, metavar="SITE", help="the site file; what it names on this host is simulated"
     )
-    parser.add_argument("--rate", type=float, default=2000.0, help="events a second of each detector (default 2000)")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=1000.0,
+        help="events a second of each detector, ten minutes for each who asks (default 1000)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,7 +76,8 @@ class Forked:
         self._pid = os.fork()
         if self._pid == 0:
             os.dup2(says, sys.stdout.fileno())
-            os.closerange(3, says + 1)
+            os.close(self._said)
+            os.close(says)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             os._exit(main(list(self._part.command)))

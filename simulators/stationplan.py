@@ -73,7 +73,7 @@ def _detectors(site: Site, folder: Path, rate_cps: float) -> Iterator[Part]:
             called = f"{name}-{number}" if number else name
             kind, wire = _DETECTORS.get(profile.id, ("poisson", urlsplit(url).scheme))
             options = (
-                () if kind != "poisson" else ("--profile", plug.profile, "--rate", f"{rate_cps:g}", "--seconds", "3600")
+                () if kind != "poisson" else ("--profile", plug.profile, "--rate", f"{rate_cps:g}", "--seconds", "600")
             )
             yield Part(called, url, (kind, *options, "--port", f"{wire}={_port(name, url)}"))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daq.composition.equipment import controllers
 from daq.composition.guarding import Guarding
 from daq.devices.build import build_devices
 from daq.devices.high_voltage import GuardedHighVoltage
+from daq.devices.instruments.wiring import Wiring
 from daq.devices.simulated.head import SimulatedHead
 from daq.devices.simulated.supply import SimulatedHighVoltage
 from daq.errors import ProfileError, TransitionRefusedError
@@ -18,7 +21,9 @@ from daq.model.station import Actor, Role
 from daq.services.bus import Bus
 from daq.state.acquisition import State
 from device_profiles.scanners import load_scanner
-from device_profiles.site import Site
+from device_profiles.site import Site, load_site
+
+STATIONS = Path(__file__).parents[2] / "docs" / "how-to" / "stations"
 
 SUPPLY = {"max_v": 900.0, "max_slope_v_per_s": 50.0, "max_step_v": 300.0, "tolerance_v": 2.0, "trip_ua": 300.0,
           "trip_s": 0.5}  # fmt: skip
@@ -121,3 +126,22 @@ async def test_energy_is_added_in_the_states_of_the_table_alone(verb: str) -> No
         return
     with pytest.raises(TransitionRefusedError, match="not possible while acquiring"):
         await handlers[verb]("hv", SERVICE)
+
+
+@pytest.mark.parametrize("name", ["spect-camera", "pet-ring", "gamma-probe"])
+async def test_the_stations_of_the_manual_have_all_that_their_scanners_need(name: str, tmp_path: Path) -> None:
+    text = (STATIONS / f"{name}.toml").read_text()
+    (tmp_path / "site.toml").write_text(text)
+    station = load_site(tmp_path / "site.toml")
+    assert station.simulated
+    profile = load_scanner(name)
+    built = build_devices(station.devices, profile, Wiring(controllers(station, tmp_path)).instruments)
+    guards = Guarding(station, profile, built, Bus(), NoAlarms())
+
+    assert (guards.envelope is not None) is (name == "spect-camera")
+    assert set(profile.supplies) == {
+        each for each, device in station.devices.items() if device.ability == "high_voltage"
+    }
+    assert {*profile.axes.linear, *profile.axes.rotary} == {
+        each for each, device in station.devices.items() if device.ability in ("axis", "bed")
+    }

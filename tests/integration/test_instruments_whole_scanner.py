@@ -1,0 +1,104 @@
+"""The three scanners that ship whole, each with all its simulators and the daemon: raised, guarded, moved, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support_whole_scanner import WholeStation, whole_station
+
+from daq.errors import InterlockError, RefusedError
+
+
+def is_off(station: WholeStation, *names: str) -> bool:
+    return all(station.volts(name) < 2.0 for name in names)
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStation]:
+    with whole_station("spect-camera", tmp_path_factory.mktemp("camera")) as station:
+        yield station
+
+
+def test_a_cover_of_the_camera_takes_down_its_own_head_and_a_trip_its_group(camera: WholeStation) -> None:
+    for name in ("front_upper", "back_upper", "back_lower"):
+        camera.up(name, 60.0)
+    camera.do("safety", do="open-cover", head=1)
+    camera.until(lambda: is_off(camera, "front_upper"), "the front head to be off")
+    with pytest.raises(InterlockError, match=r"front_contacts\.service_cover is open"):
+        camera.up("front_lower", 60.0)
+    assert [round(camera.volts(name)) for name in ("back_upper", "back_lower")] == [60, 60]
+
+    camera.do("back_supply", do="trip", channel=0)
+    camera.until(lambda: is_off(camera, "back_upper", "back_lower"), "the group to be off")
+    assert "back_upper/trouble-trip" in camera.alarms()
+    camera.do("safety", do="close-cover", head=1)
+
+
+def test_the_camera_moves_with_the_enable_of_its_room_and_its_motors_stop_without_the_daemon(
+    camera: WholeStation,
+) -> None:
+    with pytest.raises(InterlockError, match="homing needs the enable held, it is off"):
+        camera.ask("home")
+    camera.do("safety", do="press-enable")
+    camera.until(lambda: camera.status()["motion"]["enable"] == "held", "the enable to be held")
+    camera.ask("home")
+    moving, ended = camera.begin("retreat", axis="front_radius")
+    camera.until(lambda: any(camera.told("motors")["moving"]), "a motor to move")
+    camera.kill()
+    moving.join()
+    camera.until(lambda: not any(camera.told("motors")["moving"]), "the motors to stand")
+    assert camera.told("safety")["tripped"] == "watchdog"
+    assert ended != ["done"]
+
+
+def test_a_daemon_that_comes_back_finds_the_power_gone_and_trusts_no_position(camera: WholeStation) -> None:
+    camera.start()
+    camera.until(lambda: camera.status()["motion"]["reference"] == "lost", "motion to be lost")
+    camera.until(lambda: camera.status()["motion"]["enable"] == "held", "the enable to be held")
+    with pytest.raises(InterlockError, match=r"room\.drive_power is open"):
+        camera.ask("home")
+
+    camera.do("safety", do="reset")  # a person, in the room; no command gives the power back
+    camera.until(lambda: "drive_power is open" not in camera.against("bed"), "the power to be back")
+    with pytest.raises(RefusedError, match="must be homed first"):
+        camera.ask("confirm", identity=True, position=True)
+
+
+def test_a_daemon_that_ends_leaves_voltages_as_they_are(camera: WholeStation) -> None:
+    camera.ask("clear", device="front_upper")  # what the open cover left latched; it is closed again
+    camera.up("front_upper", 60.0)
+    assert camera.end() == 0
+    assert camera.told("front_supply")["volts"][0] == pytest.approx(60.0)
+    camera.start()
+    assert camera.volts("front_upper") == pytest.approx(60.0, abs=1.0)
+
+
+@pytest.mark.soak
+def test_the_ring_loses_a_quarter_alone_and_moves_its_bed(tmp_path: Path) -> None:
+    with whole_station("pet-ring", tmp_path) as ring:
+        for name in ("first_quarter", "second_quarter"):
+            ring.up(name, 60.0)
+        ring.do("bias", do="trip", channel=0)
+        ring.until(lambda: is_off(ring, "first_quarter"), "the quarter to be off")
+        assert ring.volts("second_quarter") == pytest.approx(60.0, abs=1.0)
+
+        ring.do("safety", do="press-enable")
+        ring.until(lambda: ring.status()["motion"]["enable"] == "held", "the enable to be held")
+        ring.ask("home", axes=["bed"])
+        ring.do("safety", do="press-stop")
+        ring.until(lambda: ring.status()["motion"]["reference"] == "lost", "motion to be lost")
+        assert "motion/motion-lost" in ring.alarms()
+
+
+@pytest.mark.soak
+def test_the_probe_is_biased_and_its_open_housing_takes_the_bias_down(tmp_path: Path) -> None:
+    with whole_station("gamma-probe", tmp_path) as probe:
+        probe.up("bias", 25.0)
+        assert probe.volts("bias") == pytest.approx(25.0, abs=0.5)
+        probe.do("contacts", do="open-cover", head=1)
+        probe.until(lambda: is_off(probe, "bias"), "the bias to be off")
+        assert probe.alarms()["bias/taken-down"]["text"] == "bias is taken down: housing.service_cover is open"
+        with pytest.raises(InterlockError, match=r"housing\.service_cover is open"):
+            probe.up("bias", 25.0)
