@@ -9,7 +9,7 @@ from typing import Any
 from daq.cli.device_asking import ask, shown
 from daq.cli.device_check import run_check
 from daq.cli.device_raise import run_raise
-from daq.cli.device_values import run_clear, run_read, run_set, run_watch
+from daq.cli.device_values import run_clear, run_do, run_read, run_set, run_watch
 
 _ASK_S = 10.0
 _MOVE_S = 180.0
@@ -41,11 +41,14 @@ def _add_values(verbs: Any) -> None:
     put.add_argument("device", metavar="NAME", help="a device or controller of the site file")
     put.add_argument("name", metavar="VALUE", help="a value or register of its control profile")
     put.add_argument("value", metavar="NUMBER", help="in the unit of the profile; 0x... for registers")
-    for parser in (read, put):
+    act = _verb(verbs, "do", "do an action of a controller that neither energises nor moves", run_do)
+    act.add_argument("device", metavar="NAME", help="a device or controller of the site file")
+    act.add_argument("action", metavar="ACTION", help="of its control profile")
+    for parser in (read, put, act):
         parser.add_argument("--channel", metavar="CHANNEL", help="of a controller that has channels")
     clear = _verb(verbs, "clear", "let a controller forget a trip or stall whose cause is gone", run_clear)
     clear.add_argument("device", metavar="NAME", help="a device or controller of the site file")
-    for parser in (put, clear):
+    for parser in (put, act, clear):
         parser.add_argument("--reason", metavar="TEXT", default="", help="for the audit log")
     watch = _verb(verbs, "watch", "print readings and alarms as they come", run_watch)
     watch.add_argument("devices", metavar="DEVICE", nargs="*", help="default: all")

@@ -1,4 +1,4 @@
-"""`daq device read|set|clear|watch`: single values, now or as they come."""
+"""`daq device read|set|do|clear|watch`: single values, now or as they come."""
 
 from __future__ import annotations
 
@@ -63,6 +63,23 @@ def run_clear(options: argparse.Namespace) -> int:
         print_json(answer)
     else:
         print_line(f"{options.device}: {answer['cleared']}, confirmed where its profile says how; nothing was raised")
+    return 0
+
+
+def run_do(options: argparse.Namespace) -> int:
+    """Do an action, and say whether a reading has confirmed it."""
+    from daq.cli.device_asking import ask
+    from daq.cli.output import print_json, print_line
+
+    args = {"device": options.device, "action": options.action}
+    args |= {"channel": options.channel} if options.channel else {}
+    args |= {"reason": options.reason} if options.reason else {}
+    answer = ask(options, "act", args)
+    if options.json:
+        print_json(answer)
+    else:
+        proof = "confirmed by a reading" if answer["proven"] else "its profile names no reading that confirms it"
+        print_line(f"{options.device}: {answer['done']} ({proof})")
     return 0
 
 

@@ -147,6 +147,14 @@ class Clear(Arguments):
     device: Named
 
 
+class Act(Arguments):
+    """Do an action of a controller that makes safe or does no harm."""
+
+    device: Named
+    action: Named
+    channel: Named | None = None
+
+
 class Arm(Arguments):
     """Take leave to raise a supply up to `volts` within the next `valid_s` seconds."""
 
@@ -222,6 +230,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "read": (Read, Role.VIEWER, "read a device or a controller now"),
     "set": (Set, Role.SERVICE, "set what neither energises nor moves, and read it back"),
     "clear": (Clear, Role.TECHNOLOGIST, "let a controller forget a trip or a stall whose cause is gone"),
+    "act": (Act, Role.SERVICE, "do an action of a controller that neither energises nor moves"),
     "arm-voltage": (Arm, Role.SERVICE, "take leave to raise one supply, for a while"),
     "raise-voltage": (Raise, Role.SERVICE, "raise the supply that was armed, step by step, each read back"),
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
@@ -236,7 +245,7 @@ IN_TURN = frozenset({
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms", "check", "read"})
 """Verbs that change nothing and leave no trace."""
-ON_DEVICES = frozenset({"set", "clear", "arm-voltage", "raise-voltage", "lower-voltage"})
+ON_DEVICES = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "lower-voltage"})
 """Verbs that change a device: `old` and `new` of their answers go into the audit log."""
 
 

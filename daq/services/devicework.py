@@ -1,9 +1,4 @@
-"""What a person asks of single devices and controllers: checked, read, set, cleared, armed and raised.
-
-Nothing here has rules of its own for what energises or moves: a supply is raised by its permit and its interlocks, an
-axis by the motion engine. What a control profile says to be energising or moving, or names in such a role, is not set
-here at all.
-"""
+"""What a person asks of single devices and controllers, by the names of the site file: read, set, cleared, raised."""
 
 from __future__ import annotations
 
@@ -11,14 +6,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from daq.devices.abilities import Device, HighVoltage, Quantity, Value
+from daq.devices.abilities import Device, Quantity, Value
 from daq.devices.calls import Calls
 from daq.devices.instruments.instrument import Instrument
-from daq.errors import DeadlineError, InterlockError, MissingError, ReadbackError, RefusedError, ScandaqError
+from daq.errors import MissingError, RefusedError, ScandaqError
 from daq.model.control import ControlProfile
 from daq.model.station import Actor
 from daq.model.tables import close_names
-from daq.model.verbs import Arm, Clear, Raise, Read, Set
+from daq.model.verbs import Act, Clear, Read, Set
+from daq.services.deviceraising import DeviceRaising
+from daq.services.devicesetting import Settings
 from daq.services.readinglevel import level_of
 
 Handlers = Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]]
@@ -26,11 +23,6 @@ Place = tuple[str, str]
 """The name of a controller, and a channel of it or an empty text."""
 
 _READ_S = 5.0
-_MOST_WITHIN_S = 590.0
-_WAYS = {
-    "energising": "`daq device raise` does that, by the rules of raising",
-    "moving": "protocols, homing and retreat do that, while the enable is held",
-}
 
 
 class DeviceWork:
@@ -45,13 +37,15 @@ class DeviceWork:
     ) -> None:  # fmt: skip
         self._devices, self._instruments, self._places = dict(devices), dict(instruments), dict(places)
         self._clock = clock
+        self._settings = {name: Settings(instrument) for name, instrument in self._instruments.items()}
+        self._raising = DeviceRaising(self._devices, clock)
 
     @property
     def handlers(self) -> Handlers:
         """Return who carries out which verb."""
         return {
-            "read": self._read, "set": self._set, "clear": self._clear,
-            "arm-voltage": self._arm, "raise-voltage": self._raise,
+            "read": self._read, "set": self._set, "clear": self._clear, "act": self._act,
+            "arm-voltage": self._raising.arm, "raise-voltage": self._raising.raise_,
         }  # fmt: skip
 
     # Reading
@@ -82,7 +76,10 @@ class DeviceWork:
         return told
 
     async def _of_controller(self, controller: str, channel: str, name: str | None) -> list[dict[str, Any]]:
-        instrument = self._instruments[controller]
+        settings = self._settings[controller]
+        instrument = settings.instrument
+        if name is not None and (register := settings.register(name)) is not None:
+            return [_told(name, register.unit or "", "", await settings.read_register(name))]
         if name is not None:
             if instrument.value(name).of == "channel" and not channel:
                 found = await instrument.read_all(name)
@@ -104,84 +101,38 @@ class DeviceWork:
 
     async def _set(self, request: Set, _: Actor) -> dict[str, Any]:
         controller, channel = self._place(request.device, request.channel)
-        instrument = self._instruments[controller]
-        value = instrument.value(request.name)
-        self._require_settable(instrument, request.name)
-        where = self._channel(controller, channel, value.of, request.name)
+        settings, name = self._settings[controller], request.name
         if isinstance(request.value, str):
-            raise RefusedError(f"{request.name} of {controller} takes a number of {value.unit}, not {request.value!r}")
-        readable = value.get is not None or value.all is not None
-        old = await instrument.read(request.name, where) if readable else None
-        await instrument.set(request.name, request.value, where)
-        new = await instrument.read(request.name, where) if readable else request.value
-        told = _told(request.name, value.unit or "", where, new)
-        return {"device": request.device, "set": told, "proven": value.readback is not None, "old": old, "new": new}
-
-    def _require_settable(self, instrument: Instrument, name: str) -> None:
-        """Raise `RefusedError` for what energises, moves, or is kept by rules of its own."""
-        hazard = instrument.value(name).hazard
-        if hazard in _WAYS:
-            raise RefusedError(f"{name} of {instrument.name} is {hazard}: {_WAYS[hazard]}")
-        roles = instrument.profile.roles
-        for role, keeper in ((roles.high_voltage, "raising"), (roles.axis, "moving")):
-            if role is not None and name in _named(role):
-                raise RefusedError(f"{name} of {instrument.name} is kept by the rules of {keeper}: they alone set it")
+            raise RefusedError(f"{name} of {controller} takes a number, not {request.value!r}")
+        if (register := settings.register(name)) is not None:
+            old = await settings.set_register(name, request.value)
+            new = request.value if register.access == "write" else await settings.read_register(name)
+            told, proven = _told(name, register.unit or "", "", new), register.access != "write"
+        else:
+            value = settings.instrument.value(name)
+            where = self._channel(controller, channel, value.of, name)
+            old = await settings.set_value(name, request.value, where)
+            readable, proven = value.get is not None or value.all is not None, value.readback is not None
+            new = await settings.instrument.read(name, where) if readable else request.value
+            told = _told(name, value.unit or "", where, new)
+        return {"device": request.device, "set": told, "proven": proven, "old": old, "new": new}
 
     async def _clear(self, request: Clear, _: Actor) -> dict[str, Any]:
-        controller, channel = self._place(request.device, None)
-        instrument = self._instruments[controller]
-        roles = [role for role in (instrument.profile.roles.high_voltage, instrument.profile.roles.axis) if role]
-        action = next((role.clear for role in roles if role.clear is not None), None)
+        controller, _channel = self._place(request.device, None)
+        action = self._settings[controller].clearing()
         if action is None:
             raise RefusedError(f"nothing of {controller} can be cleared from here: its profile names no action for it")
-        where = self._channel(controller, channel, instrument.action(action).of, action)
-        await instrument.act(action, where)
-        return {"device": request.device, "cleared": action, "old": None, "new": action}
+        return {"device": request.device, "cleared": action, **await self._done(request.device, action, None)}
 
-    # Raising
+    async def _act(self, request: Act, _: Actor) -> dict[str, Any]:
+        return {"device": request.device, **await self._done(request.device, request.action, request.channel)}
 
-    async def _arm(self, request: Arm, actor: Actor) -> dict[str, Any]:
-        supply = self._supply(request.device)
-        supply.limits.check(request.device, request.volts)
-        before_v = await supply.read_v()
-        permit = await supply.arm(actor, protocol_max_v=request.volts, valid_s=request.valid_s)
-        identity, limits = await supply.identify(), supply.limits
-        return {
-            "device": request.device, "volts": request.volts, "output_v": before_v,
-            "expires_s": permit.expires_s - self._clock(), "within_s": self._within_s(supply, request.volts),
-            "identity": {"vendor": identity.vendor, "model": identity.model, "serial": identity.serial},
-            "limits": {
-                "max_v": limits.max_v, "slope_v_per_s": limits.max_slope_v_per_s, "step_v": limits.max_step_v,
-                "tolerance_v": limits.tolerance_v, "trip_a": limits.trip_a, "trip_s": limits.trip_s,
-            },
-            "old": before_v, "new": before_v,
-        }  # fmt: skip
-
-    async def _raise(self, request: Raise, actor: Actor) -> dict[str, Any]:
-        supply = self._supply(request.device)
-        before_v = await supply.read_v()
-        within_s = request.within_s or self._within_s(supply, request.volts)
-        try:
-            await supply.ramp_to(request.volts, within_s=within_s, actor=actor)
-        except (ReadbackError, DeadlineError, InterlockError):  # else it may be another's permit, or another raise
-            supply.disarm()
-            raise
-        supply.disarm()
-        now_v = await supply.read_v()
-        return {"device": request.device, "output_v": now_v, "old": before_v, "new": now_v}
-
-    def _within_s(self, supply: HighVoltage, volts: float) -> float:
-        """Return how long a raise may take: thrice what the slope needs, and a moment for each step."""
-        limits = supply.limits
-        steps = volts / limits.max_step_v + 1
-        return min(_MOST_WITHIN_S, 10.0 + 3.0 * volts / limits.max_slope_v_per_s + 5.0 * steps)
-
-    def _supply(self, name: str) -> HighVoltage:
-        device = self._devices.get(name)
-        if isinstance(device, HighVoltage):
-            return device
-        supplies = [each for each, found in self._devices.items() if isinstance(found, HighVoltage)]
-        raise MissingError(f"there is no high voltage {name!r}; there are: {', '.join(supplies) or 'none'}")
+    async def _done(self, device: str, name: str, channel: str | None) -> dict[str, Any]:
+        controller, own = self._place(device, channel)
+        settings = self._settings[controller]
+        action = settings.instrument.action(name)
+        await settings.act(name, self._channel(controller, own, action.of, name))
+        return {"done": name, "proven": action.confirm is not None, "old": None, "new": name}
 
     # Names
 
@@ -215,11 +166,6 @@ def _regular(profile: ControlProfile, channel: str) -> list[Place]:
         if value.poll_s is not None and (value.of == "channel" or not channel)
         for where in (channels if value.of == "channel" else ("",))
     ]
-
-
-def _named(role: Any) -> set[str]:
-    """Return the values and actions that a role names."""
-    return {text.partition(".")[0] for text in role.model_dump().values() if isinstance(text, str)}
 
 
 def _shown(instrument: Instrument, name: str, channel: str, value: Value) -> dict[str, Any]:

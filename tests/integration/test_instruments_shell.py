@@ -42,6 +42,10 @@ url = "{supply}"
 profile = "zaber-ascii"
 url = "{stage}"
 
+[controllers.board]
+profile = "sitcp-rbcp"
+url = "{board}"
+
 [devices.front_hv]
 ability = "high_voltage"
 kind = "profile"
@@ -55,7 +59,7 @@ controller = {{ name = "stage", channel = "1", per_unit = 1000.0 }}
 [devices.front]
 ability = "detector_head"
 
-[devices.board]
+[devices.crate]
 ability = "instrument"
 kind = "profile"
 controller = {{ name = "supply" }}
@@ -92,7 +96,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with ExitStack() as stack:
         supply = stack.enter_context(simulator("caen-n1470", "--baud", 115200))
         stage = stack.enter_context(simulator("zaber-ascii"))
-        devices = DEVICES.format(supply=f"serial://{supply.ready['tty']}", stage=stage.ready["tcp"])
+        board = stack.enter_context(simulator("sitcp-rbcp"))
+        devices = DEVICES.format(
+            supply=f"serial://{supply.ready['tty']}", stage=stage.ready["tcp"], board=board.ready["udp"]
+        )
         made = stack.enter_context(
             station(
                 folder, stack.enter_context(front_end()), devices=devices, scanner='"./scanner.toml"',
@@ -110,8 +117,8 @@ def test_a_check_says_who_is_there_and_what_is_against_using_it(bench: Bench) ->
     found = bench.asked("device", "check")
 
     who = {name: each["identity"]["model"] for name, each in found["controllers"].items()}
-    assert who == {"supply": "N1470", "stage": "30222"}
-    assert found["controllers"]["supply"]["devices"] == ["front_hv", "board"]
+    assert who == {"supply": "N1470", "stage": "30222", "board": "53434451"}
+    assert found["controllers"]["supply"]["devices"] == ["front_hv", "crate"]
     assert all(each["wire"] == "sound" and each["tally"]["lost"] == 0 for each in found["controllers"].values())
     assert found["devices"]["front_hv"]["against_raising"] == []
     assert "no interlock of kind emergency_stop is known" in found["devices"]["gantry"]["against_moving"]
@@ -143,7 +150,13 @@ def test_a_supply_is_raised_and_lowered_and_the_audit_log_has_the_volts(bench: B
         (["set", "front_hv", "voltage_set", 500], 3, "voltage_set of supply is energising"),
         (["set", "front_hv", "max_voltage", 5000], 3, "max_voltage of supply is kept by the rules of raising"),
         (["set", "gantry", "target", 5], 3, "target of stage is moving"),
-        (["set", "board", "control", 5], 3, "control can only be read"),
+        (["set", "crate", "control", 5], 3, "control can only be read"),
+        (["set", "board", "scratch", 1.5], 3, "scratch of board holds whole numbers, not 1.5"),
+        (["set", "board", "identity", 5], 3, "identity can only be read"),
+        (["set", "board", "scratch", "full"], 3, "scratch of board takes a number, not 'full'"),
+        (["do", "front_hv", "on"], 3, "on of supply is energising"),
+        (["do", "gantry", "home"], 3, "home of stage is moving"),
+        (["do", "board", "puls"], 4, "did you mean pulse"),
         (["read", "front_hv", "volts"], 4, "did you mean voltage"),
         (["read", "nothing"], 4, "there is no device or controller 'nothing'"),
         (["read", "supply", "voltage", "--channel", 9], 4, "'9' is none of 0, 1, 2, 3"),
@@ -155,6 +168,25 @@ def test_bad_input_is_answered_in_a_sentence(bench: Bench, words: list[object], 
 
     assert (done.code, done.out) == (code, "")
     assert says in done.err
+
+
+def test_a_register_is_set_in_hexadecimal_and_read_back_and_the_audit_log_has_both(bench: Bench) -> None:
+    before = bench.asked("device", "read", "board", "scratch")["read"][0]["value"]
+    done = bench.daq("device", "set", "board", "scratch", "0x5a", "--reason", "a test")
+
+    assert (done.code, done.out) == (0, f"board scratch: {before} -> 90 (read back)\n")
+    assert bench.asked("device", "read", "board", "scratch")["read"][0]["value"] == 90
+    line = bench.audited("set")
+    assert (line["object"], line["old"], line["new"], line["result"]) == ("board scratch 90.0", before, 90, "done")
+    assert bench.daq("device", "do", "board", "pulse").code == 0
+    assert bench.audited("act")["object"] == "board pulse"
+
+
+def test_a_trip_is_cleared_by_what_the_profile_names(bench: Bench) -> None:
+    done = bench.daq("device", "clear", "front_hv")
+
+    assert done.out.startswith("front_hv: clear_alarms")
+    assert bench.audited("clear")["new"] == "clear_alarms"
 
 
 def test_a_cover_that_opens_on_the_way_takes_the_voltage_back_and_the_shell_says_why(bench: Bench) -> None:
@@ -215,7 +247,7 @@ def test_a_run_keeps_what_instruments_said_as_valid_documents(bench: Bench) -> N
     key = described["front_hv_voltage"]["data_keys"]["front_hv_voltage"]
     assert (key["units"], key["object_name"]) == ("V", "front_hv")
     assert key["limits"] == {"alarm": {"low": 0.0, "high": 900.0}}
-    assert {"supply_wire", "stage_wire", "gantry_position", "board_interlock", "supply_wire_lost"} <= set(described)
+    assert {"supply_wire", "stage_wire", "gantry_position", "crate_interlock", "supply_wire_lost"} <= set(described)
     first = {d["descriptor"]: d for name, d in reversed(documents) if name == "event"}
     assert first[described["supply_wire"]["uid"]]["data"]["supply_wire"] == "sound"
     bench.station.ask("acknowledge")
@@ -227,7 +259,7 @@ def test_a_controller_that_falls_silent_is_one_alarm_and_its_values_are_never_sh
     bench.station.until(lambda: "supply/wire-down" in bench.station.alarms(), "the alarm", bench.station.log)
     alarms = bench.station.alarms()
     assert [name for name in alarms if name.endswith("-silent")] == []
-    assert "nothing is known of front_hv, board" in alarms["supply/wire-down"]["text"]
+    assert "nothing is known of front_hv, crate" in alarms["supply/wire-down"]["text"]
     checked = bench.daq("device", "check", "supply")
     assert checked.code == 6
     assert "0 of 3 current" in checked.out
