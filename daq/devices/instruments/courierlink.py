@@ -28,6 +28,7 @@ class CourierLink:
         self._link.listener = self._heard
         self._something = asyncio.Event()
         self._trouble: ScandaqError | None = None
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
@@ -42,6 +43,9 @@ class CourierLink:
 
     async def close(self) -> None:
         """Close it; nothing happens where it is closed."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         await self._link.close()
 
     async def write(self, data: bytes, within_s: float) -> None:
@@ -75,12 +79,21 @@ class CourierLink:
         return self.courier.replies()
 
     async def _wait(self, within_s: float) -> None:
-        """Return when something happened, or it is time to say something again."""
-        alarm = asyncio.get_running_loop().call_later(within_s, self._something.set)
-        try:
-            await self._something.wait()
-        finally:
-            alarm.cancel()
+        """Return when something happened, or it is time to say something again.
+
+        An alarm that rings earlier is left as it is: thousands of accesses a second need few alarms.
+        """
+        loop = asyncio.get_running_loop()
+        at_s = loop.time() + within_s
+        if self._alarm is None or self._alarm.when() > at_s:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = loop.call_at(at_s, self._ring)
+        await self._something.wait()
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._something.set()
 
     def _heard(self, datagram: bytes) -> None:
         """Take a datagram, say what is next, and wake whoever waits when nothing more is under way."""

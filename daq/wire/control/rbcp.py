@@ -13,7 +13,8 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.accesses import Access, Verb, accesses
@@ -24,25 +25,21 @@ VERSION, READ, WRITE = 0xFF, 0xC0, 0x80
 ANSWER, BUS_ERROR = 0x08, 0x01
 MOST_BYTES = 255
 _LENGTH = struct.Struct(">I")
+_SHORT = 80
 _LONGEST = HEADER.size + MOST_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One datagram of a request: what is asked, and of which access it is a part."""
+class Piece(NamedTuple):
+    """One datagram of a request, and of which access it is a part."""
 
-    ident: int
     access: int
-    command: int
-    address: int
-    data: bytes
-    """What is written; as long as what is read."""
+    request: bytes
     once: bool
 
-    def bytes(self) -> bytes:
-        """Return the datagram."""
-        head = HEADER.pack(VERSION, self.command, self.ident, len(self.data), self.address)
-        return head if self.command == READ else head + self.data
+    def with_id(self, ident: int) -> Piece:
+        """Return it with another id."""
+        request = self.request
+        return Piece(self.access, request[:2] + ident.to_bytes(1, "big") + request[3:], self.once)
 
 
 def answers(request: bytes, answer: bytes) -> bool:
@@ -78,19 +75,19 @@ class RbcpCodec:
         self.forget()
         self._asked = accesses(request)
         self._told = [b""] * len(self._asked)
-        self._due.extend(self._pieces(self._asked))
-        return b"".join(framed(piece.bytes(), once=piece.once) for piece in self._due)
+        self._due.extend(self._pieces(request))
+        return b"".join(framed(piece.request, once=piece.once) for piece in self._due)
 
     def interject(self, request: str) -> bytes:
         """Return the datagrams of a request whose answer is for nobody."""
-        return b"".join(framed(piece.bytes(), once=piece.once) for piece in self._pieces(accesses(request)))
+        return b"".join(framed(piece.request, once=piece.once) for piece in self._pieces(request))
 
     def feed(self, data: bytes) -> list[str]:
         """Take answers, each after its length; return the text when the last one is there. Raises `WireError`."""
         self._got += data
         replies = []
         while (whole := self._whole()) is not None:
-            if self._due and answers(self._due[0].bytes(), whole):
+            if self._due and answers(self._due[0].request, whole):
                 self._take(self._due.popleft(), whole)
                 if not self._due:
                     replies.append(self._text())
@@ -117,14 +114,15 @@ class RbcpCodec:
         return whole
 
     def _take(self, piece: Piece, answer: bytes) -> None:
-        reads = piece.command == READ
+        request = piece.request
+        reads = request[1] == READ
         if answer[1] & BUS_ERROR:
-            said = f"refused bus error on {'read' if reads else 'write'} at 0x{piece.address:08x}"
+            said = f"refused bus error on {'read' if reads else 'write'} at 0x{request[4:8].hex()}"
             self._refusal = self._refusal or said
         elif reads:
             self._told[piece.access] += answer[HEADER.size :]
-        elif answer[HEADER.size :] != piece.data:
-            raise WireError(f"written at 0x{piece.address:08x}: {piece.data.hex()}, answered {answer[8:].hex()}")
+        elif answer[HEADER.size :] != request[HEADER.size :]:
+            raise WireError(f"written at 0x{request[4:8].hex()}: {request[8:].hex()}, answered {answer[8:].hex()}")
 
     def _text(self) -> str:
         if self._refusal:
@@ -133,18 +131,29 @@ class RbcpCodec:
             told.hex() if access.verb.reads else "done" for access, told in zip(self._asked, self._told, strict=True)
         )
 
-    def _pieces(self, asked: tuple[Access, ...]) -> Iterator[Piece]:
-        """Cut accesses into datagrams of at most 255 bytes."""
-        for number, access in enumerate(asked):
-            if access.verb in (Verb.MASK, Verb.ADD):
-                raise EncodeError(f"{access.verb.value} 0x{access.address:x}: RBCP reads and writes, nothing else")
-            reads = access.verb.reads
-            data = bytes(access.count) if reads else b"".join(_bytes(word, access.wide) for word in access.words)
-            for at in range(0, len(data), MOST_BYTES):
-                part = data[at : at + MOST_BYTES]
-                self._idents = (self._idents + 1) & 0xFF
-                command = READ if reads else WRITE
-                yield Piece(self._idents, number, command, access.address + at, part, access.verb.at_one)
+    def _pieces(self, request: str) -> Iterator[Piece]:
+        for piece in _kept(request) if len(request) <= _SHORT else _cut(request):
+            self._idents = (self._idents + 1) & 0xFF
+            yield piece.with_id(self._idents)
+
+
+def _cut(request: str) -> tuple[Piece, ...]:
+    """Cut accesses into datagrams of at most 255 bytes, with id 0."""
+    return tuple(piece for number, access in enumerate(accesses(request)) for piece in _of_access(number, access))
+
+
+_kept = lru_cache(maxsize=1024)(_cut)
+
+
+def _of_access(number: int, access: Access) -> Iterator[Piece]:
+    if access.verb in (Verb.MASK, Verb.ADD):
+        raise EncodeError(f"{access.verb.value} 0x{access.address:x}: RBCP reads and writes, nothing else")
+    reads = access.verb.reads
+    data = bytes(access.count) if reads else b"".join(_bytes(word, access.wide) for word in access.words)
+    for at in range(0, len(data), MOST_BYTES):
+        part = data[at : at + MOST_BYTES]
+        head = HEADER.pack(VERSION, READ if reads else WRITE, 0, len(part), access.address + at)
+        yield Piece(number, head if reads else head + part, access.verb.at_one)
 
 
 def _bytes(word: str, wide: int) -> bytes:
