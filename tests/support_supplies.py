@@ -93,6 +93,9 @@ def limits(max_v: float, *, slope: float = 500.0, step: float = 100.0, trip_a: f
 
 
 MODELS = (
+    Model(
+        "c11204", "hamamatsu-c11204", "", limits(60.0, slope=20.0, trip_a=1e-3), 44.0, 54.0, "trip", "it switched off"
+    ),
     Model("iseg-scpi", "iseg-scpi", "1", limits(400.0), 100.0, 200.0, "trip", "it tripped"),
     Model(
         "iseg-shq", "iseg-shq", "2", limits(400.0, slope=255.0), 50.0, 150.0, "trip", "stays at 0 V|it is off by a trip"
@@ -121,3 +124,7 @@ MODELS = (
         ("--model", "2470"),
     ),
 )
+
+
+def of_kind(profile: str) -> Model:
+    return next(model for model in MODELS if model.profile == profile)

@@ -15,7 +15,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from daq.devices.abilities import Identity, Permit, Quantity, Timed, Value
@@ -24,7 +23,7 @@ from daq.devices.limits import VoltageLimits
 from daq.devices.permits import Permits
 from daq.devices.supply import Supply, SupplyStatus
 from daq.devices.supplywire import SupplyWire
-from daq.devices.voltagesteps import due_s, fine_v, step_v, wrong
+from daq.devices.voltagesteps import Ascent, due_s, fine_v, step_v, wrong
 from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError, ScandaqError
 from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
@@ -34,17 +33,6 @@ _POLL_S = 0.1
 _TAKE_BACK_S = 3.0
 _SHARED_S = 0.5
 """A status may be so old where it is only shown: channels of one supply that are read about now share it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ascent:
-    """A raise: from where to where, by whose permit, and what had happened before it."""
-
-    start_v: float
-    volts: float
-    permit: Permit
-    lowered: int
-    requests: int
 
 
 class GuardedHighVoltage:
@@ -219,20 +207,22 @@ class GuardedHighVoltage:
 
     # Raising
 
-    def _ascent(self, status: SupplyStatus, volts: float, actor: Actor | None) -> _Ascent:
+    def _ascent(self, status: SupplyStatus, volts: float, actor: Actor | None) -> Ascent:
         """Return how it will be raised, or raise what speaks against it."""
         permit = self._permits.require(actor, self._wire.connection)
         self._limits.check(self._name, volts, permit.max_v)
         start_v = status.set_v if status.on else 0.0
-        ascent = _Ascent(start_v, volts, permit, self._lowered, cancel_requests())
+        ascent = Ascent(start_v, volts, permit, self._lowered, cancel_requests())
         self._go_on(ascent)
         if self._raising:
             raise RefusedError(f"{self._name} is being raised already")
+        if status.trouble:
+            raise RefusedError(f"{self._name} reports {status.trouble}: clear that first, once its cause is gone")
         if status.output_v > start_v + self._limits.tolerance_v:
             raise RefusedError(f"{self._name} still comes down: {status.output_v:g} V, {start_v:g} V is set")
         return ascent
 
-    def _go_on(self, ascent: _Ascent) -> None:
+    def _go_on(self, ascent: Ascent) -> None:
         """Raise what speaks against going on."""
         if self._lowered != ascent.lowered:
             raise RefusedError(f"{self._name} was lowered meanwhile")
@@ -243,7 +233,7 @@ class GuardedHighVoltage:
         if why is not None:
             raise InterlockError(f"{self._name} must not be raised: {why}")
 
-    async def _raise(self, ascent: _Ascent, within_s: float) -> None:
+    async def _raise(self, ascent: Ascent, within_s: float) -> None:
         self._raising = True
         try:
             async with asyncio.timeout(within_s) as deadline:
@@ -262,10 +252,13 @@ class GuardedHighVoltage:
         finally:
             self._raising = False
 
-    async def _climb(self, ascent: _Ascent) -> None:
+    async def _climb(self, ascent: Ascent) -> None:
         """Raise step by step; before each, everything that speaks against it is looked at again."""
         least_v = self._wire.least_v
-        if not (await self._wire.status()).on:
+        status = await self._wire.status()
+        if (status.trouble or ascent.start_v > 0) and (why := wrong(self._limits, status, ascent.start_v)):
+            raise ReadbackError(f"{self._name} {why}, told to raise it from {ascent.start_v:g} V")
+        if not status.on:
             self._go_on(ascent)
             await self._wire.set_v(0.0)
             await self._wire.switch_on()
@@ -283,7 +276,7 @@ class GuardedHighVoltage:
             if not self._wire.ramps:
                 await asyncio.sleep(max(0.0, further_v / self._limits.max_slope_v_per_s - took_s))
 
-    async def _arrive(self, level_v: float, ascent: _Ascent) -> None:
+    async def _arrive(self, level_v: float, ascent: Ascent) -> None:
         """Return once the output is at this step; raise `ReadbackError` where it does something else."""
         tolerance_v, by_s = self._limits.tolerance_v, 0.0
         while True:

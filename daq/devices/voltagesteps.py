@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from daq.devices.abilities import Permit
 from daq.devices.limits import VoltageLimits
 from daq.devices.supply import SupplyStatus
 
 _SOFT_STEP_S, _MOST_STEP_S = 0.25, 1.0
 """What a step is worth where the supply does not ramp by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """A raise: from where to where, by whose permit, and what had happened before it."""
+
+    start_v: float
+    volts: float
+    permit: Permit
+    lowered: int
+    requests: int
 
 
 def fine_v(limits: VoltageLimits) -> float:

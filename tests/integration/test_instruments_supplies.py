@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support_supplies import MODELS, TECH, Bench, Model, bench
+from support_supplies import MODELS, TECH, Bench, Model, bench, of_kind
 
 from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
@@ -45,3 +45,17 @@ async def _fails(it: Bench, model: Model) -> None:
     it.does(model.fails)
     with pytest.raises((ReadbackError, RefusedError), match=model.says):
         await raising
+
+
+async def test_what_tripped_is_not_raised_again_before_a_person_cleared_it() -> None:
+    async with bench(of_kind("caen-n1470")) as it:
+        await it.hv.arm(TECH, protocol_max_v=200.0)
+        await it.hv.ramp_to(50.0, within_s=10, actor=TECH)
+        it.does("trip")
+        with pytest.raises(RefusedError, match="it tripped: the current was too high for too long: clear that first"):
+            await it.hv.ramp_to(100.0, within_s=10, actor=TECH)
+        await it.instrument.act("clear_alarms")
+        await it.hv.off(within_s=5)
+        await it.hv.arm(TECH, protocol_max_v=200.0)
+        await it.hv.ramp_to(100.0, within_s=10, actor=TECH)
+        assert it.volts == pytest.approx(100.0, abs=1.0)
