@@ -94,8 +94,10 @@ class Reader:
         self.transcript: list[tuple[Step, str, int]] = []
         self.ended: list[int | None] = []
 
-    def follow(self) -> None:
+    def follow(self, *, stop: bool = False) -> None:
         """Do everything the page says, in order; `ended` then holds the simulators' exit codes, None: had to be killed.
+
+        `stop`: they do not end by themselves; SIGTERM ends them, and a daemon, the last one first.
 
         Raise `AssertionError` where a simulator does not start.
         """
@@ -107,9 +109,14 @@ class Reader:
                         file.write(block.text + "\n")
                 elif block.about == "simulator":
                     running.append(self._start(steps(block)[0]))
+                elif block.about == "daemon":
+                    running.append(self._serve(steps(block)[0]))
                 elif block.language == "console":
                     self.transcript += [self._run(step) for step in steps(block)]
-            self.ended = [_end_of(process) for process in running]
+            if stop:
+                self.ended = [_stopped(process) for process in reversed(running)]
+            else:
+                self.ended = [_end_of(process) for process in running]
         finally:
             for process in running:
                 process.kill()
@@ -125,12 +132,29 @@ class Reader:
         assert line.startswith('{"ready": true'), line
         return process
 
+    def _serve(self, step: Step) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            shlex.split(step.command), cwd=self.folder, env=environment(),
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        said = ""
+        for line in process.stderr or ():
+            said += line
+            if "serves at" in line:
+                return process
+        raise AssertionError(said)
+
     def _run(self, step: Step) -> tuple[Step, str, int]:
         done = subprocess.run(
             ["/bin/bash", "-c", step.command], cwd=self.folder, env=environment(),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=WAIT_S, check=False,
         )  # fmt: skip
         return step, done.stdout, done.returncode
+
+
+def _stopped(process: subprocess.Popen[str]) -> int | None:
+    process.terminate()
+    return _end_of(process)
 
 
 def _end_of(process: subprocess.Popen[str]) -> int | None:
