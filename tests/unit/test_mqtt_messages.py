@@ -305,6 +305,18 @@ def test_every_component_has_an_id_of_its_own_and_says_when_it_is_not_there() ->
     assert "state_class" not in config["components"]["reading-text-status"]
 
 
+def test_how_sound_the_wire_of_a_controller_is_is_no_measurement_but_a_diagnosis() -> None:
+    config = discovered(
+        Reading("supply", "wire", "sound", "", "good", AT), Reading("supply", "wire_lost", 0, "1", "good", AT),
+        Reading("supply", "voltage", 1.0, "V", "good", AT),
+    )  # fmt: skip
+
+    categories = {key: one.get("entity_category") for key, one in config["components"].items() if "supply" in key}
+    assert categories == {
+        "reading-supply-wire": "diagnostic", "reading-supply-wire_lost": "diagnostic", "reading-supply-voltage": None,
+    }  # fmt: skip
+
+
 def test_a_reading_that_is_not_fresh_is_not_there_for_home_assistant() -> None:
     reading = discovered(Reading("hv", "vmon", 1.0, "V", "good", AT))["components"]["reading-hv-vmon"]
 

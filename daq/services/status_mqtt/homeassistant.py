@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from daq.model import topics as tree
 from daq.model.station import Announcement, Description, Reading
+from daq.services.controllerhealth import WIRE
 from daq.services.status_mqtt.announcer import Announcer
 from daq.services.status_mqtt.messages import as_json
 from daq.services.status_mqtt.outbox import Lane
@@ -112,7 +113,7 @@ class HomeAssistant:
 
     def _reading(self, device: str, name: str, unit: str, kind: str) -> tuple[str, dict[str, Any]]:
         topic = self._announcer.topics.reading(device, name)
-        fresh = {
+        fresh: dict[str, Any] = {
             "availability": [
                 {"topic": self._announcer.topics.availability},
                 {"topic": topic, "value_template": _FRESH},
@@ -120,6 +121,8 @@ class HomeAssistant:
             "availability_mode": "all",
         }
         key = _key(f"reading {device} {name}")
+        if name == WIRE or name.startswith(f"{WIRE}_"):
+            fresh["entity_category"] = "diagnostic"
         if kind == "switch":
             template = "{{ 'ON' if value_json.value else 'OFF' }}"
             return self._one(key, f"{device} {name}", "binary_sensor", topic, template, **fresh)
