@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,32 +16,14 @@ from daq.errors import DeadlineError, ProfileError
 from daq.model.control import ControlProfile
 from daq.wire.control.codecs import codec_of
 
-_CODE = '''
-class Reversed:
-    """Requests and replies are written backwards, and end with a full stop."""
-
-    tagged = False
-    halfway = False
-    strays = 0
-
-    def __init__(self, profile):
-        self.got = b""
-
-    def begin(self, request, *, raw=False):
-        return request[::-1].encode() + b"."
-
-    interject = begin
-
-    def feed(self, data):
-        *whole, self.got = (self.got + data).split(b".")
-        return [each.decode()[::-1] for each in whole]
-
-    def forget(self):
-        self.got = b""
-
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "bring-your-own-codec.md"
+_MORE = '''
 
 def fails(profile):
     raise ValueError("no such thing")
+
+
+str = str
 '''
 _POINTS = """[scandaq.codecs]
 reversed = rare_codecs:Reversed
@@ -51,7 +34,8 @@ wrong = rare_codecs:str
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "rare_codecs.py").write_text(_CODE + "str = str\n")
+    (code,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "rare_codecs.py").write_text(code + _MORE)
     about = tmp_path / "rare_codecs-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: rare-codecs\nVersion: 1.0\n")
