@@ -35,6 +35,7 @@ class Quantity:
     `limits`: `minimum` and `maximum`, `alarm_low` and `alarm_high`, `warning_low` and `warning_high`, any may be
     missing. A value that was beyond one is within it again once it is `hysteresis` inside. `deadband`: smaller changes
     need not be told. `guidance`: what a person should do when it is beyond an alarm limit, whose alarm has `priority`.
+    `most_per_h`: how fast a temperature may change, in degrees an hour; None: as fast as is usually allowed a crystal.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Quantity:
     hysteresis: float = 0.0
     guidance: str = ""
     priority: Priority = "medium"
+    most_per_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

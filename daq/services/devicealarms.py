@@ -158,9 +158,11 @@ class DeviceAlarms:
         if not isinstance(said.value, int | float):
             return
         rate = course.rate_per_h(self._clock(), float(said.value), self._drift.over_s)
+        most_per_h = self._quantities.get((said.device, said.name), _NONE).most_per_h
+        most_per_h = self._drift.per_h if most_per_h is None else most_per_h
         self._set(
-            said, "drift", abs(rate) > self._drift.per_h, "medium",
-            f"{said.name} of {said.device} changes by {rate:.1f} degrees an hour, {self._drift.per_h:g} are allowed",
+            said, "drift", abs(rate) > most_per_h, "medium",
+            f"{said.name} of {said.device} changes by {rate:.1f} degrees an hour, {most_per_h:g} are allowed",
             "look at the air conditioning; a crystal that changes too fast cracks, and gain drifts",
         )  # fmt: skip
 

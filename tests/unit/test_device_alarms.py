@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -157,6 +158,17 @@ def test_a_temperature_that_changes_too_fast_is_told(per_h: float, expected: lis
         assert sorted(set(alarms.cleared)) == [("head", "temperature-drift") for _ in expected]
 
     told(story)
+
+
+@pytest.mark.parametrize(("most_per_h", "expected"), [(None, 1), (5.0, 0), (3.5, 1), (math.inf, 0)])
+def test_a_thermometer_may_have_a_rate_of_its_own(most_per_h: float | None, expected: int) -> None:
+    async def story(bus: Bus, alarms: AlarmList) -> None:
+        for minute in range(60):
+            bus.announce(reading(22.0 + 4.0 * minute / 60.0, name="temperature", unit="degC", device="head"))
+            await asyncio.sleep(60.0)
+        assert len(set(alarms.names())) == expected
+
+    told(story, quantities={"head": [Quantity("temperature", "degC", most_per_h=most_per_h)]})
 
 
 def test_a_short_look_is_no_drift_and_what_is_known_at_the_start_counts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from daq.devices.abilities import Identity, Quantity, Timed, Value
 from daq.devices.instruments.alive import Alive
@@ -32,7 +33,14 @@ class ProfiledInstrument:
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """Return what the profile says is read regularly, of its one channel where it has one."""
-        return tuple(quantity_of(name, value, poll_s) for name, value, poll_s in self._polled())
+        rates = {
+            meter.value: math.inf if meter.max_rate_c_per_h is None else meter.max_rate_c_per_h
+            for meter in self._instrument.profile.roles.thermometers.values()
+        }
+        return tuple(
+            replace(quantity_of(name, value, poll_s), most_per_h=rates.get(name, math.inf))
+            for name, value, poll_s in self._polled()
+        )
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
