@@ -19,6 +19,7 @@ from benchmarks import (
     bench_framing,
     bench_heads,
     bench_instruments,
+    bench_links,
     bench_mqtt,
     bench_order,
     bench_pairing,
@@ -39,8 +40,8 @@ def main() -> int:
         "readout": bench_readout, "account": bench_account, "order": bench_order, "catalogue": bench_catalogue,
         "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
-        "daemon": bench_daemon, "instruments": bench_instruments, "mqtt": bench_mqtt, "sort": bench_sort,
-        "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
+        "daemon": bench_daemon, "instruments": bench_instruments, "links": bench_links, "mqtt": bench_mqtt,
+        "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
