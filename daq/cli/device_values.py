@@ -62,7 +62,7 @@ def run_clear(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer)
     else:
-        print_line(f"{options.device}: {answer['cleared']}, confirmed where its profile says how; nothing was raised")
+        print_line(f"{options.device}: {answer['cleared']} said; nothing is raised or moved by that")
     return 0
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support_cli import call
 
+from daq.cli.device_values import reading_line
 from daq.errors import InterlockError
+from daq.model.station import Reading, payload
 from daq.transports import localclient
 
 MOTION = {
@@ -30,6 +34,45 @@ ANSWERS: dict[str, dict[str, Any]] = {
     ]},
     "home": {"motion": MOTION}, "retreat": {"motion": MOTION}, "alarms": {"alarms": [ALARM]},
     "acknowledge-alarm": {"alarms": []}, "simulate": {"device": "bed", "action": "stall"},
+    "check": {
+        "controllers": {
+            "supply": {
+                "profile": "caen-n1470", "identity": None, "error": "no reply in 0.5 s", "took_s": 0.5,
+                "wire": "no reply in 0.5 s",
+                "tally": {"exchanges": 7, "lost": 2, "strays": 0, "resyncs": 1, "opened": 1},
+            },
+            "stage": {
+                "profile": "zaber-ascii", "error": "", "took_s": 0.004, "wire": "sound",
+                "identity": {"vendor": "Zaber", "model": "30222", "serial": "45", "firmware": "7"},
+                "tally": {"exchanges": 9, "lost": 0, "strays": 0, "resyncs": 1, "opened": 1},
+            },
+        },
+        "devices": {
+            "hv": {
+                "controller": "supply", "channel": "1", "against_raising": ["supply does not answer"],
+                "against_moving": None, "readings": [{"name": "voltage", "level": "warning"}], "not_current": 1,
+            },
+            "gantry": {
+                "controller": "stage", "channel": "1", "against_raising": None, "against_moving": [], "readings": [],
+                "not_current": 0,
+            },
+        },
+    },
+    "read": {"device": "hv", "took_s": 0.1, "read": [
+        {"name": "status", "channel": "1", "value": 129, "unit": "", "level": "", "error": "", "flags": ["on", "trip"]},
+        {"name": "voltage", "value": None, "unit": "V", "level": "", "error": "no reply"},
+    ]},
+    "set": {"device": "board", "set": {"unit": "degC"}, "proven": True, "old": 19.5, "new": 21.0},
+    "act": {"device": "board", "done": "pulse", "proven": False},
+    "clear": {"device": "hv", "cleared": "clear_alarms"},
+    "arm-voltage": {
+        "device": "hv", "volts": 800.0, "output_v": 1.25, "expires_s": 60.0, "within_s": 90.0,
+        "identity": {"vendor": "CAEN", "model": "N1470", "serial": "77"},
+        "limits": {
+            "max_v": 900.0, "slope_v_per_s": 50.0, "step_v": 100.0, "tolerance_v": 2.0, "trip_a": 3e-4, "trip_s": 0.5,
+        },
+    },
+    "raise-voltage": {"device": "hv", "output_v": 799.5},
 }  # fmt: skip
 
 
@@ -120,6 +163,106 @@ def test_an_alarm_that_was_seen_is_gone(asked: list[Any]) -> None:
 def test_every_verb_prints_json(asked: list[Any], verb: tuple[str, ...]) -> None:
     assert call(*verb, "--socket", "/nowhere", "--json").json
     assert asked
+
+
+def test_a_check_names_who_is_dead_and_fails(asked: list[Any]) -> None:
+    code, out, _ = daq("device", "check")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+
+    assert (code, asked) == (6, [("check", {})])
+    assert (
+        "supply caen-n1470 not answering: no reply in 0.5 s 7 exchanges, 2 lost, 1 times made sure, 1 times opened"
+        in lines
+    )
+    assert "supply: nothing it says is believed now: no reply in 0.5 s" in lines
+    assert "hv supply 1 0 of 1 current, voltage warning supply does not answer" in lines
+    assert "gantry stage 1 none nothing" in lines
+
+
+def test_what_could_not_be_read_says_why_and_fails(asked: list[Any]) -> None:
+    code, out, _ = daq("device", "read", "hv", "--channel", "1")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+
+    assert (code, asked) == (6, [("read", {"device": "hv", "channel": "1"})])
+    assert "status 1 129 on, trip" in lines
+    assert "voltage - V no reply" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "args", "says"),
+    [
+        (["set", "board", "bath", "21"], "set", {"device": "board", "name": "bath", "value": 21.0},
+         "board bath: 19.5 degC -> 21 degC (read back)"),
+        (["set", "board", "mask", "0x5A", "--channel", "2", "--reason", "why"], "set",
+         {"device": "board", "name": "mask", "value": 90.0, "channel": "2", "reason": "why"}, "(read back)"),
+        (["set", "board", "bath", "warm"], "set", {"device": "board", "name": "bath", "value": "warm"}, "board bath"),
+        (["do", "board", "pulse"], "act", {"device": "board", "action": "pulse"}, "its profile names no reading"),
+        (["clear", "hv"], "clear", {"device": "hv"}, "hv: clear_alarms said; nothing is raised"),
+    ],
+)  # fmt: skip
+def test_what_is_set_or_done_is_said_with_its_proof(
+    asked: list[Any], words: list[str], verb: str, args: dict[str, Any], says: str
+) -> None:
+    code, out, _ = daq("device", *words)
+
+    assert (code, asked) == (0, [(verb, args)])
+    assert says in out
+
+
+def test_a_raise_shows_first_what_will_happen_and_asks_with_it(asked: list[Any]) -> None:
+    code, out, err = daq("device", "raise", "hv", "800", "--yes", "--valid", "20")
+
+    assert (code, out) == (0, "hv: 799.5 V, read back\n")
+    assert err.splitlines()[:4] == [
+        "hv is CAEN N1470 77, and is at 1.2 V", "  goes to 800 V in steps of 100 V at 50 V/s, each read back",
+        "  its own limits, written and read back: 900 V, 300 uA for 0.5 s",
+        "  armed for 60 s; not there within 90 s: it goes back",
+    ]  # fmt: skip
+    assert asked == [
+        ("arm-voltage", {"device": "hv", "volts": 800.0, "valid_s": 20.0}),
+        ("raise-voltage", {"device": "hv", "volts": 800.0, "within_s": 90.0}),
+    ]
+
+
+@pytest.mark.parametrize(("typed", "code"), [("800\n", 0), ("80\n", 3), ("yes\n", 3), ("\n", 3), ("", 3), ("nan\n", 3)])
+def test_only_who_types_the_voltage_again_raises_it(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, typed: str, code: int
+) -> None:
+    there = io.StringIO(typed)
+    monkeypatch.setattr(there, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", there)
+
+    done, _, err = daq("device", "raise", "hv", "800")
+
+    assert done == code
+    assert ("raise-voltage" in [verb for verb, _ in asked]) is (code == 0)
+    assert "type 800 to raise hv: " in err
+
+
+@pytest.mark.parametrize("volts", ["0", "nan", "inf", "eight", "-3"])
+def test_volts_that_are_none_are_refused_before_anybody_is_asked(asked: list[Any], volts: str) -> None:
+    code, _, err = daq("device", "raise", "hv", volts, "--yes")
+
+    assert (code, asked) == (2, [])
+    assert f"'{volts}' is no number above 0" in err
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({}, "14:05:07 hv voltage: 812.4 V"),
+        ({"level": "warning"}, "14:05:07 hv voltage: 812.4 V  WARNING"),
+        ({"quality": "stale"}, "14:05:07 hv voltage: not current; last 812.4 V"),
+        ({"quality": "stale", "value": None}, "14:05:07 hv voltage: not current; last -"),
+        ({"quality": "comm_fail", "value": None}, "14:05:07 hv voltage: cannot be read"),
+        ({"value": True, "unit": ""}, "14:05:07 hv voltage: True"),
+        ({"value": 3, "unit": "1"}, "14:05:07 hv voltage: 3"),
+    ],
+)
+def test_a_value_that_is_not_current_never_stands_there_as_if_it_were(said: dict[str, Any], line: str) -> None:
+    reading = Reading("hv", "voltage", 812.4, "V", "good", "2026-11-22T14:05:07.123Z")
+
+    assert reading_line(payload(replace(reading, **said))) == line
 
 
 def test_without_a_daemon_the_exit_code_says_unreachable(tmp_path: Path) -> None:

@@ -114,6 +114,11 @@ def test_limits_are_sorted_into_those_of_the_event_model() -> None:
     }
 
 
+def test_what_a_device_may_reach_at_most_is_an_alarm_limit_where_no_other_is_named() -> None:
+    assert limits_of({"minimum": 0.0, "maximum": 900.0}) == {"alarm": {"low": 0.0, "high": 900.0}}
+    assert limits_of({"alarm_high": 800.0, "minimum": 0.0, "maximum": 900.0}) == {"alarm": {"low": 0.0, "high": 800.0}}
+
+
 def test_whole_and_broken_numbers_are_of_one_type() -> None:
     assert [dtype_of(value) for value in (1, 1.5, True, "x", None)] == ["number", "number", "boolean", "string", None]
 
