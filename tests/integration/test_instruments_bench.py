@@ -105,7 +105,7 @@ async def test_a_pulser_that_says_ok_and_does_nothing_is_found_out(pulser: Simul
         with pytest.raises(LimitError, match="amplitude cannot be 30 V: 2 to 20 V is possible"):
             await it.set("amplitude", 30.0, "1")
         do(pulser, {"do": "ignore"})
-        with pytest.raises(ReadbackError, match=r"amplitude was set to 3 V, amplitude reads 4\.0 V"):
+        with pytest.raises(ReadbackError, match=r"amplitude was set to 3 V, amplitude reads \d\.\d V"):
             await it.set("amplitude", 3.0, "1")
         do(pulser, {"do": "swap", "serial": "1"})
         with pytest.raises(ScandaqError):
