@@ -16,7 +16,6 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.supply import ProfiledSupply
 from daq.devices.limits import VoltageLimits
-from daq.model.control import ControlTransport
 from daq.model.station import Actor, Role
 from daq.state.interlock import Interlock, Kind
 from daq.transports.links import link_of
@@ -68,24 +67,31 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(model: Model, url: str = "") -> AsyncIterator[Bench]:
-    """Yield the supply under the rules; `url`: in place of TCP to the simulator."""
-    profile = load_control(model.profile)
-    soon = profile.conversation.model_copy(update={"late_s": 0.2})  # nothing is late here, and the test does not wait
-    profile = profile.model_copy(update={"conversation": soon})
+async def instrument(url: str, name: str, **line: Any) -> AsyncIterator[Instrument]:
+    """Yield an instrument by its profile; `line`: what is set otherwise of its serial line."""
+    profile = load_control(name)
+    soon = profile.conversation.model_copy(update={"late_s": 0.2})  # nothing is later here, and the test does not wait
+    transport = profile.transport
+    if line and transport.serial is not None:
+        transport = transport.model_copy(update={"serial": transport.serial.model_copy(update=line)})
+    profile = profile.model_copy(update={"conversation": soon, "transport": transport})
+    session = Session("it", profile, link_of(url, profile.transport), codec_of(profile))
+    try:
+        yield Instrument(session)
+    finally:
+        await session.close()
+
+
+@asynccontextmanager
+async def bench(model: Model) -> AsyncIterator[Bench]:
+    """Yield the supply under the rules, over TCP."""
     with simulator(model.kind, *model.options) as process:
-        known = url or f"tcp://127.0.0.1:{process.address('tcp')[1]}"
-        transport: ControlTransport = profile.transport
-        session = Session("it", profile, link_of(known, transport), codec_of(profile))
-        instrument = Instrument(session)
-        supply = ProfiledSupply(instrument, model.channel)
-        index = profile.channels.index(model.channel) if model.channel else 0
-        try:
-            made = Bench(GuardedHighVoltage("hv", model.limits, supply), process, instrument, index)
+        async with instrument(process.ready["tcp"], model.profile) as known:
+            supply = ProfiledSupply(known, model.channel)
+            index = known.profile.channels.index(model.channel) if model.channel else 0
+            made = Bench(GuardedHighVoltage("hv", model.limits, supply), process, known, index)
             made.hv.guard_by(made.interlocks)
             yield made
-        finally:
-            await session.close()
 
 
 def limits(max_v: float, *, slope: float = 500.0, step: float = 100.0, trip_a: float = 50e-6) -> VoltageLimits:

@@ -10,7 +10,14 @@ from support_supplies import MODELS, TECH, Bench, Model, bench, of_kind
 from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.profile)
+LIKE_ANOTHER = ("caen-r803x", "keithley-2470")
+EACH = [
+    pytest.param(model, id=model.profile, marks=[pytest.mark.soak] if model.profile in LIKE_ANOTHER else [])
+    for model in MODELS
+]
+
+
+@pytest.mark.parametrize("model", EACH)
 async def test_a_supply_is_raised_lowered_and_taken_back_by_the_rules(model: Model) -> None:
     async with bench(model) as it:
         with pytest.raises(LimitError, match=r"the limit of its profile"):
