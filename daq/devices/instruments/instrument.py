@@ -106,7 +106,7 @@ class Instrument:
         action = self.action(name)
         known = {**self._channel(name, action.of, channel), **fields}
         for exchange in action.send:
-            await self.session.tell(Asked(exchange, known))
+            await self.session.tell(Asked(exchange, known), urgent=action.hazard == "safe")
         confirm = action.confirm
         if confirm is None:
             return
