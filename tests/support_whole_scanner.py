@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from support_daemon import Station
 from support_simulators import ROOT, Simulator, simulator
@@ -33,7 +33,7 @@ class WholeStation(Station):
         """Write the site file of the manual, with free ports, a state folder of its own and no broker."""
         text = (STATIONS / f"{self._name}.toml").read_text()
         ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text)))
-        for port, free in zip(ports, _free_ports(len(ports)), strict=True):
+        for port, free in zip(ports, free_ports(len(ports)), strict=True):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
         text = text.replace('storage = "recordings"', f'storage = "{self.storage}"\nstate = "{self.state_folder}"')
         self.site.write_text(text.replace("mqtt = { own_port = 0 }", 'mqtt = { broker = "none" }'))
@@ -86,11 +86,14 @@ class WholeStation(Station):
             return json.loads(wire.makefile().readline())
 
 
+Kind = TypeVar("Kind", bound=WholeStation)
+
+
 @contextmanager
-def whole_station(name: str, folder: Path) -> Iterator[WholeStation]:
+def whole_station(name: str, folder: Path, kind: type[Kind] = WholeStation) -> Iterator[Kind]:  # type: ignore[assignment]
     """Yield a station of the manual that serves, all its simulators running."""
     runtime = Path(tempfile.mkdtemp(prefix="sq", dir="/tmp"))  # short: sockets lie in it
-    made = WholeStation(name, folder, runtime)
+    made = kind(name, folder, runtime)
     try:
         made.launch()  # it asks again until the simulators are there
         with simulator("station", made.site, "--rate", 100) as simulated:
@@ -104,7 +107,8 @@ def whole_station(name: str, folder: Path) -> Iterator[WholeStation]:
         shutil.rmtree(runtime, ignore_errors=True)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody has now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
