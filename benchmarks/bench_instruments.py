@@ -28,6 +28,7 @@ from benchmarks.readoutrun import storage_folder
 from daq.composition.equipment import controllers, scanner
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Wiring
+from daq.services.broker import end_broker
 from daq.services.bus import Bus
 from daq.services.readings import Readings
 from daq.transports.localclient import LocalClient
@@ -177,6 +178,7 @@ def _daemon(stack: ExitStack, folder: Path, places: dict[str, str]) -> dict[str,
         finally:
             daemon.terminate()
             daemon.wait(30)
+            end_broker(state)
 
 
 def _recorded(client: LocalClient, pid: int, metrics: int) -> dict[str, float]:
