@@ -85,14 +85,14 @@ async def test_uhal_and_our_driver_do_not_disturb_each_other(python: Path, board
 
 
 TARGETS = "SCANDAQ_IPBUS_TARGETS"
-"""Names a folder with `DummyHardwareUdp.exe` and `DummyHardwareTcp.exe`, as the source of ipbus-software builds them."""
+"""Names a folder with `DummyHardwareUdp.exe` and `DummyHardwareTcp.exe`, which the source of ipbus-software builds."""
 
 
 @contextmanager
 def running(wire: str) -> Iterator[str]:
     """Run the target on a free port; yield its place."""
     if TARGETS not in os.environ:
-        pytest.skip(f"{TARGETS} names no folder: the targets of uHAL's tests must be built from their source")
+        pytest.skip(f"{TARGETS} names no folder: targets of uHAL's tests must be built from their source")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if wire == "udp" else socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -109,11 +109,13 @@ def running(wire: str) -> Iterator[str]:
 async def target(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Link, IpbusCodec]]:
     profile = load_control("ipbus-board")
     with running(request.param) as place:
-        link = carried(profile, link_of(place, profile.transport)) if request.param == "udp" else TcpLink(*_host(place))
+        udp = request.param == "udp"
+        link = carried(profile, link_of(place, profile.transport)) if udp else TcpLink(*_host(place))
+        codec = IpbusCodec(datagrams=udp)
         async with asyncio.timeout(10):
-            while not await opened(link):
+            while not await answers(link, codec):
                 await asyncio.sleep(0.1)
-        yield link, IpbusCodec(datagrams=request.param == "udp")
+        yield link, codec
         await link.close()
 
 
@@ -122,9 +124,10 @@ def _host(place: str) -> tuple[str, int]:
     return str(parts.hostname), int(parts.port or 0)
 
 
-async def opened(link: Link) -> bool:
+async def answers(link: Link, codec: IpbusCodec) -> bool:
     with suppress(ScandaqError):
         await link.open(1.0)
+        await ask(link, codec, "read 0")
         return True
     return False
 
