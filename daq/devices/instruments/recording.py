@@ -83,7 +83,9 @@ async def record(
 ) -> ControlRecord:
     """Return the conversation: who it says it is, then `rounds` times each value of each channel.
 
-    What it refuses is kept as that. Raises `UnreachableError`, `DeadlineError`, `WireError` where there is no
+    What it refuses, or does not answer while it still says who it is, is kept as that.
+
+    Raises `UnreachableError`, `DeadlineError`, `WireError` where there is no
     conversation, `MismatchError` for another instrument.
     """
     codec = RecordingCodec(codec_of(profile), clock)
@@ -117,7 +119,10 @@ async def _asked(
     fields = {"channel": channel} if value.of == "channel" and how == "get" else {}
     try:
         (groups,) = await session.ask([Asked(exchange, fields)])
-    except (DeadlineError, UnreachableError, WireError):
+    except DeadlineError as why:  # some say nothing to what they do not have, e.g. an axis
+        await session.identify()
+        return {channel: {"refused": str(why)}}
+    except (UnreachableError, WireError):
         raise
     except ScandaqError as why:
         return {channel: {"refused": str(why)}}
