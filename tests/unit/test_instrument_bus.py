@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from support_bus import on_one_bus
+from support_conversation import PROFILE
 
 from daq.devices.high_voltage import GuardedHighVoltage
 from daq.devices.instruments.supply import ProfiledSupply
 from daq.devices.instruments.talk import Asked
+from daq.devices.instruments.turns import Turns
 from daq.devices.limits import VoltageLimits
-from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError, VerificationError
+from daq.errors import BusyError, DeadlineError, MismatchError, ScandaqError, UnreachableError, VerificationError
+from daq.model.control import ControlProfile
 
 
 async def test_three_live_supplies_go_on_beside_a_dead_one() -> None:
@@ -163,3 +167,84 @@ async def test_four_channels_that_are_shown_cost_the_supply_one_round_of_questio
     asked = [line for line in bus.log[before:] if "> " in line and "BDNAME" not in line]
     assert len(asked) == 4
     assert all("CH:4" in line for line in asked)
+
+
+def _with(**more: object) -> ControlProfile:
+    said = PROFILE.model_dump(mode="json") | more
+    return ControlProfile.model_validate_json(json.dumps(said))
+
+
+async def test_nothing_is_written_at_the_beginning_but_what_the_profile_says() -> None:
+    (supply,), bus, _ = on_one_bus(1)
+    await supply.read("voltage", "0")
+    assert bus.actions == []
+    (other,), bus, _ = on_one_bus(1, profile=_with(start_up={"actions": ["clear_alarms"]}))
+    await other.read("voltage", "0")
+    await other.read("voltage", "0")
+    assert bus.actions == ["00 - BDCLR"]
+    bus.is_open = False
+    await other.read("voltage", "0")
+    assert bus.actions == ["00 - BDCLR"] * 2
+
+
+async def test_a_beginning_that_is_refused_is_said_and_readings_go_on() -> None:
+    how = iter(["good"] * 3 + ["refused"])
+    profile = _with(start_up={"actions": ["clear_alarms"]})
+    (supply,), bus, _ = on_one_bus(1, spoilt=lambda: next(how, "good"), profile=profile)
+    found = await supply.read("voltage", "0")
+
+    assert bus.meant[float(found)].parameter == "VMON"  # type: ignore[arg-type]
+    assert supply.session.start_up_refused.startswith("clear_alarms: hv00 refused '$BD:00,CMD:SET,PAR:BDCLR'")
+
+
+async def test_what_stops_goes_before_all_that_waits() -> None:
+    (supply,), bus, _ = on_one_bus(1)
+    await supply.identify()
+    readings = [asyncio.create_task(supply.read(name, "0")) for name in ("voltage", "current", "voltage_set")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    before = len(bus.log)
+    await supply.act_now("off", "1")
+    await asyncio.gather(*readings)
+
+    said = [line for line in bus.log[before:] if "> " in line and "BDNAME" not in line]
+    assert "OFF" in said[0] + said[1]
+
+
+async def test_a_watchdog_without_a_heartbeat_of_its_own_is_fed_by_what_is_asked() -> None:
+    said = PROFILE.model_dump(mode="json")
+    (supply,), bus, clock = on_one_bus(1, profile=_with(conversation=said["conversation"] | {"watchdog_s": 3.0}))
+    await supply.read("voltage", "0")
+    before = len(bus.log)
+    await supply.beat(1.0)
+    assert len(bus.log) == before
+    clock.now_s += 0.6
+    await supply.beat(1.0)
+    assert len(bus.log) > before
+
+
+async def test_too_many_who_wait_are_refused() -> None:
+    turns = Turns("wire")
+    await turns.take()
+    waiting = [asyncio.create_task(turns.take()) for _ in range(1024)]
+    await asyncio.sleep(0)
+    with pytest.raises(BusyError, match="1024 exchanges wait for their turn already"):
+        await turns.take()
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+    turns.release()
+    await turns.take()
+
+
+async def test_a_turn_that_is_given_to_one_who_leaves_at_the_same_moment_is_not_lost() -> None:
+    turns = Turns("wire")
+    await turns.take()
+    leaves, stays = asyncio.create_task(turns.take()), asyncio.create_task(turns.take())
+    await asyncio.sleep(0)
+    turns.release()
+    leaves.cancel()
+    await asyncio.wait_for(stays, 1.0)
+    assert leaves.cancelled()
+    turns.release()
+    assert not turns.taken
