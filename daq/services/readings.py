@@ -25,6 +25,7 @@ from daq.services.readinglevel import level_of, quality_of
 _LOG = logging.getLogger(__name__)
 _REPLY_S = 1.0
 _LEAST_S = 0.01
+_AGE_S = 0.25
 
 
 @dataclass(slots=True)
@@ -69,25 +70,32 @@ class Readings:
 
     async def run(self) -> None:
         """Poll until cancelled."""
+        now_s = self._clock()
+        kept = {
+            name: [_Kept(each, now_s, now_s) for each in device.quantities] for name, device in self._devices.items()
+        }
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._grow_old(kept), name="age of readings")
             for name, device in self._devices.items():
-                tasks.create_task(self._poll(name, device), name=f"readings of {name}")
-            if not self._devices:
-                await asyncio.Event().wait()
+                if kept[name]:
+                    tasks.create_task(self._poll(name, device, kept[name]), name=f"readings of {name}")
 
-    async def _poll(self, name: str, device: Device) -> None:
+    async def _grow_old(self, kept: Mapping[str, list[_Kept]]) -> None:
+        """Look at the age of everything, also while a device that is slow to answer is waited for."""
+        while True:
+            await asyncio.sleep(_AGE_S)
+            for name, quantities in kept.items():
+                for each in quantities:
+                    self._look_at_age(name, each)
+
+    async def _poll(self, name: str, device: Device, kept: list[_Kept]) -> None:
         """Read what is due, one quantity after the other, for ever."""
         calls = Calls(name)
-        kept = [_Kept(quantity, self._clock(), self._clock()) for quantity in device.quantities]
-        if not kept:
-            await asyncio.Event().wait()
         while True:
             next_one = min(kept, key=lambda each: each.due_s)
             await asyncio.sleep(max(_LEAST_S, next_one.due_s - self._clock()))
             next_one.due_s = max(self._clock(), next_one.due_s) + next_one.quantity.poll_s
             await self._read(name, device, calls, next_one)
-            for each in kept:
-                self._look_at_age(name, each)
 
     async def _read(self, name: str, device: Device, calls: Calls, kept: _Kept) -> None:
         what = kept.quantity.name

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_virtual import VirtualLoop, virtually
 
@@ -294,6 +294,63 @@ def test_an_old_value_is_stale_however_often_the_device_delivers_it() -> None:
         assert said[-1].quality == "good"
 
     read_out(body, Cached("hv"))
+
+
+class Whimsical:
+    """Answers each question as its script says: how long it takes, how old the value is by then, or not at all."""
+
+    name, reply_s = "hv", 3.0
+    quantities = (Quantity("voltage", "V", 0.5, 2.0), Quantity("current", "A", 1.0, 3.0))
+    stale_s: ClassVar[dict[str, float]] = {each.name: each.stale_s for each in quantities}
+
+    def __init__(self, script: list[tuple[str, float, float]]) -> None:
+        self.script = script
+        self.asked_s: dict[Value, float] = {}
+
+    async def identify(self) -> Identity:
+        raise NotImplementedError
+
+    async def read(self, quantity: str) -> Value:
+        raise NotImplementedError
+
+    async def read_timed(self, quantity: str) -> Timed:
+        how, takes_s, age_s = self.script.pop() if self.script else ("answers", 0.01, 0.0)
+        asked_s = asyncio.get_running_loop().time() - age_s
+        await asyncio.sleep(3600.0 if how == "hangs" else takes_s)
+        if how == "fails":
+            raise UnreachableError("hung up")
+        value = float(len(self.asked_s))
+        self.asked_s[value] = asked_s
+        return Timed(value, asked_s)
+
+
+WHIMS = st.lists(
+    st.tuples(st.sampled_from(["answers", "answers", "fails", "hangs"]), st.floats(0.0, 4.0), st.floats(0.0, 6.0)),
+    max_size=40,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(WHIMS)
+def test_whatever_a_device_does_nothing_older_than_it_may_be_is_shown_as_current(
+    script: list[tuple[str, float, float]],
+) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        device, bus = Whimsical(script), Bus()
+        task = asyncio.create_task(Readings({"hv": device}, bus, clock=loop.time).run())
+        fresh = 0
+        for _ in range(400):
+            await asyncio.sleep(0.1)
+            shown = [it for it in bus.newest() if isinstance(it, Reading) and it.quality in ("good", "out_of_limits")]
+            for it in shown:
+                assert loop.time() - device.asked_s[it.value] <= device.stale_s[it.name] + 0.26, it
+            fresh += len(shown)
+        assert fresh or len(script) > 20
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    virtually(main)
 
 
 def test_a_value_older_than_the_last_one_never_takes_its_place() -> None:
