@@ -43,7 +43,10 @@ class MachineWire(SpoiltWire):
             raise UnreachableError("closed")
         self.said.append((self._clock.now_s, data))
         for reply in self._talk.feed(data):
-            self._spoil(reply, next(self._spoils, "good"))
+            how = next(self._spoils, "good")
+            self._spoil(reply, "good" if how == "doubled-soon" else how)
+            if how == "doubled-soon":  # while the next reply is waited for
+                self._coming.append((self._coming[-1][0] + 0.05, reply))
 
 
 def on(
@@ -121,7 +124,7 @@ class CountingTables:
         return [head[:4] + struct.pack(">HB", 1 + len(body), head[6]) + body]
 
 
-SPOILS = ("good", "late", "missing", "doubled", "doubled-late", "cut-short", "stray", "hang-up")
+SPOILS = ("good", "doubled-soon", "late", "missing", "doubled", "doubled-late", "cut-short", "stray", "hang-up")
 WANTED = st.tuples(st.sampled_from(["temperature", "collimator"]), st.sampled_from("1234"))
 
 
