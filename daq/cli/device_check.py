@@ -53,7 +53,10 @@ def _tally(tally: dict[str, int]) -> str:
     return ", ".join([f"{tally['exchanges']} exchanges", *troubles])
 
 
-_TALLIED = (("lost", "lost"), ("strays", "strays"), ("resyncs", "times made sure"), ("opened", "times opened"))
+_TALLIED = (
+    ("lost", "lost"), ("strays", "strays"), ("resent", "said again"), ("resyncs", "times made sure"),
+    ("opened", "times opened"),
+)  # fmt: skip
 
 
 def _place(device: dict[str, Any]) -> str:

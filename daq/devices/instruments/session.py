@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from daq.devices.abilities import Identity
+from daq.devices.instruments.courierlink import CourierLink
 from daq.devices.instruments.talk import Asked, Talk, Tally
 from daq.devices.instruments.wire import Wire
 from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError, WireError
@@ -66,6 +67,8 @@ class Session:
     @property
     def tally(self) -> Tally:
         """Return what happened so far."""
+        if isinstance(self.wire.link, CourierLink):
+            self._talk.tally.resent = self.wire.link.courier.resent
         return self._talk.tally
 
     @property

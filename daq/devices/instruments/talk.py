@@ -36,6 +36,8 @@ class Tally:
     """Replies that did not come in time."""
     strays: int = 0
     """Replies, echoes and bytes that belonged to nothing."""
+    resent: int = 0
+    """Datagrams that were said again, or whose answers were asked for again."""
     resyncs: int = 0
     opened: int = 0
     """How often the wire was opened when this instrument needed it."""
