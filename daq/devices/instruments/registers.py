@@ -151,6 +151,15 @@ class Registers:
                 at = f"word {first + number} of {name}" if len(words) > 1 else name
                 raise ReadbackError(f"{self._name}: {at} was written {wanted:#x} and reads {read:#x}")
 
+    async def accesses(self, text: str) -> str:
+        """Return the answer to accesses that only read, in the words of the codec: what no name was given for.
+
+        Raises `RefusedError` for what changes anything.
+        """
+        if any(not part.strip().startswith("read ") for part in text.split(";")):
+            raise RefusedError(f"{self._name}: {text[:60]!r} does more than read")
+        return await self._asked(text)
+
     async def _asked(self, access: str) -> str:
         (said,) = await self._session.ask([Asked(_READ, {"access": access})])
         return said["value"]
