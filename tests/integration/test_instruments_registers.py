@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from array import array
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -17,6 +18,7 @@ from daq.devices.instruments.courierlink import CourierLink, carried
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.registers import Registers
 from daq.devices.instruments.session import Session
+from daq.devices.instruments.wiring import Wiring
 from daq.errors import (
     DeadlineError,
     LimitError,
@@ -31,6 +33,7 @@ from daq.model.control import ControlProfile, ControlTransport, Framing
 from daq.transports.links import link_of
 from daq.wire.control.codecs import codec_of
 from device_profiles.control import load_control
+from device_profiles.controllers import Controller
 
 PROFILES = {"ipbus": "ipbus-board", "sitcp-rbcp": "sitcp-rbcp"}
 
@@ -270,3 +273,58 @@ async def said_at_last(registers: Registers, name: str) -> int:
             with suppress(UnreachableError, DeadlineError, WireError):
                 return await registers.read(name)
             await asyncio.sleep(0.05)
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_not_the_next_one(board: Simulator) -> None:
+    behind = "f0000020 1f010120 01000000 02000000" if board.ready["kind"] == "ipbus" else "ff80ff04 00000010 00000002"
+    async with driven(board) as it:
+        registers = Registers(it)
+        await registers.write("scratch", 1)
+        for _ in range(5):
+            do(board, {"wire": {"kind": "late", "seconds": 0.015}})
+            given_up = asyncio.create_task(registers.read("scratch"))
+            await asyncio.sleep(0.005)
+            given_up.cancel()
+            await asyncio.wait({given_up})
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.settimeout(5)
+                other.sendto(bytes.fromhex(behind), board.address("udp"))
+                other.recv(100)
+            assert await registers.read("scratch") == 2
+            await registers.write("scratch", 1)
+        assert it.session.connection == 1
+
+
+async def test_a_station_keeps_boards_known_and_finds_them_again(ipbus: Simulator, sitcp: Simulator) -> None:
+    boards = {"front": ipbus, "back": sitcp}
+    wired = Wiring(
+        {
+            name: (Controller(profile=PROFILES[each.ready["kind"]], url=each.ready["udp"]), profile_of(each))
+            for name, each in boards.items()
+        }
+    )
+    keeping = asyncio.create_task(wired.run())
+    try:
+        sessions = [each.session for each in wired.instruments.values()]
+        await until(lambda: not any(each.suspect for each in sessions))
+        do(ipbus, {"do": "silent"})
+        with pytest.raises((DeadlineError, UnreachableError)):
+            await wired.instruments["front"].read("temperature")
+        assert await wired.instruments["back"].read("temperature") == pytest.approx(22.0, abs=1.0)
+        do(ipbus, {"clear": True})
+        await until(lambda: not any(each.suspect for each in sessions))
+        assert await wired.instruments["front"].read("temperature") == pytest.approx(22.0, abs=1.0)
+    finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await wired.close()
+
+
+def profile_of(simulated: Simulator) -> ControlProfile:
+    return load_control(PROFILES[simulated.ready["kind"]])
+
+
+async def until(what: Callable[[], bool], within_s: float = 10.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not what():
+            await asyncio.sleep(0.02)
