@@ -127,6 +127,22 @@ async def test_power_goes_with_the_heartbeat_and_comes_back_by_a_persons_hand_al
 
 
 @pytest.mark.soak
+async def test_a_controller_that_restarts_is_armed_anew_and_gives_no_power(plc: Simulator) -> None:
+    async with controller(plc) as it:
+        assert await contacts(it) == WELL
+        for deed in ("reboot", "cut"):
+            do(plc, {"do": deed})
+        async with asyncio.timeout(10):
+            while it.session.connection < 2 or it.session.suspect:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        assert await contacts(it) == WELL - {"drive_power"} | {"tripped"}
+        do(plc, {"do": "reset"})
+        await asyncio.sleep(0.05)
+        assert await contacts(it) == WELL
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["late", "duplicate", "missing", "truncate", "garble", "noise", "hang-up"])
 async def test_nothing_is_read_wrongly_over_a_wire_that_spoils(plc: Simulator, kind: str) -> None:
     async with controller(plc) as it:

@@ -39,6 +39,16 @@ class Bench:
         return self.plc.bits("discrete", 2, 1)[0]
 
 
+def test_a_stop_holds_the_power_back_and_a_pad_does_not() -> None:
+    bench = Bench()
+    for deed, power in (
+        ("press-stop", False), ("reset", False), ("pull-stop", False), ("reset", True),
+        ("hit-pad", False), ("reset", True), ("leave-pad", True), ("hit-pad", False),
+    ):  # fmt: skip
+        bench.do(deed)
+        assert bench.power() is power, deed
+
+
 def test_only_a_new_heartbeat_counts() -> None:
     bench = Bench()
     bench.plc.write_bits(0, [True])
