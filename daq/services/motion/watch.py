@@ -18,6 +18,8 @@ from daq.services.bus import Bus
 from daq.state.interlock import Interlock, Kind, of_head
 
 _LOG = logging.getLogger(__name__)
+_CAUSES = frozenset({Kind.EMERGENCY_STOP, Kind.COLLISION_PAD})
+"""Told before what follows from them, e.g. that the power of the drives is gone."""
 
 Listener = Callable[[Interlock], None]
 
@@ -151,7 +153,7 @@ class InterlockWatch:
         except Exception as why:  # noqa: BLE001 - a fault of one driver is none of the others
             self._failed(name, f"unexpected {type(why).__name__}: {why}")
         else:
-            for kind, value in values.items():
+            for kind, value in sorted(values.items(), key=lambda read: read[0] not in _CAUSES):
                 self._take(self._read_as(name, kind, bool(value), asked_s))
 
     def _read_as(self, name: str, kind: Kind, value: bool | None, asked_s: float) -> Interlock:  # noqa: FBT001
