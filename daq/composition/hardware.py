@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.composition.guarding import Guarding, Handlers
 from daq.devices.abilities import Axis, Beats, Collimator, GateTrigger, HighVoltage
+from daq.devices.axis import DrivenAxis
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Controllers, Wiring
 from daq.devices.lowering import lower_voltage
@@ -45,6 +46,7 @@ class Hardware:
         enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)
         axes = {site.devices[name].axis or name: axis for name, axis in self._of(Axis).items()}
         self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms, envelope=self._guarding.envelope)
+        self._wiring.withhold = self._still_moving
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
         places = {name: (on.name, on.channel or "") for name, d in site.devices.items() if (on := d.controller)}
@@ -114,6 +116,11 @@ class Hardware:
         if self.motion.moving:
             await self.motion.stop_motion()
         await self._wiring.close()
+
+    def _still_moving(self) -> str:
+        """Return which axes were told to stop and are not known to stand; empty where there is none."""
+        axes = [name for name, axis in self.motion.axes.items() if isinstance(axis, DrivenAxis) and axis.unconfirmed]
+        return f"{', '.join(axes)} not confirmed to stand after a stop" if axes else ""
 
     def _of(self, ability: Any) -> dict[str, Any]:
         return {name: device for name, device in self._devices.items() if isinstance(device, ability)}

@@ -88,6 +88,11 @@ class DrivenAxis:
         return self._halting.doubtful
 
     @property
+    def unconfirmed(self) -> bool:
+        """Return True after a stop whose time is over without proof that it stands, until one is proven."""
+        return self._halting.unconfirmed
+
+    @property
     def quantities(self) -> tuple[Quantity, ...]:
         """Return position, in the axis's unit with its limits."""
         limits = {"minimum": self._limits.minimum, "maximum": self._limits.maximum}
@@ -275,7 +280,8 @@ class DrivenAxis:
             return await self._halted()
         except ScandaqError as failure:
             _LOG.critical("%s: %s", self._name, failure)
-            raise MotionError(f"{failure}, after it did not {what}: {type(why).__name__}") from why
+            because = str(why) if isinstance(why, ScandaqError) else type(why).__name__
+            raise MotionError(f"{failure}; it was stopped because it did not {what}: {because}") from why
 
     async def _until(
         self, ended: Callable[[Sample], bool], wrong: Callable[[Sample], str | None], sampled: Sampled | None = None

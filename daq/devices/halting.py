@@ -18,7 +18,7 @@ class Halting:
     """The stops of one axis. Several may be under way: each sends its own halts.
 
     `last`: how it came to rest after its last stop; None where that was not confirmed, or before the first. `doubtful`:
-    a stop was not confirmed, and none was since. `sample` reads where the axis is.
+    a stop is not confirmed, and none was since; `unconfirmed`: and its time is over. `sample` reads where the axis is.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Halting:
         sample: Callable[[], Awaitable[Sample]],
     ) -> None:  # fmt: skip
         self.last: Halt | None = None
-        self.doubtful = False
+        self.doubtful = self.unconfirmed = False
         self._name, self._limits, self._drive, self._timing = name, limits, drive, timing
         self._clock, self._sample = clock, sample
         self._calls = Calls(name, most=_MOST_STOPS)
@@ -54,6 +54,7 @@ class Halting:
             at_command = sample.position if at_command is None else at_command
             before, again, seen = sample, False, f"it still moves at {sample.position:g} {self._limits.unit}"
             await asyncio.sleep(min(self._timing.poll_s, left_s))
+        self.unconfirmed = True
         doubt = f"is not confirmed to stand {self._timing.halt_s:g} s after a stop"
         raise MotionError(f"{self._name} {doubt}: {seen or why}")
 
@@ -67,7 +68,7 @@ class Halting:
     def _report(self, sample: Sample, began_s: float, wire_s: float | None, at_command: float | None) -> Halt:
         overtravel = 0.0 if at_command is None else abs(sample.position - at_command)
         halted_s = self._clock() - began_s
-        self.doubtful = False
+        self.doubtful = self.unconfirmed = False
         self.last = Halt(
             self._name, self._limits.unit, wire_s, halted_s, sample.position, overtravel, self._limits.max_overtravel
         )

@@ -11,7 +11,7 @@ from daq.devices.instruments.courierlink import carried
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.wire import Wire
-from daq.errors import ProfileError, ScandaqError
+from daq.errors import InterlockError, ProfileError, ScandaqError
 from daq.model.control import ControlProfile, ControlTransport
 from daq.transports.links import link_of
 from daq.wire.control.codecs import codec_of
@@ -33,6 +33,8 @@ class Wiring:
 
     def __init__(self, controllers: Controllers, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.withhold: Callable[[], str] = lambda: ""
+        """Says why whoever waits for a heartbeat is to act as if this program were gone; empty where it is not."""
         self._wires: dict[str, tuple[str, ControlTransport, Wire]] = {}
         self.instruments: dict[str, Instrument] = {
             name: Instrument(self._session(name, said, profile)) for name, (said, profile) in controllers.items()
@@ -84,6 +86,7 @@ class Wiring:
         while True:
             began_s = self._clock()
             try:
+                self._may_beat(instrument)
                 await instrument.beat(every_s)
             except ScandaqError as why:
                 _LOG.log(logging.WARNING if fed else logging.DEBUG, "no heartbeat of %s: %s", instrument.name, why)
@@ -91,6 +94,12 @@ class Wiring:
             else:
                 fed = True
             await asyncio.sleep(max(_LOOK_S / 10, began_s + every_s - self._clock()))
+
+    def _may_beat(self, instrument: Instrument) -> None:
+        """Raise `InterlockError` where its heartbeat is withheld; what any question feeds cannot be."""
+        watchdog = instrument.profile.watchdog
+        if watchdog is not None and watchdog.heartbeat is not None and (why := self.withhold()):
+            raise InterlockError(f"withheld, so that it stops the axes: {why}")
 
     def _session(self, name: str, said: Controller, profile: ControlProfile) -> Session:
         if said.url not in self._wires:
