@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from daq.cli.device_asking import ask, shown
+from daq.cli.device_asking import ask, shown, unit_text
 from daq.cli.device_check import run_check
 from daq.cli.device_raise import run_raise
 from daq.cli.device_values import run_clear, run_do, run_read, run_set, run_watch
@@ -110,9 +110,13 @@ def run_list(options: argparse.Namespace) -> int:
         print_json({"devices": devices, "readings": readings})
         return 0
     print_table("Devices", ["name", "ability", "kind"], [[n, d["ability"], d["kind"]] for n, d in devices.items()])
-    rows = [[r["device"], r["name"], shown(r["value"]), r["unit"], r["quality"]] for r in readings]
+    rows = [[r["device"], r["name"], shown(r["value"]), unit_text(r["unit"]), _quality(r)] for r in readings]
     print_table("Readings", ["device", "name", "value", "unit", "quality"], sorted(rows))
     return 0
+
+
+def _quality(reading: dict[str, Any]) -> str:
+    return f"{reading['quality']}, {reading['level']}" if reading.get("level") else str(reading["quality"])
 
 
 def run_home(options: argparse.Namespace) -> int:

@@ -23,6 +23,11 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def unit_text(unit: str) -> str:
+    """Return a unit as people write it: a pure number has none."""
+    return "" if unit == "1" else unit
+
+
 def with_unit(value: object, unit: str) -> str:
-    """Return a value with its unit, which a pure number has none of."""
-    return shown(value) if unit in ("", "1") or value is None else f"{shown(value)} {unit}"
+    """Return a value with its unit, where it has both."""
+    return shown(value) if not unit_text(unit) or value is None else f"{shown(value)} {unit}"

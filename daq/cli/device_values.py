@@ -13,7 +13,7 @@ _MOST_FOR_S = 86_400.0
 
 def run_read(options: argparse.Namespace) -> int:
     """Print values that were read now; 6 where one could not be."""
-    from daq.cli.device_asking import ask, shown
+    from daq.cli.device_asking import ask, shown, unit_text
     from daq.cli.output import print_json, print_table
 
     args = {"device": options.device, "name": options.name, "channel": options.channel}
@@ -22,7 +22,7 @@ def run_read(options: argparse.Namespace) -> int:
         print_json(answer)
     else:
         rows = [
-            [each["name"], each.get("channel", ""), shown(each["value"]), each["unit"], _remark(each)]
+            [each["name"], each.get("channel", ""), shown(each["value"]), unit_text(each["unit"]), _remark(each)]
             for each in answer["read"]
         ]
         print_table(answer["device"], ["name", "channel", "value", "unit", "remark"], rows)

@@ -9,7 +9,7 @@ from typing import Any
 from daq.devices.abilities import Device, Quantity, Value
 from daq.devices.calls import Calls
 from daq.devices.instruments.instrument import Instrument
-from daq.errors import MissingError, RefusedError, ScandaqError
+from daq.errors import MissingError, RefusedError, ScandaqError, VerificationError
 from daq.model.control import ControlProfile
 from daq.model.station import Actor
 from daq.model.tables import close_names
@@ -87,8 +87,17 @@ class DeviceWork:
             where = self._channel(controller, channel, instrument.value(name).of, name)
             return [_shown(instrument, name, where, await instrument.read(name, where))]
         asked = _regular(instrument.profile, channel)
-        read = await instrument.read_many(asked)
+        try:
+            read = await instrument.read_many(asked)
+        except (RefusedError, VerificationError):  # it refuses one of them, e.g. a channel that it does not have
+            return [await self._each(instrument, *where) for where in asked]
         return [_shown(instrument, *where, value) for where, value in zip(asked, read, strict=True)]
+
+    async def _each(self, instrument: Instrument, name: str, channel: str) -> dict[str, Any]:
+        try:
+            return _shown(instrument, name, channel, await instrument.read(name, channel))
+        except ScandaqError as why:
+            return {**_shown(instrument, name, channel, None), "error": str(why)}
 
     async def _tried(self, quantity: Quantity, reading: Awaitable[Value]) -> dict[str, Any]:
         try:

@@ -52,6 +52,18 @@ def test_flags_are_told_by_their_names() -> None:
     assert status["flags"] == [name for bit, name in enumerate(names) if status["value"] >> bit & 1]
 
 
+def test_what_the_instrument_refuses_takes_nothing_else_with_it() -> None:
+    instrument, _, _ = made(["good"] * 3 + ["refused"] + ["good"] * 5 + ["refused"])
+    handlers = DeviceWork({}, {"supply": instrument}, {})
+
+    read = ask(handlers, "read", device="supply", channel="1")["read"]
+
+    assert [each["name"] for each in read] == ["voltage", "current", "status"]
+    assert "LOCAL" in read[0]["error"]
+    assert read[0]["value"] is None
+    assert [each["error"] for each in read[1:]] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("args", "error", "says"),
     [
