@@ -6,10 +6,12 @@ import asyncio
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from pymodbus.client import AsyncModbusTcpClient
 from support_instruments import do, instrument
 from support_simulators import Simulator, simulator
 
@@ -34,6 +36,7 @@ def plc(process: Simulator) -> Simulator:
         do(process, {"do": deed})
     do(process, {"do": "close-cover", "head": 2})
     do(process, {"do": "swap", "serial": 4711})
+    time.sleep(0.05)  # its program goes round
     return process
 
 
@@ -83,6 +86,24 @@ def test_a_tool_that_everybody_has_reads_and_writes_it(plc: Simulator) -> None:
     assert "Illegal data address" in mbpoll(plc, "-t 4 -r 7")[2]
     assert "Illegal data value" in mbpoll(plc, "-t 4 -r 1", "3")[2]
     assert "timed out" in mbpoll(plc, "-a 9 -o 0.2 -t 4 -r 0")[2]
+
+
+async def test_a_client_that_others_wrote_reads_writes_and_identifies_it(plc: Simulator) -> None:
+    host, port = plc.address("tcp")
+    async with AsyncModbusTcpClient(host, port=port, timeout=2.0, retries=0) as client:
+        assert (await client.read_discrete_inputs(0, count=4)).bits[:4] == [True] * 4
+        model = await client.read_input_registers(0, count=11)
+        assert client.convert_from_registers(model.registers[:8], client.DATATYPE.STRING) == "SCANDAQ-ILK"
+        assert client.convert_from_registers(model.registers[8:10], client.DATATYPE.UINT32) == 4711
+        assert not (await client.write_registers(0, [9, 250])).isError()
+        assert (await client.read_holding_registers(0, count=2)).registers == [9, 250]
+        assert not (await client.write_coils(0, [True])).isError()
+        assert (await client.read_coils(0)).bits[0] is True
+        told = await client.read_device_information()
+        assert told.information == {0: b"scandaq", 1: b"SCANDAQ-ILK", 2: b"1.00"}
+        assert (await client.read_holding_registers(7)).exception_code == 2
+        assert (await client.write_register(1, 3)).exception_code == 3
+        assert (await client.report_device_id()).exception_code == 1
 
 
 async def contacts(it: Instrument) -> set[str]:
