@@ -9,7 +9,6 @@ from support_supplies import MODELS, TECH, Bench, Model, bench, of_kind
 
 from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
-
 LIKE_ANOTHER = ("caen-r803x", "keithley-2470")
 EACH = [
     pytest.param(model, id=model.profile, marks=[pytest.mark.soak] if model.profile in LIKE_ANOTHER else [])

@@ -1,0 +1,74 @@
+"""Supplies of every shipped profile over wires that spoil: nothing above a permit is said, and all come down."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from support_high_voltage import TECH
+from support_machines import MACHINES, Bench, Kept, kept
+from support_supply_lives import PERMIT, lives
+from support_virtual import VirtualLoop, virtually
+
+from daq.errors import ReadbackError, RefusedError
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.profile)
+def test_nothing_above_a_permit_is_ever_said_and_everything_comes_down(machine: Kept) -> None:
+    lives(machine, 12)
+
+
+@pytest.mark.parametrize("profile", ["keithley-2400", "hamamatsu-c11204"])
+def test_what_jumps_is_raised_and_lowered_in_small_steps_at_the_slope(profile: str) -> None:
+    machine = kept(profile)
+
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(machine, loop)
+        low_v, high_v = max(bench.supply.least_v, 5.0), PERMIT * machine.limits.max_v + 10.0
+        await bench.hv.arm(TECH, protocol_max_v=high_v)
+        await bench.hv.ramp_to(high_v, within_s=60, actor=TECH)
+        assert bench.volts == pytest.approx(high_v, abs=0.01)
+        await bench.hv.ramp_to(low_v, within_s=60)
+        await bench.hv.off(within_s=60)
+        told = bench.set_on_the_wire
+        slope = machine.limits.max_slope_v_per_s
+        for (before_s, before_v), (at_s, volts) in itertools.pairwise(told):
+            if min(before_v, volts) > bench.supply.least_v:
+                assert abs(volts - before_v) <= slope * max(at_s - before_s, 1.0) * 1.001
+        up_s = next(at_s for at_s, volts in told if volts == max(v for _, v in told)) - told[0][0]
+        assert up_s >= 0.9 * (high_v - bench.supply.least_v - slope) / slope
+
+    virtually(main)
+
+
+def test_a_supply_that_heard_what_to_set_but_not_to_start_is_told_again() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(kept("iseg-shq"), loop)
+        await bench.hv.arm(TECH, protocol_max_v=500.0)
+        await bench.hv.ramp_to(300.0, within_s=60, actor=TECH)
+        bench.link.deaf = False
+        lowering = asyncio.create_task(bench.hv.ramp_to(100.0, within_s=60))
+        while not any("D2=100" in text for _, text in bench.link.told):
+            await asyncio.sleep(0.001)
+        bench.link.deaf = True  # the start is lost
+        await asyncio.sleep(2.0)
+        bench.link.deaf = False
+        await lowering
+        assert bench.volts == pytest.approx(100.0, abs=1.0)
+
+    virtually(main)
+
+
+def test_a_tripped_source_meter_is_said_to_be_and_its_voltage_taken_back() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(kept("keithley-2400"), loop)
+        await bench.hv.arm(TECH, protocol_max_v=100.0)
+        raising = asyncio.create_task(bench.hv.ramp_to(100.0, within_s=60, actor=TECH))
+        await asyncio.sleep(3.0)
+        bench.does("spark")
+        with pytest.raises((ReadbackError, RefusedError), match="the current is at its limit"):
+            await raising
+        assert bench.volts == 0.0
+
+    virtually(main)
