@@ -248,3 +248,18 @@ async def test_a_turn_that_is_given_to_one_who_leaves_at_the_same_moment_is_not_
     assert leaves.cancelled()
     turns.release()
     assert not turns.taken
+
+
+async def test_values_that_one_reply_tells_are_of_one_exchange() -> None:
+    values = PROFILE.model_dump(mode="json")["values"]
+    first = r"#BD:{board},CMD:OK,VAL:(?P<value>\d{3})\d{2}"
+    values["leading"] = values["voltage"] | {"get": values["voltage"]["get"] | {"reply": first}, "all": None}
+    (supply,), bus, clock = on_one_bus(1, profile=_with(values=values))
+    await supply.identify()
+    before = len(bus.log)
+    whole, leading = await supply.read_timed([("voltage", "2"), ("leading", "2")])
+
+    assert len([line for line in bus.log[before:] if "VMON" in line]) == 1
+    assert leading.asked_s == whole.asked_s
+    assert leading.value == float(whole.value) // 100  # type: ignore[arg-type]
+    assert clock.now_s > whole.asked_s

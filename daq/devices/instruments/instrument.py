@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from daq.devices.abilities import Identity, Timed, Value
 from daq.devices.instruments.session import Session
-from daq.devices.instruments.shared import Read, Shared
+from daq.devices.instruments.shared import Ask, Shared
 from daq.devices.instruments.talk import Asked
 from daq.devices.instruments.values import decoded, encoded, flags_of, same
 from daq.errors import (
@@ -247,32 +247,23 @@ class Instrument:
         fields = self._channel(name, value.of, channel)
         used = self._used.setdefault(word, set())
         used.add(channel)
-        if value.all is not None and (value.get is None or len(used) > 1):
-            timed = await self._shared.get(word, channel, self._reads_all(value), max_age_s=max_age_s)
-        elif value.get is not None:
-            key, asked = f"{word} {channel}", Asked(value.get, fields)
-            timed = await self._shared.get(key, "", self._reads_one(value, asked), max_age_s=max_age_s)
-        else:
+        together = value.all is not None and (value.get is None or len(used) > 1)
+        exchange = value.all if together else value.get
+        if exchange is None:
             raise RefusedError(f"{self.name}: {name} can only be set")
-        return Timed(self._flagged(name, timed.value), timed.asked_s)
+        asked = Asked(exchange, {} if together else fields)
+        key = f"{exchange.send} of {'all' if together else channel}"
+        said, asked_s = await self._shared.get(key, self._asks(asked), max_age_s=max_age_s)
+        told = self.session.understood(asked, said)
+        text = _part(value, told, self.profile.channels.index(channel)) if together else told["value"]
+        return Timed(self._flagged(name, decoded(value, text)), asked_s)
 
-    def _reads_one(self, value: ControlValue, asked: Asked) -> Read:
-        async def read(began: Callable[[float], None]) -> Mapping[str, Value]:
+    def _asks(self, asked: Asked) -> Ask:
+        async def ask(began: Callable[[float], None]) -> Mapping[str, str]:
             (said,) = await self.session.ask([asked], began=began)
-            return {"": decoded(value, said["value"])}
+            return said
 
-        return read
-
-    def _reads_all(self, value: ControlValue) -> Read:
-        assert value.all is not None  # noqa: S101 - asked by the caller
-        asked = Asked(value.all)
-
-        async def read(began: Callable[[float], None]) -> Mapping[str, Value]:
-            (said,) = await self.session.ask([asked], began=began)
-            channels = self.profile.channels
-            return {channel: decoded(value, _part(value, said, index)) for index, channel in enumerate(channels)}
-
-        return read
+        return ask
 
     def _channel(self, name: str, of: str, channel: str) -> Mapping[str, str]:
         if of == "device":

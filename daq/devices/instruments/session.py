@@ -122,6 +122,10 @@ class Session:
                     raise
                 retries -= 1
 
+    def understood(self, asked: Asked, said: Mapping[str, str]) -> dict[str, str]:
+        """Return the groups of a reply that was asked for with the same request, by the pattern of this exchange."""
+        return self._talk.understood(asked, said)
+
     async def tell(self, told: Asked, *, urgent: bool = False) -> dict[str, str]:
         """Say something that sets, once. Where no reply comes nobody knows whether it was heard: read it back."""
         async with self._turn(urgent=urgent):

@@ -1,8 +1,8 @@
-"""Values that several ask for at about the same time, read once for all of them.
+"""Replies that several ask for at about the same time, asked for once for all of them.
 
-A reading is served to everybody for whom it is fresh enough, with the time at which it was *asked*, before which the
-instrument cannot have answered. Where an instrument reads all channels with one exchange, and more than one of them is
-wanted, that exchange serves all.
+A reply is served to everybody for whom it is fresh enough, with the time at which it was *asked for*, before which the
+instrument cannot have given it. So voltage and current that one request tells are those of one measurement, and where
+an instrument tells all channels at once, one exchange serves them all.
 """
 
 from __future__ import annotations
@@ -13,83 +13,79 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from daq.devices.abilities import Timed, Value
-
 _LOG = logging.getLogger(__name__)
 
-Read = Callable[[Callable[[float], None]], Awaitable[Mapping[str, Value]]]
-"""Reads a value, says when it is about to ask, and returns what was read by channel (`""`: of the device)."""
+Said = Mapping[str, str]
+"""A reply and its groups."""
+Ask = Callable[[Callable[[float], None]], Awaitable[Said]]
+"""Asks, says when it is about to do so, and returns the reply."""
 
 
 @dataclass(slots=True)
 class _Flight:
-    """One reading under way. `asked_s`: infinite until it is asked."""
+    """One request under way. `asked_s`: infinite until it is asked."""
 
-    task: asyncio.Task[Mapping[str, Value]] | None = None
+    task: asyncio.Task[Said] | None = None
     asked_s: float = math.inf
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was read last of one value, and what is under way."""
+    """What was said last to one request, and what is under way."""
 
     asked_s: float = -math.inf
-    values: Mapping[str, Value] = field(default_factory=dict)
+    said: Said = field(default_factory=dict)
     flights: list[_Flight] = field(default_factory=list)
 
 
 class Shared:
-    """The readings of one instrument by name of the value, e.g. `voltage`, or `voltage 2` for one channel alone.
-
-    `served` counts what was answered without an exchange of its own.
-    """
+    """The replies of one instrument, by request. `served` counts those that needed no exchange of their own."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.served = 0
         self._clock = clock
         self._known: dict[str, _Known] = {}
 
-    async def get(self, key: str, channel: str, read: Read, *, max_age_s: float = 0.0) -> Timed:
-        """Return a value that was asked for less than `max_age_s` before now, or after it. Raises what reading raises.
+    async def get(self, key: str, ask: Ask, *, max_age_s: float = 0.0) -> tuple[Said, float]:
+        """Return a reply that was asked for less than `max_age_s` before now, or after it, and when; raise as `ask`.
 
-        One who is cancelled takes the reading from nobody else: it goes on.
+        One who is cancelled takes the reply from nobody else: the exchange goes on.
         """
         known = self._known.setdefault(key, _Known())
         oldest_s = self._clock() - max_age_s
-        if known.asked_s > oldest_s and channel in known.values:
+        if known.asked_s > oldest_s:
             self.served += 1
-            return Timed(known.values[channel], known.asked_s)
+            return known.said, known.asked_s
         flight = next((each for each in known.flights if each.asked_s > oldest_s), None)
         if flight is None:
-            flight = self._start(key, known, read)
+            flight = self._start(key, known, ask)
         else:
             self.served += 1
         assert flight.task is not None  # noqa: S101 - set by _start
-        values = await asyncio.shield(flight.task)
-        return Timed(values[channel], flight.asked_s)
+        return await asyncio.shield(flight.task), flight.asked_s
 
-    def _start(self, key: str, known: _Known, read: Read) -> _Flight:
+    def _start(self, key: str, known: _Known, ask: Ask) -> _Flight:
         flight = _Flight()
 
-        async def fly() -> Mapping[str, Value]:
+        async def fly() -> Said:
             def began(asked_s: float) -> None:
                 flight.asked_s = asked_s
 
             try:
-                values = await read(began)
+                said = await ask(began)
             finally:
                 known.flights.remove(flight)
             if flight.asked_s > known.asked_s:
-                known.asked_s, known.values = flight.asked_s, values
-            return values
+                known.asked_s, known.said = flight.asked_s, said
+            return said
 
         known.flights.append(flight)
-        flight.task = asyncio.get_running_loop().create_task(fly(), name=f"read {key}")
+        flight.task = asyncio.get_running_loop().create_task(fly(), name=f"ask {key!r}")
         flight.task.add_done_callback(_look_at)
         return flight
 
 
-def _look_at(task: asyncio.Task[Mapping[str, Value]]) -> None:
+def _look_at(task: asyncio.Task[Said]) -> None:
     """Take notice of how it ended where nobody waits for it any more."""
     if not task.cancelled() and (why := task.exception()) is not None:
         _LOG.debug("%s: %s", task.get_name(), why)

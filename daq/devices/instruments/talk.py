@@ -17,6 +17,7 @@ from daq.model.control import ControlProfile, Exchange
 from daq.wire.control.codec import Codec
 
 _WRITE_S = 2.0
+_TAG = "tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,10 @@ class Talk:
         return groups
 
     async def exchange(self, asked: Asked) -> dict[str, str]:
-        """Return the groups of the reply, which is not proven yet. Raises what it refuses, and what does not fit."""
+        """Return the groups of the reply, and the whole of it as `""`. It is not proven yet.
+
+        Raises what it refuses, and what does not fit.
+        """
         self._tags = (self._tags + 1) % 100
         fields = self._with(asked)
         text = await self._said(asked)
@@ -92,11 +96,19 @@ class Talk:
             return {}
         found = pattern_of(wanted, fields).fullmatch(text)
         if found is not None:
-            return {name: value or "" for name, value in found.groupdict().items()}
+            return {"": text, _TAG: fields[_TAG]} | {name: value or "" for name, value in found.groupdict().items()}
         for trouble in self._profile.troubles:
             if re.fullmatch(fill(trouble.reply, fields, quote=True), text):
                 raise refused(trouble, self._name, fill(asked.exchange.send, fields))
         raise self._doubt(f"{text!r} is no reply to {fill(asked.exchange.send, fields)!r}")
+
+    def understood(self, asked: Asked, said: Mapping[str, str]) -> dict[str, str]:
+        """Return the groups of a reply that was taken for another value, which one request serves as well."""
+        fields = {**self._with(asked), _TAG: said[_TAG]}
+        found = pattern_of(asked.exchange.reply or "", fields).fullmatch(said[""])
+        if found is None:
+            raise WireError(f"{self._name}: {said['']!r} is no reply to {fill(asked.exchange.send, fields)!r}")
+        return {name: value or "" for name, value in found.groupdict().items()}
 
     async def interject(self, told: Asked) -> None:
         """Say something into the midst of an exchange, whose reply is not believed then."""
@@ -222,4 +234,4 @@ class Talk:
         return Identity(vendor, model, told.get("serial", ""), told.get("firmware", ""))
 
     def _with(self, asked: Asked) -> Mapping[str, str]:
-        return {**self._fields, **asked.fields, "tag": f"{self._tags:02d}"}
+        return {**self._fields, **asked.fields, _TAG: f"{self._tags:02d}"}
