@@ -4,19 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+from support_replay import replayed
 from support_simulators import simulator
 
 from daq.cli.main import main
 from daq.devices.instruments.against import against
 from daq.devices.instruments.recording import record
-from daq.errors import MismatchError
+from daq.errors import MismatchError, ScandaqError
+from daq.model.controlrecord import Understood
 from daq.storage.controlrecords import read_control_record
 from device_profiles.control import load_control
 
 
 @pytest.mark.parametrize(("kind", "options"), [("caen-n1470", ()), ("zaber-ascii", ("--axes", "2"))])
 async def test_a_recorded_conversation_is_a_test_of_its_profile(kind: str, options: tuple[str, ...]) -> None:
-    profile = load_control(kind)
+    known = load_control(kind)
+    profile = known.model_copy(update={"conversation": known.conversation.model_copy(update={"late_s": 0.1})})
     with simulator(kind, *options) as simulated:
         made = await record(profile, str(simulated.ready["tcp"]))
         other = profile.model_copy(update={"identity": profile.identity.model_copy(update={"models": "OTHER"})})
@@ -25,6 +28,22 @@ async def test_a_recorded_conversation_is_a_test_of_its_profile(kind: str, optio
     assert [each for each in against(profile, made) if each.severity == "error"] == []
     said = {line.say for line in made.lines if hasattr(line, "say")}
     assert not [each for each in said if any(word in each for word in ("CMD:SET", " move", " stop", " set "))]
+
+
+async def test_a_recorded_supply_answers_again_as_it_did_then() -> None:
+    profile = load_control("caen-n1470")
+    with simulator("caen-n1470", "--serial", "4711") as simulated:
+        made = await record(profile, str(simulated.ready["tcp"]))
+    supply, link = replayed(profile, made)
+    assert (await supply.identify()).serial == "4711"
+    read = [line for line in made.lines if isinstance(line, Understood) and line.how == "get"]
+    assert len(read) > 30
+    for line in read:
+        assert await supply.read(line.read, line.channel) == line.value
+    assert link.unknown == []
+    with pytest.raises(ScandaqError, match="no reply to"):
+        await supply.set("max_voltage", 1000.0, "0")  # nobody said that then
+    assert link.unknown == [b"$BD:00,CMD:SET,CH:0,PAR:MAXV,VAL:1000\r\n"]
 
 
 def test_the_command_records_what_is_there_and_says_what_is_wrong(
