@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from daq.model.layout import Name
 
 SCHEMES = ("serial", "rfc2217", "tcp", "udp", "visa")
 _PORTS = range(1, 65536)
+_VISA = re.compile(r"visa://(TCPIP|USB|GPIB)\d*::.+", re.IGNORECASE)
 
 
 def why_no_controller(text: str) -> str | None:
@@ -25,7 +27,8 @@ def why_no_controller(text: str) -> str | None:
             fine = parts.path.startswith("/") and not parts.netloc
             return None if fine else "a serial line is written serial:///dev/serial/by-id/NAME"
         case "visa":
-            return None if text.removeprefix("visa://") else "a VISA resource is written visa://RESOURCE"
+            fine = _VISA.fullmatch(text) is not None
+            return None if fine else "a VISA resource is written visa://TCPIP::..., visa://USB::... or visa://GPIB::..."
         case "tcp" | "udp" | "rfc2217":
             fine = bool(parts.hostname) and port in _PORTS and not (parts.path or parts.query or parts.fragment)
             return None if fine and "@" not in parts.netloc else f"is written {parts.scheme}://HOST:PORT"
