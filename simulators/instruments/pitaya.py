@@ -88,19 +88,8 @@ class RedPitaya:
         ]
 
     def _fast(self) -> list[Command]:
-        made: list[Command] = [("GEN:RST", None, lambda _: self._quiet())]
-        for at, each in enumerate(self.generators, 1):
-            made += [
-                (f"SOUR{at}:FUNC", lambda _, g=each: g.function,
-                 lambda text, g=each: setattr(g, "function", _one(text, "SINE", "SQUARE"))),
-                (f"SOUR{at}:FREQ:FIX", lambda _, g=each: f"{g.hertz:.6g}",
-                 lambda text, g=each: setattr(g, "hertz", number(text, 1.0, 62.5e6))),
-                (f"SOUR{at}:VOLT", lambda _, g=each: f"{g.volts:.6g}",
-                 lambda text, g=each: setattr(g, "volts", number(text, 0.0, 1.0))),
-                (f"OUTPUT{at}:STATE", lambda _, g=each: str(int(g.on)),
-                 lambda text, g=each: setattr(g, "on", switch(text))),
-            ]  # fmt: skip
-        return made
+        outputs = [each for at, generator in enumerate(self.generators, 1) for each in _output(at, generator)]
+        return [("GEN:RST", None, lambda _: self._quiet()), *outputs]
 
     def _set_analog(self, given: str) -> None:
         pin, _, volts = given.partition(",")
@@ -134,6 +123,16 @@ class RedPitaya:
     def _reset(self) -> None:
         self.digital.clear()
         self.outwards.clear()
+
+
+def _output(at: int, it: Generator) -> list[Command]:
+    """Return the commands of one fast output."""
+    return [
+        (f"SOUR{at}:FUNC", lambda _: it.function, lambda text: setattr(it, "function", _one(text, "SINE", "SQUARE"))),
+        (f"SOUR{at}:FREQ:FIX", lambda _: f"{it.hertz:.6g}", lambda t: setattr(it, "hertz", number(t, 1.0, 62.5e6))),
+        (f"SOUR{at}:VOLT", lambda _: f"{it.volts:.6g}", lambda text: setattr(it, "volts", number(text, 0.0, 1.0))),
+        (f"OUTPUT{at}:STATE", lambda _: str(int(it.on)), lambda text: setattr(it, "on", switch(text))),
+    ]
 
 
 def _named(known: re.Pattern[str], text: str) -> str:

@@ -5,8 +5,9 @@ Every command is answered with `ok`, or with `?` and a digit that says what is w
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from simulators.instruments.machine import Done, LineTalk
 from simulators.instruments.scpi import ScpiError, number, pattern, switch
 
 NO_PREFIX, NO_KEYWORD, NOT_PARAMETER, NO_PARAMETER, QUERY_ONLY = 1, 3, 5, 4, 6
+Command = tuple[re.Pattern[str], Callable[[], str], Callable[[str], None] | None]
 _NUMBERS = {"WIDTh": (1e-8, 999.0), "DELay": (-999.0, 999.0), "OUTPut:AMPLitude": (2.0, 20.0)}
 
 
@@ -91,7 +93,7 @@ class Pulser:
             return f"?{NOT_PARAMETER}"
         return "ok"
 
-    def _known(self) -> Any:
+    def _known(self) -> Iterator[Command]:
         """Yield header, what answers `?`, and what sets, or None."""
         yield pattern("*IDN"), lambda: f"BNC,575-{len(self.channels)},{self.serial},2.4.1-1.0.9", None
         yield (
@@ -112,7 +114,7 @@ class Pulser:
             channel.state = False
 
 
-def _outputs(at: int, channel: Channel) -> Any:
+def _outputs(at: int, channel: Channel) -> Iterator[Command]:
     yield (
         pattern(f"PULSe{at}[:STATe]"), lambda: str(int(channel.state)),
         lambda text: setattr(channel, "state", switch(text)),
@@ -121,11 +123,16 @@ def _outputs(at: int, channel: Channel) -> Any:
         pattern(f"PULSe{at}:POLarity"), lambda: channel.polarity,
         lambda text: setattr(channel, "polarity", _one(text, "NORM", "COMP", "INV")),
     )  # fmt: skip
-    for name, (least, most) in _NUMBERS.items():
-        yield (
-            pattern(f"PULSe{at}:{name}"), lambda name=name: f"{channel.numbers[name]:.9f}",
-            lambda text, name=name, least=least, most=most: channel.numbers.update({name: number(text, least, most)}),
-        )  # fmt: skip
+    for name in _NUMBERS:
+        yield _numbered(at, channel, name)
+
+
+def _numbered(at: int, channel: Channel, name: str) -> Command:
+    least, most = _NUMBERS[name]
+    return (
+        pattern(f"PULSe{at}:{name}"), lambda: f"{channel.numbers[name]:.9f}",
+        lambda text: channel.numbers.update({name: number(text, least, most)}),
+    )  # fmt: skip
 
 
 def _one(text: str, *known: str) -> str:

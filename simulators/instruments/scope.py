@@ -54,13 +54,14 @@ class Scope:
             ("ACQ:TRIG:DLY", lambda _: str(self.delay), lambda t: setattr(self, "delay", int(number(t, -8192, 8192)))),
             ("ACQ:TRIG:LEV", lambda _: f"{self.level:.6g}", lambda t: setattr(self, "level", number(t, -20.0, 20.0))),
         ]  # fmt: skip
-        for at in (0, 1):
-            made += [
-                (f"ACQ:SOUR{at + 1}:GAIN", lambda _, at=at: self.gains[at], lambda t, at=at: self._gain(at, t)),
-                (f"ACQ:SOUR{at + 1}:DATA", lambda _, at=at: self._data(at, BUFFER), None),
-                (f"ACQ:SOUR{at + 1}:DATA:Old:N", lambda t, at=at: self._data(at, int(number(t, 1, BUFFER))), None),
-            ]
-        return made
+        return [*made, *self._input(0), *self._input(1)]
+
+    def _input(self, at: int) -> list[Command]:
+        return [
+            (f"ACQ:SOUR{at + 1}:GAIN", lambda _: self.gains[at], lambda text: self._gain(at, text)),
+            (f"ACQ:SOUR{at + 1}:DATA", lambda _: self._data(at, BUFFER), None),
+            (f"ACQ:SOUR{at + 1}:DATA:Old:N", lambda text: self._data(at, int(number(text, 1, BUFFER))), None),
+        ]
 
     def _start(self) -> None:
         self._began_s, self._triggered_s = self._clock(), None
