@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,6 +25,7 @@ from daq.devices.axis import DrivenAxis
 from daq.devices.instruments.drive import ProfiledDrive, Steps
 from daq.devices.limits import AxisLimits
 from daq.errors import MotionError
+from simulators.camera.axes import Listener
 
 PI_PROGRAM = Path(__file__).parents[1] / "pipython_program.py"
 
@@ -141,3 +143,24 @@ async def test_a_stop_gets_through_a_wire_that_spoils(controller: Simulator, kin
             await moving
         assert halt.halted_s <= 1.0
         assert do(controller, {"told": True})["told"]["moving"] == [False, False]
+
+
+async def test_a_simulated_camera_turns_with_the_motor_of_a_simulated_controller() -> None:
+    listener = Listener("127.0.0.1")
+    tell = f"axis=gantry,motor=1,per_unit=-1000,zero=360,to={listener.url}"
+    with closing(listener), simulator("tmcl", "--axes", "1", "--tell", tell) as process:
+        async with instrument(process, "tmcl") as it:
+            limits = AxisLimits("deg", 0.0, 360.0, 40.0, 0.05)
+            axis = DrivenAxis("gantry", limits, ProfiledDrive(it, "0", Steps(-1000.0, 360.0)))
+            await axis.home(within_s=5)
+            moving = asyncio.create_task(axis.move_to(330.0, speed=20.0))
+            on_the_way = []
+            while not moving.done():
+                sample = await axis.sample()
+                heard = listener.axes.place("gantry", sample.monotonic_s * 1e9, math.nan)
+                on_the_way.append(abs(heard - sample.position))
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
+        assert listener.axes.place("gantry", time.monotonic_ns(), math.nan) == pytest.approx(330.0)
+    assert sorted(on_the_way)[len(on_the_way) // 2] < 2.0
+    assert listener.axes.wrong == 0
