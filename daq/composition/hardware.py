@@ -56,9 +56,8 @@ class Hardware:
         )  # fmt: skip
         self.health = ControllerHealth(self._wiring.instruments, bus)
         known = (self._devices, self._wiring.instruments, places)
-        self._handlers = {
-            **DeviceWork(*known).handlers, "check": DeviceCheck(*known, self.motion, self._interlocks, bus).check
-        }  # fmt: skip
+        check = DeviceCheck(*known, self.motion, self._interlocks, bus, readings=self._readings).check
+        self._handlers = {**DeviceWork(*known).handlers, "check": check}
 
     def handlers(self, state: Callable[[], State]) -> Handlers:
         """Return who carries out the verbs about single devices. `state`: of the station, now."""

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from daq.devices.abilities import Axis, Device, HighVoltage
@@ -23,6 +22,7 @@ from daq.services.bus import Bus
 from daq.services.devicework import Place
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.watch import Interlocks
+from daq.services.readings import Readings
 from daq.state.enable import Button, Motion
 from daq.state.interlock import Command, permitted
 
@@ -30,15 +30,15 @@ _ASK_S = 10.0
 
 
 class DeviceCheck:
-    """Checks controllers and devices, all of them at once."""
+    """Checks controllers and devices, all of them at once. `readings`: knows how old each value is."""
 
     def __init__(
         self, devices: Mapping[str, Device], instruments: Mapping[str, Instrument], places: Mapping[str, Place],
-        motion: MotionEngine, interlocks: Interlocks, bus: Bus, *,
+        motion: MotionEngine, interlocks: Interlocks, bus: Bus, *, readings: Readings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._devices, self._instruments, self._places = dict(devices), dict(instruments), dict(places)
-        self._motion, self._interlocks, self._bus = motion, interlocks, bus
+        self._motion, self._interlocks, self._bus, self._readings = motion, interlocks, bus, readings
         self._clock = clock
 
     async def check(self, request: Check, _: Actor) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class DeviceCheck:
             "channel": channel,
             "against_raising": raising,
             "against_moving": moving,
-            "readings": [_row(reading) for reading in said],
+            "readings": [self._row(reading) for reading in said],
             "not_current": sum(reading.quality in ("stale", "comm_fail") for reading in said),
         }
 
@@ -118,6 +118,12 @@ class DeviceCheck:
         unhomed = None if device.homed else "it has no reference"
         return [why for each in (interlocks, fault, doubt, unhomed, enable) for why in _parts(each)]
 
+    def _row(self, said: Reading) -> dict[str, Any]:
+        return {
+            "name": said.name, "value": said.value, "unit": said.unit, "quality": said.quality, "level": said.level,
+            "read_utc": said.read_utc, "age_s": self._readings.age_s(said.device, said.name),
+        }  # fmt: skip
+
     def _newest(self, device: str, name: str) -> Any:
         fresh = [r for r in self._said().get(device, []) if r.name == name and r.quality in ("good", "out_of_limits")]
         return fresh[0].value if fresh else None
@@ -132,18 +138,3 @@ class DeviceCheck:
 
 def _parts(why: str | None) -> list[str]:
     return why.split("; ") if why else []
-
-
-def _row(reading: Reading) -> dict[str, Any]:
-    return {
-        "name": reading.name, "value": reading.value, "unit": reading.unit, "quality": reading.quality,
-        "level": reading.level, "read_utc": reading.read_utc, "age_s": age_s(reading.read_utc),
-    }  # fmt: skip
-
-
-def age_s(read_utc: str) -> float | None:
-    """Return how long ago that was, in seconds of this host's clock; None where the text is no time."""
-    try:
-        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(read_utc)).total_seconds())
-    except ValueError:
-        return None

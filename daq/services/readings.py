@@ -66,25 +66,36 @@ class Readings:
         self._reply_s = reply_s
         self._repeat_s = repeat_s
         self._clock = clock
+        self._kept: dict[str, list[_Kept]] = {}
         self.missed = self.failed = self.old = 0
 
     async def run(self) -> None:
         """Poll until cancelled."""
         now_s = self._clock()
-        kept = {
+        self._kept = {
             name: [_Kept(each, now_s, now_s) for each in device.quantities] for name, device in self._devices.items()
         }
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._grow_old(kept), name="age of readings")
+            tasks.create_task(self._grow_old(), name="age of readings")
             for name, device in self._devices.items():
-                if kept[name]:
-                    tasks.create_task(self._poll(name, device, kept[name]), name=f"readings of {name}")
+                if self._kept[name]:
+                    tasks.create_task(self._poll(name, device, self._kept[name]), name=f"readings of {name}")
 
-    async def _grow_old(self, kept: Mapping[str, list[_Kept]]) -> None:
+    def age_s(self, device: str, quantity: str) -> float | None:
+        """Return how long ago a quantity was asked for that was answered; None where it never was, or not lately.
+
+        A value that stays within its deadband is announced seldom: what was announced last may look older.
+        """
+        for each in self._kept.get(device, ()):
+            if each.quantity.name == quantity and each.read_s is not None:
+                return self._clock() - each.read_s
+        return None
+
+    async def _grow_old(self) -> None:
         """Look at the age of everything, also while a device that is slow to answer is waited for."""
         while True:
             await asyncio.sleep(_AGE_S)
-            for name, quantities in kept.items():
+            for name, quantities in self._kept.items():
                 for each in quantities:
                     self._look_at_age(name, each)
 

@@ -353,6 +353,19 @@ def test_whatever_a_device_does_nothing_older_than_it_may_be_is_shown_as_current
     virtually(main)
 
 
+def test_the_age_of_a_value_that_stays_as_it_is_is_that_of_the_last_question() -> None:
+    async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
+        await asyncio.sleep(20.2)
+        assert len(said) == 1
+        assert 0.0 <= (readings.age_s("hv", "voltage") or -1.0) <= 1.0
+        meters["hv"].hangs = True
+        await asyncio.sleep(10.0)
+        assert (readings.age_s("hv", "voltage") or 0.0) > 9.0
+        assert readings.age_s("hv", "current") is readings.age_s("xx", "voltage") is None
+
+    read_out(body)
+
+
 def test_a_value_older_than_the_last_one_never_takes_its_place() -> None:
     async def body(meters: dict[str, Meter], said: list[Reading], readings: Readings) -> None:
         cached = meters["hv"]
