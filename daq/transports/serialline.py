@@ -1,7 +1,7 @@
 """A serial line for one program alone, read by the loop; why it cannot be opened, in words.
 
-pyserial opens and sets it. The loop reads and writes its descriptor: no thread, and when it is closed it is free for the
-next. pyserial-asyncio-fast 0.16 closes it in another thread, some time later.
+pyserial opens and sets it. The loop reads and writes its descriptor: no thread, and when it is closed it is free for
+the next. pyserial-asyncio-fast 0.16 closes it in another thread, some time later.
 """
 
 from __future__ import annotations

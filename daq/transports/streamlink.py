@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -80,6 +81,9 @@ class StreamLink:
     def _outgoing(self, data: bytes) -> bytes:
         return data
 
+    def _forget_what_waits(self) -> None:
+        cast("asyncio.WriteTransport", self._transport).abort()
+
     async def close(self) -> None:
         """Close it; nothing happens where it is closed."""
         transport, self._transport, self._inbox = self._transport, None, None
@@ -88,7 +92,10 @@ class StreamLink:
             await asyncio.sleep(0)
 
     async def write(self, data: bytes, within_s: float) -> None:
-        """Hand bytes over. Raises `UnreachableError` or `DeadlineError`."""
+        """Hand bytes over. Raises `UnreachableError`, or `DeadlineError`: then it is closed, and they are never said.
+
+        A request that waits in a buffer until somebody listens again would be obeyed long after it was given up.
+        """
         inbox = self._opened()
         cast("asyncio.WriteTransport", self._transport).write(self._outgoing(data))
         with contextlib.suppress(TimeoutError):
@@ -97,7 +104,9 @@ class StreamLink:
         if inbox.lost:
             raise UnreachableError(f"{self.place}: {inbox.lost}")
         if not inbox.writable.is_set():
-            raise DeadlineError(f"{self.place} does not take {len(data)} bytes in {within_s:g} s")
+            inbox.lost = f"it did not take {len(data)} bytes in {within_s:g} s"
+            self._forget_what_waits()
+            raise DeadlineError(f"{self.place}: {inbox.lost}")
 
     async def read(self, within_s: float) -> bytes:
         """Return what comes, at least a byte. Raises `DeadlineError`, or `UnreachableError` where it hung up."""
@@ -147,7 +156,16 @@ class TcpLink(StreamLink):
         wire = transport.get_extra_info("socket")
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        transport.set_write_buffer_limits(high=0)
         return transport
+
+    def _forget_what_waits(self) -> None:
+        import socket
+
+        transport = cast("asyncio.WriteTransport", self._transport)
+        wire = transport.get_extra_info("socket")  # closing sends no more, but resets the connection
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
 
 
 class SerialLink(StreamLink):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tty
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -219,11 +219,39 @@ async def test_a_line_that_takes_nothing_is_no_reason_to_wait_for_ever() -> None
     master, slave, place = cable()
     link = SerialLink(place)
     await link.open(1)
-    with pytest.raises(DeadlineError, match="does not take"):
+    with pytest.raises(DeadlineError, match="did not take"):
         await link.write(bytes(1 << 20), 0.1)
+    assert not link.is_open  # so that the rest is never said
+    with pytest.raises(UnreachableError, match="did not take"):
+        await link.write(b"more", 0.1)
+    await link.close()
+    await link.open(1)
     await link.close()
     os.close(master)
     os.close(slave)
+
+
+async def test_what_an_instrument_did_not_take_in_time_is_never_said_later() -> None:
+    heard, listen = bytearray(), asyncio.Event()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await listen.wait()
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        with suppress(ConnectionResetError):
+            while data := await reader.read(1 << 20):
+                heard.extend(data)
+
+    async with served(deaf) as url:
+        link = link_of(url.replace("rfc2217", "tcp"), ControlTransport(kinds=("tcp",)))
+        await link.open(1)
+        with pytest.raises(DeadlineError, match="did not take"):
+            await link.write(bytes(32 << 20) + b"RAISE\n", 0.2)
+        listen.set()
+        await asyncio.sleep(0.1)
+        assert not link.is_open
+        await link.close()
+    assert not heard.endswith(b"RAISE\n")
 
 
 class Peer(asyncio.DatagramProtocol):
