@@ -295,6 +295,20 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_not_the_next_one(boar
         assert it.session.connection == 1
 
 
+async def test_what_was_given_up_is_not_said_when_the_board_is_back(board: Simulator) -> None:
+    async with driven(board) as it:
+        registers = Registers(it)
+        await registers.write("scratch", 1)
+        do(board, {"do": "silent"})
+        given_up = asyncio.create_task(registers.write("scratch", 7))
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        await asyncio.wait({given_up})
+        do(board, {"clear": True})
+        assert await registers.read("gain") == 4
+        assert await registers.read("scratch") == 1
+
+
 async def test_a_station_keeps_boards_known_and_finds_them_again(ipbus: Simulator, sitcp: Simulator) -> None:
     boards = {"front": ipbus, "back": sitcp}
     wired = Wiring(

@@ -57,7 +57,8 @@ class CourierLink:
     async def read(self, within_s: float) -> bytes:
         """Return answers in the order of the requests, each after its length; what was lost is said again meanwhile.
 
-        Raises `DeadlineError`: what is under way then is given up. Raises `UnreachableError` where nobody is there.
+        Raises `DeadlineError`: what is under way then is given up, as it is where the caller is cancelled. Raises
+        `UnreachableError` where nobody is there.
         """
         until_s = self._clock() + within_s
         while True:
@@ -89,7 +90,11 @@ class CourierLink:
             if self._alarm is not None:
                 self._alarm.cancel()
             self._alarm = loop.call_at(at_s, self._ring)
-        await self._something.wait()
+        try:
+            await self._something.wait()
+        except asyncio.CancelledError:  # what nobody waits for any more is not said later
+            self.courier.abandon()
+            raise
 
     def _ring(self) -> None:
         self._alarm = None

@@ -7,13 +7,15 @@ bit of the length, `ONCE`, marks what is not to be said twice, because reading o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Protocol
 
-from daq.errors import EncodeError
+from daq.errors import BusyError, EncodeError
 
 _LENGTH = struct.Struct(">I")
 ONCE = 1 << 31
+MOST_WAITING = 8192
+"""Datagrams that wait for their turn."""
 
 
 class Courier(Protocol):
@@ -29,7 +31,7 @@ class Courier(Protocol):
         """Begin on a wire that was just opened: nothing is known of the other side, nothing is under way."""
 
     def submit(self, request: bytes) -> None:
-        """Take a request. Raises `EncodeError` for what is no stream of datagrams."""
+        """Take a request. Raises `EncodeError` for what is no stream of datagrams, `BusyError` where too many wait."""
 
     def outgoing(self, now_s: float) -> list[bytes]:
         """Return the datagrams that are to be sent now. Raises `UnreachableError` where there is no hope."""
@@ -68,3 +70,9 @@ def unframed(stream: bytes) -> Iterator[tuple[bytes, bool]]:
             raise EncodeError(f"a stream of datagrams ends after {len(stream) - at} of {length} bytes")
         yield stream[at : at + length], once
         at += length
+
+
+def require_room(waiting: Sized) -> None:
+    """Raise `BusyError` where more datagrams wait than may."""
+    if len(waiting) > MOST_WAITING:
+        raise BusyError(f"{len(waiting)} datagrams wait for their turn, {MOST_WAITING} may")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from daq.errors import UnreachableError, WireError
 from daq.wire.control import ipbus
-from daq.wire.control.courier import framed, unframed
+from daq.wire.control.courier import framed, require_room, unframed
 
 MOST_UNDER_WAY = 16
 _ODD = 3
@@ -54,6 +54,7 @@ class IpbusCourier:
         """Take packets, each after its length. What is marked `ONCE` is said at once, with no place in the order."""
         for data, once in unframed(request):
             (self._again if once else self._queue).append(data)
+        require_room(self._queue)
 
     def outgoing(self, now_s: float) -> list[bytes]:
         """Return what is to be sent now. Raises `UnreachableError` where the target counts otherwise."""

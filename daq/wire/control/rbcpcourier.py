@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from daq.errors import DeadlineError
 from daq.wire.control import rbcp
-from daq.wire.control.courier import framed, unframed
+from daq.wire.control.courier import framed, require_room, unframed
 
 _IDS = 256
 _MOST_TRIES = 4
@@ -53,6 +53,7 @@ class RbcpCourier:
     def submit(self, request: bytes) -> None:
         """Take requests, each after its length. What comes while others are under way is said at once, e.g. a stop."""
         (self._urgent if self._flights else self._queue).extend(unframed(request))
+        require_room(self._queue)
 
     def outgoing(self, now_s: float) -> list[bytes]:
         """Return what is to be sent now. Raises `DeadlineError` for what was said often enough."""
