@@ -203,7 +203,7 @@ async def test_a_voltage_goes_on_up_where_another_head_or_the_room_is_not_safe(
         await it.until(lambda: it.volts > 20.0)
         it.plc(deed, **said)
         await ramp
-        assert it.volts == pytest.approx(80.0)
+        assert it.volts == pytest.approx(80.0, abs=2.1)
 
 
 @pytest.mark.parametrize(

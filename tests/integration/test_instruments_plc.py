@@ -35,6 +35,8 @@ def plc(process: Simulator) -> Simulator:
     for deed in ("obey", "pull-stop", "leave-pad", "close-door", "let-go", "drop-latch", "reboot", "reset"):
         do(process, {"do": deed})
     do(process, {"do": "close-cover", "head": 2})
+    for head in (1, 2):
+        do(process, {"do": "temperature", "head": head, "celsius": 22.0})
     do(process, {"do": "swap", "serial": 4711})
     time.sleep(0.05)  # its program goes round
     return process
