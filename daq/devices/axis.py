@@ -329,7 +329,7 @@ class DrivenAxis:
             except (DeadlineError, UnreachableError, WireError) as why:
                 silent_s = self._clock() - began_s
                 if silent_s >= self._timing.silent_s:
-                    raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves: {why}") from None
+                    raise MotionError(f"{self._name} is silent for {silent_s:.2f} s while it moves") from why
             await asyncio.sleep(self._timing.again_s)
 
     def _began_late(self, what: str) -> None:

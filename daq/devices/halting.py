@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from daq.devices.abilities import Halt, Sample
 from daq.devices.calls import Calls
 from daq.devices.drive import Drive, Timing
 from daq.devices.limits import AxisLimits
-from daq.errors import MotionError, UnreachableError
+from daq.errors import DeadlineError, MotionError, UnreachableError, WireError
+
+_LOG = logging.getLogger(__name__)
 
 _MOST_STOPS = 256
 
@@ -45,8 +48,13 @@ class Halting:
                     await self._calls.within(self._drive.halt(), min(self._timing.wire_s, left_s), "halt")
                     wire_s = self._clock() - began_s if wire_s is None else wire_s
                 sample = await self._sample_within(left_s)
+            except (DeadlineError, UnreachableError, WireError, TimeoutError) as trouble:  # its controller has an alarm
+                _LOG.debug("%s: %s", self._name, trouble)
+                again = isinstance(trouble, UnreachableError)
+                await asyncio.sleep(self._timing.again_s)
+                continue
             except Exception as trouble:  # noqa: BLE001 - whatever a driver raises, the stop goes on
-                why, again = str(trouble) or why, isinstance(trouble, UnreachableError)
+                why = str(trouble) or type(trouble).__name__
                 await asyncio.sleep(self._timing.again_s)
                 continue
             if before is not None and self._stands(before, sample):
