@@ -20,11 +20,22 @@ def registers(profile: ControlProfile) -> Iterator[Finding]:
     if profile.registers and codec not in CODECS:
         yield error("registers", sorted(profile.registers), f"belong to codecs {', '.join(CODECS)}, not to {codec}")
         return
+    if codec in CODECS:
+        yield from _hexadecimal(profile)
     for name, register in profile.registers.items():
         yield from _bits(f"registers.{name}", register, codec)
         yield from _effects(f"registers.{name}", register, codec)
     for (name, one), (other, two) in combinations(profile.registers.items(), 2):
         yield from _together(name, one, other, two)
+
+
+def _hexadecimal(profile: ControlProfile) -> Iterator[Finding]:
+    """Demand that numbers are read and written as the codecs have them: 10 in one base is 16 in the other."""
+    for name, value in profile.values.items():
+        if value.type in ("integer", "flags") and value.base != 16:  # noqa: PLR2004
+            yield error(f"values.{name}.base", value.base, "accesses have hexadecimal numbers: base = 16")
+        if value.type in ("number", "mantissa"):
+            yield error(f"values.{name}.type", value.type, "accesses have whole numbers: integer, with a scale")
 
 
 def _bits(key: str, register: Register, codec: str) -> Iterator[Finding]:

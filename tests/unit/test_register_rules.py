@@ -41,6 +41,25 @@ def test_a_register_that_does_harm_is_refused(profile: str, more: str, key: str,
     assert why in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "key", "why"),
+    [
+        ('type = "integer"\nunit = "1"', "values.more.base = 10", "accesses have hexadecimal numbers: base = 16"),
+        ('type = "number"\nunit = "1"', "values.more.type = 'number'", "accesses have whole numbers"),
+    ],
+)
+def test_a_value_in_another_base_than_the_wire_has_is_refused(said: str, key: str, why: str, tmp_path: Path) -> None:
+    """Set and read back in the same wrong base it would look right."""
+    more = f'\n[values.more]\n{said}\nget = {{ send = "read 1", reply = "(?P<value>[0-9a-f]{{8}})" }}\n'
+    (tmp_path / "it.toml").write_text(control_path("ipbus-board").read_text() + more)
+
+    with pytest.raises(ProfileError) as refused:
+        load_control(tmp_path / "it.toml")
+
+    assert key in str(refused.value)
+    assert why in str(refused.value)
+
+
 def test_a_byte_of_rbcp_may_be_a_register(tmp_path: Path) -> None:
     more = 'address = 0x30\nbits = 16\norder = "little"\nmask = 0xff0\n'
     (tmp_path / "it.toml").write_text(control_path("sitcp-rbcp").read_text() + REST + more)
