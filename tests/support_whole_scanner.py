@@ -35,7 +35,8 @@ class WholeStation(Station):
         ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text)))
         for port, free in zip(ports, free_ports(len(ports)), strict=True):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
-        text = text.replace('storage = "recordings"', f'storage = "{self.storage}"\nstate = "{self.state_folder}"')
+        places = f'storage = "{self.storage}"\nstate = "{self.state_folder}"\nprotocols = "protocols"'
+        text = text.replace('storage = "recordings"', places)
         self.site.write_text(text.replace("mqtt = { own_port = 0 }", 'mqtt = { broker = "none" }'))
 
     def do(self, name: str, **deed: Any) -> None:

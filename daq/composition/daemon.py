@@ -138,7 +138,12 @@ class Daemon:
 
     def _equipment(self) -> equipment.Equipment:
         return equipment.Equipment(
-            self._site, self._scanner, self._instruments, self.hardware.collimator, self.hardware.places
+            self._site,
+            self._scanner,
+            self._instruments,
+            self.hardware.collimator,
+            self.hardware.places,
+            self.hardware.voltages,
         )
 
     def _around(self) -> Around:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Equipment:
     """What a station has to acquire with.
 
-    `collimator` tells what is sensed, None where nothing senses it; `places` where axes stand, by name, those that say.
+    `collimator` tells what is sensed, None where nothing senses it; `places` where axes stand, by name, those that say;
+    `voltages` which supplies are silent or in trouble, None where none is.
     """
 
     site: Site
@@ -34,6 +35,7 @@ class Equipment:
     instruments: dict[str, tuple[Plug, InstrumentProfile]]
     collimator: Callable[[], Awaitable[str | None]]
     places: Callable[[], Awaitable[dict[str, float]]]
+    voltages: Callable[[], Awaitable[str | None]]
 
 
 def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentProfile]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from daq.devices.axis import DrivenAxis
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Controllers, Wiring
 from daq.devices.lowering import lower_voltage
-from daq.errors import MissingError
+from daq.errors import MissingError, ScandaqError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.controllerhealth import ControllerHealth
@@ -86,6 +87,12 @@ class Hardware:
         """Return where axes stand, by the scanner profile's names, mm or degrees; those that do not say are missing."""
         return {sample.axis: sample.position for sample in await self.motion.where.now()}
 
+    async def voltages(self) -> str | None:
+        """Return which supplies do not answer, or are in trouble, asked now; None where none is. Off is no trouble."""
+        supplies = self._of(HighVoltage)
+        said = await asyncio.gather(*(_trouble_of(name, supply) for name, supply in supplies.items()))
+        return "; ".join(filter(None, said)) or None
+
     async def lower_voltage(self, name: str | None, volts: float = 0.0) -> dict[str, Any]:
         """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed."""
         return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, volts, within_s=_LOWER_S)}
@@ -123,3 +130,11 @@ class Hardware:
 
     def _of(self, ability: Any) -> dict[str, Any]:
         return {name: device for name, device in self._devices.items() if isinstance(device, ability)}
+
+
+async def _trouble_of(name: str, supply: HighVoltage) -> str:
+    try:
+        trouble = str(await supply.read("trouble") or "")
+    except ScandaqError as why:
+        return f"what {name} holds is not known: {why}"
+    return f"{name}: {trouble}" if trouble else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
@@ -70,15 +70,12 @@ async def _unmet(
     equipment: Equipment, protocol: AcquisitionProtocol, request: Prepare
 ) -> AsyncIterator[tuple[str, str]]:
     """Yield each requirement that does not hold, or cannot be shown to: its name, and why."""
-    wanted = protocol.requirements.collimators
-    if wanted:
-        sensed = await equipment.collimator()
-        if sensed is None:
-            yield "collimator", f"{' or '.join(wanted)} is needed, and nothing senses what is mounted"
-        elif sensed not in wanted:
-            yield "collimator", f"{' or '.join(wanted)} is needed, {sensed} is mounted"
+    if (why := await _lacks_collimator(equipment, protocol.requirements.collimators)) is not None:
+        yield "collimator", why
     for need in protocol.requirements.qc:
         yield need.name, f"{need.name} is needed, and this station has no record of one"
+    if (why := await equipment.voltages()) is not None:
+        yield "high-voltage", why
     collimator = await mounted(equipment, protocol, request.overrides)
     for name, lacking in await asyncio.to_thread(_lacks_calibrations, equipment, protocol, collimator):
         yield name, lacking
@@ -88,6 +85,15 @@ async def _unmet(
     why = _lacks_administration(protocol.requirements.administration, request.administration, request.session)
     if why is not None:
         yield "administration", why
+
+
+async def _lacks_collimator(equipment: Equipment, wanted: Sequence[str]) -> str | None:
+    if not wanted:
+        return None
+    sensed = await equipment.collimator()
+    if sensed is None:
+        return f"{' or '.join(wanted)} is needed, and nothing senses what is mounted"
+    return None if sensed in wanted else f"{' or '.join(wanted)} is needed, {sensed} is mounted"
 
 
 def _lacks_calibrations(
