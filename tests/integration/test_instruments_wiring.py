@@ -12,7 +12,7 @@ from support_instruments import do
 from support_simulators import Simulator, simulator
 
 from daq.devices.instruments.wiring import Wiring
-from daq.errors import ProfileError, UnreachableError
+from daq.errors import DeadlineError, ProfileError, UnreachableError
 from device_profiles.control import load_control
 from device_profiles.controllers import Controller
 
@@ -103,3 +103,26 @@ def test_instruments_on_one_line_must_set_it_alike() -> None:
     said = [Controller(profile=name, url="serial:///dev/null") for name in ("caen-n1470", "zaber-ascii")]
     with pytest.raises(ProfileError, match=r"controllers\.one is on this wire, too, and its profile sets the line"):
         Wiring({name: (each, load_control(each.profile)) for name, each in zip(("one", "two"), said, strict=True)})
+
+
+async def test_three_supplies_on_a_line_are_read_while_the_fourth_is_dead() -> None:
+    with simulator("caen-n1470", "--boards", 4, "--serial", "70") as crate:
+        url = f"serial://{crate.ready['tty']}"
+        said = {
+            f"hv{n}": Controller(profile="caen-n1470", url=url, serial=str(70 + n), variables={"board": f"{n:02d}"})
+            for n in range(4)
+        }
+        wired = Wiring({name: (each, load_control(each.profile)) for name, each in said.items()})
+        async with running(wired):
+            boards = wired.instruments
+            await until(lambda: not any(each.session.suspect for each in boards.values()))
+            assert [each.session.identity.serial for each in boards.values() if each.session.identity] == [
+                "70", "71", "72", "73",
+            ]  # fmt: skip
+            do(crate, {"do": "die", "board": 2})
+            with pytest.raises((DeadlineError, UnreachableError)):
+                await boards["hv2"].read("voltage", "0")
+            for _ in range(2):
+                live = [boards[name].read("status", "0") for name in ("hv0", "hv1", "hv3")]
+                assert await asyncio.gather(*live) == [0, 0, 0]
+            assert [each.session.connection for each in boards.values()] == [1, 1, 1, 1]
