@@ -194,7 +194,7 @@ class Session:
             self._retry_s = self.clock() + _AGAIN_S[min(self._failures, len(_AGAIN_S) - 1)]
             self._failures += 1
             return why
-        self._failures = 0
+        self._talk.suspect, self._failures = "", 0  # nothing was waited for since the last proof
         return None
 
     async def _resync(self) -> None:
@@ -204,7 +204,6 @@ class Session:
             await self._open()
         on = wire.link.connection
         await self._talk.begin_anew()
-        self._talk.suspect = ""
         before, found = self.identity, await self._talk.who()
         if self._serial is not None and found.serial != self._serial:
             raise MismatchError(
