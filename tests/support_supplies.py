@@ -51,11 +51,7 @@ class Bench:
     seen: list[float] = field(default_factory=list)
 
     def interlocks(self) -> list[Interlock]:
-        now_s = time.monotonic()
-        return [
-            Interlock("cover", Kind.SERVICE_COVER, self.cover, now_s, 2.0),
-            Interlock("temperature", Kind.TEMPERATURE, True, now_s, 2.0),
-        ]
+        return interlocks(cover=self.cover)
 
     def does(self, deed: str, **said: Any) -> None:
         do(self.process, {"do": deed, "channel": self.index, **said})
@@ -92,6 +88,20 @@ async def bench(model: Model) -> AsyncIterator[Bench]:
             made = Bench(GuardedHighVoltage("hv", model.limits, supply), process, known, index)
             made.hv.guard_by(made.interlocks)
             yield made
+
+
+def interlocks(*, cover: bool = True) -> list[Interlock]:
+    now_s = time.monotonic()
+    return [
+        Interlock("cover", Kind.SERVICE_COVER, cover, now_s, 2.0),
+        Interlock("temperature", Kind.TEMPERATURE, True, now_s, 2.0),
+    ]
+
+
+def guarded(model: Model, known: Instrument, channel: str) -> GuardedHighVoltage:
+    supply = GuardedHighVoltage(f"hv{channel}", model.limits, ProfiledSupply(known, channel))
+    supply.guard_by(interlocks)
+    return supply
 
 
 def limits(max_v: float, *, slope: float = 500.0, step: float = 100.0, trip_a: float = 50e-6) -> VoltageLimits:

@@ -13,6 +13,8 @@ from daq.devices.supply import Protection, Supply, SupplyStatus, TimedSupply
 from daq.errors import AccessError, BusyError, LimitError, ReadbackError, RefusedError, VerificationError
 
 _MOST_CALLS = 256
+_PROTECT = 3.0
+"""Writing and reading back all limits takes so many times as long as one answer."""
 _ANSWERS = (AccessError, BusyError, LimitError, ReadbackError, RefusedError, VerificationError)
 """What a supply says no with; anything else leaves open whether it heard."""
 _LEAST_STEP_S, _MOST_STEP_S = 0.1, 1.0
@@ -85,7 +87,7 @@ class SupplyWire:
     async def protect(self, limits: VoltageLimits) -> None:
         """Write its own limits and read them back. Raise `ReadbackError` where it holds others."""
         wanted = Protection(limits.max_v, limits.max_slope_v_per_s, limits.trip_a, limits.trip_s)
-        await self._setting.within(self._supply.protect(wanted), 2 * self._supply.reply_s, "protect")
+        await self._setting.within(self._supply.protect(wanted), _PROTECT * self._supply.reply_s, "protect")
         held = await self._asking.within(self._supply.protection(), self._supply.reply_s, "protection")
         if held != wanted:
             raise ReadbackError(f"{self._name} holds the limits {held}, told {wanted}")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
-from support_supplies import MODELS, TECH, Bench, Model, bench, of_kind
+from support_instruments import do
+from support_simulators import simulator
+from support_supplies import MODELS, TECH, Bench, Model, bench, guarded, instrument, of_kind
 
+from daq.devices.high_voltage import GuardedHighVoltage
 from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
 LIKE_ANOTHER = ("caen-r803x", "keithley-2470")
@@ -65,3 +69,32 @@ async def test_what_tripped_is_not_raised_again_before_a_person_cleared_it() -> 
         await it.hv.arm(TECH, protocol_max_v=200.0)
         await it.hv.ramp_to(100.0, within_s=10, actor=TECH)
         assert it.volts == pytest.approx(100.0, abs=1.0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("profile", ["caen-n1470", "iseg-scpi", "iseg-shq"])
+async def test_all_channels_of_a_slow_line_are_raised_at_once_while_they_are_watched(profile: str) -> None:
+    model = of_kind(profile)
+    with simulator(model.kind) as process:
+        async with instrument(f"serial://{process.ready['tty']}", profile) as it:
+            supplies = [guarded(model, it, channel) for channel in it.profile.channels]
+            watching = asyncio.gather(*(_watch(supply) for supply in supplies))
+            await asyncio.gather(*(_up_and_down(supply, model) for supply in supplies))
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            assert (it.session.tally.lost, it.session.tally.strays) == (0, 0)
+            assert max(do(process, {"told": True})["told"]["volts"]) <= model.limits.tolerance_v
+
+
+async def _watch(supply: GuardedHighVoltage) -> None:
+    while True:
+        for quantity in ("voltage", "current", "trouble"):
+            await supply.read(quantity)
+        await asyncio.sleep(1.0)
+
+
+async def _up_and_down(supply: GuardedHighVoltage, model: Model) -> None:
+    await supply.arm(TECH, protocol_max_v=model.limits.max_v)
+    await supply.ramp_to(model.volts, within_s=60, actor=TECH)
+    await supply.off(within_s=60)

@@ -167,9 +167,13 @@ class ProfiledSupply:
 
 
 def _reply_s(profile: ControlProfile, asked: int) -> float:
-    """Return how long an answer may take: a status on a busy line, a lost reply, the silence after it, and again."""
+    """Return how long an answer may take, with a lost reply in it; a supply that is silent is noticed much earlier.
+
+    All channels of a line may be asked for the same at once, and wait for each other.
+    """
     line = profile.transport.serial
     pace_s = 10 * _BYTES / line.baud if line is not None else 0.0
     rest_s = 2e-3 * profile.framing.min_gap_ms
     conversation = profile.conversation
-    return _ASK_S + 2 * asked * (pace_s + rest_s) + 2 * (conversation.reply_s + conversation.late_s)
+    busy_s = max(1, len(profile.channels)) * asked * (pace_s + rest_s)
+    return _ASK_S + busy_s + 2 * (conversation.reply_s + conversation.late_s)
