@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 from serial.rfc2217 import PortManager
 
@@ -49,7 +50,8 @@ class SerialServer:
     def __init__(self, setting: LineSetting, writer: asyncio.StreamWriter) -> None:
         self._setting, self._writer = setting, writer
         self._port = FarPort()
-        self._manager = PortManager(self._port, writer)
+        # its stubs ask for ports of its own; it needs their names alone, and of a connection `write`
+        self._manager = PortManager(cast("Any", self._port), cast("Any", writer))
 
     def heard(self, data: bytes, line: Callable[[bytes], None]) -> None:
         """Take what came over the network; hand what is for the line on, where the line is set as it must be."""
