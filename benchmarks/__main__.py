@@ -39,7 +39,8 @@ def main() -> int:
     modules = {
         "start": bench_start, "decode": bench_decode, "durable": bench_durable, "streams": bench_streams,
         "readout": bench_readout, "registers": bench_registers, "account": bench_account, "order": bench_order,
-        "catalogue": bench_catalogue, "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads, "fers": bench_fers,
+        "catalogue": bench_catalogue, "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads,
+        "fers": bench_fers,
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
         "daemon": bench_daemon, "instruments": bench_instruments, "links": bench_links, "mqtt": bench_mqtt,
         "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
