@@ -98,7 +98,7 @@ class RbcpCourier:
         """Return when something is to be said though nothing comes."""
         due = [flight.said_s + self._resend_s for flight in self._flights.values()
                if flight.answer is None and self._resend_s is not None]  # fmt: skip
-        if self._urgent or (self._queue and len(self._flights) < self._window):
+        if self._urgent or (self._queue and self._has_room()):
             due.append(max(self._quiet_s, self._free[0][0]))
         return min(due) if due else None
 
@@ -113,10 +113,17 @@ class RbcpCourier:
         self._urgent.clear()
         self._ready.clear()
 
+    def _has_room(self) -> bool:
+        """Return whether one more may be under way; what is said once is so alone, that no busy board drops it."""
+        if len(self._flights) >= self._window:
+            return False
+        alone = self._queue[0][1] or any(flight.once for flight in self._flights.values())
+        return not (alone and self._flights)
+
     def _may_begin(self, now_s: float) -> bool:
         if self._urgent:
             return bool(self._free)
-        if not self._queue or len(self._flights) >= self._window or now_s < self._quiet_s:
+        if not self._queue or not self._has_room() or now_s < self._quiet_s:
             return False
         return bool(self._free) and self._free[0][0] <= now_s
 
