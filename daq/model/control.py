@@ -123,6 +123,8 @@ class Conversation(Strict):
     """Said first when resynchronising, e.g. an end of line that ends half a request."""
     resend_s: Annotated[float, Field(gt=0, le=60)] | None = None
     """Of protocols of datagrams: what may be said twice is said again after so long; None: as the protocol has it."""
+    under_way: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Of protocols of datagrams: so many requests at once, where a board takes more than one. None: as it says, or 1."""
     watchdog_s: PositiveFloat | None = None
     """The instrument acts by itself, e.g. stops, when nobody asks it for so long; see `Watchdog`."""
 

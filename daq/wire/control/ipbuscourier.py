@@ -33,9 +33,9 @@ class _Flight:
 class IpbusCourier:
     """A `Courier` of IPbus packets with id 0, which it gives ids and takes them away again."""
 
-    def __init__(self, resend_s: float) -> None:
+    def __init__(self, resend_s: float, most_under_way: int = MOST_UNDER_WAY) -> None:
         self.strays = self.resent = 0
-        self._resend_s = resend_s
+        self._resend_s, self._most = resend_s, most_under_way
         self._queue: deque[bytes] = deque()
         self._flights: dict[int, _Flight] = {}
         self._next: int | None = None
@@ -128,7 +128,7 @@ class IpbusCourier:
 
     def _know(self, status: ipbus.Status, now_s: float) -> None:
         self._asked_s = None
-        self._window = max(1, min(MOST_UNDER_WAY, status.buffers))
+        self._window = max(1, min(self._most, status.buffers))
         if not self._flights:
             self._next = status.next_id if self._next is None else self._next
             return
