@@ -27,6 +27,6 @@ def run(arguments: argparse.Namespace) -> int:
     machine = C11204(factors=arguments.factors, load_ohm=arguments.load_ohm, breakdown_v=arguments.breakdown_v)
     server = MachineServer(
         "c11204", machine, host=arguments.host, port=tcp_port(arguments), baud=arguments.baud,
-        seed=arguments.fault_seed, line=LineSetting(38400, parity="E"),
+        seed=arguments.fault_seed, often=machine.look, line=LineSetting(38400, parity="E"),
     )  # fmt: skip
     return server.serve()

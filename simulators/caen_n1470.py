@@ -41,6 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
         )
     server = MachineServer(
         "caen-n1470", machine, host=arguments.host, port=tcp_port(arguments), baud=arguments.baud,
-        seed=arguments.fault_seed,
+        seed=arguments.fault_seed, often=machine.look,
     )  # fmt: skip
     return server.serve()

@@ -22,6 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
     machine = IsegShq(serial=arguments.serial, load_ohm=arguments.load_ohm, limit_percent=arguments.limit)
     server = MachineServer(
         "iseg-shq", machine, host=arguments.host, port=tcp_port(arguments), baud=arguments.baud,
-        seed=arguments.fault_seed,
+        seed=arguments.fault_seed, often=machine.look,
     )  # fmt: skip
     return server.serve()

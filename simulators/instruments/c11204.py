@@ -66,7 +66,7 @@ class C11204:
 
     def told(self) -> dict[str, Any]:
         """Return what is the case."""
-        self._look()
+        self.look()
         return {"volts": [self._output.volts], "amps": [self._current_a()], "on": [self.on]}
 
     def deeds(self) -> Mapping[str, Done]:
@@ -84,7 +84,7 @@ class C11204:
 
     def answer(self, text: str) -> str | None:
         """Return the reply to one command."""
-        self._look()
+        self.look()
         name, digits = text[:3], text[3:]
         if any(digit not in "0123456789ABCDEF" for digit in digits):
             return _DIGITS_ERROR
@@ -147,7 +147,8 @@ class C11204:
         }  # fmt: skip
         return sum(1 << bit for bit, so in lit.items() if so)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Do what is due by now, though nobody asks: it switches off, and follows the temperature."""
         if self.on and self._current_a() > _TRIP_A:
             self._trip()
         self._output.go(self._goal_v() if self.on else 0.0)

@@ -123,7 +123,13 @@ class CaenN1470:
 
     def told(self) -> dict[str, Any]:
         """Return what is the case."""
+        self.look()
         return {"volts": [channel.output.volts for channel in self.channels], "on": [c.on for c in self.channels]}
+
+    def look(self) -> None:
+        """Do what is due by now, though nobody asks: trips."""
+        for channel in self.channels:
+            channel.status(self._clock())
 
     def deeds(self) -> Mapping[str, Done]:
         """Return what can be done to it."""

@@ -95,15 +95,18 @@ class IsegScpi:
 
     def answer(self, line: str) -> str | None:
         """Return the reply to one line."""
-        for channel in self.channels:
-            channel.look(self._clock())
+        self.look()
         return self.scpi.answer(line)
 
     def told(self) -> dict[str, Any]:
         """Return what is the case."""
+        self.look()
+        return {"volts": [channel.output.volts for channel in self.channels], "on": [c.on for c in self.channels]}
+
+    def look(self) -> None:
+        """Do what is due by now, though nobody asks: trips."""
         for channel in self.channels:
             channel.look(self._clock())
-        return {"volts": [channel.output.volts for channel in self.channels], "on": [c.on for c in self.channels]}
 
     def deeds(self) -> Mapping[str, Done]:
         """Return what can be done to it."""

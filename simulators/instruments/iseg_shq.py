@@ -97,9 +97,13 @@ class IsegShq:
 
     def told(self) -> dict[str, Any]:
         """Return what is the case."""
+        self.look()
+        return {"volts": [channel.output.volts for channel in self.channels]}
+
+    def look(self) -> None:
+        """Do what is due by now, though nobody asks: trips."""
         for channel in self.channels:
             channel.look()
-        return {"volts": [channel.output.volts for channel in self.channels]}
 
     def deeds(self) -> Mapping[str, Done]:
         """Return what can be done to it."""
@@ -118,8 +122,7 @@ class IsegShq:
 
     def answer(self, line: str) -> str | None:
         """Return the reply to one line; after what was set, an empty one."""
-        for channel in self.channels:
-            channel.look()
+        self.look()
         if (found := _BREAK.fullmatch(line)) is not None:
             return self._break(found["value"])
         if line in ("", "#"):

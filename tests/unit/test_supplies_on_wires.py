@@ -11,7 +11,7 @@ from support_machines import MACHINES, Bench, Kept, kept
 from support_supply_lives import PERMIT, lives
 from support_virtual import VirtualLoop, virtually
 
-from daq.errors import ReadbackError, RefusedError
+from daq.errors import ReadbackError, RefusedError, ScandaqError
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.profile)
@@ -70,5 +70,55 @@ def test_a_tripped_source_meter_is_said_to_be_and_its_voltage_taken_back() -> No
         with pytest.raises((ReadbackError, RefusedError), match="the current is at its limit"):
             await raising
         assert bench.volts == 0.0
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("profile", "deed", "words"),
+    [
+        ("caen-n1470", "local", "the front panel is switched to LOCAL; switch it to REMOTE"),
+        ("caen-n1470", "open-interlock", "its interlock input is open"),
+        ("caen-r803x", "over-temperature", "it is too hot"),
+        ("iseg-scpi", "open-interlock", "its inhibit input is active"),
+        ("iseg-shq", "local", "its switch on the front panel is on manual control"),
+        ("iseg-shq", "open-interlock", "its inhibit input is or was active"),
+        ("keithley-2470", "open-interlock", "on was acknowledged, but output reads 0"),
+        ("hamamatsu-c11204", "ignore", "voltage_set was set to 39.9"),
+    ],
+)
+def test_what_forbids_raising_is_said_in_words(profile: str, deed: str, words: str) -> None:
+    machine = kept(profile)
+
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(machine, loop)
+        bench.does(deed)
+        with pytest.raises(ScandaqError, match=words):
+            await _armed_and_raised(bench)
+        assert bench.volts == 0.0
+
+    virtually(main)
+
+
+async def _armed_and_raised(bench: Bench) -> None:
+    limits = bench.kept.limits
+    await bench.hv.arm(TECH, protocol_max_v=limits.max_v)
+    await bench.hv.ramp_to(PERMIT * limits.max_v, within_s=60, actor=TECH)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.profile)
+def test_the_limit_of_the_current_that_was_written_acts_without_the_daemon(machine: Kept) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(machine, loop)
+        await bench.hv.arm(TECH, protocol_max_v=machine.limits.max_v)
+        await bench.hv.ramp_to(0.75 * machine.limits.max_v, within_s=60, actor=TECH)
+        said = len(bench.link.told)
+        bench.machine.deeds()["spark"]({"channel": bench.index, "ua": 5000.0})
+        assert bench.machine.told() is not None  # it looks at its current
+        await asyncio.sleep(machine.limits.trip_s + 1.0)
+        assert bench.volts <= 1.0 or bench.kept.profile.startswith("caen")  # a CAEN goes down at its slope
+        await asyncio.sleep(2 * machine.limits.max_v / machine.limits.max_slope_v_per_s)
+        assert bench.volts <= 1.0
+        assert len(bench.link.told) == said
 
     virtually(main)
