@@ -53,6 +53,8 @@ class Settings:
         """Set a value and read it back; return what it was before, None where it does not say."""
         instrument = self.instrument
         value = instrument.value(name)
+        if value.set is None:
+            raise RefusedError(f"{instrument.name}: {name} can only be read")
         _require_harmless(instrument, name, value.hazard)
         self._require_free(name)
         readable = value.get is not None or value.all is not None

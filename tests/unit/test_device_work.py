@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +13,16 @@ from support_conversation import SpoiltWire, made
 from support_high_voltage import SERVICE
 
 from daq.devices.abilities import HighVoltage, Identity, Permit, Value
+from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.observed import ProfiledInstrument
 from daq.devices.limits import VoltageLimits
 from daq.errors import AccessError, InterlockError, LimitError, MissingError, ReadbackError, RefusedError, ScandaqError
+from daq.model.control import ControlProfile
 from daq.model.station import Actor, Role
 from daq.model.verbs import checked
+from daq.services.devicesetting import Settings
 from daq.services.devicework import DeviceWork
+from device_profiles.control import load_control, shipped_controls
 
 VIEWER = Actor("guest", "local", Role.VIEWER)
 
@@ -86,7 +93,7 @@ def test_what_is_not_there_is_refused_with_what_is(args: dict[str, str], error: 
         ("max_voltage", "is kept by the rules of raising"),
         ("ramp_up", "is kept by the rules of raising"),
         ("current_limit", "is kept by the rules of raising"),
-        ("voltage", "is kept by the rules of raising"),
+        ("voltage", "can only be read"),
     ],
 )
 def test_nothing_that_energises_or_guards_is_set_here_and_nothing_of_it_is_said(name: str, says: str) -> None:
@@ -95,6 +102,65 @@ def test_nothing_that_energises_or_guards_is_set_here_and_nothing_of_it_is_said(
     with pytest.raises(RefusedError, match=says):
         ask(handlers, "set", device="board", name=name, value=1.0)
     assert not any(",SET," in said for said in wire.heard)
+
+
+class SaidError(Exception):
+    """Something reached the wire."""
+
+
+def mute(name: str) -> Instrument:
+    """Return an instrument of a shipped profile; whatever is said to it is an error."""
+
+    def said(*_: object, **__: object) -> None:
+        raise SaidError
+
+    told = {
+        "profile": load_control(name),
+        "name": "it",
+        "clock": lambda: 0.0,
+        "ask": said,
+        "tell": said,
+        "tell_now": said,
+    }
+    session: Any = SimpleNamespace(**told)
+    return Instrument(session)
+
+
+def guarded(profile: ControlProfile) -> set[str]:
+    """Return what a profile names in roles of raising and moving, and in its watchdog."""
+    sections = (profile.roles.high_voltage, profile.roles.axis, profile.watchdog)
+    texts = [text for each in sections if each is not None for text in each.model_dump().values()]
+    return {text.partition(".")[0] for text in texts if isinstance(text, str)}
+
+
+@pytest.mark.parametrize("name", sorted(shipped_controls()))
+async def test_of_no_shipped_profile_anything_that_energises_moves_or_guards_reaches_the_wire(name: str) -> None:
+    instrument = mute(name)
+    settings, profile = Settings(instrument), instrument.profile
+    channel = profile.channels[0] if profile.channels else ""
+    values, actions = set[str](), set[str]()
+    for each, value in profile.values.items():
+        with suppress(RefusedError), suppress_said(values, each):
+            await settings.set_value(each, (value.limits.hard or (0.0,))[0], channel if value.of == "channel" else "")
+    for each, action in profile.actions.items():
+        with suppress(RefusedError), suppress_said(actions, each):
+            await settings.act(each, channel if action.of == "channel" else "")
+
+    safe = {each for each, action in profile.actions.items() if action.hazard == "safe"}
+    hazards = {profile.values[each].hazard for each in values} | {profile.actions[each].hazard for each in actions}
+    assert hazards <= {"safe", "neutral"}
+    assert values & guarded(profile) == set()
+    assert actions & guarded(profile) <= safe | {settings.clearing()}
+    assert safe <= actions
+
+
+@contextmanager
+def suppress_said(reached: set[str], name: str) -> Iterator[None]:
+    """Note what reached the wire."""
+    try:
+        yield
+    except SaidError:
+        reached.add(name)
 
 
 @pytest.mark.parametrize("verb", ["set", "arm-voltage", "raise-voltage"])
