@@ -68,14 +68,14 @@ async def test_the_profile_reads_and_writes_a_server_that_others_wrote() -> None
         assert await it.read_many([(f"contacts.{name}", "") for name in wanted]) == [True, True, False, True, False]
         assert await it.read("head_contacts.cover_closed", "1") is True
         assert await it.read("head_contacts.temperature", "1") is False
-        assert await it.read_many([("temperature", "1"), ("collimator", "1")]) == [pytest.approx(-3.5), 12]
+        assert await it.read_many([("head_temperature", "1"), ("collimator", "1")]) == [pytest.approx(-3.5), 12]
         assert (await it.read("armed"), await it.read("watchdog_time")) == (0, 1.0)
         await it.beat(0.3)
         assert await it.read("armed") == 1
         await it.disarm()
         assert await it.read("armed") == 0
         with pytest.raises(RefusedError, match="it has no such address: its program has another map"):
-            await it.read("temperature", "2")
+            await it.read("head_temperature", "2")
         assert it.session.tally.strays == 0
 
 

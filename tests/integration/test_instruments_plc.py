@@ -127,12 +127,12 @@ async def test_the_profile_reads_contacts_heads_and_what_is_mounted(plc: Simulat
         do(plc, {"do": "open-cover", "head": 2})
         await asyncio.sleep(0.05)
         assert await contacts(it) == WELL - {"room_door"} | {"enable_held", "enable_latched"}
-        assert await it.read_many([("temperature", "1"), ("temperature", "2")]) == [22.0, pytest.approx(-3.2)]
+        assert await it.read_many([("head_temperature", "1"), ("head_temperature", "2")]) == [22.0, pytest.approx(-3.2)]
         assert await it.read_many([("collimator", "1"), ("collimator", "2")]) == [12, 0]
         opened = [("head_contacts.cover_closed", "1"), ("head_contacts.cover_closed", "2")]
         assert await it.read_many(opened) == [True, False]
         with pytest.raises(ScandaqError, match="it has no such address: its program has another map"):
-            await it.read("temperature", "3")
+            await it.read("head_temperature", "3")
 
 
 @pytest.mark.soak
@@ -176,8 +176,8 @@ async def test_nothing_is_read_wrongly_over_a_wire_that_spoils(plc: Simulator, k
             if number == 2:
                 do(plc, {"wire": {"kind": kind, "seconds": 0.3, "count": 2}})
             for name, channel, value in (
-                ("temperature", "1", 31.0),
-                ("temperature", "2", 22.0),
+                ("head_temperature", "1", 31.0),
+                ("head_temperature", "2", 22.0),
                 ("watchdog_time", "", 1.0),
             ):
                 try:

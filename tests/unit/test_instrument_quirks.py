@@ -97,6 +97,8 @@ async def test_contacts_of_a_program_that_stands_still_are_not_believed() -> Non
         clock.now_s += 0.4
         with pytest.raises(VerificationError, match="its program stands still: cycles has read"):
             await contacts.interlocks()
+        with pytest.raises(VerificationError, match="nothing it says is current"):
+            await contacts.read_timed("head_contacts" if channel else "contacts")
         plc.scan()
         await contacts.interlocks()
 
@@ -125,7 +127,7 @@ class CountingTables:
 
 
 SPOILS = ("good", "doubled-soon", "late", "missing", "doubled", "doubled-late", "cut-short", "stray", "hang-up")
-WANTED = st.tuples(st.sampled_from(["temperature", "collimator"]), st.sampled_from("1234"))
+WANTED = st.tuples(st.sampled_from(["head_temperature", "collimator"]), st.sampled_from("1234"))
 
 
 @settings(max_examples=120, deadline=None)
@@ -145,7 +147,7 @@ def test_a_frame_is_believed_only_as_the_reply_to_what_was_asked_last(
                 clock.now_s += 1.0
                 continue
             assert isinstance(found, int | float)
-            address, told_s = tables.meant[round(found * (10 if name == "temperature" else 1))]
+            address, told_s = tables.meant[round(found * (10 if name == "head_temperature" else 1))]
             assert address == 100 + 10 * int(channel) + (name == "collimator")
             assert told_s >= asked_s
 

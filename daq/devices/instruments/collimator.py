@@ -43,6 +43,7 @@ class ProfiledCollimator:
     async def sensed(self) -> str | None:
         """Return the name of the mounted collimator, None where there is none; raise `MismatchError` for another."""
         said = str(await self._instrument.read(self._value, self._channel)).strip()
+        await self._instrument.require_alive()
         if said in ("", NONE):
             return None
         if said not in self._codes:

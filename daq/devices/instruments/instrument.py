@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from daq.devices.abilities import Identity, Timed, Value
+from daq.devices.instruments.alive import Alive
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.shared import Ask, Shared
 from daq.devices.instruments.talk import Asked
@@ -41,6 +42,7 @@ class Instrument:
         self.name = session.name
         self._shared = Shared(session.clock)
         self._used: dict[str, set[str]] = {}
+        self.alive = Alive(session.name, session.profile.roles.alive, session.clock)
         self.beats = 0
         self._armed_on: int | None = None
 
@@ -73,6 +75,11 @@ class Instrument:
         Whoever asks for the same at the same time shares one exchange.
         """
         return list(await asyncio.gather(*(self._timed(name, channel, max_age_s) for name, channel in wanted)))
+
+    async def require_alive(self) -> None:
+        """Raise `VerificationError` where its program stands still, as far as its profile names a sign of life."""
+        for found in await self.read_many(self.alive.wanted):
+            self.alive.look(found)
 
     async def read_all(self, name: str) -> dict[str, Value]:
         """Return a value of all channels by channel, in one exchange where the instrument can do so."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from daq.devices.abilities import Identity, Quantity, Timed, Value
-from daq.devices.instruments.alive import Alive
 from daq.devices.instruments.instrument import Instrument
 from daq.errors import ProfileError
 from daq.model.control import ControlValue
@@ -47,14 +46,17 @@ class ProfiledInstrument:
         return await self._instrument.identify()
 
     async def read(self, quantity: str) -> Value:
-        """Return a value of the profile, read now."""
-        return await self._instrument.read(quantity, self._channel_of(quantity))
+        """Return a value of the profile, read now. Raises `VerificationError` where its program stands still."""
+        found = await self._instrument.read(quantity, self._channel_of(quantity))
+        await self._instrument.require_alive()
+        return found
 
     async def read_timed(self, quantity: str) -> Timed:
         """Return a value that was asked for at most half its cadence ago, with the time it was asked at."""
         max_age_s = 0.5 * (self._instrument.value(quantity).poll_s or 0.0)
         wanted = [(quantity, self._channel_of(quantity))]
         (timed,) = await self._instrument.read_timed(wanted, max_age_s=max_age_s)
+        await self._instrument.require_alive()
         return timed
 
     def _polled(self) -> Iterator[tuple[str, ControlValue, float]]:
@@ -75,7 +77,6 @@ class ProfiledInterlocks(ProfiledInstrument):
 
     def __init__(self, name: str, instrument: Instrument, channel: str = "") -> None:
         super().__init__(name, instrument, channel)
-        self._alive = Alive(instrument)
         of = "channel" if channel else "device"
         self._roles: list[tuple[Kind, InterlockRole]] = [
             (Kind(role.kind or called), role)
@@ -97,8 +98,9 @@ class ProfiledInterlocks(ProfiledInstrument):
         Raises what reading raises, and `VerificationError` where the program behind them stands still.
         """
         wanted = [(role.value, self._channel) for _, role in self._roles]
-        found = await self._instrument.read_many([*wanted, *self._alive.wanted])
-        self._alive.look(found)
+        alive = self._instrument.alive
+        found = await self._instrument.read_many([*wanted, *alive.wanted])
+        alive.look(found[-1])
         safe = dict.fromkeys(self.interlock_kinds, True)
         for (kind, role), value in zip(self._roles, found[: len(wanted)], strict=True):
             safe[kind] = safe[kind] and self._is_safe(role, value)

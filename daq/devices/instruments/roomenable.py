@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from daq.devices.abilities import Identity, Quantity, RoomEnable, Value
-from daq.devices.instruments.alive import Alive
 from daq.devices.instruments.instrument import Instrument
 from daq.errors import ProfileError, RefusedError
 
@@ -17,7 +16,6 @@ class ProfiledEnable:
             raise ProfileError(f"devices.{name}: the profile {instrument.profile.id} has no motion enable")
         self.name = name
         self._instrument, self._role = instrument, role
-        self._alive = Alive(instrument)
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -38,7 +36,8 @@ class ProfiledEnable:
     async def pressed(self) -> RoomEnable:
         """Return what is pressed now."""
         names = [name for name in (self._role.held, self._role.latched) if name is not None]
-        found = await self._instrument.read_many([*((name, "") for name in names), *self._alive.wanted])
-        self._alive.look(found)
+        alive = self._instrument.alive
+        found = await self._instrument.read_many([*((name, "") for name in names), *alive.wanted])
+        alive.look(found[-1])
         lit = [self._instrument.lit(name, value) for name, value in zip(names, found, strict=False)]
         return RoomEnable(held=lit[0], latched=len(lit) > 1 and lit[1])
