@@ -104,10 +104,10 @@ def ipbus(seed: int, chance: float) -> tuple[Client, IpbusBoard]:
     return Client(IpbusCodec(datagrams=True), IpbusCourier(LATE_S), network, 5.0), board
 
 
-def rbcp(seed: int, chance: float) -> tuple[Client, RbcpBoard]:
+def rbcp(seed: int, chance: float, window: int = 1) -> tuple[Client, RbcpBoard]:
     board, _ = simulated(RbcpBoard)
     network = Network(board, random.Random(seed), chance, LATE_S)
-    return Client(RbcpCodec(), RbcpCourier(LATE_S, LATE_S), network, 1.0), board
+    return Client(RbcpCodec(), RbcpCourier(LATE_S, LATE_S, window), network, 1.0), board
 
 
 def fresh_readings(seed: int, protocol: str, chance: float, count: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +75,32 @@ def test_rbcp_never_tells_a_board_twice_what_is_to_be_told_once(seed: int, chanc
 @given(st.integers(0, 1 << 30), st.sampled_from(["ipbus", "rbcp"]), st.sampled_from([0.05, 0.3]), st.integers(1, 40))
 def test_what_is_read_was_so_after_it_was_asked(seed: int, protocol: str, chance: float, count: int) -> None:
     assert fresh_readings(seed, protocol, chance, count) <= count
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 1 << 30), st.sampled_from([0.0, 0.05, 0.2]), st.integers(1, 150))
+def test_rbcp_hands_answers_over_in_order_though_many_are_under_way(seed: int, chance: float, count: int) -> None:
+    client, board = rbcp(seed, chance, window=8)
+    for number in range(count):
+        board.answer(bytes.fromhex("ff800004") + (0x100 + 4 * number).to_bytes(4, "big") + number.to_bytes(4, "big"))
+
+    with suppress(DeadlineError):
+        said = client.ask("; ".join(f"read {0x100 + 4 * number:x} 4" for number in range(count)))
+
+        assert said in (None, "; ".join(f"{number:08x}" for number in range(count)))
+
+
+def test_what_is_said_once_is_said_alone() -> None:
+    codec, courier = RbcpCodec(), RbcpCourier(LATE_S, LATE_S, window=8)
+    courier.submit(codec.begin("read 10 4; read 10 4; put 24 x4 1; read 10 4"))
+
+    said = [courier.outgoing(0.0)]
+    for _ in range(2):
+        for request in said[-1]:
+            courier.incoming(request[:1] + bytes([request[1] | 8]) + request[2:] + bytes(12 - len(request)), 0.001)
+        said.append(courier.outgoing(0.001))
+
+    assert [len(each) for each in said] == [2, 1, 1]
 
 
 def test_a_reply_that_comes_twice_is_a_stray_the_second_time() -> None:
