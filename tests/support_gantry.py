@@ -114,15 +114,15 @@ def homed(camera: GantryStation) -> None:
 
 def held(camera: GantryStation) -> None:
     """Press the enable in the room; where it was pressed since a stop, let go of it before."""
-    camera.do("safety", do="let-go")
-    camera.until(lambda: camera.status()["motion"]["enable"] in ("off", "latched"), "the enable to be let go")
+    for deed in ("let-go", "drop-latch"):
+        camera.do("safety", do=deed)
+    camera.until(lambda: camera.status()["motion"]["enable"] == "off", "the enable to be let go")
     camera.do("safety", do="press-enable")
     camera.until(lambda: camera.status()["motion"]["enable"] == "held", "the enable to be held")
 
 
 def armed(camera: GantryStation) -> str:
     """Prepare with a hand on the enable, latch it; return the run."""
-    camera.do("safety", do="drop-latch")
     held(camera)
     run = camera.armed("turns")
     camera.do("safety", do="let-go")

@@ -33,7 +33,10 @@ continued.
 
 @dataclass(frozen=True)
 class Fault:
-    """`early`: it is there before the gantry begins to turn. `helps`: what the operator does, beyond what all need."""
+    """`early`: it is there before the gantry begins to turn. `helps`: what the operator does, beyond what all need.
+
+    `power_goes`: the safety controller takes the power of the motors, for the heartbeat is withheld from it.
+    """
 
     title: str
     what: str
@@ -41,6 +44,9 @@ class Fault:
     do: Callable[[GantryStation], None]
     mend: Callable[[GantryStation], None]
     early: bool = False
+    power_goes: bool = False
+    contacts: tuple[str, ...] = ()
+    """Contacts of the room that are open then."""
 
 
 def _motors(deed: str, **said: float | str) -> Callable[[GantryStation], None]:
@@ -94,16 +100,20 @@ FAULTS = (
     ),
     Fault(
         "The controller is silent",
-        "It hears nothing any more, and its motor runs on: this controller has no watchdog of its own.",
-        "**Press the emergency stop**: nobody knows whether the gantry stands. When the controller answers again,\n"
-        "`daq stop-motion`: that it stands is read then.",
-        _motors("silent"), _in_turn(_heard, _stop),
+        "It hears nothing any more, and its motor runs on: this controller has no watchdog of its own. The program\n"
+        "withholds its heartbeat from the safety controller, which takes the power of the motors.",
+        "**Press the emergency stop** all the same: nobody knows whether the gantry stands. When the controller\n"
+        "answers again, `daq stop-motion`: that it stands is read then. Press reset in the room.",
+        _motors("silent"), _in_turn(_heard, _stop, _safety("reset")), power_goes=True,
+        contacts=("drive_power", "watchdog"),
     ),
     Fault(
         "Its cable is pulled",
-        "The connection breaks, and nothing answers before the cable is in again.",
+        "The connection breaks, and nothing answers before the cable is in again. The power of the motors\n"
+        "goes, as above.",
         "**Press the emergency stop**, as above. What moved meanwhile nobody has seen.",
-        _in_turn(_motors("silent"), _motors("cut")), _in_turn(_heard, _stop),
+        _in_turn(_motors("silent"), _motors("cut")), _in_turn(_heard, _stop, _safety("reset")), power_goes=True,
+        contacts=("drive_power", "watchdog"),
     ),
     Fault(
         "It was switched off and on",
@@ -113,23 +123,27 @@ FAULTS = (
     ),
     Fault(
         "Another controller is in its place",
-        "Somebody has exchanged it for one with another serial number, without a word.",
+        "Somebody has exchanged it for one with another serial number, without a word. What that one says is\n"
+        "not believed.",
         "Put the right one back. Where the new one is meant, its number belongs into the site file, and the daemon is\n"
         "restarted.",
         _in_turn(_motors("swap", serial="99999"), _motors("cut")),
-        _in_turn(_motors("swap", serial="45678"), _motors("cut"), _stop),
+        _in_turn(_motors("swap", serial="45678"), _motors("cut"), _stop, _safety("reset")), power_goes=True,
+        contacts=("drive_power", "watchdog"),
     ),
     Fault(
         "The emergency stop is pressed",
         "The safety controller takes the power of the motors at once; the program sees it a moment later.",
         "Look after the patient, then pull the button out and press reset in the room.",
         _safety("press-stop"), _in_turn(_safety("pull-stop"), _safety("reset")),
+        contacts=("drive_power", "emergency_stop"),
     ),
     Fault(
         "A collision pad is touched",
         "As with the emergency stop: first the power goes, then the program knows.",
         "Free the patient by hand control. Press reset in the room once the pad is free.",
         _safety("hit-pad"), _in_turn(_safety("leave-pad"), _safety("reset")),
+        contacts=("drive_power", "collision_pad"),
     ),
 )  # fmt: skip
 
@@ -144,6 +158,10 @@ def seen(camera: GantryStation, fault: Fault) -> str:
         between_stops(camera)
         fault.do(camera)
     camera.becomes(*_ENDED, within_s=60.0)
+    if fault.power_goes:
+        camera.until(lambda: not any(camera.told("motors")["powered"]), "the power of the motors to go")
+    awaited = {f"room/{name}-open" for name in fault.contacts}
+    camera.until(lambda: awaited <= set(camera.alarms()), "the alarms of contacts", lambda: str(list(camera.alarms())))
     text = camera.daq("acquire", "status", "--site", str(camera.site)).stdout
     fault.mend(camera)
     camera.ask("acknowledge")
@@ -162,8 +180,8 @@ def plain(text: str) -> str:
 
 
 def alike(text: str) -> str:
-    """Return a text in which every number is like every other."""
-    return re.sub(r"-?\d+(\.\d+)?", "N", text)
+    """Return a text in which every number is like every other, and every request."""
+    return re.sub(r"-?\d+(\.\d+)?", "N", re.sub(r"b'[^']*'", "REQUEST", text))
 
 
 def section(fault: Fault, text: str) -> str:
