@@ -245,6 +245,8 @@ IN_TURN = frozenset({
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms", "check", "read"})
 """Verbs that change nothing and leave no trace."""
+LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage"})
+"""Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""
 ON_DEVICES = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "lower-voltage"})
 """Verbs that change a device: `old` and `new` of their answers go into the audit log."""
 
@@ -256,6 +258,8 @@ def checked(verb: str, args: dict[str, object], actor: Actor) -> Arguments:
     model, role, _ = VERBS[verb]
     if actor.role < role:
         raise AccessError(f"{actor.user} ({actor.role.name.lower()}) may not {verb}: that needs {role.name.lower()}")
+    if verb in LOCAL and actor.origin == "mqtt":
+        raise AccessError(f"{actor.user} may not {verb} over MQTT: that is taken on the station's own host alone")
     try:
         return model.model_validate(args)
     except ValidationError as why:

@@ -14,10 +14,11 @@ from support_run import Axes, Daemon, Readout, protocol, step
 
 from daq.errors import AccessError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
 from daq.model.station import Actor, Role
-from daq.model.verbs import ALWAYS, ASKING, VERBS, Amend, Prepare, Residual
+from daq.model.verbs import ALWAYS, ASKING, LOCAL, VERBS, Amend, Prepare, Residual
 from daq.services.acquisition.papers import identity_of
 from daq.services.acquisition.run import Run
 from daq.services.station import Parts, Station
+from daq.services.status_mqtt.commands import check_list
 from daq.state.acquisition import State
 
 TECHNOLOGIST = Actor("tech", "local", Role.TECHNOLOGIST)
@@ -137,6 +138,38 @@ async def test_a_viewer_may_ask_and_stop_and_nothing_else(tmp_path: Path, verb: 
             with pytest.raises(AccessError, match=f"may not {verb}"):
                 await w.ask(verb, VIEWER)
             assert w.audit.lines == [("guest", verb, "refused", "")]
+
+
+@pytest.mark.parametrize("verb", sorted(LOCAL))
+async def test_nobody_sets_or_raises_anything_over_the_broker_whatever_his_role(tmp_path: Path, verb: str) -> None:
+    async with world(tmp_path) as w:
+        with pytest.raises(AccessError, match=f"may not {verb} over MQTT"):
+            await w.ask(verb, Actor("eve", "mqtt", Role.SERVICE), device="hv", volts=100.0)
+        assert w.audit.lines[-1][:3] == ("eve", verb, "refused")
+        with pytest.raises(UsageError, match="no such command"):
+            check_list([verb])
+
+
+async def test_the_audit_log_has_what_a_device_was_before_and_after(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+
+        async def done(_: Any, __: Actor) -> dict[str, Any]:
+            return {"old": 19.5, "new": 21.0}
+
+        told: list[dict[str, Any]] = []
+        w.station._do["set"] = done
+        w.audit.note = lambda *_, **more: told.append(more)  # type: ignore[method-assign]
+        w.audit.write = lambda *_, **more: _kept(told, more)  # type: ignore[method-assign]
+        await w.ask("set", Actor("eve", "local", Role.SERVICE), device="bath", name="setpoint", value=21.0)
+
+    assert [(line["result"], line["old"], line["new"]) for line in told] == [
+        ("asked", "ready", "ready"), ("done", 19.5, 21.0)
+    ]  # fmt: skip
+
+
+async def _kept(told: list[dict[str, Any]], line: dict[str, Any]) -> bool:
+    told.append(line)
+    return True
 
 
 async def test_refusals_and_nonsense_are_audited_with_their_reason(tmp_path: Path) -> None:

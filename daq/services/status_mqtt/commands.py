@@ -14,7 +14,7 @@ from string import ascii_letters, digits
 from typing import Any, Literal
 
 from daq.errors import AccessError, RefusedError, ScandaqError, UsageError
-from daq.model.verbs import ALWAYS, ASKING, VERBS
+from daq.model.verbs import ALWAYS, ASKING, LOCAL, VERBS
 from daq.wire.jsonlines import parse_object
 
 MOST_BYTES = 16_384
@@ -116,9 +116,9 @@ def readable_id(payload: bytes) -> str | None:
 
 def check_list(commands: Collection[str]) -> None:
     """Raise `UsageError` for a list of the site with verbs that do not exist, or that only ask."""
-    unknown = [verb for verb in commands if verb not in VERBS or verb in ASKING]
+    unknown = [verb for verb in commands if verb not in VERBS or verb in ASKING | LOCAL]
     if unknown:
-        known = ", ".join(verb for verb in VERBS if verb not in ASKING)
+        known = ", ".join(verb for verb in VERBS if verb not in ASKING | LOCAL)
         raise UsageError(f"mqtt.commands: {', '.join(unknown)}: no such command; there are {known}")
 
 
