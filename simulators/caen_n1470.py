@@ -7,7 +7,6 @@ import argparse
 from daq.errors import UsageError
 from simulators.instruments.bus import Bus
 from simulators.instruments.caen import CaenN1470
-from simulators.instruments.machine import Machine
 from simulators.instruments.options import add_machine_options, tcp_port
 from simulators.instruments.server import MachineServer
 
@@ -26,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
-    machine: Machine = CaenN1470(board=arguments.board, serial=arguments.serial, load_ohm=arguments.load_ohm)
+    machine: CaenN1470 | Bus = CaenN1470(board=arguments.board, serial=arguments.serial, load_ohm=arguments.load_ohm)
     if arguments.boards > 1:
         if not arguments.serial.isdecimal():
             raise UsageError(f"--serial {arguments.serial}: several boards count on from a number")

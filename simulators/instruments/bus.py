@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daq.errors import UsageError
-from simulators.instruments.machine import Done, Machine, Talk
+from simulators.instruments.machine import Done, Looking, Machine, Talk
 
 
 class BusTalk:
@@ -45,6 +45,12 @@ class Bus:
     def told(self) -> dict[str, Any]:
         """Return what is the case with each of them."""
         return {"boards": {str(number): machine.told() for number, machine in self.machines.items()}}
+
+    def look(self) -> None:
+        """Let those that look after themselves though nobody asks do so; one that is dead on the wire does, too."""
+        for machine in self.machines.values():
+            if isinstance(machine, Looking):
+                machine.look()
 
     def _deed(self, name: str) -> Done:
         def do(said: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Done = Callable[[Mapping[str, Any]], None]
 
@@ -26,6 +26,14 @@ class Machine(Protocol):
 
     def told(self) -> dict[str, Any]:
         """Return what is indeed the case, whatever it says on the wire."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A machine to which something happens though nobody asks it."""
+
+    def look(self) -> None:
+        """Let what is due by now happen."""
 
 
 class LineTalk:
