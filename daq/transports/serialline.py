@@ -92,18 +92,26 @@ def serial_settings(line: Any) -> dict[str, object]:
     }  # fmt: skip
 
 
+def in_the_system(file: int) -> int:
+    """Return how many bytes the system has taken for a line or a connection, and not got rid of."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(file, termios.TIOCOUTQ, bytes(4)))[0])
+    except OSError:
+        return 0  # it is gone, and so is what was to be sent
+
+
 class LineTransport(asyncio.WriteTransport):
     """What asyncio wants of a transport, over the descriptor of a line."""
 
     def __init__(self, port: serial.Serial, protocol: asyncio.Protocol) -> None:
         super().__init__()
         self._port, self._protocol = port, protocol
-        self._file: int = port.fileno()
+        self.file: int = port.fileno()
         self._loop = asyncio.get_running_loop()
         self._left = bytearray()
         self._ended = False
-        os.set_blocking(self._file, False)
-        self._loop.add_reader(self._file, self._readable)
+        os.set_blocking(self.file, False)
+        self._loop.add_reader(self.file, self._readable)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write what the system takes now, and the rest when it takes more."""
@@ -125,18 +133,12 @@ class LineTransport(asyncio.WriteTransport):
     async def drained(self, within_s: float) -> None:
         """Wait until all has left, or cannot leave in time."""
         until_s = self._loop.time() + within_s
-        while not self._ended and (self._left or self._in_the_system()) and self._loop.time() < until_s:  # noqa: ASYNC110
+        while not self._ended and (self._left or in_the_system(self.file)) and self._loop.time() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)  # the system tells nobody when a line is empty
-
-    def _in_the_system(self) -> int:
-        try:
-            return int(struct.unpack("i", fcntl.ioctl(self._file, termios.TIOCOUTQ, bytes(4)))[0])
-        except OSError:
-            return 0  # it is gone, and so is what was to be sent
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._file, _CHUNK)
+            data = os.read(self.file, _CHUNK)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as why:
@@ -149,26 +151,26 @@ class LineTransport(asyncio.WriteTransport):
 
     def _writable(self) -> None:
         try:
-            del self._left[: os.write(self._file, self._left)]
+            del self._left[: os.write(self.file, self._left)]
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as why:
             self._end(why)
             return
         if self._left:
-            self._loop.add_writer(self._file, self._writable)
+            self._loop.add_writer(self.file, self._writable)
             self._protocol.pause_writing()
-        elif self._loop.remove_writer(self._file):
+        elif self._loop.remove_writer(self.file):
             self._protocol.resume_writing()
 
     def _end(self, why: OSError | None) -> None:
         if self._ended:
             return
         self._ended = True
-        self._loop.remove_reader(self._file)
-        self._loop.remove_writer(self._file)
+        self._loop.remove_reader(self.file)
+        self._loop.remove_writer(self.file)
         with contextlib.suppress(OSError, termios.error):  # closing would wait for what a halted line never takes
-            termios.tcflush(self._file, termios.TCOFLUSH)
+            termios.tcflush(self.file, termios.TCOFLUSH)
         self._port.close()
         text = "it was unplugged" if why is not None and why.errno in _GONE else str(why or "it was closed")
         self._loop.call_soon(self._protocol.connection_lost, OSError(text))

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from daq.errors import DeadlineError, UnreachableError
 from daq.transports.link import MOST_KEPT_BYTES
-from daq.transports.serialline import LineTransport, opened
+from daq.transports.serialline import LineTransport, in_the_system, opened
 
+_LEAVES_S = 0.25
+"""What was said longer ago has left, or the wire is stuck. A stop that was just said is not taken back."""
 _DRAIN_S = 0.3
 """What was said last, e.g. a stop, leaves a slow line before it is closed."""
 
@@ -53,6 +55,7 @@ class StreamLink:
         self.connection = 0
         self.dropped_bytes = 0
         self.place = place
+        self._wrote_s = 0.0
         self._transport: asyncio.WriteTransport | None = None
         self._inbox: _Inbox | None = None
 
@@ -84,6 +87,10 @@ class StreamLink:
     def _forget_what_waits(self) -> None:
         cast("asyncio.WriteTransport", self._transport).abort()
 
+    def _not_sent(self) -> int:
+        """Return how many bytes the system has not got rid of: the other side has not taken them."""
+        return 0
+
     async def close(self) -> None:
         """Close it; nothing happens where it is closed."""
         transport, self._transport, self._inbox = self._transport, None, None
@@ -97,6 +104,7 @@ class StreamLink:
         A request that waits in a buffer until somebody listens again would be obeyed long after it was given up.
         """
         inbox = self._opened()
+        self._wrote_s = asyncio.get_running_loop().time()
         cast("asyncio.WriteTransport", self._transport).write(self._outgoing(data))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -109,7 +117,10 @@ class StreamLink:
             raise DeadlineError(f"{self.place}: {inbox.lost}")
 
     async def read(self, within_s: float) -> bytes:
-        """Return what comes, at least a byte. Raises `DeadlineError`, or `UnreachableError` where it hung up."""
+        """Return what comes, at least a byte. Raises `DeadlineError`, or `UnreachableError` where it hung up.
+
+        Where nothing comes because what was said has not even left, it is closed: see `write`.
+        """
         inbox = self._opened(even_lost=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
@@ -118,6 +129,10 @@ class StreamLink:
             return self.waiting()
         if inbox.lost:
             raise UnreachableError(f"{self.place}: {inbox.lost}")
+        if asyncio.get_running_loop().time() - self._wrote_s > _LEAVES_S and (left := self._not_sent()):
+            inbox.lost = f"{left} bytes that were said have not left"
+            self._forget_what_waits()
+            raise DeadlineError(f"{self.place}: {inbox.lost}")
         raise DeadlineError(f"{self.place}: nothing came in {within_s:.3g} s")
 
     def waiting(self) -> bytes:
@@ -167,6 +182,10 @@ class TcpLink(StreamLink):
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
+    def _not_sent(self) -> int:
+        wire = cast("asyncio.WriteTransport", self._transport).get_extra_info("socket")
+        return in_the_system(wire.fileno())  # also what was sent and not acknowledged
+
 
 class SerialLink(StreamLink):
     """A serial line, alone on it. `place`: a path, best one of /dev/serial/by-id, which stays when it is plugged again.
@@ -180,6 +199,9 @@ class SerialLink(StreamLink):
 
     async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
         return LineTransport(opened(self.place, self._settings), protocol())
+
+    def _not_sent(self) -> int:
+        return in_the_system(cast("LineTransport", self._transport).file)
 
     async def close(self) -> None:
         """Close it once what was written has left, or cannot leave."""
