@@ -17,9 +17,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from daq.errors import ProfileError, ScandaqError
+from daq.model.control import ControlProfile
 from daq.model.finding import ABSENT, Finding, Said, error, errors
 from daq.model.layout import Name
 from daq.model.tables import from_pydantic, known_keys, refusal
+from device_profiles.control import load_control
 from device_profiles.controllers import Controller
 from device_profiles.controllers_rules import wrong_controllers
 from device_profiles.load import load_profile
@@ -27,6 +29,7 @@ from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
 from device_profiles.services import Access, Device, Metrics, Mqtt
+from device_profiles.supplies_rules import wrong_supplies
 
 SITE_SCHEMA = "site/0"
 
@@ -150,7 +153,8 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
     made = _with_places(site, path.parent)
     folder = path.parent
     controllers = wrong_controllers(made.controllers, made.devices, folder)
-    return made, [*_named_profiles(made, folder), *controllers, *_wrong_devices(made, folder)]
+    devices = [*_wrong_devices(made, folder), *_wrong_limits(made, folder)]
+    return made, [*_named_profiles(made, folder), *controllers, *devices]
 
 
 def _with_places(site: Site, folder: Path) -> Site:
@@ -246,6 +250,18 @@ def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:
         if device.head is not None and device.head not in heads:
             known = ", ".join(sorted(heads)) or "none"
             yield error(f"devices.{name}.head", device.head, f"is no head of the scanner profile; it has {known}")
+
+
+def _wrong_limits(site: Site, folder: Path) -> Iterator[Finding]:
+    """Demand that the scanner asks no supply for more than its instrument can do."""
+    profiles: dict[str, ControlProfile] = {}
+    for name, said in site.controllers.items():
+        with suppress(ScandaqError):  # said elsewhere
+            profiles[name] = load_control(beside(said.profile, folder))
+    if site.scanner is not None:
+        with suppress(ScandaqError):
+            limits = load_scanner(beside(site.scanner, folder)).supplies
+            yield from wrong_supplies(site.devices, profiles, limits)
 
 
 def _with_variable(finding: Finding) -> Finding:

@@ -121,7 +121,16 @@ def _on_controller(
         limits = _limits(name, device, scanner)
     elif device.ability == "high_voltage":
         limits = supply_limits(name, device.supply or name, scanner)
-    return build_profiled(name, device.ability, where, instrument, limits=limits, clock=clock)
+    prepared = _prepared(device.supply or name, scanner) if device.ability == "high_voltage" else ()
+    return build_profiled(
+        name, device.ability, where, instrument, limits=limits, prepared=prepared, clock=clock
+    )  # fmt: skip
+
+
+def _prepared(supply: str, scanner: ScannerProfile | None) -> tuple[str, ...]:
+    """Return the actions that are said to a supply before it is raised, by what the scanner profile says of it."""
+    said = scanner.supplies.get(supply) if scanner is not None else None
+    return () if said is None or said.power_down is None else (f"power_down_{said.power_down}",)
 
 
 def _high_voltage(name: str, device: Plugged, clock: Callable[[], float]) -> HighVoltage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from daq.devices.axis import DrivenAxis
 from daq.devices.bed import DrivenBed
@@ -22,15 +22,18 @@ Built = DrivenAxis | GuardedHighVoltage | ProfiledInterlocks | ProfiledInstrumen
 
 def build_profiled(
     name: str, ability: str, where: OnController, instrument: Instrument, *, limits: AxisLimits | VoltageLimits | None,
-    clock: Callable[[], float] = time.monotonic,
+    prepared: Sequence[str] = (), clock: Callable[[], float] = time.monotonic,
 ) -> Built:  # fmt: skip
-    """Return the device; `limits` those of the scanner profile. Raises `ProfileError` where the roles do not fit."""
+    """Return the device; `limits` those of the scanner profile, `prepared` as a `ProfiledSupply` takes it.
+
+    Raises `ProfileError` where the roles do not fit.
+    """
     channel = where.channel or ""
     if isinstance(limits, AxisLimits):
         drive = ProfiledDrive(instrument, channel, Steps(where.per_unit or 1.0, where.zero))
         return (DrivenBed if ability == "bed" else DrivenAxis)(name, limits, drive, clock=clock)
     if isinstance(limits, VoltageLimits):
-        return GuardedHighVoltage(name, limits, ProfiledSupply(instrument, channel), clock=clock)
+        return GuardedHighVoltage(name, limits, ProfiledSupply(instrument, channel, prepared=prepared), clock=clock)
     if ability == "interlocks":
         return ProfiledInterlocks(name, instrument, channel)
     return ProfiledInstrument(name, instrument, channel)

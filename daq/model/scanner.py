@@ -152,6 +152,8 @@ class SupplyLimits(Strict):
     """How long it may last."""
     trip_group: Name | None = None
     """All supplies of a group are lowered when one of them trips; None: only that one goes."""
+    power_down: Literal["ramp", "kill"] | None = None
+    """How the output goes where it is switched off, or its power fails; said and read back before it is raised."""
 
 
 class NeededInterlocks(Strict):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support_instruments import do
 from support_simulators import simulator
 
 from daq.composition.equipment import controllers, scanner
 from daq.devices.abilities import Axis, Device, HighVoltage, InterlockSource
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Wiring
-from daq.errors import ProfileError
+from daq.errors import ProfileError, ReadbackError
+from daq.model.station import Actor, Role
 from device_profiles.scanners import load_scanner
 from device_profiles.site import load_site
 
@@ -91,3 +93,48 @@ def test_what_does_not_fit_is_refused_in_words(before: str, after: str, said: st
     with pytest.raises(ProfileError) as why:
         load_site(station(tmp_path, text=SITE.replace(before, after)))
     assert said in str(why.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("max_v = 900.0", "max_v = 9000.0", "max_v of the scanner profile is 9000 V; caen-n1470 can do 0 to 8000 V"),
+        (
+            "per_s = 50.0",
+            "per_s = 600.0",
+            "max_slope_v_per_s of the scanner profile is 600 V/s; caen-n1470 can do 1 to 500",
+        ),
+        ("trip_ua = 300.0", "trip_ua = 3001.0", "caen-n1470 can do 0 to 0.003 A"),
+    ],
+)
+def test_a_scanner_that_asks_a_supply_for_more_than_it_can_do_is_refused(
+    before: str, after: str, said: str, tmp_path: Path
+) -> None:
+    path = station(tmp_path)
+    scanner_file = tmp_path / "scanner.toml"
+    scanner_file.write_text(scanner_file.read_text().replace(before, after))
+    with pytest.raises(ProfileError) as why:
+        load_site(path)
+    assert said in str(why.value)
+
+
+async def test_how_an_output_goes_down_is_said_and_read_back_before_it_is_raised(tmp_path: Path) -> None:
+    with simulator("caen-n1470") as hv:
+        path = station(tmp_path, supply=hv.address("tcp")[1])
+        scanner_file = tmp_path / "scanner.toml"
+        scanner_file.write_text(scanner_file.read_text() + 'power_down = "kill"\n')
+        site = load_site(path)
+        wiring = Wiring(controllers(site, tmp_path))
+        try:
+            supply = wiring.instruments["supply"]
+            devices = build_devices(site.devices, scanner(site, tmp_path), wiring.instruments)
+            assert isinstance(devices["front_hv"], HighVoltage)
+            assert await supply.read("power_down", "1") == "ramp"
+            await devices["front_hv"].arm(Actor("eve", "local", Role.SERVICE))
+            assert [await supply.read("power_down", channel) for channel in ("0", "1")] == ["ramp", "kill"]
+            do(hv, {"do": "ignore"})
+            await supply.act("power_down_kill", "1")
+            with pytest.raises(ReadbackError, match="power_down reads 'kill', not 'ramp'"):
+                await supply.act("power_down_ramp", "1")
+        finally:
+            await wiring.close()

@@ -23,13 +23,15 @@ _BYTES = 160
 class ProfiledSupply:
     """A `Supply`: one channel. What is set above the hard limits of the profile is refused before it is said."""
 
-    def __init__(self, instrument: Instrument, channel: str = "") -> None:
+    def __init__(self, instrument: Instrument, channel: str = "", *, prepared: Sequence[str] = ()) -> None:
+        """Take a channel. `prepared`: harmless actions, said and confirmed whenever its limits are written."""
         role = instrument.profile.roles.high_voltage
         if role is None:
             raise ProfileError(f"the profile {instrument.profile.id} is of no supply of high voltage")
         self._instrument, self._channel, self._role = instrument, channel, role
         named = [role.on, *role.troubles] if role.on is not None else [*role.troubles]
         self._words = tuple(dict.fromkeys(name.partition(".")[0] for name in named))
+        self._prepared = [*([role.prepare] if role.prepare is not None else []), *prepared]
         self._asked: Protection | None = None
         self.ramps, self.least_v = role.slope_v_per_s is not None, role.least_v
         self.reply_s = _reply_s(instrument.profile, 3 + len(self._words))
@@ -80,8 +82,8 @@ class ProfiledSupply:
 
     async def protect(self, protection: Protection) -> None:
         """Write its own limits, and read them back."""
-        if self._role.prepare is not None:
-            await self._instrument.act(self._role.prepare, self._of_action(self._role.prepare))
+        for name in self._prepared:
+            await self._instrument.act(name, self._of_action(name))
         self._asked = protection
         for name, number, unit in self._limits(protection):
             await self._set(name, number, unit)
