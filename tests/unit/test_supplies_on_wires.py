@@ -122,3 +122,35 @@ def test_the_limit_of_the_current_that_was_written_acts_without_the_daemon(machi
         assert len(bench.link.told) == said
 
     virtually(main)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.profile)
+def test_every_supply_has_a_safe_state_that_is_read(machine: Kept) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(machine, loop)
+        await bench.hv.arm(TECH, protocol_max_v=machine.limits.max_v)
+        await bench.hv.ramp_to(0.75 * machine.limits.max_v, within_s=60, actor=TECH)
+        bench.link.faults.add({"kind": "missing", "count": 3})
+        await bench.instrument.make_safe(machine.channel)
+        assert bench.volts <= 5.0
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("profile", ["caen-n1470", "caen-r803x", "iseg-scpi"])
+def test_what_is_read_of_all_channels_at_once_is_each_channels_own(profile: str) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(kept(profile), loop)
+        for number, channel in enumerate(bench.machine.channels):
+            channel.output.drop()
+            channel.output.load_ohm = 1e6 * (number + 1)
+            channel.output.slopes(up=1e6)
+            channel.output.go(100.0 + number)
+        await asyncio.sleep(1.0)
+        names = bench.instrument.profile.channels
+        assert await bench.instrument.read_all("voltage") == {name: 100.0 + n for n, name in enumerate(names)}
+        currents = await bench.instrument.read_all("current")
+        assert currents == {name: pytest.approx((100.0 + n) / (n + 1), abs=0.01) for n, name in enumerate(names)}
+        assert len(await bench.instrument.read_all("status")) == len(names)
+
+    virtually(main)
