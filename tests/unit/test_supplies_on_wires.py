@@ -16,7 +16,7 @@ from daq.errors import ReadbackError, RefusedError, ScandaqError
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.profile)
 def test_nothing_above_a_permit_is_ever_said_and_everything_comes_down(machine: Kept) -> None:
-    lives(machine, 12)
+    lives(machine, 8)
 
 
 @pytest.mark.parametrize("profile", ["keithley-2400", "hamamatsu-c11204"])
