@@ -222,7 +222,7 @@ def test_who_interrupts_a_raise_has_the_supply_go_back(bench: Bench) -> None:
     bench.station.until(lambda: bench.voltage() < 5.0, "the voltage to be gone")
 
 
-def test_readings_are_on_the_broker_with_units_that_home_assistant_knows(bench: Bench) -> None:
+def test_readings_are_on_the_broker_with_unit_quality_and_level(bench: Bench) -> None:
     wanted = "readings/front_hv/voltage"
     seen: dict[str, Any] = {}
 
