@@ -11,7 +11,10 @@ import pytest
 from support_controllers import KINDS, Rigged, at_100
 from support_virtual import VirtualLoop, virtually
 
-from daq.errors import MotionError, RefusedError, ScandaqError
+from daq.devices.instruments.wiring import Wiring
+from daq.errors import InterlockError, MotionError, RefusedError, ScandaqError
+from device_profiles.control import load_control
+from device_profiles.controllers import Controller
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -93,11 +96,12 @@ def test_an_axis_that_does_not_stop_is_doubtful_and_moves_no_more_before_it_was_
             await rig.axis.stop()
         with pytest.raises(MotionError):
             await moving
-        assert rig.axis.doubtful
+        assert (rig.axis.doubtful, rig.axis.unconfirmed) == (True, True)
         rig.do("obey")
         with pytest.raises(RefusedError, match="stop it again first"):
             await rig.axis.move_to(200.0)
         assert (await rig.axis.stop()).halted_s <= 1.0
+        assert not rig.axis.unconfirmed
         await rig.axis.move_to(200.0)
 
     on(kind, body)
@@ -184,3 +188,16 @@ def test_another_controller_in_its_place_is_refused(kind: str) -> None:
         assert rig.place == 100.0
 
     on(kind, body)
+
+
+def test_a_safety_controller_hears_no_heartbeat_while_an_axis_is_not_known_to_stand() -> None:
+    said = {"plc": "modbus-plc", "motors": "tmcl"}
+    wiring = Wiring({
+        name: (Controller(profile=profile, url=f"tcp://127.0.0.1:{port}"), load_control(profile))
+        for port, (name, profile) in enumerate(said.items(), 1)
+    })  # fmt: skip
+    wiring.withhold = lambda: "gantry not confirmed to stand after a stop"
+
+    with pytest.raises(InterlockError, match="withheld, so that it stops the axes: gantry not confirmed to stand"):
+        wiring._may_beat(wiring.instruments["plc"])
+    wiring._may_beat(wiring.instruments["motors"])  # whatever is asked feeds it, so there is nothing to withhold
