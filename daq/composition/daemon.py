@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -108,6 +109,8 @@ class Daemon:
         running = asyncio.create_task(self.supervisor.run(), name="services")
         try:
             await self._until_served(api)
+            gc.collect()
+            gc.freeze()  # what was built lives as long as the daemon; to look through it again and again holds the loop
             self.audit.note(DAEMON, "serve", self._site.station, result="done", new=str(self.machine.state))
             _LOG.info("station %s serves at %s; state %s", self._site.station, self._site.socket, self.machine.state)
             self._notify.ready(f"{self.machine.state}")
