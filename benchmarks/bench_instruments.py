@@ -225,9 +225,10 @@ async def _jitter(site_file: Path) -> list[Row]:
     await asyncio.sleep(_SETTLED_S)
     for spy in spies.values():
         spy.answered.clear()
-    missed = readings.missed + readings.failed
-    await asyncio.sleep(_JITTER_S)
-    missed = readings.missed + readings.failed - missed
+    missed, used_s = readings.missed + readings.failed, time.process_time()
+    with _longest_turn() as longest_ms:
+        await asyncio.sleep(_JITTER_S)
+    missed, used_s = readings.missed + readings.failed - missed, time.process_time() - used_s
     for task in running:
         task.cancel()
     await asyncio.wait(running)
@@ -239,7 +240,25 @@ async def _jitter(site_file: Path) -> list[Row]:
         if late_ms:
             figure = f"p50 {statistics.median(late_ms):.0f} ms, worst {max(late_ms):.0f} ms of {len(late_ms)}"
             rows.append(Row(f"jitter of readings, {kind}", figure=figure))
-    return [*rows, Row("readings that did not come", figure=str(missed))]
+    work = f"{used_s / _JITTER_S:.1%} of a core; the loop is held for {longest_ms[0]:.1f} ms at most, of processor time"
+    return [*rows, Row("readings that did not come", figure=str(missed)), Row("all of them polled alone", figure=work)]
+
+
+@contextmanager
+def _longest_turn() -> Iterator[list[float]]:
+    """Yield how long one callback held the loop at most, in ms of processor time: other programs do not count."""
+    longest_ms, run = [0.0], asyncio.events.Handle._run  # noqa: SLF001
+
+    def timed(handle: Any) -> None:
+        began_s = time.thread_time()
+        run(handle)
+        longest_ms[0] = max(longest_ms[0], (time.thread_time() - began_s) * 1e3)
+
+    asyncio.events.Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001
+    try:
+        yield longest_ms
+    finally:
+        asyncio.events.Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001
 
 
 class _Spy:
