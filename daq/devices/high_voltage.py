@@ -225,6 +225,9 @@ class GuardedHighVoltage:
     def _go_on(self, ascent: Ascent) -> None:
         """Raise what speaks against going on."""
         if self._lowered != ascent.lowered:
+            open_now = self.against_raising()
+            if open_now is not None:
+                raise InterlockError(f"{self._name} was taken down meanwhile: {open_now}")
             raise RefusedError(f"{self._name} was lowered meanwhile")
         if cancel_requests() > ascent.requests:  # somebody swallowed the cancellation
             raise asyncio.CancelledError
