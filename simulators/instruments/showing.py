@@ -59,6 +59,10 @@ class Showing:
                 self._said[one.axis], self._said_s[one.axis] = going, now_s
                 self._tell(one, now_s, place, target, speed)
 
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self._socket.close()
+
     def _tell(self, one: Shown, now_s: float, place: float, target: float, speed: float) -> None:
         said = {
             "axis": one.axis, "monotonic_ns": round(now_s * 1e9), "position": place, "target": target, "speed": speed
