@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from daq.devices.abilities import Identity
 from daq.devices.instruments.wire import Wire
-from daq.devices.instruments.words import fill, pattern_of, refused
+from daq.devices.instruments.words import fill, pattern_of, refused, shown
 from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableError, WireError
 from daq.model.control import ControlProfile, Exchange
 from daq.wire.control.codec import Codec
@@ -100,7 +100,7 @@ class Talk:
         for trouble in self._profile.troubles:
             if re.fullmatch(fill(trouble.reply, fields, quote=True), text):
                 raise refused(trouble, self._name, fill(asked.exchange.send, fields))
-        raise self._doubt(f"{text!r} is no reply to {fill(asked.exchange.send, fields)!r}")
+        raise self._doubt(f"{shown(text)} is no reply to {shown(fill(asked.exchange.send, fields))}")
 
     def understood(self, asked: Asked, said: Mapping[str, str]) -> dict[str, str]:
         """Return the groups of a reply that was taken for another value, which one request serves as well."""
@@ -151,7 +151,7 @@ class Talk:
             rest_ms = asked.exchange.rest_ms
             self._free_s = self._clock() + 1e-3 * (self._profile.framing.min_gap_ms if rest_ms is None else rest_ms)
         if self.wire.interrupted != interrupted:
-            raise self._doubt(f"a stop was said while a reply to {request!r} was waited for")
+            raise self._doubt(f"a stop was said while a reply to {shown(request)} was waited for")
         self.spoke_s = self._clock()
         return reply
 
@@ -163,12 +163,12 @@ class Talk:
                 replies = self._codec.feed(await self.wire.link.read(max(0.0, until_s - self._clock())))
             except DeadlineError:
                 self.tally.lost += 1
-                self.suspect = f"no reply to {request!r} in {within_s:g} s"
+                self.suspect = f"no reply to {shown(request)} in {within_s:g} s"
                 raise DeadlineError(f"{self._name}: {self.suspect}") from None
             except WireError as why:
                 raise self._doubt(str(why)) from None
         if len(replies) > 1 or self._codec.halfway:
-            raise self._doubt(f"more than one reply to {request!r}")
+            raise self._doubt(f"more than one reply to {shown(request)}")
         return replies[0]
 
     def _look_for_strays(self) -> None:

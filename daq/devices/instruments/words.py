@@ -9,6 +9,7 @@ from functools import lru_cache
 from daq.errors import AccessError, BusyError, LimitError, ProfileError, RefusedError, ScandaqError, VerificationError
 from daq.model.control import Trouble
 
+_SHOWN = 80
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 _ERRORS: dict[str, type[ScandaqError]] = {
     "refused": RefusedError, "limit": LimitError, "local": AccessError, "busy": BusyError, "fault": VerificationError,
@@ -39,4 +40,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def refused(trouble: Trouble, name: str, request: str) -> ScandaqError:
     """Return the error that a refusal is: what was said, to whom, and what the profile says about it."""
-    return _ERRORS[trouble.kind](f"{name} refused {request!r}: {trouble.text}")
+    return _ERRORS[trouble.kind](f"{name} refused {shown(request)}: {trouble.text}")
+
+
+def shown(said: str | bytes) -> str:
+    """Return what was said as it stands in a message: the beginning of what is long."""
+    return f"{said[:_SHOWN]!r}..." if len(said) > _SHOWN else repr(said)
