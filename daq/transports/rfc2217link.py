@@ -62,11 +62,13 @@ class Rfc2217Link(TcpLink):
         self.place = f"rfc2217://{host}:{port}"
         self._line = line
         self._telnet = TelnetPort(line)
+        self._connected = False
 
     async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
-        self._telnet = TelnetPort(self._line)
+        self._telnet, self._connected = TelnetPort(self._line), False
         telnet = _Telnet(self._telnet, protocol())
         transport = await super()._connect(lambda: telnet)
+        self._connected = True
         try:
             await telnet.done.wait()
         except asyncio.CancelledError:  # also the deadline
@@ -76,6 +78,9 @@ class Rfc2217Link(TcpLink):
             transport.abort()
             raise UnreachableError(f"{self.place}: {telnet.trouble}")
         return transport
+
+    def _missing(self) -> str:
+        return f"no word of {self._telnet.missing} by RFC 2217" if self._connected else super()._missing()
 
     def _outgoing(self, data: bytes) -> bytes:
         return self._telnet.escaped(data)

@@ -72,7 +72,7 @@ class StreamLink:
             async with asyncio.timeout(within_s):
                 self._transport = await self._connect(lambda: inbox)
         except TimeoutError:
-            raise DeadlineError(f"{self.place}: no connection in {within_s:g} s") from None
+            raise DeadlineError(f"{self.place}: {self._missing()} in {within_s:g} s") from None
         except OSError as why:
             raise UnreachableError(f"{self.place}: {why.strerror or why}") from None
         self._inbox = inbox
@@ -80,6 +80,10 @@ class StreamLink:
 
     async def _connect(self, protocol: Callable[[], asyncio.Protocol]) -> asyncio.WriteTransport:
         raise NotImplementedError
+
+    def _missing(self) -> str:
+        """Return what did not come while it was opened."""
+        return "no connection"
 
     def _outgoing(self, data: bytes) -> bytes:
         return data
