@@ -295,6 +295,20 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_not_the_next_one(boar
         assert it.session.connection == 1
 
 
+async def test_many_accesses_have_the_time_of_one_each(sitcp: Simulator) -> None:
+    async with driven(sitcp) as it:
+        registers = Registers(it)
+        await it.identify()
+        do(sitcp, {"wire": {"kind": "late", "count": 40, "seconds": 0.012}})
+        began_s = time.monotonic()
+        assert len(await registers.accesses("; ".join(["read 0 4"] * 40))) == 40 * 10 - 2
+        assert time.monotonic() - began_s > 0.4 > it.profile.conversation.reply_s
+        do(sitcp, {"do": "silent"})
+        with pytest.raises(DeadlineError) as why:
+            await registers.accesses("; ".join(["read 0 4"] * 400))
+        assert len(str(why.value)) < 300
+
+
 async def test_what_was_given_up_is_not_said_when_the_board_is_back(board: Simulator) -> None:
     async with driven(board) as it:
         registers = Registers(it)

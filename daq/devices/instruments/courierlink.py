@@ -17,6 +17,8 @@ from daq.transports.udplink import UdpLink
 from daq.wire.control.courier import Courier
 from daq.wire.control.couriers import courier_of
 
+_LONGEST = 20.0
+
 
 class CourierLink:
     """A `Link` whose bytes a `Courier` carries as datagrams, over a wire that keeps neither order nor number."""
@@ -55,24 +57,28 @@ class CourierLink:
         self._say()
 
     async def read(self, within_s: float) -> bytes:
-        """Return answers in the order of the requests, each after its length; what was lost is said again meanwhile.
+        """Return all answers in the order of the requests, each after its length; what was lost is said again.
 
-        Raises `DeadlineError`: what is under way then is given up, as it is where the caller is cancelled. Raises
-        `UnreachableError` where nobody is there.
+        As long as answers to many requests come one after the other, each has the whole time; together they have
+        twenty times as long. Raises `DeadlineError`: what is under way then is given up, as it is where the caller is
+        cancelled. Raises `UnreachableError` where nobody is there.
         """
-        until_s = self._clock() + within_s
+        courier, began_s = self.courier, self._clock()
+        until_s, answered = began_s + within_s, courier.answered
         while True:
             self._something.clear()
             self._say()
-            if found := self.courier.replies():
+            if not courier.under_way and (found := courier.replies()):
                 return found
             if not self._link.is_open:
                 raise UnreachableError(f"{self._link.place}: nobody is there")
             now_s = self._clock()
             if now_s >= until_s:
-                self.courier.abandon()
-                raise DeadlineError(f"nothing came in {within_s:.3g} s")
-            wake_s = self.courier.wake_s
+                if courier.answered == answered or now_s >= began_s + _LONGEST * within_s:
+                    courier.abandon()
+                    raise DeadlineError(f"nothing came in {within_s:.3g} s")
+                until_s, answered = now_s + within_s, courier.answered
+            wake_s = courier.wake_s
             await self._wait((until_s if wake_s is None else min(until_s, max(wake_s, now_s))) - now_s)
 
     def waiting(self) -> bytes:

@@ -21,9 +21,10 @@ MOST_WAITING = 8192
 class Courier(Protocol):
     """Says datagrams again where that is safe, and hands answers over in the order of the requests.
 
-    `strays` counts datagrams that answered nothing; `resent` those that had to be said again.
+    `strays` counts datagrams that answered nothing; `resent` those that had to be said again; `answered` the answers.
     """
 
+    answered: int
     strays: int
     resent: int
 

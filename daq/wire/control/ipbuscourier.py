@@ -34,7 +34,7 @@ class IpbusCourier:
     """A `Courier` of IPbus packets with id 0, which it gives ids and takes them away again."""
 
     def __init__(self, resend_s: float, most_under_way: int = MOST_UNDER_WAY) -> None:
-        self.strays = self.resent = 0
+        self.strays = self.resent = self.answered = 0
         self._resend_s, self._most = resend_s, most_under_way
         self._queue: deque[bytes] = deque()
         self._flights: dict[int, _Flight] = {}
@@ -87,6 +87,7 @@ class IpbusCourier:
             self.strays += 1
             return
         flight.answer = datagram
+        self.answered += 1
         self._hand_over()
 
     def replies(self) -> bytes:

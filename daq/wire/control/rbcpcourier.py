@@ -36,7 +36,7 @@ class RbcpCourier:
     """
 
     def __init__(self, resend_s: float | None, late_s: float, window: int = 1) -> None:
-        self.strays = self.resent = 0
+        self.strays = self.resent = self.answered = 0
         self._resend_s, self._late_s, self._window = resend_s, late_s, window
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._urgent: deque[tuple[bytes, bool]] = deque()
@@ -76,6 +76,7 @@ class RbcpCourier:
             self.strays += 1
             return
         flight.answer = datagram[:2] + bytes((flight.asked_ident,)) + datagram[3:]
+        self.answered += 1
         if flight.tries > 1 and flight.data[1] == rbcp.WRITE:
             self._quiet_s = max(self._quiet_s, flight.said_s + self._late_s)
         self._now_s = now_s
