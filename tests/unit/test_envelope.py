@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support_motion import Gantry, with_gantry
 
+from daq.errors import LimitError
 from daq.model.envelope import EnvelopeRule, Travel, why_outside
 from daq.model.scanner import ScannerProfile
 from daq.model.scanner_rules import findings
+from daq.model.scanner_safety import travels_of
 from device_profiles.scanners import load_scanner
 
 TRAVELS = {
@@ -106,3 +112,27 @@ def test_two_collimators_with_one_code_are_refused() -> None:
         collimators[name]["code"] = "3"
     [found] = findings(profile(collimators=collimators))
     assert str(found) == "collimators.MEGP.code = '3': is that of LEHR already"
+
+
+def test_the_camera_that_ships_keeps_its_envelope_where_nobody_reads_its_radii() -> None:
+    camera = load_scanner("spect-camera")
+
+    async def body(gantry: Gantry) -> None:
+        gantry.keep_holding()
+        await gantry.engine.position({"gantry": 90.0})  # the bed is out, at 100 mm
+        with pytest.raises(
+            LimitError, match=r"at bed 20\d.*head beside the bed meets it \(front_radius \(nobody reads it\)"
+        ):
+            await gantry.engine.position({"bed": 1000.0})
+        await gantry.engine.position({"gantry": 0.0})
+        with pytest.raises(LimitError, match="back head under the bed meets it"):
+            await gantry.engine.position({"bed": 1000.0})
+        assert gantry.bed.drive.true_place() == pytest.approx(100.0, abs=0.1)
+
+    with_gantry(body, envelope=partial(why_outside, camera.envelope, travels_of(camera)))
+
+
+def test_the_example_of_the_manual_is_a_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/scanner-and-site.md").read_text()
+    example = page.partition("### `[[envelope]]`")[2].partition("```toml\n")[2].partition("```")[0]
+    assert findings(profile(envelope=tomllib.loads(example)["envelope"])) == []
