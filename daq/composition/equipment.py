@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daq.devices.instruments.wiring import Controllers
     from daq.model.scanner import ScannerProfile
     from device_profiles.schema import InstrumentProfile
-    from device_profiles.services import Access
+    from device_profiles.services import Access, Device
     from device_profiles.site import Plug, Site
 
 
@@ -110,6 +110,13 @@ def described(site: Site, found: dict[str, tuple[Plug, InstrumentProfile]], devi
             name: {"profile": profile.id, "modality": profile.modality, "url": plug.url}
             for name, (plug, profile) in found.items()
         },
-        "devices": {name: {"ability": device.ability, "kind": device.kind} for name, device in site.devices.items()}
-        | {name: facts for name, facts in devices.items() if name not in site.devices},
+        "devices": {name: {**_placed(device), **devices.get(name, {})} for name, device in site.devices.items()},
+        "controllers": {name: {"profile": said.profile, "url": said.url} for name, said in site.controllers.items()},
     }
+
+
+def _placed(device: Device) -> dict[str, Any]:
+    """Return what the site file says of a device: what it is, and where."""
+    where = device.controller
+    on = {"controller": where.name, **({"channel": where.channel} if where.channel else {})} if where else {}
+    return {"ability": device.ability, "kind": device.kind, **on}

@@ -18,7 +18,7 @@ from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.controllerhealth import ControllerHealth
 from daq.services.devicealarms import DeviceAlarms
-from daq.services.devicecheck import DeviceCheck
+from daq.services.devicecheck import DeviceCheck, quantities_of
 from daq.services.devicework import DeviceWork
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
@@ -114,8 +114,8 @@ class Hardware:
         self._guarding.voltages.marked = marked
 
     def described(self) -> dict[str, Any]:
-        """Return the devices as `Description` has them."""
-        return {name: {"quantities": [q.name for q in device.quantities]} for name, device in self._devices.items()}
+        """Return the devices as `Description` has them: what is read of each, how often, within which limits."""
+        return {name: {"quantities": quantities_of(device)} for name, device in self._devices.items()}
 
     async def close(self) -> None:
         """Stop what moves. High voltage stays as it is: dropping it costs hours of drift."""

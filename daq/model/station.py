@@ -174,6 +174,7 @@ class Description:
     instruments: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, Any] = field(default_factory=dict)
     simulated: bool = False
+    controllers: dict[str, Any] = field(default_factory=dict)
 
 
 Announcement = StationStatus | Progress | Reading | Alarm | RunLedger | RunDocument | Description

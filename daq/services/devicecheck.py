@@ -136,5 +136,16 @@ class DeviceCheck:
         return said
 
 
+def quantities_of(device: Device) -> dict[str, Any]:
+    """Return what is read of a device, by name: unit, cadence, when it is stale, limits, and what to do beyond them."""
+    return {
+        each.name: {
+            "unit": each.unit, "poll_s": each.poll_s, "stale_s": each.stale_s, "limits": dict(each.limits),
+            **({"guidance": each.guidance} if each.guidance else {}),
+        }
+        for each in device.quantities
+    }  # fmt: skip
+
+
 def _parts(why: str | None) -> list[str]:
     return why.split("; ") if why else []

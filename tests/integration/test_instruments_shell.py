@@ -123,6 +123,9 @@ def test_a_check_says_who_is_there_and_what_is_against_using_it(bench: Bench) ->
     assert found["devices"]["front_hv"]["against_raising"] == []
     assert "no interlock of kind emergency_stop is known" in found["devices"]["gantry"]["against_moving"]
     assert found["ok"] is True
+    listed = bench.asked("device", "list")["devices"]["front_hv"]
+    assert (listed["controller"], listed["channel"]) == ("supply", "1")
+    assert listed["quantities"]["voltage"]["limits"] == {"minimum": 0.0, "maximum": 900.0}
 
 
 def test_a_supply_is_raised_and_lowered_and_the_audit_log_has_the_volts(bench: Bench) -> None:
