@@ -8,6 +8,7 @@ is the loop's and the machine's; the daemon's own count of late turns stands bes
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import statistics
@@ -226,6 +227,8 @@ async def _jitter(site_file: Path) -> list[Row]:
     for spy in spies.values():
         spy.answered.clear()
     missed, used_s = readings.missed + readings.failed, time.process_time()
+    gc.collect()
+    gc.freeze()  # as the daemon does
     with _longest_turn() as longest_ms:
         await asyncio.sleep(_JITTER_S)
     missed, used_s = readings.missed + readings.failed - missed, time.process_time() - used_s
