@@ -52,3 +52,15 @@ def test_nothing_moves_before_the_gantry_was_homed_and_a_person_has_confirmed(ca
     homed(camera)
     assert camera.status()["motion"]["reference"] == "confirmed"
     assert camera.told("motors")["homed"] == [True, True]
+
+
+def test_a_daemon_that_is_told_to_end_stops_what_moves_first(camera: GantryStation) -> None:
+    retreating, _ = camera.begin("retreat", axis="front_radius")
+    camera.until(lambda: bool(camera.told("motors")["moving"][1]), "the radius to move")
+    assert camera.end() == 0
+    told = camera.told("motors")
+    retreating.join()
+
+    assert told["moving"] == [False, False]
+    assert told["powered"] == [True, True]  # it was told to stop; nobody had to take the power
+    assert camera.told("safety")["armed"] is False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from support_axis_contract import AxisContract, Body, Rig
 from support_controllers import KINDS, LIMITS, at_100
 from support_virtual import VirtualLoop, virtually
@@ -16,9 +15,7 @@ class OnController(AxisContract):
     def run(self, body: Body) -> None:
         async def main(loop: VirtualLoop) -> None:
             async with at_100(self.kind, loop) as rig:
-                await body(
-                    Rig(rig.axis, 100.0, 140.0, lambda: rig.motor.velocity != 0, lambda: rig.place, loop.time)
-                )
+                await body(Rig(rig.axis, 100.0, 140.0, lambda: rig.motor.velocity != 0, lambda: rig.place, loop.time))
                 assert rig.motor.velocity == 0
                 assert LIMITS.holds(rig.place)
 
