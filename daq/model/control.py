@@ -124,7 +124,7 @@ class Conversation(Strict):
     resend_s: Annotated[float, Field(gt=0, le=60)] | None = None
     """Of protocols of datagrams: what may be said twice is said again after so long; None: as the protocol has it."""
     under_way: Annotated[int, Field(ge=1, le=64)] | None = None
-    """Of protocols of datagrams: so many requests at once, where a board takes more than one. None: as it says, or 1."""
+    """Of protocols of datagrams: so many requests at once, where a board takes several. None: as it says, or 1."""
     watchdog_s: PositiveFloat | None = None
     """The instrument acts by itself, e.g. stops, when nobody asks it for so long; see `Watchdog`."""
 
@@ -252,7 +252,7 @@ class Action(Strict):
 
 
 class Register(Strict):
-    """One register of a board, or a field of one: `mask` says which bits. Where it is not 1, `words` follow on another."""
+    """One register of a board, or a field of one: `mask` says which bits. Several `words` follow on one another."""
 
     address: Annotated[int, Field(ge=0, lt=1 << 32)]
     """Of a word of 32 bits; of RBCP, of a byte."""

@@ -84,6 +84,7 @@ def values(profile: ControlProfile) -> Iterator[Finding]:
     for name, value in profile.values.items():
         key = f"values.{name}"
         yield from _typed(key, value)
+        yield from _limits(key, value)
         yield from _reads(key, value)
         if value.of == "channel" and not profile.channels:
             yield error(f"{key}.of", value.of, "the profile has no channels")
@@ -106,6 +107,9 @@ def _typed(key: str, value: ControlValue) -> Iterator[Finding]:
     for which in ("scale", "set_scale"):
         if getattr(value, which) == 0:
             yield error(f"{key}.{which}", 0, "makes every reading the same")
+
+
+def _limits(key: str, value: ControlValue) -> Iterator[Finding]:
     for which in ("hard", "warn", "alarm"):
         bounds = getattr(value.limits, which)
         if bounds is not None and bounds[0] >= bounds[1]:
