@@ -196,7 +196,7 @@ class Daemon:
         for name, run in self.hardware.services():
             add(name, run, essential=False)
         sayers = Sayers(
-            self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of, self.hardware.health
+            self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of, self.hardware.figures()
         )
         for name, run in publishers(site, self._scanner_name, sayers):
             add(name, run, essential=False)
@@ -216,7 +216,8 @@ class Daemon:
     # Small things
 
     def _mark(self, text: str) -> None:
-        """Put a text into what is recorded, where something is; nobody waits for the readout to take it."""
+        """Put a text into the audit log and what is recorded, where something is; nobody waits for the readout."""
+        self.audit.note(DAEMON, "high-voltage", text, result="done", new=str(self.machine.state))
         run = self.station.run
         if run is None or self.machine.state not in RECORDING:
             return
