@@ -20,6 +20,7 @@ from daq.services.controllerhealth import ControllerHealth
 from daq.services.devicealarms import DeviceAlarms
 from daq.services.devicecheck import DeviceCheck, quantities_of
 from daq.services.devicework import DeviceWork
+from daq.services.metrics import Asked
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
 from daq.services.readings import Readings
@@ -55,7 +56,7 @@ class Hardware:
             bus, alarms, quantities={name: device.quantities for name, device in self._devices.items()},
             controller_of={name: controller for name, (controller, _) in places.items()},
         )  # fmt: skip
-        self.health = ControllerHealth(self._wiring.instruments, bus)
+        self._health = ControllerHealth(self._wiring.instruments, bus)
         known = (self._devices, self._wiring.instruments, places)
         check = DeviceCheck(*known, self.motion, self._interlocks, bus, readings=self._readings).check
         self._handlers = {**DeviceWork(*known).handlers, "check": check}
@@ -69,7 +70,7 @@ class Hardware:
         watched = self._guarding.services(self.motion)
         always = [
             ("instruments", self._wiring.run), ("device-alarms", self._device_alarms.run),
-            ("readings", self._readings.run), ("controller-health", self.health.run),
+            ("readings", self._readings.run), ("controller-health", self._health.run),
         ]  # fmt: skip
         return [*watched, *always] if self._devices else []
 
@@ -112,6 +113,10 @@ class Hardware:
     def mark_by(self, marked: Callable[[str], None]) -> None:
         """Tell `marked` what of high voltage belongs into a recording: trips, and what was taken down."""
         self._guarding.voltages.marked = marked
+
+    def figures(self) -> list[Asked]:
+        """Return the figures of readings and controllers, to be asked for at every scrape."""
+        return [*self._readings.figures(), *self._health.figures()]
 
     def described(self) -> dict[str, Any]:
         """Return the devices as `Description` has them: what is read of each, how often, within which limits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,7 @@ from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.broker import ensure_broker
 from daq.services.bus import Bus
-from daq.services.controllerhealth import ControllerHealth
-from daq.services.metrics import Metrics
+from daq.services.metrics import Asked, Metrics
 from daq.services.metricsources import document_figures, mqtt_figures, readout_figures
 from daq.services.station import Station
 from daq.services.status_mqtt.service import StatusMqtt
@@ -36,7 +35,8 @@ class Sayers:
     station: Station
     planner: Planner
     role_of: Callable[[str, int | None], Role]
-    health: ControllerHealth
+    figures: Sequence[Asked]
+    """Of devices and controllers."""
 
 
 def publishers(site: Site, scanner: str, sayers: Sayers) -> Services:
@@ -57,7 +57,7 @@ def _metrics(port: int, status: StatusMqtt | None, sayers: Sayers) -> Metrics:
         run = sayers.station.run
         return run.last_status if run is not None and not run.over else None
 
-    asked = [*readout_figures(of_readout), *document_figures(sayers.planner.documents), *sayers.health.figures()]
+    asked = [*readout_figures(of_readout), *document_figures(sayers.planner.documents), *sayers.figures]
     return Metrics(sayers.bus, port, asked + (mqtt_figures(status.figures) if status is not None else []))
 
 

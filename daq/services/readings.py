@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from daq.devices.abilities import Device, Quantity, Timed, TimedDevice, Value
 from daq.devices.calls import Calls
 from daq.errors import DeadlineError, ScandaqError
 from daq.model.station import Level, Quality, Reading, utc_now
 from daq.services.bus import Bus
+from daq.services.metrics import Asked
 from daq.services.readinglevel import level_of, quality_of
 
 _LOG = logging.getLogger(__name__)
@@ -90,6 +92,18 @@ class Readings:
             if each.quantity.name == quantity and each.read_s is not None:
                 return self._clock() - each.read_s
         return None
+
+    def figures(self) -> list[Asked]:
+        """Return how many answers were no readings, to be asked for at every scrape."""
+        texts = {
+            "missed": "Answers of devices that did not come in time.",
+            "failed": "Answers of devices that were errors, or no numbers.",
+            "old": "Values that were too old when they came, or older than the last one.",
+        }
+        return [
+            Asked(f"scandaq_readings_{name}", text, partial(getattr, self, name), is_counter=True)
+            for name, text in texts.items()
+        ]
 
     async def _grow_old(self) -> None:
         """Look at the age of everything, also while a device that is slow to answer is waited for."""

@@ -281,5 +281,6 @@ def test_the_figures_count_what_was_lost(bench: Bench) -> None:
     assert lines['scandaq_controller_wire_sound{controller="supply"}'] == "0.0"
     assert lines['scandaq_controller_wire_sound{controller="stage"}'] == "1.0"
     assert float(lines['scandaq_controller_lost_total{controller="supply"}']) >= 2
+    assert float(lines["scandaq_readings_failed_total"]) >= 3
     assert 'scandaq_reading_value{device="front_hv",name="voltage",unit="V"}' not in lines
     assert lines['scandaq_reading_good{device="front_hv",name="voltage"}'] == "0.0"

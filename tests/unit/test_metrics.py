@@ -25,6 +25,7 @@ from daq.services.controllerhealth import ControllerHealth
 from daq.services.metricfamilies import MOST_ALARMS, MOST_READINGS, Said, families
 from daq.services.metrics import Asked, Metrics
 from daq.services.metricsources import document_figures, mqtt_figures, readout_figures
+from daq.services.readings import Readings
 from daq.services.rundocuments import RunDocuments
 from daq.services.status_mqtt.settings import Figures
 from daq.state.acquisition import State
@@ -56,7 +57,9 @@ def full_metrics() -> Metrics:
     documents = RunDocuments(Path("nowhere"), Bus(), RUN, {}, trouble=print)
     asked = [*readout_figures(lambda: READOUT), *mqtt_figures(Figures()), *document_figures(lambda: documents)]
     supply: Any = SimpleNamespace(session=SimpleNamespace(tally=Tally(exchanges=7), suspect=""))
-    metrics = Metrics(Bus(), 0, [*asked, *ControllerHealth({"supply": supply}, Bus()).figures()])
+    metrics = Metrics(
+        Bus(), 0, [*asked, *ControllerHealth({"supply": supply}, Bus()).figures(), *Readings({}, Bus()).figures()]
+    )
     metrics._said.heard(status("acquiring"))
     rates = {"rates_cps": {"singles": 9.0}, "randoms_fraction": 0.25}
     metrics._said.heard(progress(10.0, dead_time_pct=1.5, fraction=0.5, remaining_s=10.0, **rates))
