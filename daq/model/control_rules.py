@@ -104,6 +104,10 @@ def _typed(key: str, value: ControlValue) -> Iterator[Finding]:
         yield error(f"{key}.choices", sorted(value.choices) or ABSENT, 'belong to type = "choice", which needs some')
     if len(set(value.flags.values())) != len(value.flags):
         yield error(f"{key}.flags", sorted(value.flags.values()), "two names for one bit")
+    yield from _scaled(key, value)
+
+
+def _scaled(key: str, value: ControlValue) -> Iterator[Finding]:
     for which in ("scale", "set_scale"):
         if getattr(value, which) == 0:
             yield error(f"{key}.{which}", 0, "makes every reading the same")

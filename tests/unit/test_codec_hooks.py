@@ -17,14 +17,14 @@ from daq.model.control import ControlProfile
 from daq.wire.control.codecs import codec_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "bring-your-own-codec.md"
-_MORE = '''
+_MORE = """
 
 def fails(profile):
     raise ValueError("no such thing")
 
 
 str = str
-'''
+"""
 _POINTS = """[scandaq.codecs]
 reversed = rare_codecs:Reversed
 broken = rare_codecs:fails

@@ -51,7 +51,11 @@ def found(profile: dict[str, Any], path: str, value: Any) -> list[str]:
         ("roles.interlocks.pad", {"value": "armed", "kind": "collision_pads"}, "did you mean collision_pad"),
         ("roles.interlocks.hot", {"value": "cycles", "kind": "temperature"}, "values.cycles.means_yes says what"),
         ("roles.interlocks.hot", {"value": "contacts", "kind": "temperature", "within": [0.0, 1.0]}, "contacts"),
-        ("roles.interlocks.hot", {"value": "temperature", "kind": "temperature", "within": [9.0, 1.0]}, "not below"),
+        (
+            "roles.interlocks.hot",
+            {"value": "head_temperature", "kind": "temperature", "within": [9.0, 1.0]},
+            "not below",
+        ),
     ],
 )
 def test_what_would_do_harm_or_nothing_is_refused(path: str, value: Any, reason: str) -> None:
@@ -64,7 +68,7 @@ def test_what_would_do_harm_or_nothing_is_refused(path: str, value: Any, reason:
 def test_a_number_within_bounds_and_a_second_contact_of_a_kind_are_interlocks() -> None:
     profile = copy.deepcopy(PLC)
     profile["roles"]["interlocks"] |= {
-        "cold_plate": {"value": "temperature", "kind": "temperature", "within": [10.0, 35.0]},
+        "cold_plate": {"value": "head_temperature", "kind": "temperature", "within": [10.0, 35.0]},
         "second_pad": {"value": "contacts.collision_pad", "kind": "collision_pad"},
     }
     _, all_ = check(ControlProfile, profile, control_rules.findings)
@@ -78,4 +82,4 @@ def test_a_beat_is_known_in_the_heartbeat_alone() -> None:
 
 def test_what_clears_a_trip_is_an_action() -> None:
     (refused,) = found(CAEN, "roles.high_voltage.clear", "clear")
-    assert refused.startswith("roles.high_voltage.clear: is no action; known: on, off, clear_alarms")
+    assert refused.startswith("roles.high_voltage.clear: is no action; known: on, off")
