@@ -42,7 +42,8 @@ def test_the_faults_are_such_that_they_show_where_nothing_is_proven(monkeypatch:
 def test_what_energises_is_rounded_away_from_every_limit(
     decimals: int, volts: float, scale: float, offset: float, kind: str
 ) -> None:
-    value = VOLTAGE.model_copy(update={"decimals": decimals, "scale": scale, "offset": offset, "type": kind})
+    update = {"decimals": decimals, "scale": -7.0, "set_scale": scale, "offset": offset, "type": kind}
+    value = VOLTAGE.model_copy(update=update)
     said = float(encoded(value, volts)) * scale + offset
 
     step = abs(scale) * (1.0 if kind == "integer" else 10.0**-decimals)

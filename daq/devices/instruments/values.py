@@ -67,7 +67,8 @@ def digit_of(value: ControlValue) -> float:
 def _towards_nothing(value: ControlValue, raw: float) -> float:
     step = _step(value)
     both = (math.floor(raw / step + _HAIR) * step, math.ceil(raw / step - _HAIR) * step)
-    return min(both, key=lambda each: abs(each * value.scale + value.offset))
+    scale = value.set_scale or value.scale
+    return min(both, key=lambda each: abs(each * scale + value.offset))
 
 
 def _integer(value: ControlValue, text: str) -> Value:
