@@ -47,6 +47,8 @@ class Fault:
     power_goes: bool = False
     contacts: tuple[str, ...] = ()
     """Contacts of the room that are open then."""
+    varies: bool = False
+    """Which of several true reasons motion was lost for differs by milliseconds."""
 
 
 def _motors(deed: str, **said: float | str) -> Callable[[GantryStation], None]:
@@ -119,7 +121,7 @@ FAULTS = (
         "It was switched off and on",
         "The controller starts anew: it stands, counts from nought, and has no reference.",
         "Service: its supply. Homing finds the reference again.",
-        _motors("reboot"), lambda _: None,
+        _motors("reboot"), lambda _: None, varies=True,
     ),
     Fault(
         "Another controller is in its place",
@@ -150,6 +152,7 @@ FAULTS = (
 
 def seen(camera: GantryStation, fault: Fault) -> str:
     """Let it happen; return what the operator sees. Afterwards all is well again."""
+    _begin_anew(camera)
     armed(camera)
     if fault.early:
         fault.do(camera)
@@ -171,6 +174,17 @@ def seen(camera: GantryStation, fault: Fault) -> str:
     return plain(text)
 
 
+def _begin_anew(camera: GantryStation) -> None:
+    """Leave behind what an earlier fault may have left where something of it went wrong."""
+    if camera.status()["state"] in ("armed", "preparing", "acquiring", "positioning"):
+        camera.ask("abort")
+        camera.becomes("aborted")
+    if camera.status()["state"] in _ENDED:
+        camera.ask("acknowledge")
+    if camera.status()["motion"]["reference"] != "confirmed":
+        homed(camera)
+
+
 def plain(text: str) -> str:
     """Return a text without what differs each time: the run, times, folders."""
     text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{6}", "RUN", text)
@@ -182,6 +196,15 @@ def plain(text: str) -> str:
 def alike(text: str) -> str:
     """Return a text in which every number is like every other, and every request."""
     return re.sub(r"-?\d+(\.\d+)?", "N", re.sub(r"b'[^']*'", "REQUEST", text))
+
+
+_TOLD = 140
+"""So much of a line is compared: what is longer is cut where it is shown."""
+
+
+def told(text: str) -> set[str]:
+    """Return the beginnings of the lines of a text."""
+    return {line[:_TOLD] for line in alike(text).splitlines()}
 
 
 def section(fault: Fault, text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from support_gantry import GantryStation, spect_camera
-from support_gantry_faults import FAULTS, PAGE, Fault, alike, section, seen
+from support_gantry_faults import FAULTS, PAGE, Fault, section, seen, told
 
 pytestmark = pytest.mark.soak
 
@@ -22,9 +22,9 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GantryStation]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
 def test_the_operator_sees_what_the_page_says(camera: GantryStation, fault: Fault) -> None:
-    page, text = alike(PAGE.read_text()), alike(seen(camera, fault))
-    first, *alarms = text.splitlines()
+    page, text = PAGE.read_text(), seen(camera, fault)
 
-    assert alike(section(fault, "")).split("```")[0] in page
-    assert first.startswith("interrupted RUN, turns, step N of N (stop N/N): ")
-    assert [line for line in alarms if line not in page] == []
+    assert section(fault, "").split("```")[0] in page
+    assert text.startswith("interrupted RUN, turns, step 1 of 3 (stop 2/3): ")
+    lines = [line for line in text.splitlines()[1:] if not (fault.varies and "motion lost" in line)]
+    assert told("\n".join(lines)) <= told(page)
