@@ -129,13 +129,14 @@ class Bench:
     kept: Kept
     loop: VirtualLoop
     safe: bool = True
+    variables: dict[str, str] = field(default_factory=dict)
     raising: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.machine = self.kept.make(clock=self.loop.time)
         self.link = MachineLink(self.machine, self.loop.time)
         profile = load_control(self.kept.profile)
-        session = Session("it", profile, self.link, codec_of(profile), clock=self.loop.time)
+        session = Session("it", profile, self.link, codec_of(profile), variables=self.variables, clock=self.loop.time)
         self.instrument = Instrument(session)
         self.supply = ProfiledSupply(self.instrument, self.kept.channel)
         self.hv = GuardedHighVoltage("hv", self.kept.limits, self.supply, clock=self.loop.time)

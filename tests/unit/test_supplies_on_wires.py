@@ -154,3 +154,32 @@ def test_what_is_read_of_all_channels_at_once_is_each_channels_own(profile: str)
         assert len(await bench.instrument.read_all("status")) == len(names)
 
     virtually(main)
+
+
+def test_a_source_meter_of_the_other_polarity_is_not_raised_and_goes_down_without_passing_zero() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(kept("keithley-2400"), loop)
+        await bench.hv.arm(TECH, protocol_max_v=100.0)
+        bench.machine.set_v, bench.machine.on = -50.0, True  # somebody at its front panel
+        with pytest.raises(RefusedError, match="its voltage has the other polarity than the site says"):
+            await bench.hv.ramp_to(60.0, within_s=60, actor=TECH)
+        await bench.hv.off(within_s=60)
+        assert (bench.machine.set_v, bench.machine.on) == (0.0, False)
+        assert {volts for _, volts in bench.set_on_the_wire} == {0.0}
+
+    virtually(main)
+
+
+def test_a_source_meter_of_a_site_with_a_negative_voltage_goes_there_and_back() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        bench = Bench(kept("keithley-2470"), loop, variables={"minus": "-"})
+        await bench.hv.arm(TECH, protocol_max_v=200.0)
+        await bench.hv.ramp_to(150.0, within_s=60, actor=TECH)
+        assert bench.volts == pytest.approx(-150.0)
+        assert await bench.hv.read_v() == pytest.approx(150.0)
+        await bench.hv.off(within_s=60)
+        assert bench.volts == 0.0
+        assert min(volts for _, volts in bench.set_on_the_wire) == -150.0
+        assert max(volts for _, volts in bench.set_on_the_wire) <= 0.0
+
+    virtually(main)
