@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from daq.errors import AccessError, TransitionRefusedError
+from daq.model import control_rules
+from daq.model.scanner import NeededInterlocks
 from daq.model.station import Role
+from daq.model.verbs import VERBS
 from daq.state.acquisition import State
 from daq.state.enable import Button, Enable, Motion, Reference
-from daq.state.interlock import Command, Kind
-from daq.state.safety import Situation, require_role, require_state, why_not
+from daq.state.interlock import GUARDED_BY, Command, Kind
+from daq.state.safety import NEEDS_ROLE, OUTSIDE_A_PROTOCOL, Situation, require_role, require_state, why_not
 from daq.state.safetytable import CONDITIONS, NOT_WATCHED, page, situation
 
 PAGE = Path(__file__).parents[2] / "docs/reference/safety-table.md"
@@ -96,3 +100,27 @@ def test_the_page_of_the_manual_is_drawn_from_the_tables() -> None:
     assert page() == PAGE.read_text(encoding="utf-8"), (
         "run: python -m daq.state.safetytable > docs/reference/safety-table.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("verb", "command"),
+    [
+        ("stop-motion", Command.STOP_MOTION), ("lower-voltage", Command.LOWER_VOLTAGE), ("retreat", Command.RETREAT),
+        ("home", Command.MOVE), ("start", Command.MOVE),
+    ],
+)  # fmt: skip
+def test_verbs_ask_for_the_roles_of_the_table(verb: str, command: Command) -> None:
+    assert VERBS[verb][1] is NEEDS_ROLE[command]
+
+
+@pytest.mark.parametrize("verb", ["arm-voltage", "raise-voltage"])
+def test_verbs_that_raise_a_voltage_are_outside_of_protocols(verb: str) -> None:
+    assert VERBS[verb][1] is OUTSIDE_A_PROTOCOL
+
+
+def test_profiles_know_the_kinds_of_interlocks_that_commands_know() -> None:
+    needed = NeededInterlocks.model_fields
+    kinds = {name: set(get_args(get_args(field.annotation)[0])) for name, field in needed.items()}
+
+    assert kinds == {"move": GUARDED_BY[Command.MOVE], "raise_voltage": GUARDED_BY[Command.RAISE_VOLTAGE]}
+    assert set(control_rules._INTERLOCKS) == set(Kind)
