@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_registers import LATE_S, fresh_readings, ipbus, rbcp, simulated
+from support_registers import LATE_S, Client, fresh_readings, ipbus, rbcp, simulated
 
 from daq.errors import DeadlineError, UnreachableError
 from daq.wire.control.ipbuscodec import IpbusCodec
@@ -148,6 +148,24 @@ def test_what_is_said_once_and_not_answered_is_an_error_that_names_it() -> None:
 
     with pytest.raises(DeadlineError, match="no answer to a read of 0x00000020, which is not said twice"):
         courier.outgoing(LATE_S)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 1 << 30), st.integers(0, 1 << 23), st.lists(st.booleans(), min_size=2, max_size=30))
+def test_two_programs_on_one_board_never_read_the_others_answer(seed: int, apart: int, turns: list[bool]) -> None:
+    """Not even where their numbers of transactions are the same."""
+    one, board = ipbus(seed, 0.0)
+    other = Client(IpbusCodec(datagrams=True, seed=apart), IpbusCourier(LATE_S), one.network, 5.0)
+
+    for turn in turns:
+        asked, answer = ("read 0", "53434451") if turn else ("read 2", "00001267")
+        client = one if turn else other
+        with suppress(UnreachableError):
+            assert client.ask(asked) in (answer, None)
+            continue
+        client.courier.opened()
+
+    assert board.registers.serial == 0x1267
 
 
 def test_a_target_that_was_started_again_in_the_midst_is_found_out() -> None:

@@ -50,3 +50,11 @@ def test_half_a_word_is_an_error() -> None:
 def test_bits_are_changed_by_a_board_of_ipbus_alone() -> None:
     assert words_of("ipbus-udp").change(register(mask=0xF0), 0xF0, 0x30) == "mask 20 ffffff0f 30"
     assert words_of("rbcp").change(register(mask=0xF0), 0xF0, 0x30) is None
+
+
+def test_words_that_reading_clears_are_taken_one_by_one_and_a_queue_from_one_address() -> None:
+    ipbus = words_of("ipbus-udp")
+
+    assert ipbus.take(register(read_clears=True, words=2), 2) == "take 20; take 21"
+    assert ipbus.take(register(fifo=True), 2) == "take 20 2"
+    assert ipbus.said(register(), "00000001; 00000002") == ipbus.said(register(), "00000001 00000002") == [1, 2]

@@ -37,7 +37,9 @@ class WholeWords:
 
     def take(self, register: Register, count: int) -> str:
         """Return the access that reads words of one address, or of several that reading clears."""
-        return f"take {register.address:x} {count}" if register.fifo else f"read {register.address:x} {count}"
+        if register.fifo:
+            return f"take {register.address:x} {count}"
+        return "; ".join(f"take {register.address + number:x}" for number in range(count))
 
     def write(self, register: Register, first: int, words: Sequence[int], *, once: bool) -> str:
         """Return the access that writes words. Packets in order are done once in any case."""
@@ -52,7 +54,7 @@ class WholeWords:
     def said(self, register: Register, text: str) -> list[int]:
         """Return the words of an answer."""
         del register
-        return [int(word, 16) for word in text.split()]
+        return [int(word, 16) for word in text.replace(";", " ").split()]
 
 
 class ByteWords:

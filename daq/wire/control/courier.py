@@ -1,7 +1,8 @@
 """What carries requests over a wire that loses, doubles and reorders datagrams. Without IO, in the caller's time.
 
 A request, and the answers to it, are a stream: each datagram after its length in four bytes, big-endian. The highest
-bit of the length, `ONCE`, marks what is not to be said twice, because reading or writing it changes something.
+bit of the length, `ONCE`, marks what is not to be said twice, because reading or writing it changes something. The next
+one, `AGAIN`, marks what may be done again at any time: plain reading.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from daq.errors import BusyError, EncodeError
 
 _LENGTH = struct.Struct(">I")
 ONCE = 1 << 31
+AGAIN = 1 << 30
 MOST_WAITING = 8192
 """Datagrams that wait for their turn."""
 
@@ -55,21 +57,21 @@ class Courier(Protocol):
         """Give up what is under way; an answer that comes for it later is a stray."""
 
 
-def framed(datagram: bytes, *, once: bool = False) -> bytes:
-    """Return a datagram as part of a stream."""
-    return _LENGTH.pack(len(datagram) | (ONCE if once else 0)) + datagram
+def framed(datagram: bytes, mark: int = 0) -> bytes:
+    """Return a datagram as part of a stream; `mark`: 0, `ONCE` or `AGAIN`."""
+    return _LENGTH.pack(len(datagram) | mark) + datagram
 
 
-def unframed(stream: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Yield (datagram, whether it is to be said once alone). Raises `EncodeError` for a stream that is cut."""
+def unframed(stream: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield (datagram, its mark). Raises `EncodeError` for a stream that is cut."""
     at = 0
     while at < len(stream):
         (length,) = _LENGTH.unpack_from(stream, at)
-        once, length = bool(length & ONCE), length & ~ONCE
+        mark, length = length & (ONCE | AGAIN), length & ~(ONCE | AGAIN)
         at += _LENGTH.size
         if at + length > len(stream):
             raise EncodeError(f"a stream of datagrams ends after {len(stream) - at} of {length} bytes")
-        yield stream[at : at + length], once
+        yield stream[at : at + length], mark
         at += length
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.accesses import Access, Verb, accesses
-from daq.wire.control.courier import framed
+from daq.wire.control.courier import AGAIN, ONCE, framed
 from daq.wire.control.ipbus import (
     ANSWERS,
     LENGTH,
@@ -40,15 +40,16 @@ _Packet = list[tuple[int, Transaction]]
 class IpbusCodec:
     """One request is one or several packets. Answers bear the numbers of the transactions: late ones are known.
 
-    `datagrams`: a courier is there, which is told what has no place in the order of packets.
+    `datagrams`: a courier is there, which is told what has no place in the order of packets, and what may be done again.
+    `seed`: of the numbers of transactions, another for each program: none takes answers to another for its own.
     """
 
     tagged = True
 
-    def __init__(self, *, datagrams: bool) -> None:
+    def __init__(self, *, datagrams: bool, seed: int = 0) -> None:
         self.strays = 0
         self._datagrams = datagrams
-        self._numbers = 0
+        self._numbers, self._step = seed & 0xFFF, (seed >> 12 << 1) + 1
         self._got = bytearray()
         self._due: deque[_Packet] = deque()
         self._told: list[bytes] = []
@@ -69,11 +70,13 @@ class IpbusCodec:
         self._told = [b""] * len(self._asked)
         made = list(self._packets(self._asked))
         self._due.extend(made)
-        return b"".join(map(_sent, made))
+        return b"".join(framed(_whole(each), self._mark(each)) for each in made)
 
     def interject(self, request: str) -> bytes:
         """Return the packets of a request whose answer is for nobody, and which waits for no other."""
-        return b"".join(framed(_whole(made), once=self._datagrams) for made in self._packets(accesses(request)))
+        return b"".join(
+            framed(_whole(made), ONCE if self._datagrams else 0) for made in self._packets(accesses(request))
+        )
 
     def feed(self, data: bytes) -> list[str]:
         """Take bytes; return the answer when its last packet is there. Raises `WireError`."""
@@ -93,6 +96,10 @@ class IpbusCodec:
         self._got.clear()
         self._due.clear()
         self._told, self._asked, self._refusal = [], (), ""
+
+    def _mark(self, made: _Packet) -> int:
+        plain = self._datagrams and all(self._asked[number].verb == Verb.READ for number, _ in made)
+        return AGAIN if plain else 0
 
     def _whole(self) -> bytes | None:
         if len(self._got) < LENGTH.size:
@@ -154,12 +161,8 @@ class IpbusCodec:
             yield self._numbered(kind, access.address + (at if moves else 0), many, part)
 
     def _numbered(self, kind: Kind, address: int, words: int, body: bytes) -> Transaction:
-        self._numbers = (self._numbers + 1) & 0xFFF
+        self._numbers = (self._numbers + self._step) & 0xFFF
         return Transaction(self._numbers, kind, address, words, body)
-
-
-def _sent(made: _Packet) -> bytes:
-    return framed(_whole(made))
 
 
 def _whole(made: _Packet) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from daq.errors import UnreachableError, WireError
 from daq.wire.control import ipbus
-from daq.wire.control.courier import framed, require_room, unframed
+from daq.wire.control.courier import AGAIN, ONCE, framed, require_room, unframed
 
 MOST_UNDER_WAY = 16
 _ODD = 3
@@ -23,9 +23,10 @@ _ODD = 3
 
 @dataclass(slots=True)
 class _Flight:
-    """A packet that was sent, and its answer when it is there."""
+    """A packet that was sent, and its answer when it is there. `again`: it may be done again."""
 
     data: bytes
+    again: bool
     said_s: float
     answer: bytes | None = None
 
@@ -36,7 +37,8 @@ class IpbusCourier:
     def __init__(self, resend_s: float, most_under_way: int = MOST_UNDER_WAY) -> None:
         self.strays = self.resent = self.answered = 0
         self._resend_s, self._most = resend_s, most_under_way
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._turns: deque[_Flight] = deque()
         self._flights: dict[int, _Flight] = {}
         self._next: int | None = None
         self._window = 1
@@ -52,8 +54,11 @@ class IpbusCourier:
 
     def submit(self, request: bytes) -> None:
         """Take packets, each after its length. What is marked `ONCE` is said at once, with no place in the order."""
-        for data, once in unframed(request):
-            (self._again if once else self._queue).append(data)
+        for data, mark in unframed(request):
+            if mark == ONCE:
+                self._again.append(data)
+            else:
+                self._queue.append((data, mark == AGAIN))
         require_room(self._queue)
 
     def outgoing(self, now_s: float) -> list[bytes]:
@@ -63,11 +68,10 @@ class IpbusCourier:
         made, self._again = self._again, []
         if self._next is None:
             return made + (self._question(now_s) if self._queue else [])
-        while self._queue and len(self._flights) < self._window:
-            data = ipbus.with_id(self._queue.popleft(), self._next)
-            self._flights[self._next] = _Flight(data, now_s)
-            self._next = ipbus.after(self._next)
-            made.append(data)
+        while self._queue and self._has_room(self._next):
+            flight = _Flight(*self._queue.popleft(), now_s)
+            self._turns.append(flight)
+            made.append(self._under_new_id(flight, self._next))
         if any(flight.answer is None and now_s >= flight.said_s + self._resend_s for flight in self._flights.values()):
             made += self._question(now_s)
         return made
@@ -87,6 +91,7 @@ class IpbusCourier:
             self.strays += 1
             return
         flight.answer = datagram
+        del self._flights[ident]
         self.answered += 1
         self._hand_over()
 
@@ -100,7 +105,7 @@ class IpbusCourier:
     @property
     def under_way(self) -> bool:
         """Return True while an answer is waited for, or a request waits for its turn."""
-        return bool(self._queue or self._flights)
+        return bool(self._queue or self._turns)
 
     @property
     def wake_s(self) -> float | None:
@@ -116,9 +121,20 @@ class IpbusCourier:
         """Give up what is under way; nobody knows what was done of it, so the next thing is to ask for the state."""
         self._queue.clear()
         self._flights.clear()
+        self._turns.clear()
         self._ready.clear()
         self._again.clear()
         self._next = None
+
+    def _has_room(self, ident: int) -> bool:
+        """Return whether the target still keeps the answer to the oldest packet under way when this one is done."""
+        return not self._flights or ipbus.steps(next(iter(self._flights)), ident) < self._window
+
+    def _under_new_id(self, flight: _Flight, ident: int) -> bytes:
+        flight.data = ipbus.with_id(flight.data, ident)
+        self._flights[ident] = flight
+        self._next = ipbus.after(ident)
+        return flight.data
 
     def _question(self, now_s: float) -> list[bytes]:
         if self._asked_s is not None and now_s < self._asked_s + self._resend_s:
@@ -135,16 +151,29 @@ class IpbusCourier:
             return
         first = next(iter(self._flights))
         done = ipbus.steps(first, status.next_id)
-        if done > len(self._flights):
+        if self._next is None or done > ipbus.steps(first, self._next):
             self._doubt(status.next_id, first)
             return
         self._odd = 0
-        for ident, flight in self._flights.items():
+        for ident, flight in list(self._flights.items()):
             heard = ipbus.steps(first, ident) < done
             if flight.answer is None and (not heard or now_s >= flight.said_s + self._resend_s):
-                self._again.append(ipbus.resend_request(ident) if heard else flight.data)
+                self._again.append(self._once_more(ident, flight, heard=heard))
                 flight.said_s = now_s
                 self.resent += 1
+
+    def _once_more(self, ident: int, flight: _Flight, *, heard: bool) -> bytes:
+        """Return what is to be said for a packet without an answer.
+
+        What the target keeps under an id may be its answer to another program, which took the id first. So what may be
+        done again is done again, and answered to nobody else.
+        """
+        if not heard:
+            return flight.data
+        if not flight.again or self._next is None:
+            return ipbus.resend_request(ident)
+        del self._flights[ident]
+        return self._under_new_id(flight, self._next)
 
     def _doubt(self, told: int, due: int) -> None:
         """Take a state that is of before, as one that came late is; or, when it stays so, of another time."""
@@ -155,10 +184,6 @@ class IpbusCourier:
             self._lost = f"the target takes packet {told} next, {due} was due: {why}"
 
     def _hand_over(self) -> None:
-        while self._flights:
-            ident = next(iter(self._flights))
-            answer = self._flights[ident].answer
-            if answer is None:
-                return
-            del self._flights[ident]
+        while self._turns and (answer := self._turns[0].answer) is not None:
+            self._turns.popleft()
             self._ready.append(ipbus.with_id(answer, 0))

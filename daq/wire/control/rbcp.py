@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.accesses import Access, Verb, accesses
-from daq.wire.control.courier import framed
+from daq.wire.control.courier import ONCE, framed
 
 HEADER = struct.Struct(">BBBBI")
 VERSION, READ, WRITE = 0xFF, 0xC0, 0x80
@@ -34,12 +34,12 @@ class Piece(NamedTuple):
 
     access: int
     request: bytes
-    once: bool
+    mark: int
 
     def with_id(self, ident: int) -> Piece:
         """Return it with another id."""
         request = self.request
-        return Piece(self.access, request[:2] + ident.to_bytes(1, "big") + request[3:], self.once)
+        return Piece(self.access, request[:2] + ident.to_bytes(1, "big") + request[3:], self.mark)
 
 
 def answers(request: bytes, answer: bytes) -> bool:
@@ -76,11 +76,11 @@ class RbcpCodec:
         self._asked = accesses(request)
         self._told = [b""] * len(self._asked)
         self._due.extend(self._pieces(request))
-        return b"".join(framed(piece.request, once=piece.once) for piece in self._due)
+        return b"".join(framed(piece.request, piece.mark) for piece in self._due)
 
     def interject(self, request: str) -> bytes:
         """Return the datagrams of a request whose answer is for nobody."""
-        return b"".join(framed(piece.request, once=piece.once) for piece in self._pieces(request))
+        return b"".join(framed(piece.request, piece.mark) for piece in self._pieces(request))
 
     def feed(self, data: bytes) -> list[str]:
         """Take answers, each after its length; return the text when the last one is there. Raises `WireError`."""
@@ -153,7 +153,7 @@ def _of_access(number: int, access: Access) -> Iterator[Piece]:
     for at in range(0, len(data), MOST_BYTES):
         part = data[at : at + MOST_BYTES]
         head = HEADER.pack(VERSION, READ if reads else WRITE, 0, len(part), access.address + at)
-        yield Piece(number, head if reads else head + part, access.verb.at_one)
+        yield Piece(number, head if reads else head + part, ONCE if access.verb.at_one else 0)
 
 
 def _bytes(word: str, wide: int) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from daq.errors import DeadlineError
 from daq.wire.control import rbcp
-from daq.wire.control.courier import framed, require_room, unframed
+from daq.wire.control.courier import ONCE, framed, require_room, unframed
 
 _IDS = 256
 _MOST_TRIES = 4
@@ -38,8 +38,8 @@ class RbcpCourier:
     def __init__(self, resend_s: float | None, late_s: float, window: int = 1) -> None:
         self.strays = self.resent = self.answered = 0
         self._resend_s, self._late_s, self._window = resend_s, late_s, window
-        self._queue: deque[tuple[bytes, bool]] = deque()
-        self._urgent: deque[tuple[bytes, bool]] = deque()
+        self._queue: deque[tuple[bytes, int]] = deque()
+        self._urgent: deque[tuple[bytes, int]] = deque()
         self._flights: dict[int, _Flight] = {}
         self._free = [(0.0, ident) for ident in range(_IDS)]
         self._ready: list[bytes] = []
@@ -64,8 +64,8 @@ class RbcpCourier:
                 self._again(flight, now_s, made)
         while self._may_begin(now_s):
             _, ident = heapq.heappop(self._free)
-            data, once = (self._urgent or self._queue).popleft()
-            self._flights[ident] = _Flight(data[:2] + bytes((ident,)) + data[3:], once, data[2], now_s)
+            data, mark = (self._urgent or self._queue).popleft()
+            self._flights[ident] = _Flight(data[:2] + bytes((ident,)) + data[3:], mark == ONCE, data[2], now_s)
             made.append(self._flights[ident].data)
         return made
 
@@ -118,7 +118,7 @@ class RbcpCourier:
         """Return whether one more may be under way; what is said once is so alone, that no busy board drops it."""
         if len(self._flights) >= self._window:
             return False
-        alone = self._queue[0][1] or any(flight.once for flight in self._flights.values())
+        alone = self._queue[0][1] == ONCE or any(flight.once for flight in self._flights.values())
         return not (alone and self._flights)
 
     def _may_begin(self, now_s: float) -> bool:
