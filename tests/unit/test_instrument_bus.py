@@ -263,3 +263,19 @@ async def test_values_that_one_reply_tells_are_of_one_exchange() -> None:
     assert leading.asked_s == whole.asked_s
     assert leading.value == float(whole.value) // 100  # type: ignore[arg-type]
     assert clock.now_s > whole.asked_s
+
+
+async def test_what_is_still_under_way_opens_a_closed_wire_no_more() -> None:
+    (supply,), bus, clock = on_one_bus(1)
+    await supply.identify()
+    bus.dead = {"00"}
+    reading = asyncio.create_task(supply.read("voltage", "0"))
+    await asyncio.sleep(0)
+    await supply.session.close()
+    with pytest.raises((DeadlineError, UnreachableError)):
+        await reading
+    clock.now_s += 100
+    with pytest.raises(UnreachableError, match="was closed: the program ends"):
+        await supply.act_now("off", "0")
+    assert bus.connection == 1
+    assert not bus.is_open

@@ -35,6 +35,7 @@ class Wire:
         self._late_s, self._silent_s = 0.0, 0.0
         self._failures, self._retry_s = 0, 0.0
         self._opening: asyncio.Task[None] | None = None
+        self._closed = False
 
     def shared_with(self, late_s: float) -> None:
         """Know one more instrument, whose replies come at most `late_s` after what they reply to."""
@@ -59,6 +60,8 @@ class Wire:
 
     async def open(self) -> None:
         """Open it. Raises `UnreachableError` or `DeadlineError`; soon after a failure it is not tried again."""
+        if self._closed:
+            raise UnreachableError(f"{self._name} was closed: the program ends")
         if self._opening is None or self._opening.done():
             if (left_s := self._retry_s - self._clock()) > 0:
                 raise UnreachableError(f"{self._name} could not be opened; tried again in {left_s:.1f} s")
@@ -85,7 +88,8 @@ class Wire:
                 raise WireError(f"{self._name} is not silent for {self._late_s:g} s within {_NOISE_S:g} s")
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up, for good: what is still on its way to be asked opens it no more."""
+        self._closed = True
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait({self._opening})
