@@ -6,6 +6,7 @@ returns a `Codec`. A profile names it `hook:NAME`, so that nobody takes it for o
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
@@ -22,14 +23,19 @@ from daq.wire.control.tmcl import TmclCodec
 _MADE: Mapping[str, Callable[[ControlProfile], Codec]] = {
     "lines": lambda profile: LinesCodec(profile.framing),
     "modbus-tcp": lambda _: ModbusTcpCodec(),
-    "ipbus-udp": lambda _: IpbusCodec(datagrams=True),
-    "ipbus-tcp": lambda _: IpbusCodec(datagrams=False),
+    "ipbus-udp": lambda _: IpbusCodec(datagrams=True, seed=_another()),
+    "ipbus-tcp": lambda _: IpbusCodec(datagrams=False, seed=_another()),
     "rbcp": lambda _: RbcpCodec(),
     "stx": lambda _: StxCodec(),
     "tmcl": lambda _: TmclCodec(),
 }
 
 HOOKS = "scandaq.codecs"
+
+
+def _another() -> int:
+    """Return a number of 23 bits that another program hardly has, too."""
+    return random.randrange(1 << 23)  # noqa: S311 - not for secrets
 
 
 def codec_of(profile: ControlProfile) -> Codec:
