@@ -17,6 +17,7 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.session import Session
 from daq.devices.limits import AxisLimits
 from daq.errors import DeadlineError, ScandaqError, UnreachableError
+from daq.model.control import ControlProfile
 from daq.wire.control.codecs import codec_of
 from device_profiles.control import load_control
 from simulators.instruments.gcs import Gcs
@@ -161,21 +162,21 @@ class Rigged:
         self.machine.deeds()[name](said)
 
 
-def rigged(name: str, loop: VirtualLoop, limits: AxisLimits = LIMITS) -> Rigged:
-    """Return an axis on a controller that nobody has asked yet."""
+def rigged(name: str, loop: VirtualLoop, profile: ControlProfile | None = None) -> Rigged:
+    """Return an axis on a controller that nobody has asked yet; `profile`: another one than its own."""
     kind = KINDS[name]
     machine = kind.make(loop.time)
     link = MachineLink(machine, loop)
-    profile = load_control(kind.profile)
+    profile = profile or load_control(kind.profile)
     instrument = Instrument(Session("controller", profile, link, codec_of(profile), clock=loop.time))
     drive = ProfiledDrive(instrument, kind.channel, kind.steps)
-    return Rigged(kind, machine, link, instrument, DrivenAxis("gantry", limits, drive, clock=loop.time), loop)
+    return Rigged(kind, machine, link, instrument, DrivenAxis("gantry", LIMITS, drive, clock=loop.time), loop)
 
 
 @asynccontextmanager
-async def at_100(name: str, loop: VirtualLoop) -> AsyncIterator[Rigged]:
+async def at_100(name: str, loop: VirtualLoop, profile: ControlProfile | None = None) -> AsyncIterator[Rigged]:
     """Yield an axis that has its reference and stands at 100 degrees."""
-    rig = rigged(name, loop)
+    rig = rigged(name, loop, profile)
     rig.motor.at, rig.motor.homed = rig.kind.steps.out(100.0), True
     await rig.instrument.session.be_sure()
     for action in rig.kind.ready:

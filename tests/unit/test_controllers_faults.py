@@ -190,6 +190,39 @@ def test_another_controller_in_its_place_is_refused(kind: str) -> None:
     on(kind, body)
 
 
+def test_an_axis_with_an_absolute_encoder_needs_no_search_and_homing_forgets_its_trouble() -> None:
+    profile = load_control("pi-gcs2")
+    assert profile.roles.axis is not None
+    axis = profile.roles.axis.model_copy(update={"home": None, "homed": None})
+    absolute = profile.model_copy(update={"roles": profile.roles.model_copy(update={"axis": axis})})
+
+    async def main(loop: VirtualLoop) -> None:
+        async with at_100("pi-gcs2", loop, absolute) as rig:
+            await lost(rig, "stall")
+            rig.do("free")
+            with pytest.raises(RefusedError, match="its servo is off: could not follow"):
+                await rig.axis.move_to(200.0)
+            before = rig.place
+            await rig.axis.home(within_s=5.0)
+            assert rig.place == before
+            await rig.axis.move_to(200.0)
+            assert rig.place == pytest.approx(200.0, abs=0.05)
+
+    virtually(main)
+
+
+@every_kind
+def test_a_retreat_is_possible_with_a_trouble_that_a_person_knows_of(kind: str) -> None:
+    async def body(rig: Rigged) -> None:
+        await lost(rig, "stall")
+        rig.do("free")
+        await rig.axis.jog("minimum", speed=40.0, within_s=30.0)
+        assert (await rig.axis.sample()).fault == ""
+        assert rig.place <= 0.1
+
+    on(kind, body)
+
+
 def test_a_safety_controller_hears_no_heartbeat_while_an_axis_is_not_known_to_stand() -> None:
     said = {"plc": "modbus-plc", "motors": "tmcl"}
     wiring = Wiring({
