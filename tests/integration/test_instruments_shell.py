@@ -21,6 +21,7 @@ from support_protocol_texts import protocol, step
 from support_simulators import Simulator, simulator
 
 from daq.storage.runrecord import read_run
+from device_profiles.control import load_control
 from device_profiles.scanners import load_scanner
 
 SUPPLY = """
@@ -63,14 +64,19 @@ ability = "detector_head"
 ability = "instrument"
 kind = "profile"
 controller = {{ name = "supply" }}
+
+[devices.module]
+ability = "instrument"
+kind = "profile"
+controller = {{ name = "board" }}
 """
 
 
 class Bench:
     """A station with a supply and a stage that a test does things to."""
 
-    def __init__(self, station: Station, supply: Simulator) -> None:
-        self.station, self.supply = station, supply
+    def __init__(self, station: Station, supply: Simulator, board: Simulator) -> None:
+        self.station, self.supply, self.board = station, supply, board
 
     def daq(self, *words: object) -> Done:
         return call(*words, "--socket", self.station.socket)
@@ -108,7 +114,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         )  # fmt: skip
         made.add(protocol("short", step("a", stop='stop.time = "0.2 s"')))
         made.start()
-        found = Bench(made, supply)
+        found = Bench(made, supply, board)
         made.until(lambda: found.daq("device", "check").code == 0, "all to be current", made.log)
         yield found
 
@@ -183,6 +189,23 @@ def test_a_register_is_set_in_hexadecimal_and_read_back_and_the_audit_log_has_bo
     assert (line["object"], line["old"], line["new"], line["result"]) == ("board scratch 90.0", before, 90, "done")
     assert bench.daq("device", "do", "board", "pulse").code == 0
     assert bench.audited("act")["object"] == "board pulse"
+
+
+def test_a_board_that_warms_up_warns_and_then_rings_with_the_guidance_of_its_profile(bench: Bench) -> None:
+    guidance = load_control("sitcp-rbcp").values["temperature"].limits.guidance
+    cool_c = float(do(bench.board, {"told": True})["told"]["celsius"])
+    for celsius, name, priority in ((50.0, "temperature-warning", "low"), (70.0, "temperature-limits", "medium")):
+        do(bench.board, {"do": "heat", "celsius": celsius - cool_c})  # so much warmer
+        bench.station.until(lambda name=name: f"module/{name}" in bench.station.alarms(), f"the alarm {name}")
+        alarm = bench.station.alarms()[f"module/{name}"]
+        assert (alarm["priority"], alarm["guidance"], alarm["active"]) == (priority, guidance, True)
+    said = {each["name"]: each for each in bench.asked("device", "check", "module")["devices"]["module"]["readings"]}
+    assert (said["temperature"]["quality"], said["temperature"]["level"]) == ("out_of_limits", "alarm")
+    do(bench.board, {"do": "heat", "celsius": 0.0})
+    bench.station.until(
+        lambda: not bench.station.alarms()["module/temperature-limits"]["active"], "the alarm to be over"
+    )
+    assert bench.daq("alarm", "acknowledge", "module", "temperature-limits").code == 0
 
 
 def test_a_trip_is_cleared_by_what_the_profile_names(bench: Bench) -> None:
