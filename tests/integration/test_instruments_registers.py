@@ -309,6 +309,19 @@ async def test_many_accesses_have_the_time_of_one_each(sitcp: Simulator) -> None
         assert len(str(why.value)) < 300
 
 
+async def test_two_programs_on_one_board_read_what_they_asked_for_or_are_told_so(ipbus: Simulator) -> None:
+    async with driven(ipbus) as one, driven(ipbus) as other:
+        found: list[list[int | str]] = [[], []]
+        for _ in range(30):
+            for program, name in enumerate(("identity", "serial")):
+                try:
+                    found[program].append(await Registers((one, other)[program]).read(name))
+                except (UnreachableError, DeadlineError, WireError) as why:
+                    found[program].append(type(why).__name__)
+        assert {each for each in found[0] if isinstance(each, int)} == {0x53434451}
+        assert {each for each in found[1] if isinstance(each, int)} == {1234}
+
+
 async def test_what_was_given_up_is_not_said_when_the_board_is_back(board: Simulator) -> None:
     async with driven(board) as it:
         registers = Registers(it)

@@ -40,8 +40,8 @@ _Packet = list[tuple[int, Transaction]]
 class IpbusCodec:
     """One request is one or several packets. Answers bear the numbers of the transactions: late ones are known.
 
-    `datagrams`: a courier is there, which is told what has no place in the order of packets, and what may be done again.
-    `seed`: of the numbers of transactions, another for each program: none takes answers to another for its own.
+    `datagrams`: a courier is there, which is told what has no place in the order of packets, and what is plain reading.
+    `seed`: of those numbers, another for each program, so that none takes an answer to another for its own.
     """
 
     tagged = True
