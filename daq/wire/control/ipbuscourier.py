@@ -1,10 +1,10 @@
-"""The reliable mode of IPbus 2.0 over UDP: every packet is done once, and its answer comes, whatever the wire loses.
+"""The reliable mode of IPbus 2.0 over UDP: a packet is done once, and its answer comes, whatever the wire loses.
 
 A target does a packet only when its id is the next one, and keeps its last answers. So a packet whose answer is not
 there in time is not said again blindly: the target is asked which id it takes next. Where that is the packet's own id,
-it never heard it, and is told again; where it is a later one the answer was lost, and is asked for. A packet that reads
-and changes a word (RMW) is therefore never done twice. Stale states do no harm: the target drops packets whose turn is
-over, and answers bear ids.
+it never heard it, and is told again; where it is a later one the answer was lost, and is asked for, or what only reads
+is done again. A packet that reads and changes a word (RMW) is never done twice. Stale states do no harm: the target
+drops packets whose turn is over, and answers bear ids.
 """
 
 from __future__ import annotations
