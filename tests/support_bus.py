@@ -64,7 +64,7 @@ class Bus:
 
     async def open(self, within_s: float) -> None:
         del within_s
-        self._note("opened")
+        self.note("opened")
         self.is_open, self.connection = True, self.connection + 1
         self._coming.clear()
 
@@ -77,7 +77,7 @@ class Bus:
         if not self.is_open:
             raise UnreachableError("closed")
         text = data.decode()
-        self._note(f"> {text!r}")
+        self.note(f"> {text!r}")
         asked = _REQUEST.fullmatch(text)
         assert asked is not None, f"no request: {text!r}"
         if asked[4] == "VSET" and asked[2] == "SET":
@@ -99,7 +99,7 @@ class Bus:
             raise DeadlineError("nothing came")
         self._clock.now_s = max(self._clock.now_s, self._coming[0][0])
         if self._coming[0][1] == b"":
-            self._note("hung up")
+            self.note("hung up")
             self.is_open = False
             raise UnreachableError("it hung up")
         return self.waiting()
@@ -108,10 +108,10 @@ class Bus:
         here = b"".join(data for at_s, data in self._coming if at_s <= self._clock.now_s and data)
         self._coming = [each for each in self._coming if each[0] > self._clock.now_s or not each[1]]
         if here:
-            self._note(f"< {here!r}")
+            self.note(f"< {here!r}")
         return here
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
         self.log.append(f"{self._clock.now_s:9.3f} {what}")
 
     def _answer(self, board: str, command: str, channel: str | None, parameter: str, value: str | None) -> str:

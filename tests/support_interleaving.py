@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from support_bus import SPOILS, on_one_bus
 from support_conversation import PARAMETERS
@@ -95,6 +96,7 @@ class Interleaving:
         assert (meant.board, meant.parameter, meant.channel) == (board, PARAMETERS[name], channel)
         assert meant.told_s >= timed.asked_s >= oldest_s
         assert timed.asked_s <= self.clock.now_s
+        self.bus.note(f"= {name} {channel} of {supply.name} is {timed.value}, asked at {timed.asked_s:.3f}")
 
     async def _sets(self, supply: Instrument) -> None:
         volts = self._chance.choice((-1.0, 0.0, 500.0, 8000.0, 8000.04, 8000.06, 8001.0, 1e9, float("nan")))
@@ -105,10 +107,13 @@ class Interleaving:
         self.outcome.counts["stops"] += 1
 
 
-def try_seed(seed: int) -> Outcome:
-    """Run one mixture; where it fails, raise with the log of the wire, which is the proof."""
+def try_seed(seed: int, kept: TextIO | None = None) -> Outcome:
+    """Run one mixture; where it fails, raise with the log of the wire, which is the proof. `kept` takes all logs."""
     mixture = Interleaving(seed)
     try:
         return asyncio.run(mixture.run())
     except AssertionError as why:
         raise AssertionError(f"seed {seed}: {why}\n" + "\n".join(mixture.bus.log)) from why
+    finally:
+        if kept is not None:
+            kept.write("\n".join([f"seed {seed}", *mixture.bus.log, ""]))
