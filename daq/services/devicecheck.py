@@ -112,7 +112,8 @@ class DeviceCheck:
         if not isinstance(device, Axis):
             return None
         interlocks = permitted(Command.MOVE, self._interlocks.current(), self._clock())
-        enable = None if self._motion.enable.button is Button.HELD else self._motion.enable.why_not(Motion.STEP)
+        held = self._motion.enable.button is Button.HELD
+        enable = self._motion.enable.why_not(Motion.POSITIONING if held else Motion.STEP)
         fault = device.last.fault if device.last is not None else "it was not asked yet"
         doubt = "it was told to stop, and was not seen to stand" if device.doubtful else None
         unhomed = None if device.homed else "it has no reference"
