@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from support_protocol_texts import protocol
 from support_whole_scanner import WholeStation, free_ports, whole_station
 
+from daq.errors import ScandaqError
 from daq.storage.reader import open_listmode
 from device_profiles.load import FOLDER
 
@@ -105,10 +106,16 @@ def spect_camera(folder: Path) -> Iterator[GantryStation]:
 
 
 def homed(camera: GantryStation) -> None:
-    """Do what a person does after motion was lost: press, home, confirm."""
+    """Do what a person does after motion was lost: press, home, confirm; on a busy host again where it was let go."""
     camera.until(lambda: "room." not in camera.against("gantry"), "the contacts of the room to be good")
-    held(camera)
-    camera.ask("home", within_s=60.0)
+    for left in (2, 1, 0):
+        held(camera)
+        try:
+            camera.ask("home", within_s=60.0)
+            break
+        except ScandaqError:
+            if not left:
+                raise
     camera.ask("confirm", identity=True, position=True)
 
 
