@@ -309,6 +309,34 @@ async def test_many_accesses_have_the_time_of_one_each(sitcp: Simulator) -> None
         assert len(str(why.value)) < 300
 
 
+def test_the_stream_of_a_board_has_one_client(sitcp: Simulator) -> None:
+    with (
+        socket.create_connection(sitcp.address("tcp"), timeout=5) as first,
+        socket.create_connection(sitcp.address("tcp"), timeout=5) as second,
+    ):
+        assert second.recv(100) == b""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+            wire.settimeout(5)
+            wire.sendto(bytes.fromhex("ff800004 00000014 00001041"), sitcp.address("udp"))
+            wire.recv(100)
+        assert len(first.recv(100)) > 0
+
+
+@pytest.mark.parametrize("kind", ["garble", "truncate"])
+async def test_an_answer_that_is_spoilt_is_asked_for_again_or_an_error(kind: str, board: Simulator) -> None:
+    """Of garbled ones those whose head is spoilt: a network with check sums drops the others."""
+    async with driven(board) as it:
+        registers = Registers(it)
+        await registers.write("scratch", 5)
+        for _ in range(10):
+            do(board, {"wire": {"kind": kind}})
+            with suppress(WireError, DeadlineError, UnreachableError, RefusedError):
+                found = await registers.read("scratch")
+                assert found == 5 or (kind == "garble" and (found ^ 5).bit_count() == 1)
+            do(board, {"clear": True})
+        assert await said_at_last(registers, "scratch") == 5
+
+
 async def test_two_programs_on_one_board_read_what_they_asked_for_or_are_told_so(ipbus: Simulator) -> None:
     async with driven(ipbus) as one, driven(ipbus) as other:
         found: list[list[int | str]] = [[], []]

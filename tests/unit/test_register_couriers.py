@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_registers import LATE_S, Client, fresh_readings, ipbus, rbcp, simulated
 
-from daq.errors import DeadlineError, UnreachableError
+from daq.errors import BusyError, DeadlineError, UnreachableError
 from daq.wire.control.ipbuscodec import IpbusCodec
 from daq.wire.control.ipbuscourier import IpbusCourier
 from daq.wire.control.rbcp import RbcpCodec
@@ -194,3 +194,24 @@ def test_a_stop_in_the_midst_leaves_at_once_and_its_answer_is_a_stray() -> None:
 
     assert registers.words["scratch"] == 7
     assert (courier.replies(), courier.strays) == (b"", 1)
+
+
+def test_a_stop_by_rbcp_leaves_though_a_board_is_busy_with_a_long_request() -> None:
+    codec, courier = RbcpCodec(), RbcpCourier(LATE_S, LATE_S)
+    courier.submit(codec.begin("; ".join(["read 10 4"] * 50)))
+    assert len(courier.outgoing(0.0)) == 1
+
+    courier.submit(codec.interject("write 10 x4 7"))
+
+    (stop,) = courier.outgoing(0.001)
+    assert stop[1:2] + stop[3:] == bytes.fromhex("80 04 00000010 00000007")
+
+
+def test_more_than_may_wait_is_refused() -> None:
+    codec, courier = RbcpCodec(), RbcpCourier(LATE_S, LATE_S)
+    request = codec.begin("; ".join(["read 10 4"] * 4096))
+    courier.submit(request)
+    courier.submit(request)
+
+    with pytest.raises(BusyError, match="12288 datagrams wait for their turn, 8192 may"):
+        courier.submit(request)
