@@ -188,14 +188,6 @@ class Instrument:
             f" {safe.below:g} {self.value(safe.value).unit or ''}".rstrip()
         )
 
-    async def clear(self, channel: str = "") -> None:
-        """Forget a trip or warnings whose cause is gone. Raises `RefusedError` where its profile knows no way."""
-        roles = self.profile.roles
-        named = next((role.clear for role in (roles.high_voltage, roles.axis) if role is not None and role.clear), None)
-        if named is None:
-            raise RefusedError(f"{self.name}: its profile knows nothing to clear")
-        await self.act(named, channel if self.action(named).of == "channel" else "")
-
     def value(self, name: str) -> ControlValue:
         """Return what the profile says of `value` or `value.flag`. Raises `MissingError`."""
         known = self.profile.values.get(name.partition(".")[0])
