@@ -10,7 +10,7 @@ from daq.devices.abilities import Identity, Value
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.values import digit_of
 from daq.devices.supply import Protection, SupplyStatus
-from daq.errors import MismatchError, ProfileError
+from daq.errors import MismatchError, ProfileError, RefusedError
 from daq.model.control import ControlProfile
 from daq.model.controlroles import SupplyRole
 from daq.model.units import UNITS
@@ -55,16 +55,26 @@ class ProfiledSupply:
         role = self._role
         names = [role.set_v, *self._words, *([role.output_v, role.current_a] if role.measures_when_off else [])]
         said, asked_s = await self._read_timed(names, max_age_s)
-        set_v = self._si(role.set_v, said, "V")
-        on = self._on(said, set_v)
         if not role.measures_when_off:
-            if not on:
-                return SupplyStatus(0.0, self._while_off(set_v), 0.0, on, self._trouble(said)), asked_s
-            more, later_s = await self._read_timed([role.output_v, role.current_a], max_age_s)
+            if not self._on(said):
+                return self._off(said), asked_s
+            try:
+                more, later_s = await self._read_timed([role.output_v, role.current_a], max_age_s)
+            except RefusedError:  # it may have gone off between the questions
+                said, asked_s = await self._read_timed(names, 0.0)
+                if self._on(said):
+                    raise
+                return self._off(said), asked_s
             said, asked_s = said | more, min(asked_s, later_s)
+        set_v, on = self._si(role.set_v, said, "V"), self._on(said)
         output_v, current_a = self._si(role.output_v, said, "V"), self._si(role.current_a, said, "A")
         status = SupplyStatus(output_v, set_v if on else self._while_off(set_v), current_a, on, self._trouble(said))
         return status, asked_s
+
+    def _off(self, said: Mapping[str, Value]) -> SupplyStatus:
+        """Return how one is that is off and measures nothing then."""
+        set_v = self._si(self._role.set_v, said, "V")
+        return SupplyStatus(0.0, self._while_off(set_v), 0.0, on=False, trouble=self._trouble(said))
 
     async def set_v(self, volts: float) -> None:
         """Set the voltage that the output goes to while it is on, and read it back; the least it can for less."""
@@ -146,8 +156,10 @@ class ProfiledSupply:
             raise ProfileError(f"{name} of {self._instrument.profile.id} is in {known.dimension}, needed is {unit}")
         return known.factor / wanted.factor
 
-    def _on(self, said: Mapping[str, Value], set_v: float) -> bool:
-        return self._lit(self._role.on, said) if self._role.on is not None else set_v > 0
+    def _on(self, said: Mapping[str, Value]) -> bool:
+        if self._role.on is None:
+            return self._si(self._role.set_v, said, "V") > 0
+        return self._lit(self._role.on, said)
 
     def _trouble(self, said: Mapping[str, Value]) -> str:
         return "; ".join(text for name, text in self._role.troubles.items() if self._lit(name, said))
