@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from daq.errors import ScandaqError, UsageError
@@ -92,7 +93,7 @@ class BoardServer:
                     self._answered(data, peer)
                 elif not self._deaf:
                     for delay_s in self._faults.heard():
-                        self._later(delay_s, lambda data=data, peer=peer: self._spoilt(data, peer))
+                        self._later(delay_s, partial(self._spoilt, data, peer))
 
     def _answered(self, data: bytes, peer: Any) -> None:
         answer = self.board.answer(data)
@@ -102,7 +103,7 @@ class BoardServer:
     def _spoilt(self, data: bytes, peer: Any) -> None:
         answer = self.board.answer(data)
         for piece in self._faults.apply(answer) if answer is not None else ():
-            self._later(piece.delay_s, lambda said=piece.data: self._sent(said or b"", peer))
+            self._later(piece.delay_s, partial(self._sent, piece.data or b"", peer))
 
     def _later(self, delay_s: float, work: Callable[[], None]) -> None:
         """Do something now, or later with the lock held; it is held now."""

@@ -7,6 +7,7 @@ memory.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ class Registers:
     @property
     def celsius(self) -> float:
         """Return how warm the board is: it warms up from where it stands, more while it runs."""
-        share = 1 - 2.0 ** (-self._age_s / _TIME_CONSTANT_S)
+        share = -math.expm1(-self._age_s / _TIME_CONSTANT_S)
         running = 4.0 if self.words["settings"] & RUN else 0.0
         return _AMBIENT_C + share * (_WARM_C + running) + self.hot_c
 
