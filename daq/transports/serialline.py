@@ -41,9 +41,14 @@ def opened(place: str, settings: Mapping[str, Any]) -> serial.Serial:
 
     try:
         port = serial.Serial(place, exclusive=True, **settings)
-    except (serial.SerialException, OSError, ValueError, termios.error) as why:
+    except (serial.SerialException, OSError, ValueError, OverflowError, termios.error) as why:
         raise UnreachableError(f"{place}: {_why_not(place, why)}") from None
-    if trouble := _unlike(port):
+    try:
+        trouble = _unlike(port)
+    except termios.error as why:  # unplugged this very moment
+        port.close()
+        raise UnreachableError(f"{place}: {_why_not(place, why)}") from None
+    if trouble:
         port.close()
         raise UnreachableError(f"{place}: it cannot be set so: {trouble}")
     if not Path(place).resolve().is_relative_to("/dev/pts"):
@@ -171,6 +176,7 @@ class LineTransport(asyncio.WriteTransport):
         self._loop.remove_writer(self.file)
         with contextlib.suppress(OSError, termios.error):  # closing would wait for what a halted line never takes
             termios.tcflush(self.file, termios.TCOFLUSH)
-        self._port.close()
+        with contextlib.suppress(OSError):  # it is closed whatever a driver says of an unplugged one
+            self._port.close()
         text = "it was unplugged" if why is not None and why.errno in _GONE else str(why or "it was closed")
         self._loop.call_soon(self._protocol.connection_lost, OSError(text))

@@ -75,6 +75,8 @@ class StreamLink:
             raise DeadlineError(f"{self.place}: {self._missing()} in {within_s:g} s") from None
         except OSError as why:
             raise UnreachableError(f"{self.place}: {why.strerror or why}") from None
+        except ValueError as why:  # what is no name of a host at all, e.g. one with two dots in a row
+            raise UnreachableError(f"{self.place}: {why}") from None
         self._inbox = inbox
         self.connection += 1
 

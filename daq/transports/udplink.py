@@ -93,6 +93,8 @@ class UdpLink:
             raise DeadlineError(f"{self.place}: its name was not found in {within_s:g} s") from None
         except OSError as why:
             raise UnreachableError(f"{self.place}: {why.strerror or why}") from None
+        except ValueError as why:  # what is no name of a host at all, e.g. one with two dots in a row
+            raise UnreachableError(f"{self.place}: {why}") from None
         self.connection += 1
 
     async def close(self) -> None:
