@@ -13,7 +13,7 @@ from support_supplies import MODELS, TECH, Bench, Model, bench, guarded, instrum
 from daq.devices.high_voltage import GuardedHighVoltage
 from daq.errors import InterlockError, LimitError, ReadbackError, RefusedError
 
-LIKE_ANOTHER = ("caen-r803x", "keithley-2470")
+LIKE_ANOTHER = ("caen-n1470", "caen-r803x", "keithley-2470")
 EACH = [
     pytest.param(model, id=model.profile, marks=[pytest.mark.soak] if model.profile in LIKE_ANOTHER else [])
     for model in MODELS
