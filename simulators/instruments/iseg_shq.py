@@ -1,4 +1,4 @@
-"""An iseg SHQ: two channels on a serial line, which sends back every character (operator's manual of SHQ, chapter 5).
+"""An iseg SHQ: two channels on a serial line, which sends back every character (SHQ operator's manual, page 15).
 
 What the manual leaves open is as somebody saw it on an NHQ of the same commands: the status word comes after `S1=`, a
 voltage above the limit is refused and the limit kept in its place, reading the status word lets go of a trip, and then

@@ -1,7 +1,7 @@
-"""Keithley source meters: a 2400 (user's manual 2400S-900-01) and a 2470 (reference manual 2470-901-01), by SCPI.
+"""Keithley source meters: a 2400 and a 2470, by SCPI as public drivers of others say it and expect its replies.
 
 They jump to the voltage that is set, as far as the compliance current lets them. What they feed draws a leakage, and
-above a breakdown voltage more, as a photodiode does. The replies are as drivers of others expect them; how both models
+above a breakdown voltage more, as a photodiode does. Keithley's manuals were not read in the original; how both models
 answer while the output is off was not tried on hardware.
 """
 
