@@ -87,6 +87,9 @@ class DeviceWork:
             where = self._channel(controller, channel, instrument.value(name).of, name)
             return [_shown(instrument, name, where, await instrument.read(name, where))]
         asked = _regular(instrument.profile, channel)
+        if not asked:
+            known = ", ".join([*instrument.profile.values, *instrument.profile.registers])
+            raise MissingError(f"nothing of {controller} is read regularly; name what to read: {known}")
         try:
             read = await instrument.read_many(asked)
         except (RefusedError, VerificationError):  # it refuses one of them, e.g. a channel that it does not have
@@ -149,13 +152,23 @@ class DeviceWork:
         """Return the controller that a name means, and the channel. Raises `MissingError`."""
         if name in self._places:
             controller, own = self._places[name]
-            return controller, channel or own
+            if own and channel not in (None, own):  # another channel's value is none of this device's
+                raise RefusedError(f"{name} is channel {own} of {controller}: ask {controller} for channel {channel}")
+            return controller, self._known(controller, channel) or own
         if name in self._instruments:
-            return name, channel or ""
+            return name, self._known(name, channel)
         if name in self._devices:
             raise MissingError(f"{name} is on no controller: it has its quantities alone")
         known = dict.fromkeys([*self._devices, *self._instruments], None)
         raise MissingError(f"there is no device or controller {name!r}; {close_names(name, known)}")
+
+    def _known(self, controller: str, channel: str | None) -> str:
+        """Return a channel as it was said, empty for none. Raises `MissingError` where there is no such one."""
+        known = self._instruments[controller].profile.channels
+        if channel is not None and channel not in known:
+            there = f"{channel!r} is none of {', '.join(known)}" if known else "it has none"
+            raise MissingError(f"{controller} has no such channel: {there}")
+        return channel or ""
 
     def _channel(self, controller: str, channel: str, of: str, name: str) -> str:
         if of == "device":

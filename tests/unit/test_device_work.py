@@ -77,6 +77,8 @@ def test_what_the_instrument_refuses_takes_nothing_else_with_it() -> None:
         ({"device": "borad"}, MissingError, "there is no device or controller 'borad'; did you mean board"),
         ({"device": "board", "name": "volts"}, MissingError, "did you mean voltage"),
         ({"device": "supply", "name": "voltage", "channel": "9"}, MissingError, "'9' is none of 0, 1, 2, 3"),
+        ({"device": "board", "name": "voltage", "channel": "2"}, RefusedError, "board is channel 1 of supply"),
+        ({"device": "board", "channel": "2"}, RefusedError, "ask supply for channel 2"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(args: dict[str, str], error: type[ScandaqError], says: str) -> None:
@@ -84,6 +86,31 @@ def test_what_is_not_there_is_refused_with_what_is(args: dict[str, str], error: 
 
     with pytest.raises(error, match=says):
         ask(handlers, "read", **args)
+
+
+@pytest.mark.parametrize(("verb", "args"), [("act", {"action": "off"}), ("set", {"name": "trip_time", "value": 1.0})])
+def test_a_device_is_never_asked_to_do_something_on_another_channel_than_its_own(
+    verb: str, args: dict[str, Any]
+) -> None:
+    handlers, wire = work()
+
+    with pytest.raises(RefusedError, match="board is channel 1 of supply"):
+        ask(handlers, verb, device="board", channel="3", **args)
+    assert not any(",SET," in said for said in wire.heard)
+
+
+@pytest.mark.parametrize(
+    ("profile", "args", "says"),
+    [
+        ("julabo", {"channel": "1"}, "no such channel: it has none"),
+        ("zaber-ascii", {}, "nothing of it is read regularly; name what to read: position"),
+    ],
+)
+def test_what_would_be_an_empty_answer_is_a_sentence(profile: str, args: dict[str, str], says: str) -> None:
+    handlers = DeviceWork({}, {"it": mute(profile)}, {})
+
+    with pytest.raises(MissingError, match=says):
+        ask(handlers, "read", device="it", **args)
 
 
 @pytest.mark.parametrize(
