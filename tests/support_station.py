@@ -94,7 +94,7 @@ class Station:
 
 
 STOPPED: dict[str, Any] = {
-    "ok": True, "stands": True, "wire_s": 0.012, "halted_s": 0.2, "text": "1 axes stand",
+    "ok": True, "stands": True, "wire_s": 0.012, "halted_s": 0.2, "text": "1 axis stands",
     "axes": [{"axis": "bed", "unit": "mm", "stands": True, "wire_s": 0.012, "halted_s": 0.2, "position": 12.5}],
 }  # fmt: skip
 

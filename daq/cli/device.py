@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from daq.cli.device_asking import ask, shown, unit_text
@@ -13,6 +15,7 @@ from daq.cli.device_values import run_clear, run_do, run_read, run_set, run_watc
 
 _ASK_S = 10.0
 _MOVE_S = 180.0
+_MOST_ARMED_S = 600.0
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,12 +63,12 @@ def _add_voltage(verbs: Any) -> None:
     up.add_argument("device", metavar="DEVICE", help="a high voltage")
     up.add_argument("volts", metavar="VOLTS", type=_positive, help="as a magnitude")
     up.add_argument("--within", type=_positive, metavar="SECONDS", help="default: what its slope needs, thrice")
-    up.add_argument("--valid", type=_positive, metavar="SECONDS", default=60.0, help="how long it stays armed")
+    up.add_argument("--valid", type=_valid, metavar="SECONDS", default=60.0, help="how long it stays armed, up to 600")
     up.add_argument("--yes", action="store_true", help="do not ask")
     up.add_argument("--reason", metavar="TEXT", default="", help="for the audit log")
     lower = _verb(verbs, "lower-voltage", "take high voltage down; always possible, for everybody", run_lower)
     lower.add_argument("device", metavar="DEVICE", nargs="?", help="default: all supplies")
-    lower.add_argument("--to", type=_positive, metavar="VOLTS", help="default: off")
+    lower.add_argument("--to", type=_not_negative, metavar="VOLTS", help="default: off")
 
 
 def _add_moving(verbs: Any) -> None:
@@ -77,15 +80,31 @@ def _add_moving(verbs: Any) -> None:
 
 def _positive(text: str) -> float:
     """Return a number above zero."""
-    import math
-
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
+    if (number := _number(text)) is None or number <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
+
+
+def _valid(text: str) -> float:
+    """Return for how long a supply may be armed, in seconds."""
+    if (number := _number(text)) is None or not 0 < number <= _MOST_ARMED_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0, up to {_MOST_ARMED_S:g}")
+    return number
+
+
+def _not_negative(text: str) -> float:
+    """Return a number from zero on."""
+    if (number := _number(text)) is None or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on: a voltage is a magnitude")
+    return number
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number; None for anything else."""
+    with suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
+    return None
 
 
 def _verb(verbs: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -174,7 +193,5 @@ def _moved(options: argparse.Namespace, verb: str, args: dict[str, Any]) -> int:
 def _value(text: str) -> float | str | bool:
     if text in ("true", "false"):
         return text == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    number = _number(text)
+    return text if number is None else number

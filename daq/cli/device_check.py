@@ -49,14 +49,17 @@ def _who(controller: dict[str, Any]) -> str:
 
 
 def _tally(tally: dict[str, int]) -> str:
-    troubles = [f"{tally[key]} {word}" for key, word in _TALLIED if tally.get(key)]
-    return ", ".join([f"{tally['exchanges']} exchanges", *troubles])
+    counted = [f"{tally[key]} {word}" for key, word in _COUNTED if tally.get(key)]
+    done = [f"{word} {_times(tally[key])}" for key, word in _DONE if tally.get(key)]
+    return ", ".join([f"{tally['exchanges']} exchanges", *counted, *done])
 
 
-_TALLIED = (
-    ("lost", "lost"), ("strays", "strays"), ("resent", "said again"), ("resyncs", "times made sure"),
-    ("opened", "times opened"),
-)  # fmt: skip
+_COUNTED = (("lost", "lost"), ("strays", "strays"), ("resent", "said again"))
+_DONE = (("resyncs", "made sure"), ("opened", "opened"))
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _place(device: dict[str, Any]) -> str:

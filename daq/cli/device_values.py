@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -89,6 +90,8 @@ def run_watch(options: argparse.Namespace) -> int:
     from daq.transports.localclient import LocalClient
 
     told = _as_json if options.json else _as_text
+    if options.devices:
+        _demand_known(options)
     until_s = time.monotonic() + min(options.seconds or _MOST_FOR_S, _MOST_FOR_S)
     with LocalClient(socket_of(options)) as client:
         for event in client.watch("reading", "alarm"):
@@ -97,6 +100,21 @@ def run_watch(options: argparse.Namespace) -> int:
             if event["event"] in ("reading", "alarm") and _wanted(event["data"]["device"], options.devices):
                 told(event)
     return 0
+
+
+def _demand_known(options: argparse.Namespace) -> None:
+    """Raise `MissingError` for a name of which nothing would ever be told."""
+    from daq.cli.device_asking import ask
+    from daq.errors import MissingError
+    from daq.model.tables import close_names
+
+    known: dict[str, object] = {}
+    for record in ask(options, "describe", {})["announced"]:
+        named = [*record["devices"], *record["controllers"]] if record["kind"] == "Description" else []
+        known |= dict.fromkeys([*named, record["device"]] if "device" in record else named)
+    for name in options.devices:
+        if name not in known:
+            raise MissingError(f"there is no device or controller {name!r}; {close_names(name, known)}")
 
 
 def _wanted(device: str, devices: list[str]) -> bool:
@@ -142,6 +160,7 @@ def alarm_line(said: dict[str, Any]) -> str:
 
 def _number_or_text(text: str) -> float | str:
     try:
-        return float(int(text, 16)) if text.lower().startswith("0x") else float(text)
-    except ValueError:
+        number = float(int(text, 16)) if text.lower().startswith("0x") else float(text)
+    except (ValueError, OverflowError):
         return text
+    return number if math.isfinite(number) else text  # the daemon says what is wrong with it

@@ -274,7 +274,7 @@ def test_stop_motion_prints_how_each_axis_stopped(there: ThreadedStation) -> Non
     text, program = daq(there, "stop-motion"), daq(there, "stop-motion", "--json")
 
     assert (text.code, program.code) == (0, 0)
-    assert text.out.splitlines()[0] == "1 axes stand"
+    assert text.out.splitlines()[0] == "1 axis stands"
     assert "0.012 s" in text.out
     assert "12.500 mm" in text.out
     assert program.json == {"stopped": STOPPED}

@@ -75,7 +75,7 @@ def report_of(stops: tuple[AxisStop, ...]) -> StopReport:
     halts = [stop.halted_s for stop in stops if stop.halted_s is not None]
     text = "; ".join(stop.error for stop in stops if stop.error)
     if not text:
-        text = f"{len(stops)} axes stand" if stops else "there are no axes"
+        text = {0: "there are no axes", 1: "1 axis stands"}.get(len(stops), f"{len(stops)} axes stand")
     return StopReport(
         ok=not any(stop.error for stop in stops),
         stands=stands,
