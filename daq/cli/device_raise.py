@@ -37,7 +37,7 @@ def run_raise(options: argparse.Namespace) -> int:
         say("nothing was raised; the permit expires by itself")
         return 3
     within_s = options.within or armed["within_s"]
-    done = _raised(options, {**wanted, "within_s": within_s}, armed["output_v"])
+    done = _raised(options, {**wanted, "within_s": within_s}, armed)
     if options.json:
         print_json({"armed": armed, "raised": done})
     else:
@@ -70,7 +70,7 @@ def _agreed(options: argparse.Namespace, armed: dict[str, Any]) -> bool:
     return False
 
 
-def _raised(options: argparse.Namespace, args: dict[str, Any], before_v: float) -> dict[str, Any]:
+def _raised(options: argparse.Namespace, args: dict[str, Any], armed: dict[str, Any]) -> dict[str, Any]:
     from daq.cli.device_asking import ask
     from daq.cli.localsocket import socket_of
     from daq.cli.output import say
@@ -79,10 +79,24 @@ def _raised(options: argparse.Namespace, args: dict[str, Any], before_v: float) 
         with _showing(socket_of(options), options.device, say):
             return ask(options, "raise-voltage", args, args["within_s"] + _MARGIN_S)
     except KeyboardInterrupt:
-        say(f"interrupted: {options.device} is told to go back to {before_v:.0f} V")
-        down = {"device": options.device, "volts": max(0.0, float(round(before_v)))}
-        ask(options, "lower-voltage", down, _LOWER_S)
+        before_v, least_v = armed["output_v"], armed["limits"]["tolerance_v"]
+        _down(options, before_v if before_v > least_v else 0.0)
         raise
+
+
+def _down(options: argparse.Namespace, volts: float) -> None:
+    """Have it go back to where it came from; off where it cannot, for on it must not go. Say what is not so."""
+    from daq.cli.device_asking import ask
+    from daq.cli.output import say
+
+    say(f"interrupted: {options.device} is told to go back to {volts:g} V")
+    down = {"device": options.device, "volts": volts}
+    error = ask(options, "lower-voltage", down, _LOWER_S)["high_voltage"][options.device]["error"]
+    if error and volts > 0:
+        say(f"{options.device}: {error}; it is told to be off")
+        error = ask(options, "lower-voltage", {**down, "volts": 0.0}, _LOWER_S)["high_voltage"][options.device]["error"]
+    if error:
+        say(f"{options.device}: {error}")
 
 
 @contextmanager

@@ -139,6 +139,31 @@ def test_down_to_zero_is_off(asked: list[Any]) -> None:
     assert asked == [("lower-voltage", {"device": "hv"})]
 
 
+@pytest.mark.parametrize(
+    ("before_v", "told"),
+    [(0.4, [0.0]), (54.6, [54.6, 0.0]), (30.0, [30.0])],  # one that cannot be at 54.6 V without leave is switched off
+)
+def test_who_interrupts_a_raise_is_told_what_the_supply_did_not_take(
+    monkeypatch: pytest.MonkeyPatch, before_v: float, told: list[float]
+) -> None:
+    heard: list[float] = []
+
+    def answer(_: Path, verb: str, args: dict[str, Any], *, within_s: float) -> dict[str, Any]:
+        if verb == "arm-voltage":
+            return {**ANSWERS[verb], "output_v": before_v}
+        if verb == "raise-voltage":
+            raise KeyboardInterrupt
+        heard.append(args["volts"])
+        return {"high_voltage": {"hv": {"error": "hv is not armed" if args["volts"] == 54.6 else ""}}}
+
+    monkeypatch.setattr(localclient, "ask_once", answer)
+
+    code, _, err = daq("device", "raise", "hv", "800", "--yes")
+
+    assert (code, heard) == (130, told)
+    assert ("hv is not armed; it is told to be off" in err) == (len(told) > 1)
+
+
 def test_watching_what_is_not_there_is_refused(asked: list[Any]) -> None:
     code, out, err = daq("device", "watch", "bde", "--for", "1")
 
