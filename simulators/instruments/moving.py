@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_SEARCH_S = 0.4
+"""The least that a search for the reference takes: it leaves the switch and meets it again."""
+
 
 @dataclass(slots=True)
 class Motor:
@@ -35,6 +38,7 @@ class Motor:
     _velocity: float = 0.0
     _since_s: float = 0.0
     _homing: bool = False
+    _found_s: float = -math.inf
 
     @property
     def place(self) -> float:
@@ -92,7 +96,8 @@ class Motor:
         self._homing = homing
         self._target = self.ends[0] if homing else target - self.offset
         self._velocity = math.copysign(self.speed if speed is None else abs(speed), self._target - self.at)
-        if self._target == self.at:
+        self._found_s = self.clock() + _SEARCH_S if homing else -math.inf
+        if self._target == self.at and not homing:
             self._arrive()
 
     def run(self, speed: float) -> None:
@@ -152,7 +157,7 @@ class Motor:
         self.at = min(max(place, low), high)
         if self.at != place:
             self._end()
-        elif place == target:
+        elif place == target and self.clock() >= self._found_s:
             self._arrive()
 
     def _arrive(self) -> None:

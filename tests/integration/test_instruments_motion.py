@@ -130,6 +130,14 @@ async def test_an_axis_that_stalls_says_where_and_why(controller: Simulator) -> 
             await moving
 
 
+async def test_a_reference_from_before_is_none_where_nothing_was_looked_for(controller: Simulator) -> None:
+    async with gantry(controller) as axis:
+        await axis.home(within_s=5)
+        do(controller, {"do": "ignore"})
+        with pytest.raises(MotionError, match="took the command to home and does not move"):
+            await axis.home(within_s=5)
+
+
 @pytest.mark.parametrize("kind", ["late", "hang-up"])
 async def test_a_stop_gets_through_a_wire_that_spoils(controller: Simulator, kind: str) -> None:
     async with gantry(controller) as axis:

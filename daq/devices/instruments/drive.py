@@ -94,8 +94,9 @@ class ProfiledDrive:
         if role.home is None:
             await self._forgive()
             return
+        had = role.homed is None or self._lit(role.homed, await self._read(_words(role.homed))) == role.homed_when
         self._fault, self._homed = "", False
-        self._search_begun, self._search_seen = role.mark_homed is not None, False
+        self._search_begun, self._search_seen = had or role.mark_homed is not None, False
         await self._instrument.act(role.home, self._of_action(role.home))
 
     async def halt(self) -> None:
@@ -108,11 +109,13 @@ class ProfiledDrive:
         role = self._role
         if role.search_over is not None and not self._lit(role.search_over, said):
             return True
-        if self._search_begun and self._search_seen and role.mark_homed is not None and not self._fault:
+        if self._search_begun and self._search_seen and not self._fault:
             self._search_begun = False
-            await self._instrument.act(role.mark_homed, self._of_action(role.mark_homed))
-            said.update(await self._read(_words(role.homed)))
-        self._homed = role.homed is None or self._lit(role.homed, said) == role.homed_when
+            if role.mark_homed is not None:
+                await self._instrument.act(role.mark_homed, self._of_action(role.mark_homed))
+                said.update(await self._read(_words(role.homed)))
+        found = role.homed is None or self._lit(role.homed, said) == role.homed_when
+        self._homed = found and not self._search_begun  # a reference from before proves no search
         return False
 
     async def _look_for_troubles(self, said: dict[str, Value]) -> None:
