@@ -88,7 +88,7 @@ class Framing(Strict):
 
     codec: Codec = "lines"
     write_end: str = "\r\n"
-    read_end: str = "\r\n"
+    read_end: Annotated[str, Field(min_length=1)] = "\r\n"
     more: str = ""
     """A reply goes on in the next line where a line ends with this, e.g. a space."""
     echo: Literal["none", "line", "character", "maybe"] = "none"
@@ -199,7 +199,7 @@ class ControlValue(Strict):
     get: Exchange | None = None
     all: Exchange | None = None
     """Reads all channels at once: the group `value` holds them in the order of `channels`, apart by `apart`."""
-    apart: str = ";"
+    apart: Annotated[str, Field(min_length=1)] = ";"
     set: Exchange | None = None
     then: tuple[Exchange, ...] = ()
     """Said after `set`, where the instrument needs to be told to begin with what was set."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from daq.model.control import ControlProfile, ControlValue, Exchange
+from daq.model.control_proofs import patterns, proofs
 from daq.model.controlroles import AxisRole, InterlockRole, SupplyRole
 from daq.model.finding import ABSENT, Finding, error, warning
 from daq.model.register_rules import registers
@@ -22,7 +23,8 @@ def findings(profile: ControlProfile) -> list[Finding]:
     """Return everything there is to say about a profile whose keys and types are in order."""
     return [
         *transport(profile), *identity(profile), *exchanges(profile), *values(profile), *actions(profile),
-        *safe_state(profile), *beginning(profile), *roles(profile), *registers(profile),
+        *safe_state(profile), *beginning(profile), *roles(profile), *registers(profile), *proofs(profile),
+        *patterns(profile, [(key, exchange) for key, exchange, _, _ in _all_exchanges(profile)]),
     ]  # fmt: skip
 
 
