@@ -86,6 +86,16 @@ async def test_a_station_that_ends_in_order_disarms_what_it_armed_and_nothing_el
         assert (told["armed"], told["drive_power"]) == (False, True)
 
 
+async def test_a_station_that_ends_while_an_axis_may_move_leaves_the_watchdog_to_stop_it() -> None:
+    with simulator("modbus-plc") as plc:
+        wired = wiring(safety=("modbus-plc", plc))
+        async with running(wired):
+            await until(lambda: do(plc, {"told": True})["told"]["armed"])
+            wired.withhold = lambda: "gantry not confirmed to stand after a stop"
+        await until(lambda: do(plc, {"told": True})["told"]["tripped"] == "watchdog", 2.0)
+        assert do(plc, {"told": True})["told"]["drive_power"] is False
+
+
 async def test_an_instrument_that_is_not_there_costs_the_loop_nothing_and_is_found_when_it_comes() -> None:
     with simulator("zaber-ascii") as motor:
         place = motor.ready["tcp"]

@@ -54,8 +54,14 @@ class Wiring:
                 await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Disarm watchdogs where a profile says how, and hang up; what instruments hold stays as it is."""
-        for instrument in self.instruments.values():
+        """Disarm watchdogs where a profile says how, and hang up; what instruments hold stays as it is.
+
+        None is disarmed where an axis may still move: they stop it.
+        """
+        moving = self.withhold()
+        if moving:
+            _LOG.critical("watchdogs stay armed: %s", moving)
+        for instrument in () if moving else self.instruments.values():
             try:
                 async with asyncio.timeout(_DISARM_S):
                     await instrument.disarm()
