@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from daq.errors import ScandaqError
 from daq.model.control import ControlProfile
-from daq.model.finding import Finding, error
+from daq.model.finding import ABSENT, Finding, error
 from daq.model.tables import close_names
 from device_profiles.control import load_control
 from device_profiles.controllers import Controller, OnController
@@ -36,12 +36,14 @@ def wrong_controllers(
             yield error(f"controllers.{name}.variables", variable, f"the profile {profile.id} has none; {reason}")
     for name, device in devices.items():
         if device.controller is not None:
-            yield from _on_controller(f"devices.{name}.controller", device.controller, controllers, profiles)
+            key = f"devices.{name}.controller"
+            yield from _on_controller(key, device.ability, device.controller, controllers, profiles)
 
 
 def _on_controller(
-    key: str, where: OnController, controllers: Mapping[str, Controller], profiles: Mapping[str, ControlProfile]
-) -> Iterator[Finding]:
+    key: str, ability: str, where: OnController, controllers: Mapping[str, Controller],
+    profiles: Mapping[str, ControlProfile],
+) -> Iterator[Finding]:  # fmt: skip
     if where.name not in controllers:
         yield error(f"{key}.name", where.name, close_names(where.name, dict(controllers)))
         return
@@ -51,3 +53,37 @@ def _on_controller(
     if where.channel is not None and where.channel not in profile.channels:
         reason = f"the profile {profile.id} has {', '.join(profile.channels) or 'no channels'}"
         yield error(f"{key}.channel", where.channel, reason)
+        return
+    read_by, otherwise = _read_by(ability, profile, of="device" if where.channel is None else "channel")
+    if otherwise and not read_by:
+        yield error(f"{key}.name", where.name, f"the profile {profile.id} {otherwise}")
+    if ability != "interlocks" and where.channel is None and _of(profile, read_by) == "channel":
+        yield error(f"{key}.channel", ABSENT, f"it is of a channel: say which of {', '.join(profile.channels)}")
+
+
+def _read_by(ability: str, profile: ControlProfile, of: str) -> tuple[str, str]:
+    """Return a value that such a device is read by, empty where there is none, and what is said of that.
+
+    `of`: of interlocks, whether those of a channel or of the device are meant. Supplies are judged with their limits.
+    """
+    roles = profile.roles
+    match ability:
+        case "axis" | "bed":
+            return "" if roles.axis is None else roles.axis.position, "is of no motion controller"
+        case "high_voltage":
+            return "" if roles.high_voltage is None else roles.high_voltage.output_v, ""
+        case "motion_enable":
+            return "" if roles.enable is None else roles.enable.held, "has no motion enable"
+        case "collimator":
+            return "" if roles.collimator is None else roles.collimator.value, "senses no collimator"
+        case "interlocks":
+            known = [role.value for role in roles.interlocks.values() if _of(profile, role.value) == of]
+            return known[0] if known else "", f"knows no interlocks of a {of}"
+        case _:
+            return "", ""
+
+
+def _of(profile: ControlProfile, value: str) -> str:
+    """Return whether a value, or the value of a flag, is of a channel or of the device; empty where there is none."""
+    found = profile.values.get(value.partition(".")[0])
+    return "" if found is None else found.of

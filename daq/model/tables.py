@@ -101,6 +101,8 @@ def _finding(item: dict[str, Any], known: tuple[str, ...]) -> Finding:
     if item["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(where[-1]), known, n=2, cutoff=0.6)
         return error(key, item["input"], f"unknown key; did you mean {', '.join(close)}?" if close else "unknown key")
+    if item["type"] in ("dict_type", "model_type"):
+        return error(key, item["input"], "must be a table")
     reason = str(item["msg"]).removeprefix("Value error, ")
     return Finding(key, shown(item["input"]), reason[:1].lower() + reason[1:])
 

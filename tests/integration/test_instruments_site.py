@@ -85,6 +85,24 @@ async def test_channels_of_controllers_are_an_axis_and_a_supply(tmp_path: Path) 
         (", per_unit = 1000.0", "", "per_unit belongs to an axis or bed, which needs it"),
         ("tcp://127.0.0.1:{stage}", "udp://127.0.0.1:{stage}", "the profile zaber-ascii knows serial, tcp"),
         ('profile = "caen-n1470"', 'profile = "caen-n1471"', "no control profile 'caen-n1471'"),
+        (
+            ', channel = "1" }',
+            " }",
+            "devices.front_hv.controller.channel = absent: it is of a channel: say which of 0, 1, 2, 3",
+        ),
+        ('name = "stage", ch', 'name = "supply", ch', "the profile caen-n1470 is of no motion controller"),
+        ('"axis"', '"interlocks"', "per_unit belongs to an axis or bed"),
+        (
+            'controller = {{ name = "supply", channel = "1" }}',
+            'controller = "supply"',
+            "controller = 'supply': must be a table",
+        ),
+        ('ability = "high_voltage"', 'ability = "motion_enable"', "the profile caen-n1470 has no motion enable"),
+        (
+            'ability = "high_voltage"',
+            'ability = "interlocks"',
+            "the profile caen-n1470 knows no interlocks of a channel",
+        ),
         ("[devices.front_hv]", "[devices.hv]", "is no supply of the scanner profile; it has front_hv"),
     ],
 )
