@@ -44,7 +44,7 @@ def processing_of(
         singles=singles, pairs=pairs, heads=heads,
     )  # fmt: skip
     if processing.is_none:
-        return processing
+        return processing.model_copy(update={"ring": None})  # modules are counted where singles are gone through
     is_calibrated = calibration is not None and not calibration.identity
     _require_columns(profile, processing)
     if calibration is not None and calibration.instrument != profile.id:

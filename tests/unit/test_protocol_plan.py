@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from support_cameras import made as head_calibration
 from support_pages import blocks
@@ -16,6 +18,9 @@ from daq.composition import judging, protocolplan
 from daq.errors import RefusedError
 from daq.model.coincidence import Policy
 from daq.model.scanner import ScannerProfile
+from daq.model.stop import parse_stop
+from daq.pipeline.stages import Stages
+from daq.storage.streams import processed_columns
 from device_profiles.calibrations import write_calibration
 from device_profiles.cameracalibrations import write_camera_calibration
 from device_profiles.load import load_profile
@@ -76,6 +81,19 @@ def test_without_a_choice_singles_of_every_window_pair_and_of_no_window_all() ->
 
     assert protocolplan._processing(equipment(), of_windows, SINGLES).pairing_mask == 0b11
     assert protocolplan._processing(equipment(), of_none, SINGLES).pairing_mask == 0
+
+
+def test_singles_that_nothing_is_done_to_stay_as_they_come_also_on_a_ring() -> None:
+    told = protocolplan._processing(equipment(), made(pet()), SINGLES)
+    decoded: dict[str, npt.NDArray[Any]] = {
+        "time_ps": np.arange(3), "detector": np.arange(3, dtype=np.uint32), "energy_adc": np.full(3, 511, np.uint16),
+    }  # fmt: skip
+    stages = Stages.of(told, parse_stop(["time=1s"]), ordered=True)
+
+    passed = stages.singles({"singles": decoded}, np.array([[3, 0]]), np.zeros(1, np.uint16), np.empty(0, np.int64))
+
+    stored = processed_columns({"singles": list(decoded)}, told)["singles"]
+    assert set(stored) == set(passed.every["singles"]) == set(decoded)
 
 
 def test_an_instrument_that_pairs_itself_is_told_nothing() -> None:
