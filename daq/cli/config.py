@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from device_profiles.services import Device
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,7 +20,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """Print the site: station, storage, scanner and what is plugged in."""
+    """Print the site: station, storage, scanner, what is plugged in, controllers and devices."""
     from daq.cli.output import print_json, print_table
     from device_profiles.places import find_site
     from device_profiles.site import as_json, load_site
@@ -30,4 +34,16 @@ def run_show(args: argparse.Namespace) -> int:
     print_table("Site", ["what", "value"], [*facts, ["scanner profile", site.scanner or "none"]])
     plugs = [[name, plug.profile, plug.url, str(plug.source)] for name, plug in site.instruments.items()]
     print_table("Instruments", ["name", "profile", "url", "source"], plugs)
+    if site.controllers:
+        wires = [[name, each.profile, each.url, each.serial or "any"] for name, each in site.controllers.items()]
+        print_table("Controllers", ["name", "profile", "url", "serial"], wires)
+    if site.devices:
+        columns = ["name", "ability", "kind", "on"]
+        print_table("Devices", columns, [[name, d.ability, d.kind, _place(d)] for name, d in site.devices.items()])
     return 0
+
+
+def _place(device: Device) -> str:
+    """Return the controller and channel that a device is on, or where it is itself."""
+    on = device.controller
+    return device.url or "" if on is None else " ".join(filter(None, (on.name, on.channel)))

@@ -82,17 +82,21 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
-    """Print one instrument profile: facts, then one table per kind of word."""
+    """Print one instrument profile: facts, then one table per kind of word; or one control profile."""
     from daq.cli.output import print_json, print_table
     from daq.cli.profile_control import show_control
     from device_profiles.bitmap import COLUMNS, about, bit_rows, detector_text
-    from device_profiles.control import is_control, load_control
-    from device_profiles.load import load_profile
+    from device_profiles.control import is_control, load_control, shipped_controls
+    from device_profiles.load import load_profile, resolve, shipped_profiles
+    from device_profiles.scanners import shipped_scanners
 
     if is_control(args.profile):
         show_control(load_control(args.profile), as_json=args.json)
         return 0
-    profile = load_profile(args.profile)
+    if args.profile in shipped_scanners():
+        raise MissingError(f"{args.profile} is a scanner profile; shown are those of instruments and of control")
+    known = shipped_profiles() | shipped_controls()
+    profile = load_profile(resolve(args.profile, known, "instrument or control profile"))
     if args.json:
         print_json({**profile.model_dump(mode="json"), "sha256": profile.sha256})
         return 0

@@ -11,6 +11,7 @@ from daq.cli import config, profile
 from daq.errors import MissingError, ProfileError
 from device_profiles.load import shipped_profiles
 
+ROOT = Path(__file__).parents[2]
 HEAD = shipped_profiles()["head-xye64"].read_text()
 
 
@@ -63,6 +64,8 @@ def test_show_says_when_an_event_is_late_and_when_a_clock_jumped(capsys: pytest.
 def test_show_of_an_unknown_name_is_refused_with_close_names() -> None:
     with pytest.raises(MissingError, match="did you mean safir64"):
         run("profile", "show", "safir6")
+    with pytest.raises(MissingError, match="no instrument or control profile 'caen-n147'; did you mean caen-n1470"):
+        run("profile", "show", "caen-n147")
 
 
 def test_show_of_a_scanner_says_what_it_is() -> None:
@@ -158,6 +161,14 @@ def test_config_show_prints_the_site_with_the_environment_applied(
 
     shown = json.loads(capsys.readouterr().out)
     assert (shown["station"], shown["storage"]) == ("other", str(tmp_path / "data"))
+
+
+def test_config_show_names_controllers_and_what_is_on_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("config", "show", "--site", str(ROOT / "docs" / "how-to" / "stations" / "gamma-probe.toml")) == 0
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["meter", "keithley-2400", "tcp://127.0.0.1:14721", "any"] in lines
+    assert ["housing", "interlocks", "profile", "contacts", "1"] in lines
 
 
 def test_the_noun_modules_import_nothing_slow() -> None:
