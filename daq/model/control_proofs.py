@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from daq.model.control import Confirm, ControlProfile, ControlValue, Exchange
 from daq.model.controlroles import SupplyRole
-from daq.model.finding import Finding, error
+from daq.model.finding import Finding, error, warning
 from daq.model.pattern_cost import why_slow
 from daq.model.units import UNITS
 
@@ -130,6 +130,9 @@ def _of_roles(profile: ControlProfile) -> Iterator[Finding]:
         value = profile.values.get(meter.value)
         if value is not None and value.unit != "degC":
             yield error(f"roles.thermometers.{name}.value", meter.value, f"is in {value.unit}, not in degC")
+    if roles.axis is not None and "visa" in profile.transport.kinds:
+        reason = "moves an axis: by VISA a stop waits until a reading has ended, so it may come later than 0.25 s"
+        yield warning("transport.kinds", "visa", reason)
     yield from _of_the_device(profile)
 
 

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -76,14 +77,23 @@ class VisaLink:
             await self._done("close", session.close, _GRACE_S)
 
     async def write(self, data: bytes, within_s: float) -> None:
-        """Send bytes with an end. Raises `UnreachableError` or `DeadlineError`."""
-        session = self._opened_session()
+        """Send bytes with an end. Raises `UnreachableError` or `DeadlineError`.
+
+        What waits for the end of another call, e.g. of a reading, and is given up meanwhile, is never said.
+        """
+        session, given_up = self._opened_session(), threading.Event()
 
         def send() -> None:
+            if given_up.is_set():
+                return
             session.timeout = max(1, round(1000 * within_s * _SHARE))
             session.write_raw(data)
 
-        await self._done("take what is written", send, within_s)
+        try:
+            await self._done("take what is written", send, within_s)
+        except BaseException:
+            given_up.set()
+            raise
 
     async def read(self, within_s: float) -> bytes:
         """Return a reply, or part of one. Raises `DeadlineError`, `UnreachableError`."""

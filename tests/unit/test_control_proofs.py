@@ -79,6 +79,13 @@ def test_a_proof_that_cannot_be_one_is_refused_with_a_reason(profile: str, path:
     assert any(reason in each for each in found), found
 
 
+def test_an_axis_by_visa_is_warned_of() -> None:
+    table = tomllib.loads(shipped_controls()["zaber-ascii"].read_text(encoding="utf-8"))
+    table["transport"]["kinds"].append("visa")
+    _, found = check(ControlProfile, table, control_rules.findings)
+    assert [each.severity for each in found if "a stop waits until a reading has ended" in each.reason] == ["warning"]
+
+
 @pytest.mark.parametrize(
     "pattern",
     ["(a+)+b", "(a|a)*b", "(a?a)*b", "(?:a{1,99}){1,99}b", "(a?){30}a{30}", "(?i)(a+|A)*b", r"(\w+\s?)*;", "(a*)*b",

@@ -95,6 +95,31 @@ async def test_a_reply_that_is_waited_for_no_more_is_not_taken_for_the_next_one(
         await visa.read(0.1)
 
 
+async def test_what_waited_behind_a_reading_and_was_given_up_is_never_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, said = threading.Event(), list[bytes]()
+
+    def late() -> bytes:
+        release.wait()
+        return b"late\n"
+
+    session = Session(late)
+    monkeypatch.setattr(session, "write_raw", said.append)
+    visa = link(monkeypatch, session)
+    await visa.open(0.5)
+    reading = asyncio.ensure_future(visa.read(5.0))
+    await asyncio.sleep(0.01)
+    writing = asyncio.ensure_future(visa.write(b":APPL CH1,15\n", 5.0))
+    await asyncio.sleep(0.01)
+    writing.cancel()
+    with pytest.raises(DeadlineError, match="VISA hangs"):
+        await visa.write(b":OUTP CH1,ON\n", 0.01)
+    release.set()
+    await asyncio.wait({reading, writing})
+    while any(each.busy for each in visa._hung):
+        await asyncio.sleep(0.01)
+    assert said == []
+
+
 async def test_a_worker_does_one_call_after_the_other_and_gives_errors_to_who_asked() -> None:
     worker = Worker("test")
     order: list[int] = []
