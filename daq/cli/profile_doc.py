@@ -30,7 +30,7 @@ def run_doc(options: argparse.Namespace) -> int:
         told = {name: str(Path(options.out) / name) for name in pages} if options.out else pages
         print_json({"pages": told})
     elif options.out:
-        print_line(f"{len(pages)} pages in {options.out}")
+        print_line(f"{len(pages)} {'page' if len(pages) == 1 else 'pages'} in {options.out}")
     else:
         for text in pages.values():
             print_line(text)

@@ -36,6 +36,7 @@ def add_parsers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run_record(args: argparse.Namespace) -> int:
     """Record, and print what was read."""
     import asyncio
+    from urllib.parse import urlsplit
 
     from daq.cli.output import print_json, print_table
     from daq.devices.instruments.recording import record
@@ -51,7 +52,12 @@ def run_record(args: argparse.Namespace) -> int:
         raise UsageError(f"--rounds {args.rounds}: from 1 to 1000")
     if args.out.exists():
         raise RefusedError(f"{args.out} is there already; a recording does not replace another one")
+    if not args.out.parent.is_dir():
+        raise MissingError(f"{args.out.parent}: no such folder")
     profile = load_control(args.profile)
+    scheme = urlsplit(args.url).scheme
+    if {"rfc2217": "serial"}.get(scheme, scheme) not in profile.transport.kinds:
+        raise UsageError(f"--url {args.url}: the profile {profile.id} knows {', '.join(profile.transport.kinds)}")
     variables = _variables(args.variable, profile.variables)
     made = asyncio.run(record(profile, args.url, variables=variables, rounds=args.rounds))
     write_control_record(args.out, made)

@@ -70,4 +70,8 @@ def test_the_command_records_what_is_there_and_says_what_is_wrong(
     other = ["profile", "record", "rigol-dp832", "--out", str(tmp_path / "other")]
     assert main([*other, "--url", url]) == 5  # it is gone
     assert main([*other, "--url", "ftp://x"]) == 2
+    capsys.readouterr()
+    assert main([*other, "--url", "udp://127.0.0.1:1"]) == 2
+    assert "the profile rigol-dp832 knows serial, tcp, visa" in capsys.readouterr().err
+    assert main([*other[:-1], str(tmp_path / "no" / "other"), "--url", url]) == 4  # before anything is asked
     assert main([*other, "--url", url, "--variable", "board=1"]) == 2
