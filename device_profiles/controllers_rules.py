@@ -15,6 +15,8 @@ from device_profiles.controllers import Controller, OnController
 from device_profiles.scanners import beside
 from device_profiles.services import Device
 
+_TELL = ("axis", "bed", "high_voltage")
+
 
 def wrong_controllers(
     controllers: Mapping[str, Controller], devices: Mapping[str, Device], folder: Path
@@ -38,6 +40,22 @@ def wrong_controllers(
         if device.controller is not None:
             key = f"devices.{name}.controller"
             yield from _on_controller(key, device.ability, device.controller, controllers, profiles)
+    yield from _told_by_two(controllers, devices)
+
+
+def _told_by_two(controllers: Mapping[str, Controller], devices: Mapping[str, Device]) -> Iterator[Finding]:
+    """Demand that a motor, or an output of high voltage, is one device's alone: else one moves what another names."""
+    told: dict[tuple[object, ...], str] = {}
+    for name, device in devices.items():
+        where = device.controller
+        if where is None or device.ability not in _TELL or where.name not in controllers:
+            continue
+        said = controllers[where.name]
+        place = (said.url, said.profile, tuple(sorted(said.variables.items())), where.channel)
+        if place in told:
+            reason = f"devices.{told[place]} is on this channel of this instrument already"
+            yield error(f"devices.{name}.controller.channel", where.channel, reason)
+        told.setdefault(place, name)
 
 
 def _on_controller(

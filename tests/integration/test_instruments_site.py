@@ -103,6 +103,12 @@ async def test_channels_of_controllers_are_an_axis_and_a_supply(tmp_path: Path) 
             'ability = "interlocks"',
             "the profile caen-n1470 knows no interlocks of a channel",
         ),
+        (
+            "[devices.gantry]",
+            '[devices.bed]\nability = "bed"\nkind = "profile"\n'
+            'controller = {{ name = "stage", channel = "1", per_unit = 400.0 }}\n\n[devices.gantry]',
+            "devices.gantry.controller.channel = '1': devices.bed is on this channel of this instrument already",
+        ),
         ("[devices.front_hv]", "[devices.hv]", "is no supply of the scanner profile; it has front_hv"),
     ],
 )
