@@ -121,11 +121,7 @@ def homed(camera: GantryStation) -> None:
 
 def held(camera: GantryStation) -> None:
     """Press the enable in the room; where it was pressed since a stop, let go of it before."""
-    for deed in ("let-go", "drop-latch"):
-        camera.do("safety", do=deed)
-    camera.until(lambda: camera.status()["motion"]["enable"] == "off", "the enable to be let go")
-    camera.do("safety", do="press-enable")
-    camera.until(lambda: camera.status()["motion"]["enable"] == "held", "the enable to be held")
+    camera.press_anew()
 
 
 def armed(camera: GantryStation) -> str:

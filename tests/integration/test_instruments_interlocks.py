@@ -208,9 +208,9 @@ async def test_a_voltage_goes_on_up_where_another_head_or_the_room_is_not_safe(
 @pytest.mark.parametrize(
     ("deed", "sentence", "lost"),
     [
-        ("press-stop", r"room\.emergency_stop|power", True),
-        pytest.param("hit-pad", r"room\.collision_pad|power", True, marks=pytest.mark.soak),
-        pytest.param("power-cut", r"room\.drive_power|power", True, marks=pytest.mark.soak),
+        ("press-stop", r"room\.emergency_stop|power|driver disabled", True),
+        pytest.param("hit-pad", r"room\.collision_pad|power|driver disabled", True, marks=pytest.mark.soak),
+        pytest.param("power-cut", r"room\.drive_power|power|driver disabled", True, marks=pytest.mark.soak),
         pytest.param("freeze", r"was read .* s ago|hold_expired", False, marks=pytest.mark.soak),
         pytest.param("silent", r"was read .* s ago|hold_expired", False, marks=pytest.mark.soak),
         pytest.param("let-go", "the motion enable was taken away", False, marks=pytest.mark.soak),

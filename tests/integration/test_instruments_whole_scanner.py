@@ -63,10 +63,7 @@ def test_a_daemon_that_comes_back_finds_voltages_as_they_were_and_trusts_no_posi
     camera.until(lambda: camera.status()["motion"]["reference"] == "lost", "motion to be lost")
     assert camera.volts("front_upper") == pytest.approx(30.0, abs=1.0)  # nothing was said to it by either daemon
     assert camera.told("front_supply")["volts"][0] == pytest.approx(30.0)
-    camera.do("safety", do="let-go")  # a thumb that was on it all the while enables nothing
-    camera.until(lambda: camera.status()["motion"]["enable"] == "off", "the enable to be let go")
-    camera.do("safety", do="press-enable")
-    camera.until(lambda: camera.status()["motion"]["enable"] == "held", "the enable to be held")
+    camera.press_anew()  # a thumb that was on it all the while enables nothing
     with pytest.raises(InterlockError, match=r"room\.drive_power is open"):
         camera.ask("home")
 

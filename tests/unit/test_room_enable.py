@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from support_virtual import VirtualLoop, virtually
 
 from daq.devices.abilities import Identity, Quantity, RoomEnable, Value
@@ -98,6 +99,24 @@ def test_a_thumb_that_stays_on_it_through_a_stop_enables_nothing() -> None:
         engine.stop()
         await asyncio.sleep(5.0)
         assert engine.enable.button is Button.SPENT
+        await press(contact)
+        await press(contact, held=True)
+        assert engine.enable.button is Button.HELD
+
+    in_a_room(body)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_thumb_that_stays_on_it_through_a_silence_enables_nothing(stopped: bool) -> None:
+    async def body(contact: Contact, engine: Engine) -> None:
+        await press(contact, held=True)
+        if stopped:
+            engine.stop()
+        contact.cut = True
+        await asyncio.sleep(1.2)
+        contact.cut = False
+        await asyncio.sleep(5.0)
+        assert engine.enable.button is Button.OFF
         await press(contact)
         await press(contact, held=True)
         assert engine.enable.button is Button.HELD

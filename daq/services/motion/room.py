@@ -1,7 +1,7 @@
 """Follows the enable that a person presses in the room: hold-to-run, or latched by the controller it is wired to.
 
-A hold that is not heard of for a moment is over, and so is a latch. A latch counts from the press that this program
-saw: one that was there before it began, or since before a stop, has to be pressed anew.
+A hold that is not heard of for a moment is over, and so is a latch. Both count from the press that this program saw:
+what was pressed before it began, before a stop, or before a silence, has to be let go and pressed anew.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from daq.state.enable import Button, Enable
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = RoomEnable(held=False, latched=False)
+_HELD = frozenset({Button.HELD, Button.SPENT})
 
 
 class Pressed(Protocol):
@@ -91,7 +92,8 @@ class RoomWatch:
                 self._engine.latch()
             elif was.latched and not now.latched:
                 self._engine.release()
-            if now.held and self._engine.enable.button is not Button.LATCHED:
+            button = self._engine.enable.button
+            if now.held and (button in _HELD or (button is Button.OFF and not was.held)):
                 self._engine.hold()
             elif was.held and not now.held and not now.latched:
                 self._engine.release()
