@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from daq.devices.abilities import Identity, Permit, Quantity, Timed, Value
@@ -55,7 +56,7 @@ class GuardedHighVoltage:
         self._permits = Permits(name, expected, clock)
         self._interlocks: Callable[[], Iterable[Interlock]] = tuple
         self._goal_v: float | None = None
-        self._lowered = 0
+        self._lowered = self._lowering = 0
         self._raising = False
         self._kept: set[asyncio.Task[Any]] = set()
 
@@ -160,9 +161,12 @@ class GuardedHighVoltage:
             await self.off(within_s=within_s)
             return
         status = await self._wire.status()
-        if status.on and volts <= min(status.set_v, status.output_v + self._limits.tolerance_v):
-            await self._lower(volts, within_s)
-            return
+        down_v = self._down_to(status, volts, actor)
+        if down_v is not None:
+            await self._lower(down_v, within_s)
+            if down_v == volts or actor is None:
+                return
+            status = await self._wire.status()
         await self._raise(self._ascent(status, volts, actor), within_s)
 
     async def off(self, *, within_s: float = 60.0) -> None:
@@ -172,10 +176,44 @@ class GuardedHighVoltage:
 
     # Lowering
 
+    def _down_to(self, status: SupplyStatus, volts: float, actor: Actor | None) -> float | None:
+        """Return what it is told where `volts` is lower than where it is, or goes; None where that would be a raise.
+
+        What needs nobody's leave must not let the output rise: on its way up it ends where it is, and who may raise it
+        goes on from there.
+        """
+        if status.on and volts <= min(status.set_v, status.output_v + self._limits.tolerance_v):
+            return volts
+        too_high = status.on and volts < status.set_v
+        if actor is None:
+            stops = too_high or self._raising
+        else:
+            stops = too_high and not self._raising
+            self._permits.require(actor, self._wire.connection)
+        if not stops:
+            return None
+        return min(volts, status.set_v, max(status.output_v, 0.0)) if status.on else 0.0
+
+    @contextmanager
+    def _going_down(self, volts: float) -> Iterator[None]:
+        """Count as being lowered. Where several lower it at once the lowest holds for all, until the last has ended."""
+        self._goal_v = volts if not self._lowering or self._goal_v is None else min(volts, self._goal_v)
+        self._lowering += 1
+        try:
+            yield
+        finally:
+            self._lowering -= 1
+
+    def _lowest(self, volts: float) -> float:
+        return volts if self._goal_v is None else min(volts, self._goal_v)
+
     async def _lower(self, volts: float, within_s: float) -> None:
         """Set and set again until it is read back; then wait for the output. Raise `DeadlineError`."""
         self._lowered += 1
-        self._goal_v = volts
+        with self._going_down(volts):
+            await self._until_down(volts, within_s)
+
+    async def _until_down(self, volts: float, within_s: float) -> None:
         began_s = self._clock()
         last = "it was never read"
         while self._clock() - began_s < within_s:
@@ -195,10 +233,10 @@ class GuardedHighVoltage:
         try:
             status = await self._wire.status()
         except Exception:
-            await self._wire.tell_down(volts)
+            await self._wire.tell_down(self._lowest(volts))
             raise
         if status.set_v > volts + fine_v(self._limits) or (volts == 0 and status.on) or not self._wire.heard:
-            await self._wire.tell_down(volts, status)
+            await self._wire.tell_down(self._lowest(volts), status)
         return status
 
     def _is_down(self, status: SupplyStatus, volts: float) -> bool:
@@ -216,10 +254,16 @@ class GuardedHighVoltage:
         self._go_on(ascent)
         if self._raising:
             raise RefusedError(f"{self._name} is being raised already")
+        if self._lowering:
+            raise RefusedError(f"{self._name} is being lowered")
         if status.trouble:
             raise RefusedError(f"{self._name} reports {status.trouble}: clear that first, once its cause is gone")
         if status.output_v > start_v + self._limits.tolerance_v:
             raise RefusedError(f"{self._name} still comes down: {status.output_v:g} V, {start_v:g} V is set")
+        if status.output_v < start_v - self._limits.tolerance_v:
+            raise RefusedError(
+                f"{self._name} is at {status.output_v:g} V, {start_v:g} V is set: wait until it is there, or lower it"
+            )
         return ascent
 
     def _go_on(self, ascent: Ascent) -> None:
@@ -264,6 +308,7 @@ class GuardedHighVoltage:
         if not status.on:
             self._go_on(ascent)
             await self._wire.set_v(0.0)
+            self._go_on(ascent)
             await self._wire.switch_on()
         level_v, took_s = min(ascent.start_v, ascent.volts), 0.0
         while True:
@@ -297,9 +342,9 @@ class GuardedHighVoltage:
 
     async def _take_back(self, volts: float) -> None:
         """Command a lower voltage and read back that it is held; the output follows at the supply's own slope."""
-        self._goal_v = volts
         try:
-            await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
+            with self._going_down(volts):
+                await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
         except Exception as why:  # noqa: BLE001 - what ended the raise is what is raised
             _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
 
@@ -310,7 +355,7 @@ class GuardedHighVoltage:
         while True:
             trouble: Exception | None = None
             try:
-                await self._wire.tell_down(volts, status)
+                await self._wire.tell_down(self._lowest(volts), status)
             except Exception as why:  # noqa: BLE001 - it is said again, and raised at the end
                 trouble = why
             try:
@@ -334,13 +379,15 @@ class GuardedHighVoltage:
         if goal_v is None or self._raising:
             return
         _LOG.warning("%s was answered after its deadline: setting %g V again", what, goal_v)
-        task = asyncio.get_running_loop().create_task(self._correct(goal_v), name=f"{self._name}: correct")
+        task = asyncio.get_running_loop().create_task(self._correct(), name=f"{self._name}: correct")
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
 
-    async def _correct(self, volts: float) -> None:
+    async def _correct(self) -> None:
         try:
-            if (await self._wire.status()).set_v > volts + fine_v(self._limits):
-                await self._command_down(volts)
+            held_v, volts = (await self._wire.status()).set_v, self._goal_v
+            if volts is not None and not self._raising and held_v > volts + fine_v(self._limits):
+                with self._going_down(volts):
+                    await self._command_down(volts)
         except ScandaqError as why:
-            _LOG.critical("%s is not verified to be at %g V: %s", self._name, volts, why)
+            _LOG.critical("%s is not verified to be at what it was told last: %s", self._name, why)

@@ -80,8 +80,15 @@ class SupplyWire:
         `status`: what it said before; without it a step begins at what it was told last.
         """
         step_v = volts if self.ramps else self._step_down(volts, status)
-        await self.set_v(step_v)
-        if volts == 0 and step_v <= self.least_v:
+        self._told_v = min(self._told_v, step_v)  # also where no answer comes: it may have heard
+        ends = volts == 0 and step_v <= self.least_v
+        try:
+            await self.set_v(step_v)
+        except Exception:
+            if ends:  # what cannot be set may still be switched off
+                await self._say(self._supply.switch_off(), "switch off")
+            raise
+        if ends:
             await self._say(self._supply.switch_off(), "switch off")
 
     async def protect(self, limits: VoltageLimits) -> None:
@@ -106,8 +113,10 @@ class SupplyWire:
         return 0.0 if self.ramps else 1.5 * self._limits.max_v / self._limits.max_slope_v_per_s
 
     def _step_down(self, volts: float, status: SupplyStatus | None) -> float:
+        if status is not None and not status.on:
+            return volts
         now_s = self._clock()
         gone_s, self._stepped_s = now_s - self._stepped_s, now_s
-        began_v = status.set_v if status is not None and status.on else self._told_v
+        began_v = self._told_v if status is None else status.set_v
         worth_s = min(max(gone_s, _LEAST_STEP_S), _MOST_STEP_S)
         return max(volts, began_v - self._limits.max_slope_v_per_s * worth_s)

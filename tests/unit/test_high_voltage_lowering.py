@@ -13,7 +13,8 @@ from support_virtual import VirtualLoop, virtually
 
 from daq.devices.lowering import lower_voltage
 from daq.devices.simulated.wire import Wire
-from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError
+from daq.devices.supply import SupplyStatus
+from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError, UnreachableError
 
 
 def test_lowering_needs_nobody_and_nothing() -> None:
@@ -209,5 +210,144 @@ def test_what_still_comes_down_is_not_raised() -> None:
         with pytest.raises(RefusedError, match="still comes down"):
             await bench.hv.ramp_to(150.0, within_s=UP_S, actor=TECH)
         await bench.hv.ramp_to(100.0, within_s=UP_S)
+
+    on_a_bench(body)
+
+
+def test_of_two_who_lower_it_the_lowest_holds_whatever_is_lost_on_the_wire() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(800.0)
+        real, failures = bench.hv.supply.status, iter(range(2))
+
+        async def lossy() -> SupplyStatus:
+            if told[-1:] == [60.0] and next(failures, None) is not None:
+                raise UnreachableError("the reply was lost")
+            return await real()
+
+        async def lossy_once(volts: float) -> None:
+            if volts == 60.0 and 60.0 not in told:
+                told.append(volts)
+                raise UnreachableError("the reply was lost")
+
+        told = record_settings(bench, lossy_once)
+        bench.hv.supply.status = lossy  # type: ignore[method-assign]
+        first = asyncio.create_task(bench.hv.ramp_to(250.0, within_s=UP_S))
+        await asyncio.sleep(1.0)
+        second = asyncio.create_task(bench.hv.ramp_to(60.0, within_s=UP_S))
+        await asyncio.gather(first, second)
+
+        assert told[0] == 250.0
+        assert set(told[1:]) == {60.0}
+
+    on_a_bench(body)
+
+
+def test_a_raise_that_is_taken_back_is_not_taken_back_to_more_than_it_was_lowered_to_meanwhile() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(250.0)
+        told = record_settings(bench, lambda _: asyncio.sleep(0))
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(2.0)
+        bench.hv.supply.line.state = Wire.CUT
+        await asyncio.sleep(1.0)  # it is told to go back to 250 V until it answers
+        off = asyncio.create_task(bench.hv.off(within_s=60.0))
+        await asyncio.sleep(0.0)
+        told.clear()
+        bench.hv.supply.line.state = Wire.GOOD
+        await off
+        with pytest.raises(ScandaqError):
+            await raising
+
+        assert set(told) == {0.0}
+
+    on_a_bench(body)
+
+
+def test_what_was_set_higher_by_somebody_else_is_never_gone_back_to() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.hv.supply.set_v(250.0)
+        await bench.hv.supply.switch_on()
+        await asyncio.sleep(0.4)
+        await bench.hv.arm(TECH, protocol_max_v=60.0)
+        told = record_settings(bench, lambda _: asyncio.sleep(0))
+        raising = asyncio.create_task(bench.hv.ramp_to(60.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(0.6)
+        raising.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await raising
+        await asyncio.sleep(10.0)
+
+        assert max(told) <= 60.0
+        assert bench.hv.supply.true_v() <= 25.0
+
+    on_a_bench(body)
+
+
+@pytest.mark.parametrize("already_raised_v", [0.0, 300.0])
+def test_what_is_on_its_way_up_is_lowered_by_everybody(already_raised_v: float) -> None:
+    async def body(bench: Bench) -> None:
+        if already_raised_v:
+            await bench.up(already_raised_v)
+        await bench.hv.supply.set_v(800.0)  # by hand, at the front panel
+        await bench.hv.supply.switch_on()
+        await asyncio.sleep(1.0)
+        report = await lower_voltage({"hv": bench.hv}, "hv", 600.0)
+        await asyncio.sleep(30.0)
+
+        assert report["hv"]["error"] == ""
+        assert bench.hv.supply.true_v() <= already_raised_v + 55.0
+
+    on_a_bench(body)
+
+
+def test_lowering_to_more_than_its_next_step_ends_a_raise() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(3.5)
+        await bench.hv.ramp_to(800.0, within_s=UP_S)
+        with pytest.raises(RefusedError, match="lowered meanwhile"):
+            await raising
+
+        assert bench.hv.supply.true_v() < 550.0
+
+    on_a_bench(body)
+
+
+def test_what_cannot_be_set_is_switched_off_all_the_same() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+
+        async def locked(_: float) -> None:
+            raise RefusedError("its knob is locked")
+
+        bench.hv.supply.set_v = locked  # type: ignore[method-assign]
+        with pytest.raises(DeadlineError, match="its knob is locked"):
+            await bench.hv.off(within_s=20.0)
+
+        assert bench.hv.supply.true_v() == 0.0
+
+    on_a_bench(body)
+
+
+def test_it_is_not_switched_on_after_it_was_switched_off_while_its_first_setting_was_on_the_wire() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.hv.arm(TECH, protocol_max_v=1000.0)
+        record_settings(bench, lambda _: asyncio.sleep(0.3))
+        said: list[float] = []
+        real = bench.hv.supply.switch_on
+
+        async def switch_on() -> None:
+            said.append(bench.loop.time())
+            await real()
+
+        bench.hv.supply.switch_on = switch_on  # type: ignore[method-assign]
+        raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(0.1)
+        await bench.hv.off(within_s=20.0)
+        with pytest.raises(RefusedError):
+            await raising
+
+        assert said == []
 
     on_a_bench(body)
