@@ -14,6 +14,7 @@ from support_conversation import Clock, SpoiltWire
 from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.observed import ProfiledInterlocks
 from daq.devices.instruments.session import Session
+from daq.devices.instruments.wire import Wire
 from daq.errors import ScandaqError, UnreachableError, VerificationError
 from daq.model import control_rules
 from daq.model.control import ControlProfile
@@ -150,6 +151,41 @@ def test_a_frame_is_believed_only_as_the_reply_to_what_was_asked_last(
             address, told_s = tables.meant[round(found * (10 if name == "head_temperature" else 1))]
             assert address == 100 + 10 * int(channel) + (name == "collimator")
             assert told_s >= asked_s
+
+    asyncio.run(read())
+
+
+LATE = st.sampled_from(["good", "doubled-soon", "late", "missing", "doubled"])
+EITHER = st.tuples(st.integers(0, 1), st.sampled_from(["head_temperature", "collimator"]), st.sampled_from("1234"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LATE, max_size=20), st.lists(EITHER, min_size=1, max_size=20))
+def test_a_late_frame_is_not_taken_for_the_reply_to_another_conversation(
+    spoils: list[str], wanted: list[tuple[int, str, str]]
+) -> None:
+    async def read() -> None:
+        clock = Clock()
+        tables = CountingTables(clock)
+        link = MachineWire(clock, tables, iter(["good"] * 6 + spoils))
+        wire = Wire(link, clock=clock)
+        both = [
+            Instrument(Session(name, PLC, wire, codec_of(PLC), clock=clock, sleep=clock.sleep))
+            for name in ("it", "other")
+        ]
+        for who, name, channel in wanted:
+            asked_s = clock.now_s
+            try:
+                found = await both[who].read(name, channel)
+            except ScandaqError:
+                clock.now_s += 0.1
+                continue
+            assert isinstance(found, int | float)
+            address, told_s = tables.meant[round(found * (10 if name == "head_temperature" else 1))]
+            assert address == 100 + 10 * int(channel) + (name == "collimator")
+            assert told_s >= asked_s
+        numbers = [data[:2] for _, data in link.said]
+        assert len(set(numbers)) == len(numbers)
 
     asyncio.run(read())
 

@@ -25,6 +25,7 @@ from daq.errors import DeadlineError, MismatchError, ScandaqError, UnreachableEr
 from daq.model.control import ControlProfile
 from daq.transports.link import Link
 from daq.wire.control.codec import Codec
+from daq.wire.control.modbus import ModbusTcpCodec
 
 _AGAIN_S = (0.2, 1.0, 3.0, 10.0)
 _PATIENCE_S = 0.05
@@ -57,6 +58,8 @@ class Session:
         self.identity: Identity | None = None
         self.wire = link if isinstance(link, Wire) else Wire(link, name=name, clock=clock)
         self.wire.shared_with(profile.conversation.late_s)
+        if isinstance(codec, ModbusTcpCodec):
+            codec.numbers = self.wire.numbers
         self.start_up_refused = ""
         self._talk = Talk(name, profile, self.wire, codec, {**profile.variables, **(variables or {})}, clock, sleep)
         self._serial = serial

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import count
 
 from daq.devices.instruments.turns import Turns
 from daq.errors import DeadlineError, UnreachableError, WireError
@@ -31,6 +32,8 @@ class Wire:
         self.turns = Turns(name)
         self.doubt = ""
         self.strays = self.opened = self.interrupted = 0
+        self.numbers = count(1)
+        """Of frames that bear one: all who share the wire count together."""
         self._name, self._clock = name, clock
         self._late_s, self._silent_s = 0.0, 0.0
         self._failures, self._retry_s = 0, 0.0

@@ -7,6 +7,8 @@ Messaging on TCP/IP Implementation Guide V1.0b. What requests look like as text 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from itertools import count
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.modbusrequest import ModbusRequest, parsed
@@ -23,6 +25,8 @@ class ModbusTcpCodec:
 
     def __init__(self) -> None:
         self.strays = 0
+        self.numbers: Iterator[int] = count(1)
+        """Of frames; where several conversations share a wire they count together, so that no two have one number."""
         self._number = 0
         self._wanted: tuple[int, ModbusRequest] | None = None
         self._got = bytearray()
@@ -77,5 +81,5 @@ class ModbusTcpCodec:
         self._wanted = None
 
     def _frame(self, request: ModbusRequest) -> bytes:
-        self._number = (self._number + 1) % (1 << 16)
+        self._number = next(self.numbers) % (1 << 16)
         return _HEAD.pack(self._number, 0, 1 + len(request.pdu), request.unit) + request.pdu
