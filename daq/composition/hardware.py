@@ -58,6 +58,11 @@ class Hardware:
         )  # fmt: skip
         self._health = ControllerHealth(self._wiring.instruments, bus)
         known = (self._devices, self._wiring.instruments, places)
+        supplied = {places[name][0] for name in self._of(HighVoltage) if name in places}
+        self._energised = {
+            name: instrument for name, instrument in self._wiring.instruments.items()
+            if instrument.profile.safe_state is not None and name not in supplied
+        }  # fmt: skip
         check = DeviceCheck(*known, self.motion, self._interlocks, bus, readings=self._readings).check
         self._handlers = {**DeviceWork(*known).handlers, "check": check}
 
@@ -95,8 +100,12 @@ class Hardware:
         return "; ".join(filter(None, said)) or None
 
     async def lower_voltage(self, name: str | None, volts: float = 0.0) -> dict[str, Any]:
-        """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed."""
-        return {"high_voltage": await lower_voltage(self._of(HighVoltage), name, volts, within_s=_LOWER_S)}
+        """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed.
+
+        Controllers that have a safe state, and no supply of the station on them, are made safe likewise.
+        """
+        supplies = self._of(HighVoltage)
+        return {"high_voltage": await lower_voltage(supplies, name, volts, within_s=_LOWER_S, others=self._energised)}
 
     async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
         """Do to a simulated device, or to the enable in the room, what a person would do."""

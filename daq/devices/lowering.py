@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from daq.devices.abilities import HighVoltage
 from daq.errors import MissingError, ScandaqError
 
 
+class Energised(Protocol):
+    """What no supply of the station is made of, and yet may put out a voltage, e.g. a supply of a bench."""
+
+    async def make_safe(self) -> float:
+        """Say what makes it safe until a reading says that it is; return the reading in volts."""
+
+
 async def lower_voltage(
-    supplies: Mapping[str, HighVoltage], name: str | None = None, volts: float = 0.0, *, within_s: float = 60.0
-) -> dict[str, Any]:
+    supplies: Mapping[str, HighVoltage], name: str | None = None, volts: float = 0.0, *, within_s: float = 60.0,
+    others: Mapping[str, Energised] = MappingProxyType({}),
+) -> dict[str, Any]:  # fmt: skip
     """Take one supply down, or all at the same time; return for each whether it is off, its voltage and what failed.
 
-    With `volts` above 0: down to that; a supply that is below it is left alone, and its `error` says so. Raise
-    `MissingError` for an unknown name; never anything else.
+    `others` are made safe. With `volts` above 0: supplies go down to that; one that is below it is left alone, and its
+    `error` says so. Raise `MissingError` for an unknown name; never anything else.
     """
-    if name is not None and name not in supplies:
-        raise MissingError(f"there is no high voltage {name!r}; there are: {', '.join(supplies) or 'none'}")
-    chosen = supplies if name is None else {name: supplies[name]}
+    others = {f"{each} (controller)" if each in supplies else each: other for each, other in others.items()}
+    known = [*supplies, *others]
+    if name is not None and name not in known:
+        raise MissingError(f"there is no high voltage {name!r}; there are: {', '.join(known) or 'none'}")
+    ways = {each: _down(supply, volts, within_s) for each, supply in supplies.items() if name in (None, each)}
+    if volts == 0:
+        ways |= {each: _safe(other, within_s) for each, other in others.items() if name in (None, each)}
+    elif name in others:
+        raise MissingError(f"{name} can be made safe, and not be lowered to {volts:g} V")
     async with asyncio.TaskGroup() as tasks:
-        made = {
-            each: tasks.create_task(_down(supply, volts, within_s), name=f"{each}: down")
-            for each, supply in chosen.items()
-        }
+        made = {each: tasks.create_task(way, name=f"{each}: down") for each, way in ways.items()}
     return {each: task.result() for each, task in made.items()}
+
+
+async def _safe(other: Energised, within_s: float) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(within_s):
+            return {"off": True, "output_v": await other.make_safe(), "error": ""}
+    except TimeoutError:
+        return {"off": False, "output_v": None, "error": f"it is not verified to be safe after {within_s:g} s"}
+    except ScandaqError as why:
+        return {"off": False, "output_v": None, "error": str(why)}
 
 
 async def _down(supply: HighVoltage, volts: float, within_s: float) -> dict[str, Any]:

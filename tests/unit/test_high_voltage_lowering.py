@@ -351,3 +351,37 @@ def test_it_is_not_switched_on_after_it_was_switched_off_while_its_first_setting
         assert said == []
 
     on_a_bench(body)
+
+
+class BenchSupply:
+    """A supply that no device of the station is on: it says yes at once, and its reading comes down later, or not."""
+
+    def __init__(self, *, hangs: bool = False, refuses: str = "") -> None:
+        self.hangs, self.refuses, self.asked = hangs, refuses, 0
+
+    async def make_safe(self) -> float:
+        self.asked += 1
+        await asyncio.sleep(1e6 if self.hangs else 2.0)
+        if self.refuses:
+            raise RefusedError(self.refuses)
+        return 0.02
+
+
+def test_what_may_put_out_a_voltage_and_is_no_supply_of_the_station_is_made_safe_with_them() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        others = {"bench": BenchSupply(), "dead": BenchSupply(hangs=True), "local": BenchSupply(refuses="in LOCAL")}
+
+        said = await lower_voltage({"hv": bench.hv}, within_s=60.0, others=others)
+
+        assert said["hv"]["off"]
+        assert said["bench"] == {"off": True, "output_v": 0.02, "error": ""}
+        assert (said["dead"]["off"], said["local"]["error"]) == (False, "in LOCAL")
+        assert "not verified to be safe after 60 s" in said["dead"]["error"]
+        assert set(await lower_voltage({"hv": bench.hv}, "bench", others=others)) == {"bench"}
+        assert set(await lower_voltage({"hv": bench.hv}, None, 10.0, others=others)) == {"hv"}
+        assert "hv (controller)" in await lower_voltage({"hv": bench.hv}, others={"hv": BenchSupply()})
+        with pytest.raises(MissingError, match="can be made safe, and not be lowered to 10 V"):
+            await lower_voltage({"hv": bench.hv}, "bench", 10.0, others=others)
+
+    on_a_bench(body)
