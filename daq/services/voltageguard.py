@@ -24,7 +24,7 @@ from daq.state.interlock import GUARDED_BY, Command, Interlock, of_head
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 1.0
 _SPARE_S = 5.0
-_TROUBLE = "trouble"
+_TROUBLE, _VOLTAGE = "trouble", "voltage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,23 @@ class VoltageGuard:
                 self._want(name, f"{interlock.name} is open")
 
     def _hear(self, said: Announcement) -> None:
-        if not isinstance(said, Reading) or said.name != _TROUBLE or said.device not in self._supplies:
+        if not isinstance(said, Reading) or said.device not in self._supplies:
             return
+        if said.name == _VOLTAGE:
+            self._look_at_voltage(said)
+        elif said.name == _TROUBLE:
+            self._look_at_trouble(said)
+
+    def _look_at_voltage(self, said: Reading) -> None:
+        """Take down what somebody raised by hand behind something that is open."""
+        guarded, volts = self._supplies[said.device], said.value
+        if not isinstance(volts, int | float) or volts <= guarded.supply.limits.tolerance_v:
+            return
+        for interlock in of_head(self._interlocks.current(), guarded.head):
+            if interlock.value is False and interlock.kind in GUARDED_BY[Command.RAISE_VOLTAGE]:
+                self._want(said.device, f"{interlock.name} is open")
+
+    def _look_at_trouble(self, said: Reading) -> None:
         trouble = str(said.value or "") if said.quality == "good" else self._troubles.get(said.device, "")
         if trouble == self._troubles.get(said.device, ""):
             return

@@ -17,6 +17,7 @@ from daq.model.station import Reading, utc_now
 from daq.services.bus import Bus
 from daq.services.motion import InterlockWatch
 from daq.services.voltageguard import GuardedSupply, VoltageGuard
+from daq.state.interlock import Kind
 
 
 class Alarms:
@@ -189,3 +190,46 @@ def test_a_trip_takes_its_group_down_and_by_default_nobody(groups: dict[str, str
         assert len([mark for mark in camera.marks if mark.startswith("high voltage front_hv: ")]) == 1
 
     on_a_camera(body, **groups)
+
+
+def test_what_a_person_raises_at_the_front_panel_behind_an_open_cover_is_taken_down() -> None:
+    async def body(camera: Camera) -> None:
+        camera.heads["front"].open_cover()
+        await asyncio.sleep(5.0)
+        for name in ("front_hv", "back_hv"):
+            supply = camera.supplies[name].supply
+            await supply.set_v(300.0)
+            await supply.switch_on()
+            await asyncio.sleep(10.0)
+            camera.bus.announce(Reading(name, "voltage", supply.true_v(), "V", "good", utc_now()))
+        await asyncio.sleep(30.0)
+
+        assert camera.true_v() == {"front_hv": 0, "back_hv": 300, "common_hv": 0}
+        assert camera.alarms.named("taken-down") == [
+            ("front_hv", "front_hv is taken down: front.service_cover is open")
+        ]
+
+    on_a_camera(body)
+
+
+def test_of_two_readings_of_a_contact_the_one_that_was_asked_for_later_counts() -> None:
+    answers = iter([(0.25, True), (0.0, False)])
+
+    class Contact:
+        interlock_kinds = frozenset({Kind.SERVICE_COVER})
+
+        async def interlocks(self) -> dict[Kind, bool]:
+            took_s, closed = next(answers)
+            await asyncio.sleep(took_s)
+            return {Kind.SERVICE_COVER: closed}
+
+    async def main(loop: VirtualLoop) -> None:
+        watch = InterlockWatch({"cover": Contact()}, Bus(), clock=loop.time)  # type: ignore[dict-item]
+        first = asyncio.create_task(watch.refresh())
+        await asyncio.sleep(0.1)
+        await watch.refresh()
+        await first
+
+        assert [each.value for each in watch.current()] == [False]
+
+    virtually(main)

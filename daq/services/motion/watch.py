@@ -172,6 +172,8 @@ class InterlockWatch:
 
     def _take(self, interlock: Interlock) -> None:
         before = self._known.get(interlock.name)
+        if before is not None and interlock.read_monotonic_s < before.read_monotonic_s:
+            return  # what was asked for later has been answered already
         self._known[interlock.name] = interlock
         changed = before is None or before.value is not interlock.value
         self._say(interlock, "good" if interlock.value else "out_of_limits", again=changed)
