@@ -86,6 +86,16 @@ async def test_a_station_that_ends_in_order_disarms_what_it_armed_and_nothing_el
         assert (told["armed"], told["drive_power"]) == (False, True)
 
 
+async def test_a_watchdog_is_armed_again_where_its_controller_started_anew_unseen() -> None:
+    with simulator("tmcl") as module:
+        wired = wiring(motors=("tmcl", module))
+        async with running(wired):
+            await until(lambda: do(module, {"told": True})["told"]["heartbeat_ms"] == 1000)
+            do(module, {"do": "reboot", "seconds": 0})
+            await until(lambda: do(module, {"told": True})["told"]["heartbeat_ms"] == 1000)
+            assert wired.instruments["motors"].session.connection == 1
+
+
 async def test_a_station_that_ends_while_an_axis_may_move_leaves_the_watchdog_to_stop_it() -> None:
     with simulator("modbus-plc") as plc:
         wired = wiring(safety=("modbus-plc", plc))

@@ -45,6 +45,7 @@ class Instrument:
         self.alive = Alive(session.name, session.profile.roles.alive, session.clock)
         self.beats = 0
         self._armed_on: int | None = None
+        self._armed_s = 0.0
 
     @property
     def reply_s(self) -> float:
@@ -132,7 +133,7 @@ class Instrument:
             await self.session.tell_now(Asked(exchange, known))
 
     async def beat(self, every_s: float) -> None:
-        """Feed its watchdog, and arm it where that was not done on this connection.
+        """Feed its watchdog, and arm it where that was not done on this connection, or it has forgotten it.
 
         Says the profile's heartbeat, or asks who it is where it was not heard for a while.
         """
@@ -143,10 +144,8 @@ class Instrument:
                 await self.session.tell(Asked(exchange, {"beat": str(self.beats)}), urgent=True)
         elif self.session.clock() - self.session.spoke_s > every_s / 2:
             await self.session.identify()
-        if watchdog is not None and watchdog.arm is not None and self._armed_on != self.session.connection:
-            connection = self.session.connection
-            await self.act(watchdog.arm)
-            self._armed_on = connection
+        if watchdog is not None and watchdog.arm is not None:
+            await self._keep_armed(watchdog.arm, 3 * every_s)
 
     async def disarm(self) -> None:
         """Take its watchdog back where it was armed here, after everything that moves was stopped."""
@@ -209,6 +208,20 @@ class Instrument:
     def flags(self, name: str, bits: int) -> dict[str, bool]:
         """Return the flags of a value by name."""
         return flags_of(self.value(name), bits)
+
+    async def _keep_armed(self, arm: str, look_s: float) -> None:
+        """Arm its watchdog; once it is, see every `look_s` whether it still is: a start of its own forgets it."""
+        connection, now_s, confirm = self.session.connection, self.session.clock(), self.action(arm).confirm
+        if self._armed_on == connection:
+            if confirm is None or now_s - self._armed_s < look_s:
+                return
+            if await self.read(confirm.value) != confirm.reads:
+                for name in self.profile.start_up.actions:
+                    await self.act(name)
+                self._armed_on = None
+        if self._armed_on != connection:
+            await self.act(arm)
+        self._armed_on, self._armed_s = connection, now_s
 
     async def _read_back(self, name: str, value: ControlValue, number: float, channel: str) -> None:
         proof = value.readback
