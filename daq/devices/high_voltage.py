@@ -104,6 +104,8 @@ class GuardedHighVoltage:
     async def read_timed(self, quantity: str) -> Timed:
         """Return the same with the time it was asked at, which may have been for another channel of the supply."""
         status, asked_s = await self._wire.status_timed(_SHARED_S)
+        if quantity == "trouble":
+            return self._wire.trouble(status, asked_s)
         return Timed(self._of(status, quantity), asked_s)
 
     def _of(self, status: SupplyStatus, quantity: str) -> Value:

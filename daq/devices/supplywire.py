@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from daq.devices.abilities import Identity
+from daq.devices.abilities import Identity, Timed
 from daq.devices.calls import Calls
 from daq.devices.limits import VoltageLimits
 from daq.devices.supply import Protection, Supply, SupplyStatus, TimedSupply
@@ -38,6 +38,7 @@ class SupplyWire:
         self._asking = Calls(name)
         self._setting = Calls(name, most=_MOST_CALLS, late_ended=late_ended)
         self._told_v, self._stepped_s = 0.0, clock()
+        self._unshown: Timed | None = None
 
     @property
     def connection(self) -> int:
@@ -55,7 +56,16 @@ class SupplyWire:
 
     async def status(self) -> SupplyStatus:
         """Return what it says now."""
-        return await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
+        asked_s = self._clock()
+        said = await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
+        if said.trouble:
+            self._unshown = Timed(said.trouble, asked_s)
+        return said
+
+    def trouble(self, status: SupplyStatus, asked_s: float) -> Timed:
+        """Return its trouble for those who watch it; once also what it reported and forgot when it was switched off."""
+        unshown, self._unshown = self._unshown, None
+        return Timed(status.trouble, asked_s) if status.trouble or unshown is None else unshown
 
     async def status_timed(self, max_age_s: float) -> tuple[SupplyStatus, float]:
         """Return what it said at most `max_age_s` ago where it keeps that, else now; and when it was asked for."""
