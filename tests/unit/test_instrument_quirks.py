@@ -15,9 +15,9 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.observed import ProfiledInterlocks
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.wire import Wire
-from daq.errors import ScandaqError, UnreachableError, VerificationError
+from daq.errors import ScandaqError, UnreachableError, VerificationError, WireError
 from daq.model import control_rules
-from daq.model.control import ControlProfile
+from daq.model.control import ControlProfile, Framing
 from daq.wire.control.codecs import codec_of
 from daq.wire.control.lines import LinesCodec
 from device_profiles.control import load_control
@@ -81,6 +81,17 @@ def test_an_empty_line_is_a_reply_elsewhere() -> None:
     codec.begin("x")
     assert codec.feed(b"\r\n\n 21.5\r\n\r\n") == [" 21.5\r"]
     assert not codec.halfway
+
+
+@pytest.mark.parametrize("line", [b" \n", b"1 \n"])
+def test_a_reply_that_always_goes_on_ends_as_nonsense(line: bytes) -> None:
+    codec = LinesCodec(Framing(read_end="\n", more=" ", longest_reply=100))
+    codec.begin("HPV?")
+    with pytest.raises(WireError, match="more than 100 characters in parts"):
+        codec.feed(line * 101)
+    codec.begin("HPV?")
+    assert codec.feed(line * 2 + b"2\n") == ["\n".join([line.decode()[:-2]] * 2 + ["2"])]
+    assert codec.feed(line * 40 + b"3\n") != []
 
 
 async def test_contacts_of_a_program_that_stands_still_are_not_believed() -> None:

@@ -24,6 +24,7 @@ class LinesCodec:
         self._got = bytearray()
         self._echo = b""
         self._parts: list[str] = []
+        self._long = 0
 
     @property
     def halfway(self) -> bool:
@@ -68,6 +69,7 @@ class LinesCodec:
         """Forget what is there."""
         self._got.clear()
         self._parts.clear()
+        self._long = 0
         self._echo = b""
 
     def _echo_heard(self) -> bool:
@@ -92,11 +94,13 @@ class LinesCodec:
         more = self._framing.more
         if more and text.endswith(more):
             self._parts.append(text.removesuffix(more))
-            if sum(map(len, self._parts)) > self._framing.longest_reply:
+            self._long += len(text)  # with what says that it goes on: lines of nothing else have an end, too
+            if self._long > self._framing.longest_reply:
                 raise WireError(f"a reply of more than {self._framing.longest_reply} characters in parts")
             return None
         whole = "\n".join([*self._parts, text])
         self._parts.clear()
+        self._long = 0
         return self._checked(whole)
 
     def _sum_of(self, text: str) -> str:
