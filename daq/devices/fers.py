@@ -37,6 +37,10 @@ Make = Callable[[], Generator[Request, bytes, Found]]
 _WAIT_S = 0.4
 
 
+class _GivenUpError(Exception):
+    """The turn of something came when nobody waited for it any more; nobody hears this either."""
+
+
 class FersRoute:
     """The way to one board: through the readout that records from it, else by a connection of its own."""
 
@@ -44,12 +48,17 @@ class FersRoute:
         self._host, self._port = host, port
         self._lock = threading.Lock()
 
-    def carry_out(self, make: Make[Found], *, urgent: bool = False) -> Found:
+    def carry_out(
+        self, make: Make[Found], *, urgent: bool = False, given_up: Callable[[], bool] = lambda: False
+    ) -> Found:
         """Carry out the sequence that `make` returns; raise what it raises, `UnreachableError` or `DeadlineError`.
 
-        What is `urgent` goes to the board itself where the readout does not pass it on: one that begins, or hangs.
+        What was `given_up` while it waited for its turn is never said. What is `urgent` always is, and goes to the
+        board itself where the readout does not pass it on: one that begins, or hangs.
         """
         with self._lock:
+            if given_up() and not urgent:
+                raise _GivenUpError
             readout = self._readout()
             if readout is None:
                 return self._directly(make)
@@ -161,11 +170,15 @@ class FersSupply:
 
     async def _run(self, make: Make[Found], *, urgent: bool = False) -> Found:
         """Carry a sequence out in a thread, after a look whether it is still the same board."""
-        return await asyncio.to_thread(self._blocking, make, urgent=urgent)
-
-    def _blocking(self, make: Make[Found], *, urgent: bool) -> Found:
+        given_up = threading.Event()  # a thread cannot be cancelled
         try:
-            board, found = self._route.carry_out(lambda: _on_board(make()), urgent=urgent)
+            return await asyncio.to_thread(self._blocking, make, given_up.is_set, urgent=urgent)
+        finally:
+            given_up.set()
+
+    def _blocking(self, make: Make[Found], given_up: Callable[[], bool], *, urgent: bool) -> Found:
+        try:
+            board, found = self._route.carry_out(lambda: _on_board(make()), urgent=urgent, given_up=given_up)
         except ScandaqError:
             self._lost = True
             raise

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support_fers_simulator import WriteFaults
 
-from daq.devices.fers import FersSupply
+from daq.devices.fers import FersRoute, FersSupply
 from daq.devices.limits import VoltageLimits
 from daq.devices.supply import Protection
 from daq.errors import DeadlineError, ReadbackError, RefusedError
@@ -47,8 +47,10 @@ class Bench:
             found: Found = end.value
             return found
 
-    def carry_out(self, make: Callable[[], Generator[Request, bytes, Found]], *, urgent: bool = False) -> Found:
-        del urgent
+    def carry_out(
+        self, make: Callable[[], Generator[Request, bytes, Found]], *, urgent: bool, given_up: Callable[[], bool]
+    ) -> Found:
+        del urgent, given_up
         return self.run(make())
 
     def _reply(self, request: Request) -> bytes:
@@ -223,3 +225,32 @@ def test_a_site_says_of_a_board_what_is_needed_and_no_more(changed: dict[str, ob
 
     with pytest.raises(ValidationError, match=words):
         Device.model_validate(said | changed)
+
+
+def test_a_voltage_that_was_given_up_while_the_board_was_busy_is_never_set_and_switching_off_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, begun, said = Bench(), threading.Event(), list[str]()
+
+    def directly(make: Callable[[], Generator[Request, bytes, Found]]) -> Found:
+        said.append("turn")
+        return bench.run(make())
+
+    route = FersRoute("board", 1)
+    monkeypatch.setattr(route, "_readout", begun.set)
+    monkeypatch.setattr(route, "_directly", directly)
+
+    async def main() -> None:
+        supply = FersSupply(route, LIMITS)
+        with route._lock:
+            for call in (supply.set_v(50.0), supply.switch_off()):
+                task = asyncio.create_task(call)
+                await asyncio.sleep(0.02)  # it waits for its turn, in a thread
+                task.cancel()
+                await asyncio.wait({task})
+        assert await asyncio.to_thread(begun.wait, 2.0)
+        await supply.status()
+
+    asyncio.run(main())
+    assert bench.run(bias.read_bias(bench.run(bias.board_serial())[1])).set_v != 50.0
+    assert len(said) >= 2  # switching off, and what was read afterwards
