@@ -33,6 +33,8 @@ class Patient:
     """Route and site; at the left, where the simulated bodies have it."""
     most_mbq: float = _MOST_MBQ
     """More would give more events than a simulator makes in real time: it would fall behind."""
+    shape: str = ""
+    """Of the body, as its options are written."""
     beds_mm: Mapping[str, float] = field(default_factory=dict)
     """Where the bed brings a region under the heads, of views for which a person would move it by hand."""
 
@@ -49,7 +51,7 @@ class Patient:
         ago = "" if after_s is None else f",after_s={after_s:g}"
         mbq = min(self.mbq * times, _MOST_BOLUS_MBQ if self.bolus else self.most_mbq)
         return (
-            "--collimator", collimator, "--body", f"{body},mbq={mbq:g}{ago}", "--times", str(times),
+            "--collimator", collimator, "--body", f"{body},mbq={mbq:g}{ago}{self.shape}", "--times", str(times),
             *self.more,
         )  # fmt: skip
 
@@ -89,7 +91,7 @@ _PATIENTS = {
     "thyroid": Patient("thyroid", 80.0),
     "thyroid-uptake": Patient("thyroid", 80.0, given=("oral", "mouth")),
     "breast": Patient("breast", 740.0, more=_WALL_BELOW, most_mbq=2_500.0),
-    "daily-flood": Patient("flood", 100.0),
+    "daily-flood": Patient("flood", 100.0, shape=",length=450"),
     "camera-background": Patient("flood", 0.02),
     "intrinsic-flood": Patient("", 20.0),
 }  # fmt: skip
