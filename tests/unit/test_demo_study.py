@@ -21,7 +21,7 @@ from device_profiles.scanners import load_scanner
     [
         ("bone-whole-body", "dual-head", "LEHR", "skeleton:Tc-99m,mbq=2400,after_s=10800"),
         ("i131-whole-body", "dual-head", "HEGP", "skeleton:I-131,mbq=800"),
-        ("daily-flood", "dual-head", "LEHR", "flood:Co-57,mbq=400"),
+        ("daily-flood", "dual-head", "LEHR", "flood:Co-57,mbq=400,length=450"),
         ("thyroid-scan", "dual-head", "LEHR", "thyroid:Tc-99m,mbq=320"),
         ("myocardial-spect-tl201", "dual-head-cardiac", "LEAP", "myocardium:Tl-201,mbq=3200"),
     ],
