@@ -113,9 +113,9 @@ class DrivenAxis:
         status = await self._asking.within(self._drive.status(), self._timing.reply_s, "where are you")
         if not math.isfinite(status.position):
             raise MotionError(f"{self._name} says it is at {status.position} {self.unit}")
-        now_s = self._clock()
+        read_s = self._clock() if status.read_s is None else status.read_s
         self._last = Sample(
-            status.position, status.velocity, status.moving, status.homed, now_s, status.fault, status.note
+            status.position, status.velocity, status.moving, status.homed, read_s, status.fault, status.note
         )
         return self._last
 

@@ -12,7 +12,8 @@ from daq.devices.abilities import Identity
 class DriveStatus:
     """What a controller says: `position` and signed `velocity` in the axis's unit; `fault` in words, or empty.
 
-    `note`: what else is worth telling where it stands, e.g. at a limit switch; no fault.
+    `note`: what else is worth telling where it stands, e.g. at a limit switch; no fault. `read_s`: when the position
+    was asked for, on the monotonic clock; None where that is now.
     """
 
     position: float
@@ -21,6 +22,7 @@ class DriveStatus:
     homed: bool
     fault: str = ""
     note: str = ""
+    read_s: float | None = None
 
 
 class Drive(Protocol):

@@ -12,6 +12,8 @@ from daq.errors import MismatchError, ProfileError, RefusedError
 
 _NOTHING = ("none", "", 0)
 """What says that there is nothing to say."""
+_ASKED_S = ""
+"""Beside what was read by name: when the position was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class ProfiledDrive:
         if role.velocity is not None:
             velocity = self._number(role.velocity, said) / role.speed_of_unit / self._steps.per_unit
         position = self._steps.back(self._number(role.position, said))
-        return DriveStatus(position, velocity, moving, self._homed, self._fault, note)
+        return DriveStatus(position, velocity, moving, self._homed, self._fault, note, float(said[_ASKED_S] or 0.0))
 
     async def start(self, target: float, speed: float) -> None:
         """Begin to move; what it says to that is an error where it refuses."""
@@ -158,8 +160,11 @@ class ProfiledDrive:
     async def _read(self, words: tuple[str, ...]) -> dict[str, Value]:
         if not words:
             return {}
-        found = await self._instrument.read_many([(word, self._of(word)) for word in words])
-        return dict(zip(words, found, strict=True))
+        found = await self._instrument.read_timed([(word, self._of(word)) for word in words])
+        said = {word: timed.value for word, timed in zip(words, found, strict=True)}
+        if self._role.position in words:
+            said[_ASKED_S] = found[words.index(self._role.position)].asked_s
+        return said
 
     async def _read_more(self, said: dict[str, Value], words: tuple[str, ...]) -> None:
         said.update(await self._read(tuple(word for word in dict.fromkeys(words) if word not in said)))

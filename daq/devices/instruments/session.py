@@ -110,7 +110,7 @@ class Session:
     ) -> list[dict[str, str]]:
         """Return the groups of each reply. What reads is asked again as often as the profile says, as a whole.
 
-        `began` hears when the first of it is about to be asked: what is read is not older than that.
+        `began` hears each time when the first of it is about to be asked: what is read is not older than that.
         """
         retries = self.profile.conversation.read_retries
         while True:
@@ -118,7 +118,6 @@ class Session:
                 async with self._turn(urgent=urgent):
                     if began is not None:
                         began(self.clock())
-                        began = None
                     return [await self._talk.proven(each) for each in asked]
             except (DeadlineError, WireError):
                 if retries <= 0:
