@@ -143,14 +143,16 @@ class DeviceAlarms:
             return
         known = self._quantities.get((said.device, said.name), _NONE)
         bounds = ", ".join(f"{name.replace('_', ' ')} {limit:g}" for name, limit in said.limits.items())
-        text = f"{said.name} of {said.device} is {said.value} {said.unit} ({bounds})"
+        value = f"{said.value:.8g}" if isinstance(said.value, float) else str(said.value)
+        unit = f" {said.unit}" if said.unit not in ("", "1") else ""
+        text = f"{said.name} of {said.device} is {value}{unit} ({bounds})"
         self._set(said, "limits", beyond, known.priority, text, known.guidance or _BEYOND)
         self._set(said, "warning", said.level == "warning", "low", text, known.guidance or _BEYOND, latched=False)
 
     def _trouble(self, said: Reading) -> None:
         self._set(
             said, "trip", bool(said.value), "high", f"{said.device}: {said.value}",
-            "only this supply is off; find the cause, clear it, arm it and raise it again",
+            "its trip group goes down with it, others stay; find the cause, clear it, arm it and raise it again",
         )  # fmt: skip
 
     def _course(self, said: Reading) -> None:

@@ -44,7 +44,7 @@ def told(story: Callable[[Bus, AlarmList], Any], **known: Any) -> None:
         (reading(800.0, "stale"), reading(800.0), "voltage-silent", "medium", "does not answer"),
         (reading(None, "comm_fail"), reading(800.0), "voltage-silent", "medium", "answers with errors"),
         (reading(950.0, "out_of_limits", limits={"maximum": 900.0}), reading(800.0), "voltage-limits", "medium",
-         "voltage of hv is 950.0 V (maximum 900)"),
+         "voltage of hv is 950 V (maximum 900)"),
         (reading("over-current trip", name="trouble"), reading("", name="trouble"), "trouble-trip", "high",
          "hv: over-current trip"),
         (reading(False, "out_of_limits", name="service_cover"), reading(True, name="service_cover"),
@@ -96,7 +96,7 @@ def test_a_warning_is_low_says_what_to_do_and_becomes_an_alarm_of_the_priority_t
             ("bath-warning", "low", "top up the chiller", False), ("bath-limits", "high", "top up the chiller", True),
             ("bath-warning", "low", "top up the chiller", False),
         ]  # fmt: skip
-        assert "bath of chiller is 29.0 degC (warning high 24, alarm high 28)" in alarms.raised[1].text
+        assert "bath of chiller is 29 degC (warning high 24, alarm high 28)" in alarms.raised[1].text
         assert alarms.cleared == [("chiller", "bath-warning"), ("chiller", "bath-limits"), ("chiller", "bath-warning")]
 
     told(story, quantities={"chiller": [bath]})

@@ -79,11 +79,12 @@ class Wiring:
                     await session.be_sure()
                 except ScandaqError as why:
                     if session.name not in doubtful:
-                        _LOG.warning("%s", why)
+                        _LOG.warning("%s: %s", session.name, str(why).removeprefix(f"{session.name}: "))
                     doubtful[session.name] = str(why)
                 else:
                     if doubtful.pop(session.name, None) is not None:
-                        _LOG.info("%s: %s is there", session.name, session.identity)
+                        who = session.identity
+                        _LOG.info("%s: %s is there", session.name, who and f"{who.vendor} {who.model} {who.serial}")
             await asyncio.sleep(_LOOK_S)
 
     async def _beat(self, instrument: Instrument, every_s: float) -> None:
