@@ -81,3 +81,26 @@ def test_a_supply_that_went_silent_in_mid_ramp_is_not_taken_for_off() -> None:
         assert bench.volts <= 1.0
 
     on_a("iseg-scpi", body)
+
+
+def test_what_an_shq_still_holds_after_a_trip_is_not_gone_back_to_when_little_was_armed() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.hv.arm(TECH, protocol_max_v=900.0)
+        await bench.hv.ramp_to(250.0, within_s=60.0, actor=TECH)
+        bench.hv.disarm()
+        bench.does("trip")
+        await bench.instrument.act("clear_trip", "2")
+        assert await bench.instrument.read("voltage_set", "2") == 250.0
+        begun = len(bench.link.told)
+        await bench.hv.arm(TECH, protocol_max_v=60.0)
+        raising = asyncio.create_task(bench.hv.ramp_to(60.0, within_s=60.0, actor=TECH))
+        await asyncio.sleep(1.0)
+        raising.cancel()
+        await asyncio.wait({raising})
+        await asyncio.sleep(30.0)
+
+        told = [volts for _, text in bench.link.told[begun:] if (volts := bench.kept.volts(text)) is not None]
+        assert max(told) == 60.0
+        assert bench.volts == 0.0
+
+    on_a("iseg-shq", body)
