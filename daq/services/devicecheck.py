@@ -71,7 +71,7 @@ class DeviceCheck:
         try:
             identity = await Calls(instrument.name).within(instrument.identify(), _ASK_S, "identify")
         except ScandaqError as why:
-            error = str(why).removeprefix(f"{instrument.name}: ").removeprefix(f"{instrument.name}: ")
+            error = str(why).removeprefix(f"{instrument.name}: ")
         session, took_s = instrument.session, self._clock() - asked_s
         return {
             "profile": instrument.profile.id,

@@ -52,7 +52,7 @@ async def test_what_is_wrong_with_a_chiller_is_a_reading(chiller: Simulator) -> 
         with pytest.raises(LimitError, match="setpoint cannot be 60 degC: 5 to 40 degC is possible"):
             await it.set("setpoint", 60.0)
         do(chiller, {"do": "local"})
-        with pytest.raises(ReadbackError, match="start was acknowledged, but running reads 0"):
+        with pytest.raises(ReadbackError, match="start was said, but running reads 0"):
             await it.act("start")
         assert await it.read("status") == -9
         do(chiller, {"do": "low-level"})

@@ -121,7 +121,7 @@ class Instrument:
         found = await self._until(confirm.value, channel, lambda read: read == confirm.reads, confirm.within_s)
         if found != confirm.reads:
             raise ReadbackError(
-                f"{self.name}: {name} was acknowledged, but {confirm.value} reads {found!r}, not {confirm.reads!r},"
+                f"{self.name}: {name} was said, but {confirm.value} reads {found!r}, not {confirm.reads!r},"
                 f" {confirm.within_s:g} s later"
             )
 

@@ -94,7 +94,8 @@ class Session:
             return
         if self._mending is None or self._mending.done():
             if (left_s := self._retry_s - self.clock()) > 0:
-                raise UnreachableError(f"{self.name}: {self.suspect}; asked again in {left_s:.1f} s")
+                doubt = self.suspect.removeprefix(f"{self.name}: ")
+                raise UnreachableError(f"{self.name}: {doubt}; asked again in {left_s:.1f} s")
             self._mending = asyncio.get_running_loop().create_task(self._mend(), name=f"{self.name}: be sure again")
         why = await asyncio.shield(self._mending)
         if why is not None:
