@@ -157,7 +157,7 @@ class DrivenAxis:
     async def jog(self, towards: Direction, *, speed: float, within_s: float, sampled: Sampled | None = None) -> float:
         """Go in one direction, with or without a reference, until a limit; return the position.
 
-        With a reference that is the limit of the profile, without one the limit switch.
+        With a reference that is the limit of the profile, without one the limit switch. Raises as `move_to` does.
         """
         self._limits.check_speed(self._name, speed)
         velocity = speed if towards == "maximum" else -speed
@@ -168,13 +168,18 @@ class DrivenAxis:
         if sure and self._is_past(here, end, velocity, self._limits.in_position):
             return here.position
 
+        def ended(sample: Sample) -> bool:
+            if not self._rests(sample):
+                return self._is_past(sample, end, velocity, -self._limits.in_position)
+            return (self._began and not sure) or self._is_past(sample, end, velocity, self._limits.in_position)
+
+        def wrong(sample: Sample) -> str | None:
+            return self._wrong_without_pace(sample) if sure or self._rests(sample) else None
+
         async def until_it_stands() -> None:
             command = self._drive.start(end, speed) if sure else self._drive.jog(velocity)
             await self._begin(command, f"jog to its {towards}")
-            await self._until(
-                lambda sample: self._rests(sample) or self._is_past(sample, end, velocity, -self._limits.in_position),
-                lambda _: None, sampled,
-            )  # fmt: skip
+            await self._until(ended, wrong, sampled)
             if self._last is not None and self._last.moving:
                 await self._halted()
 
@@ -198,10 +203,7 @@ class DrivenAxis:
         await self._attended("home", until_found, within_s)
 
     async def stop(self) -> Halt:
-        """Stop, and return when two read-backs agree that it stands; else raise `MotionError`. Always allowed.
-
-        Several may be under way: each sends its own halt at once.
-        """
+        """Stop; return when two read-backs agree that it stands, else raise `MotionError`. Each sends its own halt."""
         requests = cancel_requests()
         halt = await self._halted()
         if cancel_requests() > requests:

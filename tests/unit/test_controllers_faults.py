@@ -234,3 +234,17 @@ def test_a_safety_controller_hears_no_heartbeat_while_an_axis_is_not_known_to_st
     with pytest.raises(InterlockError, match="withheld, so that it stops the axes: gantry not confirmed to stand"):
         wiring._may_beat(wiring.instruments["plc"])
     wiring._may_beat(wiring.instruments["motors"])  # whatever is asked feeds it, so there is nothing to withhold
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("deed", "said"), [("stall", "stopped at|came to rest"), ("ignore", "took the command to jog to its minimum")]
+)
+def test_a_retreat_that_goes_nowhere_is_no_retreat(kind: str, deed: str, said: str) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with at_100(kind, loop) as rig:
+            rig.do(deed)
+            with pytest.raises(MotionError, match=said):
+                await rig.axis.jog("minimum", speed=20.0, within_s=30.0)
+
+    virtually(main)
