@@ -15,7 +15,7 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.observed import ProfiledInterlocks
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.wire import Wire
-from daq.errors import ScandaqError, UnreachableError, VerificationError, WireError
+from daq.errors import ReadbackError, ScandaqError, UnreachableError, VerificationError, WireError
 from daq.model import control_rules
 from daq.model.control import ControlProfile, Framing
 from daq.wire.control.codecs import codec_of
@@ -113,6 +113,26 @@ async def test_contacts_of_a_program_that_stands_still_are_not_believed() -> Non
             await contacts.read_timed("head_contacts" if channel else "contacts")
         plc.scan()
         await contacts.interlocks()
+
+
+async def test_a_watchdog_is_armed_only_with_its_time_and_again_after_its_controller_forgot_it() -> None:
+    clock = Clock()
+    plc = InterlockPlc(clock=clock)
+    it, _ = on(plc.talk(), PLC, clock, iter(()))
+    plc.timeout_10ms, plc.obeys = 6000, False
+    with pytest.raises(ReadbackError, match=r"set_time was said, but watchdog_time reads 60\.0, not 1\.0"):
+        await it.beat(0.3)
+    assert not plc.armed
+    plc.obeys = True
+    await it.beat(0.3)
+    assert (plc.armed, plc.timeout_10ms) == (True, 100)
+    plc.deeds()["reboot"]({})
+    assert not plc.armed
+    clock.now_s += 1.0
+    await it.beat(0.3)
+    assert plc.armed
+    await it.disarm()
+    assert not plc.armed
 
 
 class CountingTables:

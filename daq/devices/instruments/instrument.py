@@ -210,17 +210,20 @@ class Instrument:
         return flags_of(self.value(name), bits)
 
     async def _keep_armed(self, arm: str, look_s: float) -> None:
-        """Arm its watchdog; once it is, see every `look_s` whether it still is: a start of its own forgets it."""
+        """Arm its watchdog; once it is, see every `look_s` whether it still is: a start of its own forgets it.
+
+        What is said when a conversation begins, e.g. the watchdog's time, is said and confirmed before.
+        """
         connection, now_s, confirm = self.session.connection, self.session.clock(), self.action(arm).confirm
         if self._armed_on == connection:
             if confirm is None or now_s - self._armed_s < look_s:
                 return
-            if await self.read(confirm.value) != confirm.reads:
-                for name in self.profile.start_up.actions:
-                    await self.act(name)
-                self._armed_on = None
-        if self._armed_on != connection:
-            await self.act(arm)
+            if await self.read(confirm.value) == confirm.reads:
+                self._armed_s = now_s
+                return
+        for name in self.profile.start_up.actions:
+            await self.act(name)
+        await self.act(arm)
         self._armed_on, self._armed_s = connection, now_s
 
     async def _read_back(self, name: str, value: ControlValue, number: float, channel: str) -> None:
