@@ -47,8 +47,8 @@ async def _safe(other: Energised, within_s: float) -> dict[str, Any]:
             return {"off": True, "output_v": await other.make_safe(), "error": ""}
     except TimeoutError:
         return {"off": False, "output_v": None, "error": f"it is not verified to be safe after {within_s:g} s"}
-    except ScandaqError as why:
-        return {"off": False, "output_v": None, "error": str(why)}
+    except Exception as why:  # noqa: BLE001 - what fails in one of them must not end the others
+        return _failed(why)
 
 
 async def _down(supply: HighVoltage, volts: float, within_s: float) -> dict[str, Any]:
@@ -58,5 +58,12 @@ async def _down(supply: HighVoltage, volts: float, within_s: float) -> dict[str,
         else:
             await supply.off(within_s=within_s)
         return {"off": volts == 0, "output_v": await supply.read_v(), "error": ""}
-    except ScandaqError as why:
-        return {"off": False, "output_v": None, "error": str(why)}
+    except Exception as why:  # noqa: BLE001 - the same
+        return _failed(why)
+    finally:
+        supply.disarm()  # a raise that was asked for before, and has not begun, is not begun after this
+
+
+def _failed(why: Exception) -> dict[str, Any]:
+    text = str(why) if isinstance(why, ScandaqError) else f"unexpected {type(why).__name__}: {why}"
+    return {"off": False, "output_v": None, "error": text}

@@ -14,7 +14,7 @@ from support_virtual import VirtualLoop, virtually
 from daq.devices.lowering import lower_voltage
 from daq.devices.simulated.wire import Wire
 from daq.devices.supply import SupplyStatus
-from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError, UnreachableError
+from daq.errors import DeadlineError, InterlockError, MissingError, RefusedError, ScandaqError, UnreachableError
 
 
 def test_lowering_needs_nobody_and_nothing() -> None:
@@ -383,5 +383,37 @@ def test_what_may_put_out_a_voltage_and_is_no_supply_of_the_station_is_made_safe
         assert "hv (controller)" in await lower_voltage({"hv": bench.hv}, others={"hv": BenchSupply()})
         with pytest.raises(MissingError, match="can be made safe, and not be lowered to 10 V"):
             await lower_voltage({"hv": bench.hv}, "bench", 10.0, others=others)
+
+    on_a_bench(body)
+
+
+def test_a_driver_that_raises_something_odd_does_not_end_the_lowering_of_others() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        benches = [Bench(loop) for _ in range(2)]
+        for bench in benches:
+            await bench.ready()
+            await bench.up(500.0)
+
+        async def odd() -> float:
+            raise OSError("input/output error")
+
+        benches[0].hv.read_v = odd  # type: ignore[method-assign]
+        benches[1].hv.supply.line.delay_s = 0.1
+        report = await lower_voltage({"odd": benches[0].hv, "other": benches[1].hv}, within_s=UP_S)
+
+        assert report["odd"]["error"] == "unexpected OSError: input/output error"
+        assert report["other"]["off"] is True
+        assert [round(bench.hv.supply.true_v()) for bench in benches] == [0, 0]
+
+    virtually(main)
+
+
+def test_a_raise_that_was_asked_for_before_a_lowering_and_has_not_begun_is_refused_after_it() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.up(300.0)
+        await bench.hv.arm(TECH, protocol_max_v=900.0)
+        await lower_voltage({"hv": bench.hv}, "hv", 300.0)
+        with pytest.raises(InterlockError, match="not armed"):
+            await bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH)
 
     on_a_bench(body)
