@@ -47,13 +47,13 @@ class Guarding:
         self._buttons = _of(MotionEnable, devices)
         self._heads = {name: head for name, device in site.devices.items() if (head := device.head) is not None}
         self.interlocks = InterlockWatch(self._sources, bus, heads=self._heads)
-        supplies = {
+        self._supplies = {
             name: self._guarded(supply, site.devices[name].supply or name, head_of(name, site.devices[name], scanner))
             for name, supply in _of(HighVoltage, devices).items()
         }
-        self.voltages = VoltageGuard(supplies, self.interlocks, bus, alarms)
+        self.voltages = VoltageGuard(self._supplies, self.interlocks, bus, alarms)
         if scanner is not None:
-            self._require_interlocks(scanner, supplies, moves=bool(_of(Axis, devices)))
+            self._require_interlocks(scanner, self._supplies, moves=bool(_of(Axis, devices)))
 
     @property
     def envelope(self) -> Envelope | None:
@@ -65,7 +65,9 @@ class Guarding:
         """Return what has to run: name and coroutine function."""
         found: list[Service] = []
         if self._sources:
-            found += [("interlocks", self.interlocks.run), ("voltage-guard", self.voltages.run)]
+            found.append(("interlocks", self.interlocks.run))
+        if self._supplies:  # also without interlocks: what trips takes its group down
+            found.append(("voltage-guard", self.voltages.run))
         if self._buttons:
             found.append(("room-enable", RoomWatch(self._buttons, engine).run))
         return found

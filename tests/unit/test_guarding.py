@@ -100,6 +100,14 @@ def test_a_station_whose_interlocks_are_all_there_is_not() -> None:
     assert guards.envelope is None
 
 
+def test_supplies_are_guarded_where_nothing_watches_an_interlock() -> None:
+    supplies = {name: each for name, each in TWO_HEADS.items() if each["ability"] == "high_voltage"}
+    guards, _ = guarding(scanner(), **supplies)
+    nothing_moves: Any = None
+
+    assert [name for name, _ in guards.services(nothing_moves)] == ["voltage-guard"]
+
+
 def test_the_envelope_of_the_scanner_is_that_of_the_station() -> None:
     rule = {"sum": {"front_radius": 1.0}, "least": 230.0, "where": {"bed": (300.0, 2400.0)}, "why": "head meets bed"}
     guards, _ = guarding(scanner(envelope=[rule]), gantry={"ability": "axis"})
