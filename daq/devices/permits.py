@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from daq.devices.abilities import Identity, Permit
 from daq.errors import AccessError, InterlockError, MismatchError, RefusedError, UsageError
-from daq.model.station import Actor, Role
+from daq.model.station import Actor
+from daq.state.interlock import Command
+from daq.state.safety import require_role
 
 _LONGEST_S = 3600.0
 
@@ -23,10 +25,10 @@ class Permits:
 
     def require_access(self, actor: Actor, protocol_max_v: float | None) -> None:
         """Raise `AccessError` for who may not raise, `RefusedError` while the permit is another's."""
-        if actor.role < Role.TECHNOLOGIST:
-            raise AccessError(f"{actor.user} ({actor.role.name.lower()}) may not raise {self._name}")
-        if protocol_max_v is None and actor.role < Role.SERVICE:
-            raise AccessError(f"{actor.user} may raise {self._name} within a protocol only; without one needs service")
+        try:
+            require_role(Command.RAISE_VOLTAGE, actor.role, within_protocol=protocol_max_v is not None)
+        except AccessError as why:
+            raise AccessError(f"{actor.user} may not raise {self._name}: {why}") from None
         self._require_not_anothers(actor)
 
     def verify(self, identity: Identity) -> None:
