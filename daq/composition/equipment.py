@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,14 +81,6 @@ def roles(access: Access) -> Callable[[str, int | None], Role]:
         return Role[named.upper()] if named is not None else Role.VIEWER
 
     return role_of
-
-
-def own_user() -> str:
-    """Return the name of the user the daemon runs as."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"uid-{os.geteuid()}"
 
 
 def versions() -> dict[str, str]:
