@@ -10,7 +10,7 @@ from daq.devices.abilities import Halt, Sample
 from daq.devices.calls import Calls
 from daq.devices.drive import Drive, Timing
 from daq.devices.limits import AxisLimits
-from daq.errors import DeadlineError, MotionError, UnreachableError, WireError
+from daq.errors import DeadlineError, MotionError, ScandaqError, UnreachableError, WireError
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,12 +41,12 @@ class Halting:
         self.last, self.doubtful = None, True
         wire_s: float | None = None
         before: Sample | None = None
-        why, seen, again = "it does not answer", "", False
+        why, seen, refused, again = "it does not answer", "", "", False
         while (left_s := began_s + self._timing.halt_s - self._clock()) > 0:
             try:
                 if wire_s is None or again or (before is not None and before.moving):
-                    await self._calls.within(self._drive.halt(), min(self._timing.wire_s, left_s), "halt")
-                    wire_s = self._clock() - began_s if wire_s is None else wire_s
+                    refused = await self._refused(min(self._timing.wire_s, left_s))
+                    wire_s = self._clock() - began_s if wire_s is None and not refused else wire_s
                 sample = await self._sample_within(left_s)
             except (DeadlineError, UnreachableError, WireError, TimeoutError) as trouble:  # its controller has an alarm
                 _LOG.debug("%s: %s", self._name, trouble)
@@ -60,11 +60,21 @@ class Halting:
             if before is not None and self._stands(before, sample):
                 return self._report(sample, began_s, wire_s, at_command)
             at_command = sample.position if at_command is None else at_command
-            before, again, seen = sample, False, f"it still moves at {sample.position:g} {self._limits.unit}"
+            before, again, seen = sample, False, f"it still moves at {sample.position:g} {self._limits.unit}{refused}"
             await asyncio.sleep(min(self._timing.poll_s, left_s))
         self.unconfirmed = True
         doubt = f"is not confirmed to stand {self._timing.halt_s:g} s after a stop"
         raise MotionError(f"{self._name} {doubt}: {seen or why}")
+
+    async def _refused(self, within_s: float) -> str:
+        """Send a halt; return what its controller says against it: whether it stands is read all the same."""
+        try:
+            await self._calls.within(self._drive.halt(), within_s, "halt")
+        except (DeadlineError, UnreachableError, WireError):
+            raise
+        except ScandaqError as why:
+            return f"; {why}"
+        return ""
 
     async def _sample_within(self, left_s: float) -> Sample:
         async with asyncio.timeout(left_s):

@@ -299,3 +299,23 @@ def test_after_power_was_lost_it_counts_from_nothing_and_needs_homing() -> None:
         assert axis.drive.true_place() == 200.0
 
     virtually(main)
+
+
+class Deaf(Scripted):
+    """It refuses to halt."""
+
+    async def halt(self) -> None:
+        self.halts += 1
+        raise RefusedError("driver disabled")
+
+
+def test_what_refuses_to_halt_is_read_all_the_same() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        halt = await DrivenAxis("bed", BED, Deaf(REST), clock=loop.time).stop()
+        assert (halt.position, halt.wire_s) == (100.0, None)
+        moving = DrivenAxis("bed", BED, Deaf(at(100.0)), clock=loop.time)
+        with pytest.raises(MotionError, match="it still moves at 100 mm; driver disabled"):
+            await moving.stop()
+        assert moving.unconfirmed
+
+    virtually(main)
