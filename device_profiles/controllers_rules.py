@@ -33,25 +33,45 @@ def wrong_controllers(
         if {"rfc2217": "serial"}.get(scheme, scheme) not in profile.transport.kinds:
             reason = f"the profile {profile.id} knows {', '.join(profile.transport.kinds)}"
             yield error(f"controllers.{name}.url", said.url, reason)
-        for variable in sorted(set(said.variables) - set(profile.variables)):
-            reason = close_names(variable, dict(profile.variables))
-            yield error(f"controllers.{name}.variables", variable, f"the profile {profile.id} has none; {reason}")
+        yield from _said_of(f"controllers.{name}", said, profile)
     for name, device in devices.items():
         if device.controller is not None:
             key = f"devices.{name}.controller"
             yield from _on_controller(key, device.ability, device.controller, controllers, profiles)
-    yield from _told_by_two(controllers, devices)
+    yield from _told_by_two(controllers, devices, profiles)
 
 
-def _told_by_two(controllers: Mapping[str, Controller], devices: Mapping[str, Device]) -> Iterator[Finding]:
+def _said_of(key: str, said: Controller, profile: ControlProfile) -> Iterator[Finding]:
+    """Demand variables that the profile has and that fit into a request, and a serial number that can be told."""
+    for variable, text in sorted(said.variables.items()):
+        if variable not in profile.variables:
+            reason = close_names(variable, dict(profile.variables))
+            yield error(f"{key}.variables", variable, f"the profile {profile.id} has none; {reason}")
+        elif not (text.isascii() and text.isprintable()):
+            yield error(f"{key}.variables.{variable}", text, "is no printable ASCII text")
+    if said.serial is not None and profile.identity.without_serial:
+        yield error(
+            f"{key}.serial", said.serial, f"an instrument of {profile.id} has none to tell: it would be refused"
+        )
+
+
+def _address(text: str) -> str:
+    """Return a text as it means an address: 01 and 1 are one."""
+    return str(int(text)) if text.isascii() and text.isdecimal() else text
+
+
+def _told_by_two(
+    controllers: Mapping[str, Controller], devices: Mapping[str, Device], profiles: Mapping[str, ControlProfile]
+) -> Iterator[Finding]:
     """Demand that a motor, or an output of high voltage, is one device's alone: else one moves what another names."""
     told: dict[tuple[object, ...], str] = {}
     for name, device in devices.items():
         where = device.controller
-        if where is None or device.ability not in _TELL or where.name not in controllers:
+        if where is None or device.ability not in _TELL or where.name not in profiles:
             continue
-        said = controllers[where.name]
-        place = (said.url, said.profile, tuple(sorted(said.variables.items())), where.channel)
+        said, profile = controllers[where.name], profiles[where.name]
+        variables = {name: _address(text) for name, text in {**profile.variables, **said.variables}.items()}
+        place = (said.url, profile.id, tuple(sorted(variables.items())), where.channel)
         if place in told:
             reason = f"devices.{told[place]} is on this channel of this instrument already"
             yield error(f"devices.{name}.controller.channel", where.channel, reason)
