@@ -136,7 +136,7 @@ MODELS = (
         50.0,
         100.0,
         "open-interlock",
-        "is off|on was acknowledged, but output reads 0",
+        "is off|on was said, but output reads 0",
         ("--model", "2470"),
     ),
 )

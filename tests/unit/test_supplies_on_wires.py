@@ -83,7 +83,7 @@ def test_a_tripped_source_meter_is_said_to_be_and_its_voltage_taken_back() -> No
         ("iseg-scpi", "open-interlock", "its inhibit input is active"),
         ("iseg-shq", "local", "its switch on the front panel is on manual control"),
         ("iseg-shq", "open-interlock", "its inhibit input is or was active"),
-        ("keithley-2470", "open-interlock", "on was acknowledged, but output reads 0"),
+        ("keithley-2470", "open-interlock", "on was said, but output reads 0"),
         ("hamamatsu-c11204", "ignore", "voltage_set was set to 39.9"),
     ],
 )
