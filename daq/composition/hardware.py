@@ -105,7 +105,9 @@ class Hardware:
         Controllers that have a safe state, and no supply of the station on them, are made safe likewise.
         """
         supplies = self._of(HighVoltage)
-        return {"high_voltage": await lower_voltage(supplies, name, volts, within_s=_LOWER_S, others=self._energised)}
+        slopes_s = (1.5 * each.limits.max_v / each.limits.max_slope_v_per_s for each in supplies.values())
+        within_s = max(_LOWER_S, *slopes_s, 0.0)  # one without a slope of its own is led down, as long as that takes
+        return {"high_voltage": await lower_voltage(supplies, name, volts, within_s=within_s, others=self._energised)}
 
     async def simulate(self, name: str, action: str, value: Any) -> dict[str, Any]:
         """Do to a simulated device, or to the enable in the room, what a person would do."""

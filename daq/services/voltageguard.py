@@ -152,8 +152,8 @@ class VoltageGuard:
     async def _is_up(supply: HighVoltage) -> bool:
         try:
             return await supply.read_v() > supply.limits.tolerance_v
-        except ScandaqError:
-            return True  # what does not answer is not off
+        except Exception:  # noqa: BLE001 - whatever a driver raises: what does not answer is not off
+            return True
 
     def _taken_down(self, name: str, why: str) -> None:
         text = f"{name} is taken down: {why}"

@@ -60,7 +60,7 @@ def test_what_a_source_meter_cannot_tell_while_it_is_off_is_refused_in_words() -
         await bench.instrument.set("voltage_set", 100.0)
         assert await bench.instrument.read("current") == pytest.approx(100.0)  # nA into 1 GOhm: a dark current
         bench.does("ignore")
-        with pytest.raises(ReadbackError, match="off was acknowledged, but output reads 1"):
+        with pytest.raises(ReadbackError, match="off was said, but output reads 1"):
             await bench.instrument.act("off")
 
     on_a("keithley-2400", body)
@@ -104,3 +104,21 @@ def test_what_an_shq_still_holds_after_a_trip_is_not_gone_back_to_when_little_wa
         assert bench.volts == 0.0
 
     on_a("iseg-shq", body)
+
+
+def test_a_supply_that_tells_a_negative_voltage_is_not_taken_to_be_off() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.hv.arm(TECH, protocol_max_v=900.0)
+        await bench.hv.ramp_to(300.0, within_s=60.0, actor=TECH)
+        real = bench.machine.answer
+        bench.machine.answer = lambda line: (
+            (said := real(line)) and (said.replace("VAL:", "VAL:-") if "PAR:VMON" in line else said)
+        )
+        bench.link.is_open = False  # the next conversation hears the other sign
+
+        assert await bench.hv.read_v() == 300.0
+        bench.does("ignore")
+        with pytest.raises(DeadlineError, match="not verified to be at 0 V"):
+            await bench.hv.off(within_s=5.0)
+
+    on_a("caen-n1470", body)

@@ -212,6 +212,22 @@ def test_what_a_person_raises_at_the_front_panel_behind_an_open_cover_is_taken_d
     on_a_camera(body)
 
 
+def test_a_driver_that_raises_something_odd_is_taken_down_all_the_same() -> None:
+    async def body(camera: Camera) -> None:
+        await camera.up("front_hv")
+
+        async def odd() -> float:
+            raise OSError("input/output error")
+
+        camera.supplies["front_hv"].read_v = odd  # type: ignore[method-assign]
+        camera.heads["front"].open_cover()
+        await asyncio.sleep(30.0)
+
+        assert camera.true_v()["front_hv"] == 0
+
+    on_a_camera(body)
+
+
 def test_of_two_readings_of_a_contact_the_one_that_was_asked_for_later_counts() -> None:
     answers = iter([(0.25, True), (0.0, False)])
 

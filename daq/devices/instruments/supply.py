@@ -67,7 +67,7 @@ class ProfiledSupply:
                 return self._off(said), asked_s
             said, asked_s = said | more, min(asked_s, later_s)
         set_v, on = self._si(role.set_v, said, "V"), self._on(said)
-        output_v, current_a = self._si(role.output_v, said, "V"), self._si(role.current_a, said, "A")
+        output_v, current_a = abs(self._si(role.output_v, said, "V")), abs(self._si(role.current_a, said, "A"))
         status = SupplyStatus(output_v, set_v if on else self._while_off(set_v), current_a, on, self._trouble(said))
         return status, asked_s
 
