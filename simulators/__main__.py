@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     words = sys.argv[1:] if argv is None else argv
     for name, text in KINDS.items():
-        chosen = kinds.add_parser(name, help=text, description=text.capitalize() + ".")
+        chosen = kinds.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
         if name in words[:1]:  # what the others need takes seconds to load
             module = module_of(name)
             module.add_options(chosen)
