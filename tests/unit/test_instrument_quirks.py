@@ -15,6 +15,7 @@ from daq.devices.instruments.instrument import Instrument
 from daq.devices.instruments.observed import ProfiledInterlocks
 from daq.devices.instruments.session import Session
 from daq.devices.instruments.wire import Wire
+from daq.devices.instruments.words import pattern_of
 from daq.errors import ReadbackError, ScandaqError, UnreachableError, VerificationError, WireError
 from daq.model import control_rules
 from daq.model.control import ControlProfile, Framing
@@ -238,3 +239,17 @@ def test_a_serial_number_that_is_not_there_is_said_and_not_both() -> None:
     assert ["another one in its place" in str(each) for each in control_rules.identity(told)] == [True]
     both = PLC.model_copy(update={"identity": PLC.identity.model_copy(update={"without_serial": True})})
     assert ["a reply has the group `serial`" in str(each) for each in control_rules.identity(both)] == [True]
+
+
+@pytest.mark.parametrize("device", ["2", "02", "12"])
+def test_what_one_controller_of_a_chain_says_is_no_reply_to_another(device: str) -> None:
+    zaber = load_control("zaber-ascii")
+    fields = {"device": device, "channel": "1", "tag": "07"}
+    for name in ("position", "velocity"):
+        get = zaber.values[name].get
+        assert get is not None
+        pattern = pattern_of(get.reply or "", fields)
+        assert pattern.fullmatch(f"@{device:0>2} 1 07 OK IDLE -- 12800")
+        assert pattern.fullmatch("@01 1 07 OK IDLE -- 12800") is None
+    (*_, trouble) = zaber.troubles
+    assert pattern_of(trouble.reply, fields).fullmatch("@01 1 07 RJ IDLE -- BADCOMMAND") is None
