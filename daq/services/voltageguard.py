@@ -160,7 +160,7 @@ class VoltageGuard:
         self.marked(f"high voltage {text}")
         self._alarms.raise_(
             name, "taken-down", priority="medium", text=text,
-            guidance="look at what opened, and close it; arm the supply and raise it again; give the detector time",
+            guidance="mend what opened or tripped; arm the supply and raise it again; give the detector time",
         )  # fmt: skip
         self._alarms.clear(name, "taken-down")
 

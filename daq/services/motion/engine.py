@@ -246,7 +246,7 @@ class MotionEngine:
         moved = self._axes[axis]
         away = moved.limits.away
         if away is None:
-            raise RefusedError(f"the profile does not say which end of {axis} is away from the patient")
+            raise RefusedError(f"the scanner profile does not say which end of {axis} is away from the patient")
         speed = moved.limits.max_speed if speed is None else speed
         moved.limits.check_speed(axis, speed)
 
