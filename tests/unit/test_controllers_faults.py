@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from support_controllers import KINDS, Rigged, at_100
+from support_controllers import KINDS, Rigged, at_100, rigged
 from support_virtual import VirtualLoop, virtually
 
+from daq.devices.instruments.drive import ProfiledDrive
 from daq.devices.instruments.wiring import Wiring
 from daq.errors import InterlockError, MotionError, RefusedError, ScandaqError
 from device_profiles.control import load_control
@@ -246,5 +247,21 @@ def test_a_retreat_that_goes_nowhere_is_no_retreat(kind: str, deed: str, said: s
             rig.do(deed)
             with pytest.raises(MotionError, match=said):
                 await rig.axis.jog("minimum", speed=20.0, within_s=30.0)
+
+    virtually(main)
+
+
+def test_a_search_that_nobody_looked_at_for_longer_than_the_watchdog_found_nothing() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        rig = rigged("tmcl", loop)
+        rig.motor.at = 200_000.0
+        drive = ProfiledDrive(rig.instrument, rig.kind.channel, rig.kind.steps)
+        await rig.instrument.beat(0.3)
+        await drive.start_homing()
+        assert (await drive.status()).moving
+        await asyncio.sleep(1.5)  # the loop hangs; the module stops its motors
+        status = await drive.status()
+        assert (status.moving, status.homed, rig.motor.homed) == (False, False, False)
+        await rig.instrument.session.close()
 
     virtually(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from daq.errors import MismatchError, ProfileError, RefusedError
 
 _NOTHING = ("none", "", 0)
 """What says that there is nothing to say."""
+_UNSEEN = 0.8
+"""Of a watchdog's time: one that is not fed for so long may act before the next look."""
 _ASKED_S = ""
 """Beside what was read by name: when the position was asked for."""
 
@@ -50,6 +53,7 @@ class ProfiledDrive:
         self._fault = ""
         self._homed = role.homed is None
         self._search_begun = self._search_seen = False
+        self._looked_s = math.inf
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
@@ -61,6 +65,7 @@ class ProfiledDrive:
         moving = self._lit(role.moving, said) == role.moving_when  # asked first: where it stands then is where it is
         await self._read_more(said, self._on_the_way if moving else (*self._on_the_way, *self._at_rest))
         await self._look_for_troubles(said)
+        self._look_away(float(said[_ASKED_S] or 0.0))
         note = ""
         if not moving:
             moving = await self._still_searches(said)
@@ -99,12 +104,20 @@ class ProfiledDrive:
         had = role.homed is None or self._lit(role.homed, await self._read(_words(role.homed))) == role.homed_when
         self._fault, self._homed = "", False
         self._search_begun, self._search_seen = had or role.mark_homed is not None, False
+        self._looked_s = math.inf
         await self._instrument.act(role.home, self._of_action(role.home))
 
     async def halt(self) -> None:
         """Stop now: said at once, though something else is being said."""
         self._search_begun = False
         await self._instrument.act_now(self._role.halt, self._of_action(self._role.halt))
+
+    def _look_away(self, now_s: float) -> None:
+        """Give up a search that was not looked at for so long that its watchdog may have ended it."""
+        watchdog_s = self._instrument.profile.conversation.watchdog_s or math.inf
+        if self._role.mark_homed is not None and now_s - self._looked_s > _UNSEEN * watchdog_s:
+            self._search_begun = False
+        self._looked_s = now_s
 
     async def _still_searches(self, said: dict[str, Value]) -> bool:
         """See what it says of its reference at rest; return whether it pauses in the midst of a search."""
