@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ class Guarding:
         self._scanner = scanner
         self._sources = _of(InterlockSource, devices)
         self._buttons = _of(MotionEnable, devices)
+        self.being_raised: Counter[str] = Counter()
+        """How many raises of a supply are under way."""
         self._heads = {name: head for name, device in site.devices.items() if (head := device.head) is not None}
         self.interlocks = InterlockWatch(self._sources, bus, heads=self._heads)
         self._supplies = {
@@ -83,7 +86,18 @@ class Guarding:
 
             return handle
 
-        return {verb: guarded(handler) if verb in _RAISES else handler for verb, handler in handlers.items()}
+        def counted(handler: Handler) -> Handler:
+            async def handle(request: Any, actor: Actor) -> dict[str, Any]:
+                self.being_raised[request.device] += 1
+                try:
+                    return await handler(request, actor)
+                finally:
+                    self.being_raised[request.device] -= 1
+
+            return handle
+
+        made = {verb: guarded(handler) if verb in _RAISES else handler for verb, handler in handlers.items()}
+        return {verb: counted(handler) if verb == "raise-voltage" else handler for verb, handler in made.items()}
 
     def _guarded(self, supply: HighVoltage, limits: str, head: str | None) -> GuardedSupply:
         supply.guard_by(partial(self.interlocks.of_head, head))

@@ -94,10 +94,11 @@ class Hardware:
         return {sample.axis: sample.position for sample in await self.motion.where.now()}
 
     async def voltages(self) -> str | None:
-        """Return which supplies do not answer, or are in trouble, asked now; None where none is. Off is no trouble."""
+        """Return which supplies do not answer, are in trouble or are raised now, or None. Off is no trouble."""
         supplies = self._of(HighVoltage)
         said = await asyncio.gather(*(_trouble_of(name, supply) for name, supply in supplies.items()))
-        return "; ".join(filter(None, said)) or None
+        rising = [f"{name} is being raised" for name, count in self._guarding.being_raised.items() if count]
+        return "; ".join(filter(None, [*said, *rising])) or None
 
     async def lower_voltage(self, name: str | None, volts: float = 0.0) -> dict[str, Any]:
         """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed.

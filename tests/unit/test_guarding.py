@@ -18,6 +18,7 @@ from daq.devices.simulated.supply import SimulatedHighVoltage
 from daq.errors import ProfileError, TransitionRefusedError
 from daq.model.scanner import ScannerProfile
 from daq.model.station import Actor, Role
+from daq.model.verbs import Raise
 from daq.services.bus import Bus
 from daq.state.acquisition import State
 from device_profiles.scanners import load_scanner
@@ -119,21 +120,21 @@ def test_the_envelope_of_the_scanner_is_that_of_the_station() -> None:
 @pytest.mark.parametrize("verb", ["arm-voltage", "raise-voltage", "set"])
 async def test_energy_is_added_in_the_states_of_the_table_alone(verb: str) -> None:
     async def handler(request: Any, actor: Actor) -> dict[str, Any]:
-        return {"device": request, "by": actor.user}
+        return {"device": request.device, "by": actor.user}
 
-    state = State.READY
+    state, asked = State.READY, Raise(device="hv", volts=100.0)
     guards, devices = guarding(scanner(), **TWO_HEADS)
     handlers = guards.raising({verb: handler}, lambda: state)
-    assert await handlers[verb]("hv", SERVICE) == {"device": "hv", "by": "eve"}
+    assert await handlers[verb](asked, SERVICE) == {"device": "hv", "by": "eve"}
     known = guards.interlocks.current()
     assert all(each.value is not None for each in known) is (verb != "set")  # contacts were read for it
     assert isinstance(devices["front"], SimulatedHead)
     state = State.ACQUIRING
     if verb == "set":
-        assert await handlers[verb]("hv", SERVICE) == {"device": "hv", "by": "eve"}
+        assert await handlers[verb](asked, SERVICE) == {"device": "hv", "by": "eve"}
         return
     with pytest.raises(TransitionRefusedError, match="not possible while acquiring"):
-        await handlers[verb]("hv", SERVICE)
+        await handlers[verb](asked, SERVICE)
 
 
 @pytest.mark.parametrize("name", ["spect-camera", "pet-ring", "gamma-probe"])

@@ -7,8 +7,11 @@ from typing import Any
 
 from daq.composition.hardware import Hardware
 from daq.devices.simulated.supply import SimulatedHighVoltage
+from daq.model.station import Actor, Role
+from daq.model.verbs import Raise
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
+from daq.state.acquisition import State
 from device_profiles.site import Site
 
 
@@ -35,3 +38,19 @@ async def test_each_that_is_silent_or_in_trouble_is_named(tmp_path: Path) -> Non
 
     assert why.startswith("what one holds is not known: one")
     assert why.endswith("; two: trip")
+
+
+async def test_nothing_is_prepared_while_a_voltage_is_being_raised(tmp_path: Path) -> None:
+    made, _ = hardware(tmp_path)
+    heard: list[str | None] = []
+
+    async def raising(*_: Any) -> dict[str, Any]:
+        heard.append(await made.voltages())
+        return {}
+
+    made._handlers["raise-voltage"] = raising
+    service = Actor("eve", "local", Role.SERVICE)
+    await made.handlers(lambda: State.READY)["raise-voltage"](Raise(device="one", volts=100.0), service)
+
+    assert heard == ["one is being raised"]
+    assert await made.voltages() is None
