@@ -230,6 +230,10 @@ async def test_too_many_who_wait_are_refused() -> None:
     await asyncio.sleep(0)
     with pytest.raises(BusyError, match="1024 exchanges wait for their turn already"):
         await turns.take()
+    stop = asyncio.create_task(turns.take(urgent=True))
+    await asyncio.sleep(0)
+    turns.release()
+    await asyncio.wait_for(stop, 1.0)
     for each in waiting:
         each.cancel()
     await asyncio.wait(waiting)
@@ -279,3 +283,15 @@ async def test_what_is_still_under_way_opens_a_closed_wire_no_more() -> None:
         await supply.act_now("off", "0")
     assert bus.connection == 1
     assert not bus.is_open
+
+
+async def test_one_who_is_cancelled_at_the_moment_a_turn_ends_is_cancelled_and_nothing_else() -> None:
+    turns = Turns("wire")
+    await turns.take()
+    waiting = asyncio.create_task(turns.take(), name="waits")
+    await asyncio.sleep(0)
+    waiting.cancel()
+    turns.release()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not turns.taken

@@ -24,11 +24,11 @@ class Turns:
         return self._taken
 
     async def take(self, *, urgent: bool = False) -> None:
-        """Return when it is the caller's turn. Raises `BusyError` where too many wait."""
+        """Return when it is the caller's turn. Raises `BusyError` where too many wait, but for what is urgent."""
         if not self._taken:
             self._taken = True
             return
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MOST_WAITING and not urgent:
             raise BusyError(f"{self._name}: {_MOST_WAITING} exchanges wait for their turn already")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if urgent:
@@ -40,7 +40,7 @@ class Turns:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was handed over at the same moment
                 self.release()
-            else:
+            elif turn in self._waiting:  # else it was passed over meanwhile
                 self._waiting.remove(turn)
             raise
 
