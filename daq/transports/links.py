@@ -13,6 +13,8 @@ from daq.transports.streamlink import SerialLink, TcpLink
 from daq.transports.udplink import UdpLink
 from daq.transports.visalink import VisaLink
 
+_KINDS = ("serial", "tcp", "udp", "visa")
+
 
 def link_of(url: str, transport: ControlTransport, *, read_end: str = "\n") -> Link:
     """Return the wire, closed yet. `read_end`: of the profile's framing; VISA must know it where a socket is read.
@@ -20,6 +22,9 @@ def link_of(url: str, transport: ControlTransport, *, read_end: str = "\n") -> L
     Raises `ProfileError` for a place that the profile's transport does not fit.
     """
     parts = urlsplit(url)
+    kind = {"rfc2217": "serial"}.get(parts.scheme, parts.scheme)
+    if kind in _KINDS and kind not in transport.kinds:
+        raise ProfileError(f"{url}: the profile knows {', '.join(transport.kinds)}")
     match parts.scheme:
         case "tcp":
             return TcpLink(parts.hostname or "", parts.port or transport.port or 0)

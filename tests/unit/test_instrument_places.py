@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import serial
 
-from daq.errors import UnreachableError
+from daq.errors import ProfileError, UnreachableError
 from daq.model.control import ControlTransport, SerialLine
 from daq.transports import serialline
 from daq.transports.links import link_of
@@ -55,3 +55,9 @@ async def test_a_speed_that_no_line_can_have_is_a_line_that_cannot_be_opened(
     monkeypatch.setattr(serial, "Serial", beyond)
     with pytest.raises(UnreachableError, match="greater than maximum"):
         await SerialLink("/dev/ttyUSB7", baudrate=10**12).open(1.0)
+
+
+@pytest.mark.parametrize("url", ["udp://10.0.0.5:1470", "visa://TCPIP::10.0.0.5::INSTR", "rfc2217://10.0.0.5:4000"])
+def test_a_wire_that_its_profile_does_not_know_is_refused(url: str) -> None:
+    with pytest.raises(ProfileError, match="the profile knows tcp$"):
+        link_of(url, ControlTransport(kinds=("tcp",)))
