@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +31,7 @@ from daq.state.interlock import Command, Interlock, permitted
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
-_TAKE_BACK_S = 3.0
+_TAKE_BACK_S, _AGAIN_S = 3.0, 1.0
 _SHARED_S = 0.5
 """A status may be so old where it is only shown: channels of one supply that are read about now share it."""
 
@@ -349,6 +349,21 @@ class GuardedHighVoltage:
                 await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
         except Exception as why:  # noqa: BLE001 - what ended the raise is what is raised
             _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
+            self._keep(self._until_back(volts), "until it is back")
+
+    async def _until_back(self, volts: float) -> None:
+        """Look, and tell it again, until it holds that or less, or somebody lowers it otherwise."""
+        lowered = self._lowered
+        with self._going_down(volts):
+            while self._lowered == lowered:
+                await asyncio.sleep(_AGAIN_S)
+                try:
+                    status = await self._wire.status()
+                    if status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on):
+                        return
+                    await self._command_down(volts)
+                except Exception as why:  # noqa: BLE001 - whatever a driver raises, it is told again
+                    _LOG.debug("%s: %s", self._name, why)
 
     async def _command_down(self, volts: float) -> None:
         """Tell it until it holds it, and heard it: also a supply that refuses may hold it already."""
@@ -381,7 +396,10 @@ class GuardedHighVoltage:
         if goal_v is None or self._raising:
             return
         _LOG.warning("%s was answered after its deadline: setting %g V again", what, goal_v)
-        task = asyncio.get_running_loop().create_task(self._correct(), name=f"{self._name}: correct")
+        self._keep(self._correct(), "correct")
+
+    def _keep(self, doing: Coroutine[Any, Any, None], what: str) -> None:
+        task = asyncio.get_running_loop().create_task(doing, name=f"{self._name}: {what}")
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
 
