@@ -16,6 +16,8 @@ from daq.cli.device_values import run_clear, run_do, run_read, run_set, run_watc
 _ASK_S = 10.0
 _MOVE_S = 180.0
 _MOST_ARMED_S = 600.0
+_PATIENT_S = 3.0
+_STILL_UP = "not down yet, or it does not answer; the daemon tells it again and again"
 
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -150,11 +152,19 @@ def run_retreat(options: argparse.Namespace) -> int:
 
 def run_lower(options: argparse.Namespace) -> int:
     """Lower voltage; 6 where a supply did not come down."""
-    from daq.cli.output import print_json, print_line
+    import threading
+
+    from daq.cli.output import print_json, print_line, say
 
     args = {"device": options.device} if options.device else {}
     args |= {"volts": options.to} if options.to else {}
-    said = ask(options, "lower-voltage", args, _MOVE_S)["high_voltage"]
+    waiting = threading.Timer(_PATIENT_S, say, (_STILL_UP,))
+    waiting.daemon = True
+    waiting.start()
+    try:
+        said = ask(options, "lower-voltage", args, _MOVE_S)["high_voltage"]
+    finally:
+        waiting.cancel()
     if options.json:
         print_json({"high_voltage": said})
     else:
