@@ -14,7 +14,15 @@ from daq.devices.instruments.supply import ProfiledSupply
 from daq.devices.instruments.talk import Asked
 from daq.devices.instruments.turns import Turns
 from daq.devices.limits import VoltageLimits
-from daq.errors import BusyError, DeadlineError, MismatchError, ScandaqError, UnreachableError, VerificationError
+from daq.errors import (
+    BusyError,
+    DeadlineError,
+    MismatchError,
+    ScandaqError,
+    UnreachableError,
+    VerificationError,
+    WireError,
+)
 from daq.model.control import ControlProfile
 
 
@@ -86,6 +94,17 @@ async def test_one_exchange_serves_all_channels_and_all_who_ask() -> None:
     assert len(asked) == 1
     assert "CH:4" in asked[0]
     assert [bus.meant[float(each)].channel for each in found] == list("0123" * 3)  # type: ignore[arg-type]
+
+
+async def test_a_channel_that_is_missing_in_a_reply_does_not_make_the_next_one_its_own() -> None:
+    values = PROFILE.model_dump(mode="json")["values"]
+    every = values["voltage"]["all"] | {"reply": "#BD:{board},CMD:OK,VAL:(?P<value>[0-9;]+)"}
+    (supply,), bus, _ = on_one_bus(1, profile=_with(values=values | {"voltage": values["voltage"] | {"all": every}}))
+    assert len(await supply.read_all("voltage")) == 4
+    answer = bus._answer
+    bus._answer = lambda *asked: answer(*asked).replace(";", "", 1) if "4" in asked else answer(*asked)  # type: ignore[method-assign]
+    with pytest.raises(WireError, match="holds 3 channels, the profile has 4"):
+        await supply.read("voltage", "1")
 
 
 async def test_what_is_served_again_says_when_it_was_asked_for() -> None:

@@ -15,6 +15,7 @@ from daq.devices.instruments.session import Session
 from daq.devices.instruments.shared import Ask, Shared
 from daq.devices.instruments.talk import Asked
 from daq.devices.instruments.values import decoded, encoded, flags_of, same
+from daq.devices.instruments.words import shown
 from daq.errors import (
     DeadlineError,
     LimitError,
@@ -23,6 +24,7 @@ from daq.errors import (
     RefusedError,
     ScandaqError,
     VerificationError,
+    WireError,
 )
 from daq.model.control import Action, ControlProfile, ControlValue
 from daq.model.tables import close_names
@@ -270,7 +272,7 @@ class Instrument:
         key = f"{exchange.send} of {'all' if together else channel}"
         said, asked_s = await self._shared.get(key, self._asks(asked), max_age_s=max_age_s)
         told = self.session.understood(asked, said)
-        text = _part(value, told, self.profile.channels.index(channel)) if together else told["value"]
+        text = _part(value, told, self.profile.channels, channel) if together else told["value"]
         return Timed(self._flagged(name, decoded(value, text)), asked_s)
 
     def _asks(self, asked: Asked) -> Ask:
@@ -298,8 +300,9 @@ class Instrument:
         return bits[flag]
 
 
-def _part(value: ControlValue, said: Mapping[str, str], index: int) -> str:
+def _part(value: ControlValue, said: Mapping[str, str], channels: Sequence[str], channel: str) -> str:
+    """Return a channel's part. Raises `WireError` where there are more or less than channels: one may be missing."""
     parts = said["value"].split(value.apart)
-    if index >= len(parts):
-        raise MissingError(f"{said['value']!r} holds {len(parts)} channels; wanted is number {index}")
-    return parts[index]
+    if len(parts) != len(channels):
+        raise WireError(f"{shown(said['value'])} holds {len(parts)} channels, the profile has {len(channels)}")
+    return parts[channels.index(channel)]
