@@ -14,24 +14,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from daq.devices.abilities import Identity, Permit, Quantity, Timed, Value
-from daq.devices.calls import cancel_requests, see_through
+from daq.devices.calls import cancel_requests
 from daq.devices.limits import VoltageLimits
 from daq.devices.permits import Permits
 from daq.devices.supply import Supply, SupplyStatus
-from daq.devices.supplywire import SupplyWire
-from daq.devices.voltagesteps import Ascent, due_s, fine_v, step_v, wrong
-from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError, ScandaqError
+from daq.devices.voltagedescent import Descent
+from daq.devices.voltagesteps import Ascent, due_s, step_v, wrong
+from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError
 from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
-_TAKE_BACK_S, _AGAIN_S = 3.0, 1.0
 _SHARED_S = 0.5
 """A status may be so old where it is only shown: channels of one supply that are read about now share it."""
 
@@ -51,14 +48,11 @@ class GuardedHighVoltage:
         self._name = name
         self._limits = limits
         self._supply = supply
-        self._wire = SupplyWire(name, limits, supply, self._set_late, clock)
+        self._down = Descent(name, limits, supply, clock)
+        self._wire = self._down.wire
         self._clock = clock
         self._permits = Permits(name, expected, clock)
         self._interlocks: Callable[[], Iterable[Interlock]] = tuple
-        self._goal_v: float | None = None
-        self._lowered = self._lowering = 0
-        self._raising = False
-        self._kept: set[asyncio.Task[Any]] = set()
 
     @property
     def name(self) -> str:
@@ -129,7 +123,7 @@ class GuardedHighVoltage:
         another supply than before, `ReadbackError` where its limits are not what was written.
         """
         self._permits.require_access(actor, protocol_max_v)
-        if self._raising:
+        if self._down.raising:
             raise RefusedError(f"{self._name} is being raised")
         if protocol_max_v is not None:
             self._limits.check(self._name, protocol_max_v)
@@ -165,7 +159,7 @@ class GuardedHighVoltage:
         status = await self._wire.status()
         down_v = self._down_to(status, volts, actor)
         if down_v is not None:
-            await self._lower(down_v, within_s)
+            await self._down.lower(down_v, within_s)
             if down_v == volts or actor is None:
                 return
             status = await self._wire.status()
@@ -174,7 +168,7 @@ class GuardedHighVoltage:
     async def off(self, *, within_s: float = 60.0) -> None:
         """Lower to nothing and switch off; return once the output is below the tolerance. Takes the permit back."""
         self._permits.take_back()
-        await self._lower(0.0, within_s)
+        await self._down.lower(0.0, within_s)
 
     # Lowering
 
@@ -188,62 +182,13 @@ class GuardedHighVoltage:
             return volts
         too_high = status.on and volts < status.set_v
         if actor is None:
-            stops = too_high or self._raising
+            stops = too_high or self._down.raising
         else:
-            stops = too_high and not self._raising
+            stops = too_high and not self._down.raising
             self._permits.require(actor, self._wire.connection)
         if not stops:
             return None
         return min(volts, status.set_v, max(status.output_v, 0.0)) if status.on else 0.0
-
-    @contextmanager
-    def _going_down(self, volts: float) -> Iterator[None]:
-        """Count as being lowered. Where several lower it at once the lowest holds for all, until the last has ended."""
-        self._goal_v = volts if not self._lowering or self._goal_v is None else min(volts, self._goal_v)
-        self._lowering += 1
-        try:
-            yield
-        finally:
-            self._lowering -= 1
-
-    def _lowest(self, volts: float) -> float:
-        return volts if self._goal_v is None else min(volts, self._goal_v)
-
-    async def _lower(self, volts: float, within_s: float) -> None:
-        """Set and set again until it is read back; then wait for the output. Raise `DeadlineError`."""
-        self._lowered += 1
-        with self._going_down(volts):
-            await self._until_down(volts, within_s)
-
-    async def _until_down(self, volts: float, within_s: float) -> None:
-        began_s = self._clock()
-        last = "it was never read"
-        while self._clock() - began_s < within_s:
-            try:
-                status = await self._told(volts)
-            except Exception as why:  # noqa: BLE001 - whatever a driver raises, lowering goes on
-                last = str(why) or type(why).__name__
-            else:
-                if self._is_down(status, volts) and not self._raising:
-                    return
-                last = f"the output is at {status.output_v:g} V, {status.set_v:g} V is set"
-            await asyncio.sleep(_POLL_S)
-        raise DeadlineError(f"{self._name} is not verified to be at {volts:g} V or below after {within_s:g} s: {last}")
-
-    async def _told(self, volts: float) -> SupplyStatus:
-        """Return what it says, after it was told again what it does not hold."""
-        try:
-            status = await self._wire.status()
-        except Exception:
-            await self._wire.tell_down(self._lowest(volts))
-            raise
-        if status.set_v > volts + fine_v(self._limits) or (volts == 0 and status.on) or not self._wire.heard:
-            await self._wire.tell_down(self._lowest(volts), status)
-        return status
-
-    def _is_down(self, status: SupplyStatus, volts: float) -> bool:
-        held = status.set_v <= volts + fine_v(self._limits) and not (volts == 0 and status.on)
-        return held and status.output_v <= volts + self._limits.tolerance_v
 
     # Raising
 
@@ -252,11 +197,11 @@ class GuardedHighVoltage:
         permit = self._permits.require(actor, self._wire.connection)
         self._limits.check(self._name, volts, permit.max_v)
         start_v = status.set_v if status.on else 0.0
-        ascent = Ascent(start_v, volts, permit, self._lowered, cancel_requests())
+        ascent = Ascent(start_v, volts, permit, self._down.count, cancel_requests())
         self._go_on(ascent)
-        if self._raising:
+        if self._down.raising:
             raise RefusedError(f"{self._name} is being raised already")
-        if self._lowering:
+        if self._down.under_way:
             raise RefusedError(f"{self._name} is being lowered")
         if status.trouble:
             raise RefusedError(f"{self._name} reports {status.trouble}: clear that first, once its cause is gone")
@@ -270,7 +215,7 @@ class GuardedHighVoltage:
 
     def _go_on(self, ascent: Ascent) -> None:
         """Raise what speaks against going on."""
-        if self._lowered != ascent.lowered:
+        if self._down.count != ascent.lowered:
             open_now = self.against_raising()
             if open_now is not None:
                 raise InterlockError(f"{self._name} was taken down meanwhile: {open_now}")
@@ -283,13 +228,13 @@ class GuardedHighVoltage:
             raise InterlockError(f"{self._name} must not be raised: {why}")
 
     async def _raise(self, ascent: Ascent, within_s: float) -> None:
-        self._raising = True
+        self._down.raising = True
         try:
             async with asyncio.timeout(within_s) as deadline:
                 await self._climb(ascent)
         except BaseException as why:
-            if self._lowered == ascent.lowered:
-                await self._take_back(0.0 if isinstance(why, ReadbackError | InterlockError) else ascent.start_v)
+            if self._down.count == ascent.lowered:
+                await self._down.take_back(0.0 if isinstance(why, ReadbackError | InterlockError) else ascent.start_v)
             if cancel_requests() > ascent.requests:
                 raise asyncio.CancelledError from why
             if isinstance(why, TimeoutError) and deadline.expired():
@@ -299,7 +244,7 @@ class GuardedHighVoltage:
                 ) from None
             raise
         finally:
-            self._raising = False
+            self._down.raising = False
 
     async def _climb(self, ascent: Ascent) -> None:
         """Raise step by step; before each, everything that speaks against it is looked at again."""
@@ -317,7 +262,7 @@ class GuardedHighVoltage:
             began_s, further_v = self._clock(), step_v(self._limits, took_s, ramps=self._wire.ramps)
             level_v = min(max(level_v + further_v, least_v), ascent.volts)
             self._go_on(ascent)
-            self._goal_v = level_v
+            self._down.goal_v = level_v
             await self._wire.set_v(level_v)
             await self._arrive(level_v, ascent)
             if level_v >= ascent.volts:
@@ -341,73 +286,3 @@ class GuardedHighVoltage:
             if why is not None:
                 raise ReadbackError(f"{self._name} {why}, told to go to {level_v:g} V, tolerance {tolerance_v:g} V")
             await asyncio.sleep(_POLL_S)
-
-    async def _take_back(self, volts: float) -> None:
-        """Command a lower voltage and read back that it is held; the output follows at the supply's own slope."""
-        try:
-            with self._going_down(volts):
-                await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
-        except Exception as why:  # noqa: BLE001 - what ended the raise is what is raised
-            _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
-            self._keep(self._until_back(volts), "until it is back")
-
-    async def _until_back(self, volts: float) -> None:
-        """Look, and tell it again, until it holds that or less, or somebody lowers it otherwise."""
-        lowered = self._lowered
-        with self._going_down(volts):
-            while self._lowered == lowered:
-                await asyncio.sleep(_AGAIN_S)
-                try:
-                    status = await self._wire.status()
-                    if status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on):
-                        return
-                    await self._command_down(volts)
-                except Exception as why:  # noqa: BLE001 - whatever a driver raises, it is told again
-                    _LOG.debug("%s: %s", self._name, why)
-
-    async def _command_down(self, volts: float) -> None:
-        """Tell it until it holds it, and heard it: also a supply that refuses may hold it already."""
-        until_s = self._clock() + max(_TAKE_BACK_S, 3 * self._wire.reply_s) + self._wire.descent_s()
-        status: SupplyStatus | None = None
-        while True:
-            trouble: Exception | None = None
-            try:
-                await self._wire.tell_down(self._lowest(volts), status)
-            except Exception as why:  # noqa: BLE001 - it is said again, and raised at the end
-                trouble = why
-            try:
-                status = await self._wire.status()
-            except Exception as why:  # noqa: BLE001 - the same
-                trouble = why
-            else:
-                if self._wire.heard and status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on):
-                    return
-                held = ReadbackError(f"{self._name} holds {status.set_v:g} V, told to go down to {volts:g} V")
-                trouble = trouble or held
-            if self._clock() > until_s:
-                raise trouble
-            await asyncio.sleep(_POLL_S)
-
-    # What is left to look after
-
-    def _set_late(self, what: str) -> None:
-        """Set again what is wanted after a command was answered when nobody waited for it any more."""
-        goal_v = self._goal_v
-        if goal_v is None or self._raising:
-            return
-        _LOG.warning("%s was answered after its deadline: setting %g V again", what, goal_v)
-        self._keep(self._correct(), "correct")
-
-    def _keep(self, doing: Coroutine[Any, Any, None], what: str) -> None:
-        task = asyncio.get_running_loop().create_task(doing, name=f"{self._name}: {what}")
-        self._kept.add(task)
-        task.add_done_callback(self._kept.discard)
-
-    async def _correct(self) -> None:
-        try:
-            held_v, volts = (await self._wire.status()).set_v, self._goal_v
-            if volts is not None and not self._raising and held_v > volts + fine_v(self._limits):
-                with self._going_down(volts):
-                    await self._command_down(volts)
-        except ScandaqError as why:
-            _LOG.critical("%s is not verified to be at what it was told last: %s", self._name, why)
