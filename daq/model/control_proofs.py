@@ -103,6 +103,9 @@ def _safe(profile: ControlProfile) -> Iterator[Finding]:
     known = profile.values.get(safe.value) if safe is not None else None
     if safe is None or known is None:
         return
+    for name in sorted(set(safe.actions) & set(profile.start_up.actions)):
+        reason = "is said whenever a conversation begins anew, also after one lost reply: it would take down what is up"
+        yield error("start_up.actions", name, reason)
     yield from _read("safe_state.value", safe.value, profile)
     if known.type not in _NUMBERS:
         yield error("safe_state.value", safe.value, "is no number")

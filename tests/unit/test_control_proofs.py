@@ -55,6 +55,8 @@ def test_what_is_shipped_changes_nothing_by_being_told_its_own_title(name: str) 
         ("caen-n1470", "roles/high_voltage/max_v", "voltage", "roles.high_voltage.max_v: cannot be set"),
         ("caen-n1470", "safe_state/value", "voltage_set", "safe_state.value: is what is set; safe is what is measured"),
         ("caen-n1470", "safe_state/below", 5000.0, "safe_state.below: is not low where it goes to 8000 V"),
+        ("caen-n1470", "actions/off/of", "device", "is of a channel, the action is of the device"),
+        ("caen-n1470", "start_up/actions", ["off"], "start_up.actions: is said whenever a conversation begins anew"),
         ("caen-n1470", "safe_state/value", "control", "safe_state.value: is no number"),
         ("caen-n1470", "values/control/set", {"send": "x"}, "values.control.set: numbers are set"),
         ("caen-n1470", "values/status/set", {"send": "x{value}"}, "values.status.limits.hard: what is set has limits"),
