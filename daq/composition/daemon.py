@@ -94,7 +94,7 @@ class Daemon:
         self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.station = Station(self._parts())
-        self.hardware.mark_by(self._mark)
+        self.hardware.mark_by(self._mark, lambda: self.machine.state)
         self._marking: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor(self._service_failed, end_s=_END_S)
         self.ticker = LoopTicker()
@@ -215,9 +215,9 @@ class Daemon:
 
     # Small things
 
-    def _mark(self, text: str) -> None:
+    def _mark(self, what: str, text: str) -> None:
         """Put a text into the audit log and what is recorded, where something is; nobody waits for the readout."""
-        self.audit.note(DAEMON, "high-voltage", text, result="done", new=str(self.machine.state))
+        self.audit.note(DAEMON, what, text, result="done", new=str(self.machine.state))
         run = self.station.run
         if run is None or self.machine.state not in RECORDING:
             return

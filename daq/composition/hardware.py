@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from daq.composition.guarding import Guarding, Handlers
@@ -23,6 +24,7 @@ from daq.services.devicework import DeviceWork
 from daq.services.metrics import Asked
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
+from daq.services.motion.standing import StandingWatch
 from daq.services.readings import Readings
 from daq.state.acquisition import State
 from daq.state.enable import Enable, Reference
@@ -49,6 +51,7 @@ class Hardware:
         axes = {site.devices[name].axis or name: axis for name, axis in self._of(Axis).items()}
         self.motion = MotionEngine(axes, self._interlocks, enable, bus, alarms, envelope=self._guarding.envelope)
         self._wiring.withhold = self._still_moving
+        self._standing = StandingWatch(axes, lambda: self.motion.moving, alarms)
         self._button = RoomButton(self.motion)
         self._readings = Readings(self._devices, bus)
         places = {name: (on.name, on.channel or "") for name, d in site.devices.items() if (on := d.controller)}
@@ -76,6 +79,7 @@ class Hardware:
         always = [
             ("instruments", self._wiring.run), ("device-alarms", self._device_alarms.run),
             ("readings", self._readings.run), ("controller-health", self._health.run),
+            ("standing", self._standing.run),
         ]  # fmt: skip
         return [*watched, *always] if self._devices else []
 
@@ -122,9 +126,14 @@ class Hardware:
         act(action, value)
         return {"device": name, "action": action}
 
-    def mark_by(self, marked: Callable[[str], None]) -> None:
-        """Tell `marked` what of high voltage belongs into a recording: trips, and what was taken down."""
-        self._guarding.voltages.marked = marked
+    def mark_by(self, marked: Callable[[str, str], None], state: Callable[[], State]) -> None:
+        """Tell `marked` what belongs into a recording, with what it is of: trips, voltages taken down, axes that moved.
+
+        `state`: of the station, now.
+        """
+        self._guarding.voltages.marked = partial(marked, "high-voltage")
+        self._standing.marked = partial(marked, "motion")
+        self._standing.recording = lambda: state() is State.ACQUIRING
 
     def figures(self) -> list[Asked]:
         """Return the figures of readings and controllers, to be asked for at every scrape."""

@@ -1,7 +1,8 @@
-"""A trip while something is recorded: a mark in it, a line in the audit log, an alarm; the acquisition goes on."""
+"""A trip, or a bed that somebody moves, while something is recorded: a mark in it, a line in the audit log, an alarm."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -42,3 +43,23 @@ def test_a_trip_is_marked_where_it_happened_and_ends_nothing(tmp_path: Path) -> 
         assert "high voltage hv: trip" in texts(daemon.directory(run))
         lines = [line for line in daemon.audit_lines() if line["verb"] == "high-voltage"]
         assert [line["object"] for line in lines] == ["high voltage hv: trip"]
+
+
+def slid(daemon: Station) -> bool:
+    daemon.simulate("bed", "slip", 3.0)
+    return "motion/moved-by-itself" in daemon.alarms()
+
+
+def test_a_bed_that_slides_while_a_view_is_recorded_is_marked_and_rings(tmp_path: Path) -> None:
+    with front_end() as url, station(tmp_path, url, mqtt='{ broker = "none" }') as daemon:
+        daemon.add(protocol("view", step("front", stop='stop.time = "60 s"')))
+        daemon.start()
+        run = daemon.acquiring("view")
+        daemon.until(lambda: slid(daemon), "the bed that slides to be an alarm")
+        daemon.ask("stop")
+        daemon.becomes("completed")
+
+        assert any(
+            re.fullmatch(r"bed went from .* mm though nothing told it to", t) for t in texts(daemon.directory(run))
+        )
+        assert any(line["verb"] == "motion" for line in daemon.audit_lines())
