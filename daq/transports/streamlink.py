@@ -37,7 +37,7 @@ class _Inbox(asyncio.Protocol):
         self.something.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = str(exc) if exc is not None else "it hung up"
+        self.lost = self.lost or (str(exc) if exc is not None else "it hung up")
         self.something.set()
         self.writable.set()
 
@@ -112,9 +112,15 @@ class StreamLink:
         inbox = self._opened()
         self._wrote_s = asyncio.get_running_loop().time()
         cast("asyncio.WriteTransport", self._transport).write(self._outgoing(data))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await inbox.writable.wait()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await inbox.writable.wait()
+        except asyncio.CancelledError:
+            if not inbox.lost and not inbox.writable.is_set():
+                inbox.lost = f"{len(data)} bytes that it did not take were given up"
+                self._forget_what_waits()
+            raise
         if inbox.lost:
             raise UnreachableError(f"{self.place}: {inbox.lost}")
         if not inbox.writable.is_set():

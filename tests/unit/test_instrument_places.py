@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import termios
 from typing import Any
 
@@ -12,7 +14,7 @@ from daq.errors import ProfileError, UnreachableError
 from daq.model.control import ControlTransport, SerialLine
 from daq.transports import serialline
 from daq.transports.links import link_of
-from daq.transports.streamlink import SerialLink
+from daq.transports.streamlink import SerialLink, TcpLink
 
 _ANY = ControlTransport(kinds=("serial", "tcp", "udp"), serial=SerialLine(baud=9600))
 
@@ -61,3 +63,36 @@ async def test_a_speed_that_no_line_can_have_is_a_line_that_cannot_be_opened(
 def test_a_wire_that_its_profile_does_not_know_is_refused(url: str) -> None:
     with pytest.raises(ProfileError, match="the profile knows tcp"):
         link_of(url, ControlTransport(kinds=("tcp",)))
+
+
+async def reset(peer: socket.socket) -> bool:
+    """Return whether a connection ends by a reset, which takes back what waited, and not in order."""
+    try:
+        while await asyncio.get_running_loop().sock_recv(peer, 1 << 20):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
+
+
+async def test_what_was_given_up_while_a_peer_did_not_listen_is_never_said() -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        server.setblocking(False)
+        link = TcpLink(*server.getsockname())
+        await link.open(2.0)
+        peer, _ = await loop.sock_accept(server)
+        with peer:
+            stuck = asyncio.create_task(link.write(b"x" * (32 << 20), 10.0))
+            await asyncio.sleep(0.01)
+            assert not stuck.done()
+            stuck.cancel()
+            await asyncio.wait({stuck})
+            assert not link.is_open
+            with pytest.raises(UnreachableError, match="were given up"):
+                await link.write(b"SET 1000\n", 1.0)
+            assert await reset(peer)
+        await link.close()
