@@ -1,4 +1,4 @@
-"""A trip, or a bed that somebody moves, while something is recorded: a mark in it, a line in the audit log, an alarm."""
+"""A trip, or a bed that somebody moves, while something is recorded: a mark, a line in the audit log, an alarm."""
 
 from __future__ import annotations
 
