@@ -162,11 +162,11 @@ class Rigged:
         self.machine.deeds()[name](said)
 
 
-def rigged(name: str, loop: VirtualLoop, profile: ControlProfile | None = None) -> Rigged:
+def rigged(name: str, loop: VirtualLoop, profile: ControlProfile | None = None, *, delay_s: float = 0.002) -> Rigged:
     """Return an axis on a controller that nobody has asked yet; `profile`: another one than its own."""
     kind = KINDS[name]
     machine = kind.make(loop.time)
-    link = MachineLink(machine, loop)
+    link = MachineLink(machine, loop, delay_s=delay_s)
     profile = profile or load_control(kind.profile)
     instrument = Instrument(Session("controller", profile, link, codec_of(profile), clock=loop.time))
     drive = ProfiledDrive(instrument, kind.channel, kind.steps)
@@ -174,9 +174,11 @@ def rigged(name: str, loop: VirtualLoop, profile: ControlProfile | None = None) 
 
 
 @asynccontextmanager
-async def at_100(name: str, loop: VirtualLoop, profile: ControlProfile | None = None) -> AsyncIterator[Rigged]:
+async def at_100(
+    name: str, loop: VirtualLoop, profile: ControlProfile | None = None, *, delay_s: float = 0.002
+) -> AsyncIterator[Rigged]:
     """Yield an axis that has its reference and stands at 100 degrees."""
-    rig = rigged(name, loop, profile)
+    rig = rigged(name, loop, profile, delay_s=delay_s)
     rig.motor.at, rig.motor.homed = rig.kind.steps.out(100.0), True
     await rig.instrument.session.be_sure()
     for action in rig.kind.ready:

@@ -17,7 +17,7 @@ from typing import Any
 
 from daq.devices.abilities import Direction, Halt, Identity, Quantity, Sample, Sampled, Value
 from daq.devices.calls import Calls, cancel_requests, see_through
-from daq.devices.drive import Drive, Timing
+from daq.devices.drive import Drive, DriveStatus, Timing
 from daq.devices.halting import Halting
 from daq.devices.limits import AxisLimits, Unit
 from daq.devices.pace import Pace
@@ -45,10 +45,10 @@ class DrivenAxis:
         self._clock = clock
         self._asking = Calls(name)
         self._starting = Calls(name, most=1, late_ended=self._began_late)
-        self._halting = Halting(name, limits, drive, self._timing, clock, self.sample)
+        glance, glance_s = getattr(drive, "glance", drive.status), self._timing.glance_s
+        self._halting = Halting(name, limits, drive, self._timing, clock, lambda: self._look(glance(), glance_s))
         self._last: Sample | None = None
-        self._doing = ""
-        self._told_s, self._began = 0.0, False
+        self._doing, self._told_s, self._began = "", 0.0, False
         self._stops = 0
         self._kept: set[asyncio.Task[Any]] = set()
 
@@ -79,7 +79,7 @@ class DrivenAxis:
 
     @property
     def last_halt(self) -> Halt | None:
-        """Return how it came to rest after its last stop; None where that was not confirmed, or before the first."""
+        """Return how it came to rest after its last stop; None where that was not confirmed."""
         return self._halting.last
 
     @property
@@ -110,7 +110,10 @@ class DrivenAxis:
 
     async def sample(self) -> Sample:
         """Return where it is now; raise `DeadlineError` without an answer, `MotionError` where that is no number."""
-        status = await self._asking.within(self._drive.status(), self._timing.reply_s, "where are you")
+        return await self._look(self._drive.status(), self._timing.reply_s)
+
+    async def _look(self, asking: Coroutine[Any, Any, DriveStatus], within_s: float) -> Sample:
+        status = await self._asking.within(asking, within_s, "where are you")
         if not math.isfinite(status.position):
             raise MotionError(f"{self._name} says it is at {status.position} {self.unit}")
         read_s = self._clock() if status.read_s is None else status.read_s
@@ -216,8 +219,7 @@ class DrivenAxis:
         return await see_through(lambda: self._halting.halt(self._last), f"{self._name}: stop", self._kept)
 
     async def _settled(self) -> None:
-        """Wait for stops that are under way; each has a deadline of its own."""
-        if self._kept:
+        if self._kept:  # stops that are under way; each has a deadline of its own
             await asyncio.wait(set(self._kept))
 
     async def _ready_to_move(self) -> Sample:

@@ -26,7 +26,11 @@ class DriveStatus:
 
 
 class Drive(Protocol):
-    """A motor with its controller, as little as an axis needs. The controller stops by itself when nobody asks it."""
+    """A motor with its controller, as little as an axis needs. The controller stops by itself when nobody asks it.
+
+    One whose `status` takes many questions may have a `glance` besides: a status in which all but position and movement
+    is as last known. It proves that a stop was obeyed, while others on the same wire prove the same.
+    """
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
@@ -53,6 +57,8 @@ class Timing:
 
     poll_s: float = 0.05
     reply_s: float = 0.25
+    glance_s: float = 0.45
+    """As `reply_s` after a stop, when all axes of a wire are looked at at once."""
     silent_s: float = 0.75
     """Without any answer for so long, motion is lost."""
     begin_s: float = 0.5

@@ -77,6 +77,16 @@ class ProfiledDrive:
         position = self._steps.back(self._number(role.position, said))
         return DriveStatus(position, velocity, moving, self._homed, self._fault, note, float(said[_ASKED_S] or 0.0))
 
+    async def glance(self) -> DriveStatus:
+        """Return whether it moves and where it is now; all else as it was known before."""
+        role = self._role
+        said = await self._read((*self._first, *(word for word in _words(role.search_over) if word not in self._first)))
+        await self._read_more(said, _words(role.position))
+        moving = self._lit(role.moving, said) == role.moving_when
+        moving = moving or (role.search_over is not None and not self._lit(role.search_over, said))
+        position = self._steps.back(self._number(role.position, said))
+        return DriveStatus(position, 0.0, moving, self._homed, self._fault, "", float(said[_ASKED_S] or 0.0))
+
     async def start(self, target: float, speed: float) -> None:
         """Begin to move; what it says to that is an error where it refuses."""
         await self._set_speed(speed)
