@@ -58,9 +58,12 @@ class SupplyWire:
         """Return what it says now."""
         asked_s = self._clock()
         said = await self._asking.within(self._supply.status(), self._supply.reply_s, "status")
+        self._note(said, asked_s)
+        return said
+
+    def _note(self, said: SupplyStatus, asked_s: float) -> None:
         if said.trouble:
             self._unshown = Timed(said.trouble, asked_s)
-        return said
 
     def trouble(self, status: SupplyStatus, asked_s: float) -> Timed:
         """Return its trouble for those who watch it; once also what it reported and forgot when it was switched off."""
@@ -72,8 +75,10 @@ class SupplyWire:
         asked_s = self._clock()
         if not isinstance(self._supply, TimedSupply):
             return await self.status(), asked_s
-        said = self._supply.status_timed(max_age_s)
-        return await self._asking.within(said, self._supply.reply_s, "status")
+        asking = self._supply.status_timed(max_age_s)
+        said, asked_s = await self._asking.within(asking, self._supply.reply_s, "status")
+        self._note(said, asked_s)
+        return said, asked_s
 
     async def set_v(self, volts: float) -> None:
         """Set a voltage."""

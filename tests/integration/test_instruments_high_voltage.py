@@ -81,7 +81,7 @@ async def test_a_supply_that_says_yes_and_does_nothing_is_found_out(supply: Simu
         do(supply, {"do": "ignore"})
         with pytest.raises(ReadbackError, match=r"voltage_set was set to 10 V, voltage_set reads 0\.0 V 2 s later"):
             await it.set("voltage_set", 10.0, "0")
-        with pytest.raises(ReadbackError, match=r"on was acknowledged, but status\.on reads False"):
+        with pytest.raises(ReadbackError, match=r"on was said, but status\.on reads False"):
             await it.act("on", "0")
 
 
