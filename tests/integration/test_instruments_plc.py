@@ -195,7 +195,7 @@ async def test_what_is_told_and_not_done_is_found_out_and_another_one_is_refused
     async with instrument(plc, "modbus-plc") as it:
         await it.beat(0.3)
         do(plc, {"do": "ignore"})
-        with pytest.raises(ReadbackError, match=r"disarm was acknowledged, but armed reads 1, not 0\.0, 0\.5 s later"):
+        with pytest.raises(ReadbackError, match=r"disarm was said, but armed reads 1, not 0\.0, 0\.5 s later"):
             await it.act("disarm")
         do(plc, {"do": "swap", "serial": 12})
         do(plc, {"do": "cut"})
