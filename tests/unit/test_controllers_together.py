@@ -32,7 +32,7 @@ def test_four_axes_of_one_controller_are_stopped_at_once(kind: str, monkeypatch:
         async with at_100(kind, loop, delay_s=0.005) as rig:
             drives = [ProfiledDrive(rig.instrument, str(int(rig.kind.channel) + n), rig.kind.steps) for n in range(4)]
             axes = {str(n): DrivenAxis(str(n), LIMITS, drive, clock=loop.time) for n, drive in enumerate(drives)}
-            moving = asyncio.create_task(axes["0"].move_to(300.0, speed=10.0))
+            moving = asyncio.create_task(axes["0"].move_to(300.0, speed=20.0))
             await asyncio.sleep(1.0)
             stopping = stop_all(axes, loop.time)
             moving.cancel()
@@ -40,5 +40,6 @@ def test_four_axes_of_one_controller_are_stopped_at_once(kind: str, monkeypatch:
             await asyncio.wait({moving})
             assert [stop.stands for stop in stops] == [True] * 4, stops
             assert not rig.motor.moving
+            assert (stops[0].overtravel or 0.0) < 1.0  # it stops at once; what is more would be what was not known
 
     virtually(main)

@@ -54,6 +54,7 @@ class ProfiledDrive:
         self._homed = role.homed is None
         self._search_begun = self._search_seen = False
         self._looked_s = math.inf
+        self._place = (0.0, -math.inf)
 
     async def identify(self) -> Identity:
         """Return who it says it is."""
@@ -71,11 +72,14 @@ class ProfiledDrive:
             moving = await self._still_searches(said)
             note = self._switches(said)
         self._search_seen = self._search_seen or (moving and self._search_begun)
-        velocity = 0.0
+        position, read_s = self._steps.back(self._number(role.position, said)), float(said[_ASKED_S] or 0.0)
         if role.velocity is not None:
             velocity = self._number(role.velocity, said) / role.speed_of_unit / self._steps.per_unit
-        position = self._steps.back(self._number(role.position, said))
-        return DriveStatus(position, velocity, moving, self._homed, self._fault, note, float(said[_ASKED_S] or 0.0))
+        else:  # what it went since the last look
+            gone, took_s = position - self._place[0], read_s - self._place[1]
+            velocity = gone / took_s if moving and 0 < took_s < 1 else 0.0
+        self._place = (position, read_s)
+        return DriveStatus(position, velocity, moving, self._homed, self._fault, note, read_s)
 
     async def glance(self) -> DriveStatus:
         """Return whether it moves and where it is now; all else as it was known before."""
