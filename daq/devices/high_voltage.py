@@ -78,6 +78,10 @@ class GuardedHighVoltage:
         """Ask these interlocks from now on; before, none are known and nothing is raised."""
         self._interlocks = interlocks
 
+    def report_by(self, unverified: Callable[[str], None]) -> None:
+        """Tell from now on why what was taken back is not verified to be back; an empty text once it is."""
+        self._down.unverified = unverified
+
     def against_raising(self) -> str | None:
         """Return what its interlocks have against raising it now, or None; also where nobody has armed it."""
         return permitted(Command.RAISE_VOLTAGE, self._interlocks(), self._clock())

@@ -31,6 +31,8 @@ class Descent:
         self.count = self.under_way = 0
         self.goal_v: float | None = None
         self.raising = False
+        self.unverified: Callable[[str], None] = lambda why: None
+        """Hears why what is taken back is not verified to be back; an empty text once it is, or somebody lowers it."""
         self._name, self._limits, self._clock = name, limits, clock
         self._kept: set[asyncio.Task[Any]] = set()
 
@@ -89,22 +91,25 @@ class Descent:
             with self._going_down(volts):
                 await see_through(lambda: self._command_down(volts), f"{self._name}: back to {volts:g} V", self._kept)
         except Exception as why:  # noqa: BLE001 - what ended the raise is what is raised
-            _LOG.critical("%s is not verified to be lowered to %g V: %s", self._name, volts, why)
+            text = f"{self._name} is not verified to be lowered to {volts:g} V: {why}"
+            _LOG.critical("%s", text)
+            self.unverified(text)
             self._keep(self._until_back(volts), "until it is back")
 
     async def _until_back(self, volts: float) -> None:
         """Look, and tell it again, until it holds that or less, or somebody lowers it otherwise."""
-        lowered = self.count
+        lowered, held = self.count, False
         with self._going_down(volts):
-            while self.count == lowered:
+            while self.count == lowered and not held:
                 await asyncio.sleep(_AGAIN_S)
                 try:
                     status = await self.wire.status()
-                    if status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on):
-                        return
-                    await self._command_down(volts)
+                    held = status.set_v <= volts + fine_v(self._limits) and (volts > 0 or not status.on)
+                    if not held:
+                        await self._command_down(volts)
                 except Exception as why:  # noqa: BLE001 - whatever a driver raises, it is told again
                     _LOG.debug("%s: %s", self._name, why)
+        self.unverified("")
 
     async def _command_down(self, volts: float) -> None:
         """Tell it until it holds it, and heard it: also a supply that refuses may hold it already."""

@@ -12,8 +12,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from daq.devices.abilities import HighVoltage
+from daq.devices.high_voltage import GuardedHighVoltage
 from daq.errors import ScandaqError
 from daq.model.station import Announcement, Reading
 from daq.services.bus import Bus
@@ -58,6 +60,9 @@ class VoltageGuard:
         self._woken = asyncio.Event()
         self._lowering: dict[str, asyncio.Task[None]] = {}
         interlocks.listen(self._interlock_changed)
+        for name, each in self._supplies.items():
+            if isinstance(each.supply, GuardedHighVoltage):
+                each.supply.report_by(partial(self._unverified, name))
 
     @property
     def lowering(self) -> frozenset[str]:
@@ -114,6 +119,16 @@ class VoltageGuard:
             for name, guarded in self._supplies.items():
                 if name != said.device and guarded.group == group:
                     self._want(name, f"{said.device} of the same group: {trouble}")
+
+    def _unverified(self, name: str, why: str) -> None:
+        """Hear of a raise that was taken back and is not verified to be back; `why` is empty once it is."""
+        if not why:
+            self._alarms.clear(name, "not-taken-back")
+            return
+        self._alarms.raise_(
+            name, "not-taken-back", priority="high", text=why,
+            guidance="look at the supply; lower it by hand where it does not answer; this program goes on trying",
+        )  # fmt: skip
 
     def _want(self, name: str, why: str) -> None:
         self._wanted.setdefault(name, why)

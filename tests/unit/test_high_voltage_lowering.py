@@ -422,6 +422,8 @@ def test_a_raise_that_was_asked_for_before_a_lowering_and_has_not_begun_is_refus
 @pytest.mark.parametrize("by_hand_v", [None, 100.0])
 def test_what_could_not_be_taken_back_is_told_again_until_it_holds_that_or_less(by_hand_v: float | None) -> None:
     async def body(bench: Bench) -> None:
+        said: list[str] = []
+        bench.hv.report_by(said.append)
         await bench.up(300.0)
         raising = asyncio.create_task(bench.hv.ramp_to(900.0, within_s=UP_S, actor=TECH))
         await asyncio.sleep(3.5)
@@ -430,12 +432,14 @@ def test_what_could_not_be_taken_back_is_told_again_until_it_holds_that_or_less(
             await raising
         await asyncio.sleep(60.0)
         assert bench.hv.supply.true_v() > 400.0
+        assert ["not verified to be lowered to 300 V" in text for text in said] == [True]
         bench.hv.supply.line.state = Wire.GOOD
         if by_hand_v is not None:  # at the front panel
             await bench.hv.supply.set_v(by_hand_v)
         await asyncio.sleep(20.0)
 
         assert bench.hv.supply.true_v() == pytest.approx(by_hand_v or 300.0, abs=0.1)
+        assert said[1:] == [""]
         await bench.hv.arm(TECH, protocol_max_v=1000.0)
         await bench.hv.ramp_to(400.0, within_s=UP_S, actor=TECH)
 

@@ -12,7 +12,8 @@ from support_virtual import VirtualLoop, virtually
 
 from daq.devices.simulated.head import SimulatedHead
 from daq.devices.simulated.supply import SimulatedHighVoltage
-from daq.errors import InterlockError
+from daq.devices.simulated.wire import Wire
+from daq.errors import InterlockError, ScandaqError
 from daq.model.station import Reading, utc_now
 from daq.services.bus import Bus
 from daq.services.motion import InterlockWatch
@@ -249,3 +250,24 @@ def test_of_two_readings_of_a_contact_the_one_that_was_asked_for_later_counts() 
         assert [each.value for each in watch.current()] == [False]
 
     virtually(main)
+
+
+def test_a_raise_that_is_taken_back_and_not_verified_rings_until_it_is() -> None:
+    async def body(camera: Camera) -> None:
+        await camera.up("front_hv", volts=300.0)
+        supply = camera.supplies["front_hv"]
+        raising = asyncio.create_task(supply.ramp_to(900.0, within_s=UP_S, actor=TECH))
+        await asyncio.sleep(3.5)
+        supply.supply.line.state = Wire.CUT
+        with pytest.raises(ScandaqError):
+            await raising
+        ((device, text),) = camera.alarms.named("not-taken-back")
+        assert (device, "not verified to be lowered to 300 V" in text) == ("front_hv", True)
+        assert ("front_hv", "not-taken-back") not in camera.alarms.cleared
+        supply.supply.line.state = Wire.GOOD
+        await asyncio.sleep(20.0)
+
+        assert ("front_hv", "not-taken-back") in camera.alarms.cleared
+        assert camera.true_v()["front_hv"] == 300
+
+    on_a_camera(body)
