@@ -182,7 +182,7 @@ class Daemon:
             machine=self.machine, bus=self.bus, alarms=self.alarms, audit=self.audit, motion=self.hardware.motion,
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
             simulate=self.hardware.simulate if self._site.simulated else None,
-            on_devices=self.hardware.handlers(lambda: self.machine.state),
+            on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:

@@ -101,8 +101,11 @@ class Hardware:
         """Return which supplies do not answer, are in trouble or are raised now, or None. Off is no trouble."""
         supplies = self._of(HighVoltage)
         said = await asyncio.gather(*(_trouble_of(name, supply) for name, supply in supplies.items()))
-        rising = [f"{name} is being raised" for name, count in self._guarding.being_raised.items() if count]
-        return "; ".join(filter(None, [*said, *rising])) or None
+        return "; ".join(filter(None, [*said, self.rising()])) or None
+
+    def rising(self) -> str:
+        """Return which supplies are raised now; empty where none is."""
+        return "; ".join(f"{name} is being raised" for name, count in self._guarding.being_raised.items() if count)
 
     async def lower_voltage(self, name: str | None, volts: float = 0.0) -> dict[str, Any]:
         """Lower one supply, or all of them at once, to `volts` or off; return what each said. Always allowed.

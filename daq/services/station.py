@@ -93,6 +93,8 @@ class Parts:
     simulate: Callable[[str, str, Any], Awaitable[dict[str, Any]]] | None = None
     on_devices: Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = field(default_factory=dict)
     """Verbs about devices and controllers, and who carries them out."""
+    rising: Callable[[], str] = str
+    """Says which voltages are raised now: photons counted meanwhile would have another energy each second."""
 
 
 class Station:
@@ -246,6 +248,7 @@ class Station:
         return {**about, "state": str(self._machine.state)}
 
     async def _start(self, request: Start, _: Actor) -> dict[str, Any]:
+        self._require_steady("start")
         await self._current().start(request.moment)
         return self._said()
 
@@ -253,6 +256,7 @@ class Station:
         return {"meaning": await self._current().steps.pause(), **self._said()}
 
     async def _resume(self, _: Arguments, __: Actor) -> dict[str, Any]:
+        self._require_steady("resume")
         await self._current().steps.resume()
         return self._said()
 
@@ -319,6 +323,10 @@ class Station:
         if self._parts.simulate is None:
             raise RefusedError("this station is not simulated: its devices are worked by hand, in the room")
         return await self._parts.simulate(request.device, request.action, request.value)
+
+    def _require_steady(self, what: str) -> None:
+        if rising := self._parts.rising():
+            raise RefusedError(f"{what}: {rising}; wait until it is there, or lower it")
 
     def _said(self) -> dict[str, Any]:
         return payload(self._machine.status())

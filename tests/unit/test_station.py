@@ -83,12 +83,22 @@ class Runs:
 
 class World:
     def __init__(self, folder: Path) -> None:
+        self.rising = ""
         self.daemon = Daemon(folder, motion=Axes())
         self.audit = Lines()
         self.runs = Runs(self.daemon, self.audit)
         daemon = self.daemon
         self.station = Station(
-            Parts(daemon.machine, daemon.bus, daemon.alarms, self.audit, daemon.motion, self.runs, _lowered)  # type: ignore[arg-type]
+            Parts(
+                daemon.machine,
+                daemon.bus,
+                daemon.alarms,
+                self.audit,
+                daemon.motion,
+                self.runs,
+                _lowered,  # type: ignore[arg-type]
+                rising=lambda: self.rising,
+            )
         )
 
     async def ask(self, verb: str, actor: Actor = TECHNOLOGIST, **args: object) -> dict[str, object]:
@@ -123,6 +133,22 @@ async def test_a_morning_through_the_one_function(tmp_path: Path) -> None:
         assert w.runs.readout.ended_by == "stopped by tech: enough"
         done = [verb for _, verb, result, _ in w.audit.lines if result == "done"]
         assert done == ["prepare", "start", "pause", "resume", "stop"]
+
+
+async def test_nothing_is_counted_while_a_voltage_is_being_raised(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.ask("prepare", protocol="x", draft_reason="try")
+        await w.daemon.until(State.ARMED)
+        w.rising = "front_hv is being raised"
+        with pytest.raises(RefusedError, match="start: front_hv is being raised; wait until it is there, or lower it"):
+            await w.ask("start")
+        w.rising = ""
+        await w.ask("start")
+        await w.ask("pause")
+        w.rising = "front_hv is being raised"
+        with pytest.raises(RefusedError, match="resume: front_hv is being raised"):
+            await w.ask("resume")
+        await w.ask("stop")
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
