@@ -31,6 +31,7 @@ class Network:
     def __init__(self, board: IpbusBoard | RbcpBoard, chances: random.Random, chance: float, latest_s: float) -> None:
         self.now_s = 0.0
         self.heard: list[bytes] = []
+        self.doubles_requests = True
         self.goes_on: Callable[[], None] = lambda: None
         """What happens to the board by itself, each time that it hears something."""
         self._board, self._chances, self._chance, self._latest_s = board, chances, chance, latest_s
@@ -57,7 +58,8 @@ class Network:
     def _put(self, *, to_board: bool, data: bytes) -> None:
         if self._happens():
             return
-        for _ in range(2 if self._happens() else 1):
+        doubles = self._happens() and (self.doubles_requests or not to_board)
+        for _ in range(2 if doubles else 1):
             delay_s = self._chances.uniform(0, self._latest_s / 2) if self._happens() else self._latest_s / 20
             heapq.heappush(self._coming, (self.now_s + delay_s, next(self._numbers), to_board, data))
 
