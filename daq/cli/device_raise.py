@@ -6,6 +6,7 @@ What is interrupted here is interrupted there: the supply goes back to where it 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from daq.errors import UsageError
 _MARGIN_S = 15.0
 _LOWER_S = 180.0
 _SHOW_S = 1.0
+_ENDINGS = (signal.SIGHUP, signal.SIGTERM)
 
 
 def run_raise(options: argparse.Namespace) -> int:
@@ -75,13 +77,27 @@ def _raised(options: argparse.Namespace, args: dict[str, Any], armed: dict[str, 
     from daq.cli.localsocket import socket_of
     from daq.cli.output import say
 
+    with _as_ctrl_c():
+        try:
+            with _showing(socket_of(options), options.device, say):
+                return ask(options, "raise-voltage", args, args["within_s"] + _MARGIN_S)
+        except KeyboardInterrupt:
+            for number in _ENDINGS:
+                signal.signal(number, signal.SIG_IGN)  # they come in pairs: the way back is said first
+            before_v, least_v = armed["output_v"], armed["limits"]["tolerance_v"]
+            _down(options, before_v if before_v > least_v else 0.0)
+            raise
+
+
+@contextmanager
+def _as_ctrl_c() -> Iterator[None]:
+    """Take a terminal that closes, and a request to end, for Ctrl-C: who raised it looks no more."""
+    before = {each: signal.signal(each, signal.default_int_handler) for each in _ENDINGS}
     try:
-        with _showing(socket_of(options), options.device, say):
-            return ask(options, "raise-voltage", args, args["within_s"] + _MARGIN_S)
-    except KeyboardInterrupt:
-        before_v, least_v = armed["output_v"], armed["limits"]["tolerance_v"]
-        _down(options, before_v if before_v > least_v else 0.0)
-        raise
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _down(options: argparse.Namespace, volts: float) -> None:
@@ -89,7 +105,8 @@ def _down(options: argparse.Namespace, volts: float) -> None:
     from daq.cli.device_asking import ask
     from daq.cli.output import say
 
-    say(f"interrupted: {options.device} is told to go back to {volts:g} V")
+    with suppress(OSError):  # the terminal may be gone
+        say(f"interrupted: {options.device} is told to go back to {volts:g} V")
     down = {"device": options.device, "volts": volts}
     error = ask(options, "lower-voltage", down, _LOWER_S)["high_voltage"][options.device]["error"]
     if error and volts > 0:

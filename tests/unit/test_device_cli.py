@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,26 @@ def test_who_interrupts_a_raise_is_told_what_the_supply_did_not_take(
 
     assert (code, heard) == (130, told)
     assert ("hv is not armed; it is told to be off" in err) == (len(told) > 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_closes_takes_a_raise_back(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    heard: list[float] = []
+
+    def answer(_: Path, verb: str, args: dict[str, Any], *, within_s: float) -> dict[str, Any]:
+        if verb == "arm-voltage":
+            return {**ANSWERS[verb], "output_v": 30.0}
+        if verb == "raise-voltage":
+            signal.raise_signal(number)
+        signal.raise_signal(signal.SIGHUP)  # once more
+        heard.append(args["volts"])
+        return {"high_voltage": {"hv": {"error": ""}}}
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr(localclient, "ask_once", answer)
+
+    assert daq("device", "raise", "hv", "800", "--yes")[0] == 130
+    assert (heard, signal.getsignal(number)) == ([30.0], before)
 
 
 def test_watching_what_is_not_there_is_refused(asked: list[Any]) -> None:
