@@ -16,6 +16,18 @@ from daq.transports.streamlink import SerialLink, TcpLink
 from daq.wire.control.codecs import codec_of
 from device_profiles.control import load_control
 
+FRONT_SUPPLY = """
+[supplies.front_hv]
+head = "front"
+max_v = 900.0
+max_slope_v_per_s = 50.0
+max_step_v = 300.0
+tolerance_v = 2.0
+trip_ua = 300.0
+trip_s = 0.5
+"""
+"""What a scanner profile says of the supply of its front head."""
+
 
 @asynccontextmanager
 async def instrument(simulated: Simulator, profile: str, wire: str = "tcp", **given: Any) -> AsyncIterator[Instrument]:

@@ -19,7 +19,7 @@ INSTALL_S = 300
 def environment(name: str, *packages: str) -> Path:
     """Return the python of an environment that has these packages, made once; skip the test where none is asked for."""
     if FOLDER not in os.environ:
-        pytest.skip(f"{FOLDER} names no folder: {name} is installed there, apart from us, for its licence's sake")
+        pytest.skip(f"the licence of {name} wants an environment of its own: set {FOLDER} to a folder to install it in")
     home = Path(os.environ[FOLDER]) / name
     python = home / "bin" / "python"
     done = home / "installed"

@@ -64,13 +64,6 @@ def head_of(name: str, device: Plugged, scanner: ScannerProfile | None) -> str |
     return None if supply is None else supply.head
 
 
-def from_site(
-    plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, *, clock: Callable[[], float] = time.monotonic
-) -> dict[str, Device]:
-    """Return the same devices as what they have in common: a name, an identity, quantities."""
-    return dict(build_devices(plugged, scanner, clock=clock))
-
-
 def axis_limits(axis: LinearAxis | RotaryAxis) -> AxisLimits:
     """Return the limits of an axis of a scanner profile."""
     if isinstance(axis, RotaryAxis):

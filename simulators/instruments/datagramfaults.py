@@ -6,8 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from daq.errors import UsageError
-from simulators.instruments.wirefaults import Piece, WireFault
+from simulators.instruments.wirefaults import Piece, WireFault, checked_fault
 
 KINDS = {
     "unheard": "the request is lost on its way: the board never hears it",
@@ -20,7 +19,6 @@ KINDS = {
     "truncate": "the answer ends somewhere",
     "noise": "a datagram that nobody asked for comes before the answer",
 }
-_LONGEST_S = 600.0
 _OF_REQUESTS = ("unheard", "repeat")
 
 
@@ -34,13 +32,7 @@ class DatagramFaults:
 
     def add(self, said: Mapping[str, Any]) -> None:
         """Put one to work. Raises `UsageError`."""
-        known = {"kind", "count", "after", "seconds"}
-        if said.get("kind") not in KINDS or set(said) - known:
-            raise UsageError(f"fault {dict(said)}: kinds are {', '.join(KINDS)}; keys {', '.join(sorted(known))}")
-        fault = WireFault(**said)
-        if not (fault.count >= 1 and fault.after >= 0 and 0 <= fault.seconds <= _LONGEST_S):
-            raise UsageError(f"fault {dict(said)}: count from 1, after from 0, seconds from 0 to {_LONGEST_S:g}")
-        self._waiting.append(fault)
+        self._waiting.append(checked_fault(said, KINDS))
 
     def clear(self) -> None:
         """Take all away."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,17 @@ class WireFault:
     seconds: float = 0.0
 
 
+def checked_fault(said: Mapping[str, Any], kinds: Collection[str]) -> WireFault:
+    """Return a fault that somebody asked for. Raises `UsageError`, naming the kinds."""
+    known = {"kind", "count", "after", "seconds"}
+    if said.get("kind") not in kinds or set(said) - known:
+        raise UsageError(f"fault {dict(said)}: kinds are {', '.join(kinds)}; keys {', '.join(sorted(known))}")
+    fault = WireFault(**said)
+    if not (fault.count >= 1 and fault.after >= 0 and 0 <= fault.seconds <= _LONGEST_S):
+        raise UsageError(f"fault {dict(said)}: count from 1, after from 0, seconds from 0 to {_LONGEST_S:g}")
+    return fault
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Bytes that leave `delay_s` after those before them; None: hang up."""
@@ -48,13 +59,7 @@ class WireFaults:
 
     def add(self, said: Mapping[str, Any]) -> None:
         """Put one to work. Raises `UsageError`."""
-        known = {"kind", "count", "after", "seconds"}
-        if said.get("kind") not in KINDS or set(said) - known:
-            raise UsageError(f"fault {dict(said)}: kinds are {', '.join(KINDS)}; keys {', '.join(sorted(known))}")
-        fault = WireFault(**said)
-        if not (fault.count >= 1 and fault.after >= 0 and 0 <= fault.seconds <= _LONGEST_S):
-            raise UsageError(f"fault {dict(said)}: count from 1, after from 0, seconds from 0 to {_LONGEST_S:g}")
-        self._waiting.append(fault)
+        self._waiting.append(checked_fault(said, KINDS))
 
     def clear(self) -> None:
         """Take all away."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_instruments import do
+from support_instruments import FRONT_SUPPLY, do
 from support_simulators import Simulator, simulator
 
 from daq.composition.equipment import controllers, scanner
@@ -28,16 +28,6 @@ from daq.state.enable import Enable, Reference
 from device_profiles.scanners import shipped_scanners
 from device_profiles.site import load_site
 
-SUPPLY = """
-[supplies.front_hv]
-head = "front"
-max_v = 900.0
-max_slope_v_per_s = 50.0
-max_step_v = 300.0
-tolerance_v = 2.0
-trip_ua = 300.0
-trip_s = 0.5
-"""
 EVE = Actor("eve", "local", Role.SERVICE)
 SITE = """
 schema = "site/0"
@@ -126,7 +116,7 @@ class Station:
 @asynccontextmanager
 async def station(bench: Bench, folder: Path) -> AsyncIterator[Station]:
     bench.as_new()
-    (folder / "scanner.toml").write_text(shipped_scanners()["dual-head"].read_text() + SUPPLY)
+    (folder / "scanner.toml").write_text(shipped_scanners()["dual-head"].read_text() + FRONT_SUPPLY)
     places = {name: getattr(bench, name).ready["tcp"] for name in ("hv", "motors", "plc")}
     (folder / "site.toml").write_text(SITE.format(**places))
     site = load_site(folder / "site.toml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support_instruments import do
+from support_instruments import FRONT_SUPPLY, do
 from support_simulators import simulator
 
 from daq.composition.equipment import controllers, scanner
@@ -18,16 +18,6 @@ from device_profiles.scanners import load_scanner
 from device_profiles.site import load_site
 
 SCANNER = (Path(load_scanner.__code__.co_filename).parent / "scanner" / "dual-head.toml").read_text()
-SUPPLY = """
-[supplies.front_hv]
-head = "front"
-max_v = 900.0
-max_slope_v_per_s = 50.0
-max_step_v = 300.0
-tolerance_v = 2.0
-trip_ua = 300.0
-trip_s = 0.5
-"""
 SITE = """
 schema = "site/0"
 station = "bench"
@@ -55,7 +45,7 @@ controller = {{ name = "stage", channel = "1", per_unit = 1000.0 }}
 
 
 def station(folder: Path, *, supply: int = 1, stage: int = 1, text: str = SITE) -> Path:
-    (folder / "scanner.toml").write_text(SCANNER + SUPPLY)
+    (folder / "scanner.toml").write_text(SCANNER + FRONT_SUPPLY)
     (folder / "site.toml").write_text(text.format(supply=supply, stage=stage))
     return folder / "site.toml"
 

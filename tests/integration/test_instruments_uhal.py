@@ -92,7 +92,9 @@ TARGETS = "SCANDAQ_IPBUS_TARGETS"
 def running(wire: str) -> Iterator[str]:
     """Run the target on a free port; yield its place."""
     if TARGETS not in os.environ:
-        pytest.skip(f"{TARGETS} names no folder: targets of uHAL's tests must be built from their source")
+        pytest.skip(
+            f"uHAL's own targets are built by hand from the source of ipbus-software: set {TARGETS} to their folder"
+        )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if wire == "udp" else socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -18,14 +18,14 @@ HOW = "daq profile doc --all --out docs/reference/instruments"
 MADE = FOLDER.exists()
 
 
-@pytest.mark.skipif(not MADE, reason="no documentation beside")
+@pytest.mark.skipif(not MADE, reason="no documentation beside these tests: not a checkout")
 @pytest.mark.parametrize("name", sorted(shipped_controls()))
 def test_the_page_of_a_profile_is_current(name: str) -> None:
     assert (FOLDER / f"{name}.md").exists(), HOW
     assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == page(load_control(name)), HOW
 
 
-@pytest.mark.skipif(not MADE, reason="no documentation beside")
+@pytest.mark.skipif(not MADE, reason="no documentation beside these tests: not a checkout")
 def test_there_is_a_page_for_each_profile_and_no_other() -> None:
     assert {path.name for path in FOLDER.glob("*.md")} == {INDEX, *(f"{name}.md" for name in shipped_controls())}, HOW
     profiles = [load_control(name) for name in shipped_controls()]

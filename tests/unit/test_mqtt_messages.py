@@ -150,7 +150,10 @@ def test_nothing_in_any_message_is_about_a_patient() -> None:
     assert "administration" not in text
 
 
-@pytest.mark.skipif(not (ROOT / "docs" / "reference" / "asyncapi.json").exists(), reason="no documentation beside")
+@pytest.mark.skipif(
+    not (ROOT / "docs" / "reference" / "asyncapi.json").exists(),
+    reason="no documentation beside these tests: not a checkout",
+)
 def test_the_kept_document_is_what_the_code_says() -> None:
     kept = (ROOT / "docs" / "reference" / "asyncapi.json").read_text(encoding="utf-8")
 

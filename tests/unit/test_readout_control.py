@@ -158,7 +158,7 @@ def test_root_is_served_by_the_readout_of_any_user(server: Path, monkeypatch: py
 
 
 @pytest.mark.system
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else: run as root")
 def test_the_kernel_says_who_asks(tmp_path: Path) -> None:
     program = (
         "import os, socket, sys; client = socket.socket(socket.AF_UNIX); os.chdir(sys.argv[1]); os.setuid(65534);"

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Sized
 from typing import Protocol
 
-from daq.errors import BusyError, EncodeError
+from daq.errors import BusyError, EncodeError, WireError
 
 _LENGTH = struct.Struct(">I")
 ONCE = 1 << 31
@@ -73,6 +73,24 @@ def unframed(stream: bytes) -> Iterator[tuple[bytes, int]]:
             raise EncodeError(f"a stream of datagrams ends after {len(stream) - at} of {length} bytes")
         yield stream[at : at + length], mark
         at += length
+
+
+def next_framed(got: bytearray, possible: range) -> bytes | None:
+    """Take the first datagram of a stream of answers that is whole, None where none is yet.
+
+    `possible`: how long one can be, in bytes. Raises `WireError`.
+    """
+    if len(got) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack_from(got)
+    if length not in possible:
+        multiples = f", multiples of {possible.step}" if possible.step > 1 else ""
+        raise WireError(f"an answer of {length} bytes; {possible[0]} to {possible[-1]} are possible{multiples}")
+    if len(got) < _LENGTH.size + length:
+        return None
+    whole = bytes(got[_LENGTH.size : _LENGTH.size + length])
+    del got[: _LENGTH.size + length]
+    return whole
 
 
 def require_room(waiting: Sized) -> None:

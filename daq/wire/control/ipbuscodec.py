@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from daq.errors import EncodeError, WireError
+from daq.errors import EncodeError
 from daq.wire.control.accesses import Access, Verb, accesses
-from daq.wire.control.courier import AGAIN, ONCE, framed
+from daq.wire.control.courier import AGAIN, ONCE, framed, next_framed
 from daq.wire.control.ipbus import (
     ANSWERS,
-    LENGTH,
     MOST_PACKET_WORDS,
     MOST_WORDS,
     READS,
@@ -32,6 +31,7 @@ _KINDS = {
     Verb.MASK: Kind.MASK, Verb.ADD: Kind.ADD,
 }  # fmt: skip
 _LONGEST = 4 * MOST_PACKET_WORDS
+_POSSIBLE = range(WORD.size, _LONGEST + 1, WORD.size)
 _HEADER = WORD.pack(packet_header(0))
 _Packet = list[tuple[int, Transaction]]
 """Transactions with the number of the access they are of."""
@@ -82,7 +82,7 @@ class IpbusCodec:
         """Take bytes; return the answer when its last packet is there. Raises `WireError`."""
         self._got += data
         replies = []
-        while (whole := self._whole()) is not None:
+        while (whole := next_framed(self._got, _POSSIBLE)) is not None:
             if self._due and whole.startswith(_HEADER) and Answers(whole).begins_with(self._due[0][0][1]):
                 self._take(Answers(whole), self._due.popleft())
                 if not self._due:
@@ -100,18 +100,6 @@ class IpbusCodec:
     def _mark(self, made: _Packet) -> int:
         plain = self._datagrams and all(self._asked[number].verb == Verb.READ for number, _ in made)
         return AGAIN if plain else 0
-
-    def _whole(self) -> bytes | None:
-        if len(self._got) < LENGTH.size:
-            return None
-        (long,) = LENGTH.unpack_from(self._got)
-        if not WORD.size <= long <= _LONGEST or long % WORD.size:
-            raise WireError(f"a packet of {long} bytes: whole words, {_LONGEST} bytes at most, are possible")
-        if len(self._got) < LENGTH.size + long:
-            return None
-        whole = bytes(self._got[LENGTH.size : LENGTH.size + long])
-        del self._got[: LENGTH.size + long]
-        return whole
 
     def _take(self, answers: Answers, asked: _Packet) -> None:
         for number, transaction in asked:

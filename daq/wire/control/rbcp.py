@@ -18,15 +18,15 @@ from typing import NamedTuple
 
 from daq.errors import EncodeError, WireError
 from daq.wire.control.accesses import Access, Verb, accesses
-from daq.wire.control.courier import ONCE, framed
+from daq.wire.control.courier import ONCE, framed, next_framed
 
 HEADER = struct.Struct(">BBBBI")
 VERSION, READ, WRITE = 0xFF, 0xC0, 0x80
 ANSWER, BUS_ERROR = 0x08, 0x01
 MOST_BYTES = 255
-_LENGTH = struct.Struct(">I")
 _SHORT = 80
 _LONGEST = HEADER.size + MOST_BYTES
+_POSSIBLE = range(HEADER.size, _LONGEST + 1)
 
 
 class Piece(NamedTuple):
@@ -86,7 +86,7 @@ class RbcpCodec:
         """Take answers, each after its length; return the text when the last one is there. Raises `WireError`."""
         self._got += data
         replies = []
-        while (whole := self._whole()) is not None:
+        while (whole := next_framed(self._got, _POSSIBLE)) is not None:
             if self._due and answers(self._due[0].request, whole):
                 self._take(self._due.popleft(), whole)
                 if not self._due:
@@ -100,18 +100,6 @@ class RbcpCodec:
         self._got.clear()
         self._due.clear()
         self._told, self._asked, self._refusal = [], (), ""
-
-    def _whole(self) -> bytes | None:
-        if len(self._got) < _LENGTH.size:
-            return None
-        (long,) = _LENGTH.unpack_from(self._got)
-        if not HEADER.size <= long <= _LONGEST:
-            raise WireError(f"an answer of {long} bytes; {HEADER.size} to {_LONGEST} are possible")
-        if len(self._got) < _LENGTH.size + long:
-            return None
-        whole = bytes(self._got[_LENGTH.size : _LENGTH.size + long])
-        del self._got[: _LENGTH.size + long]
-        return whole
 
     def _take(self, piece: Piece, answer: bytes) -> None:
         request = piece.request
