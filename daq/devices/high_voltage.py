@@ -23,12 +23,13 @@ from daq.devices.permits import Permits
 from daq.devices.supply import Supply, SupplyStatus
 from daq.devices.voltagedescent import Descent
 from daq.devices.voltagesteps import Ascent, due_s, step_v, wrong
-from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError
+from daq.errors import DeadlineError, InterlockError, LimitError, ReadbackError, RefusedError, UnreachableError
 from daq.model.station import Actor
 from daq.state.interlock import Command, Interlock, permitted
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
+_MOST_CONNECTIONS = 5
 _SHARED_S = 0.5
 """A status may be so old where it is only shown: channels of one supply that are read about now share it."""
 
@@ -138,11 +139,12 @@ class GuardedHighVoltage:
 
     async def _verified(self) -> int:
         """Return the connection on which its identity was verified; asking may have made a new one."""
-        while True:
+        for _ in range(_MOST_CONNECTIONS):
             connection = self._wire.connection
             self._permits.verify(await self.identify())
             if self._wire.connection == connection:
                 return connection
+        raise UnreachableError(f"{self._name}: connected anew {_MOST_CONNECTIONS} times while it was asked")
 
     def disarm(self) -> None:
         """Take the permit back; what is raised stays as it is."""
