@@ -24,6 +24,7 @@ NOUNS = (
     "alarm",
     "listmode",
     "calibrate",
+    "qc",
     "profile",
     "protocol",
     "catalogue",

@@ -17,6 +17,7 @@ from daq.errors import MismatchError
 from daq.model.camera import Collimator, Crystal, Sensors
 from daq.model.envelope import EnvelopeRule
 from daq.model.layout import Name, Strict
+from daq.model.qc.limits import QcTest, TestName
 
 SCANNER_SCHEMA = "scanner-profile/0"
 
@@ -189,6 +190,8 @@ class ScannerProfile(Strict):
     interlocks: NeededInterlocks = NeededInterlocks()
     envelope: tuple[EnvelopeRule, ...] = ()
     """Where axes must not be together."""
+    qc: dict[TestName, QcTest] = Field(default_factory=dict)
+    """Its tests of quality control by name, with their limits."""
     trigger_latency_ms: dict[Literal["ecg", "respiration"], Latency] = Field(default_factory=dict)
     """By what a gate begins with: how long after the R wave, or the breath, the time of its word is. Of a trigger that
     is not named nobody knows."""

@@ -5,21 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from daq.errors import AccessError, UsageError
+from daq.model.arguments import Arguments, Named, Text
+from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
-
-Text = Annotated[str, Field(max_length=500)]
-Named = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class Arguments(BaseModel):
-    """Arguments of a verb; unknown ones are refused. By default a verb has none but the reason."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-    reason: Text = ""
 
 
 class Prepare(Arguments):
@@ -31,7 +22,7 @@ class Prepare(Arguments):
 
     protocol: Named
     draft_reason: Text = ""
-    overrides: dict[Named, Named] = {}
+    overrides: dict[Named, Named] = Field(default_factory=dict)
     continues: Named | None = None
     """Acquisition that this one continues; both are of static views. What moves or frames is acquired anew."""
     study: Named | None = None
@@ -181,7 +172,7 @@ class Confirm(Arguments):
 class Home(Arguments):
     """Find the reference of these axes, or of all; the enable is held meanwhile."""
 
-    axes: Annotated[list[Named], Field(max_length=32)] = []
+    axes: Annotated[list[Named], Field(default_factory=list, max_length=32)]
 
 
 class Retreat(Arguments):
@@ -234,6 +225,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "arm-voltage": (Arm, Role.SERVICE, "take leave to raise one supply, for a while"),
     "raise-voltage": (Raise, Role.SERVICE, "raise the supply that was armed, step by step, each read back"),
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
+    **QC_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
 
@@ -241,9 +233,9 @@ ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
 IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
-})  # fmt: skip
+}) | QC_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
-ASKING = frozenset({"status", "describe", "alarms", "check", "read"})
+ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING
 """Verbs that change nothing and leave no trace."""
 LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage"})
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""

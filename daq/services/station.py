@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from daq.errors import RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
+from daq.model.arguments import Arguments
 from daq.model.station import Actor, payload
 from daq.model.verbs import (
     ALWAYS,
@@ -20,7 +21,6 @@ from daq.model.verbs import (
     IN_TURN,
     AcknowledgeAlarm,
     Amend,
-    Arguments,
     Confirm,
     HandOver,
     Home,

@@ -1,0 +1,21 @@
+"""The functions that do the analyses, by the names of `daq.model.qc.known`; each is imported when it is wanted."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from daq.composition.qc.material import Analyse
+from daq.errors import MissingError
+
+DONE_BY: dict[str, str] = {}
+"""By analysis the module of `daq.composition.qc` and the function, `module:function`."""
+
+
+def analysis(name: str) -> Analyse:
+    """Return the function of an analysis. Raise `MissingError` for one that there is not."""
+    place = DONE_BY.get(name)
+    if place is None:
+        raise MissingError(f"there is no analysis {name!r}; known are {', '.join(sorted(DONE_BY)) or 'none'}")
+    module, _, function = place.partition(":")
+    found: Analyse = getattr(import_module(f"daq.composition.qc.{module}"), function)
+    return found

@@ -1,0 +1,7 @@
+"""Analyses of a PET ring by NEMA NU 2."""
+
+from __future__ import annotations
+
+from daq.model.qc.analyses import AnalysisKind
+
+KINDS: tuple[AnalysisKind, ...] = ()
