@@ -13,6 +13,7 @@ from acquisition_protocols import (
     fit_beds,
     fit_instrument,
     fit_study,
+    qc_rules,
     record_rules,
     sources,
     step_rules,
@@ -34,7 +35,7 @@ _CAMERA = frozenset({ProtocolKind.STATIC, ProtocolKind.WHOLE_BODY, ProtocolKind.
 KINDS_OF_MODALITY: dict[str, frozenset[ProtocolKind]] = {
     "gamma_camera": _CAMERA | {ProtocolKind.DYNAMIC, ProtocolKind.QC_FLOOD},
     "pet": frozenset({ProtocolKind.PET, ProtocolKind.DYNAMIC, ProtocolKind.GATED, ProtocolKind.QC_FLOOD}),
-    "probe": frozenset({ProtocolKind.PROBE}),
+    "probe": frozenset({ProtocolKind.PROBE, ProtocolKind.QC_FLOOD}),
 }
 _PEAK_TOLERANCE = 0.03
 """A window's peak lies as near to a line of the nuclide, for detectors shift by a few per cent; else it is a slip."""
@@ -51,6 +52,7 @@ def findings(file: ProtocolFile, tables: dict[str, Any]) -> list[Finding]:
         *study_rules.heads(file),
         *step_rules.findings(file),
         *study_rules.tolerances(file),
+        *qc_rules.findings(file),
         *sources.findings(tables),
     ]
 

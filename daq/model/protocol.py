@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from daq.errors import RefusedError
 from daq.model.gating import ALL, FrameZero, Gate, Head, HeadCounted
 from daq.model.geometry import Laterality, PatientOrientation, View
-from daq.model.protocol_terms import Coincidence, HandOver, Need, Requirements, Store, Tolerances
+from daq.model.protocol_terms import Coincidence, HandOver, Need, QcTerms, Requirements, Store, Tolerances
 from daq.model.stop import WindowCounter
 from daq.model.stopterms import gate_term, zero_term
 from daq.model.windows import EnergyWindow, WindowSet
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from daq.model.protocol_file import ProtocolFile
 
 __all__ = [
-    "ALL", "Coincidence", "FrameZero", "Gate", "HandOver", "Head", "HeadCounted", "Need", "Requirements", "Store",
-    "Tolerances",
+    "ALL", "Coincidence", "FrameZero", "Gate", "HandOver", "Head", "HeadCounted", "Need", "QcTerms", "Requirements",
+    "Store", "Tolerances",
 ]  # fmt: skip
 _PS_PER_S = 10**12
 
@@ -327,6 +327,13 @@ class AcquisitionProtocol:
     """What is to be confirmed after the last step, before the patient leaves."""
     patient_orientation: PatientOrientation = PatientOrientation.HFS
     tolerances: Tolerances = field(default_factory=Tolerances)
+    qc: QcTerms | None = None
+    """Of a protocol of quality control."""
+
+    @property
+    def of_patient(self) -> bool:
+        """Return True where a patient may be acquired with it."""
+        return self.kind is not ProtocolKind.QC_FLOOD
 
     @property
     def hand_overs(self) -> tuple[HandOver, ...]:

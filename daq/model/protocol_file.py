@@ -240,6 +240,26 @@ class NeedFile(Strict):
     maximum_age: Time | None = None
 
 
+QcForm = Literal["none", "sheet", "point", "line", "cylinder", "capsule", "phantom"]
+"""What a source of quality control is, by its form; `none`: the test is done without one."""
+
+
+class QcBackgroundFile(Strict):
+    """The test of the background that must be in limits before a source comes into the room, and how old it may be."""
+
+    test: Identifier
+    maximum_age: Time
+
+
+class QcFile(Strict):
+    """What a protocol of quality control needs beyond a patient's."""
+
+    source: QcForm
+    rate: tuple[Rate, Rate] | None = None
+    """Lowest and highest rate of one head in the first window; of a ring: of its prompts."""
+    background: QcBackgroundFile | None = None
+
+
 class RequirementsFile(Strict):
     """What must be true before it may start."""
 
@@ -301,6 +321,8 @@ class ProtocolFile(Strict):
     coincidence: CoincidenceFile | None = None
     patient_orientation: PatientOrientation = PatientOrientation.HFS
     tolerances: TolerancesFile = TolerancesFile()
+    qc: QcFile | None = None
+    """Only of protocols of kind `qc_flood`, which are those of quality control."""
     time_lapse: Annotated[int, Field(ge=2, le=100)] | None = None
     """So many times as fast, on simulated stations alone (`daq.model.protocol_timelapse`)."""
     expected_rate: Rate | None = None

@@ -17,6 +17,7 @@ from daq.model.protocol import (
     Need,
     Phase,
     ProtocolKind,
+    QcTerms,
     Requirements,
     Step,
     Stop,
@@ -32,6 +33,7 @@ from daq.model.protocol_file import (
     GateFile,
     NeedFile,
     ProtocolFile,
+    QcFile,
     Repeat,
     StepFile,
     SweepFile,
@@ -72,6 +74,7 @@ def made_of(file: ProtocolFile) -> AcquisitionProtocol:
         patient_orientation=file.patient_orientation,
         tolerances=_tolerances(file.tolerances),
         sources=MappingProxyType(dict(file.sources)),
+        qc=None if file.qc is None else _qc(file.qc),
         file=file,
     )
     return protocol if file.time_lapse is None else in_time_lapse(protocol, file.time_lapse)
@@ -165,9 +168,7 @@ def _step(file: ProtocolFile, index: int, name: str, repeated: dict[str, Quantit
         minimum_counts=None if said.minimum_counts is None else _counts(file, said, said.minimum_counts),
         expected_rate_cps=None if expected is None else float(expected.value),
         frame_zero=None if said.frame_zero is None else _frame_zero(file, said.frame_zero),
-        role="quality_control"
-        if kind_of(file, said) is ProtocolKind.QC_FLOOD and said.role == "emission"
-        else said.role,
+        role="quality_control" if file.kind is ProtocolKind.QC_FLOOD and said.role == "emission" else said.role,
         label=said.label or "",
         session=said.session,
         after_injection_s=None
@@ -259,6 +260,12 @@ def _coincidence(file: ProtocolFile, said: CoincidenceFile) -> Coincidence:
         said.max_ring_difference,
         None if said.expected_singles_rate is None else float(said.expected_singles_rate.value),
     )
+
+
+def _qc(said: QcFile) -> QcTerms:
+    rates = None if said.rate is None else (float(said.rate[0].value), float(said.rate[1].value))
+    told = said.background
+    return QcTerms(said.source, rates, None if told is None else Need(told.test, told.maximum_age.seconds))
 
 
 def _needs(said: tuple[NeedFile, ...]) -> tuple[Need, ...]:

@@ -23,6 +23,19 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class QcTerms:
+    """What a protocol of quality control needs. `source`: its form, `none` without one.
+
+    `rate_cps`: lowest and highest rate of a head in the first window (of a ring: of its prompts). `background`: the
+    test that must be in limits, and not older, before a source comes into the room.
+    """
+
+    source: str
+    rate_cps: tuple[float, float] | None = None
+    background: Need | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Requirements:
     """What must be true before it may start."""
 
