@@ -47,7 +47,7 @@ def postgresql_url(server: PostgreSQL) -> str:
 def emptied(server: PostgreSQL) -> str:
     engine = sa.create_engine(server.url)
     with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE IF EXISTS acquisitions, catalogue_version"))
+        connection.execute(sa.text("DROP TABLE IF EXISTS acquisitions, catalogue_version, qc_documents, qc_figures"))
     engine.dispose()
     return server.url
 

@@ -90,12 +90,33 @@ def test_a_catalogue_of_version_1_gets_its_new_columns_when_it_is_read_and_its_r
         again.close()
 
 
+def test_a_catalogue_of_version_2_gets_the_tables_of_quality_control_and_keeps_its_rows_as_they_are(
+    database: Database, url: str,
+) -> None:  # fmt: skip
+    database.store([Acquisition(id="old", directory="/old", state="sealed", stamp="1:2:3", operator="anna")])
+    with database._connected() as connection:
+        for table in ("qc_figures", "qc_documents"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
+        connection.execute(sa.text("UPDATE catalogue_version SET version = 2"))
+
+    again = Database(url)
+    try:
+        (row,) = again.find()
+        assert (row.id, row.operator, row.stamp) == ("old", "anna", "1:2:3")
+        with again._connected() as connection:
+            assert set(sa.inspect(connection).get_table_names()) >= {"qc_documents", "qc_figures"}
+            assert connection.scalar(sa.text("SELECT count(*) FROM qc_documents")) == 0
+            assert connection.scalar(sa.text("SELECT version FROM catalogue_version")) == 3
+    finally:
+        again.close()
+
+
 def test_a_catalogue_of_another_version_is_refused(database: Database) -> None:
     database.make()
     with database._connected() as connection:
         connection.execute(sa.text("UPDATE catalogue_version SET version = 7"))
 
-    with pytest.raises(FormatError, match="of version 7; this build knows 2"):
+    with pytest.raises(FormatError, match="of version 7; this build knows 3"):
         database.make()
 
 

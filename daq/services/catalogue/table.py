@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from daq.services.catalogue.entry import Acquisition, Filter
 
-CATALOGUE_VERSION = 2
-"""Version 2 has the columns `study`, `session` and `label`."""
+CATALOGUE_VERSION = 3
+"""Version 2 has the columns `study`, `session` and `label`; version 3 has the tables of quality control."""
 _JSON = ("steps", "counts")
 
 metadata = sa.MetaData()
@@ -60,8 +60,8 @@ acquisitions = sa.Table(
     sa.Index("acquisitions_by_study", "study"),
 )
 
-ADDED: dict[int, tuple[str, ...]] = {2: ("study", "session", "label")}
-"""By version the columns that it has beside those of the one before."""
+ADDED: dict[int, tuple[str, ...]] = {2: ("study", "session", "label"), 3: ()}
+"""By version the columns of `acquisitions` that it has beside those of the one before."""
 
 NAMES = [item.name for item in fields(Acquisition)]
 COLUMNS = [acquisitions.c[name] for name in NAMES]
