@@ -13,13 +13,18 @@ MadeOf = Literal["recordings", "entered"]
 
 @dataclass(frozen=True, slots=True)
 class FigureKind:
-    """What a figure is. `section`: of the standard that defines it. `per`: what `Figure.counts` are per."""
+    """What a figure is. `section`: of the standard that defines it. `per`: what `Figure.counts` are per.
+
+    `noise`: what `Figure.noise` is, one standard deviation (`deviation`), or the value that counting alone gives of a
+    perfect detector (`floor`: integral uniformity, and other figures that cannot be negative).
+    """
 
     name: str
     unit: str
     about: str
     section: str = ""
     per: str = ""
+    noise: Literal["floor", "deviation"] = "deviation"
 
 
 @dataclass(frozen=True, slots=True)
