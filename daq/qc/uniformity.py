@@ -9,13 +9,15 @@ each field; 6. differential uniformity = the largest such value over five pixels
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.errors import RefusedError
+from daq.qc.camera.floodnoise import KERNEL, RUN, noise_factors
 from daq.qc.fields import FieldOfView, Floats, Mask
 
 NEMA_PIXEL_MM = 6.4
@@ -24,11 +26,6 @@ PIXEL_RANGE_MM = (4.48, 8.32)
 NEMA_COUNTS_PER_PIXEL = 10_000
 EDGE = 0.75
 """An edge pixel below this share of the mean of the central field is left out."""
-_RUN = 5
-"""Contiguous pixels of differential uniformity."""
-_KERNEL = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0])
-NOISE_PERCENT = {"ufov_integral": 141.0, "ufov_differential": 112.5, "cfov_integral": 129.5, "cfov_differential": 104.7}
-"""What counting alone gives, times the root of the counts per pixel: simulated for 80 x 58 and 60 x 44 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +54,18 @@ class FloodUniformity:
     counts_per_pixel: float
     """Mean over the central field of view."""
     pixel_mm: float
+    noise_factors: Mapping[str, float] = field(default_factory=dict)
+    """What counting alone gives in this field, times the root of the counts per pixel (`daq.qc.camera.floodnoise`)."""
 
     @property
     def noise_percent(self) -> dict[str, float]:
-        """Return what counting alone would give for a perfect flood of so many counts, for a field of 540 x 400 mm."""
-        return {name: factor / math.sqrt(self.counts_per_pixel) for name, factor in NOISE_PERCENT.items()}
+        """Return what counting alone would give for a perfect flood of so many counts, by the figure's name."""
+        return {name: factor / math.sqrt(self.counts_per_pixel) for name, factor in self.noise_factors.items()}
+
+    def percent(self, name: str) -> float:
+        """Return the uniformity of one of the names of `noise_factors`."""
+        of = self.ufov if name.startswith("ufov") else self.cfov
+        return of.integral_percent if name.endswith("integral") else of.differential_percent
 
     @property
     def is_nema_grade(self) -> bool:
@@ -83,9 +87,12 @@ def pixels_for(field: FieldOfView, pixel_mm: float = NEMA_PIXEL_MM) -> tuple[int
 def flood_uniformity(counts: npt.NDArray[Any], *, pixel_mm: float, field: FieldOfView) -> FloodUniformity:
     """Return the uniformity of a flood picture [rows, columns] (`daq.qc.fields`), counts or sums of weights.
 
-    Raises `RefusedError` for a picture that is smaller than the field, or empty in the middle of it.
+    Raises `RefusedError` for a picture that is smaller than the field, empty in the middle of it, or holds what are no
+    counts.
     """
     flood = np.asarray(counts, np.float64)
+    if flood.ndim != 2 or not np.isfinite(flood).all() or (flood < 0.0).any():  # noqa: PLR2004 - rows and columns
+        raise RefusedError(f"a flood of shape {flood.shape} is no picture of counts: one is not finite or below zero")
     rows, columns = flood.shape
     if rows * pixel_mm < field.height_mm - pixel_mm or columns * pixel_mm < field.width_mm - pixel_mm:
         raise RefusedError(
@@ -99,8 +106,9 @@ def flood_uniformity(counts: npt.NDArray[Any], *, pixel_mm: float, field: FieldO
     useful = analysed(flood, field.pixels(rows, columns, pixel_mm), mean)
     smooth = smoothed(flood, useful)
     return FloodUniformity(
-        _field(smooth, useful), _field(smooth, useful & central), float(flood[useful].sum()), mean, pixel_mm
-    )
+        _field(smooth, useful), _field(smooth, useful & central), float(flood[useful].sum()), mean, pixel_mm,
+        noise_factors(useful, central),
+    )  # fmt: skip
 
 
 def analysed(flood: Floats, inside: Mask, central_mean: float) -> Mask:
@@ -122,8 +130,8 @@ def smoothed(flood: Floats, inside: Mask) -> Floats:
     for row in range(3):
         for column in range(3):
             part = np.s_[row : row + rows, column : column + columns]
-            sums += _KERNEL[row, column] * padded[part]
-            weights += _KERNEL[row, column] * used[part]
+            sums += KERNEL[row, column] * padded[part]
+            weights += KERNEL[row, column] * used[part]
     return np.asarray(np.where(inside, sums / np.where(weights > 0.0, weights, 1.0), 0.0))
 
 
@@ -143,10 +151,10 @@ def _spread(highest: float, lowest: float) -> float:
 
 def _differential(smooth: Floats, inside: Mask) -> float:
     """Return the largest spread over five contiguous pixels of a row; 0 where no five are."""
-    if smooth.shape[1] < _RUN:
+    if smooth.shape[1] < RUN:
         return 0.0
-    runs = np.lib.stride_tricks.sliding_window_view(smooth, _RUN, axis=1)
-    whole = np.lib.stride_tricks.sliding_window_view(inside, _RUN, axis=1).all(axis=2)
+    runs = np.lib.stride_tricks.sliding_window_view(smooth, RUN, axis=1)
+    whole = np.lib.stride_tricks.sliding_window_view(inside, RUN, axis=1).all(axis=2)
     if not whole.any():
         return 0.0
     high, low = runs.max(axis=2)[whole], runs.min(axis=2)[whole]
