@@ -61,7 +61,8 @@ class QcTest(Strict):
     """How often; None: on demand, or after what `after` says."""
     after: tuple[After, ...] = ()
     blocking: bool = False
-    """While it is overdue or failed no patient is acquired, but by name and reason."""
+    """No patient is acquired, but by name and reason, while it is failed, overdue, never done or not done since an
+    event; one of every day also while it is due, for it is done before the first patient."""
     auto_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
     """Local time at which it acquires by itself, where a person left source and heads in place (CLINICAL-RULES 12)."""
     parameters: dict[Name, float | str | bool | tuple[float, ...]] = Field(default_factory=dict)
