@@ -7,19 +7,18 @@ bounded answer. What fails is an alarm that says what to do by hand.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import re
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from daq.errors import ScandaqError
 from daq.model.station import DAEMON, Alarm, Priority
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
+from daq.services.childprocess import Ended, ended
 
 _LOG = logging.getLogger(__name__)
 _DEVICE = "study"
@@ -27,14 +26,9 @@ _MOST_WAITING = 32
 _MOST_SHOWN = 32
 _MOST_NAME = 80
 _COUNTED = re.compile(r"([0-9]+) earlier acquisitions")
-_MOST_ANSWER_BYTES = 1 << 24
-_MOST_ERROR_BYTES = 1 << 14
-_END_S = 2.0
 _SHOWN = 2
 _FAILED = 6
 _URGENCY: dict[str, Priority] = {"doubtful": "low", "bad": "medium"}
-
-_T = TypeVar("_T")
 
 Command = Callable[[Path], Sequence[str]]
 """Gives the command that finishes a recording and prints what it made as one JSON object."""
@@ -64,33 +58,23 @@ class Finishing:
             await self._finish(await self._waiting.get())
 
     async def _finish(self, directory: Path) -> None:
-        command = self._command(directory)
-        starting = asyncio.create_task(_started(command), name=f"finishing-{directory.name}")
         try:
-            transport, said = await _whole(starting)
-            async with asyncio.timeout(self._within_s):
-                await said.ended.wait()
-        except TimeoutError:
-            self._fail(directory, f"not done within {self._within_s:g} s, and ended")
-        except OSError as why:
-            self._fail(directory, f"its process cannot be started: {why.strerror or why}")
+            told = await ended(self._command(directory), within_s=self._within_s, name=f"finishing-{directory.name}")
+        except ScandaqError as why:
+            self._fail(directory, str(why))
         else:
-            errors = bytes(said.errors).decode(errors="replace").strip()
-            self._heard(directory, transport.get_returncode(), bytes(said.answer), errors)
-        finally:
-            if starting.exception() is None:
-                await _whole(asyncio.create_task(_end(*starting.result())))
+            self._heard(directory, told)
 
-    def _heard(self, directory: Path, code: int | None, answer: bytes, errors: str) -> None:
+    def _heard(self, directory: Path, said: Ended) -> None:
         """Take what the process said: what was made and the verdict, or why nothing was."""
-        if errors:
-            _LOG.warning("finishing %s: %s", directory, errors)
+        if said.errors:
+            _LOG.warning("finishing %s: %s", directory, said.errors)
         try:
-            told = json.loads(answer) if code in (0, _FAILED) else None
+            told = json.loads(said.answer) if said.code in (0, _FAILED) else None
         except ValueError:
             told = None
         if not isinstance(told, dict):
-            self._fail(directory, errors.splitlines()[-1] if errors else f"its process ended with code {code}")
+            self._fail(directory, said.why)
             return
         self.finished += 1
         verdict: dict[str, Any] = told.get("verdict") or {}
@@ -147,51 +131,3 @@ class Finishing:
 
 def _by_hand(directory: Path) -> str:
     return f"the recording is sealed and safe; make them by hand: daq study finish {directory} --again"
-
-
-class _Said(asyncio.SubprocessProtocol):
-    """Keeps what a process says, at most so many bytes; the rest is dropped, so that its writer never waits.
-
-    `ended` is set when the process has ended and nobody holds its pipes any more.
-    """
-
-    def __init__(self) -> None:
-        self.answer, self.errors, self.ended = bytearray(), bytearray(), asyncio.Event()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        kept, most = (self.answer, _MOST_ANSWER_BYTES) if fd == 1 else (self.errors, _MOST_ERROR_BYTES)
-        kept += data[: most - len(kept)]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.ended.set()
-
-
-async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport, _Said]:
-    loop = asyncio.get_running_loop()
-    return await loop.subprocess_exec(_Said, *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
-
-
-async def _end(transport: asyncio.SubprocessTransport, said: _Said) -> None:
-    """End a process that still runs and what it started: asked first, killed where it does not hear; free its pipes."""
-    for end in (signal.SIGTERM, signal.SIGKILL):
-        if said.ended.is_set():
-            break
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(transport.get_pid(), end)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_S):
-                await said.ended.wait()
-    transport.close()
-
-
-async def _whole(task: asyncio.Task[_T]) -> _T:
-    """Wait for the end of a task, which must have a bound of its own, even when cancelled; be cancelled afterwards."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as why:
-            cancelled = why
-    if cancelled is not None:
-        raise cancelled
-    return task.result()

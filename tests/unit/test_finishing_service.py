@@ -14,10 +14,11 @@ from typing import Any, cast
 import pytest
 
 from daq.model.station import Alarm
-from daq.services import finishing
+from daq.services import childprocess
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.bus import Bus
+from daq.services.childprocess import Ended
 from daq.services.finishing import Finishing
 
 GOOD = {"files": {"a.png": "00"}, "sums_sha256": "5f", "problems": [], "verdict": {"grade": "good", "sentences": []}}
@@ -95,7 +96,7 @@ def test_each_acquisition_rings_by_itself_and_of_many_the_oldest_are_counted() -
 
     def judged(number: int, grade: str = "doubtful") -> None:
         told = {**GOOD, "verdict": {"grade": grade, "sentences": [f"why {number}"]}}
-        service._heard(Path(f"run-{number:02d}"), 0, json.dumps(told).encode(), "")
+        service._heard(Path(f"run-{number:02d}"), Ended(0, json.dumps(told).encode(), ""))
 
     judged(0, "bad")
     judged(1)
@@ -136,7 +137,7 @@ async def test_a_process_that_fails_rings_with_the_reason_and_what_to_do(tmp_pat
 async def test_one_that_takes_too_long_is_killed_and_the_next_one_has_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finishing, "_END_S", 0.2)
+    monkeypatch.setattr(childprocess, "_END_S", 0.2)
     service, heard = await after("trap '' TERM; sleep 60 & wait", tmp_path, times=2, within_s=0.2)
 
     assert service.failed == 2
@@ -193,7 +194,7 @@ async def test_told_to_end_it_ends_the_process_under_way(tmp_path: Path) -> None
 async def test_told_to_end_while_it_ends_a_deaf_one_it_leaves_neither_process_nor_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finishing, "_END_S", 0.2)
+    monkeypatch.setattr(childprocess, "_END_S", 0.2)
     pid_file = tmp_path / "pid"
     service, _ = await after(f"trap '' TERM; echo $$ > {pid_file}; sleep 60 & wait", tmp_path, within_s=0.2)
 
@@ -204,7 +205,7 @@ async def test_told_to_end_while_it_ends_a_deaf_one_it_leaves_neither_process_no
 
 
 async def test_a_pipe_that_outlives_its_process_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finishing, "_END_S", 0.1)
+    monkeypatch.setattr(childprocess, "_END_S", 0.1)
     service, _ = await after("setsid sleep 3 & exit 0", tmp_path, within_s=0.3)
 
     assert service.failed == 1
