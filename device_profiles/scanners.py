@@ -8,9 +8,9 @@ from pathlib import Path
 
 from daq.errors import ScandaqError
 from daq.model import scanner_rules
-from daq.model.finding import ABSENT, Finding, error
+from daq.model.finding import ABSENT, Finding, error, warning
 from daq.model.scanner import Head, ScannerProfile
-from daq.model.tables import check
+from daq.model.tables import check, close_names
 from device_profiles.load import SCANNER_FOLDER, load_profile, resolve
 from device_profiles.reading import load, read_toml
 
@@ -23,7 +23,8 @@ def load_scanner(name_or_path: str | Path) -> ScannerProfile:
 
 def check_scanner(path: Path) -> tuple[ScannerProfile | None, list[Finding]]:
     """Return the scanner profile where keys and types are in order, else None, and all errors and warnings."""
-    return check(ScannerProfile, read_toml(path), partial(findings, folder=path.parent))
+    made, found = check(ScannerProfile, read_toml(path), partial(findings, folder=path.parent))
+    return made, found if made is None else [*found, *_protocols(made)]
 
 
 def shipped_scanners() -> dict[str, Path]:
@@ -39,6 +40,17 @@ def scanner_path(name_or_path: str | Path) -> Path:
 def findings(profile: ScannerProfile, *, folder: Path) -> list[Finding]:
     """Return everything there is to say; instrument profiles given by relative path are looked for from `folder`."""
     return [*scanner_rules.findings(profile), *_instruments(profile, folder)]
+
+
+def _protocols(profile: ScannerProfile) -> Iterator[Finding]:
+    """Warn of protocols that are not shipped: a site may have them, and this file does not say where."""
+    from acquisition_protocols.load import shipped as shipped_protocols
+
+    shipped = shipped_protocols()
+    for name, test in profile.qc.items():
+        if test.protocol is not None and test.protocol not in shipped:
+            reason = f"no shipped protocol; the site must have it. {close_names(test.protocol, tuple(shipped))}"
+            yield warning(f"qc.{name}.protocol", test.protocol, reason)
 
 
 def beside(name_or_path: str, folder: Path) -> str | Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from daq.model.camera_rules import collimator_findings, head_findings
 from daq.model.detector_rules import MAX_DETECTORS
 from daq.model.finding import ABSENT, Finding, Said, error, warning
+from daq.model.qc.rules import qc_findings
 from daq.model.scanner import Head, Ring, ScannerProfile
 from daq.model.scanner_safety import safety_findings
 
@@ -17,7 +18,7 @@ def findings(profile: ScannerProfile) -> list[Finding]:
     if profile.ring is not None:
         found += ring_findings(profile.ring)
     found += [*_heads(profile.heads), *head_findings(profile.heads), *collimator_findings(profile.collimators)]
-    return [*found, *_axes(profile), *safety_findings(profile)]
+    return [*found, *_axes(profile), *safety_findings(profile), *qc_findings(profile.qc)]
 
 
 def ring_findings(ring: Ring) -> list[Finding]:

@@ -32,7 +32,8 @@ class AnalysisKind:
     """What an analysis is. `made_of`: recordings, or what a person enters. `version` grows when its numbers change.
 
     `parameters`: what the test in the scanner profile may say beyond its limits, each with what it means and its unit;
-    those in `required` must be said. `entries`: what is entered, by name, with its unit ("" for yes or no).
+    those in `required` must be said. `entries`: what is entered, by name, with its unit ("" for yes or no). `items`: it
+    asks the items of the test in the scanner profile, one by one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class AnalysisKind:
     parameters: tuple[tuple[str, str], ...] = ()
     required: tuple[str, ...] = ()
     entries: tuple[tuple[str, str], ...] = ()
+    items: bool = False
 
     def figure(self, name: str) -> FigureKind | None:
         """Return the kind of a figure; None where the analysis gives no such figure."""
