@@ -45,14 +45,15 @@ class Document:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data, its hash with it."""
-        return {**self._content(), "sha256": self.sha256}
+        return {**self.content(), "sha256": self.sha256}
 
     @property
     def sha256(self) -> str:
         """Return the SHA-256 of all that it says, as canonical JSON: keys in order, no spaces, UTF-8."""
-        return hashlib.sha256(canonical(self._content())).hexdigest()
+        return hashlib.sha256(canonical(self.content())).hexdigest()
 
-    def _content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
+        """Return all that the hash is of."""
         return {
             "schema": DOCUMENT_SCHEMA, "id": self.id, "kind": self.kind, "at_utc": self.at_utc,
             "entered_utc": self.entered_utc, "by": self.by, "about": self.about, "station": self.station,
@@ -64,9 +65,30 @@ def canonical(told: Mapping[str, Any]) -> bytes:
     """Return canonical JSON. Raise `FormatError` for what JSON cannot hold, infinite numbers included."""
     try:
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as why:
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as why:
         raise FormatError(f"a document of quality control cannot be written: {why}") from None
-    return text.encode()
+
+
+def new_identity(what: str, at_utc: str, told: Mapping[str, Any]) -> str:
+    """Return the id of a new document: `20261123t141805123z-daily-flood-3fa9c2d1`, the end from what it tells.
+
+    That of a result begins with its time, `what` being the test; that of another one with its kind: `what` is
+    `signature`, `source-hc-57-1` ... Told again, the same document has the same id.
+    """
+    moment = re.sub(r"[^0-9tz]", "", at_utc.lower())
+    name = re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")[:70] or "x"
+    end = hashlib.sha256(canonical({"what": what, "at_utc": at_utc, "told": dict(told)})).hexdigest()[:8]
+    is_other = any(name == kind or name.startswith(f"{kind}-") for kind in KINDS if kind != "result")
+    return f"{name}-{moment}-{end}" if is_other else f"{moment}-{name}-{end}"
+
+
+def document_bytes(document: Document) -> bytes:
+    """Return the file of a document: its canonical JSON with the hash as the last key, and a line end.
+
+    Without `,"sha256":"..."` and the line end it is what the hash is of, byte for byte.
+    """
+    return canonical(document.content())[:-1] + f',"sha256":"{document.sha256}"}}\n'.encode()
 
 
 def document_from(told: Mapping[str, Any]) -> Document:

@@ -5,17 +5,53 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from daq.model.qc.documents import Document, QcResult
+from daq.model.qc.figures import Curve, Findings, Picture
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A result as the books have it: its document, its signatures in order, and whether it was struck out."""
+    """A result as the books have it: its document, its signatures in order, and whether it was struck out.
+
+    `doubts`: what is wrong with its times. A signature whose hash is not that of the result is broken.
+    """
 
     document: Document
     result: QcResult
     signatures: tuple[Document, ...] = ()
     struck: Document | None = None
+    doubts: tuple[str, ...] = ()
+
+    def signed(self, meaning: str) -> tuple[Document, ...]:
+        """Return the signatures of a meaning (performed, reviewed, approved) that hold."""
+        return tuple(each for each in self.signatures if each.body.get("meaning") == meaning and self.holds(each))
+
+    def holds(self, signature: Document) -> bool:
+        """Return True for a signature of just this result, as it is now."""
+        return signature.about == self.document.id and signature.body.get("sha256") == self.document.sha256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FigureSeries:
+    """A figure of all results of a test, oldest first; those struck out left aside.
+
+    `values` and `noise`: float64 [results, subjects], NaN where there is none. `at_ms`: int64 [results], when they were
+    performed, ms since 1970 UTC. `other_units`: results that have it in another unit than the newest, and are left out.
+    """
+
+    test: str
+    figure: str
+    unit: str
+    results: tuple[str, ...]
+    at_ms: npt.NDArray[np.int64]
+    levels: tuple[str, ...]
+    subjects: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+    noise: npt.NDArray[np.float64]
+    other_units: int = 0
 
 
 class Books(Protocol):
@@ -35,7 +71,10 @@ class Books(Protocol):
     async def results(
         self, test: str | None = None, *, since_utc: str | None = None, until_utc: str | None = None, limit: int = 1000
     ) -> list[Kept]:
-        """Return results, newest first."""
+        """Return results, newest first; those struck out among them say so.
+
+        `since_utc` is included, `until_utc` is not. Raise `UsageError` for what is no time.
+        """
         ...
 
     async def result(self, identity: str) -> Kept:
@@ -56,4 +95,18 @@ class Books(Protocol):
 
     async def sources(self) -> list[Document]:
         """Return the newest entry of each source."""
+        ...
+
+    async def series(
+        self, test: str, figure: str, *, since_utc: str | None = None, until_utc: str | None = None
+    ) -> FigureSeries:
+        """Return a figure of all results of a test within the times."""
+        ...
+
+    async def put_evidence(self, identity: str, at_utc: str, findings: Findings) -> str:
+        """Keep pictures and curves beside a result that is yet to be put; return the SHA-256 that it is to hold."""
+        ...
+
+    async def evidence(self, kept: Kept) -> tuple[tuple[Picture, ...], tuple[Curve, ...]]:
+        """Return pictures and curves of a result. Raise `MissingError`, `FormatError` where they were changed."""
         ...

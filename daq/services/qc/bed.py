@@ -1,0 +1,63 @@
+"""The statement of a person that nobody is on the bed; of every station, also of one whose bed is no device.
+
+Somebody is on it until a person says otherwise (CLINICAL-RULES 11): after every start of the daemon, and again as soon
+as a patient's protocol is prepared. No sensor decides, and no program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from daq.errors import AccessError
+from daq.model.station import Actor, Role, utc_now
+
+
+class BedDevice(Protocol):
+    """A device that wants to know it, too: `daq.devices.bed.DrivenBed`."""
+
+    def state_empty(self, actor: Actor) -> None:
+        """Take a person's word that nobody is on the bed."""
+
+    def state_occupied(self) -> None:
+        """Forget it."""
+
+
+class Bed:
+    """What was stated last. `occupied` until somebody states otherwise."""
+
+    def __init__(self, devices: Iterable[BedDevice] = (), *, clock: Callable[[], str] = utc_now) -> None:
+        self._devices, self._clock = tuple(devices), clock
+        self._by, self._why, self._since_utc = "", "the daemon was started", clock()
+
+    @property
+    def occupied(self) -> bool:
+        """Return True until a person states otherwise."""
+        return not self._by
+
+    @property
+    def statement(self) -> str:
+        """Return who stated that it is empty, and when; why it counts as occupied where nobody did."""
+        return f"stated by {self._by} at {self._since_utc}" if self._by else f"occupied since {self._why}"
+
+    def state_empty(self, actor: Actor) -> None:
+        """Take a person's word for it. Raise `AccessError` for a viewer and for programs."""
+        if actor.role < Role.TECHNOLOGIST or actor.origin == "daemon":
+            raise AccessError(
+                f"{actor.user} ({actor.origin}, {actor.role.name.lower()}) may not state that the bed is empty: "
+                "that is for a person of the station"
+            )
+        for device in self._devices:
+            device.state_empty(actor)
+        self._by, self._since_utc = actor.user, self._clock()
+
+    def state_occupied(self, why: str) -> None:
+        """Forget it: from now on somebody may be on the bed. `why` in words, such as `a patient was prepared`."""
+        for device in self._devices:
+            device.state_occupied()
+        self._by, self._why, self._since_utc = "", why, self._clock()
+
+    def figures(self) -> dict[str, Any]:
+        """Return how it is, as plain data."""
+        return {"occupied": self.occupied, "stated_by": self._by, "since_utc": self._since_utc,
+                "why": "" if self._by else self._why}  # fmt: skip

@@ -1,0 +1,96 @@
+"""Make the database's index right from the documents as they lie on the disk, in small batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from daq.errors import FormatError, MissingError, ScandaqError, StorageFailedError
+from daq.model.qc.documents import Document
+from daq.services.qc.entries import head_of
+from daq.services.qc.store import Listed, Store
+from daq.services.qc.tables import Known, QcTables
+
+BATCH = 50
+_NO_FILE = "its file is not there any more"
+
+
+@dataclass(slots=True)
+class Renewed:
+    """What a renewal did. `problems`: by id, why a document is left out; `taken`: ids that another station has.
+
+    `altered`: ids whose file says something else than it did before, with a hash made anew.
+    """
+
+    documents: int = 0
+    entered: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+    altered: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+
+
+class Renewal:
+    """A renewal in steps, for whoever must not hold others up."""
+
+    def __init__(self, tables: QcTables, store: Store) -> None:
+        self.result = Renewed()
+        self._tables, self._store = tables, store
+        self._listed: dict[str, Listed] = {}
+        self._known: dict[str, Known] = {}
+        self._left: list[str] | None = None
+
+    def step(self) -> bool:
+        """Do the next batch; return False when all is done. Raise what the database does, `StorageFailedError`."""
+        if self._left is None:
+            self._left = self._begun()
+        batch = self._left[:BATCH]
+        if batch:
+            self._take(batch)
+        self._left = self._left[BATCH:]
+        return bool(self._left)
+
+    def _begun(self) -> list[str]:
+        self._tables.make()
+        self._known = self._tables.known()
+        try:
+            self._listed = self._store.listed()
+        except OSError as why:
+            raise StorageFailedError(f"{self._store.folder} cannot be read: {why.strerror}") from None
+        if self._known and not self._listed:
+            raise StorageFailedError(f"{self._store.folder}: no documents, but the database has {len(self._known)}")
+        self.result.documents = len(self._listed)
+        missing = {identity: (_NO_FILE, "") for identity in self._known if identity not in self._listed}
+        self._tables.leave_out(missing)
+        self.result.problems = dict.fromkeys(missing, _NO_FILE)
+        return [identity for identity in self._listed if not self._is_right(identity)]
+
+    def _is_right(self, identity: str) -> bool:
+        known = self._known.get(identity)
+        if known is None or known.stamp != self._listed[identity].stamp:
+            return False
+        if known.problem:
+            self.result.problems[identity] = known.problem
+        return True
+
+    def _take(self, batch: list[str]) -> None:
+        whole: dict[str, Document] = {}
+        problems: dict[str, tuple[str, str]] = {}
+        for identity in batch:
+            try:
+                whole[identity] = self._read(identity)
+            except (ScandaqError, OSError) as why:
+                problems[identity] = (str(why), self._listed[identity].stamp)
+        self.result.taken += self._tables.enter([(whole[name], self._listed[name].stamp) for name in whole])
+        self._tables.leave_out(problems)
+        self.result.entered += len(whole)
+        self.result.problems |= {identity: problem for identity, (problem, _) in problems.items()}
+        self.result.altered += [
+            name for name in whole if name in self._known and self._known[name].sha256 != whole[name].sha256
+        ]
+
+    def _read(self, identity: str) -> Document:
+        try:
+            document = self._store.read(self._listed[identity].path)
+        except MissingError:
+            raise FormatError(_NO_FILE) from None
+        head_of(document)  # whole, or left out
+        return document
