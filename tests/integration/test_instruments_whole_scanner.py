@@ -38,6 +38,7 @@ def test_a_cover_of_the_camera_takes_down_its_own_head_and_a_trip_its_group(came
     camera.until(lambda: is_off(camera, "back_upper", "back_lower"), "the group to be off")
     assert "back_upper/trouble-trip" in camera.alarms()
     camera.do("safety", do="close-cover", head=1)
+    camera.until(lambda: "service_cover is open" not in camera.against("front_upper"), "the cover to be seen closed")
     camera.ask("clear", device="front_upper")  # what the open cover left latched
     camera.up("front_upper", 30.0)
 
