@@ -28,6 +28,7 @@ KINDS = {
     "ipbus": "be a board of registers that speaks IPbus 2.0, in reliable mode too",
     "petsys-gbe": "be a PETsys TOFPET2 front end with Gigabit Ethernet, registers and all",
     "pi-gcs2": "be a PI motion controller by the General Command Set 2: axes with servos, references, limits",
+    "qc-series": "write years of daily PET results with a known drift as CSV, for trends; it serves nothing",
     "redpitaya-mcpha": "be a gamma probe on a Red Pitaya with the multichannel pulse height analyser",
     "redpitaya-scpi": "be a Red Pitaya with its SCPI server: slow and digital pins, a generator, a scope that sees it",
     "rigol-dp832": "be a Rigol DP832: three outputs of low voltage with protections, by SCPI",
