@@ -12,11 +12,21 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from daq.errors import UsageError
-from daq.model.station import Alarm, Announcement, Description, Progress, Reading, RunDocument, RunLedger, StationStatus
+from daq.model.station import (
+    Alarm,
+    Announcement,
+    Description,
+    Progress,
+    QcStatus,
+    Reading,
+    RunDocument,
+    RunLedger,
+    StationStatus,
+)
 from daq.model.verbs import ALWAYS
 
 WATCH = "watch"
-Kind = Literal["status", "progress", "reading", "alarm", "ledger", "document", "description"]
+Kind = Literal["status", "progress", "reading", "alarm", "ledger", "document", "description", "qc"]
 
 _KINDS: dict[type[Any], Kind] = {
     StationStatus: "status",
@@ -26,6 +36,7 @@ _KINDS: dict[type[Any], Kind] = {
     RunLedger: "ledger",
     RunDocument: "document",
     Description: "description",
+    QcStatus: "qc",
 }
 
 _Id = Annotated[int, Field(ge=0, lt=2**53)] | Annotated[str, Field(max_length=64)]

@@ -177,7 +177,29 @@ class Description:
     controllers: dict[str, Any] = field(default_factory=dict)
 
 
-Announcement = StationStatus | Progress | Reading | Alarm | RunLedger | RunDocument | Description
+QcState = Literal["valid", "due", "overdue", "failed", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class QcStatus:
+    """Where a test of quality control stands. `level` is that of its newest result, empty before the first.
+
+    `blocking`: while it is overdue or failed, no patient is acquired but by name and reason. `text` says it all in a
+    sentence; `result` is the id of the newest result, null before the first, `due_utc` null for a test on demand.
+    """
+
+    test: str
+    title: str
+    state: QcState
+    level: str
+    performed_utc: str | None
+    due_utc: str | None
+    result: str | None
+    blocking: bool
+    text: str
+
+
+Announcement = StationStatus | Progress | Reading | Alarm | RunLedger | RunDocument | Description | QcStatus
 
 
 def payload(announcement: Announcement) -> dict[str, Any]:

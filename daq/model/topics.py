@@ -5,6 +5,7 @@
     nm/v1/<scanner>/readings/<device>/<name>   a value with its unit and quality
     nm/v1/<scanner>/alarm/<device>/<name>      an alarm; empty when it is over
     nm/v1/<scanner>/describe                   what there is
+    nm/v1/<scanner>/qc/<test>                  where a test of quality control stands
     nm/v1/<scanner>/run/<run>/progress         counts, rates, time
     nm/v1/<scanner>/run/<run>/ledger           where every word went
     nm/v1/<scanner>/run/<run>/document         run documents
@@ -27,6 +28,7 @@ STATE = TREE + "/{scanner}/state"
 DESCRIBE = TREE + "/{scanner}/describe"
 READING = TREE + "/{scanner}/readings/{device}/{name}"
 ALARM = TREE + "/{scanner}/alarm/{device}/{name}"
+QC = TREE + "/{scanner}/qc/{test}"
 PROGRESS = TREE + "/{scanner}/run/{run}/progress"
 LEDGER = TREE + "/{scanner}/run/{run}/ledger"
 DOCUMENT = TREE + "/{scanner}/run/{run}/document"
@@ -68,6 +70,7 @@ class Topics:
         self.describe = DESCRIBE.format(scanner=self.scanner)
         self.every_reading = READING.format(scanner=self.scanner, device="+", name="+")
         self.every_alarm = ALARM.format(scanner=self.scanner, device="+", name="+")
+        self.every_qc = QC.format(scanner=self.scanner, test="+")
         self.every_ledger = LEDGER.format(scanner=self.scanner, run="+")
         self.every_command = COMMAND.format(scanner=self.scanner, user="+", verb="+")
 
@@ -78,6 +81,10 @@ class Topics:
     def alarm(self, device: str, name: str) -> str:
         """Return the topic of an alarm."""
         return ALARM.format(scanner=self.scanner, device=level(device), name=level(name))
+
+    def qc(self, test: str) -> str:
+        """Return the topic of a test of quality control."""
+        return QC.format(scanner=self.scanner, test=level(test))
 
     def progress(self, run: str) -> str:
         """Return the topic of a run's progress."""

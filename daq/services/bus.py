@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from daq.model.station import Alarm, Announcement, Description, Progress, Reading, RunLedger, StationStatus
+from daq.model.station import Alarm, Announcement, Description, Progress, QcStatus, Reading, RunLedger, StationStatus
 
 _LOG = logging.getLogger(__name__)
 _MOST_KEPT = 10_000
@@ -64,6 +64,8 @@ def subject_of(announcement: Announcement) -> tuple[str, ...] | None:
             return "reading", device, name
         case Alarm(device=device, name=name):
             return "alarm", device, name
+        case QcStatus(test=test):
+            return "qc", test
         case StationStatus() | Progress() | RunLedger() | Description():
             return (type(announcement).__name__,)
         case _:

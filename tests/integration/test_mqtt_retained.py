@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support_mqtt import AT, Mosquitto, listening, mosquitto, station, until
 
-from daq.model.station import Alarm, Description, RunLedger
+from daq.model.station import Alarm, Description, QcStatus, RunLedger
 
 pytestmark = pytest.mark.system
 CONFIG = "homeassistant/device/scandaq-cam1/config"
@@ -62,6 +62,19 @@ async def test_alarms_of_a_daemon_that_died_are_cleared_and_living_ones_are_not(
                 await ear.hears("nm/v1/cam1/alarm/bed/pad", lambda said: said == "")
 
     assert ear.of("nm/v1/cam1/alarm/bed/pad").count(b"") == 1
+
+
+async def test_tests_of_quality_control_that_are_done_no_more_are_cleared(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        async with listening(broker.port) as ear:
+            for test in ("flood", "bars"):
+                await ear.client.publish(f"nm/v1/cam1/qc/{test}", b'{"text":"of before"}', qos=1, retain=True)
+            async with station(broker.port) as here:
+                here.bus.announce(QcStatus("flood", "Flood", "due", "", None, None, None, False, "due today"))
+                await ear.hears("nm/v1/cam1/qc/bars", lambda said: said == "")
+                await ear.hears("nm/v1/cam1/qc/flood", lambda said: said["text"] == "due today")
+
+    assert b"" not in ear.of("nm/v1/cam1/qc/flood")
 
 
 async def test_ten_ledgers_stay(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from daq.model.station import (
 from daq.services import localwatch
 from daq.services.localwatch import Watch
 
-ALL: frozenset[Kind] = frozenset(("status", "progress", "reading", "alarm", "ledger", "document", "description"))
+ALL: frozenset[Kind] = frozenset(("status", "progress", "reading", "alarm", "ledger", "document", "description", "qc"))
 
 
 class Reader:

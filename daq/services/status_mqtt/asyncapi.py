@@ -19,6 +19,7 @@ _PARAMETERS = {
     "scanner": "The scanner's name, percent-encoded.",
     "device": "The device's name in the site file, percent-encoded.",
     "name": "The name of the reading or alarm, percent-encoded.",
+    "test": "The test's name in the scanner profile.",
     "run": "Id of the acquisition.",
     "user": "User as the broker knows it. The broker must let nobody write below another's name.",
     "verb": "What is asked for; one that the site allows, or one that stops.",

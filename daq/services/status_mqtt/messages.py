@@ -19,6 +19,7 @@ from daq.model.station import (
     Announcement,
     Description,
     Progress,
+    QcStatus,
     Reading,
     RunDocument,
     RunLedger,
@@ -52,6 +53,7 @@ KINDS: dict[type[Announcement], Kind] = {
         ),
         Kind("describe", tree.DESCRIBE, Description, "What there is: instruments, devices, versions", lane=Lane.URGENT),
         Kind("alarm", tree.ALARM, Alarm, "An alarm; an empty message when it is over", lane=Lane.URGENT),
+        Kind("qc", tree.QC, QcStatus, "Where a test of quality control stands"),
         Kind("reading", tree.READING, Reading, "The last value read from a device", every_s=_HALF_S),
         Kind("progress", tree.PROGRESS, Progress, "How far a run is", retain=False, every_s=_HALF_S),
         Kind("ledger", tree.LEDGER, RunLedger, "Where every word of a run went", every_s=_HALF_S),
@@ -60,7 +62,7 @@ KINDS: dict[type[Announcement], Kind] = {
 }
 
 
-def topic_of(topics: Topics, said: Announcement) -> str:  # noqa: PLR0911 - one for each kind
+def topic_of(topics: Topics, said: Announcement) -> str:  # noqa: C901, PLR0911 - one for each kind
     """Return where an announcement is published; raise `RefusedError` for a name that no topic can bear."""
     match said:
         case StationStatus():
@@ -71,6 +73,8 @@ def topic_of(topics: Topics, said: Announcement) -> str:  # noqa: PLR0911 - one 
             return topics.reading(device, name)
         case Alarm(device=device, name=name):
             return topics.alarm(device, name)
+        case QcStatus(test=test):
+            return topics.qc(test)
         case RunLedger(run=run):
             return topics.ledger(run)
         case RunDocument(run=run):

@@ -1,4 +1,4 @@
-"""What a broker still keeps from earlier: readings of devices that are gone, alarms of a daemon that died, old ledgers.
+"""What a broker still keeps from earlier: of devices that are gone, tests done no more, a daemon that died, old runs.
 
 Some seconds after each connect, when what there is has been announced, the retained messages of our own tree are
 listened to for a moment. Those that nothing announces any more are cleared.
@@ -12,7 +12,7 @@ import logging
 import time
 
 from daq.errors import AccessError
-from daq.model.station import Alarm, Announcement, Description, Reading
+from daq.model.station import Alarm, Announcement, Description, QcStatus, Reading
 from daq.model.topics import level
 from daq.services.bus import Bus
 from daq.services.status_mqtt.announcer import Announcer
@@ -46,7 +46,7 @@ class Sweep:
                 await self._announcer.described.wait()
         topics = self._announcer.topics
         self._found.clear()
-        for pattern in (topics.every_reading, topics.every_alarm, topics.every_ledger, self._unwanted):
+        for pattern in (topics.every_reading, topics.every_alarm, topics.every_qc, topics.every_ledger, self._unwanted):
             if pattern is not None:
                 await self._collect(connection, pattern)
         self._clear()
@@ -87,6 +87,8 @@ class Sweep:
         for description in described:
             devices |= description.devices.keys()
         stale = [topic for topic in self._found if _matches(topic, topics.every_alarm) and topic not in alarms]
+        if tests := {topics.qc(said.test) for said in newest if isinstance(said, QcStatus)}:
+            stale += [topic for topic in self._found if _matches(topic, topics.every_qc) and topic not in tests]
         if described:
             kept = {level(device) for device in devices}
             stale += [
