@@ -137,10 +137,11 @@ class QcBooks:
         level: str | None = None,
     ) -> list[Kept]:  # fmt: skip
         """Return results, newest first; those struck out among them say so. Raise `UsageError` for what is no time."""
-        times = {"since_ms": _moment(since_utc), "until_ms": _moment(until_utc)}
-        return await self._assembled(
-            await self._find(Wanted(kinds=("result",), test=test, level=level, limit=limit, **times))
-        )
+        wanted = Wanted(
+            kinds=("result",), test=test, level=level, since_ms=_moment(since_utc), until_ms=_moment(until_utc),
+            limit=limit,
+        )  # fmt: skip
+        return await self._assembled(await self._find(wanted))
 
     async def result(self, identity: str) -> Kept:
         """Return one result as its file has it now. Raise `MissingError`; `FormatError` for a file that was changed."""
