@@ -90,20 +90,34 @@ def flood_uniformity(counts: npt.NDArray[Any], *, pixel_mm: float, field: FieldO
     Raises `RefusedError` for a picture that is smaller than the field, empty in the middle of it, or holds what are no
     counts.
     """
-    flood = np.asarray(counts, np.float64)
-    if flood.ndim != 2 or not np.isfinite(flood).all() or (flood < 0.0).any():  # noqa: PLR2004 - rows and columns
-        raise RefusedError(f"a flood of shape {flood.shape} is no picture of counts: one is not finite or below zero")
+    flood = counted(counts)
     rows, columns = flood.shape
     if rows * pixel_mm < field.height_mm - pixel_mm or columns * pixel_mm < field.width_mm - pixel_mm:
         raise RefusedError(
             f"a flood of {columns * pixel_mm:g} x {rows * pixel_mm:g} mm does not hold the useful field of view, "
             f"{field.width_mm:g} x {field.height_mm:g} mm"
         )
-    central = field.central.pixels(rows, columns, pixel_mm)
+    useful, central = (each.pixels(rows, columns, pixel_mm) for each in (field, field.central))
+    return uniformity_within(flood, useful, central, pixel_mm=pixel_mm)
+
+
+def counted(picture: npt.NDArray[Any]) -> Floats:
+    """Return a picture as float64 [rows, columns]; raise `RefusedError` where it is none of counts."""
+    flood = np.asarray(picture, np.float64)
+    if flood.ndim != 2 or not np.isfinite(flood).all() or (flood < 0.0).any():  # noqa: PLR2004 - rows and columns
+        raise RefusedError(f"a flood of shape {flood.shape} is no picture of counts: one is not finite or below zero")
+    return flood
+
+
+def uniformity_within(flood: Floats, inside: Mask, central: Mask, *, pixel_mm: float) -> FloodUniformity:
+    """Return the uniformity of a flood [rows, columns] in fields that are given as pixels.
+
+    Raises `RefusedError` for a flood that is empty in the central field.
+    """
     mean = float(flood[central].mean()) if central.any() else 0.0
     if mean <= 0.0:
         raise RefusedError("the flood holds no counts in the central field of view")
-    useful = analysed(flood, field.pixels(rows, columns, pixel_mm), mean)
+    useful = analysed(flood, inside, mean)
     smooth = smoothed(flood, useful)
     return FloodUniformity(
         _field(smooth, useful), _field(smooth, useful & central), float(flood[useful].sum()), mean, pixel_mm,
@@ -158,7 +172,7 @@ def _differential(smooth: Floats, inside: Mask) -> float:
     if not whole.any():
         return 0.0
     high, low = runs.max(axis=2)[whole], runs.min(axis=2)[whole]
-    return float((100.0 * (high - low) / (high + low)).max())
+    return float((100.0 * (high - low) / np.where(high > 0.0, high + low, 1.0)).max())  # five empty ones do not differ
 
 
 def _beside(mask: Mask, *, beyond: bool) -> Mask:
