@@ -7,7 +7,12 @@ from importlib import import_module
 from daq.composition.qc.material import Analyse
 from daq.errors import MissingError
 
-DONE_BY: dict[str, str] = {}
+DONE_BY: dict[str, str] = {
+    "pet-sensitivity": "ring:measure_sensitivity",
+    "pet-scatter-necr": "ring:measure_necr",
+    "pet-resolution": "ringpoints:measure_resolution",
+    "pet-tof-resolution": "ringpoints:measure_tof",
+}
 """By analysis the module of `daq.composition.qc` and the function, `module:function`."""
 
 

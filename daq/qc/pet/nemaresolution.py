@@ -167,7 +167,7 @@ def _pairs_of_view(ring: Ring, view: int) -> tuple[Indices, Indices]:
 
 
 def _back_projected(views: Floats, angles: Floats) -> Floats:
-    made = [iradon(each, theta=angles, filter_name="ramp", interpolation="cubic", circle=True) for each in views]
+    made = [iradon(each, theta=angles, filter_name="ramp", interpolation="linear", circle=True) for each in views]
     return np.stack(made)[:, ::-1, :]  # rows of iradon grow downwards
 
 
