@@ -137,6 +137,13 @@ class Device(_Table):
             raise ValueError("controller.per_unit must not be 0")
 
 
+class Qc(_Table):
+    """Rules of the site about quality control."""
+
+    one_person_may_approve: bool = False
+    """Whether whoever performed a test may approve its result, too; by default two persons are needed."""
+
+
 class Access(_Table):
     """Who may do what, by user name of this host or of the broker. The daemon's own user and root may do everything."""
 

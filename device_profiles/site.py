@@ -28,7 +28,7 @@ from device_profiles.load import load_profile
 from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
-from device_profiles.services import Access, Device, Metrics, Mqtt
+from device_profiles.services import Access, Device, Metrics, Mqtt, Qc
 from device_profiles.supplies_rules import wrong_supplies
 
 SITE_SCHEMA = "site/0"
@@ -101,6 +101,7 @@ class Site(BaseSettings):
     mqtt: Mqtt = Mqtt()
     metrics: Metrics = Metrics()
     access: Access = Access()
+    qc: Qc = Qc()
 
     @property
     def state_folder(self) -> Path:

@@ -153,12 +153,14 @@ class QcBooks:
         return kept
 
     async def reference(self, test: str) -> Kept | None:
-        """Return the result that a test is compared with now; None where nobody made one the reference."""
-        for document in await self._find(Wanted(kinds=("reference",), test=test)):
-            for kept in await self._assembled(await self._find(Wanted(ids=(document.about,), kinds=("result",)))):
-                if kept.struck is None:
-                    return kept
-        return None
+        """Return the result that a test is compared with now; None where nobody made one the reference.
+
+        Nor is there one after the newest reference was struck out: an earlier one does not come back by itself.
+        """
+        said = await self._find(Wanted(kinds=("reference",), test=test, limit=1))
+        ids = tuple(document.about for document in said)
+        found = await self._assembled(await self._find(Wanted(ids=ids, kinds=("result",)))) if ids else []
+        return next((kept for kept in found if kept.struck is None), None)
 
     async def events(self, test: str | None = None, *, since_utc: str | None = None) -> list[Document]:
         """Return events that touch a test, or all, newest first."""
