@@ -8,7 +8,8 @@
     table = "ring-2026-11-20.csv"
     table_sha256 = "..."
 
-The newest one that was made before an acquisition, and is not past its `valid_until_utc`, is the acquisition's.
+The newest one that was made before an acquisition, and is not past its `valid_until_utc`, is the acquisition's. Where
+the folder keeps a life-cycle (`device_profiles.lifecycle`), it is the active one and no other.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from pydantic import ConfigDict, Field
 
 from daq.errors import MismatchError, MissingError, ProfileError, RefusedError
 from daq.model.calibration import Calibration, moment, time_findings
+from daq.model.calibrationlifecycle import Lifecycle
 from daq.model.finding import Finding, Said, error
 from daq.model.layout import Strict
 from daq.model.tables import refusal
 from device_profiles.calibrationtable import QUANTITIES, Table, format_table, parse_table
+from device_profiles.lifecycle import read_lifecycle, require_files, ring_slot
 from device_profiles.reading import load
 from device_profiles.tomltext import toml_text
 from device_profiles.writing import write_new
@@ -80,6 +83,9 @@ def find_calibration(
         return identity_calibration(instrument, at=at, why="the site has no folder of calibrations")
     heads = {path: head for path, head in _heads(folder) if head.instrument == instrument}
     _refuse_same_id(heads)
+    lifecycle = read_lifecycle(folder)
+    if lifecycle is not None:
+        return _active(folder, lifecycle, heads, instrument, at, detector_count)
     valid = {path: head for path, head in heads.items() if _is_valid(head, at)}
     if not valid:
         why = f"{folder} holds no calibration of {instrument} that is valid at {at.isoformat()}"
@@ -90,6 +96,41 @@ def find_calibration(
         names = " and ".join(path.name for path in chosen)
         raise ProfileError(f"{folder}: {names} were made at the same moment, {newest.isoformat()}: which one counts?")
     return _loaded(chosen[0], valid[chosen[0]], instrument, detector_count)
+
+
+def head_sha256(path: Path) -> str:
+    """Return the SHA-256 of a calibration's TOML file, which names that of its table: of what a life-cycle speaks."""
+    return hashlib.sha256(_bytes_of(path)).hexdigest()
+
+
+def _active(
+    folder: Path, lifecycle: Lifecycle, heads: Mapping[Path, CalibrationHead], instrument: str, at: datetime,
+    detector_count: int | None,
+) -> Calibration:  # fmt: skip
+    """Return the active calibration, with what newer ones were left out; `identity` where none is."""
+    require_files(folder, lifecycle, {head.id for head in heads.values()} | _of_others(lifecycle, instrument))
+    name = lifecycle.active(ring_slot(instrument))
+    path = next((path for path, head in heads.items() if head.id == name), None)
+    newer = [
+        f"{head.id}, made {head.made_utc}, is {lifecycle.state(head.id)}, not active"
+        for head in heads.values()
+        if head.id != name and (path is None or moment(head.made_utc) > moment(heads[path].made_utc))
+    ]
+    if path is None or not _is_valid(heads[path], at):
+        why = f"{folder}: no calibration of {instrument} is active" if path is None else (
+            f"{folder}: {name} is active, but not valid at {at.isoformat()}"
+        )  # fmt: skip
+        none = identity_calibration(instrument, at=at, why=why)
+        return none.model_copy(update={"left_out": tuple(newer)})
+    if head_sha256(path) != lifecycle.sha256(name):
+        raise ProfileError(f"{path}: {name} is not what was signed: the file was changed, or is another one")
+    loaded = _loaded(path, heads[path], instrument, detector_count)
+    return loaded.model_copy(update={"state": str(lifecycle.state(name)), "left_out": tuple(newer)})
+
+
+def _of_others(lifecycle: Lifecycle, instrument: str) -> set[str]:
+    """Return what is active of other instruments."""
+    return {lifecycle.active(slot) for slot in lifecycle.stacks if slot != ring_slot(instrument)}
 
 
 def identity_calibration(instrument: str, *, at: datetime, why: str) -> Calibration:

@@ -1,24 +1,26 @@
 """Choose the calibrations of a head by date, serial number, collimator and windows; say what was left out.
 
-Of each kind the newest one that fits is taken. What fits in everything but one thing is told with that thing: a
-technologist who sees an uncorrected picture must see why.
+Of each kind the newest one that fits is taken; where the folder keeps a life-cycle, the active one and no other. What
+fits in everything but one thing is told with that thing: a technologist who sees an uncorrected picture must see why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daq.errors import MismatchError, RefusedError
+from daq.errors import MismatchError, ProfileError, RefusedError
 from daq.model.calibration import moment
-from daq.model.cameracalibration import CameraCalibration, CentreOfRotation, WindowRegistration
+from daq.model.calibrationlifecycle import Lifecycle, State
+from daq.model.cameracalibration import CameraCalibration, CentreOfRotation, Window, WindowRegistration
 from daq.model.headcalibration import CalibrationReference, HeadCorrections
 from daq.model.scanner import Head
 from daq.model.windows import EnergyWindow
 from device_profiles.cameracalibrations import CalibrationCheck, camera_calibrations, newest_check
+from device_profiles.lifecycle import camera_slot, read_lifecycle, require_files
 
 _KEV = 0.05
 """Bounds of windows are the same within this; the map of a window is its own."""
@@ -42,11 +44,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One file's calibration, and what its newest check said."""
+    """One file's calibration, what its newest check said, and where it stands."""
 
     path: Path
     calibration: CameraCalibration
     check: CalibrationCheck | None
+    state: State | None = None
+    """By the life-cycle that its folder keeps; None: it keeps none, and the newest counts."""
+    on_trial: bool = False
+    """Used although it is not active, for it is being checked."""
 
 
 @dataclass(slots=True)
@@ -75,9 +81,31 @@ class Chosen:
         return chosen.window_registration if chosen else None
 
 
-def calibrations_in(folder: Path) -> list[Found]:
-    """Return every calibration of a folder with its newest check. Raises what reading them raises."""
-    return [Found(path, each, newest_check(path, each)) for path, each in camera_calibrations(folder)]
+def calibrations_in(folder: Path, *, trial: str | None = None) -> list[Found]:
+    """Return every calibration of a folder with its newest check, and where it stands. Raises what reading them raises.
+
+    `trial`: id of one that is used in place of the active one, while it is checked. Raises `ProfileError` for a file
+    that is not the one which was signed under its name, and for an active one that is not there.
+    """
+    lifecycle = read_lifecycle(folder)
+    made = [Found(path, each, newest_check(path, each)) for path, each in camera_calibrations(folder)]
+    if lifecycle is None:
+        return made
+    require_files(folder, lifecycle, {each.calibration.id for each in made})
+    slot = next((camera_slot(each.calibration) for each in made if each.calibration.id == trial), None)
+    return [_standing(each, lifecycle, trial, slot) for each in made]
+
+
+def _standing(each: Found, lifecycle: Lifecycle, trial: str | None, slot: str | None) -> Found:
+    of = each.calibration
+    signed = lifecycle.sha256(of.id)
+    if signed and signed != of.sha256:
+        raise ProfileError(f"{each.path}: {of.id} is not what was signed: SHA-256 {of.sha256[:12]}, not {signed[:12]}")
+    state = lifecycle.state(of.id)
+    if of.id == trial:
+        return replace(each, state=state, on_trial=True)
+    gives_way = state is State.ACTIVE and camera_slot(of) == slot
+    return replace(each, state=State.SUPERSEDED if gives_way else state)
 
 
 def choose(found: Iterable[Found], wanted: Wanted) -> Chosen:
@@ -136,7 +164,7 @@ def _newest(found: list[Found], wanted: Wanted, serial: str | None, left_out: li
 def _why_not(each: Found, wanted: Wanted, serial: str | None) -> str | None:
     """Return why a calibration cannot be used, as the end of a sentence; None where it can."""
     of = each.calibration
-    reasons = (_not_of_that_time(of, wanted.at), _not_of_that_head(of, wanted, serial))
+    reasons = (_not_of_that_time(of, wanted.at), _not_of_that_head(of, wanted, serial), _not_active(each, wanted))
     why = next((reason for reason in reasons if reason is not None), None)
     if why is None and each.check is not None and not each.check.passed:
         return f"failed its check of {each.check.checked_utc}: {each.check.reason or 'no reason is given'}"
@@ -160,6 +188,23 @@ def _not_of_that_head(of: CameraCalibration, wanted: Wanted, serial: str | None)
     if of.peaking is not None and sensors is not None and len(of.peaking.kev_per_adc) != len(sensors.x_mm):
         return f"has {len(of.peaking.kev_per_adc)} channels, the head has {len(sensors.x_mm)}"
     return None
+
+
+def _not_active(each: Found, wanted: Wanted) -> str | None:
+    """Return why a calibration is not used by the life-cycle of its folder; None where that keeps none."""
+    if each.state is None:
+        return None
+    if each.state is not State.ACTIVE and not each.on_trial:
+        return f"is {each.state}, not active"
+    of = each.calibration
+    if of.kind == "uniformity" and wanted.windows and not any(_same(m, w) for m in of.windows for w in wanted.windows):
+        return "is active, of other windows"
+    return None
+
+
+def _same(measured: Window, window: EnergyWindow) -> bool:
+    """Say whether a map that was measured in a window is that of another."""
+    return abs(measured.lower_kev - window.lower_kev) < _KEV and abs(measured.upper_kev - window.upper_kev) < _KEV
 
 
 def _collimator(name: str | None) -> str:
@@ -207,10 +252,7 @@ def _uniformity(of: CameraCalibration, wanted: Wanted, left_out: list[str]) -> d
     weights = of.uniformity.weight if of.uniformity is not None else {}
     for window in wanted.windows:
         for measured in of.windows:
-            same = (
-                abs(measured.lower_kev - window.lower_kev) < _KEV and abs(measured.upper_kev - window.upper_kev) < _KEV
-            )
-            if same and measured.name in weights:
+            if _same(measured, window) and measured.name in weights:
                 maps[window.name] = weights[measured.name]
         if window.name not in maps:
             left_out.append(f"head {wanted.head.number}: uniformity {of.id} has no map of window {window}")
@@ -222,4 +264,5 @@ def _reference(each: Found) -> CalibrationReference:
     return CalibrationReference(
         kind=of.kind, id=of.id, made_utc=of.made_utc, sha256=of.sha256, serial=of.serial,
         verified_utc=done.checked_utc if done is not None and done.passed else None,
+        state=None if each.state is None else "trial" if each.on_trial else str(each.state),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.cli import calibrate_check, calibrate_peak
+from daq.cli import calibrate_check, calibrate_lifecycle, calibrate_peak
 from daq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run_registration)
     calibrate_peak.add_verbs(verbs)
     calibrate_check.add_verbs(verbs)
+    calibrate_lifecycle.add_verbs(verbs)
 
 
 _SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")

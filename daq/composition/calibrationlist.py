@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from daq.composition.lifecyclesteps import state_of
 from daq.errors import MissingError, ProfileError
 from daq.model.calibration import moment
 from daq.model.cameracalibration import CameraCalibration
 from device_profiles.cameracalibrations import CalibrationCheck, load_camera_calibration, newest_check
+from device_profiles.lifecycle import read_lifecycle
 
 
 def listed(folder: Path) -> list[dict[str, Any]]:
     """Return a row for each file, newest first. Raises `MissingError` without the folder.
 
     `state`: `newest` of its head, kind, serial number and collimator; `older`; `expired`; `failed` its check; or
-    `unreadable`, with the reason in `problem`.
+    `unreadable`, with the reason in `problem`. Where the folder keeps a life-cycle, where it stands there.
     """
     if not folder.is_dir():
         raise MissingError(f"{folder}: no such folder of calibrations")
@@ -30,8 +32,11 @@ def listed(folder: Path) -> list[dict[str, Any]]:
         except ProfileError as why:
             rows.append(_row(path, None, None, "unreadable", str(why)))
     taken: set[Any] = set()
+    lifecycle = read_lifecycle(folder)
     for path, found, check in sorted(good, key=lambda each: moment(each[1].made_utc), reverse=True):
         state = _state(found, check, taken)
+        if lifecycle is not None and state in ("newest", "older"):
+            state = str(state_of(lifecycle, found.id, check))
         rows.append(_row(path, found, check, state, check.reason if state == "failed" and check else ""))
     return rows
 

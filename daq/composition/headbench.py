@@ -67,12 +67,15 @@ class HeadBench:
         alike = (float(np.median(found.kev_per_adc)),) * len(found.kev_per_adc)
         return self.plain().model_copy(update={"pedestal_adc": found.pedestal_adc, "kev_per_adc": alike})
 
-    def corrections(self, *, up_to: CameraCalibrationKind | None = None) -> HeadCorrections:
-        """Return the corrections by the newest calibrations in the folder; `up_to`: of the kinds before that one."""
+    def corrections(self, *, up_to: CameraCalibrationKind | None = None, trial: str | None = None) -> HeadCorrections:
+        """Return the corrections by the calibrations of the folder; `up_to`: of the kinds before that one.
+
+        `trial`: id of one that is used although it is not active, while it is checked.
+        """
         if self.folder is None:
             return self.plain()
         kinds = KINDS if up_to is None else KINDS[: KINDS.index(up_to)]
-        found = [each for each in calibrations_in(self.folder) if each.calibration.kind in kinds]
+        found = [each for each in calibrations_in(self.folder, trial=trial) if each.calibration.kind in kinds]
         wanted = Wanted(
             self.instrument, self.head, datetime.now(UTC), self.serial, self.collimator, (self.window,)
         )  # fmt: skip

@@ -29,7 +29,7 @@ def verified(
     own = set(calibration.acquisitions) & {manifest_of(directory).acquisition_id for directory in recorded}
     if own:
         raise RefusedError(f"{calibration.id} was made of {', '.join(sorted(own))}: a check needs another recording")
-    used = bench.corrections()
+    used = bench.corrections(trial=calibration.id)
     if calibration.id not in [one.id for one in used.used]:
         newer = next((one.id for one in used.used if one.kind == calibration.kind), None)
         why = (

@@ -31,6 +31,10 @@ class Calibration(Strict):
     """How, with the document that describes it."""
     sha256: str = ""
     """Of the table file it was read from; empty for `identity`."""
+    state: str | None = None
+    """`active` by the life-cycle that its folder keeps; None: the folder keeps none."""
+    left_out: tuple[str, ...] = ()
+    """Newer ones that are not active, a sentence each."""
     identity: bool = False
     detectors: tuple[int, ...] = ()
     time_offset_ps: tuple[int, ...] = ()

@@ -79,6 +79,8 @@ class CalibrationReference(Strict):
     """Serial number of the head or board that it was measured on."""
     verified_utc: str | None = None
     """When a check acquisition confirmed it; None: none did."""
+    state: str | None = None
+    """`active` by the life-cycle that its folder keeps; `trial` while it is checked; None: its folder keeps none."""
 
 
 class HeadCorrections(Strict):

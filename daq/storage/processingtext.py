@@ -56,7 +56,8 @@ def _heads(said: dict[str, Any] | None) -> list[tuple[str, str]]:
     lines = [("collimator", str(said["collimator"]))] if said.get("collimator") else []
     for used in said.get("heads", ()):
         checked = f", checked {used['verified_utc']}" if used.get("verified_utc") else ", not checked"
-        text = f"{used['kind']} {used['id']} of serial number {used['serial']}, made {used['made_utc']}{checked}"
+        state = f", {used['state']}" if used.get("state") else ""
+        text = f"{used['kind']} {used['id']} of serial number {used['serial']}, made {used['made_utc']}{checked}{state}"
         lines.append((f"head {used['head']}", text))
     return [*lines, *(("not used", why) for why in said.get("left_out", ()))]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from daq.storage.manifest import Manifest
 
-_ABOUT = {"id", "made_utc", "method", "sha256", "identity"}
+_ABOUT = {"id", "made_utc", "method", "sha256", "identity", "state", "left_out"}
 
 
 def note_processing(manifest: Manifest, processing: Processing) -> None:

@@ -1,0 +1,101 @@
+"""The life-cycle of calibrations by the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support_cameras import made
+
+from daq.cli.main import main
+from device_profiles.cameracalibrations import (
+    CalibrationCheck,
+    load_camera_calibration,
+    write_camera_calibration,
+    write_check,
+)
+
+
+def put(folder: Path, name: str, hour: int, *, kind: str = "peaking", passed: bool | None = True) -> None:
+    path = folder / f"{name}.toml"
+    write_camera_calibration(path, made(kind, name, made_utc=f"2021-03-01T{hour:02d}:00:00Z"))
+    if passed is not None:
+        check = CalibrationCheck(
+            calibration=name, sha256=load_camera_calibration(path).sha256, acquisition=f"check-of-{name}",
+            checked_utc=f"2021-03-01T{hour:02d}:30:00Z", passed=passed, reason="peak off by 0.2 %",
+        )  # fmt: skip
+        write_check(path, check)
+
+
+def calibrate(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = main(["calibrate", *words])
+    shown = capsys.readouterr()
+    return code, shown.out + shown.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    put(tmp_path, "old", 8)
+    put(tmp_path, "new", 9)
+    return tmp_path
+
+
+def states(capsys: pytest.CaptureFixture[str], folder: Path) -> dict[str, str]:
+    code, text = calibrate(capsys, "lifecycle", str(folder), "--json")
+    assert code == 0
+    return {each["calibration"]: each["state"] for each in json.loads(text)["calibrations"]}
+
+
+def test_from_candidate_to_active_and_back_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = ("--reason", "commissioning", "--by", "a physicist")
+    assert calibrate(capsys, "lifecycle", str(folder), "--begin", *why)[0] == 0
+    assert states(capsys, folder) == {"new": "verified", "old": "verified"}
+    for name in ("old", "new"):
+        assert calibrate(capsys, "sign", str(folder), name, *why)[0] == 0
+    assert calibrate(capsys, "activate", str(folder), "old", *why)[0] == 0
+    code, text = calibrate(capsys, "activate", str(folder), "new", *why)
+    assert code == 0
+    assert "new: active (peaking of head 1, serial number 100, head), in place of old" in text
+    assert states(capsys, folder) == {"new": "active", "old": "superseded"}
+    code, text = calibrate(capsys, "roll-back", str(folder), "new", "--reason", "an edge in the flood")
+    assert (code, "old is active again" in text) == (0, True)
+    assert states(capsys, folder) == {"new": "rolled back", "old": "active"}
+    assert calibrate(capsys, "retire", str(folder), "new", *why)[0] == 0
+    code, text = calibrate(capsys, "list", str(folder), "--json")
+    assert {each["id"]: each["state"] for each in json.loads(text)["calibrations"]} == {
+        "new": "retired",
+        "old": "active",
+    }
+
+
+def test_what_was_not_checked_or_failed_is_not_signed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path, "unchecked", 8, passed=None)
+    put(tmp_path, "failed", 9, passed=False)
+    put(tmp_path, "turned", 9, kind="centre-of-rotation", passed=None)
+    why = ("--reason", "commissioning")
+    calibrate(capsys, "lifecycle", str(tmp_path), "--begin", *why)
+    for name, message, code in (
+        ("unchecked", "was not checked: `daq calibrate verify` does it", 3),
+        ("failed", "failed its check of 2021-03-01T09:30:00Z: peak off by 0.2 %", 3),
+        ("turned", "name what verified it by --check", 2),
+        ("nobody", "holds no calibration 'nobody'", 4),
+    ):
+        got, text = calibrate(capsys, "sign", str(tmp_path), name, *why)
+        assert (got, message in text) == (code, True), text
+    assert calibrate(capsys, "sign", str(tmp_path), "turned", "--check", "result cor-7", *why)[0] == 0
+
+
+def test_a_folder_without_a_life_cycle_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = calibrate(capsys, "lifecycle", str(folder))
+    assert (code, "keeps no life-cycle" in text) == (3, True)
+    code, text = calibrate(capsys, "sign", str(folder), "old", "--reason", "x")
+    assert (code, "begin it first" in text) == (3, True)
+    assert calibrate(capsys, "lifecycle", str(folder), "--begin")[0] == 2
+
+
+def test_who_says_so_is_kept_beside_the_user_of_the_host(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calibrate(capsys, "lifecycle", str(folder), "--begin", "--reason", "x", "--by", "a physicist")
+    line = json.loads((folder / "lifecycle.jsonl").read_text())
+    assert line["by"] == "a physicist"
+    assert line["user"] not in ("", "a physicist")
