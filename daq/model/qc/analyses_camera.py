@@ -22,6 +22,7 @@ _RATES = (
     FigureKind("count_rate_cps", "1/s", "counts in the window and the field of view, per second that counted"),
     FigureKind("dead_time_percent", "%", "of the time in which the head could take no event, where the front end says"),
 )
+_WORST = "the disc as large as a PMT"
 _WINDOW = ("window", "name of the energy window that is judged; by default the first of the recording")
 _NUCLIDE = ("nuclide", "of the source; by default that of the register's source, else the protocol's")
 
@@ -35,10 +36,9 @@ FLOOD = AnalysisKind(
             for name, about in _UNIFORMITY
         ),
         FigureKind("counts_per_pixel", "1", "mean counts per pixel near 6.4 mm, central field of view", _NU1),
-        FigureKind("worst_spot_percent", "%", "the disc as large as a PMT that is most off its surroundings", "", "disc"),
+        FigureKind("worst_spot_percent", "%", f"{_WORST} that is most off its surroundings", "", "disc"),
         FigureKind(
-            "uncorrected_worst_spot_percent", "%", "the same of counts without uniformity weights, which hide gain faults",
-            "", "disc",
+            "uncorrected_worst_spot_percent", "%", f"{_WORST} that is most off, of counts without weights", "", "disc"
         ),
         FigureKind("tilt_percent", "%", "100 (max - min) / (max + min) of the parabola through the flood", "", "field"),
         *_ENERGY,
@@ -76,8 +76,8 @@ SWEEP = AnalysisKind(
     name="whole-body-uniformity",
     title="Uniformity along a whole-body scan of a sheet source",
     figures=(
-        FigureKind("scan_integral", "%", "100 (max - min) / (max + min) of rows near 6.4 mm along the scan", "", "row"),
-        FigureKind("scan_slope_percent", "%", "change of the counts from the beginning to the end of the scan", "", "scan"),
+        FigureKind("scan_integral", "%", "integral uniformity of rows near 6.4 mm along the scan", "", "row"),
+        FigureKind("scan_slope_percent", "%", "change of the counts from begin to end of the scan", "", "scan"),
         FigureKind("worst_stripe_percent", "%", "the row that is most off the straight line along the scan", "", "row"),
         FigureKind("across_integral", "%", "the same across the bed, over the useful width", "", "column"),
         FigureKind("speed_mean_mm_per_s", "mm/s", "mean speed of the bed while it counted"),
