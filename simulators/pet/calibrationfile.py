@@ -19,7 +19,7 @@ def write_true_calibration(
 ) -> Calibration:
     """Write gain and time offset of every detector, exactly as simulated. Raises `RefusedError` over an older file."""
     numbers = real_detectors(scan.ring)
-    wrong = misalignment(scan.ring, scan.detectors, seed)
+    wrong = misalignment(scan.ring, scan.detectors, seed, scan.faults)
     module = modules(scan.ring, numbers.astype(np.uint32))
     return write_calibration(
         path,

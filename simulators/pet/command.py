@@ -15,9 +15,11 @@ from simulators.pet.model import Scan
 from simulators.pet.options import (
     ACTIVITY_HELP,
     DETECTORS_HELP,
+    FAULT_HELP,
     MEDIUM_HELP,
     parse_activity,
     parse_detectors,
+    parse_fault,
     parse_medium,
 )  # fmt: skip
 from simulators.serve import Server
@@ -52,6 +54,7 @@ def add_scan_options(parser: argparse.ArgumentParser, scanner: str) -> None:
     parser.add_argument("--activity", action="append", default=[], metavar="TEXT", help=ACTIVITY_HELP)
     parser.add_argument("--medium", metavar="TEXT", help=MEDIUM_HELP)
     parser.add_argument("--detectors", metavar="TEXT", help=DETECTORS_HELP)
+    parser.add_argument("--module-fault", action="append", default=[], metavar="TEXT", help=FAULT_HELP)
     parser.add_argument(
         "--scatter-fraction", type=float, default=0.0, metavar="F", help="share of pairs with a turned photon"
     )
@@ -100,6 +103,7 @@ def scan_of(arguments: argparse.Namespace) -> Scan:
         parse_medium(arguments.medium),
         scatter_fraction=arguments.scatter_fraction,
         seconds=arguments.seconds,
+        faults=tuple(parse_fault(text) for text in arguments.module_fault),
     )
 
 

@@ -11,11 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.nuclide_table import nuclide
-from daq.model.scanner import Ring, are_virtual, positions_mm
+from daq.model.scanner import Ring, are_virtual, modules, positions_mm
 from simulators.pet.beta import lutetium_electrons_kev
 from simulators.pet.electronics import respond
 from simulators.pet.kernels import follow, follow_crystals
-from simulators.pet.model import BACKGROUND, ELECTRON_KEV, FWHM_PER_SIGMA, Detectors, Scan, Source
+from simulators.pet.model import (
+    BACKGROUND,
+    ELECTRON_KEV,
+    FWHM_PER_SIGMA,
+    Detectors,
+    ModuleFault,
+    PhotonFlag,
+    Scan,
+    Source,
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,6 +34,7 @@ BLOCK_DECAYS = 1 << 18
 CUT_SIGMA = 8.0
 """Times and energies stay within so many standard deviations."""
 SPREAD_CUT = 5.0
+NOISE_KEV = 700.0
 LUTETIUM_LEAVING = {88.34: 0.0, 201.83: 0.2, 306.78: 0.5}
 """Chance that a gamma of Lu-176 leaves its crystal: round figures for crystals of some 4 mm by 4 mm by 20 mm."""
 _LONG_AGO = -(1 << 62)
@@ -87,12 +97,16 @@ def module_count(ring: Ring) -> int:
     return (ring.detectors_per_ring // ring.module_detectors) * math.ceil(ring.rings / ring.module_rings)
 
 
-def misalignment(ring: Ring, detectors: Detectors, seed: int) -> Misalignment:
-    """Return gains and offsets of the modules, cut at five standard deviations."""
+def misalignment(ring: Ring, detectors: Detectors, seed: int, faults: tuple[ModuleFault, ...] = ()) -> Misalignment:
+    """Return gains and offsets of the modules, cut at five standard deviations, with those of faults."""
     rng = np.random.default_rng([seed, 1])
     draws = np.clip(rng.standard_normal((2, module_count(ring))), -SPREAD_CUT, SPREAD_CUT)
     offsets = np.rint(draws[1] * detectors.offset_sigma_ps).astype(np.int64)
-    return Misalignment(1.0 + detectors.gain_sigma * draws[0], offsets)
+    gain = 1.0 + detectors.gain_sigma * draws[0]
+    for fault in faults:
+        gain[fault.module] *= fault.gain
+        offsets[fault.module] += fault.offset_ps
+    return Misalignment(gain, offsets)
 
 
 def real_detectors(ring: Ring) -> npt.NDArray[np.int64]:
@@ -146,7 +160,8 @@ class _Simulation:
                 scan.scatter_floor_kev,
             ]
         )  # fmt: skip
-        self._misalignment = misalignment(ring, detectors, seed)
+        self._misalignment = misalignment(ring, detectors, seed, scan.faults)
+        self._faulty = np.random.default_rng([seed, 3])  # apart, so that a fault leaves all other photons as they are
         self._sigma_ps = detectors.coincidence_fwhm_ps / FWHM_PER_SIGMA / math.sqrt(2)
         reach_ps = np.abs(self._misalignment.offset_ps).max() + CUT_SIGMA * self._sigma_ps
         self._margin_ps = math.ceil(reach_ps) + 1
@@ -178,7 +193,31 @@ class _Simulation:
         parts = [self._source(index, source, begin_ps, stop_ps) for index, source in enumerate(self._scan.sources)]
         if self._scan.detectors.lutetium_bq > 0:
             parts.append(self._background(begin_ps, stop_ps))
-        return parts
+        parts = [self._kept(part) for part in parts]
+        return [*parts, *(self._noise_of(fault, begin_ps, stop_ps) for fault in self._scan.faults if fault.noise_cps)]
+
+    def _kept(self, photons: Photons) -> Photons:
+        """Return the photons that faulty modules detect, and all of the others."""
+        share = np.ones(module_count(self._scan.ring))
+        for fault in self._scan.faults:
+            share[fault.module] = fault.efficiency
+        if share.min() == 1.0:
+            return photons
+        return photons.rows(self._faulty.random(len(photons)) < share[photons.module])
+
+    def _noise_of(self, fault: ModuleFault, begin_ps: int, stop_ps: int) -> Photons:
+        """Return the singles of no photon of a module."""
+        count = int(self._faulty.poisson(fault.noise_cps * (stop_ps - begin_ps) / 1e12))
+        crystals = self._crystals[modules(self._scan.ring, self._crystals.astype(np.uint32)) == fault.module]
+        room = _Room(count)
+        room.rows[:, 0] = np.sort(self._faulty.integers(begin_ps, stop_ps, count))
+        room.rows[:, 1] = self._decays + np.arange(count)
+        room.rows[:, 2] = self._faulty.choice(crystals, count)
+        room.rows[:, 3] = fault.module
+        room.energies[:] = self._faulty.uniform(0.0, NOISE_KEV, count)
+        room.marks[:] = (0, PhotonFlag.BACKGROUND)
+        self._decays += count
+        return room.photons(count, BACKGROUND)
 
     def _source(self, index: int, source: Source, begin_ps: int, stop_ps: int) -> Photons:
         expected = source.decaying.decays_between(source.activity_bq, begin_ps / 1e12, stop_ps / 1e12)

@@ -210,12 +210,44 @@ MOST = {"gain_sigma": 0.1, "offset_sigma_ps": 1e5, "coincidence_fwhm_ps": 5e4, "
 simulator lets everything be later on the wire."""
 
 
+MOST_FAULT_PS, MOST_NOISE_CPS = 500_000, 1e7
+GAINS = (0.1, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFault:
+    """What is wrong with one module, from the beginning of the scan on, beside the spread of all.
+
+    Energies are reported `gain` times too high, times `offset_ps` too late; of photons that would be detected the share
+    `efficiency` is, 0 in a dead module. `noise_cps`: singles of no photon, their energies even from 0 to 700 keV.
+    """
+
+    module: int
+    gain: float = 1.0
+    offset_ps: int = 0
+    efficiency: float = 1.0
+    noise_cps: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.module < 0:
+            raise UsageError(f"fault of module {self.module}: must be zero or more")
+        if not GAINS[0] <= self.gain <= GAINS[1]:
+            raise UsageError(f"fault of module {self.module}: gain {self.gain}: must be from 0.1 to 10")
+        if not abs(self.offset_ps) <= MOST_FAULT_PS:
+            raise UsageError(f"fault of module {self.module}: offset_ps {self.offset_ps}: at most {MOST_FAULT_PS}")
+        if not 0.0 <= self.efficiency <= 1.0:
+            raise UsageError(f"fault of module {self.module}: efficiency {self.efficiency}: must be from 0 to 1")
+        if not 0.0 <= self.noise_cps <= MOST_NOISE_CPS:
+            raise UsageError(f"fault of module {self.module}: noise_cps {self.noise_cps}: must be from 0 to 1e7")
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One simulated scan from `start_s` for `seconds`; activities hold at time zero.
 
     `scatter_fraction`: of the pairs of which both photons meet a crystal, that share has one photon turned, by an
-    energy loss down to `scatter_floor_kev`, to another crystal. It is set, not the result of a medium.
+    energy loss down to `scatter_floor_kev`, to another crystal. It is set, not the result of a medium. `faults`: of
+    single modules, each module once.
     """
 
     ring: Ring
@@ -226,6 +258,7 @@ class Scan:
     scatter_floor_kev: float = 400.0
     start_s: float = 0.0
     seconds: float = 1.0
+    faults: tuple[ModuleFault, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ring.layers > 1:
@@ -239,6 +272,18 @@ class Scan:
         if len(self.sources) >= BACKGROUND:
             raise UsageError(f"{len(self.sources)} sources; at most {BACKGROUND - 1}")
         self._check_bore()
+        self._check_faults()
+
+    def _check_faults(self) -> None:
+        """Raise `UsageError` for a module that there is not, or twice."""
+        ring = self.ring
+        count = (ring.detectors_per_ring // ring.module_detectors) * math.ceil(ring.rings / ring.module_rings)
+        numbers = [fault.module for fault in self.faults]
+        for number in numbers:
+            if number >= count:
+                raise UsageError(f"fault of module {number}: the ring has modules 0 to {count - 1}")
+            if numbers.count(number) > 1:
+                raise UsageError(f"fault of module {number}: it stands there twice")
 
     def _check_bore(self) -> None:
         """Raise `UsageError` where something lies in the crystals."""

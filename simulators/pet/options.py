@@ -8,7 +8,18 @@ from dataclasses import fields
 from typing import Any
 
 from daq.errors import UsageError
-from simulators.pet.model import Detectors, Medium, Position, Source, cylinder, iec_body, line, point, sphere
+from simulators.pet.model import (
+    Detectors,
+    Medium,
+    ModuleFault,
+    Position,
+    Source,
+    cylinder,
+    iec_body,
+    line,
+    point,
+    sphere,
+)
 
 _WHOLE = ("dead_time_ps", "integration_ps")
 _PLACE = ("x", "y", "z")
@@ -27,6 +38,25 @@ DETECTORS_HELP = "what crystals do, KEY=VALUE,...: " + ", ".join(
     f"{field.name} (default {field.default})" for field in fields(Detectors)
 )
 MEDIUM_HELP = "a cylinder of water about the axis, KEY=VALUE,...: radius, length in mm, mu per mm, compton share"
+
+
+FAULT_HELP = (
+    "one module is faulty, KEY=VALUE,...: module, and gain, offset_ps, efficiency, noise_cps; may be given again"
+)
+
+
+def parse_fault(text: str) -> ModuleFault:
+    """Return the fault of `module=17,gain=0.92`. Raises `UsageError`."""
+    values = numbers_of(
+        "--module-fault", text, text, needed=("module",), may=("gain", "offset_ps", "efficiency", "noise_cps")
+    )
+    for name in ("module", "offset_ps"):
+        if not values.get(name, 0.0).is_integer():
+            raise UsageError(f"--module-fault {text}: {name} must be whole")
+    return ModuleFault(
+        int(values["module"]), values.get("gain", 1.0), int(values.get("offset_ps", 0.0)),
+        values.get("efficiency", 1.0), values.get("noise_cps", 0.0),
+    )  # fmt: skip
 
 
 def parse_activity(text: str) -> tuple[Source, ...]:
