@@ -30,9 +30,11 @@ FLOOD = AnalysisKind(
     name="planar-uniformity",
     title="Uniformity of a flood, and its photopeak",
     figures=(
-        *(FigureKind(name, "%", about, _NU1, _PIXEL) for name, about in _UNIFORMITY),
+        *(FigureKind(name, "%", about, _NU1, _PIXEL, "floor") for name, about in _UNIFORMITY),
         *(
-            FigureKind(f"uncorrected_{name}", "%", f"{about}, of counts without uniformity weights", _NU1, _PIXEL)
+            FigureKind(
+                f"uncorrected_{name}", "%", f"{about}, of counts without uniformity weights", _NU1, _PIXEL, "floor",
+            )
             for name, about in _UNIFORMITY
         ),
         FigureKind("counts_per_pixel", "1", "mean counts per pixel near 6.4 mm, central field of view", _NU1),

@@ -13,7 +13,8 @@ from daq.model.cleantext import clean_text
 from daq.model.layout import Strict
 from daq.model.nuclide_table import nuclide
 
-Form = Literal["sheet", "point", "line", "rod", "cylinder", "vial", "marker", "other"]
+Form = Literal["sheet", "point", "line", "rod", "cylinder", "capsule", "phantom", "vial", "marker", "other"]
+"""The forms that protocols ask for, and others."""
 _MOST_TEXT = 500
 
 
