@@ -81,7 +81,8 @@ def _drift_residuals(days: Floats, values: Floats) -> Floats:
     off = values - values.mean()
     sum_hy = _suffix(later * off) - later * _suffix(off)
     power = np.maximum(sum_hh - sum_h**2 / count, 1e-12 * max(float(sum_hh[0]), 1e-300))
-    return (float(np.sum(off * off)) - sum_hy**2 / power)[:-2]
+    found: Floats = (float(np.sum(off * off)) - sum_hy**2 / power)[:-2]
+    return found
 
 
 def _suffix(values: Floats) -> Floats:
