@@ -14,7 +14,7 @@ from daq.services.qc.books import QcBooks
 from daq.services.qc.index import IndexBounds
 
 DEADLINE_S = 30.0
-QUICK = IndexBounds(call_s=5.0, wait_s=1.0, retry_s=0.05, retry_most_s=0.1)
+QUICK = IndexBounds(call_s=5.0, wait_s=1.0, retry_s=0.05, retry_most_s=0.1, file_days=100_000)
 
 
 def moment(day: int, year: int = 2025) -> str:

@@ -22,13 +22,14 @@ class FileShelf:
     `problems`: by path, why a file is left out.
     """
 
-    def __init__(self, store: Store, *, days: int = DAYS) -> None:
+    def __init__(self, store: Store, days: int = DAYS) -> None:
         self.problems: dict[str, str] = {}
         self._store = store
         since = datetime.now(UTC) - timedelta(days=days)
-        self._paths = {name: listed.path for name, listed in store.listed().items()}
+        found = store.listed()
+        self._paths = {name: listed.path for name, listed in found.items()}
         self._heads: dict[str, Head] = {}
-        for name, listed in store.listed().items():
+        for name, listed in found.items():
             if _is_wanted(name, listed, f"{since:%Y-%m}") and (document := self._read(listed.path)) is not None:
                 self.add(document)
 

@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 from daq.errors import ScandaqError
 from daq.model.qc.documents import Document
 from daq.services.qc.entries import Wanted, chosen
-from daq.services.qc.fileshelf import FileShelf
+from daq.services.qc.fileshelf import DAYS, FileShelf
 from daq.services.qc.renewal import Renewal, Renewed
 from daq.services.qc.store import Store
 from daq.services.qc.tables import FigureRow, QcTables
@@ -36,8 +36,8 @@ class IndexBounds:
     """`call_s` bounds every call to the database, `wait_s` what it waits for a lock or a server within.
 
     At most `pending` documents wait in memory; others are found in their files. A read waits `settle_s` for a renewal
-    under way, then reads files. After a failure the database is tried again after `retry_s`, doubling up to
-    `retry_most_s`.
+    under way, then reads files, those of the last `file_days`. After a failure the database is tried again after
+    `retry_s`, doubling up to `retry_most_s`.
     """
 
     call_s: float = 10.0
@@ -46,6 +46,7 @@ class IndexBounds:
     settle_s: float = 5.0
     retry_s: float = 1.0
     retry_most_s: float = 30.0
+    file_days: int = DAYS
 
 
 class Index:
@@ -202,7 +203,7 @@ class Index:
     async def _open_shelf(self) -> FileShelf:
         async with self._shelving:
             if self._shelf is None:
-                self._shelf = await self._readers.call_within(_SHELF_S, FileShelf, self._store)
+                self._shelf = await self._readers.call_within(_SHELF_S, FileShelf, self._store, self.bounds.file_days)
             return self._shelf
 
     def _failed(self, why: ScandaqError) -> None:

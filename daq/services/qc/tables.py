@@ -94,17 +94,25 @@ class QcTables(Connected):
     def find(self, wanted: Wanted) -> list[Document]:
         """Return documents that are looked for, newest first; those that are left out are not among them.
 
-        Raise `FormatError` for a row that was changed in the database.
+        Raise `FormatError` for a row that was changed in the database; it is read anew with the next renewal.
         """
         column = qc_documents.c
         order = (column.at_ms.desc(), column.entered_ms.desc(), column.id.desc())
         query = sa.select(column.content, column.sha256).where(*self._conditions(wanted), column.problem == "")
-        found: list[Document] = []
+        rows: list[Any] = []
         with self._connected(reads=True) as connection:
             for keys in _portions(wanted):
-                narrowed = query.where(*keys).order_by(*order).limit(wanted.limit)
-                found += [_document(*row) for row in connection.execute(narrowed).all()]
-        return found
+                rows += connection.execute(query.where(*keys).order_by(*order).limit(wanted.limit)).all()
+        self._require_unchanged(rows)
+        return [_document(content) for content, _ in rows]
+
+    def _require_unchanged(self, rows: Sequence[tuple[str, str]]) -> None:
+        changed = [sha256 for content, sha256 in rows if hashlib.sha256(content.encode()).hexdigest() != sha256]
+        if changed:
+            with self._connected() as connection:
+                of_these = sa.update(qc_documents).where(qc_documents.c.sha256.in_(changed))
+                connection.execute(of_these.values(stamp=""))
+            raise FormatError(f"{self.shown_url}: {len(changed)} rows of qc_documents were changed in the database")
 
     def known(self) -> dict[str, Known]:
         """Return by id what tells whether a row is still right, of all that this station keeps."""
@@ -167,10 +175,7 @@ def _portions(wanted: Wanted) -> list[list[sa.ColumnElement[bool]]]:
     return [[]]
 
 
-def _document(content: str, sha256: str) -> Document:
-    """Return the document of a row. Raise `FormatError` where the database holds something else than was entered."""
-    if hashlib.sha256(content.encode()).hexdigest() != sha256:
-        raise FormatError(f"qc_documents: a row was changed in the database: sha256 {sha256} does not fit its content")
+def _document(content: str) -> Document:
     told = json.loads(content)
     del told["schema"]
     return Document(**told)
