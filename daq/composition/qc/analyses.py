@@ -8,6 +8,10 @@ from daq.composition.qc.material import Analyse
 from daq.errors import MissingError
 
 DONE_BY: dict[str, str] = {
+    "planar-uniformity": "camera:planar_uniformity",
+    "energy-peak": "camera:energy_peak",
+    "background": "camera:background",
+    "whole-body-uniformity": "camera:whole_body_uniformity",
     "pet-sensitivity": "ring:measure_sensitivity",
     "pet-scatter-necr": "ring:measure_necr",
     "pet-resolution": "ringpoints:measure_resolution",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from daq.errors import RefusedError
 from daq.qc.camera.floodrebin import Flood, rebinned
@@ -95,8 +96,11 @@ def analysed_flood(
 
 
 def _spots(flood: Flood, shape: Shape, lines: tuple[Line, ...], rule: FloodRule) -> Spots:
-    """Return the spots beside lines, which would be many of one pixel."""
-    inside = shape.judged.copy()
+    """Return the spots beside lines, which would be many of one pixel, and not in the outermost pixels.
+
+    These may lie in part beyond the field, and what is detected there smears over the edge.
+    """
+    inside = shape.judged & ndimage.binary_erosion(flood.useful)
     for line in lines:
         at = flood.y_mm if line.along == "row" else flood.x_mm
         near = np.abs(at - line.at_mm) <= flood.pixel_mm
