@@ -17,6 +17,7 @@ from daq.composition import equipment, finishingprocess
 from daq.composition.finishingfolder import is_finished
 from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
+from daq.composition.qc.wiring import Quality
 from daq.composition.restart import take_over
 from daq.composition.runs import Planner
 from daq.errors import DeadlineError, RefusedError
@@ -35,7 +36,7 @@ from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
-from daq.state.acquisition import IDLE, RECORDING
+from daq.state.acquisition import IDLE, RECORDING, State
 from daq.transports.sdnotify import Notify
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class Daemon:
         )
         self.catalogue = Catalogue(site.catalogue or "", storage=site.storage, station=site.station, alarms=self.alarms)
         self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
+        self.quality = Quality(site, self._scanner, self.bus, self.alarms, self.audit, self.hardware, self.machine)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
+        self.desk = self.quality.connect(self.planner)
         self.station = Station(self._parts())
         self.hardware.mark_by(self._mark, lambda: self.machine.state)
         self._marking: set[asyncio.Task[None]] = set()
@@ -105,6 +108,7 @@ class Daemon:
         stack.push_async_callback(self._close)
         await take_over(self.planner, self.station, self.machine, self.audit)
         await self._finish_left_behind()
+        await self.quality.take_over(self.station)
         api = self._add_services()
         running = asyncio.create_task(self.supervisor.run(), name="services")
         try:
@@ -147,6 +151,7 @@ class Daemon:
             self.hardware.collimator,
             self.hardware.places,
             self.hardware.voltages,
+            self.quality.standing,
         )
 
     def _around(self) -> Around:
@@ -155,11 +160,13 @@ class Daemon:
             beats=self.hardware.beats, collimator=self.hardware.collimator,
         )  # fmt: skip
 
-    async def _run_ended(self, *told: Any) -> None:
-        await self.planner.ended(*told)
+    async def _run_ended(self, run: Run, outcome: State, detail: str) -> None:
+        await self.planner.ended(run, outcome, detail)
+        await self.desk.ended(run, outcome)
 
     async def _run_hashed(self, run: Run) -> None:
         await self.planner.hashed(run)
+        self.desk.hashed(run)
         if run.steps.begun:  # else it was called off before its first photon
             await self._finish(run.directory, run.protocol.modality)
 
@@ -183,6 +190,7 @@ class Daemon:
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
             simulate=self.hardware.simulate if self._site.simulated else None,
             on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
+            desk=self.desk, further=self.quality.handlers,
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:
@@ -193,7 +201,7 @@ class Daemon:
         add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
         add("finishing", self.finishing.run, essential=False)
-        for name, run in self.hardware.services():
+        for name, run in (*self.hardware.services(), *self.quality.services(self.station)):
             add(name, run, essential=False)
         sayers = Sayers(
             self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of, self.hardware.figures()
@@ -265,6 +273,7 @@ class Daemon:
         await self.audit.close()
         await self.hardware.close()
         self.catalogue.close()
+        self.quality.close()
         self.journal.close()
         self._notify.close()
         _LOG.info("ended; state %s, process %d", self.machine.state, os.getpid())

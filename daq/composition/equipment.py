@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from daq.devices.instruments.wiring import Controllers
     from daq.model.scanner import ScannerProfile
+    from daq.services.qc.standing import Standing
     from device_profiles.schema import InstrumentProfile
     from device_profiles.services import Access, Device
     from device_profiles.site import Plug, Site
@@ -35,6 +36,8 @@ class Equipment:
     collimator: Callable[[], Awaitable[str | None]]
     places: Callable[[], Awaitable[dict[str, float]]]
     voltages: Callable[[], Awaitable[str | None]]
+    standing: Standing | None = None
+    """Where tests of quality control stand; None at a station whose scanner has none."""
 
 
 def instruments(site: Site, folder: Path) -> dict[str, tuple[Plug, InstrumentProfile]]:

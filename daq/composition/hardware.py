@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from daq.services.motion.standing import StandingWatch
 from daq.services.readings import Readings
 from daq.state.acquisition import State
 from daq.state.enable import Enable, Reference
+from daq.state.interlock import Kind
 
 if TYPE_CHECKING:
     from daq.model.scanner import ScannerProfile
@@ -102,6 +104,12 @@ class Hardware:
         supplies = self._of(HighVoltage)
         said = await asyncio.gather(*(_trouble_of(name, supply) for name, supply in supplies.items()))
         return "; ".join(filter(None, [*said, self.rising()])) or None
+
+    def interlock_trouble(self) -> str | None:
+        """Return which interlocks are open, or not read lately; None where all are good. The room's door is none."""
+        now_s = time.monotonic()
+        watched = (each for each in self._interlocks.current() if each.kind is not Kind.ROOM_DOOR)
+        return "; ".join(filter(None, (each.trouble(now_s) for each in watched))) or None
 
     def rising(self) -> str:
         """Return which supplies are raised now; empty where none is."""

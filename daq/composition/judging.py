@@ -16,6 +16,9 @@ from daq.model.finding import errors
 from daq.model.verbs import Prepare
 from daq.storage.listing import load_manifest
 
+QC = "qc"
+"""Name by which all that is missing of quality control is overridden at once."""
+
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
     from daq.composition.equipment import Equipment
@@ -72,8 +75,8 @@ async def _unmet(
     """Yield each requirement that does not hold, or cannot be shown to: its name, and why."""
     if (why := await _lacks_collimator(equipment, protocol.requirements.collimators)) is not None:
         yield "collimator", why
-    for need in protocol.requirements.qc:
-        yield need.name, f"{need.name} is needed, and this station has no record of one"
+    for name, lacking in (await _lacks_quality(equipment, protocol, request.overrides)).items():
+        yield name, lacking
     if (why := await equipment.voltages()) is not None:
         yield "high-voltage", why
     collimator = await mounted(equipment, protocol, request.overrides)
@@ -85,6 +88,25 @@ async def _unmet(
     why = _lacks_administration(protocol.requirements.administration, request.administration, request.session)
     if why is not None:
         yield "administration", why
+
+
+async def _lacks_quality(
+    equipment: Equipment, protocol: AcquisitionProtocol, overrides: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is missing of quality control: by the name of a test that is overridden so, all others as `qc`.
+
+    However much is overdue costs one reason (CLINICAL-RULES 32).
+    """
+    if equipment.standing is None:
+        missing: Mapping[str, str] = {
+            need.name: f"{need.name} is needed, and this station has no record of one"
+            for need in protocol.requirements.qc
+        }
+    else:
+        missing = (await equipment.standing.of_protocol(protocol)).missing
+    named = {name: why for name, why in missing.items() if name in overrides}
+    others = [why for name, why in missing.items() if name not in overrides]
+    return named | ({QC: "; ".join(others)} if others else {})
 
 
 async def _lacks_collimator(equipment: Equipment, wanted: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,8 @@ class Wanted:
     collimator: str | None = None
     """What is mounted, or what somebody says is."""
     study: StudyReference | None = None
+    qc: Mapping[str, Any] | None = None
+    """What the manifest says of quality control: which test it is, or which results a patient's rests on."""
 
 
 def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
@@ -198,7 +201,8 @@ def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, 
             "toml": loaded.text.decode(),
         },
         "operator": wanted.operator,
-        "overrides": wanted.overrides,
+        "overrides": {**wanted.overrides, **(wanted.qc or {}).get("overrides", {})},
+        "qc": None if wanted.qc is None else dict(wanted.qc),
         "study": wanted.study.model_dump(mode="json") if wanted.study else None,
         "patient_reference": papers.patient.ref.key if papers.patient else None,
         "administration_reference": papers.administration.key if papers.administration else None,

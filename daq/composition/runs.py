@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,11 +56,17 @@ class Planner:
         self._records: dict[str, Records] = {}
         self._lies: dict[str, PatientOrientation] = {}
         self._unfaced: dict[str, list[str]] = {}
+        self.prepares: Callable[[AcquisitionProtocol], None] = lambda _: None
+        """Hears of every protocol that somebody prepares, before anything is done about it."""
         self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
 
-    async def planned(self, request: Prepare, actor: Actor) -> Run:
-        """Return a run, the state `preparing` and the journal written; raise what speaks against it."""
+    async def planned(self, request: Prepare, actor: Actor, qc: Mapping[str, Any] | None = None) -> Run:
+        """Return a run, the state `preparing` and the journal written; raise what speaks against it.
+
+        `qc`: what the manifest says of the test of quality control that it is; of none: of what it rests on.
+        """
         loaded = await asyncio.to_thread(self.load, request.protocol)
+        self.prepares(loaded.protocol)
         loaded = replace(loaded, protocol=loaded.protocol.of_session(request.session))
         study = await linked(self._equipment.site.storage, self._catalogue.find, request, loaded.protocol)
         request = study.completed(request)
@@ -73,7 +80,8 @@ class Planner:
         papers = Papers(site.state_folder, identity, directory)
         sensed = await self._equipment.collimator()
         collimator = assumed(sensed, loaded.protocol, overrides)
-        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator, study.reference)
+        qc = qc if qc is not None else await self._rests_on(loaded.protocol)
+        wanted = Wanted(loaded, request, directory, actor.user, overrides, papers, collimator, study.reference, qc)
         try:
             await asyncio.to_thread(papers.take, request.patient, request.administration, actor, study.patient)
             label = papers.redacted(study.reference.label)
@@ -88,7 +96,7 @@ class Planner:
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
-            collimator=collimator, collimator_sensed=sensed is not None,
+            collimator=collimator, collimator_sensed=sensed is not None, qc_test=str((qc or {}).get("test", "")),
         )  # fmt: skip
         self._lies = {identity: study.reference.patient_orientation}
         self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}
@@ -100,6 +108,13 @@ class Planner:
             self._machine.fire(Trigger.CANNOT_PREPARE, f"its records cannot be begun: {type(why).__name__}")
             raise
         return self._run(loaded.protocol, papers, directory, partial(Link.launched, plan, runtime))
+
+    async def _rests_on(self, protocol: AcquisitionProtocol) -> Mapping[str, Any] | None:
+        """Return the results of quality control that a patient's acquisition rests on, and what is missing."""
+        standing = self._equipment.standing
+        if standing is None or not protocol.of_patient:
+            return None
+        return (await standing.of_protocol(protocol)).to_json()
 
     async def found(self, entry: Entry) -> Run:
         """Return the run that a journal speaks of, with its protocol as it was when it began; records are resumed."""

@@ -177,7 +177,7 @@ class Description:
     controllers: dict[str, Any] = field(default_factory=dict)
 
 
-QcState = Literal["valid", "due", "overdue", "failed", "never"]
+QcState = Literal["valid", "due", "overdue", "failed", "never", "after-service"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from daq.errors import RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
 from daq.model.arguments import Arguments
+from daq.model.qc.verbs import QcRun
 from daq.model.station import Actor, payload
 from daq.model.verbs import (
     ALWAYS,
@@ -40,6 +41,7 @@ from daq.services.audit import Audit
 from daq.services.bus import Bus
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.report import MotionLoss
+from daq.services.qc.desk import Desk
 from daq.services.stationlines import RequestLines
 from daq.state.acquisition import IDLE, Trigger, possible
 
@@ -54,8 +56,8 @@ _ORIENTATION_STAYS = (
 class Runs(Protocol):
     """Makes runs: checks a request, plans the recording. Raises what speaks against it."""
 
-    async def planned(self, request: Prepare, actor: Actor) -> Run:
-        """Return a run that is ready to be driven, its journal entry written."""
+    async def planned(self, request: Prepare, actor: Actor, qc: Mapping[str, Any] | None = None) -> Run:
+        """Return a run that is ready to be driven, its journal entry written. `qc`: which test it is, plain data."""
         ...
 
     def redacted(self, text: str) -> str:
@@ -93,6 +95,10 @@ class Parts:
     simulate: Callable[[str, str, Any], Awaitable[dict[str, Any]]] | None = None
     on_devices: Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = field(default_factory=dict)
     """Verbs about devices and controllers, and who carries them out."""
+    desk: Desk | None = None
+    """Knows the tests of quality control; None at a station without any."""
+    further: Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]] = field(default_factory=dict)
+    """Verbs that neither devices nor the acquisition under way have to do with."""
     rising: Callable[[], str] = str
     """Says which voltages are raised now: photons counted meanwhile would have another energy each second."""
 
@@ -117,7 +123,7 @@ class Station:
             "amend": self._amend, "confirm": self._confirm, "home": self._home,
             "hand-over": self._hand_over, "retreat": self._retreat, "mark": self._mark,
             "stop-motion": self._stop_motion, "lower-voltage": self._lower_voltage, "simulate": self._simulate,
-            **parts.on_devices,
+            "qc-run": self._qc_run, **parts.on_devices, **parts.further,
         }  # fmt: skip
 
     async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
@@ -127,7 +133,7 @@ class Station:
         line = RequestLines(self._parts.audit, self._machine, self._parts.runs, verb, args, actor).write
         try:
             request = checked(verb, args, actor)
-            if isinstance(request, Prepare):
+            if isinstance(request, Prepare | QcRun):
                 await line("asked", wait=True)  # who asked for it stands there before anything moves
             else:
                 await line("asked")
@@ -229,6 +235,7 @@ class Station:
             "directory": self._machine.entry.directory,
             "alarms": [payload(alarm) for alarm in self._parts.alarms.active()],
             "motion": self._parts.motion.figures(),
+            "bed": None if self._parts.desk is None else self._parts.desk.bed.figures(),
         }
 
     async def _describe(self, _: Arguments, __: Actor) -> dict[str, Any]:
@@ -238,12 +245,28 @@ class Station:
         return {"alarms": [payload(alarm) for alarm in self._parts.alarms.active()]}
 
     async def _prepare(self, request: Prepare, actor: Actor) -> dict[str, Any]:
-        if not self._machine.allows(Trigger.PREPARE):
-            legal = ", ".join(possible(self._machine.state))
-            why = "" if request.patient_orientation is None else _ORIENTATION_STAYS
-            raise TransitionRefusedError(f"cannot prepare while {self._machine.state}; possible: {legal}{why}")
+        self._require_free("prepare", "" if request.patient_orientation is None else _ORIENTATION_STAYS)
         run = await self._parts.runs.planned(request, actor)
         self._drive(run)
+        return self._prepared(run)
+
+    async def _qc_run(self, request: QcRun, actor: Actor) -> dict[str, Any]:
+        desk = self._parts.desk
+        if desk is None:
+            raise RefusedError("this station has no scanner profile: it knows no tests of quality control")
+        self._require_free("run a test")
+        asked = await desk.asked(request, actor)
+        run = await self._parts.runs.planned(asked.prepare, actor, asked.told)
+        desk.begun(run, request.test, asked.protocol)
+        self._drive(run)
+        return {"test": request.test, "source": asked.told["source"], **self._prepared(run)}
+
+    def _require_free(self, what: str, why: str = "") -> None:
+        if not self._machine.allows(Trigger.PREPARE):
+            legal = ", ".join(possible(self._machine.state))
+            raise TransitionRefusedError(f"cannot {what} while {self._machine.state}; possible: {legal}{why}")
+
+    def _prepared(self, run: Run) -> dict[str, Any]:
         about = {"run": run.identity, "directory": str(run.directory), "doubts": self._parts.runs.doubts(run)}
         return {**about, "state": str(self._machine.state)}
 

@@ -112,6 +112,9 @@ class Manifest(BaseModel):
     """What the processing counted: singles by `windows`, `excluded`, `uncalibrated`, `pairing`; over all sources."""
     administration_reference: str | None = None
     patient_reference: str | None = None
+    qc: dict[str, Any] | None = None
+    """Of a test of quality control: `test`, `source` with its activity, `statements`, `background`, `overrides`. Of a
+    patient's acquisition: `valid`, the results that stood when it was prepared, and `missing`, in words."""
     study: dict[str, Any] | None = None
     """`daq.model.study.StudyReference`: which study it belongs to, which session of it, how the patient lies."""
     time: dict[str, Any] = {}

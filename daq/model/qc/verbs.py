@@ -42,6 +42,14 @@ class QcEnter(Arguments):
     comment: Text = ""
 
 
+class QcAnalyse(Arguments):
+    """Have recordings analysed that have no result yet, or several of them together; the result goes into the books."""
+
+    test: Named
+    runs: Annotated[list[Named], Field(min_length=1, max_length=100)]
+    """Ids of acquisitions of this station, in order."""
+
+
 class QcSign(Arguments):
     """Sign a result as oneself. `sha256`: of what was read, so that nobody signs what he has not seen."""
 
@@ -99,6 +107,7 @@ QC_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "qc-run": (QcRun, Role.QC, "prepare the acquisition of a test"),
     "qc-leave": (QcLeave, Role.QC, "state that source and heads were left in place for the automatic test"),
     "qc-enter": (QcEnter, Role.QC, "enter what a person measured or looked at"),
+    "qc-analyse": (QcAnalyse, Role.QC, "have recordings analysed that have no result yet, or several together"),
     "qc-sign": (QcSign, Role.QC, "sign a result"),
     "qc-strike": (QcStrike, Role.PHYSICIST, "take a result out of lists and trends, with a reason"),
     "qc-reference": (QcReference, Role.PHYSICIST, "make a signed result the reference of its test"),

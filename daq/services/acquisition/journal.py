@@ -59,6 +59,8 @@ class Entry:
     """Something sensed it; else it is what somebody's override means."""
     hand_overs: dict[str, Any] = field(default_factory=dict)
     """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
+    qc_test: str = ""
+    """The test of quality control that it is."""
     rehome: bool = False
     """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""
 

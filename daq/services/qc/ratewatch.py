@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
 
 DEVICE, ALARM = "qc", "rate"
+OBSTACLE = "quality control: "
+"""Marks that the daemon puts into a recording begin so where something stands against the test. A person's begin with
+the name of the person."""
 OUTSIDE_S = 10.0
 _LEAST_S = 1.0
 """Over so long a rate is measured, of detector time."""

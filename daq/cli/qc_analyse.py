@@ -1,0 +1,110 @@
+"""`daq qc analyse`: a test of recordings that are there already, several together where the test wants them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daq.composition.qc.job import Job
+
+
+def add_verb(verbs: Any) -> None:
+    """Add the verb."""
+    from daq.cli.localsocket import add_place
+
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "analyse", help="analyse recordings for a test; stores nothing unless told to"
+    )
+    parser.add_argument("recordings", nargs="+", metavar="DIR", help="list-mode directories, in order")
+    parser.add_argument("--test", required=True, metavar="TEST", help="test of the scanner profile")
+    parser.add_argument(
+        "--scanner", metavar="NAME", help="scanner profile; default that of --site, else the recording's"
+    )
+    parser.add_argument(
+        "--store", action="store_true", help="let the daemon do it and enter the result; DIR are its acquisitions"
+    )
+    add_place(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the result and return its exit code: 0, 3 not evaluable, 6 beyond a level."""
+    from daq.cli.output import print_json, print_line
+    from daq.cli.qctext import EXIT, result_lines
+
+    if options.store:
+        return _store(options)
+    from daq.composition.qc.job import analysed
+
+    done = analysed(_job(options))
+    if options.json:
+        print_json({"result": done.result.to_body(), "at_utc": done.at_utc, "by": done.by,
+                    "simulated": done.simulated, "stored": False})  # fmt: skip
+    else:
+        for line in result_lines(done.result):
+            print_line(line)
+    return EXIT[done.result.level]
+
+
+def _store(options: argparse.Namespace) -> int:
+    from daq.cli.localsocket import socket_of
+    from daq.cli.qc_run import await_result
+    from daq.transports.localclient import ask_once
+
+    runs = [Path(name).name for name in options.recordings]
+    ask_once(socket_of(options), "qc-analyse", {"test": options.test, "runs": runs}, within_s=60.0)
+    return await_result(options, options.test, runs[0])
+
+
+def _job(options: argparse.Namespace) -> Job:
+    """Return the job: limits of the scanner, reference and earlier results of the books where a site is named."""
+    import asyncio
+
+    from daq.composition.qc.job import Job
+    from daq.errors import MissingError
+
+    directories = tuple(Path(name) for name in options.recordings)
+    if options.site is not None:
+        return asyncio.run(_job_at_site(options, directories))
+    scanner = _scanner(options.scanner, directories[0])
+    if options.test not in scanner.qc:
+        known = ", ".join(scanner.qc) or "none"
+        raise MissingError(f"scanner {scanner.id} has no test {options.test!r}; it has {known}")
+    return Job(options.test, scanner.qc[options.test], scanner, directories)
+
+
+async def _job_at_site(options: argparse.Namespace, directories: tuple[Path, ...]) -> Job:
+    from daq.composition.qc.job import Job
+    from daq.composition.qc.reportbooks import books_of, site_of, test_of
+
+    site, scanner = site_of(options.site)
+    scanner = scanner if options.scanner is None else _scanner(options.scanner, directories[0])
+    test = test_of(scanner, options.test)
+    async with books_of(site) as books:
+        reference = await books.reference(options.test)
+        newest = {name: await books.newest(name) for name in scanner.qc if name != options.test}
+    return Job(
+        options.test, test, scanner, directories,
+        earlier={name: kept.result for name, kept in newest.items() if kept is not None},
+        reference=None if reference is None else (reference.document.id, reference.result),
+        head_calibrations=site.head_calibrations, calibrations=site.calibrations,
+    )  # fmt: skip
+
+
+def _scanner(name: str | None, directory: Path) -> Any:
+    """Return the scanner that is named, else the one that the recording was made with."""
+    import json
+
+    from daq.errors import UsageError
+    from daq.model.scanner import ScannerProfile
+    from daq.storage.listing import load_manifest
+    from device_profiles.scanners import load_scanner
+
+    if name is not None:
+        return load_scanner(name)
+    recorded = load_manifest(directory).scanner
+    if recorded is None:
+        raise UsageError(f"{directory} names no scanner: say --scanner or --site")
+    return ScannerProfile.model_validate_json(json.dumps(recorded))

@@ -1,0 +1,75 @@
+"""`daq qc enter`: what a person measured or looked at, judged like any other test."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+_ANSWER_S = 120.0
+_YES = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def add_verb(verbs: Any) -> None:
+    """Add the verb."""
+    from daq.cli.localsocket import add_place
+
+    parser: argparse.ArgumentParser = verbs.add_parser("enter", help="enter what you measured or looked at")
+    parser.add_argument("test", metavar="TEST", help="test of the scanner profile that is entered; `daq qc due`")
+    parser.add_argument(
+        "entries", nargs="+", metavar="NAME=VALUE", help='each entry of the test: `pads=yes`, `stop="1.2 s"`'
+    )
+    parser.add_argument("--performed", metavar="TIME", help="when it was done, RFC 3339; default now")
+    parser.add_argument("--comment", default="", metavar="TEXT", help="for who reads it; no patient's name")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the audit log; no patient's name")
+    add_place(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Enter, and print the result; return its exit code."""
+    from daq.cli.localsocket import socket_of
+    from daq.cli.output import print_json, print_line
+    from daq.cli.qctext import EXIT, result_lines
+    from daq.model.qc.documents import QcResult
+    from daq.transports.localclient import ask_once
+
+    asked: dict[str, Any] = {"test": options.test, "entries": entries(options.entries)}
+    for name in ("performed", "comment", "reason"):
+        if getattr(options, name):
+            asked[name] = getattr(options, name)
+    answer = ask_once(socket_of(options), "qc-enter", asked, within_s=_ANSWER_S)
+    result = QcResult.from_body(answer["result"]["body"])
+    if options.json:
+        print_json(answer)
+    else:
+        for line in result_lines(result, answer["result"]["id"]):
+            print_line(line)
+    return EXIT[result.level]
+
+
+def entries(texts: list[str]) -> dict[str, float | str | bool]:
+    """Return entry to value of `NAME=VALUE` texts: yes and no, bare numbers, texts with a unit.
+
+    Raise `UsageError` for what is none, and for one that is given twice.
+    """
+    from daq.errors import UsageError
+
+    found: dict[str, float | str | bool] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name, value = name.strip(), value.strip()
+        if not (name and equals and value):
+            raise UsageError(f'{text!r}: write NAME=VALUE, e.g. pads=yes or stop="1.2 s"')
+        if name in found:
+            raise UsageError(f"{name!r} is given twice")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> float | str | bool:
+    if text.lower() in _YES:
+        return _YES[text.lower()]
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,236 @@
+"""Quality control in the daemon: books, desk, analyses, the automatic test, put together from site and scanner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from glob import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daq.composition.qc import process
+from daq.composition.qc.job import Job
+from daq.composition.qc.zone import host_zone
+from daq.devices.bed import DrivenBed
+from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError
+from daq.model.station import Actor, Role
+from daq.services.acquisition.outcome import sealed_status
+from daq.services.catalogue.database import CATALOGUE_FILE
+from daq.services.qc.analysing import Analysing
+from daq.services.qc.announcing import Announcing
+from daq.services.qc.asking import Asking
+from daq.services.qc.auto import AutoQc, Leavings, Room
+from daq.services.qc.bed import Bed
+from daq.services.qc.books import FOLDER, QcBooks
+from daq.services.qc.desk import Desk, Surroundings
+from daq.services.qc.importing import Importing
+from daq.services.qc.register import Register
+from daq.services.qc.ringing import Ringing
+from daq.services.qc.signing import Signing, Where
+from daq.services.qc.standing import Standing
+from daq.state.acquisition import IDLE, State
+from daq.storage.listing import load_manifest
+
+if TYPE_CHECKING:
+    from daq.composition.hardware import Hardware
+    from daq.composition.runs import Planner
+    from daq.model.scanner import ScannerProfile
+    from daq.services.acquisition.machine import Machine
+    from daq.services.acquisition.run import Run
+    from daq.services.alarms import Alarms
+    from daq.services.audit import Audit
+    from daq.services.bus import Bus
+    from daq.services.qc.handlers import Handlers
+    from daq.services.qc.orders import Order
+    from daq.services.station import Station
+    from device_profiles.site import Site
+
+_LOG = logging.getLogger(__name__)
+WORK = "qc-work"
+"""Folder within the state folder: analyses that are owed, and what their processes are given."""
+AUTO = Actor("autoqc", "daemon", Role.QC)
+"""Who acquires by itself. No person: it cannot state that a bed is empty."""
+_ARMED_S = 120.0
+_LOOK_S = 0.2
+_HASHED_S = 60.0
+
+Services = list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
+
+
+class Quality:
+    """Quality control of one station. `connect` gives it the rest of the daemon, which needs it first."""
+
+    def __init__(
+        self, site: Site, scanner: ScannerProfile | None, bus: Bus, alarms: Alarms, audit: Audit, hardware: Hardware,
+        machine: Machine,
+    ) -> None:  # fmt: skip
+        self._site, self._scanner, self._bus, self._alarms = site, scanner, bus, alarms
+        self._hardware, self._machine = hardware, machine
+        self.tests = scanner.qc if scanner is not None else {}
+        name = scanner.id if scanner is not None else ""
+        url = site.catalogue or f"sqlite:///{site.state_folder / CATALOGUE_FILE}"
+        self.books = QcBooks(url, site.state_folder / FOLDER, station=site.station, alarms=alarms)
+        self.standing = Standing(self.tests, self.books, host_zone())
+        self._announcing = Announcing(self.standing, bus)
+        self._ringing = Ringing(alarms)
+        self.analysing = Analysing(
+            process.command, self._job_of, self.books, self._ringing, audit, site.state_folder / WORK,
+            station=site.station, scanner=name, announce=self._announcing.look,
+        )  # fmt: skip
+        self._where = Where(site.station, name, site.simulated)
+        self._leavings = Leavings()
+        self._marking: set[asyncio.Task[None]] = set()
+
+    def connect(self, planner: Planner) -> Desk:
+        """Return the desk; let the planner tell it what is prepared."""
+        beds = [device for device in self._hardware.motion.axes.values() if isinstance(device, DrivenBed)]
+        bed = Bed(beds)
+        asking = Asking(self.standing, bed, lambda name: planner.load(name).protocol)
+        around = Surroundings(
+            self._bus, self._alarms, lambda: self._machine.state is State.ACQUIRING, self._hardware.places,
+            self._directories, self._mark,
+        )  # fmt: skip
+        self.desk = Desk(asking, self.standing, bed, self.analysing, self._leavings, around)
+        planner.prepares = self.desk.prepared
+        return self.desk
+
+    @property
+    def handlers(self) -> Handlers:
+        """Return who carries out the verbs of quality control; each that changes the books is told of at once."""
+        signing, register = Signing(self.books, self._where), Register(self.books, self._where, self.tests)
+        importing = Importing(self.books, self._where, self.tests)
+        entering = {**signing.handlers(), **register.handlers(), **importing.handlers()}
+        return {**{verb: self._looked(do) for verb, do in entering.items()}, **self.desk.handlers}
+
+    def services(self, station: Station) -> Services:
+        """Return what has to run: name and coroutine function."""
+        services: Services = [("qc-books", self.books.run)]
+        if not self.tests:
+            return services
+        services += [("qc-analyses", self.analysing.run), ("qc-status", self._announcing.run)]
+        auto = self._auto(station)
+        return [*services, ("qc-auto", self._listening(auto))] if auto.tests else services
+
+    async def take_over(self, station: Station) -> None:
+        """Follow the test that is under way, and have analysed what the daemon before this one left."""
+        entry, run = self._machine.entry, station.run
+        under_way = self._machine.state not in IDLE
+        if run is not None and under_way and entry.qc_test:
+            self.desk.begun(run, entry.qc_test, run.protocol)
+        await self.desk.take_over(_is_sealed, entry.run if under_way else None)
+
+    def close(self) -> None:
+        """End the threads of the books."""
+        self.books.close()
+
+    # What others need of the station
+
+    async def _job_of(self, order: Order) -> Mapping[str, Any]:
+        if self._scanner is None or order.test not in self.tests:
+            raise MissingError(f"this scanner has no test {order.test!r} any more")
+        await asyncio.to_thread(_await_checksums, order.recordings)
+        reference = await self.books.reference(order.test)
+        earlier = {
+            name: newest.result
+            for name in self.tests
+            if name != order.test and (newest := await self.books.newest(name)) is not None
+        }
+        return Job(
+            order.test, self.tests[order.test], self._scanner, order.recordings, order.entries, earlier,
+            None if reference is None else (reference.document.id, reference.result),
+            head_calibrations=self._site.head_calibrations, calibrations=self._site.calibrations,
+            performed=order.performed, by=order.by, comment=order.comment,
+        ).to_json()  # fmt: skip
+
+    def _auto(self, station: Station) -> AutoQc:
+        async def protocol_of(name: str) -> Any:
+            return await asyncio.to_thread(self.desk.load, name)
+
+        async def acquire(test: str, source: str | None) -> None:
+            asked: dict[str, object] = {
+                "test": test,
+                "reason": "by itself, at its hour",
+                **({"source": source} if source else {}),
+            }
+            await station.command("qc-run", asked, AUTO)
+            until_s = time.monotonic() + _ARMED_S
+            while self._machine.state is State.PREPARING and time.monotonic() < until_s:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(_LOOK_S)
+            if self._machine.state is not State.ARMED:
+                raise DeadlineError(f"it could not be armed: {self._machine.state}: {self._machine.entry.detail}")
+            await station.command("start", {"reason": "by itself, at its hour"}, AUTO)
+
+        room = Room(protocol_of, self._against, self._hardware.places, acquire)
+        file = self._site.state_folder / WORK / "auto.json"
+        zone = self.standing.zone
+        return AutoQc(self.tests, self._leavings, room, self._ringing, file, zone=zone, clock=lambda: datetime.now(UTC))
+
+    def _against(self) -> str | None:
+        """Return why the station is not free for the automatic test; None where it is."""
+        if self._machine.state not in IDLE:
+            return f"the station is {self._machine.state}"
+        if self.desk.bed.occupied:
+            return f"the bed is {self.desk.bed.statement}"
+        return self._hardware.interlock_trouble()
+
+    def _listening(self, auto: AutoQc) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def run() -> None:
+            with self._hardware.motion.where.listening(self._leavings.heard):
+                await auto.run()
+
+        return run
+
+    def _looked(self, do: Callable[[Any, Actor], Any]) -> Callable[[Any, Actor], Any]:
+        async def done(request: Any, actor: Actor) -> dict[str, Any]:
+            try:
+                answer: dict[str, Any] = await do(request, actor)
+            finally:
+                self._announcing.look()
+            return answer
+
+        return done
+
+    async def _directories(self, runs: Sequence[str]) -> tuple[Path, ...]:
+        return await asyncio.to_thread(lambda: tuple(_directory(self._site.storage, run) for run in runs))
+
+    def _mark(self, run: Run, text: str) -> None:
+        task = asyncio.get_running_loop().create_task(run.mark(text), name="qc-mark")
+        self._marking.add(task)
+        task.add_done_callback(self._marked)
+
+    def _marked(self, task: asyncio.Task[None]) -> None:
+        self._marking.discard(task)
+        if not task.cancelled() and (why := task.exception()) is not None:
+            _LOG.error("what stands against a test is not in its recording: %s", why)
+
+
+def _directory(storage: Path, run: str) -> Path:
+    """Return the directory of an acquisition. Raise `MissingError`."""
+    named = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run)
+    found = sorted(storage.glob(f"*/{escape(run)}")) if named else []
+    if not found:
+        raise MissingError(f"there is no acquisition {run!r} in {storage}")
+    return found[0].resolve()
+
+
+def _is_sealed(directory: Path) -> bool | None:
+    """Return whether a recording is sealed; None where there is none."""
+    return sealed_status(directory) is not None if directory.is_dir() else None
+
+
+def _await_checksums(directories: Sequence[Path]) -> None:
+    """Return when the readouts have written the checksums, so that a result holds the hash of the last manifest.
+
+    A readout that was killed writes none: after a minute the manifest counts as it is.
+    """
+    until_s = time.monotonic() + _HASHED_S
+    for directory in directories:
+        try:
+            while not load_manifest(directory).hashed and time.monotonic() < until_s:
+                time.sleep(_LOOK_S)
+        except ScandaqError as why:
+            raise RefusedError(str(why)) from None

@@ -1,0 +1,57 @@
+"""Alarms of quality control: a result beyond a level, and an analysis that was not done."""
+
+from __future__ import annotations
+
+from daq.model.qc.documents import QcResult
+from daq.model.qc.figures import Level
+from daq.model.station import Priority
+from daq.services.alarms import Alarms
+from daq.services.qc.orders import Order
+
+DEVICE = "qc"
+_MOST_NAME = 80
+_SHOWN = 2
+_URGENCY: dict[Level, Priority] = {Level.ACTION: "low", Level.SUSPENSION: "medium"}
+_USUAL = {
+    Level.ACTION: "investigate before tomorrow; it may be used meanwhile",
+    Level.SUSPENSION: "do not acquire patients with it before somebody who may has found out why",
+}
+
+
+class Ringing:
+    """Rings for results and analyses. What rings for a result stays until a better one, or somebody has seen it."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
+
+    def judged(self, identity: str, result: QcResult) -> None:
+        """Ring for a result beyond its action or suspension level; any other ends the alarm of the one before."""
+        name = f"level-{result.test}"[:_MOST_NAME]
+        if result.level not in _URGENCY:
+            if result.level is not Level.NOT_EVALUABLE:
+                self._alarms.clear(DEVICE, name)
+            return
+        found = [each.text for each in result.judged if each.level is result.level]
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        text = f"{result.test}: {result.level} level: {'; '.join(found[:_SHOWN])}{more}"
+        guidance = f"{result.advice or _USUAL[result.level]} (daq qc history {result.test}, result {identity})"
+        self._alarms.raise_(DEVICE, name, priority=_URGENCY[result.level], text=text, guidance=guidance)
+
+    def not_analysed(self, order: Order, why: str) -> None:
+        """Ring for an analysis that was not done, and say how it is done by hand."""
+        runs = " ".join(path.name for path in order.recordings)
+        name = f"not-analysed-{order.recordings[0].name if order.recordings else order.test}"[:_MOST_NAME]
+        self._alarms.raise_(
+            DEVICE, name, priority="medium", text=f"{order.test} of {runs or 'what was entered'} has no result: {why}",
+            guidance=f"the recording is sealed and safe; analyse it by hand: daq qc analyse {runs} --test {order.test} "
+            "--store",
+        )  # fmt: skip
+        self._alarms.clear(DEVICE, name)
+
+    def not_done(self, test: str, why: str) -> None:
+        """Ring for an automatic test that was not done."""
+        self._alarms.raise_(
+            DEVICE, f"auto-{test}"[:_MOST_NAME], priority="low", text=f"the automatic {test} was not done: {why}",
+            guidance=f"do it by hand: daq qc run {test}",
+        )  # fmt: skip
+        self._alarms.clear(DEVICE, f"auto-{test}"[:_MOST_NAME])
