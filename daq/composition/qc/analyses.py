@@ -16,6 +16,20 @@ DONE_BY: dict[str, str] = {
     "pet-scatter-necr": "ring:measure_necr",
     "pet-resolution": "ringpoints:measure_resolution",
     "pet-tof-resolution": "ringpoints:measure_tof",
+    "pet-cross-calibration": "enteredactivities:cross_calibration",
+    "pet-ct-registration": "enteredactivities:register",
+    "spect-ct-registration": "enteredactivities:register",
+    "checklist": "entered:checklist",
+    "entered-figures": "entered:figures",
+    "clock-check": "entered:clocks",
+    "bed-speed": "entered:bed_speed",
+    "gantry-angle": "entered:gantry_angle",
+    "gate-trigger": "entered:gate_trigger",
+    "dose-calibrator-constancy": "enteredactivities:calibrator_deviation",
+    "dose-calibrator-accuracy": "enteredactivities:calibrator_deviation",
+    "dose-calibrator-linearity": "enteredactivities:calibrator_linearity",
+    "dose-calibrator-geometry": "enteredactivities:calibrator_geometry",
+    "leak-test": "enteredactivities:leak_test",
 }
 """By analysis the module of `daq.composition.qc` and the function, `module:function`."""
 
