@@ -13,6 +13,7 @@ from support_qc_books import DEADLINE_S, about, books_at, moment, result
 from daq.errors import MissingError, RefusedError, UsageError
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Curve, Figure, Findings, Level, Picture
+from daq.model.station import utc_now
 from daq.services.qc.tables import QcTables
 
 
@@ -236,3 +237,39 @@ async def test_two_stations_on_one_database_keep_books_of_their_own(url: str, tm
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM qc_documents")) == 3
     engine.dispose()
+
+
+async def test_who_only_reads_finds_what_the_database_lacks_and_changes_nothing(url: str, folder: Path) -> None:
+    from daq.services.qc.books import QcBooks
+    from daq.services.qc.store import Store
+
+    async with books_at(url, folder) as books:
+        for day in (1, 2, 3):
+            await books.put(result(day))
+        assert await books.flush(DEADLINE_S)
+    Store(folder).write(result(4))
+    path = Store(folder).path_of(result(2).id, moment(2))
+    path.write_bytes(path.read_bytes()[:-9])
+
+    reader = QcBooks(url, folder, station="one")
+    found = [kept.document.at_utc for kept in await reader.results("daily-flood")]
+    values = (await reader.series("daily-flood", "efficiency")).values[:, 0].tolist()
+    reader.close()
+
+    assert (found, values) == ([moment(4), moment(3), moment(1)], [1.1, 3.1, 4.1])
+    tables = QcTables(url, "one")
+    assert set(tables.known()) == {result(day).id for day in (1, 2, 3)}
+    assert {known.problem for known in tables.known().values()} == {""}
+    tables.close()
+
+
+async def test_who_only_reads_needs_no_database(tmp_path: Path, folder: Path) -> None:
+    from daq.services.qc.books import QcBooks
+    from daq.services.qc.store import Store
+
+    Store(folder).write(result(4, at=utc_now()))
+    reader = QcBooks(f"sqlite:///{tmp_path}/none.sqlite", folder, station="one")
+
+    assert len(await reader.results()) == 1
+    assert not (tmp_path / "none.sqlite").exists()
+    reader.close()

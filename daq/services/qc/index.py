@@ -1,6 +1,7 @@
 """The database behind the books: what waits for it, what is read from it, and what is read in its place.
 
-Where it does not answer that is tried again and again, an alarm says so, and reading goes on from the files.
+Where it does not answer that is tried again and again, an alarm says so, and reading goes on from the files. Before
+`run` is called nothing is written to it: who only reads compares it with the files, and reads what it lacks from those.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from daq.errors import ScandaqError
 from daq.model.qc.documents import Document
 from daq.services.qc.entries import Wanted, chosen
 from daq.services.qc.fileshelf import DAYS, FileShelf
-from daq.services.qc.renewal import Renewal, Renewed
+from daq.services.qc.renewal import Renewal, Renewed, difference
 from daq.services.qc.store import Store
 from daq.services.qc.tables import FigureRow, QcTables
 from daq.services.qc.troubles import Troubles
@@ -66,7 +67,8 @@ class Index:
         self._changed, self._idle = asyncio.Event(), asyncio.Event()
         self._owes_renewal, self._renewal = True, Renewal(tables, store)
         self._settling, self._shelving = asyncio.Lock(), asyncio.Lock()
-        self._gone = False
+        self._gone = self._runs = self._is_compared = self._lacks = False
+        self._left_out: frozenset[str] = frozenset()
         self._shelf: FileShelf | None = None
         self._file_number = tables.file_number()
 
@@ -92,13 +94,14 @@ class Index:
         if found is None:
             shelf = await self._open_shelf()
             found = await self._readers.call_within(_SHELF_S, shelf.find, wanted)
-        return chosen([*found, *(document for document, _ in self._waiting.values())], wanted)
+        whole = [document for document in found if document.id not in self._left_out]
+        return chosen([*whole, *(document for document, _ in self._waiting.values())], wanted)
 
     async def figures(
         self, test: str, figure: str, since_ms: int | None, until_ms: int | None
     ) -> list[FigureRow] | None:
         """Return a figure of all results; None where the database does not answer, or does not have all yet."""
-        if await self._is_away() or self._waiting:
+        if await self._is_away() or self._waiting or self._left_out:
             return None
         return await self._from_tables(self._tables.figures, test, figure, since_ms, until_ms)
 
@@ -111,7 +114,7 @@ class Index:
 
     async def run(self) -> None:
         """Bring the index up to date, then enter what comes, until cancelled."""
-        pause_s = self.bounds.retry_s
+        pause_s, self._runs = self.bounds.retry_s, True
         try:
             while True:
                 try:
@@ -134,13 +137,15 @@ class Index:
             self.close()
 
     def close(self) -> None:
-        """End the threads after what they are at; wait for nothing."""
+        """End the threads after what they are at, and let go of connections that are idle; wait for nothing."""
         for worker in (self._writer, self._readers):
             worker.close()
+        self._tables.close()
 
     async def _work(self) -> None:
         """Enter what waits, and do the renewal that is owed."""
         await self._settle()
+        self._left_out = frozenset()
         await self._enter_all()
         self._gone, self._shelf = False, None
         self._troubles.database_answers()
@@ -181,6 +186,8 @@ class Index:
         """Return True where the database cannot be asked now, or does not have all that the files have."""
         if self._gone:
             return True
+        if not self._runs:
+            return await self._differs()
         if not self._owes_renewal and self._tables.file_number() == self._file_number:
             return False
         try:
@@ -191,6 +198,22 @@ class Index:
         except ScandaqError as why:
             self._failed(why)
         return self._gone
+
+    async def _differs(self) -> bool:
+        """Compare database and files once; return True where the database cannot be read, or lacks too much."""
+        async with self._settling:
+            if not self._is_compared:
+                self._is_compared, self._lacks = True, True
+                call = self._readers.call_within
+                try:
+                    found = await call(_SHELF_S, difference, self._tables, self._store, self.bounds.pending)
+                except ScandaqError as why:
+                    _LOG.info("quality control is read from its files: %s", why)
+                    return True
+                if found is not None:
+                    self._lacks, self._left_out = False, found.left_out
+                    self._waiting |= {document.id: (document, stamp) for document, stamp in found.entries}
+        return self._lacks
 
     async def _from_tables(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Return what the database says; None where it does not answer, which is said."""

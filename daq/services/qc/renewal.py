@@ -50,13 +50,7 @@ class Renewal:
 
     def _begun(self) -> list[str]:
         self._tables.make()
-        self._known = self._tables.known()
-        try:
-            self._listed = self._store.listed()
-        except OSError as why:
-            raise StorageFailedError(f"{self._store.folder} cannot be read: {why.strerror}") from None
-        if self._known and not self._listed:
-            raise StorageFailedError(f"{self._store.folder}: no documents, but the database has {len(self._known)}")
+        self._known, self._listed = _both(self._tables, self._store)
         self.result.documents = len(self._listed)
         missing = {identity: (_NO_FILE, "") for identity in self._known if identity not in self._listed}
         self._tables.leave_out(missing)
@@ -76,7 +70,7 @@ class Renewal:
         problems: dict[str, tuple[str, str]] = {}
         for identity in batch:
             try:
-                whole[identity] = self._read(identity)
+                whole[identity] = _read(self._store, self._listed[identity])
             except (ScandaqError, OSError) as why:
                 problems[identity] = (str(why), self._listed[identity].stamp)
         self.result.taken += self._tables.enter([(whole[name], self._listed[name].stamp) for name in whole])
@@ -87,10 +81,50 @@ class Renewal:
             name for name in whole if name in self._known and self._known[name].sha256 != whole[name].sha256
         ]
 
-    def _read(self, identity: str) -> Document:
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the database does not have as the files do: documents with their stamps, and ids that are left out."""
+
+    entries: list[tuple[Document, str]]
+    left_out: frozenset[str]
+
+
+def difference(tables: QcTables, store: Store, most: int) -> Difference | None:
+    """Return what of the files the database lacks, and change nothing; None where that is more than `most`.
+
+    Raise what the database does, `StorageFailedError`.
+    """
+    known, listed = _both(tables, store)
+    changed = [name for name in listed if name not in known or known[name].stamp != listed[name].stamp]
+    if len(changed) > most:
+        return None
+    entries: list[tuple[Document, str]] = []
+    left_out = {name for name in known if name not in listed}
+    for name in changed:
         try:
-            document = self._store.read(self._listed[identity].path)
-        except MissingError:
-            raise FormatError(_NO_FILE) from None
-        head_of(document)  # whole, or left out
-        return document
+            entries.append((_read(store, listed[name]), listed[name].stamp))
+        except (ScandaqError, OSError):  # whoever renews the database says so
+            left_out.add(name)
+    return Difference(entries, frozenset(left_out))
+
+
+def _both(tables: QcTables, store: Store) -> tuple[dict[str, Known], dict[str, Listed]]:
+    """Return what the database knows, and what files there are."""
+    known = tables.known()
+    try:
+        listed = store.listed()
+    except OSError as why:
+        raise StorageFailedError(f"{store.folder} cannot be read: {why.strerror}") from None
+    if known and not listed:
+        raise StorageFailedError(f"{store.folder}: no documents, but the database has {len(known)}")
+    return known, listed
+
+
+def _read(store: Store, listed: Listed) -> Document:
+    try:
+        document = store.read(listed.path)
+    except MissingError:
+        raise FormatError(_NO_FILE) from None
+    head_of(document)  # whole, or left out
+    return document
