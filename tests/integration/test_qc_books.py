@@ -273,3 +273,11 @@ async def test_who_only_reads_needs_no_database(tmp_path: Path, folder: Path) ->
     assert len(await reader.results()) == 1
     assert not (tmp_path / "none.sqlite").exists()
     reader.close()
+
+
+async def test_what_is_entered_while_it_is_looked_for_is_found(url: str, folder: Path) -> None:
+    async with books_at(url, folder) as books:
+        for day in range(40):
+            await books.put(result(day))
+            assert (await books.newest("daily-flood")).document.at_utc == moment(day)  # type: ignore[union-attr]
+            assert len(await books.results("daily-flood")) == day + 1

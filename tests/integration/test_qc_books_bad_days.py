@@ -269,7 +269,7 @@ async def test_a_result_that_the_disk_does_not_take_is_kept_in_memory_and_writte
         assert not await books.put(first)
         assert await books.flush(DEADLINE_S)
 
-    assert (books.disk.unwritten, count(sqlite_url)) == (0, 1)
+    assert (books.disk.unwritten(), count(sqlite_url)) == ([], 1)
     assert Store(folder).read(Store(folder).path_of(first.id, first.at_utc)) == first
 
 

@@ -18,7 +18,7 @@ from daq.services.alarms import Alarms
 from daq.services.catalogue.entry import moment_ms
 from daq.services.qc.abilities import FigureSeries, Kept
 from daq.services.qc.disk import Disk
-from daq.services.qc.entries import Wanted, assembled, doubts_of, head_of
+from daq.services.qc.entries import Wanted, assembled, chosen, doubts_of, head_of
 from daq.services.qc.evidence import Evidence, evidence_bytes, evidence_from
 from daq.services.qc.index import Index, IndexBounds
 from daq.services.qc.series import rows_of, series_of
@@ -201,7 +201,9 @@ class QcBooks:
         return await asyncio.to_thread(evidence_from, data, kept.result.evidence_sha256)
 
     async def _find(self, wanted: Wanted) -> list[Document]:
-        return self.disk.with_unwritten(await self.index.find(wanted), wanted)
+        unwritten = self.disk.unwritten()  # before the others: they may be written meanwhile
+        found = await self.index.find(wanted)
+        return chosen([*found, *unwritten], wanted) if unwritten else found
 
     async def _assembled(self, results: list[Document]) -> list[Kept]:
         ids = tuple(each.id for each in results)

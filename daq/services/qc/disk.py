@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from daq.errors import DeadlineError, FormatError, MissingError, ScandaqError, StorageFailedError
 from daq.model.qc.documents import Document
-from daq.services.qc.entries import Wanted, chosen
 from daq.services.qc.evidence import END, MOST_BYTES
 from daq.services.qc.store import Store
 from daq.services.qc.troubles import Troubles
@@ -35,10 +34,9 @@ class Disk:
         self._unwritten: dict[str, Document] = {}
         self._refused = asyncio.Event()
 
-    @property
-    def unwritten(self) -> int:
-        """Return how many documents are in memory alone."""
-        return len(self._unwritten)
+    def unwritten(self) -> list[Document]:
+        """Return the documents that are in memory alone."""
+        return list(self._unwritten.values())
 
     def holds(self, identity: str) -> bool:
         """Return True for a document that is in memory alone."""
@@ -83,10 +81,6 @@ class Disk:
         """Return what lies beside a document. Raise `MissingError`, `FormatError` where it is too large."""
         path = self._store.path_of(document.id, document.at_utc, END)
         return await self._reader.call_within(_DISK_S, evidence_at, path)
-
-    def with_unwritten(self, found: list[Document], wanted: Wanted) -> list[Document]:
-        """Return what was found, and what is looked for of documents that are in memory alone."""
-        return chosen([*found, *self._unwritten.values()], wanted) if self._unwritten else found
 
     async def run(self) -> None:
         """Write what the disk refused as soon as it takes it, until cancelled."""

@@ -90,12 +90,16 @@ class Index:
 
     async def find(self, wanted: Wanted) -> list[Document]:
         """Return documents that are looked for, newest first: from the database, and from what waits for it."""
-        found = None if await self._is_away() else await self._from_tables(self._tables.find, wanted)
+        away = await self._is_away()
+        waiting = [
+            document for document, _ in self._waiting.values()
+        ]  # before the query: they may be entered during it
+        found = None if away else await self._from_tables(self._tables.find, wanted)
         if found is None:
             shelf = await self._open_shelf()
             found = await self._readers.call_within(_SHELF_S, shelf.find, wanted)
         whole = [document for document in found if document.id not in self._left_out]
-        return chosen([*whole, *(document for document, _ in self._waiting.values())], wanted)
+        return chosen([*whole, *waiting], wanted)
 
     async def figures(
         self, test: str, figure: str, since_ms: int | None, until_ms: int | None
