@@ -16,6 +16,8 @@ DONE_BY: dict[str, str] = {
     "pet-scatter-necr": "ring:measure_necr",
     "pet-resolution": "ringpoints:measure_resolution",
     "pet-tof-resolution": "ringpoints:measure_tof",
+    "probe-background": "probe:background",
+    "probe-constancy": "probe:constancy",
     "pet-cross-calibration": "enteredactivities:cross_calibration",
     "pet-ct-registration": "enteredactivities:register",
     "spect-ct-registration": "enteredactivities:register",
