@@ -21,7 +21,7 @@ def due_row(due: Due, test: QcTest, *, analysing: bool = False) -> dict[str, Any
         "performed_utc": None if newest is None else _utc(newest.performed),
         "valid_until_utc": None if due.next_due is None else _utc(due.next_due),
         "auto_at": test.auto_at, "analysing": analysing, "ignored": list(due.ignored),
-        "next": next_step(due.test, test),
+        "next": next_step(due.test, test), "asks": asks(test),
     }  # fmt: skip
 
 
@@ -32,8 +32,26 @@ def next_step(name: str, test: QcTest) -> str:
     kind = ANALYSES.get(test.analysis)
     if kind is not None and kind.made_of == "recordings":
         return f"daq qc analyse DIR --test {name}"
-    entries = [name for name, _ in kind.entries] if kind is not None else []
-    return " ".join([f"daq qc enter {name}", *(f"{entry}=..." for entry in (entries or test.items)[:1])])
+    return f"daq qc enter {name}"
+
+
+def asks(test: QcTest) -> list[dict[str, str]]:
+    """Return what a person enters for a test: name, what it is, its unit (empty for yes or no)."""
+    kind = ANALYSES.get(test.analysis)
+    if kind is None or kind.made_of != "entered":
+        return []
+    if test.items:
+        return [
+            {"name": f"item_{number}", "about": text, "unit": ""} for number, text in enumerate(test.items, start=1)
+        ]
+    named = {name for name, _ in kind.parameters} & set(test.parameters)
+    if not kind.entries and named:
+        return [
+            {"name": each.strip(), "about": name, "unit": ""}
+            for name in sorted(named)
+            for each in str(test.parameters[name]).split(";")
+        ]
+    return [{"name": name, "about": unit, "unit": unit} for name, unit in kind.entries]
 
 
 def due_table(due: tuple[Due, ...], tests: Mapping[str, QcTest], analysing: Mapping[str, bool]) -> list[dict[str, Any]]:
