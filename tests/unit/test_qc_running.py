@@ -1,4 +1,4 @@
-"""A test is refused with every reason at once, watched while it counts, analysed once, and done by itself only rarely."""
+"""A test is refused with all reasons at once, watched while it counts, analysed once, rarely done by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What quality control allows: of a protocol that needs it, of patients where a test blocks, with books that are gone."""
+"""What quality control allows: of a protocol that needs it, of patients where a test blocks, without books."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Device:
 
 def test_somebody_is_on_the_bed_until_a_person_says_otherwise_and_again_when_a_patient_comes() -> None:
     device = Device()
-    bed = Bed([device], clock=lambda: NOW.isoformat())
+    bed = Bed([device], clock=NOW.isoformat)
     assert (bed.occupied, bed.statement) == (True, "occupied since the daemon was started")
     bed.state_empty(PERSON)
     assert (bed.occupied, bed.figures()["stated_by"]) == (False, "anna")
