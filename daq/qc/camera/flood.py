@@ -14,7 +14,7 @@ from daq.errors import RefusedError
 from daq.qc.camera.floodrebin import Flood, rebinned
 from daq.qc.camera.floodshape import Region, Shape, shape_of
 from daq.qc.camera.floodspots import LEAST_PERCENT, PMT_MM, Line, Spots, lines_in, spots_in
-from daq.qc.fields import FieldOfView, Mask, centres_mm
+from daq.qc.fields import FieldOfView, Mask
 from daq.qc.uniformity import FloodUniformity, uniformity_within
 
 MOST_TILT_PERCENT = 2.5
@@ -85,26 +85,32 @@ def analysed_flood(
         uniformity_within(each, flood.useful, flood.central, pixel_mm=flood.pixel_mm)
         for each in (flood.shown, flood.plain)
     )
+    rows, columns = counts.shape
+    inside = field.pixels(rows, columns, pixel_mm)
+    lines = lines_in(counts, inside, pixel_mm=pixel_mm, least_percent=rule.least_spot_percent)
     try:
-        shape = shape_of(flood, bare=rule.bare, least_cold_cm2=rule.large_cm2)
+        shape = shape_of(flood, bare=rule.bare, least_cold_cm2=rule.large_cm2, without=_touched(flood, lines))
     except RefusedError as why:
-        return FloodFound(flood, judged, plain, None, None, None, (), rule, str(why))
-    lit = _fine(flood, shape.judged, counts.shape, pixel_mm)
-    lines = lines_in(counts, lit, pixel_mm=pixel_mm, least_percent=rule.least_spot_percent)
-    spots = _spots(flood, shape, lines, rule)
-    return FloodFound(flood, judged, plain, shape, spots, _hidden(flood, lines, rule), lines, rule)
+        return FloodFound(flood, judged, plain, None, None, None, lines, rule, str(why))
+    return FloodFound(flood, judged, plain, shape, _spots(flood, shape, rule), _hidden(flood, lines, rule), lines, rule)
 
 
-def _spots(flood: Flood, shape: Shape, lines: tuple[Line, ...], rule: FloodRule) -> Spots:
-    """Return the spots beside lines, which would be many of one pixel, and not in the outermost pixels.
+def _touched(flood: Flood, lines: tuple[Line, ...]) -> Mask:
+    """Return the pixels through which lines run."""
+    touched = np.zeros(flood.useful.shape, bool)
+    for line in lines:
+        at = flood.y_mm if line.along == "row" else flood.x_mm
+        near = np.abs(at - line.at_mm) <= flood.pixel_mm
+        touched |= near[:, None] if line.along == "row" else near[None, :]
+    return touched
+
+
+def _spots(flood: Flood, shape: Shape, rule: FloodRule) -> Spots:
+    """Return the spots, none in the outermost pixels.
 
     These may lie in part beyond the field, and what is detected there smears over the edge.
     """
     inside = shape.judged & ndimage.binary_erosion(flood.useful)
-    for line in lines:
-        at = flood.y_mm if line.along == "row" else flood.x_mm
-        near = np.abs(at - line.at_mm) <= flood.pixel_mm
-        inside &= ~(near[:, None] if line.along == "row" else near[None, :])
     return spots_in(flood, shape.expected, inside, pmt_mm=rule.pmt_mm, least_percent=rule.least_spot_percent)
 
 
@@ -113,17 +119,8 @@ def _hidden(flood: Flood, lines: tuple[Line, ...], rule: FloodRule) -> Spots | N
     if not flood.is_corrected:
         return None
     plain = replace(flood, shown=flood.plain)
-    return _spots(plain, shape_of(plain, bare=False, least_cold_cm2=rule.large_cm2), lines, rule)
-
-
-def _fine(flood: Flood, judged: Mask, shape: tuple[int, ...], pixel_mm: float) -> Mask:
-    """Return the small pixels in which lines are looked for: those of the judged part."""
-    y, x = (centres_mm(size, pixel_mm) for size in shape)
-    rows, columns = (
-        np.clip(np.rint((at - own[0]) / flood.pixel_mm), 0, len(own) - 1).astype(np.int64)
-        for at, own in ((y, flood.y_mm), (x, flood.x_mm))
-    )
-    return np.asarray(judged[np.ix_(rows, columns)] & flood.field.pixels(len(y), len(x), pixel_mm))
+    shape = shape_of(plain, bare=False, least_cold_cm2=rule.large_cm2, without=_touched(flood, lines))
+    return _spots(plain, shape, rule)
 
 
 def _obstacles(found: FloodFound) -> Iterator[str]:
@@ -179,7 +176,12 @@ def _remarks(found: FloodFound) -> Iterator[str]:
     for line in found.lines:
         yield f"line: {line}"
     shape = found.shape
-    if shape is not None and not found.rule.bare and shape.tilt_percent > found.rule.most_tilt_percent:
+    if (
+        shape is not None
+        and shape.missing is None
+        and not found.rule.bare
+        and shape.tilt_percent > found.rule.most_tilt_percent
+    ):
         yield f"{_slope(shape)}: source or head"
     hidden = found.uncorrected_spots.found if found.uncorrected_spots else ()
     if hidden and not (found.spots and found.spots.found):

@@ -87,21 +87,24 @@ class Shape:
     source: PointSource | None = None
 
 
-def shape_of(flood: Flood, *, bare: bool, least_cold_cm2: float) -> Shape:
+def shape_of(flood: Flood, *, bare: bool, least_cold_cm2: float, without: Mask | None = None) -> Shape:
     """Return the shape of a flood; `bare`: of a point source without a collimator, whose light falls off with distance.
+
+    `without` [rows, columns]: pixels that have no part in it, for a line runs through them.
 
     Raises `RefusedError` for fewer than 25 counts per pixel of the lit part.
     """
     covered, level = _covered(flood, least_cold_cm2)
     missing = _region(flood, covered.missing, np.full(flood.plain.shape, level))
-    used, expected, chance = _sloped(flood, covered.inside)
+    inside = covered.inside if without is None else covered.inside & ~without
+    used, expected, chance = _sloped(flood, inside)
     source = None
     if bare and chance < 1e-3:  # noqa: PLR2004 - a slope that is none needs no source
         source, expected = _point_source(flood, used, expected)
     percent = 100.0 * _tilt(expected[flood.useful])
     noise = TILT_NOISE / float(np.sqrt(max(flood.plain[used].sum(), 1.0)))
-    cold, off = _off(flood, covered.inside, expected, least_cold_cm2)
-    return Shape(covered.inside & ~_near(off), used, expected, percent, noise, chance, missing, cold, source)
+    cold, off = _off(flood, inside, expected, least_cold_cm2)
+    return Shape(inside & ~_near(off), used, expected, percent, noise, chance, missing, cold, source)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
