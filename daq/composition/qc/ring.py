@@ -212,10 +212,13 @@ def _necr_figures(
     rates: list[scatter.Rates], made: list[tuple[float, float]], k: int
 ) -> tuple[list[Figure], list[str]]:
     peak = peak_necr(rates, k)
+    value, error, at = (
+        (None,) * 3 if peak is None else (peak.value / 1e3, peak.error / 1e3, peak.concentration_kbq_per_ml)
+    )
     top = max(made)
     figures = [
-        Figure.of("peak_necr", peak and peak.value / 1e3, "kcps", noise=peak and peak.error / 1e3),
-        Figure.of("peak_necr_at", peak and peak.concentration_kbq_per_ml, "kBq/mL"),
+        Figure.of("peak_necr", value, "kcps", noise=error),
+        Figure.of("peak_necr_at", at, "kBq/mL"),
         Figure.of("highest_necr", top[0] / 1e3, "kcps", noise=top[1] / 1e3),
     ]
     remarks = [f"NECR is T^2 / (T + S + k R) with k = {k}"]

@@ -51,6 +51,14 @@ def quantities(entries: Entries, name: str, unit: str) -> tuple[float, ...]:
     return tuple(_number(name, part, unit) for part in _parts(entries, name))
 
 
+def names(said: object) -> tuple[str, ...]:
+    """Return the names in a text with semicolons between them; none of nothing. Raises `RefusedError` for one twice."""
+    found = tuple(part.strip() for part in str(said or "").split(";") if part.strip())
+    if len(set(found)) < len(found):
+        raise RefusedError(f"{str(said)[:60]!r} names one twice")
+    return found
+
+
 def moment(entries: Entries, name: str) -> datetime:
     """Return a time; raise `RefusedError` for what is none, and for one without its zone."""
     return _moment(name, entry(entries, name))

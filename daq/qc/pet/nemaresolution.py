@@ -8,6 +8,7 @@ Views are counted from the direction of the source, so that one axis of the pict
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +118,8 @@ def reconstruct(
     seen.reshape(-1)[pairs] = counts
     seen += seen.transpose(1, 0, 2)
     pixel = table.pitch_mm / 2 / _FINER
-    views, angles = _views(table, seen / planes.astype(np.float32), point, pixel)
+    per_plane: Floats = np.asarray(seen / planes, np.float64)
+    views, angles = _views(table, per_plane, point, pixel)
     return _back_projected(views, angles), z[slices], pixel, int(counts.sum())
 
 
@@ -127,7 +129,7 @@ def _planes(rings: int, ring_difference: int) -> Floats:
     return np.bincount((a + b)[np.abs(a - b) <= ring_difference], minlength=2 * rings - 1).astype(np.float64)
 
 
-def _views(table: LorTable, seen: npt.NDArray[np.float32], point: Point, pixel: float) -> tuple[Floats, Floats]:
+def _views(table: LorTable, seen: Floats, point: Point, pixel: float) -> tuple[Floats, Floats]:
     """Return counts per line [slices, bins, views] about the source, and each view's angle from its direction, deg.
 
     A view holds the lines of crystals i, j with i + j = 2 v and 2 v + 1: both half-ways of the interleaved sinogram.
@@ -167,7 +169,8 @@ def _pairs_of_view(ring: Ring, view: int) -> tuple[Indices, Indices]:
 
 
 def _back_projected(views: Floats, angles: Floats) -> Floats:
-    made = [iradon(each, theta=angles, filter_name="ramp", interpolation="linear", circle=True) for each in views]
+    back: Callable[..., Floats] = iradon
+    made = [back(each, theta=angles, filter_name="ramp", interpolation="linear", circle=True) for each in views]
     return np.stack(made)[:, ::-1, :]  # rows of iradon grow downwards
 
 

@@ -53,7 +53,7 @@ class Bins:
     @property
     def centres_mm(self) -> Floats:
         """Return the middle of each."""
-        return (np.arange(self.number) - (self.number - 1) / 2.0) * self.width_mm
+        return np.asarray((np.arange(self.number) - (self.number - 1) / 2.0) * self.width_mm, np.float64)
 
     def profiles(self, away_mm: Floats, slices: npt.NDArray[np.int64], number: int) -> Counts:
         """Return counts [slices, bins] of lines of response by their slice and distance from the source."""

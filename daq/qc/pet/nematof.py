@@ -46,7 +46,7 @@ class TimeHistogram:
     @property
     def axis_ps(self) -> Floats:
         """Return the middle of each bin."""
-        return np.arange(-self._half, self._half + 1) * self.bin_ps
+        return np.asarray(np.arange(-self._half, self._half + 1) * self.bin_ps, np.float64)
 
     def add(self, errors_ps: Floats, away_mm: Floats, *, sign: float) -> None:
         """Take coincidences in; `sign`: 1 of prompts, -1 of delayeds."""
