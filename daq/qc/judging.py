@@ -30,7 +30,7 @@ from daq.qc import judgingwords as words
 RANKS = (Level.NOT_JUDGED, Level.IN_LIMITS, Level.NOT_EVALUABLE, Level.ACTION, Level.SUSPENSION)
 """From what says least to what weighs most."""
 MOST_NOISE = 0.5
-"""Of the room that a limit leaves: noise beyond it and the limit means nothing (CLINICAL-RULES 27)."""
+"""Of the room that a limit leaves: noise beyond it and the limit means nothing."""
 EXPLAINED_BY_NOISE_Z = 3.0
 """A value further beyond a limit than that, in standard deviations, is not noise however few the counts are."""
 FLOOR_SPREAD = 0.08

@@ -95,7 +95,7 @@ def test_fewer_counts_than_its_limit_needs_is_not_evaluable_with_value_and_noise
 
 
 def test_noise_beyond_half_of_a_limit_is_not_evaluable_and_says_the_counts_that_are_needed() -> None:
-    """IU = 141 / sqrt(N): for 5 %, half of it is reached at N = 3181 (CLINICAL-RULES 27)."""
+    """IU = 141 / sqrt(N): for 5 %, half of it is reached at N = 3181."""
     modest = INTEGRAL.model_copy(update={"counts_needed": 0.0})
     found = judged(Findings((integral(4.9, counts=950.0),)), a_test(integral=modest), KIND, None)
     assert found.level is Level.NOT_EVALUABLE

@@ -64,7 +64,7 @@ class QcTest(Strict):
     """No patient is acquired, but by name and reason, while it is failed, overdue, never done or not done since an
     event; one of every day also while it is due, for it is done before the first patient."""
     auto_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
-    """Local time at which it acquires by itself, where a person left source and heads in place (CLINICAL-RULES 12)."""
+    """Local time at which it acquires by itself, where a person left source and heads in place."""
     parameters: dict[Name, float | str | bool | tuple[float, ...]] = Field(default_factory=dict)
     items: tuple[_Text, ...] = ()
     """Of a check by hand: what is to be looked at, each answered by yes or no."""
