@@ -20,6 +20,8 @@ INSTRUMENT = (PAGES / "instrument-profile.md").read_text()
 MCPHA = (PAGES / "redpitaya-mcpha.md").read_text()
 """Of the table `layout.mcpha`."""
 SCANNER = (PAGES / "scanner-and-site.md").read_text()
+TESTS = (PAGES / "qc-limits.md").read_text()
+"""Of the tables `qc.NAME`."""
 
 
 def named(page: str) -> set[str]:
@@ -34,7 +36,7 @@ def named(page: str) -> set[str]:
     [
         (INSTRUMENT + MCPHA, set(known_keys(InstrumentProfile))),
         (INSTRUMENT, {target for targets in TARGETS.values() for target in targets}),
-        (SCANNER, set(known_keys(ScannerProfile))),
+        (SCANNER + TESTS, set(known_keys(ScannerProfile))),
         (SCANNER, set(known_keys(Site))),
         (SCANNER, set(shipped_scanners())),
     ],
