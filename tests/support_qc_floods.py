@@ -67,13 +67,13 @@ def flood_picture(
     return np.random.default_rng(seed).poisson(np.where(lit, mean * shade(x, y), 0.0))
 
 
-def energies(random: np.random.Generator, name: str, rows: int, *, gain: float = 1.0) -> Any:
-    """Return energies of a nuclide's two strongest lines, FWHM 10 % at 140.5 keV, and a tenth of scatter below."""
+def energies(random: np.random.Generator, name: str, rows: int, *, gain: float = 1.0, scatter: float = 0.1) -> Any:
+    """Return energies of a nuclide's two strongest lines, FWHM 10 % at 140.5 keV, and so much scatter below."""
     lines = sorted(nuclide(name).lines, key=lambda line: -line.per_100_decays)[:2]
     yields = np.array([line.per_100_decays for line in lines])
     kev = random.choice([line.energy_kev for line in lines], rows, p=yields / yields.sum())
     seen = random.normal(kev, 0.10 * np.sqrt(140.5 * kev) / 2.3548)
-    scattered = random.random(rows) < 0.1
+    scattered = random.random(rows) < scatter
     return np.where(scattered, random.uniform(0.4, 1.0, rows) * kev, seen) * gain
 
 

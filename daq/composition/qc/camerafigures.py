@@ -55,7 +55,7 @@ def peak_figures(found: FloodPeak | None) -> Iterator[Figure]:
     yield Figure.of("peak_kev", peaked.peak.at, "keV", noise=found.sigma_kev, counts=counts)
     yield Figure.of("peak_off_percent", peaked.off_percent, "%", noise=peaked.sigma_percent, counts=counts)
     width = peaked.peak.fwhm_percent
-    yield Figure.of("energy_resolution_percent", width, "%", noise=width / float(np.sqrt(counts)), counts=counts)
+    yield Figure.of("energy_resolution_percent", width, "%", noise=peaked.fwhm_sigma_percent, counts=counts)
 
 
 def rate_figures(picture: HeadPicture) -> Iterator[Figure]:
