@@ -182,6 +182,14 @@ class QcBooks:
         """Return the log of a source, newest first."""
         return await self._find(Wanted(kinds=("source-note",), abouts=(serial,), limit=_ALL))
 
+    async def others(self, test: str | None = None) -> list[Document]:
+        """Return references and events (those that touch a test, or all), sources and their log."""
+        references = await self._find(Wanted(kinds=("reference",), test=test, limit=_ALL))
+        return [
+            *references, *await self.events(test),
+            *await self._find(Wanted(kinds=("source", "source-note"), limit=_ALL)),
+        ]  # fmt: skip
+
     async def series(
         self, test: str, figure: str, *, since_utc: str | None = None, until_utc: str | None = None
     ) -> FigureSeries:

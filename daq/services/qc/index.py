@@ -77,6 +77,11 @@ class Index:
         """Return how many documents wait in memory to be entered."""
         return len(self._waiting)
 
+    @property
+    def reads_files(self) -> bool:
+        """Return True while documents are read from the files alone, those of the last `file_days`."""
+        return self._gone or self._lacks
+
     def add(self, document: Document, stamp: str) -> None:
         """Have a document entered whose file was written; return at once."""
         if self._shelf is not None:
