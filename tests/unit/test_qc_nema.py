@@ -313,7 +313,8 @@ def test_the_width_of_time_errors_is_the_one_injected_wherever_the_line_is() -> 
     found = histogram.width()
     assert found.peak.fwhm == pytest.approx(fwhm_ps, abs=4 * found.error_ps)
     assert found.error_ps < 10.0
-    assert found.peak.at == pytest.approx(25.0, abs=5.0)
+    assert found.middle_ps == pytest.approx(25.0, abs=4 * found.middle_error_ps)
+    assert found.middle_error_ps < 1.5
     assert found.fwhm_mm == pytest.approx(found.peak.fwhm * 0.149896, rel=1e-4)
 
 

@@ -165,9 +165,9 @@ def _tof_figures(widths: list[TimeWidth]) -> tuple[Figure, ...]:
     subjects = tuple(f"frame {number}" for number in range(1, len(widths) + 1))
     noise, counts = tuple(one.error_ps for one in widths), tuple(one.peak.counts for one in widths)
     per_mm = tuple(each * MM_PER_PS for each in noise)
-    offset = tuple(one.peak.fwhm / 2.3548 / np.sqrt(max(one.peak.counts, 1.0)) for one in widths)
+    offset = tuple(one.middle_error_ps for one in widths)
     return (
         Figure("tof_fwhm", "ps", subjects, tuple(one.peak.fwhm for one in widths), noise, counts),
         Figure("tof_fwhm_mm", "mm", subjects, tuple(one.fwhm_mm for one in widths), per_mm, counts),
-        Figure("tof_offset", "ps", subjects, tuple(one.peak.at for one in widths), offset, counts),
+        Figure("tof_offset", "ps", subjects, tuple(one.middle_ps for one in widths), offset, counts),
     )
