@@ -6,8 +6,8 @@ import argparse
 from importlib import import_module
 
 VERBS: tuple[str, ...] = (
-    "due", "run", "enter", "bed-empty", "leave", "analyse", "history", "show", "trend", "sign", "reference", "strike",
-    "event", "source", "limits", "import", "export",
+    "due", "run", "enter", "bed-empty", "leave", "analyse", "history", "show", "trend", "report", "sign", "reference",
+    "strike", "event", "source", "limits", "import", "export",
 )  # fmt: skip
 """In the order of the help; `daq.cli.qc_<verb>` has `add_verb(verbs)`, with `_` for `-`."""
 

@@ -5,27 +5,63 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
+from daq.composition.qc.report import report_of
+from daq.composition.qc.reportmodel import Report
+from daq.composition.qc.reportmonth import Month, MonthBooks
 from daq.composition.qc.reporttrend import (
     Trend,
-    evaluable,
     events_from,
     figures_watched,
     fixed_of,
     series_from,
     trend_of,
+    without,
 )
 from daq.errors import MissingError
+from daq.model.qc.documents import Document
+from daq.model.qc.figures import Level
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
 from daq.model.scanner import ScannerProfile
 from daq.qc.trend.series import Rule
 from daq.services.catalogue.database import CATALOGUE_FILE
-from daq.services.qc.abilities import Books, Kept
+from daq.services.qc.abilities import FigureSeries, Kept
 from daq.services.qc.books import FOLDER, QcBooks
+from daq.services.qc.evidence import Evidence
 from device_profiles.places import find_site
 from device_profiles.scanners import beside, load_scanner
 from device_profiles.site import Site, load_site
+
+YEAR = timedelta(days=366)
+_ALL = 100_000
+
+
+class Readable(Protocol):
+    """Of the books what trends and reports read; `daq.services.qc.books.QcBooks` does it."""
+
+    async def results(
+        self, test: str | None = None, *, since_utc: str | None = None, until_utc: str | None = None, limit: int = 1000,
+        level: str | None = None,
+    ) -> list[Kept]:  # fmt: skip
+        """Return results, newest first."""
+        ...
+
+    async def reference(self, test: str) -> Kept | None:
+        """Return the result that a test is compared with now."""
+        ...
+
+    async def events(self, test: str | None = None, *, since_utc: str | None = None) -> list[Document]:
+        """Return events that touch a test, or all, newest first."""
+        ...
+
+    async def series(
+        self, test: str, figure: str, *, since_utc: str | None = None, until_utc: str | None = None
+    ) -> FigureSeries:
+        """Return a figure of all results of a test."""
+        ...
 
 
 @asynccontextmanager
@@ -57,22 +93,23 @@ def test_of(scanner: ScannerProfile, name: str) -> QcTest:
 
 
 async def trends_of(
-    books: Books, name: str, test: QcTest, *, figures: Iterable[str] = (), rule: Rule | None = None,
+    books: Readable, name: str, test: QcTest, *, figures: Iterable[str] = (), rule: Rule | None = None,
     tests_between: float | None = None, since_utc: str | None = None, until_utc: str | None = None,
 ) -> list[Trend]:  # fmt: skip
     """Return the charts of figures of a test, of those that the profile watches where none is named.
 
-    Figures without a single result are left out; results that are not evaluable are no part of a chart. The normal
-    that events begin is found from `since_utc` on.
+    Figures without a single result are left out. A result that something stands against (half a flood, another nuclide)
+    is no part of a chart; one with too few counts for its limits is, for charts know its noise.
     """
     watched = figures_watched(test)
     wanted = {each: watched.get(each, Rule().tests_between) for each in figures} or watched
     events = events_from(await books.events(name, since_utc=since_utc))
     reference = await books.reference(name)
+    obstructed = await _obstructed(books, name, since_utc, until_utc)
     found = []
     for figure, rarely in wanted.items():
         whole = await books.series(name, figure, since_utc=since_utc, until_utc=until_utc)
-        kept = evaluable(whole)
+        kept = without(whole, obstructed)
         if not kept:
             continue
         kind = ANALYSES[test.analysis].figure(figure) if test.analysis in ANALYSES else None
@@ -83,9 +120,47 @@ async def trends_of(
     return found
 
 
+async def _obstructed(books: Readable, name: str, since_utc: str | None, until_utc: str | None) -> frozenset[str]:
+    """Return the results of a test that something stands against."""
+    found = await books.results(
+        name, since_utc=since_utc, until_utc=until_utc, limit=_ALL, level=str(Level.NOT_EVALUABLE)
+    )
+    return frozenset(kept.document.id for kept in found if kept.result.obstacles)
+
+
 def _of_reference(kept: Kept | None, figure: str) -> Mapping[str, float] | None:
     """Return the values of the reference by subject; None where there is none."""
     found = None if kept is None else next((each for each in kept.result.figures if each.name == figure), None)
     if found is None:
         return None
     return {subject: value for subject, value in zip(found.subjects, found.values, strict=True) if value is not None}
+
+
+async def result_report(books: QcBooks, scanner: ScannerProfile, identity: str, made_utc: str) -> Report:
+    """Return the report of a result with its pictures and the trend of the year before it. Raise `MissingError`."""
+    kept = await books.result(identity)
+    at = datetime.fromisoformat(kept.document.at_utc)
+    evidence: Evidence = await books.evidence(kept)
+    test = scanner.qc.get(kept.result.test)
+    trends = [] if test is None else await trends_of(
+        books, kept.result.test, test, since_utc=_written(at - YEAR), until_utc=_written(at + timedelta(seconds=1))
+    )  # fmt: skip
+    return report_of(kept, evidence, trends, made_utc)
+
+
+async def month_of_books(books: Readable, tests: Mapping[str, QcTest], month: Month) -> MonthBooks:
+    """Return what the books have of a month, and the charts of the year that it ends."""
+    since, until = _written(month.first), _written(month.after)
+    results = await books.results(since_utc=since, until_utc=until, limit=_ALL)
+    events = [each for each in await books.events(since_utc=since) if each.at_utc < until]
+    done = {kept.result.test for kept in results}
+    year_ago = _written(month.after - YEAR)
+    trends = {
+        name: await trends_of(books, name, test, since_utc=year_ago, until_utc=until)
+        for name, test in tests.items() if name in done
+    }  # fmt: skip
+    return MonthBooks(tests, results, events, {name: found for name, found in trends.items() if found})
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

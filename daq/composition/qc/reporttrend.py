@@ -112,9 +112,9 @@ def series_from(found: FigureSeries, analysis: str, *, whole: Sequence[int] | No
     )  # fmt: skip
 
 
-def evaluable(found: FigureSeries) -> list[int]:
-    """Return which results say something: those that are not evaluable are no part of a trend."""
-    return [at for at, level in enumerate(found.levels) if level != "not evaluable"]
+def without(found: FigureSeries, obstructed: frozenset[str]) -> list[int]:
+    """Return which results are part of a trend: those that nothing stands against."""
+    return [at for at, identity in enumerate(found.results) if identity not in obstructed]
 
 
 def fixed_of(test: QcTest, figure: str, reference: Mapping[str, float] | None) -> Fixed | None:

@@ -22,6 +22,7 @@ _MOST_PANELS = 8
 _ROOM = 0.12
 _MOST_LINES = 12
 _FAR = 8.0
+_BOX = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 
 def trends_png(panels: Sequence[tuple[Trend, str]], *, simulated: bool) -> bytes:
@@ -117,7 +118,7 @@ def _events(axes: Axes, trend: Trend) -> None:
             at: Any = moment_of(day)
             axes.axvline(at, color=PALE, linewidth=1.0, linestyle=(0, (6, 3)))
             axes.annotate(f" {drawable(words, 40)}", (at, 0.9), xycoords=("data", "axes fraction"),
-                          color=PALE, fontsize=7)  # fmt: skip
+                          color=PALE, fontsize=7, bbox=_BOX)  # fmt: skip
 
 
 def _times(days: Floats) -> Any:

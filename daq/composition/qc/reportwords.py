@@ -16,6 +16,7 @@ from daq.qc.trend.watch import Chart, State
 
 _MOST_NAMED = 6
 _SURELY = 0.001
+_WHOLE = 10.0
 
 
 def rate_sentence(trends: list[Trend]) -> str:
@@ -85,7 +86,7 @@ def _change(change: Change, unit: str) -> str:
         return f"a shift {_date(change.day)} ({span}) {levels}"
     sure = f"p {'< 0.001' if change.p < _SURELY else f'= {change.p:.3f}'}"
     percent = 100.0 * change.per_year / change.level_before if change.level_before else math.nan
-    share = f", {percent:+.2g} %" if math.isfinite(percent) else ""
+    share = f", {percent:+,.{0 if abs(percent) >= _WHOLE else 2}f} %" if math.isfinite(percent) else ""
     slope = f"{change.per_year:+.3g} ± {change.per_year_error:.1g} {unit} a year{share} ({sure})"
     return f"a drift since {_date(change.day)} ({span}) {levels}, {slope}"
 
