@@ -206,4 +206,4 @@ def _recordings(material: Material) -> tuple[Path, ...]:
 
 def _dark(seen: Seen, made: _Made) -> None:
     for number in seen.dark:
-        made.obstacles.append(f"head {number}: it saw no source, less than a tenth of what the other one did")
+        made.obstacles.append(f"head {number}: it saw no source, or less than a tenth of what another head did")
