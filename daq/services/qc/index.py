@@ -217,7 +217,7 @@ class Index:
                 try:
                     found = await call(_SHELF_S, difference, self._tables, self._store, self.bounds.pending)
                 except ScandaqError as why:
-                    _LOG.info("quality control is read from its files: %s", why)
+                    _LOG.debug("quality control is read from its files: %s", why)
                     return True
                 if found is not None:
                     self._lacks, self._left_out = False, found.left_out
