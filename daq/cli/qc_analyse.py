@@ -23,6 +23,11 @@ def add_verb(verbs: Any) -> None:
         "--scanner", metavar="NAME", help="scanner profile; default that of --site, else the recording's"
     )
     parser.add_argument(
+        "--entry", action="append", default=[], metavar="NAME=VALUE",
+        help='what the test needs beside, e.g. activity="4.2 MBq"; may be given again',
+    )  # fmt: skip
+    parser.add_argument("--source", metavar="SERIAL", help="source of the register, where the recordings name none")
+    parser.add_argument(
         "--store", action="store_true", help="let the daemon do it and enter the result; DIR are its acquisitions"
     )
     add_place(parser)
@@ -50,11 +55,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _store(options: argparse.Namespace) -> int:
     from daq.cli.localsocket import socket_of
+    from daq.cli.qc_enter import entries
     from daq.cli.qc_run import await_result
     from daq.transports.localclient import ask_once
 
     runs = [Path(name).name for name in options.recordings]
-    ask_once(socket_of(options), "qc-analyse", {"test": options.test, "runs": runs}, within_s=60.0)
+    asked = {"test": options.test, "runs": runs, "entries": entries(options.entry)}
+    asked |= {"source": options.source} if options.source else {}
+    ask_once(socket_of(options), "qc-analyse", asked, within_s=60.0)
     return await_result(options, options.test, runs[0])
 
 
@@ -62,31 +70,40 @@ def _job(options: argparse.Namespace) -> Job:
     """Return the job: limits of the scanner, reference and earlier results of the books where a site is named."""
     import asyncio
 
+    from daq.cli.qc_enter import entries
     from daq.composition.qc.job import Job
-    from daq.errors import MissingError
+    from daq.errors import MissingError, UsageError
 
     directories = tuple(Path(name) for name in options.recordings)
     if options.site is not None:
         return asyncio.run(_job_at_site(options, directories))
+    if options.source:
+        raise UsageError("--source: sources are in the register of a site (--site), and none is named")
     scanner = _scanner(options.scanner, directories[0])
     if options.test not in scanner.qc:
         known = ", ".join(scanner.qc) or "none"
         raise MissingError(f"scanner {scanner.id} has no test {options.test!r}; it has {known}")
-    return Job(options.test, scanner.qc[options.test], scanner, directories)
+    return Job(options.test, scanner.qc[options.test], scanner, directories, entries=entries(options.entry))
 
 
 async def _job_at_site(options: argparse.Namespace, directories: tuple[Path, ...]) -> Job:
+    from daq.cli.qc_enter import entries
     from daq.composition.qc.job import Job
     from daq.composition.qc.reportbooks import books_of, site_of, test_of
+    from daq.errors import MissingError
 
     site, scanner = site_of(options.site)
     scanner = scanner if options.scanner is None else _scanner(options.scanner, directories[0])
     test = test_of(scanner, options.test)
     async with books_of(site) as books:
         reference = await books.reference(options.test)
+        source = await books.source(options.source) if options.source else None
         newest = {name: await books.newest(name) for name in scanner.qc if name != options.test}
+    if options.source and source is None:
+        raise MissingError(f"source {options.source} is not in the register (daq qc source)")
     return Job(
-        options.test, test, scanner, directories,
+        options.test, test, scanner, directories, entries=entries(options.entry),
+        source={} if source is None else source.body,
         earlier={name: kept.result for name, kept in newest.items() if kept is not None},
         reference=None if reference is None else (reference.document.id, reference.result),
         head_calibrations=site.head_calibrations, calibrations=site.calibrations,

@@ -21,6 +21,7 @@ def add_verb(verbs: Any) -> None:
         metavar="NAME=VALUE",
         help='each entry of the test: `item_1=yes`, `stop="1.2 s"`; without any: what there is to enter',
     )
+    parser.add_argument("--source", metavar="SERIAL", help="source of the register that was used")
     parser.add_argument("--performed", metavar="TIME", help="when it was done, RFC 3339; default now")
     parser.add_argument("--comment", default="", metavar="TEXT", help="for who reads it; no patient's name")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the audit log; no patient's name")
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.entries:
         return _show(options)
     asked: dict[str, Any] = {"test": options.test, "entries": entries(options.entries)}
-    for name in ("performed", "comment", "reason"):
+    for name in ("source", "performed", "comment", "reason"):
         if getattr(options, name):
             asked[name] = getattr(options, name)
     answer = ask_once(socket_of(options), "qc-enter", asked, within_s=_ANSWER_S)

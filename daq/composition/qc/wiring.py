@@ -143,8 +143,17 @@ class Quality:
             order.test, self.tests[order.test], self._scanner, order.recordings, order.entries, earlier,
             None if reference is None else (reference.document.id, reference.result),
             head_calibrations=self._site.head_calibrations, calibrations=self._site.calibrations,
-            performed=order.performed, by=order.by, comment=order.comment,
+            performed=order.performed, by=order.by, comment=order.comment, source=await self._source_of(order),
         ).to_json()  # fmt: skip
+
+    async def _source_of(self, order: Order) -> Mapping[str, Any]:
+        """Return what the register says of the source that an order names; nothing where it names none."""
+        if not order.source:
+            return {}
+        found = await self.books.source(order.source)
+        if found is None:
+            raise MissingError(f"source {order.source} is not in the register (daq qc source)")
+        return found.body
 
     def _auto(self, station: Station) -> AutoQc:
         async def protocol_of(name: str) -> Any:

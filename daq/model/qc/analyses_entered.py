@@ -21,7 +21,7 @@ _CERTIFIED = (
     ("calibrated_at", "times"),
     ("read_at", "time"),
 )
-_DEVIATION = FigureKind("deviation", "%", "of the reading from the decayed activity of the source, by nuclide")
+_DEVIATION = FigureKind("deviation", "%", "deviation of the reading from the decayed activity")
 
 CHECKLIST = AnalysisKind(
     name="checklist",
@@ -34,7 +34,7 @@ CHECKLIST = AnalysisKind(
 ENTERED_FIGURES = AnalysisKind(
     name="entered-figures",
     title="Figures that a person measured otherwise",
-    figures=tuple(FigureKind(name, unit, f"each {name} that was entered") for name, unit in DIMENSIONS.items()),
+    figures=tuple(FigureKind(name, unit, f"{name} as entered") for name, unit in DIMENSIONS.items()),
     made_of="entered",
     parameters=tuple(
         (name, f"names of what is entered in {unit}, with semicolons between") for name, unit in DIMENSIONS.items()
@@ -71,7 +71,7 @@ GEOMETRY = AnalysisKind(
     title="Dose calibrator: one activity in several volumes",
     figures=(
         FigureKind("geometry", "%", "largest deviation from the reading in the reference volume"),
-        FigureKind("deviation", "%", "from the reading in the reference volume, by volume"),
+        FigureKind("deviation", "%", "deviation from the reading in the reference volume"),
     ),
     made_of="entered",
     parameters=(("reference_ml", "volume that others are compared with, mL"),),
@@ -82,8 +82,8 @@ LEAK_TEST = AnalysisKind(
     name="leak-test",
     title="Wipe of a sealed source",
     figures=(
-        FigureKind("removable", "Bq", "activity on the wipe; 10 CFR 35.67(e): leaking from 185 Bq on"),
-        FigureKind("detectable", "Bq", "least activity that would be seen; 10 CFR 35.67(c): 185 Bq must be"),
+        FigureKind("removable", "Bq", "activity on the wipe", "10 CFR 35.67(e)"),
+        FigureKind("detectable", "Bq", "least activity that would be seen", "10 CFR 35.67(c)"),
     ),
     made_of="entered",
     entries=(
@@ -94,7 +94,7 @@ LEAK_TEST = AnalysisKind(
 CLOCKS = AnalysisKind(
     name="clock-check",
     title="Clocks against the station's",
-    figures=(FigureKind("offset", "s", "of each clock: what it shows less what is true"),),
+    figures=(FigureKind("offset", "s", "offset of the clock: shown less true"),),
     made_of="entered",
     parameters=(("clocks", "their names, with semicolons between"),),
     required=("clocks",),
@@ -103,7 +103,7 @@ BED_SPEED = AnalysisKind(
     name="bed-speed",
     title="Speed of the bed, by a rule and a stopwatch",
     figures=(FigureKind("speed_error", "%", "largest deviation of a speed from the one that was set"),
-             FigureKind("speed", "mm/s", "as measured, by the speed that was set")),
+             FigureKind("speed", "mm/s", "speed as measured")),
     made_of="entered",
     entries=(("set", "mm/s"), ("distances", "mm"), ("times", "s")),
 )  # fmt: skip
@@ -119,10 +119,10 @@ GATE = AnalysisKind(
     title="Triggers of a gate against a generator",
     figures=(
         FigureKind("interval", "ms", "mean time from trigger to trigger"),
-        FigureKind("interval_error", "%", "of the mean interval from the generator's"),
-        FigureKind("jitter", "ms", "standard deviation of single intervals"),
-        FigureKind("missed", "%", "triggers that did not come, of those that should have"),
-        FigureKind("extra", "%", "triggers that came beside them"),
+        FigureKind("interval_error", "%", "mean interval off the generator's"),
+        FigureKind("jitter", "ms", "jitter of intervals, one standard deviation"),
+        FigureKind("missed", "%", "triggers that did not come"),
+        FigureKind("extra", "%", "triggers too many"),
     ),
     parameters=(
         ("interval_ms", "of the generator, ms"),

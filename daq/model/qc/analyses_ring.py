@@ -12,9 +12,9 @@ SENSITIVITY = AnalysisKind(
     name="pet-sensitivity",
     title="Sensitivity of a PET ring: a line in sleeves, NEMA NU 2",
     figures=(
-        FigureKind("sensitivity", "cps/kBq", "without metal, by distance from the axis", _NU2 + "5", "trues in all"),
-        FigureKind("attenuation", "1/mm", "of the sleeves, fitted", _NU2 + "5", "trues in all"),
-        FigureKind("peak_slice", "cps/kBq", "of the most sensitive slice, with one sleeve", _NU2 + "5.4", "trues"),
+        FigureKind("sensitivity", "cps/kBq", "sensitivity without metal", _NU2 + "5", "trues in all"),
+        FigureKind("attenuation", "1/mm", "attenuation of the sleeves, fitted", _NU2 + "5", "trues in all"),
+        FigureKind("peak_slice", "cps/kBq", "sensitivity of the best slice, with one sleeve", _NU2 + "5.4", "trues"),
     ),
     parameters=(
         ("sleeves", "how many sleeves each frame was measured with, in the order of the frames; else 1, 2, 3, 4, 5"),
@@ -28,11 +28,11 @@ NECR = AnalysisKind(
     name="pet-scatter-necr",
     title="Scatter fraction, count losses and randoms of a PET ring, NEMA NU 2",
     figures=(
-        FigureKind("scatter_fraction", "%", "at low activity", _NU2 + "4.4", "trues and scatter"),
-        FigureKind("peak_necr", "kcps", "highest noise-equivalent rate of a frame; none where not reached", _NU2 + "4"),
-        FigureKind("peak_necr_at", "kBq/mL", "mean concentration in that frame", _NU2 + "4"),
-        FigureKind("highest_necr", "kcps", "of a frame, be it a maximum or not", _NU2 + "4"),
-        FigureKind("loss", "%", "trues and scatter lost in the frame of highest activity", _NU2 + "4.4.6"),
+        FigureKind("scatter_fraction", "%", "scatter fraction at low activity", _NU2 + "4.4", "trues and scatter"),
+        FigureKind("peak_necr", "kcps", "peak noise-equivalent count rate", _NU2 + "4"),
+        FigureKind("peak_necr_at", "kBq/mL", "activity concentration at the peak of NECR", _NU2 + "4"),
+        FigureKind("highest_necr", "kcps", "highest noise-equivalent count rate of a frame", _NU2 + "4"),
+        FigureKind("loss", "%", "loss of trues and scatter at the highest activity", _NU2 + "4.4.6"),
     ),
     parameters=(
         ("k", "of T^2 / (T + S + k R): 1 where randoms are taken off without noise, 2 where delayeds are subtracted"),
@@ -60,9 +60,9 @@ TOF = AnalysisKind(
     name="pet-tof-resolution",
     title="Time-of-flight resolution of a PET ring: a line source, NEMA NU 2",
     figures=(
-        FigureKind("tof_fwhm", "ps", "of measured less geometric time differences, by frame", _NU2 + "8", "trues"),
-        FigureKind("tof_fwhm_mm", "mm", "the same along the line of response: c dt / 2", _NU2 + "8", "trues"),
-        FigureKind("tof_offset", "ps", "middle of the time errors, by frame", "", "trues"),
+        FigureKind("tof_fwhm", "ps", "time-of-flight resolution", _NU2 + "8", "trues"),
+        FigureKind("tof_fwhm_mm", "mm", "time-of-flight resolution along the line, c dt / 2", _NU2 + "8", "trues"),
+        FigureKind("tof_offset", "ps", "middle of the time errors", "", "trues"),
     ),
     parameters=(("bin_ps", "width of bins of time, ps; else 10"),),
 )
@@ -70,8 +70,8 @@ CROSS_CALIBRATION = AnalysisKind(
     name="pet-cross-calibration",
     title="Activity concentration: scanner against well counter and dose calibrator",
     figures=(
-        FigureKind("ratio", "1", "scanner over well counter or dose calibrator, both at one time"),
-        FigureKind("deviation", "%", "of that ratio from 1: the bias of SUV"),
+        FigureKind("ratio", "1", "activity concentration over the reference's"),
+        FigureKind("deviation", "%", "bias of the activity concentration"),
     ),
     made_of="entered",
     parameters=(("nuclide", "in the phantom; else F-18"),),
@@ -88,10 +88,10 @@ def _registration(name: str, title: str) -> AnalysisKind:
         name=name,
         title=title,
         figures=(
-            FigureKind("translation", "mm", "from CT to emission, of the middle of the points: x, y, z and length"),
-            FigureKind("rotation", "deg", "from CT to emission, about the middle of the points: x, y, z and angle"),
-            FigureKind("residual", "mm", "root mean square distance of points after the best shift and turn"),
-            FigureKind("worst", "mm", "largest distance of a point in both systems, as registered now"),
+            FigureKind("translation", "mm", "translation from CT to emission"),
+            FigureKind("rotation", "deg", "rotation from CT to emission"),
+            FigureKind("residual", "mm", "residual after the best shift and turn, root mean square"),
+            FigureKind("worst", "mm", "largest distance of a point in both systems"),
         ),
         made_of="entered",
         entries=(("emission", "points x y z; x y z; ... mm"), ("ct", "points x y z; x y z; ... mm")),

@@ -38,6 +38,8 @@ class QcEnter(Arguments):
 
     test: Named
     entries: dict[Named, float | str | bool] = Field(default_factory=dict)
+    source: Named | None = None
+    """Serial of the source that was used, of the source register."""
     performed: Named | None = None
     comment: Text = ""
 
@@ -48,6 +50,10 @@ class QcAnalyse(Arguments):
     test: Named
     runs: Annotated[list[Named], Field(min_length=1, max_length=100)]
     """Ids of acquisitions of this station, in order."""
+    entries: dict[Named, float | str | bool] = Field(default_factory=dict)
+    """What the test needs beside them, such as the activity that a phantom was filled with."""
+    source: Named | None = None
+    """Serial of the source that was used, where the recordings do not say it."""
 
 
 class QcSign(Arguments):

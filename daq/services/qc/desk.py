@@ -163,7 +163,7 @@ class Desk:
             await self.standing.due(request.test)  # which says what there is
         order = Order(
             request.test, entries=request.entries, performed=self._moment(request.performed), by=actor.user,
-            comment=request.comment,
+            comment=request.comment, source=request.source or "",
         )  # fmt: skip
         document = await self.analysing.analyse(order)
         (due,) = await self.standing.due(request.test)
@@ -172,7 +172,10 @@ class Desk:
 
     async def _analyse(self, request: QcAnalyse, _: Actor) -> dict[str, Any]:
         await self.standing.due(request.test)
-        order = Order(request.test, await self._around.directories(request.runs))
+        order = Order(
+            request.test, await self._around.directories(request.runs), entries=request.entries,
+            source=request.source or "",
+        )  # fmt: skip
         self.analysing.orders.owe(order)
         self.analysing.put(order)
         return {"analysing": request.test, "runs": request.runs}

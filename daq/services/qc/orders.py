@@ -17,7 +17,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A test, and what it is to be made of: recordings in order, or what was entered, by whom and of when (UTC)."""
+    """A test, and what it is to be made of: recordings in order, or what was entered, by whom and of when (UTC).
+
+    `source`: serial of one of the register; empty where the recordings say it, or none was used.
+    """
 
     test: str
     recordings: tuple[Path, ...] = ()
@@ -25,6 +28,7 @@ class Order:
     performed: str = ""
     by: str = ""
     comment: str = ""
+    source: str = ""
 
     @property
     def name(self) -> str:
