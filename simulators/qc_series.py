@@ -191,10 +191,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def write_csv(results: Results, begin: datetime, file: object) -> None:
-    """Write a row for each test, figure and part; `part` is `value`, `noise` or, of a service, `event`."""
+    """Write a row for each test, figure and part: `value`, `noise`, `event` of a service; one says `simulated`."""
     rows = csv.writer(file)  # type: ignore[arg-type]
     blocks = next(iter(results.values.values())).shape[1]
     rows.writerow(["performed_utc", "figure", "unit", "part", *(f"block {number}" for number in range(blocks))])
+    rows.writerow([_written(begin, 0.0), "", "", "simulated"])
     for day in results.services:
         rows.writerow([_written(begin, day), "", "", "event", "service"])
     for at, day in enumerate(results.days):

@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daq.cli.qc_place import one, read
 from daq.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from daq.composition.qc.reportmodel import Report
+    from daq.services.qc.books import QcBooks
 
 
 def add_verb(verbs: Any) -> None:
@@ -17,7 +19,7 @@ def add_verb(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "report", help="a result, or a month, as one HTML page that needs nothing else, or as PDF"
     )
-    parser.add_argument("result", metavar="ID", nargs="?", help="result of the books")
+    parser.add_argument("result", metavar="ID", nargs="?", help="result, or a test: its newest result")
     parser.add_argument("--month", metavar="YYYY-MM", help="everything of a month, by days of --zone")
     parser.add_argument("--html", type=Path, metavar="FILE", help="where the page goes; it must not exist")
     parser.add_argument("--pdf", type=Path, metavar="FILE", help="where the PDF goes; it must not exist")
@@ -56,24 +58,22 @@ def _written(report: Report, **kind: bool) -> bytes:
 
 
 def _read(options: argparse.Namespace) -> Report:
-    import asyncio
     from datetime import UTC, datetime
 
-    from daq.composition.qc.reportbooks import books_of, month_of_books, result_report, site_of
+    from daq.composition.qc.reportbooks import month_of_books, result_report, scanner_of
     from daq.composition.qc.reportmonth import month_from, month_report
 
     now = datetime.now(UTC)
-    site, scanner = site_of(options.site)
     month = month_from(options.month, _zone(options.zone)) if options.month is not None else None
+    site, scanner = scanner_of(options.site)
 
-    async def read() -> Report:
-        async with books_of(site) as books:
-            if month is None:
-                return await result_report(books, scanner, options.result, now.isoformat())
-            found = await month_of_books(books, scanner.qc, month)
-            return month_report(month, found, scanner.title, site.station, now)
+    async def report(books: QcBooks) -> Report:
+        if month is None:
+            return await result_report(books, scanner, await one(books, options.result), now.isoformat())
+        found = await month_of_books(books, scanner.qc, month)
+        return month_report(month, found, scanner.title, site.station, now)
 
-    return asyncio.run(read())
+    return read(options.site, report)
 
 
 def _zone(name: str | None) -> Any:

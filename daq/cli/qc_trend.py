@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daq.cli.qc_place import add_reading_place, add_times, read, times
 from daq.errors import MissingError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from daq.composition.qc.reporttrend import Trend
     from daq.qc.trend.series import Series
+    from daq.services.qc.books import QcBooks
 
 _EXIT_CHANGED = 6
 _PERCENT = 5.0
@@ -24,10 +26,9 @@ def add_verb(verbs: Any) -> None:
     )
     parser.add_argument("test", metavar="TEST", nargs="?", help="test of the scanner profile")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="results of a file, in place of the books")
-    parser.add_argument("--site", metavar="FILE", help="site file; else $SCANDAQ_SITE, the user's, the machine's")
     parser.add_argument("--figure", action="append", metavar="F", help="this figure alone; may be repeated")
     parser.add_argument("--subject", metavar="S", help="this subject alone: `block 17`, `head 0`, `all together`")
-    parser.add_argument("--since", metavar="DATE", help="results from this day or time on, UTC")
+    add_times(parser)
     parser.add_argument("--method", choices=("ewma", "cusum"), default="ewma", help="default: ewma")
     parser.add_argument("--tests-between", type=float, metavar="N",
                         help="false alarms of all charts together, mean tests from one to the next; "
@@ -38,7 +39,7 @@ def add_verb(verbs: Any) -> None:
                         help="with --csv: fixed limits about the normal; default 5")  # fmt: skip
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the charts; it must not exist")
     parser.add_argument("--strict", action="store_true", help="exit 6 where a chart has changed")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_reading_place(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,18 +52,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("daq qc trend: name a test, or a file by --csv")
     if options.picture is not None and options.picture.exists():
         raise RefusedError(f"{options.picture}: it is there already")
-    trends = _of_file(options) if options.csv is not None else _of_books(options)
+    trends, simulated = _of_file(options) if options.csv is not None else _of_books(options)
     if not trends:
         raise MissingError("daq qc trend: nothing to chart: no result has a figure that is watched, or none was named")
     _require_subject(trends, options.subject)
     if options.picture is not None:
-        _draw(trends, options)
+        _draw(trends, options, simulated=simulated)
     changed = sum(len(trend.changed) for trend in trends)
     if options.json:
         told = [trend_json(trend, options.subject) for trend in trends]
-        print_json({"charts_changed": changed, "rate": rate_sentence(trends), "trends": told})
+        print_json({"simulated": simulated, "charts_changed": changed, "rate": rate_sentence(trends), "trends": told})
     else:
-        print_line(rate_sentence(trends))
+        print_line(f"{'SIMULATED. ' if simulated else ''}{rate_sentence(trends)}")
         for trend in trends:
             print_line(f"{trend.figure} ({trend.watched.series.unit})")
             for line in trend_sentences(trend, options.subject):
@@ -77,17 +78,18 @@ def _require_subject(trends: list[Trend], subject: str | None) -> None:
         raise MissingError(f"daq qc trend: not every figure has a subject {subject!r}; there are {few} ...")
 
 
-def _of_file(options: argparse.Namespace) -> list[Trend]:
+def _of_file(options: argparse.Namespace) -> tuple[list[Trend], bool]:
     from daq.composition.qc.reporttrend import TESTS_BETWEEN, Fixed, read_csv, trend_of
     from daq.model.qc.limits import Bounds
 
-    found, events = read_csv(options.csv)
-    chosen = [_narrowed(one, options) for one in found if not options.figure or one.figure in options.figure]
+    told = read_csv(options.csv)
+    chosen = [_narrowed(one, options) for one in told.series if not options.figure or one.figure in options.figure]
     bounds = Bounds(below=-options.fixed_percent, above=options.fixed_percent)
     fixed = Fixed(bounds, of="reference-percent")
     wanted = (options.tests_between or TESTS_BETWEEN) * max(len(chosen), 1)
     rule = _rule(options, wanted)
-    return [trend_of(one, None if (one.values <= 0.0).any() else fixed, events, rule) for one in chosen]
+    limits = [None if (one.values <= 0.0).any() else fixed for one in chosen]
+    return [trend_of(one, of, told.events, rule) for one, of in zip(chosen, limits, strict=True)], told.simulated
 
 
 def _rule(options: argparse.Namespace, tests_between: float) -> Any:
@@ -100,41 +102,42 @@ def _rule(options: argparse.Namespace, tests_between: float) -> Any:
 
 
 def _narrowed(series: Series, options: argparse.Namespace) -> Series:
-    """Return the series from `--since` on."""
+    """Return the series within the times."""
+    import math
     from dataclasses import replace
 
     from daq.composition.qc.reporttrend import MS_PER_DAY
     from daq.services.catalogue.entry import limits_ms
 
-    since_ms = limits_ms(options.since, None)["since_ms"]
-    if since_ms is None:
-        return series
-    kept = series.days >= since_ms / MS_PER_DAY
+    span = limits_ms(options.since, options.until)
+    first = -math.inf if span["since_ms"] is None else span["since_ms"] / MS_PER_DAY
+    after = math.inf if span["until_ms"] is None else span["until_ms"] / MS_PER_DAY
+    kept = (series.days >= first) & (series.days < after)
     noise = None if series.noise is None else series.noise[kept]
     return replace(series, days=series.days[kept], values=series.values[kept], noise=noise)
 
 
-def _of_books(options: argparse.Namespace) -> list[Trend]:
-    import asyncio
+def _of_books(options: argparse.Namespace) -> tuple[list[Trend], bool]:
+    from daq.composition.qc.reportbooks import scanner_of, test_of, trends_of
 
-    from daq.composition.qc.reportbooks import books_of, site_of, test_of, trends_of
-
-    site, scanner = site_of(options.site)
+    _, scanner = scanner_of(options.site)
     test = test_of(scanner, options.test)
     rule = _rule(options, options.tests_between or 1.0)
+    span = times(options)
 
-    async def read() -> list[Trend]:
-        async with books_of(site) as books:
-            return await trends_of(
-                books, options.test, test, figures=options.figure or (), rule=rule, since_utc=options.since,
-                tests_between=options.tests_between,
-            )  # fmt: skip
+    async def charted(books: QcBooks) -> tuple[list[Trend], bool]:
+        newest = await books.newest(options.test)
+        trends = await trends_of(
+            books, options.test, test, figures=options.figure or (), rule=rule, tests_between=options.tests_between,
+            **span,
+        )  # fmt: skip
+        return trends, newest is not None and newest.document.simulated
 
-    return asyncio.run(read())
+    return read(options.site, charted)
 
 
-def _draw(trends: list[Trend], options: argparse.Namespace) -> None:
+def _draw(trends: list[Trend], options: argparse.Namespace, *, simulated: bool) -> None:
     from daq.composition.qc.reporttrenddraw import shown_subject, trends_png
 
     panels = [(trend, options.subject or shown_subject(trend)) for trend in trends][:_MOST_PANELS]
-    options.picture.write_bytes(trends_png(panels, simulated=False))
+    options.picture.write_bytes(trends_png(panels, simulated=simulated))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -27,9 +26,8 @@ from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
 from daq.model.scanner import ScannerProfile
 from daq.qc.trend.series import Rule
-from daq.services.catalogue.database import CATALOGUE_FILE
 from daq.services.qc.abilities import FigureSeries, Kept
-from daq.services.qc.books import FOLDER, QcBooks
+from daq.services.qc.books import QcBooks
 from daq.services.qc.evidence import Evidence
 from device_profiles.places import find_site
 from device_profiles.scanners import beside, load_scanner
@@ -64,19 +62,7 @@ class Readable(Protocol):
         ...
 
 
-@asynccontextmanager
-async def books_of(site: Site) -> AsyncIterator[QcBooks]:
-    """Give the books of a station, to read."""
-    state = site.state_folder
-    url = site.catalogue or f"sqlite:///{state / CATALOGUE_FILE}"
-    books = QcBooks(url, state / FOLDER, station=site.station)
-    try:
-        yield books
-    finally:
-        books.close()
-
-
-def site_of(given: str | None) -> tuple[Site, ScannerProfile]:
+def scanner_of(given: str | None) -> tuple[Site, ScannerProfile]:
     """Return the site and its scanner. Raise `MissingError` where no scanner profile is named."""
     path = find_site(given)
     site = load_site(path)
@@ -136,9 +122,8 @@ def _of_reference(kept: Kept | None, figure: str) -> Mapping[str, float] | None:
     return {subject: value for subject, value in zip(found.subjects, found.values, strict=True) if value is not None}
 
 
-async def result_report(books: QcBooks, scanner: ScannerProfile, identity: str, made_utc: str) -> Report:
-    """Return the report of a result with its pictures and the trend of the year before it. Raise `MissingError`."""
-    kept = await books.result(identity)
+async def result_report(books: QcBooks, scanner: ScannerProfile, kept: Kept, made_utc: str) -> Report:
+    """Return the report of a result with its pictures and the trend of the year before it."""
     at = datetime.fromisoformat(kept.document.at_utc)
     evidence: Evidence = await books.evidence(kept)
     test = scanner.qc.get(kept.result.test)

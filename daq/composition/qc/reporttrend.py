@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,7 @@ TESTS_BETWEEN = 250.0
 """Where the scanner profile does not say: one false alarm in a year of working days."""
 _MOST_CSV_VALUES = 50_000_000
 _FIXED_COLUMNS = 4
+_PARTS = ("value", "noise", "event", "simulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +150,19 @@ def moment_of(day: float) -> datetime:
     return datetime.fromtimestamp(day * MS_PER_DAY / 1000.0, tz=UTC)
 
 
-def read_csv(path: Path) -> tuple[list[Series], list[tuple[float, str]]]:
-    """Return the series and the events of a file as `python -m simulators qc-series` writes it.
+class TrendFile(NamedTuple):
+    """What a file has: series, days and words of events, and whether it says that all is simulated."""
 
-    Columns: `performed_utc`, `figure`, `unit`, `part`, then one for each subject; `part` is `value`, `noise` or
-    `event`, which has its words in the next column. Raise `MissingError`, `FormatError` with the line.
+    series: list[Series]
+    events: list[tuple[float, str]]
+    simulated: bool
+
+
+def read_csv(path: Path) -> TrendFile:
+    """Return what a file has that is as `python -m simulators qc-series` writes it.
+
+    Columns: `performed_utc`, `figure`, `unit`, `part`, then one for each subject; `part` is `value`, `noise`,
+    `event`, which has its words in the next column, or `simulated`. Raise `MissingError`, `FormatError` with the line.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -163,7 +173,7 @@ def read_csv(path: Path) -> tuple[list[Series], list[tuple[float, str]]]:
         raise FormatError(f"{path}: no CSV file in UTF-8: {why}") from None
 
 
-def _series_of(rows: Iterable[list[str]], path: Path) -> tuple[list[Series], list[tuple[float, str]]]:
+def _series_of(rows: Iterable[list[str]], path: Path) -> TrendFile:
     lines = iter(rows)
     head = next(lines, [])
     if head[:_FIXED_COLUMNS] != ["performed_utc", "figure", "unit", "part"] or len(head) == _FIXED_COLUMNS:
@@ -171,23 +181,26 @@ def _series_of(rows: Iterable[list[str]], path: Path) -> tuple[list[Series], lis
     subjects = tuple(head[_FIXED_COLUMNS:])
     events: list[tuple[float, str]] = []
     found: dict[tuple[str, str], dict[float, dict[str, list[float]]]] = {}
-    count = 0
+    count, simulated = 0, False
     for number, row in enumerate(lines, start=2):
         day = _day(row, path, number)
         if row[3] == "event":
             events.append((day, row[4] if len(row) > _FIXED_COLUMNS else "event"))
             continue
+        if row[3] == "simulated":
+            simulated = True
+            continue
         count += len(subjects)
         if count > _MOST_CSV_VALUES:
             raise FormatError(f"{path}: line {number}: more than {_MOST_CSV_VALUES:,} values")
         found.setdefault((row[1], row[2]), {}).setdefault(day, {})[row[3]] = _numbers(row, len(subjects), path, number)
-    return [_table(*key, subjects, by_day) for key, by_day in found.items()], sorted(events)
+    return TrendFile([_table(*key, subjects, by_day) for key, by_day in found.items()], sorted(events), simulated)
 
 
 def _day(row: list[str], path: Path, number: int) -> float:
     at_ms = moment_ms(row[0]) if row else None
-    if at_ms is None or len(row) < _FIXED_COLUMNS or row[3] not in {"value", "noise", "event"}:
-        raise FormatError(f"{path}: line {number}: begins with no time, or its part is none of value, noise, event")
+    if at_ms is None or len(row) < _FIXED_COLUMNS or row[3] not in _PARTS:
+        raise FormatError(f"{path}: line {number}: begins with no time, or its part is none of {', '.join(_PARTS)}")
     return at_ms / MS_PER_DAY
 
 
