@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.errors import MissingError, UsageError
@@ -63,24 +63,18 @@ def _of_site(options: argparse.Namespace) -> tuple[str, list[dict[str, Any]]]:
         raise MissingError(f"{path}: the site names no scanner profile, and so no tests of quality control")
     scanner = load_scanner(beside(site.scanner, path.parent))
     tests = tests_of(scanner, options.test)
-    references = asyncio.run(_references(site, tests))
+    references = _references(path, site.state_folder, tests)
     folders = [site.protocols] if site.protocols is not None else []
     return scanner.id, limit_rows(scanner, tests, protocols=folders, references=references)
 
 
-async def _references(site: Any, tests: dict[str, QcTest]) -> dict[str, str]:
+def _references(path: Path, state: Path, tests: dict[str, QcTest]) -> dict[str, str]:
+    """Return what the books of a station say; nothing where it has none yet."""
+    from daq.cli.qc_place import read
     from daq.composition.qc.limitslist import references_of
-    from daq.services.catalogue.database import CATALOGUE_FILE
-    from daq.services.qc.books import FOLDER, QcBooks
+    from daq.services.qc.books import FOLDER
 
-    state = site.state_folder
-    if not (state / FOLDER).is_dir():  # nothing was ever kept there
-        return {}
-    books = QcBooks(site.catalogue or f"sqlite:///{state / CATALOGUE_FILE}", state / FOLDER, station=site.station)
-    try:
-        return await references_of(books, tests)
-    finally:
-        books.close()
+    return read(path, lambda books: references_of(books, tests)) if (state / FOLDER).is_dir() else {}
 
 
 def _print_test(test: str, rows: list[dict[str, Any]]) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support_qc_books import about, books_at, result
 
 from daq.cli.main import main
 from daq.model.qc.known import ANALYSES
+from daq.services.catalogue.database import CATALOGUE_FILE
+from daq.services.qc.books import FOLDER
 from device_profiles.scanners import load_scanner, shipped_scanners
+from device_profiles.site import load_site
 
 
 def limits(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -79,3 +85,24 @@ def test_a_test_that_there_is_not_is_said_with_those_there_are(capsys: pytest.Ca
     code, text = limits(capsys, "daily-flod", "--scanner", "dual-head")
     assert (code, "has no test 'daily-flod'; it has daily-flood" in text) == (4, True)
     assert limits(capsys, "--scanner", "dual-head", "--site", "x.toml")[0] == 2
+
+
+def test_a_site_names_the_reference_of_each_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "recordings").mkdir()
+    site = tmp_path / "site.toml"
+    site.write_text(
+        'schema = "site/0"\nstation = "one"\nstorage = "recordings"\nscanner = "dual-head"\n', encoding="utf-8"
+    )
+    assert rows_of(capsys, "daily-flood", "--site", str(site))["ufov_integral"]["reference"] is None
+    state = load_site(site).state_folder
+    state.mkdir()
+
+    async def refer() -> str:
+        async with books_at(f"sqlite:///{state / CATALOGUE_FILE}", state / FOLDER) as books:
+            await books.put(first := result(1))
+            await books.put(about("reference", first, test="daily-flood"))
+            return first.id
+
+    identity = asyncio.run(refer())
+    assert rows_of(capsys, "daily-flood", "--site", str(site))["ufov_integral"]["reference"] == identity
+    assert f"reference {identity}" in limits(capsys, "daily-flood", "--site", str(site))[1]
