@@ -177,10 +177,10 @@ def heads_apart(first: HeadAlignment, second: HeadAlignment) -> HeadsApart:
 
 def rayleigh_mean(sigma: float, values: int = 1) -> float:
     """Return the mean of the largest of so many distances whose two components have the standard deviation `sigma`."""
-    terms = [(-1) ** (k + 1) * math.comb(values, k) / math.sqrt(k) for k in range(1, min(values, _TRUSTED) + 1)]
+    terms = [(-1.0) ** (k + 1) * math.comb(values, k) / math.sqrt(k) for k in range(1, min(values, _TRUSTED) + 1)]
     if values > _TRUSTED:  # the sum cancels too much: the median of the largest is as good
         return sigma * math.sqrt(-2.0 * math.log(1.0 - 0.5 ** (1.0 / values)))
-    return sigma * math.sqrt(math.pi / 2.0) * sum(terms)
+    return float(sigma * math.sqrt(math.pi / 2.0) * sum(terms))
 
 
 _TRUSTED = 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from daq.errors import RefusedError
-from daq.qc.fields import FieldOfView, Floats, centres_mm
+from daq.qc.fields import FieldOfView, Floats, Mask, centres_mm
 
 _AROUND = 24
 """Places around the middle at which bars are looked for."""
@@ -47,7 +47,7 @@ def turn_deg(
         inside = np.hypot(x - at[0], y - at[1]) <= 0.3 * reach
         if inside.sum() < _FEWEST_PIXELS or counts[inside].sum() <= 0.0:
             continue
-        spectrum, of_noise = _power(np.where(inside, counts - counts[inside].mean(), 0.0), float(counts[inside].sum()))
+        spectrum, of_noise = _power(_cut(counts, inside), float(counts[inside].sum()))
         for width in bars_mm:
             power, direction = _strongest(spectrum, pixel_mm, width)
             if power / of_noise > best[0]:
@@ -95,6 +95,13 @@ def _plane(counts: Floats, pixel_mm: float) -> tuple[Floats, Floats]:
     rows, columns = counts.shape
     x, y = np.meshgrid(centres_mm(columns, pixel_mm), centres_mm(rows, pixel_mm))
     return np.asarray(x), np.asarray(y)
+
+
+def _cut(counts: Floats, inside: Mask) -> Floats:
+    """Return counts less their mean inside of a disc, 0 elsewhere, no larger than the disc."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.where(inside[part], counts[part] - counts[inside].mean(), 0.0)
 
 
 def _power(counts: Floats, total: float) -> tuple[Floats, float]:

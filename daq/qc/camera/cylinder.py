@@ -25,7 +25,8 @@ _ABOUT = (0.3, 0.7)
 _DRAWS = 12
 _SEED = 20_090_600
 _LEAST_RADIUS_PIXELS = 6.0
-_LEAST_COUNTS = 50.0
+_LEAST_COUNTS = 20.0
+"""In a column of a view, all slices together."""
 _PLATEAU = 0.9
 
 
@@ -101,20 +102,19 @@ def rows_of(counts: Floats) -> tuple[int, ...]:
 def cylinder_slices(views: Views, rows: tuple[int, ...], *, per_mm: float, window: Window = "hann") -> CylinderSlices:
     """Return what the slices of an even cylinder say; `rows` are those looked at, `per_mm` the attenuation, 0 for none.
 
-    Raises `LimitError` for slices with fewer than 50 counts in a pixel-wide line of a view, `RefusedError` where rows
-    are not there or no cylinder is.
+    Raises `LimitError` for slices that together have fewer than 20 counts in a column of a view, `RefusedError` where
+    rows are not there or no cylinder is.
     """
     total = views.counts.shape[1]
     if not rows or min(rows) < 0 or max(rows) >= total:
         raise RefusedError(f"slices {min(rows, default=0) + 1} to {max(rows, default=0) + 1} of {total}")
     chosen = Views(views.counts[:, list(rows)], views.angle_deg, views.pixel_mm)
+    per_slice = float(chosen.counts.sum()) / len(rows)
+    if float(chosen.counts.sum(axis=1).mean()) < _LEAST_COUNTS:
+        raise LimitError(f"{per_slice:.0f} counts in each of {len(rows)} slices: too few to see anything but noise")
     places = Places.grid(views.counts.shape[2], views.pixel_mm)
     plain = slices(chosen, places, window=window)
     cylinder = find_cylinder(plain.mean(axis=0), places)
-    per_slice = float(chosen.counts.sum()) / len(rows)
-    lines = len(views.counts) * 2.0 * cylinder.radius_mm / views.pixel_mm
-    if per_slice / lines < _LEAST_COUNTS / len(rows) or per_slice <= 0.0:
-        raise LimitError(f"{per_slice:.0f} counts in a slice: too few to see anything but noise")
     factor = chang(places, radius_mm=cylinder.radius_mm, middle_mm=(cylinder.x_mm, cylinder.y_mm), per_mm=per_mm)
     corrected = plain * factor if per_mm > 0.0 else plain
     found = tuple(_evenness(each, places, cylinder) for each in corrected)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 
 from daq.errors import RefusedError
@@ -95,7 +96,8 @@ def mean_noise(views: Views, places: Places, weight: Floats, *, window: Window =
     variance = np.zeros(views.counts.shape[1])
     flat = weight.reshape(-1) * math.pi / len(views.counts)
     for counts, (first, share) in zip(views.counts, _seen(views, places), strict=True):
-        back = np.bincount(first, flat * (1.0 - share), finer) + np.bincount(first + 1, flat * share, finer)
+        back: Floats = np.bincount(first, flat * (1.0 - share), finer)
+        back += np.bincount(first + 1, flat * share, finer)
         shares = _filter_back(back, views, window)
         variance += counts @ shares**2
     return np.asarray(np.sqrt(variance))
@@ -134,7 +136,7 @@ def cylinder_views(
     return np.asarray(made / made.sum())
 
 
-def _seen(views: Views, places: Places) -> Iterator[tuple[Floats, Floats]]:
+def _seen(views: Views, places: Places) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
     """Yield for each view the sample of its filtered projection left of each place, and how far on it lies."""
     finer = views.counts.shape[2] * FINER
     x, y = places.x_mm.reshape(-1), places.y_mm.reshape(-1)
