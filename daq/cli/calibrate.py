@@ -1,4 +1,4 @@
-"""`daq calibrate`: make calibrations of gamma-camera heads, check them, list them. No daemon is needed."""
+"""`daq calibrate`: make calibrations of gamma-camera heads and of rings, check them, list them. No daemon is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.cli import calibrate_check, calibrate_lifecycle, calibrate_peak
+from daq.cli import calibrate_check, calibrate_lifecycle, calibrate_peak, calibrate_pet
 from daq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
-    noun = nouns.add_parser("calibrate", help="make, check and list the calibrations of gamma-camera heads")
+    noun = nouns.add_parser("calibrate", help="make, check and list the calibrations of gamma-camera heads and rings")
     verbs = noun.add_subparsers(metavar="VERB", required=True)
 
     parser = verbs.add_parser("energy-map", help="where the photopeak lies over the detector, by a flood")
@@ -57,6 +57,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     calibrate_peak.add_verbs(verbs)
     calibrate_check.add_verbs(verbs)
     calibrate_lifecycle.add_verbs(verbs)
+    calibrate_pet.add_verbs(verbs)
 
 
 _SERIAL = re.compile(r"[A-Za-z0-9._-]{1,40}")

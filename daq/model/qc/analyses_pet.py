@@ -81,7 +81,10 @@ TIMING = AnalysisKind(
         FigureKind("largest_offset", "ps", "the offset furthest from 0, without its sign"),
         FigureKind("crystals_without_offset", "1", "crystals with too few counts"),
     ),
-    parameters=(("trues_needed", "trues of a crystal, at the least"),),
+    parameters=(
+        ("trues_needed", "trues of a crystal, at the least"),
+        ("cylinder_radius_mm", "radius of the active volume, mm (default 0: a line source)"),
+    ),
     required=("trues_needed",),
 )
 

@@ -78,7 +78,8 @@ def peak_rows(
     known = counts >= max(fewest, 1.0)
     at, reach = np.full(len(values), np.nan), _REACH * whole.fwhm
     if known.any():
-        at[known] = log_parabola_peaks(axis, values[known], start[known], half_width=reach)
+        near = np.abs(axis - whole.at) <= search * whole.at + reach
+        at[known] = log_parabola_peaks(axis[near], values[known][:, near], start[known], half_width=reach)
     at[np.abs(at - whole.at) > _FAR_FROM_LINE * whole.at] = np.nan
     width = np.full(len(values), np.nan)
     for row in np.flatnonzero(np.isfinite(at)):
