@@ -93,7 +93,7 @@ def test_adding_up_small_pixels_is_the_same_as_counting_in_large_ones() -> None:
 
 
 def _spoilt(at: float) -> np.ndarray:
-    picture = flood_picture(100.0).astype(float)
+    picture = np.asarray(flood_picture(100.0), np.float64)
     picture[100, 100] = at
     return picture
 

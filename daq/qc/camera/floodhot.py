@@ -58,7 +58,10 @@ def hottest(
     y, x = centres_mm(rows, pixel_mm), centres_mm(columns, pixel_mm)
     found = []
     for size in sizes:
-        held, area = _held(np.where(inside, picture, 0.0), size, pixel_mm), _held(inside * 1.0, size, pixel_mm)
+        held, area = (
+            _held(np.where(inside, picture, 0.0), size, pixel_mm),
+            _held(inside.astype(np.float64), size, pixel_mm),
+        )
         rest = np.maximum(total - held, 0.5) / np.maximum(pixels - area, 1.0)
         logarithm = np.where(inside, stats.poisson.logsf(np.rint(held) - 1.0, np.maximum(rest * area, 1e-9)), 0.0)
         row, column = np.unravel_index(int(np.argmin(logarithm)), logarithm.shape)
@@ -77,7 +80,7 @@ def _held(picture: Floats, diameter_mm: float, pixel_mm: float) -> Floats:
         return picture
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (x * x + y * y <= radius * radius).astype(np.float64)
-    return np.rint(np.asarray(signal.convolve(picture, disc, mode="same", method="direct")))
+    return np.asarray(np.rint(signal.convolve(picture, disc, mode="same", method="direct")), np.float64)
 
 
 def _sure(logarithm: float, tries: int, counts: float, expected: float) -> tuple[float, float]:

@@ -180,7 +180,8 @@ def _noise(tried: _Tried) -> float:
         return 0.0
     sigmas, times = np.unique(np.rint(1e4 / np.sqrt(wanted)), return_counts=True)
     share = min(1.0, _INDEPENDENT / float(tried.disc.sum()))
-    return expected_highest(np.asarray(sigmas / 100.0, np.float64), 2.0 * times, share=share)
+    both = np.asarray(2.0 * times, np.float64)
+    return expected_highest(np.asarray(sigmas / 100.0, np.float64), both, share=share)
 
 
 def lines_in(

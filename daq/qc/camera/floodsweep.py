@@ -79,7 +79,7 @@ def swept(
             f"{int(down.sum())} rows of {size_mm:.2f} mm were exposed in full and lit by the sheet; {_FEWEST_ROWS} are "
             "needed"
         )
-    y = y0_mm + (np.arange(len(rate)) + 0.5) * size_mm
+    y = np.asarray(y0_mm + (np.arange(len(rate)) + 0.5) * size_mm, np.float64)
     return _found(y[down], rate[np.ix_(down, wise)], x[wise], size_mm)
 
 
