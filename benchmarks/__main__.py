@@ -25,6 +25,7 @@ from benchmarks import (
     bench_pairing,
     bench_pet,
     bench_positions,
+    bench_quality,
     bench_readout,
     bench_registers,
     bench_sort,
@@ -44,6 +45,7 @@ def main() -> int:
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
         "daemon": bench_daemon, "instruments": bench_instruments, "links": bench_links, "mqtt": bench_mqtt,
         "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
+        "quality": bench_quality,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")

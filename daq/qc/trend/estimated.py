@@ -22,8 +22,8 @@ from daq.qc.trend.runlength import LONGEST, Floats, cusum_run_lengths, ewma_run_
 
 FEWEST_RESULTS = 20
 """Fewer results are no normal."""
-_WIDTHS = np.linspace(0.25, 20.0, 80)
-_SHIFTS = np.linspace(0.0, 2.2, 23)
+_WIDTHS = np.linspace(0.25, 16.0, 46)
+_SHIFTS = np.linspace(0.0, 2.2, 16)
 _SLACKS = np.linspace(-2.0, 3.0, 51)
 _LIMITS = np.linspace(0.25, 60.0, 120)
 _MEAN_POINTS, _SIGMA_POINTS = 33, 49
