@@ -39,6 +39,11 @@ def ring_slot(instrument: str) -> str:
     return f"times and energies of {instrument}"
 
 
+def normalisation_slot(instrument: str) -> str:
+    """Return the slot of the efficiencies of a ring's crystals."""
+    return f"normalisation of {instrument}"
+
+
 def read_lifecycle(folder: Path) -> Lifecycle | None:
     """Return what is said of the calibrations of a folder; None where the folder keeps no life-cycle.
 

@@ -15,7 +15,16 @@ from daq.model.calibrationlifecycle import Lifecycle, State
 from daq.model.station import utc_now
 from device_profiles.calibrations import CALIBRATION_FILE_SCHEMA, head_sha256, load_calibration
 from device_profiles.cameracalibrations import CalibrationCheck, load_camera_calibration, newest_check
-from device_profiles.lifecycle import begin, camera_slot, read_lifecycle, require_files, ring_slot, take_step
+from device_profiles.lifecycle import (
+    begin,
+    camera_slot,
+    normalisation_slot,
+    read_lifecycle,
+    require_files,
+    ring_slot,
+    take_step,
+)
+from device_profiles.normalisations import load_normalisation
 from device_profiles.reading import read_toml
 
 CHECKED = ("peaking", "energy-map", "linearity", "uniformity")
@@ -24,7 +33,7 @@ CHECKED = ("peaking", "energy-map", "linearity", "uniformity")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A calibration of a folder, as its life-cycle sees it. `kind`: of a head; a ring's is `ring`."""
+    """A calibration of a folder, as its life-cycle sees it. `kind`: of a head; of a ring `ring` or `normalisation`."""
 
     id: str
     kind: str
@@ -39,7 +48,8 @@ def kept_in(folder: Path) -> list[Kept]:
     if not folder.is_dir():
         raise MissingError(f"{folder}: no such folder of calibrations")
     paths = (path for path in sorted(folder.glob("*.toml")) if ".check-" not in path.name)
-    return sorted(map(_kept, paths), key=lambda each: moment(each.made_utc), reverse=True)
+    kept = [*map(_kept, paths), *map(_normalisation, sorted(folder.glob("*.json")))]
+    return sorted(kept, key=lambda each: moment(each.made_utc), reverse=True)
 
 
 def standing(folder: Path) -> list[dict[str, Any]]:
@@ -126,6 +136,11 @@ def _kept(path: Path) -> Kept:
         return Kept(ring.id, "ring", ring_slot(ring.instrument), head_sha256(path), ring.made_utc)
     of = load_camera_calibration(path)
     return Kept(of.id, of.kind, camera_slot(of), of.sha256, of.made_utc, newest_check(path, of))
+
+
+def _normalisation(path: Path) -> Kept:
+    of, _ = load_normalisation(path)
+    return Kept(of.id, "normalisation", normalisation_slot(of.instrument), head_sha256(path), of.made_utc)
 
 
 def _named(folder: Path, name: str) -> Kept:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support_cameras import made
 
 from daq.cli.main import main
+from device_profiles.calibrations import find_calibration, write_calibration
 from device_profiles.cameracalibrations import (
     CalibrationCheck,
     load_camera_calibration,
     write_camera_calibration,
     write_check,
 )
+from device_profiles.normalisations import NormalisationRow, write_normalisation
 
 
 def put(folder: Path, name: str, hour: int, *, kind: str = "peaking", passed: bool | None = True) -> None:
@@ -99,3 +102,23 @@ def test_who_says_so_is_kept_beside_the_user_of_the_host(folder: Path, capsys: p
     line = json.loads((folder / "lifecycle.jsonl").read_text())
     assert line["by"] == "a physicist"
     assert line["user"] not in ("", "a physicist")
+
+
+def test_the_files_of_a_ring_have_slots_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tuple(NormalisationRow(detector, 1.0, 0.01, 400, 1.0) for detector in range(4))
+    write_normalisation(
+        tmp_path / "efficiencies.json", rows, instrument="ring", made_utc="2021-03-01T08:00:00Z", method="a cylinder",
+        acquisitions=("a",),
+    )  # fmt: skip
+    write_calibration(
+        tmp_path / "times.toml", id="times", instrument="ring", made_utc="2021-03-01T08:00:00Z", method="a cylinder",
+        detectors=[0, 1], time_offset_ps=[3, -3],
+    )  # fmt: skip
+    why = ("--reason", "commissioning")
+    calibrate(capsys, "lifecycle", str(tmp_path), "--begin", *why)
+    for name in ("efficiencies", "times"):
+        assert calibrate(capsys, "sign", str(tmp_path), name, "--check", "result pet-daily-7", *why)[0] == 0
+        assert calibrate(capsys, "activate", str(tmp_path), name, *why)[0] == 0
+    assert states(capsys, tmp_path) == {"efficiencies": "active", "times": "active"}
+    found = find_calibration(tmp_path, instrument="ring", at=datetime(2021, 3, 2, tzinfo=UTC))
+    assert (found.id, found.state) == ("times", "active")
