@@ -11,14 +11,16 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from daq.errors import RefusedError
+from daq.qc.camera.floodnoise import dispersion
 from daq.qc.camera.floodrebin import Flood, rebinned
 from daq.qc.camera.floodshape import Region, Shape, shape_of
 from daq.qc.camera.floodspots import LEAST_PERCENT, PMT_MM, Line, Spots, lines_in, spots_in
 from daq.qc.fields import FieldOfView, Mask
-from daq.qc.uniformity import FloodUniformity, uniformity_within
+from daq.qc.uniformity import NEMA_COUNTS_PER_PIXEL, FloodUniformity, uniformity_within
 
 MOST_TILT_PERCENT = 2.5
 """Of a bare source: half of a usual limit of 5 % would be its slope. scandaq's own number: unverified."""
+_NOT_COUNTS = 0.2
 LARGE_PMTS = 3.0
 """A cold region of so many photomultipliers is no defect of one."""
 
@@ -57,6 +59,8 @@ class FloodFound:
     uncorrected_spots: Spots | None
     lines: tuple[Line, ...]
     rule: FloodRule
+    dispersion: float
+    """How much more neighbouring pixels differ than counting lets them, as variances."""
     unjudged: str = ""
 
     @property
@@ -88,11 +92,13 @@ def analysed_flood(
     rows, columns = counts.shape
     inside = field.pixels(rows, columns, pixel_mm)
     lines = lines_in(counts, inside, pixel_mm=pixel_mm, least_percent=rule.least_spot_percent)
+    spread = dispersion(np.asarray(counts, np.float64), inside)
     try:
         shape = shape_of(flood, bare=rule.bare, least_cold_cm2=rule.large_cm2, without=_touched(flood, lines))
+        hidden = _hidden(flood, lines, rule)
     except RefusedError as why:
-        return FloodFound(flood, judged, plain, None, None, None, lines, rule, str(why))
-    return FloodFound(flood, judged, plain, shape, _spots(flood, shape, rule), _hidden(flood, lines, rule), lines, rule)
+        return FloodFound(flood, judged, plain, None, None, None, lines, rule, spread, str(why))
+    return FloodFound(flood, judged, plain, shape, _spots(flood, shape, rule), hidden, lines, rule, spread)
 
 
 def _touched(flood: Flood, lines: tuple[Line, ...]) -> Mask:
@@ -167,8 +173,20 @@ def _stands(shape: Shape) -> str:
     )
 
 
+def _counted(found: FloodFound) -> Iterator[str]:
+    per_pixel = found.uncorrected.counts_per_pixel
+    if per_pixel < NEMA_COUNTS_PER_PIXEL:
+        yield f"{per_pixel:.0f} counts per pixel; NEMA NU 1 asks for {NEMA_COUNTS_PER_PIXEL}"
+    if not found.obstacles and abs(found.dispersion - 1.0) > _NOT_COUNTS:
+        yield (
+            f"neighbouring pixels differ {found.dispersion:.2f} times as much as counting lets them (as variances): "
+            "noise and significance are those of counts, and this picture is scaled, smoothed or combed"
+        )
+
+
 def _remarks(found: FloodFound) -> Iterator[str]:
     yield found.flood.binning
+    yield from _counted(found)
     if found.unjudged:
         yield f"shape and spots were not looked for: {found.unjudged}"
     for spot in found.spots.found if found.spots else ():

@@ -116,3 +116,21 @@ def expected_highest(sigmas: npt.NDArray[np.float64], times: npt.NDArray[np.floa
     below = np.exp(logarithm)
     above = np.where(_AXIS >= 0.0, 1.0 - below, -below)
     return float(np.trapezoid(above, x)) - float(x[1] - x[0]) / 2.0
+
+
+def dispersion(picture: npt.NDArray[np.float64], inside: Mask) -> float:
+    """Return how much more neighbouring pixels differ than counting lets them, as variances: 1 of counts.
+
+    `picture`, `inside` [rows, columns]. The median over rows, and over columns, the smaller one: dead lines and spots
+    have no part in it. Of 256 x 256 pixels it is 0.99 +- 0.01. NaN where nothing was counted.
+    """
+    found = [_dispersion(seen, lit) for seen, lit in ((picture, inside), (picture.T, inside.T))]
+    return min(found)
+
+
+def _dispersion(picture: Floats, inside: Mask) -> float:
+    both = inside[:, 1:] & inside[:, :-1]
+    squares = np.where(both, np.diff(picture, axis=1) ** 2, 0.0).sum(axis=1)
+    sums = np.where(both, picture[:, 1:] + picture[:, :-1], 0.0).sum(axis=1)
+    rows = (sums > 0.0) & (both.sum(axis=1) >= both.sum(axis=1).max() / 2)
+    return float(np.median(squares[rows] / sums[rows])) if rows.any() else float("nan")
