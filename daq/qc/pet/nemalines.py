@@ -32,13 +32,14 @@ _NOTHING = 1e-12
 class Lors:
     """Lines of response, float64 arrays of one length but for `slice`.
 
-    `phi_rad` lies in [0, pi). `along_x`, `along_y`: direction from a to b, of length 1. `a_along_mm`, `b_along_mm`:
-    where both ends are along the line, 0 at the foot of the normal. `slice` is the sum of both ring numbers, `apart`
-    the ring of b minus that of a.
+    `normal_x`, `normal_y`: cosine and sine of `phi_rad`, which lies in [0, pi). `along_x`, `along_y`: direction from a
+    to b, of length 1. `a_along_mm`, `b_along_mm`: where both ends are along the line, 0 at the foot of the normal.
+    `slice` is the sum of both ring numbers, `apart` the ring of b minus that of a.
     """
 
     s_mm: Floats
-    phi_rad: Floats
+    normal_x: Floats
+    normal_y: Floats
     along_x: Floats
     along_y: Floats
     a_along_mm: Floats
@@ -48,13 +49,18 @@ class Lors:
     slice: Indices
     apart: Indices
 
+    @property
+    def phi_rad(self) -> Floats:
+        """Return the directions of the normals."""
+        return np.asarray(np.arctan2(self.normal_y, self.normal_x), np.float64)
+
     def along_mm(self, x_mm: float | Floats, y_mm: float | Floats) -> Floats:
         """Return where along the lines a point is nearest."""
         return np.asarray(self.along_x * x_mm + self.along_y * y_mm, np.float64)
 
     def away_mm(self, x_mm: float | Floats, y_mm: float | Floats) -> Floats:
         """Return how far the lines pass from a point, signed, in the transaxial plane."""
-        return np.asarray(self.s_mm - np.cos(self.phi_rad) * x_mm - np.sin(self.phi_rad) * y_mm, np.float64)
+        return np.asarray(self.s_mm - self.normal_x * x_mm - self.normal_y * y_mm, np.float64)
 
     def z_mm(self, along_mm: Floats) -> Floats:
         """Return the lines' z at a place along them."""
@@ -108,12 +114,11 @@ class LorTable:
         if not np.all(length > 0.0):
             raise MismatchError("a pair of detectors one behind the other has no line in the transaxial plane")
         along_x, along_y = step[:, 0] / length, step[:, 1] / length
-        phi = np.arctan2(along_x, -along_y)
-        phi[np.abs(phi) < _NOTHING] = 0.0  # a hair below 0, half a turn further, would be pi itself
-        s = along_x * first[:, 1] - along_y * first[:, 0]
-        back = (phi < 0.0) | (phi >= np.pi)
+        normal_y = np.where(np.abs(along_x) < _NOTHING, 0.0, along_x)  # a hair below 0 would turn the normal round
+        side = np.where((normal_y < 0.0) | ((normal_y == 0.0) & (along_y > 0.0)), -1.0, 1.0)
         return Lors(
-            s_mm=np.where(back, -s, s), phi_rad=np.where(back, phi - np.sign(phi) * np.pi, phi),
+            s_mm=side * (along_x * first[:, 1] - along_y * first[:, 0]), normal_x=-side * along_y,
+            normal_y=side * normal_y,
             along_x=along_x, along_y=along_y,
             a_along_mm=along_x * first[:, 0] + along_y * first[:, 1],
             b_along_mm=along_x * second[:, 0] + along_y * second[:, 1],
@@ -163,7 +168,7 @@ def _coarse(lors: Lors) -> SourceLine:
     view = np.minimum((lors.phi_rad / np.pi * _VIEWS).astype(np.int64), _VIEWS - 1)
     at = ((lors.s_mm + reach) / _COARSE_MM).astype(np.int64)
     counts = np.bincount(view * bins + at, minlength=_VIEWS * bins).reshape(_VIEWS, bins)
-    phi = (np.arange(_VIEWS) + 0.5) * np.pi / _VIEWS
+    phi: Floats = (np.arange(_VIEWS) + 0.5) * np.pi / _VIEWS
     s = (counts.argmax(axis=1) + 0.5) * _COARSE_MM - reach
     terms, seen = np.stack([np.cos(phi), np.sin(phi)], axis=1), counts.max(axis=1) > 0
     for _ in range(4):  # views whose maximum is another's go
@@ -174,7 +179,7 @@ def _coarse(lors: Lors) -> SourceLine:
 
 
 def _least_squares(lors: Lors, *, tilted: bool) -> SourceLine:
-    cos, sin = np.cos(lors.phi_rad), np.sin(lors.phi_rad)
+    cos, sin = lors.normal_x, lors.normal_y
     if not tilted:
         found = np.linalg.lstsq(np.stack([cos, sin], axis=1), lors.s_mm, rcond=None)[0]
         return SourceLine(*map(float, found))
