@@ -16,6 +16,7 @@ from benchmarks import (
     bench_durable,
     bench_export,
     bench_fers,
+    bench_floods,
     bench_framing,
     bench_heads,
     bench_instruments,
@@ -45,7 +46,7 @@ def main() -> int:
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
         "daemon": bench_daemon, "instruments": bench_instruments, "links": bench_links, "mqtt": bench_mqtt,
         "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
-        "quality": bench_quality,
+        "quality": bench_quality, "floods": bench_floods,
     }  # fmt: skip
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
