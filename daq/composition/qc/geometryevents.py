@@ -89,7 +89,7 @@ def events(exposure: Exposure) -> Iterator[Spots]:
         stage = _spreading(recording)
         for batch in recording.batches("singles", names, start_ps=exposure.begin_ps, stop_ps=stop):
             columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in names}
-            yield _spots(columns, stage)
+            yield _spots(_between(columns, exposure), stage)
 
 
 def pictures(
@@ -134,6 +134,17 @@ def chosen_window(material: Material, exposure: Exposure, nuclide: str | None) -
 def fields(material: Material) -> dict[int, FieldOfView]:
     """Return the useful field of view of each head by its number."""
     return {head.number: FieldOfView(head.width_mm, head.height_mm) for head in material.scanner.heads}
+
+
+def _between(columns: dict[str, npt.NDArray[Any]], exposure: Exposure) -> dict[str, npt.NDArray[Any]]:
+    """Return the rows of a step: batches are chosen whole."""
+    times = columns["time_ps"]
+    inside = np.ones(len(times), bool)
+    if exposure.begin_ps is not None:
+        inside &= times >= exposure.begin_ps
+    if exposure.end_ps is not None:
+        inside &= times <= exposure.end_ps
+    return columns if inside.all() else {name: column[inside] for name, column in columns.items()}
 
 
 def _spreading(recording: ListMode) -> Stage | None:
