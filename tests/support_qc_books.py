@@ -51,4 +51,8 @@ async def books_at(url: str, folder: Path, **other: Any) -> AsyncIterator[QcBook
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        made.index._tables.close()
+        made.close()
+        for worker in (made.index._writer, made.index._readers):
+            for thread in worker._threads:
+                thread.join(DEADLINE_S)
+        made.index._tables.close()  # what a thread still had is idle now

@@ -139,7 +139,7 @@ async def test_a_year_of_daily_pet_is_a_table_in_well_under_a_second(url: str, f
         figures = tuple(Figure(name, "%", names, values, (0.5,) * blocks) for name in ("efficiency", "peak", "fwhm"))
         at = f"{2000 + day // 336}-{1 + day // 28 % 12:02d}-{1 + day % 28:02d}T07:00:00.000Z"
         documents.append(result(day, test="pet-daily", figures=figures, at=at))
-    tables = QcTables(url, "one")
+    tables = QcTables(url, "one", keeper="one/1")
     tables.make()
     for start in range(0, days, 50):
         tables.enter([(document, "") for document in documents[start : start + 50]])
@@ -257,7 +257,7 @@ async def test_who_only_reads_finds_what_the_database_lacks_and_changes_nothing(
     reader.close()
 
     assert (found, values) == ([moment(4), moment(3), moment(1)], [1.1, 3.1, 4.1])
-    tables = QcTables(url, "one")
+    tables = QcTables(url, "one", keeper=Store(folder).keeper() or "")
     assert set(tables.known()) == {result(day).id for day in (1, 2, 3)}
     assert {known.problem for known in tables.known().values()} == {""}
     tables.close()

@@ -143,7 +143,6 @@ class Index:
             with suppress(ScandaqError, TimeoutError):  # what is left comes with the renewal of the next start
                 async with asyncio.timeout(_LAST_WRITE_S):
                     await self._enter_all()
-            self.close()
 
     def close(self) -> None:
         """End the threads after what they are at, and let go of connections that are idle; wait for nothing."""
@@ -217,7 +216,7 @@ class Index:
                 try:
                     found = await call(_SHELF_S, difference, self._tables, self._store, self.bounds.pending)
                 except ScandaqError as why:
-                    _LOG.debug("quality control is read from its files: %s", why)
+                    _LOG.debug("quality control is read from its files: %s", str(why))
                     return True
                 if found is not None:
                     self._lacks, self._left_out = False, found.left_out
@@ -245,5 +244,5 @@ class Index:
         self._owe()
         self._idle.clear()
         self._changed.set()
-        _LOG.warning("quality control: %s", why)
+        _LOG.warning("quality control: %s", str(why))  # its text alone: the failure holds on to a broken connection
         self._troubles.database(why, len(self._waiting))

@@ -50,6 +50,7 @@ class Renewal:
 
     def _begun(self) -> list[str]:
         self._tables.make()
+        _name_keeper(self._tables, self._store)
         self._known, self._listed = _both(self._tables, self._store)
         self.result.documents = len(self._listed)
         missing = {identity: (_NO_FILE, "") for identity in self._known if identity not in self._listed}
@@ -95,6 +96,10 @@ def difference(tables: QcTables, store: Store, most: int) -> Difference | None:
 
     Raise what the database does, `StorageFailedError`.
     """
+    try:
+        tables.keeper = store.keeper() or ""
+    except OSError as why:
+        raise StorageFailedError(f"{store.folder}: {why.strerror}") from None
     known, listed = _both(tables, store)
     changed = [name for name in listed if name not in known or known[name].stamp != listed[name].stamp]
     if len(changed) > most:
@@ -107,6 +112,23 @@ def difference(tables: QcTables, store: Store, most: int) -> Difference | None:
         except (ScandaqError, OSError):  # whoever renews the database says so
             left_out.add(name)
     return Difference(entries, frozenset(left_out))
+
+
+def _name_keeper(tables: QcTables, store: Store) -> None:
+    """Let the folder have a name in the database. Raise `StorageFailedError` where it seems to be lost."""
+    try:
+        keeper = store.keeper()
+        if keeper is None:
+            there = tables.of_station()
+            if there and not store.listed():
+                raise StorageFailedError(
+                    f"{store.folder} is empty, but the database has {there} documents of a station {tables.station!r}: "
+                    "the folder is lost, or two stations have one name"
+                )
+            keeper = store.make_keeper(tables.station)
+    except OSError as why:
+        raise StorageFailedError(f"{store.folder}: {why.strerror}") from None
+    tables.keeper = keeper
 
 
 def _both(tables: QcTables, store: Store) -> tuple[dict[str, Known], dict[str, Listed]]:

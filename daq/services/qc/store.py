@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ MOST_BYTES = 32 << 20
 """A document is no larger; 448 blocks with some twenty figures are 2 MB."""
 _YEAR, _MONTH = re.compile(r"[0-9]{4}"), re.compile(r"[0-9]{2}")
 _END = ".json"
+_KEEPER = "keeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,21 @@ class Store:
         if document.id != path.name.removesuffix(_END):
             raise FormatError(f"{path}: holds the document {document.id}, which is of another name")
         return document
+
+    def keeper(self) -> str | None:
+        """Return the name of this folder in a database that others share; None before it has one."""
+        try:
+            return (self.folder / _KEEPER).read_text(encoding="utf-8").strip()[:200] or None
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            raise FormatError(f"{self.folder / _KEEPER}: damaged; remove it, and restart the daemon") from None
+
+    def make_keeper(self, station: str) -> str:
+        """Give this folder a name of its own, and return it."""
+        keeper = f"{station}/{uuid.uuid4().hex}"
+        self.write_bytes(self.folder / _KEEPER, keeper.encode() + b"\n")
+        return keeper
 
     def listed(self) -> dict[str, Listed]:
         """Return what files there are, by the id that their name says; of two in several folders the later one."""

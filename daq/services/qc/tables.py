@@ -42,11 +42,14 @@ class FigureRow(NamedTuple):
 
 
 class QcTables(Connected):
-    """Documents and figures that one station keeps; a database may hold those of several."""
+    """Documents and figures that one folder keeps; a database may hold those of several stations.
 
-    def __init__(self, url: Any, keeper: str, *, wait_s: float = 5.0) -> None:
+    `keeper` names the folder (`Store.keeper`); until it is known, nothing is found.
+    """
+
+    def __init__(self, url: Any, station: str, *, keeper: str = "", wait_s: float = 5.0) -> None:
         super().__init__(url, wait_s=wait_s)
-        self.keeper = keeper
+        self.station, self.keeper = station, keeper
 
     def enter(self, stamped: Sequence[tuple[Document, str]]) -> list[str]:
         """Enter documents with the stamps of their files, or renew their rows; return ids that others have taken.
@@ -115,11 +118,17 @@ class QcTables(Connected):
             raise FormatError(f"{self.shown_url}: {len(changed)} rows of qc_documents were changed in the database")
 
     def known(self) -> dict[str, Known]:
-        """Return by id what tells whether a row is still right, of all that this station keeps."""
+        """Return by id what tells whether a row is still right, of all that this folder keeps."""
         column = qc_documents.c
         query = sa.select(column.id, column.sha256, column.stamp, column.problem).where(column.keeper == self.keeper)
         with self._connected(reads=True) as connection:
             return {row[0]: Known(*row[1:]) for row in connection.execute(query)}
+
+    def of_station(self) -> int:
+        """Return how many documents the database has of folders of a station of this name."""
+        own = qc_documents.c.keeper.startswith(f"{self.station}/", autoescape=True)
+        with self._connected(reads=True) as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(qc_documents).where(own)) or 0)
 
     def leave_out(self, problems: Mapping[str, tuple[str, str]]) -> None:
         """Note why documents are left out: by id the problem, and the stamp of the file that has it."""
