@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from daq.composition.qc.job import Job
+    from daq.services.qc.books import QcBooks
 
 
 def add_verb(verbs: Any) -> None:
@@ -68,42 +69,38 @@ def _store(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> Job:
     """Return the job: limits of the scanner, reference and earlier results of the books where a site is named."""
-    import asyncio
-
     from daq.cli.qc_enter import entries
+    from daq.cli.qc_place import read
     from daq.composition.qc.job import Job
-    from daq.errors import MissingError, UsageError
+    from daq.composition.qc.reportbooks import scanner_of, test_of
+    from daq.errors import UsageError
 
     directories = tuple(Path(name) for name in options.recordings)
-    if options.site is not None:
-        return asyncio.run(_job_at_site(options, directories))
-    if options.source:
+    if options.site is None and options.source:
         raise UsageError("--source: sources are in the register of a site (--site), and none is named")
-    scanner = _scanner(options.scanner, directories[0])
-    if options.test not in scanner.qc:
-        known = ", ".join(scanner.qc) or "none"
-        raise MissingError(f"scanner {scanner.id} has no test {options.test!r}; it has {known}")
-    return Job(options.test, scanner.qc[options.test], scanner, directories, entries=entries(options.entry))
+    if options.site is None or options.scanner is not None:
+        scanner = _scanner(options.scanner, directories[0])
+    else:
+        scanner = scanner_of(options.site)[1]
+    job = Job(options.test, test_of(scanner, options.test), scanner, directories, entries=entries(options.entry))
+    return job if options.site is None else read(options.site, lambda books: _with_books(job, books, options))
 
 
-async def _job_at_site(options: argparse.Namespace, directories: tuple[Path, ...]) -> Job:
-    from daq.cli.qc_enter import entries
-    from daq.composition.qc.job import Job
-    from daq.composition.qc.reportbooks import books_of, site_of, test_of
+async def _with_books(job: Job, books: QcBooks, options: argparse.Namespace) -> Job:
+    """Return the job with the site's calibrations, and the reference, source and earlier results of its books."""
+    from dataclasses import replace
+
+    from daq.composition.qc.reportbooks import scanner_of
     from daq.errors import MissingError
 
-    site, scanner = site_of(options.site)
-    scanner = scanner if options.scanner is None else _scanner(options.scanner, directories[0])
-    test = test_of(scanner, options.test)
-    async with books_of(site) as books:
-        reference = await books.reference(options.test)
-        source = await books.source(options.source) if options.source else None
-        newest = {name: await books.newest(name) for name in scanner.qc if name != options.test}
+    site, _ = scanner_of(options.site)
+    reference = await books.reference(job.test)
+    source = await books.source(options.source) if options.source else None
     if options.source and source is None:
         raise MissingError(f"source {options.source} is not in the register (daq qc source)")
-    return Job(
-        options.test, test, scanner, directories, entries=entries(options.entry),
-        source={} if source is None else source.body,
+    newest = {name: await books.newest(name) for name in job.scanner.qc if name != job.test}
+    return replace(
+        job, source={} if source is None else source.body,
         earlier={name: kept.result for name, kept in newest.items() if kept is not None},
         reference=None if reference is None else (reference.document.id, reference.result),
         head_calibrations=site.head_calibrations, calibrations=site.calibrations,

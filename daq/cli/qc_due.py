@@ -65,18 +65,12 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the books say, read without the daemon."""
-    import asyncio
-
-    from daq.composition.qc.reportbooks import books_of, site_of
+    from daq.cli.qc_place import read
+    from daq.composition.qc.reportbooks import scanner_of
     from daq.composition.qc.zone import host_zone
     from daq.services.qc.duetable import due_table
     from daq.services.qc.standing import Standing
 
-    site, scanner = site_of(options.site)
-
-    async def read() -> dict[str, Any]:
-        async with books_of(site) as books:
-            due = await Standing(scanner.qc, books, host_zone()).due(options.test)
-            return {"tests": due_table(due, scanner.qc, {})}
-
-    return asyncio.run(read())
+    _, scanner = scanner_of(options.site)
+    due = read(options.site, lambda books: Standing(scanner.qc, books, host_zone()).due(options.test))
+    return {"tests": due_table(due, scanner.qc, {})}

@@ -18,6 +18,7 @@ EXIT: dict[Level, int] = {
 }  # fmt: skip
 """What `daq qc run`, `enter` and `analyse` return for the level of a result."""
 _MOST_SUBJECTS = 8
+_MOST_BARE = 4
 _NEXT = {
     Level.IN_LIMITS: "it may be used",
     Level.NOT_JUDGED: "nobody has set a limit: look at the figures yourself",
@@ -31,6 +32,7 @@ def result_lines(result: QcResult, identity: str | None = None) -> list[str]:
     """Return a result: figures against limits, what stands against it, what to do next."""
     lines = [f"{result.title}: {str(result.level).upper()}" + (f"   (result {identity})" if identity else "")]
     lines += [f"  {line}" for line in _figures(result)]
+    lines += [f"  without a limit: {text}" for text in _bare(result)]
     lines += [f"  against it: {text}" for text in result.obstacles]
     lines += [f"  {text}" for text in result.remarks]
     lines.append(f"  next: {result.advice or _NEXT[result.level]}")
@@ -43,6 +45,8 @@ def _figures(result: QcResult) -> list[str]:
     said = {(each.figure, each.subject): each.level for each in result.judged}
     for figure in result.figures:
         limit = result.limits.get(figure.name)
+        if limit is None:
+            continue
         for at in _shown(figure):
             subject = figure.subjects[at]
             level = said.get((figure.name, subject)) or said.get((figure.name, ""))
@@ -57,6 +61,18 @@ def _figures(result: QcResult) -> list[str]:
         ).rstrip()
         for line in lines
     ]  # fmt: skip
+
+
+def _bare(result: QcResult) -> list[str]:
+    """Return the figures that nobody has set a limit for, a few in a line, each with its lowest and highest value."""
+    said = []
+    for figure in result.figures:
+        known = [value for value in figure.values if value is not None]
+        if figure.name not in result.limits and known:
+            low, high = min(known), max(known)
+            span = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+            said.append(f"{figure.name} {span} {figure.unit if figure.unit != '1' else ''}".strip())
+    return ["; ".join(said[at : at + _MOST_BARE]) for at in range(0, len(said), _MOST_BARE)]
 
 
 def _shown(figure: Figure) -> list[int]:
