@@ -38,7 +38,10 @@ GOOD: dict[str, Any] = {
         }
     },
 }  # fmt: skip
-LIST: dict[str, Any] = {"title": "Stops", "analysis": "by-hand", "every": "day", "items": ["e-stop"]}
+LIST: dict[str, Any] = {
+    "title": "Stops", "analysis": "by-hand", "every": "day", "items": ["e-stop"], "advice": {"suspension": "Stop."},
+    "limits": {"no": {"unit": "1", "suspension": {"above": 0.0}, "counts_needed": 0, "source": "x"}},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +80,7 @@ def test_a_good_table_gives_no_finding() -> None:
         (GOOD | {"parameters": {}}, "qc.flood.parameters.spacing_mm = absent: a-flood needs it: from slit to slit, mm"),
         (GOOD | {"parameters": {"spacing_mm": 30.0, "pitch": 1.0}}, "parameters.pitch = 1.0: a-flood takes none such"),
         (GOOD | {"items": ["e-stop"]}, "qc.flood.items = 1 items: only of a check by hand"),
+        (LIST | {"limits": {}}, 'qc.flood.limits = absent: without one a "no" is not judged: set one for no'),
         (LIST | {"items": []}, "qc.flood.items = absent: by-hand asks them one by one"),
         (LIST | {"items": ["pad", "pad"]}, "names one twice"),
         (LIST | {"protocol": "flood"}, "by-hand is entered by a person"),

@@ -56,6 +56,8 @@ def _recorded(key: str, test: QcTest, kind: AnalysisKind) -> Iterator[Finding]:
         yield error(f"{key}.items", Said(f"{len(test.items)} items"), f"only of a check by hand; {kind.name} is none")
     if kind.items and not test.items:
         yield error(f"{key}.items", ABSENT, f"{kind.name} asks them one by one")
+    if kind.items and not test.limits:
+        yield error(f"{key}.limits", ABSENT, f'without one a "no" is not judged: set one for {kind.figures[0].name}')
     if len(set(test.items)) != len(test.items):
         yield error(f"{key}.items", Said(f"{len(test.items)} items"), "names one twice")
 
