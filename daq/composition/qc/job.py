@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from daq.composition.qc.analyses import analysis
 from daq.composition.qc.material import Material
 from daq.composition.qc.recorded import Recorded, recorded
+from daq.composition.qc.sourceremarks import source_remarks
 from daq.errors import FormatError, MissingError, RefusedError, UsageError
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Findings
@@ -106,6 +107,7 @@ def analysed(job: Job) -> Analysed:
         None if job.reference is None else job.reference[1], job.head_calibrations, job.calibrations,
     )  # fmt: skip
     findings = _with_what_recordings_say(analysis(kind.name)(material), read, job)
+    findings = _with_what_the_register_says(findings, source)
     result = _result(job, kind, findings, read, source)
     if not read:
         return Analysed(result, findings, job.performed, job.by)
@@ -138,6 +140,15 @@ def _with_what_recordings_say(findings: Findings, read: tuple[Recorded, ...], jo
         findings, obstacles=tuple(dict.fromkeys((*obstacles, *findings.obstacles))),
         remarks=tuple(dict.fromkeys((*findings.remarks, *remarks))),
     )  # fmt: skip
+
+
+def _with_what_the_register_says(findings: Findings, source: Mapping[str, Any]) -> Findings:
+    if not source:
+        return findings
+    body = {name: value for name, value in source.items() if name not in _SOURCE_KEYS}
+    entry = source_entry(str(body.get("serial", "")), body)
+    against, remarks = source_remarks(entry, datetime.fromisoformat(str(source["at_utc"])))
+    return replace(findings, obstacles=(*findings.obstacles, *against), remarks=(*findings.remarks, *remarks))
 
 
 def _result(
