@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, optimize, stats
+from scipy import ndimage, stats
 
 from daq.errors import RefusedError
 from daq.qc.camera.floodrebin import Flood
+from daq.qc.camera.floodsource import PointSource, point_source
 from daq.qc.fields import Floats, Mask
 from daq.qc.uniformity import smoothed
 
@@ -56,15 +57,6 @@ class Region:
         return f"x {x[0]:.0f} to {x[1]:.0f} mm, y {y[0]:.0f} to {y[1]:.0f} mm"
 
 
-@dataclass(frozen=True, slots=True)
-class PointSource:
-    """Where a bare point source stood, by the slope of the flood: off the axis of the head, and how far away, mm."""
-
-    x_mm: float
-    y_mm: float
-    away_mm: float
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """`judged`, `used` [rows, columns]: pixels that are neither in nor near `missing` and `cold`; those of the slope.
@@ -100,7 +92,7 @@ def shape_of(flood: Flood, *, bare: bool, least_cold_cm2: float, without: Mask |
     used, expected, chance = _sloped(flood, inside)
     source = None
     if bare and chance < 1e-3:  # noqa: PLR2004 - a slope that is none needs no source
-        source, expected = _point_source(flood, used, expected)
+        source, expected = point_source(flood, used, expected)
     percent = 100.0 * _tilt(expected[flood.useful])
     noise = TILT_NOISE / float(np.sqrt(max(flood.plain[used].sum(), 1.0)))
     cold, off = _off(flood, inside, expected, least_cold_cm2)
@@ -246,24 +238,3 @@ def _region(flood: Flood, chosen: Mask, expected: Floats) -> Region | None:
         (float(flood.x_mm[columns.min()]) - half, float(flood.x_mm[columns.max()]) + half),
         (float(flood.y_mm[rows.min()]) - half, float(flood.y_mm[rows.max()]) + half), 100.0 * (1.0 - mean),
     )  # fmt: skip
-
-
-def _point_source(flood: Flood, used: Mask, expected: Floats) -> tuple[PointSource, Floats]:
-    """Return where a point source stood and the flood it gives: (1 + r^2 / d^2) ^ (-3/2), r from below the source."""
-    x, y = np.meshgrid(flood.x_mm, flood.y_mm)
-    unit = flood.field.width_mm
-
-    def light(at: Floats) -> Floats:
-        away = ((x / unit - at[1]) ** 2 + (y / unit - at[2]) ** 2) * at[3]
-        return np.asarray(at[0] * np.maximum(1.0 + away, 1e-3) ** -1.5)
-
-    mean = float(expected[used].mean())
-    found = optimize.least_squares(
-        lambda at: ((light(at) - flood.shown) / np.sqrt(mean))[used],
-        [mean, 0.0, 0.0, 0.05],
-        x_scale=[mean, 1.0, 1.0, 0.1],
-    )
-    _, across, up, near = found.x
-    if near <= 0.0:
-        return PointSource(float("nan"), float("nan"), float("inf")), expected
-    return PointSource(float(across) * unit, float(up) * unit, unit / float(np.sqrt(near))), light(found.x)
