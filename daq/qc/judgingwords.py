@@ -82,7 +82,7 @@ def number(value: float, *, beside: Sequence[float] = ()) -> str:
 
 def bounds_text(limit: Limit) -> str:
     """Return the bounds of a limit: `action above 5 %, suspension above 8 %`."""
-    unit = f" {limit.unit}" if limit.unit else ""
+    unit = _unit(limit.unit)
     of = {"value": "", "reference-percent": " of the reference", "reference-difference": " from the reference"}
     told = [f"{word} {_outside(each, unit)}" for word, each in _levels(limit) if each is not None]
     return f"{', '.join(told)}{of[limit.of]}" if told else "no bound"
@@ -167,13 +167,12 @@ def _value(one: Measured, limit: Limit) -> str:
     edges = [edge for _, each in _levels(limit) if each is not None for edge in (each.below, each.above) if edge]
     if limit.of == "value":
         return _with_unit(one.raw, limit.unit, edges)
-    was = f"{_with_unit(one.raw, one.kind.unit)}"
+    was = _with_unit(one.raw, one.kind.unit)
     if one.value is None or one.reference is None:
         return was
     side = "above" if one.value >= 0 else "below"
     far = number(abs(one.value), beside=[abs(edge) for edge in edges])
-    unit = f" {limit.unit}" if limit.unit else ""
-    return f"{was}, {far}{unit} {side} the reference of {_with_unit(one.reference, one.kind.unit)}"
+    return f"{was}, {far}{_unit(limit.unit)} {side} the reference of {_with_unit(one.reference, one.kind.unit)}"
 
 
 def _range(values: Sequence[float | None], unit: str) -> str:
@@ -186,8 +185,12 @@ def _range(values: Sequence[float | None], unit: str) -> str:
 
 
 def _with_unit(value: float | None, unit: str, beside: Sequence[float] = ()) -> str:
-    text = "unknown" if value is None else number(value, beside=beside)
-    return f"{text} {unit}" if unit else text
+    return f"{'unknown' if value is None else number(value, beside=beside)}{_unit(unit)}"
+
+
+def _unit(unit: str) -> str:
+    """Return a unit with a space before it; nothing of a pure number."""
+    return f" {unit}" if unit not in ("", "1") else ""
 
 
 def _levels(limit: Limit) -> tuple[tuple[str, Bounds | None], ...]:

@@ -212,6 +212,13 @@ def test_uniformity_with_few_counts_is_not_called_worse_than_a_reference_with_ma
     assert level(a_test(integral=tenth), integral(3.4, counts=40_000.0), reference=was) is Level.ACTION
 
 
+def test_a_pure_number_is_said_without_a_unit() -> None:
+    kind = AnalysisKind(name="flood", title="Flood", figures=(FigureKind("dead", "1", "dead blocks"),))
+    limit = Limit(unit="1", action=Bounds(above=0), counts_needed=0, source="book")
+    found = judged(Findings((Figure.of("dead", 2.0, "1"),)), a_test(dead=limit), kind, None)
+    assert found.judged[0].text == "dead blocks 2: beyond the action level (action above 0; book)"
+
+
 def test_a_limit_in_another_unit_than_its_figure_is_not_evaluable() -> None:
     wrong = PEAK.model_copy(update={"unit": "%"})
     assert level(a_test(peak_kev=wrong), Figure.of("peak_kev", 140.0, "keV")) is Level.NOT_EVALUABLE
