@@ -21,17 +21,17 @@ demo: $(VENV)/.run
 	$(BIN)/daq demo --out demo-$$(date -u +%Y%m%dT%H%M%SZ)
 
 test: $(VENV)/.dev system-packages lint wheel
-	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 2 --dist loadfile $(WAITING)
+	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 3 --dist loadfile $(WAITING)
 	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) $(addprefix --ignore=,$(WAITING)) tests/integration $(BESIDE_THE_SOURCES)
 
 # What waits for processes on a machine that others use, too, is tried once more, and then named.
 AGAIN := --reruns 1 -r R
 
-# These wait for processes most of the time, or compute and look at no clock: two at a time. The others want the machine
+# These wait for processes most of the time, or compute and look at no clock: three at a time. The others want the machine
 # for themselves: floods, full disks, stalls, memory, kills in the midst of a write, demonstrations that last so long.
 WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
 	gate_*.py hostile_files.py import_*.py listmode_*.py live_*.py lying_*.py mqtt_*.py orientation_*.py probe_*.py readout_adoption*.py readout_attendance*.py readout_steps.py record*.py pet_*.py \
-	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py instruments_*.py write_*.py))
+	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py instruments_*.py qc_*.py write_*.py))
 
 # The wheel job has run all unit tests; these look at files that a wheel does not hold.
 BESIDE_THE_SOURCES := tests/unit/test_doc_links.py
