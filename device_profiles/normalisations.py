@@ -28,7 +28,6 @@ from daq.errors import MissingError, ProfileError, RefusedError
 from daq.model.layout import Strict
 from device_profiles.writing import write_new
 
-NORMALISATION_SCHEMA = "normalisation-file/1"
 COLUMNS = ("detector", "efficiency", "noise", "trues", "by_position")
 MAX_TABLE_BYTES = 64 << 20
 
@@ -75,7 +74,7 @@ def write_normalisation(
         writer.writerow((row.detector, *numbers))
     content = text.getvalue().encode()
     head = NormalisationHead(
-        schema=NORMALISATION_SCHEMA, id=path.stem, instrument=instrument, made_utc=made_utc, method=method,
+        schema="normalisation-file/1", id=path.stem, instrument=instrument, made_utc=made_utc, method=method,
         acquisitions=acquisitions, table=table.name, table_sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
     write_new(table, content)

@@ -62,10 +62,10 @@ def measure_daily(material: Material) -> Findings:
     )  # fmt: skip
     found = _Found(remarks=list(scan.remarks))
     _rates(found, material, scan, pairs_alone(background, of).net if background else None, background)
-    _silent(found, scan)
-    if not _enough(found, material, scan):
-        return found.findings()
+    enough = not _silent(found, scan) and _enough(found, material, scan)
     _energies(found, scan)
+    if not enough:
+        return found.findings()
     centre = _centre(found, material, scan)
     _sensitivity(found, material, scan, frames)
     _efficiencies(found, scan)
@@ -126,8 +126,8 @@ def _randoms_of_singles(found: _Found, scan: Scan) -> None:
         found.remarks.append(f"coincidences by policy {rule.policy}: under takeAllGoods alone are delayeds 2 W S S")
 
 
-def _silent(found: _Found, scan: Scan) -> None:
-    """Add the obstacle of a ring of which a good part sees nothing, by singles where they are stored."""
+def _silent(found: _Found, scan: Scan) -> bool:
+    """Return whether a good part of the ring sees nothing, by singles where they are stored, and add the obstacle."""
     of = scan.pairs.ring
     rate = of.of_blocks(scan.singles.cps if scan.singles else scan.pairs.crystals[0])
     nothing = daily.silent(rate, of)
@@ -136,6 +136,7 @@ def _silent(found: _Found, scan: Scan) -> None:
             f"{len(nothing.blocks)} of {of.blocks} blocks see nothing, {_listed(nothing.blocks)}: of the others nothing"
             " can be said, for they have no partners"
         )
+    return nothing.share > SILENT_MOST
 
 
 def _enough(found: _Found, material: Material, scan: Scan) -> bool:

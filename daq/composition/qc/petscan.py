@@ -150,7 +150,8 @@ def read_singles(
                 _add(spectra, detector, batch[energy], group)
     seen = int(counts.sum())
     scale = (stop - first) / seen / frame.seconds if seen else 0.0
-    return Singles(counts * scale, inside * scale, counts, seen, stop - first), spectra
+    rates = [each.astype(np.float64) * scale for each in (counts, inside)]
+    return Singles(rates[0], rates[1], counts, seen, stop - first), spectra
 
 
 def pair_spectra(frame: Frame, spectra: Spectra, group: npt.NDArray[np.int32]) -> None:

@@ -37,8 +37,8 @@ def block_efficiencies(tally: PairTally) -> Efficiencies:
     places = np.minimum(places, of.per_turn - places)
     return efficiencies(
         net.sum(axis=1).reshape(shape), of.of_blocks(tally.crystals.sum(axis=0)).reshape(shape),
-        np.ones(shape, np.bool_), by_planes=np.bincount(rows, net[low, high], minlength=of.rows),
-        by_places=np.bincount(places, net[low, high], minlength=of.per_turn // 2 + 1),
+        np.ones(shape, np.bool_), by_planes=np.bincount(rows, net[low, high], minlength=of.rows).astype(np.float64),
+        by_places=np.bincount(places, net[low, high], minlength=of.per_turn // 2 + 1).astype(np.float64),
     )  # fmt: skip
 
 

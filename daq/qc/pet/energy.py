@@ -78,8 +78,7 @@ def peak_rows(
     known = counts >= max(fewest, 1.0)
     at, reach = np.full(len(values), np.nan), _REACH * whole.fwhm
     if known.any():
-        near = np.abs(axis - whole.at) <= search * whole.at + reach
-        at[known] = log_parabola_peaks(axis[near], values[known][:, near], start[known], half_width=reach)
+        at[known] = _parabolas(axis, values[known], start[known], reach)
     at[np.abs(at - whole.at) > _FAR_FROM_LINE * whole.at] = np.nan
     width = np.full(len(values), np.nan)
     for row in np.flatnonzero(np.isfinite(at)):
@@ -119,6 +118,19 @@ def _starts(axis: Floats, values: Floats, whole: Peak, search: float) -> tuple[F
     rows = np.arange(len(values))
     upper, lower = np.minimum(top + half + 1, values.shape[1]), np.maximum(top - half, 0)
     return axis[top], np.asarray(total[rows, upper] - total[rows, lower])
+
+
+def _parabolas(axis: Floats, values: Floats, start: Floats, reach: float) -> Floats:
+    """Return the tops of parabolas about `start`, of as many bins as these can move over and no more."""
+    step = float(axis[1] - axis[0])
+    half = math.ceil(2.5 * reach / step)
+    away = np.arange(-half, half + 1)
+    middle = np.rint((start - axis[0]) / step).astype(np.int64)
+    at = middle[:, None] + away[None, :]
+    inside = (at >= 0) & (at < values.shape[1])
+    cut = np.where(inside, np.take_along_axis(values, np.clip(at, 0, values.shape[1] - 1), axis=1), 0.0)
+    found = log_parabola_peaks(away * step, cut, np.zeros(len(start)), half_width=reach)
+    return np.asarray(axis[0] + middle * step + found)
 
 
 def _width(axis: Floats, values: Floats, top: int) -> float:

@@ -61,7 +61,8 @@ class RingMap:
     def of_blocks(self, by_detector: npt.NDArray[np.generic]) -> Floats:
         """Return the sums over the crystals of each block, float64 [blocks]."""
         at = self.detectors
-        return np.bincount(self.block[at], np.asarray(by_detector, np.float64)[at], minlength=self.blocks)
+        values = np.asarray(by_detector, np.float64)[at]
+        return np.bincount(self.block[at], values, minlength=self.blocks).astype(np.float64)
 
     def block_centres_mm(self) -> Floats:
         """Return x and y of the middle of each block, float64 [blocks, 2]."""
@@ -90,4 +91,5 @@ def ring_map(ring: Ring) -> RingMap:
     for table, values in zip(tables, (modules(ring, numbers), at.ring, at.crystal), strict=True):
         table[numbers] = values
     where = positions_mm(ring, np.arange(ring.detectors_per_ring, dtype=np.uint32))
-    return RingMap(ring, tables[0] >= 0, *tables, where[:, 0].copy(), where[:, 1].copy())
+    block, plane, around = tables
+    return RingMap(ring, block >= 0, block, plane, around, where[:, 0].copy(), where[:, 1].copy())

@@ -135,7 +135,8 @@ def _solved(
 ) -> tuple[Floats, Floats, Floats]:
     """Return offsets by least squares, their noise and the counts of each block; NaN for those with too few."""
     weight = np.maximum(counts, 0.0)
-    trues = np.bincount(low, weight, minlength=blocks) + np.bincount(high, weight, minlength=blocks)
+    trues = np.zeros(blocks)
+    trues += np.bincount(low, weight, minlength=blocks) + np.bincount(high, weight, minlength=blocks)
     matrix = np.zeros((blocks, blocks))
     matrix[low, high] = -weight
     matrix = matrix + matrix.T
