@@ -35,6 +35,10 @@ class Step:
     seconds: float = 10.0
     axes: Mapping[str, float] = field(default_factory=dict)
     kev: Any = 140.5
+    times_s: Any = None
+    """When its events came, from its beginning, in order; else evenly and in any order."""
+    samples: tuple[str, Any, Any] | None = None
+    """An axis that moves: its name, when it was looked at, where it was."""
 
 
 def recording(folder: Path, protocol: str, steps: Sequence[Step], *, start_s: float = 0.0, **changes: Any) -> Path:
@@ -47,10 +51,16 @@ def recording(folder: Path, protocol: str, steps: Sequence[Step], *, start_s: fl
         end = begin + round(step.seconds * S_PS)
         told.append(("start" if number == 1 else "step", begin, step.name if number == 1 else f"{step.name}: end", 0.0))
         told += [("position", begin, name, place) for name, place in step.axes.items()]
+        if step.samples is not None:
+            name, at_s, places = step.samples
+            told += [("moving", begin + round(at * S_PS), name, place) for at, place in zip(at_s, places, strict=True)]
         told.append(("stop", end, "time", 0.0))
         count = sum(len(x) for _, x, _ in step.events)
         order = np.random.default_rng(number).permutation(count)
-        parts["time_ps"].append(begin + ((np.arange(count) + 0.5) / max(count, 1) * (end - begin)).astype(np.int64))
+        times = (np.arange(count) + 0.5) / max(count, 1) * (end - begin)
+        if step.times_s is not None:
+            times, order = step.times_s * S_PS, np.arange(count)
+        parts["time_ps"].append(begin + times.astype(np.int64))
         parts["head"].append(
             np.repeat([head for head, _, _ in step.events], [len(x) for _, x, _ in step.events])[order]
         )
@@ -69,7 +79,8 @@ def recording(folder: Path, protocol: str, steps: Sequence[Step], *, start_s: fl
         "head": pa.array(columns["head"].astype(np.uint8)), "late": pa.array(np.zeros(len(kev), bool)),
     })  # fmt: skip
     marks = pa.RecordBatch.from_pylist(
-        [{"time_ps": time_ps, "kind": kind, "source": 65_535, "value": 0, "value2": value, "text": text}
+        [{"time_ps": time_ps, "kind": kind.replace("moving", "position"), "source": 65_535,
+          "value": int(kind == "moving"), "value2": value, "text": text}
          for kind, time_ps, text, value in told], schema=MARKS,
     )  # fmt: skip
     about: dict[str, Any] = {

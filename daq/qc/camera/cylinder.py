@@ -28,6 +28,7 @@ _LEAST_RADIUS_PIXELS = 6.0
 _LEAST_COUNTS = 20.0
 """In a column of a view, all slices together."""
 _PLATEAU = 0.9
+_EMPTY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,13 @@ def cylinder_slices(views: Views, rows: tuple[int, ...], *, per_mm: float, windo
     per_slice = float(chosen.counts.sum()) / len(rows)
     if float(chosen.counts.sum(axis=1).mean()) < _LEAST_COUNTS:
         raise LimitError(f"{per_slice:.0f} counts in each of {len(rows)} slices: too few to see anything but noise")
+    in_each = chosen.counts.sum(axis=(0, 2))
+    faint = np.flatnonzero(in_each < _EMPTY * np.median(in_each))
+    if len(faint):
+        raise RefusedError(
+            f"slice {rows[int(faint[0])] + 1} holds {in_each[faint[0]]:.0f} counts, others {np.median(in_each):.0f}: "
+            "the cylinder does not fill it"
+        )
     places = Places.grid(views.counts.shape[2], views.pixel_mm)
     plain = slices(chosen, places, window=window)
     cylinder = find_cylinder(plain.mean(axis=0), places)
