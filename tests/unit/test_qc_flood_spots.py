@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from support_qc_floods import FIELD, PIXEL_MM, Shade, disc, flood_picture
+from support_qc_floods import FIELD, PIXEL_MM, Shade, disc, even, flood_picture
 
 from daq.qc.camera.flood import FloodFound, analysed_flood
 from daq.qc.camera.floodhot import hottest
@@ -107,6 +107,30 @@ def test_a_uniformity_map_hides_a_gain_fault_that_plain_counts_show() -> None:
     assert flood.uncorrected_spots.worst.percent == pytest.approx(-10.0, abs=1.5)
     assert any("hidden by the uniformity map" in text for text in flood.remarks)
     assert flood.uncorrected.ufov.integral_percent > flood.judged.ufov.integral_percent + 2.0
+
+
+def test_squares_as_large_as_a_photomultiplier_are_off_by_what_counting_gives() -> None:
+    z = []
+    for seed in range(8):
+        regions = found(1900.0, even, seed=seed).regions
+        assert regions is not None
+        assert len(regions.names) == 7 * 5
+        for off, sigma in zip(regions.percent, regions.sigma_percent, strict=True):
+            assert off is not None
+            assert sigma is not None
+            z.append(off / sigma)
+
+    assert abs(np.mean(z)) < 0.3
+    assert np.std(z) == pytest.approx(0.92, abs=0.1)  # the slope takes six of 35 degrees of freedom
+
+
+def test_a_square_whose_photomultiplier_drifts_is_the_same_every_day() -> None:
+    x_mm, y_mm = 540.0 * (5.5 / 7 - 0.5), 400.0 * (1.5 / 5 - 0.5)
+    for seed, share in enumerate((1.0, 0.97, 0.94)):
+        regions = found(1900.0, disc(x_mm, y_mm, 76.0, share), seed=seed).regions
+        assert regions is not None
+        off = dict(zip(regions.names, regions.percent, strict=True))["region 2.6"]
+        assert off == pytest.approx(75.0 * (share - 1.0), abs=1.0)  # a disc of 76 mm is three quarters of the square
 
 
 @pytest.mark.parametrize("expected", [10.0, 100.0, 3000.0])

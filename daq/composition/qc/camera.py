@@ -75,7 +75,12 @@ def _flood(material: Material, seen: Seen, picture: HeadPicture, made: _Made) ->
         made.obstacles.append(f"{subject}: {why}")
         made.add(subject, iter(shared))
         return
-    made.add(subject, iter([*figures.uniformity_figures(found), *figures.shape_figures(found), *shared]))
+    made.add(
+        subject,
+        iter(
+            [*figures.uniformity_figures(found), *figures.shape_figures(found), *figures.region_figures(found), *shared]
+        ),
+    )
     made.obstacles += [f"{subject}: {text}" for text in found.obstacles]
     made.remarks += [f"{subject}: {text}" for text in found.remarks]
     if picture.weighted is None:

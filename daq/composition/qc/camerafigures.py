@@ -44,6 +44,15 @@ def shape_figures(found: FloodFound) -> Iterator[Figure]:
     )  # fmt: skip
 
 
+def region_figures(found: FloodFound) -> Iterator[Figure]:
+    """Yield the squares of plain counts, each a subject; none where they were not looked for."""
+    regions = found.regions
+    if regions is not None:
+        yield Figure(
+            "uncorrected_region_percent", "%", regions.names, regions.percent, regions.sigma_percent, regions.counts
+        )
+
+
 def peak_figures(found: FloodPeak | None) -> Iterator[Figure]:
     """Yield where the photopeak is and how wide; None where there is none."""
     peaked = found.peaked if found else None

@@ -42,6 +42,10 @@ FLOOD = AnalysisKind(
         FigureKind(
             "uncorrected_worst_spot_percent", "%", f"{_WORST} that is most off, of counts without weights", "", "disc"
         ),
+        FigureKind(
+            "uncorrected_region_percent", "%", "squares as large as a PMT against the flood's slope, without weights",
+            "", "square",
+        ),
         FigureKind("tilt_percent", "%", "100 (max - min) / (max + min) of the parabola through the flood", "", "field"),
         *_ENERGY,
         *_RATES,

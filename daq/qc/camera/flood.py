@@ -13,6 +13,7 @@ from scipy import ndimage
 from daq.errors import RefusedError
 from daq.qc.camera.floodnoise import dispersion
 from daq.qc.camera.floodrebin import Flood, rebinned
+from daq.qc.camera.floodregions import Regions, regions_of
 from daq.qc.camera.floodshape import Region, Shape, shape_of
 from daq.qc.camera.floodspots import LEAST_PERCENT, PMT_MM, Line, Spots, lines_in, spots_in
 from daq.qc.fields import FieldOfView, Mask
@@ -61,6 +62,8 @@ class FloodFound:
     rule: FloodRule
     dispersion: float
     """How much more neighbouring pixels differ than counting lets them, as variances."""
+    regions: Regions | None
+    """Squares as large as a photomultiplier, of plain counts."""
     unjudged: str = ""
 
     @property
@@ -93,12 +96,23 @@ def analysed_flood(
     inside = field.pixels(rows, columns, pixel_mm)
     lines = lines_in(counts, inside, pixel_mm=pixel_mm, least_percent=rule.least_spot_percent)
     spread = dispersion(np.asarray(counts, np.float64), inside)
+    touched = _touched(flood, lines)
     try:
-        shape = shape_of(flood, bare=rule.bare, least_cold_cm2=rule.large_cm2, without=_touched(flood, lines))
-        hidden = _hidden(flood, lines, rule)
+        shape = shape_of(flood, bare=rule.bare, least_cold_cm2=rule.large_cm2, without=touched)
+        plain_shape = _plain_shape(flood, shape, touched, rule)
     except RefusedError as why:
-        return FloodFound(flood, judged, plain, None, None, None, lines, rule, spread, str(why))
-    return FloodFound(flood, judged, plain, shape, _spots(flood, shape, rule), hidden, lines, rule, spread)
+        return FloodFound(flood, judged, plain, None, None, None, lines, rule, spread, None, str(why))
+    hidden = _spots(replace(flood, shown=flood.plain), plain_shape, rule) if flood.is_corrected else None
+    regions = regions_of(flood, plain_shape.expected, plain_shape.judged, size_mm=rule.pmt_mm)
+    return FloodFound(flood, judged, plain, shape, _spots(flood, shape, rule), hidden, lines, rule, spread, regions)
+
+
+def _plain_shape(flood: Flood, shape: Shape, touched: Mask, rule: FloodRule) -> Shape:
+    """Return the shape of plain counts, which have no weights."""
+    if not flood.is_corrected:
+        return shape
+    plain = replace(flood, shown=flood.plain)
+    return shape_of(plain, bare=False, least_cold_cm2=rule.large_cm2, without=touched)
 
 
 def _touched(flood: Flood, lines: tuple[Line, ...]) -> Mask:
@@ -118,15 +132,6 @@ def _spots(flood: Flood, shape: Shape, rule: FloodRule) -> Spots:
     """
     inside = shape.judged & ndimage.binary_erosion(flood.useful)
     return spots_in(flood, shape.expected, inside, pmt_mm=rule.pmt_mm, least_percent=rule.least_spot_percent)
-
-
-def _hidden(flood: Flood, lines: tuple[Line, ...], rule: FloodRule) -> Spots | None:
-    """Return the spots of plain counts, which weights may hide; None where there are no weights."""
-    if not flood.is_corrected:
-        return None
-    plain = replace(flood, shown=flood.plain)
-    shape = shape_of(plain, bare=False, least_cold_cm2=rule.large_cm2, without=_touched(flood, lines))
-    return _spots(plain, shape, rule)
 
 
 def _obstacles(found: FloodFound) -> Iterator[str]:
