@@ -245,6 +245,20 @@ def test_trends_of_the_books_leave_obstructed_results_out(month_books: MemoryBoo
     assert [words for _, words in trends[0].events] == ["service: crystal temperature sensor replaced"]
 
 
+def test_a_figure_that_falls_as_its_source_does_is_remarked() -> None:
+    books, random = MemoryBooks(), np.random.default_rng(3)
+    for day in days(60):
+        age = (day - BEGIN).days
+        counted = 2e4 * 2 ** (-age / 271.74) * (1 + 0.002 * random.standard_normal())
+        books.documents.append(
+            result_of(Findings((Figure.of("count_rate_cps", counted, "1/s", subject="head 0"),)), day)
+        )
+
+    (trend,) = asyncio.run(trends_of(books, "daily-flood", TEST, figures=["count_rate_cps"]))
+
+    assert trend.remarks[0].startswith("It falls as Co-57 decays")
+
+
 def test_matplotlib_is_loaded_when_something_is_drawn_and_needs_no_home(tmp_path: Path) -> None:
     code = (
         "import sys, daq.composition.qc.report, daq.composition.qc.reportpdf, daq.composition.qc.reporthtml\n"

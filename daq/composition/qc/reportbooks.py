@@ -12,6 +12,7 @@ from daq.composition.qc.reportmodel import Report
 from daq.composition.qc.reportmonth import Month, MonthBooks
 from daq.composition.qc.reporttrend import (
     Trend,
+    decay_remark,
     events_from,
     figures_watched,
     fixed_of,
@@ -20,6 +21,8 @@ from daq.composition.qc.reporttrend import (
     without,
 )
 from daq.errors import MissingError
+from daq.model.nuclide_table import DAY_S, nuclide
+from daq.model.nuclides import Nuclide
 from daq.model.qc.documents import Document
 from daq.model.qc.figures import Level
 from daq.model.qc.known import ANALYSES
@@ -91,6 +94,7 @@ async def trends_of(
     wanted = {each: watched.get(each, Rule().tests_between) for each in figures} or watched
     events = events_from(await books.events(name, since_utc=since_utc))
     reference = await books.reference(name)
+    source = await _source(books, name, until_utc)
     obstructed = await _obstructed(books, name, since_utc, until_utc)
     found = []
     for figure, rarely in wanted.items():
@@ -102,8 +106,20 @@ async def trends_of(
         fixed = fixed_of(test, figure, _of_reference(reference, figure))
         charted = replace(rule or Rule(), tests_between=tests_between or rarely)
         series = series_from(whole, test.analysis, whole=kept)
-        found.append(trend_of(series, fixed, events, charted, kind.about if kind else figure))
+        trend = trend_of(series, fixed, events, charted, kind.about if kind else figure)
+        remark = "" if source is None else decay_remark(series, events, source.name, source.half_life_s / DAY_S)
+        found.append(replace(trend, remarks=(remark,)) if remark else trend)
     return found
+
+
+async def _source(books: Readable, name: str, until_utc: str | None) -> Nuclide | None:
+    """Return the nuclide of the source of the newest result; None where it has none that is known."""
+    newest = await books.results(name, until_utc=until_utc, limit=1)
+    told = newest[0].result.source.get("nuclide") if newest else None
+    try:
+        return nuclide(told) if isinstance(told, str) else None
+    except MissingError:
+        return None
 
 
 async def _obstructed(books: Readable, name: str, since_utc: str | None, until_utc: str | None) -> frozenset[str]:

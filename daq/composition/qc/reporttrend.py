@@ -16,6 +16,7 @@ from daq.errors import FormatError, MissingError
 from daq.model.qc.documents import Document
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import Bounds, Limit, QcTest
+from daq.qc.trend.fixed import decays_like
 from daq.qc.trend.runlength import Floats
 from daq.qc.trend.series import Rule, Series, chart_count
 from daq.qc.trend.watch import Chart, State, Watched, watch
@@ -72,6 +73,7 @@ class Trend:
     tolerance: float
     fixed: Fixed | None
     events: tuple[tuple[float, str], ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def changed(self) -> list[Chart]:
@@ -127,6 +129,18 @@ def fixed_of(test: QcTest, figure: str, reference: Mapping[str, float] | None) -
 
 def _fixed(limit: Limit, reference: Mapping[str, float] | None) -> Fixed:
     return Fixed(limit.action, limit.suspension, limit.of, reference if limit.of != "value" else None)
+
+
+def decay_remark(series: Series, events: Sequence[tuple[float, str]], nuclide: str, half_life_days: float) -> str:
+    """Return a sentence where the middle of a figure falls, since the last event, as its source does; else nothing."""
+    since = max((day for day, _ in events if len(series.days) and day <= series.days[-1]), default=-math.inf)
+    kept = np.isfinite(series.values).any(axis=1) & (series.days > since)
+    if not kept.any():
+        return ""
+    middle = np.nanmedian(series.values[kept], axis=1)
+    if not decays_like(series.days[kept], middle, half_life_days):
+        return ""
+    return f"It falls as {nuclide} decays: not divided by the activity of the day, it says nothing of the scanner."
 
 
 def events_from(documents: Iterable[Document]) -> list[tuple[float, str]]:

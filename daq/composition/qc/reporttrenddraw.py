@@ -29,12 +29,14 @@ def trends_png(panels: Sequence[tuple[Trend, str]], *, simulated: bool) -> bytes
     """Return a picture with a panel for each figure and subject, at most eight."""
     with styled():
         shown = panels[:_MOST_PANELS]
-        figure = new_figure(_PANEL_INCHES * len(shown) + _TOP_INCHES)
+        height = _PANEL_INCHES * len(shown) + _TOP_INCHES
+        figure = new_figure(height, layout=None)
+        figure.subplots_adjust(left=0.08, right=0.985, top=1.0 - 0.55 / height, bottom=0.3 / height, hspace=0.28)
         axes = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
         for one, (trend, subject) in zip(axes, shown, strict=True):
             _panel(one, trend, subject)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+        figure.legend(handles, labels, loc="upper right", ncols=len(labels))
         return png_of(figure, simulated=simulated)
 
 
@@ -63,6 +65,7 @@ def _panel(axes: Axes, trend: Trend, subject: str) -> None:
     name = f"{trend.about}, {subject}" if subject else trend.about
     axes.set_title(drawable(f"{name}: {chart.state}", 110))
     axes.set_ylabel(drawable(trend.watched.series.unit, 20))
+    axes.yaxis.set_label_coords(-0.062, 0.5)
 
 
 def _chart_lines(axes: Axes, trend: Trend, stretch: Stretch, at: int) -> None:

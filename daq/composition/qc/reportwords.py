@@ -41,6 +41,7 @@ def trend_sentences(trend: Trend, subject: str | None = None) -> list[str]:
     lines += [chart_sentence(trend, chart) for chart in changed[:_MOST_NAMED]]
     if len(changed) > _MOST_NAMED:
         lines.append(f"and {len(changed) - _MOST_NAMED} more")
+    lines += trend.remarks
     waves = sum(chart.correlation > 0.0 for chart in trend.watched.charts)
     if waves:
         lines.append(f"In {waves} of them neighbouring results hang together (a slow wave); their limits are wider.")
@@ -115,6 +116,7 @@ def trend_json(trend: Trend, subject: str | None = None) -> dict[str, Any]:
         "figure": trend.figure, "unit": trend.watched.series.unit, "method": trend.rule.method,
         "tests_between_false_alarms": trend.rule.tests_between, "baseline_results": trend.rule.baseline,
         "tolerance": trend.tolerance, "tests": len(trend.watched.series.days),
+        "remarks": list(trend.remarks),
         "charts": [_chart_json(trend, chart) for chart in trend.watched.charts if subject in {None, chart.subject}],
     }  # fmt: skip
 
