@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.errors import LimitError, RefusedError
+from daq.qc.camera.alignment import FEWEST_VIEWS, LEAST_ARC_DEG, arc_deg
 from daq.qc.fields import Floats
 
-FEWEST_VIEWS = 8
-LEAST_ARC_DEG = 180.0
 FEWEST_COUNTS = 1_000
 _STEPS = 20
 _SETTLED_MM = 0.01
@@ -36,9 +35,9 @@ def centre_of_rotation(angles_deg: Floats, x_mm: Floats, y_mm: Floats) -> Rotati
 
     Raises `RefusedError` for fewer than eight views or less than half a turn.
     """
-    angles = np.unwrap(np.radians(angles_deg))
-    arc = np.degrees(np.ptp(angles)) if len(angles) else 0.0
-    if len(angles) < FEWEST_VIEWS or arc < LEAST_ARC_DEG:
+    angles = np.radians(angles_deg)
+    arc = arc_deg(angles_deg)
+    if len(angles) < FEWEST_VIEWS or arc < LEAST_ARC_DEG - 1e-6:
         raise RefusedError(
             f"{len(angles)} views over {arc:.0f} degrees; at least {FEWEST_VIEWS} over {LEAST_ARC_DEG:g} are needed"
         )
