@@ -1,67 +1,32 @@
-"""Analyses of how much a head counts: system sensitivity, count rates, and the speed of a whole-body scan."""
+"""Count rates of a source that decays, of several recordings, or of two sources: loss, maximum, dead time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daq.composition.qc.geometrysheet import Sheet, collimator, number, recordings, series, window_place, word
-from daq.errors import MissingError, RefusedError, UsageError
+from daq.composition.qc.geometrysheet import LIT, Sheet, nuclide_of, recordings, start_s, window_place, word
+from daq.errors import MissingError, UsageError
 from daq.model.framed import Framed, ImageKind
-from daq.model.nuclide_table import nuclide as nuclide_named
 from daq.model.protocol import Phase
-from daq.model.qc.analyses_spect import COUNT_RATE, SCAN, SENSITIVITY
+from daq.model.qc.analyses_spect import COUNT_RATE
 from daq.model.qc.figures import Curve
-from daq.qc.camera.points import REACH_MM, point_sources
 from daq.qc.camera.rate import CountRate, Model, Rates, count_rate, rate_at_loss, two_sources
-from daq.qc.camera.sensitivity import Counted, Sensitivity, difference_percent, net_activity_mbq, system_sensitivity
 from daq.qc.fields import Floats
-from daq.storage.framed import framed_in, recorded_protocol
+from daq.storage.framed import framed_in
 from daq.storage.reader import open_listmode
 
 if TYPE_CHECKING:
     from daq.composition.qc.material import Material
     from daq.model.nuclides import Nuclide
     from daq.model.qc.figures import Findings
-    from daq.storage.manifest import Manifest
 
 _PS_PER_S = 1e12
-_LIT = 0.1
 _PLANAR = (ImageKind.STATIC, ImageKind.DYNAMIC)
 _US = 1e6
 _TWO_SOURCE = 3
-
-
-def measure_sensitivity(material: Material) -> Findings:
-    """Return the sensitivity of each head, by the recording with the source and the one without."""
-    sheet = Sheet(SENSITIVITY)
-    order = word(material, "background", "first", "last", "none")
-    given = recordings(material)
-    with_source, without = _with_and_without(sheet, given, order)
-    found: list[Sensitivity] = []
-    for directory in with_source:
-        made, manifest = series(directory, *_PLANAR)
-        nuclide = _nuclide(material, directory)
-        activity, at = _activity(material, nuclide, manifest)
-        since = _began(made[0], manifest) - at
-        for place in _lit(material, made[0]):
-            head = made[0].heads[place]
-            subject = f"head {head.number}, {collimator(manifest)}"
-            with sheet.judging(subject):
-                counted = _counted(material, made, place)
-                behind = None if without is None else _counted(material, without, place)
-                one = system_sensitivity(nuclide, counted, activity, since, behind)
-                sheet.add("sensitivity", subject, one.cps_per_mbq, noise=one.noise, counts=counted.counts)
-                sheet.remarks.append(f"{subject}: {one.activity_mbq:.4g} MBq of {nuclide.name} when it began")
-                found.append(one)
-    if len(found) > 1:
-        value, noise = difference_percent(found)
-        sheet.add("head_difference", "", value, noise=noise)
-    return sheet.findings()
 
 
 def measure_count_rate(material: Material) -> Findings:
@@ -71,27 +36,14 @@ def measure_count_rate(material: Material) -> Findings:
         _two_sources(sheet, material)
         return sheet.findings()
     points = _points(material)
-    nuclide = _nuclide(material, recordings(material)[0])
+    nuclide = nuclide_of(material, recordings(material)[0])
     heads = sorted({head for point in points for head in point.counts})
     most = max(sum(point.counts.get(head, 0.0) for point in points) for head in heads)
     for head in heads:
-        if sum(point.counts.get(head, 0.0) for point in points) > _LIT * most:
+        if sum(point.counts.get(head, 0.0) for point in points) > LIT * most:
             with sheet.judging(f"head {head}"):
                 rates = _rates(material, points, head, nuclide)
                 _curve(sheet, f"head {head}", rates, count_rate(rates))
-    return sheet.findings()
-
-
-def scan_speed(material: Material) -> Findings:
-    """Return how fast and how evenly the bed went in whole-body scans, and how long it was by two sources."""
-    sheet = Sheet(SCAN)
-    for directory in recordings(material):
-        found, manifest = series(directory, ImageKind.WHOLE_BODY)
-        for made in found:
-            with sheet.judging(made.name):
-                _speed(sheet, made, manifest, directory)
-                if "distance_mm" in material.test.parameters:
-                    _length(sheet, material, made)
     return sheet.findings()
 
 
@@ -102,84 +54,6 @@ class _Point:
     counts: dict[int, float]
     at_s: float
     lasted_s: float
-
-
-def _with_and_without(
-    sheet: Sheet, given: tuple[Path, ...], order: str
-) -> tuple[tuple[Path, ...], list[Framed] | None]:
-    if order == "none":
-        sheet.remarks.append("no background was taken off")
-        return given, None
-    if len(given) < 2:  # noqa: PLR2004 - with and without
-        sheet.obstacles.append("there is no recording without the source: its background cannot be taken off")
-        return given, None
-    at = 0 if order == "first" else len(given) - 1
-    return tuple(each for place, each in enumerate(given) if place != at), series(given[at], *_PLANAR)[0]
-
-
-def _activity(material: Material, nuclide: Nuclide, manifest: Manifest) -> tuple[float, float]:
-    """Return the activity in MBq and when that was, seconds since the epoch: what was entered, else the register's."""
-    entries = material.entries
-    if "assayed_mbq" in entries:
-        if "assayed_at" not in entries:
-            raise UsageError(f"test {material.name}: when the source was assayed was not entered")
-        at = _seconds(entries["assayed_at"])
-        residual_at = _seconds(entries["residual_at"]) if "residual_at" in entries else at
-        residual = float(entries.get("residual_mbq", 0.0))
-        return net_activity_mbq(nuclide, float(entries["assayed_mbq"]), residual, residual_at - at), at
-    if "activity_mbq" not in material.source:
-        raise MissingError(
-            f"test {material.name}: the activity of the source is not known: neither entered nor registered"
-        )
-    told = material.source.get("at_utc")
-    return float(material.source["activity_mbq"]), _seconds(told) if told else _start(manifest)
-
-
-def _seconds(text: Any) -> float:
-    try:
-        at = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is no time: RFC 3339 is wanted, with its zone") from None
-    if at.tzinfo is None:
-        raise UsageError(f"{text}: it has no time zone; UTC ends in Z")
-    return at.astimezone(UTC).timestamp()
-
-
-def _start(manifest: Manifest) -> float:
-    """Return when time zero of a recording was, seconds since the epoch."""
-    told = manifest.time.get("start_utc_ns")
-    return float(told) / 1e9 if told is not None else _seconds(manifest.created_utc)
-
-
-def _began(made: Framed, manifest: Manifest) -> float:
-    return _start(manifest) + float(made.slots.begin_ps.min()) / _PS_PER_S
-
-
-def _nuclide(material: Material, directory: Path) -> Nuclide:
-    said = material.test.parameters.get("nuclide") or material.source.get("nuclide")
-    if said is None:
-        with open_listmode(directory) as recording:
-            protocol = recorded_protocol(recording.manifest, directory)
-        said = protocol.radionuclide if protocol else None
-    if said is None:
-        raise MissingError(f"test {material.name}: of which nuclide the source is, nobody says")
-    return nuclide_named(str(said))
-
-
-def _lit(material: Material, made: Framed) -> list[int]:
-    """Return the places of the heads that saw the source."""
-    counts = made.counts[:, window_place(material, made)].sum(axis=(1, 2, 3), dtype=np.float64)
-    if not counts.max() > 0.0:
-        raise RefusedError(f"{made.name}: no head counted anything in the window")
-    return [int(place) for place in np.flatnonzero(counts > _LIT * counts.max())]
-
-
-def _counted(material: Material, made: list[Framed], place: int) -> Counted:
-    """Return what a head counted in all series of a recording, its dead time taken off where it is told."""
-    counts = sum(float(one.counts[place, window_place(material, one)].sum(dtype=np.float64)) for one in made)
-    live = sum(float(one.slots.live_ps.sum()) * one.heads[place].live_share for one in made) / _PS_PER_S
-    lasted = float(made[-1].slots.end_ps.max() - made[0].slots.begin_ps.min()) / _PS_PER_S
-    return Counted(counts, live, max(lasted, live))
 
 
 def _points(material: Material) -> list[_Point]:
@@ -196,7 +70,7 @@ def _points(material: Material) -> list[_Point]:
                 made = framed_in(recording, frames=[Phase(parts, lasts // parts)])
         for one in made:
             if one.kind in _PLANAR:
-                found += _of_slots(material, one, _start(manifest))
+                found += _of_slots(material, one, start_s(manifest))
     if not found:
         raise MissingError(f"test {material.name}: its recordings hold no planar pictures")
     return found
@@ -270,43 +144,8 @@ def _two_sources(sheet: Sheet, material: Material) -> None:
     behind = np.array([material.number("background_cps", 0.0), 0.0])
     most = max(sum(point.counts.get(head, 0.0) for point in points) for head in points[0].counts)
     for head in sorted(points[0].counts):
-        if sum(point.counts.get(head, 0.0) for point in points) <= _LIT * most:
+        if sum(point.counts.get(head, 0.0) for point in points) <= LIT * most:
             continue
         with sheet.judging(f"head {head}"):
             each = [np.array([one.counts[head], one.counts[head] ** 0.5]) / one.lasted_s for one in points]
             _dead_time(sheet, f"head {head}", model, *two_sources(each[0], each[1], each[2], behind, model))
-
-
-def _speed(sheet: Sheet, made: Framed, manifest: Manifest, directory: Path) -> None:
-    strip = made.strip
-    if strip is None or strip.mean_speed_mm_per_s <= 0.0:
-        raise RefusedError("how fast the bed went is not told by its encoder")
-    sheet.add("mean_speed", made.name, strip.mean_speed_mm_per_s)
-    spread = strip.fastest_mm_per_s - strip.slowest_mm_per_s
-    sheet.add("speed_range", made.name, 100.0 * spread / strip.mean_speed_mm_per_s)
-    protocol = recorded_protocol(manifest, directory)
-    sweeps = [step.sweep for step in protocol.steps if step.sweep is not None] if protocol else []
-    if len(sweeps) == 1:
-        sheet.add("speed_off", made.name, 100.0 * (strip.mean_speed_mm_per_s / sweeps[0].speed - 1.0))
-    else:
-        sheet.remarks.append(f"{made.name}: the speed that was asked for is not known")
-
-
-def _length(sheet: Sheet, material: Material, made: Framed) -> None:
-    distance, pixel = number(material, "distance_mm"), made.pixels.pixel_mm
-    for place in _lit(material, made):
-        counts = made.counts[place, window_place(material, made)].sum(axis=0, dtype=np.float64)
-        found = point_sources(counts, pixel, reach_mm=material.number("reach_mm", REACH_MM))
-        if len(found) != 2:  # noqa: PLR2004 - a distance
-            raise RefusedError(f"{len(found)} sources are seen; the length is measured by two")
-        first, second = found
-        apart = float(np.hypot(first.x_mm - second.x_mm, first.y_mm - second.y_mm))
-        noise = 100.0 * float(np.hypot(first.noise_y_mm, second.noise_y_mm)) / distance
-        subject = f"{made.name}, head {made.heads[place].number}"
-        sheet.add(
-            "length_off",
-            subject,
-            100.0 * (apart / distance - 1.0),
-            noise=noise,
-            counts=min(first.counts, second.counts),
-        )

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from daq.errors import MismatchError, MissingError, RefusedError, UsageError
 from daq.model.framed import Framed, ImageKind
+from daq.model.nuclide_table import nuclide as nuclide_named
 from daq.model.qc.figures import Curve, Figure, Findings, Picture
-from daq.storage.framed import framed_in
+from daq.storage.framed import framed_in, recorded_protocol
 from daq.storage.reader import open_listmode
 
 if TYPE_CHECKING:
     from daq.composition.qc.material import Material
+    from daq.model.nuclides import Nuclide
     from daq.model.qc.analyses import AnalysisKind
     from daq.storage.manifest import Manifest
+
+LIT = 0.1
+"""A head with less than that share of the counts of the brightest one saw no source."""
 
 
 @dataclass(slots=True)
@@ -115,3 +123,40 @@ def window_place(material: Material, made: Framed) -> int:
 def collimator(manifest: Manifest) -> str:
     """Return the collimator that was recorded with, for subjects."""
     return str(manifest.calibrations.get("collimator") or "no collimator")
+
+
+def seconds(text: Any) -> float:
+    """Return a time, seconds since the epoch. Raise `UsageError` for what is none, or has no time zone."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no time: RFC 3339 is wanted, with its zone") from None
+    if at.tzinfo is None:
+        raise UsageError(f"{text}: it has no time zone; UTC ends in Z")
+    return at.astimezone(UTC).timestamp()
+
+
+def start_s(manifest: Manifest) -> float:
+    """Return when time zero of a recording was, seconds since the epoch."""
+    told = manifest.time.get("start_utc_ns")
+    return float(told) / 1e9 if told is not None else seconds(manifest.created_utc)
+
+
+def nuclide_of(material: Material, directory: Path) -> Nuclide:
+    """Return the nuclide of the source: the test's, else the register's, else the protocol's. Raise `MissingError`."""
+    said = material.test.parameters.get("nuclide") or material.source.get("nuclide")
+    if said is None:
+        with open_listmode(directory) as recording:
+            protocol = recorded_protocol(recording.manifest, directory)
+        said = protocol.radionuclide if protocol else None
+    if said is None:
+        raise MissingError(f"test {material.name}: of which nuclide the source is, nobody says")
+    return nuclide_named(str(said))
+
+
+def lit(material: Material, made: Framed) -> list[int]:
+    """Return the places of the heads that saw the source."""
+    counts = made.counts[:, window_place(material, made)].sum(axis=(1, 2, 3), dtype=np.float64)
+    if not counts.max() > 0.0:
+        raise RefusedError(f"{made.name}: no head counted anything in the window")
+    return [int(place) for place in np.flatnonzero(counts > LIT * counts.max())]
