@@ -77,6 +77,7 @@ def count(url: str, table: str = "qc_documents") -> int:
 
 @pytest.mark.system
 @pytest.mark.usefixtures("broken_connections")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_quality_control_goes_on_while_the_server_is_gone(
     server: PostgreSQL, postgresql_url: str, folder: Path, alarms: Alarms
 ) -> None:
@@ -107,6 +108,7 @@ async def test_quality_control_goes_on_while_the_server_is_gone(
 
 @pytest.mark.system
 @pytest.mark.usefixtures("broken_connections")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_server_that_is_restarted_in_mid_write_loses_nothing_and_has_nothing_twice(
     server: PostgreSQL, postgresql_url: str, folder: Path
 ) -> None:

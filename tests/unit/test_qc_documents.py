@@ -23,7 +23,7 @@ from daq.services.qc.evidence import evidence_bytes, evidence_from
 from daq.services.qc.pasttable import EXPORTED
 from daq.services.qc.store import Store
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda below: st.lists(below, max_size=4) | st.dictionaries(TEXT, below, max_size=4),

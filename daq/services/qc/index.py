@@ -25,7 +25,8 @@ from daq.services.worker import Worker
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 50
-_SHELF_S = 300.0
+_LONG_S = 300.0
+"""For what reads many files; each wait for the database within it has its own bound."""
 _LAST_WRITE_S = 2.0
 
 P = ParamSpec("P")
@@ -102,7 +103,7 @@ class Index:
         found = None if away else await self._from_tables(self._tables.find, wanted)
         if found is None:
             shelf = await self._open_shelf()
-            found = await self._readers.call_within(_SHELF_S, shelf.find, wanted)
+            found = await self._readers.call_within(_LONG_S, shelf.find, wanted)
         whole = [document for document in found if document.id not in self._left_out]
         return chosen([*whole, *waiting], wanted)
 
@@ -180,7 +181,7 @@ class Index:
                 self._owe()
             while self._owes_renewal:
                 renewal = self._renewal
-                while await self._writer.call_within(self.bounds.call_s, renewal.step):
+                while await self._writer.call_within(_LONG_S, renewal.step):
                     pass
                 if renewal is self._renewal:  # else another one is owed since
                     self._owes_renewal, self.renewed = False, renewal.result
@@ -214,7 +215,7 @@ class Index:
                 self._is_compared, self._lacks = True, True
                 call = self._readers.call_within
                 try:
-                    found = await call(_SHELF_S, difference, self._tables, self._store, self.bounds.pending)
+                    found = await call(_LONG_S, difference, self._tables, self._store, self.bounds.pending)
                 except ScandaqError as why:
                     _LOG.debug("quality control is read from its files: %s", str(why))
                     return True
@@ -234,7 +235,7 @@ class Index:
     async def _open_shelf(self) -> FileShelf:
         async with self._shelving:
             if self._shelf is None:
-                self._shelf = await self._readers.call_within(_SHELF_S, FileShelf, self._store, self.bounds.file_days)
+                self._shelf = await self._readers.call_within(_LONG_S, FileShelf, self._store, self.bounds.file_days)
             return self._shelf
 
     def _failed(self, why: ScandaqError) -> None:
