@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from support_qc_geometry import bar_events
 from support_qc_recorded import Step, analysed, close, one, recording
+from support_scenes import CRYSTAL, FACE_MM, LEHR
 
 from daq.errors import MissingError, UsageError
+from device_profiles.scanners import load_scanner
+from simulators.camera.generate import generate
+from simulators.camera.model import Response, Scene, SimulatedHead, point
+from simulators.camera.response import report
 
 SIGMA_MM = 3.5 / 2.3548
 
@@ -142,3 +147,32 @@ def test_the_scale_of_positions_is_told_along_both_axes(tmp_path: Path) -> None:
     only = [Step("slits-x", [(0, *spots(random, [(0.0, 0.0)], 20_000))])]
     lone = analysed("pixel-size", recording(tmp_path / "lone", "slit-mask-flood", only), distance_mm=300.0)
     assert "1 sources are seen" in lone.obstacles[0]
+
+
+@pytest.mark.parametrize("apart", [180.0, 90.0])
+def test_the_simulator_s_heads_see_its_sources_at_one_place_and_a_head_that_hangs_off_its_place_is_told(
+    apart: float, tmp_path: Path
+) -> None:
+    """Photons of a source off the axis through collimators: nothing of it is made of the formula that is fitted."""
+    hanging = (Response(), Response(offset_x_mm=3.5, offset_y_mm=-2.0))
+    starts, place = (180.0, 180.0 - apart), (60.0, -40.0, 30.0)
+    random, steps = np.random.default_rng(8), []
+    for view in range(60):
+        heads = tuple(SimulatedHead(n, CRYSTAL, starts[n] + 6.0 * view, FACE_MM, LEHR, hanging[n]) for n in (0, 1))
+        photons = generate(Scene(heads, (point("Tc-99m", 5e6, place),), seconds=1.0), 100 + view)
+        seen = report(photons, heads, random)
+        events = [(n, seen.x_mm[photons.head == n], seen.y_mm[photons.head == n]) for n in (0, 1)]
+        steps.append(Step(f"stop {view + 1}/60", events, axes={"gantry": 6.0 * view}))
+    scanner = load_scanner("dual-head").model_dump(mode="json")
+    scanner["heads"][1]["angle_deg"] = starts[1]
+
+    found = analysed("centre-of-rotation", recording(tmp_path / "run", "centre-of-rotation", steps, scanner=scanner))
+
+    about = f"LEHR, heads at {apart:.0f} degrees"
+    assert found.obstacles == ()
+    close(one(found, "offset", f"head 0, {about}"), 0.0)
+    close(one(found, "offset", f"head 1, {about}"), 3.5)
+    close(one(found, "offset_difference", f"heads 0 and 1, {about}"), 3.5)
+    close(one(found, "axial_difference", f"heads 0 and 1, {about}"), -2.0)
+    apart_mm = one(found, "transverse_difference", f"heads 0 and 1, {about}")
+    assert apart_mm.values[0] < 3.0 * apart_mm.noise[0]
