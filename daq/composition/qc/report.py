@@ -23,6 +23,7 @@ from daq.services.qc.abilities import Kept
 
 MOST_PICTURES, MOST_CURVES = 12, 12
 _MOST_TRENDS = 5
+_LEAST_DRAWN = 5
 
 
 def report_of(
@@ -88,7 +89,8 @@ def trend_parts(trends: Sequence[Trend], *, simulated: bool, title: str = "Trend
         return []
     lines = [rate_sentence(list(trends))]
     lines += [f"{trend.about}: {line}" for trend in told for line in trend_sentences(trend)]
-    panels = [(trend, shown_subject(trend)) for trend in told if trend.watched.charts][:_MOST_TRENDS]
+    panels = [(trend, shown_subject(trend)) for trend in told if len(trend.watched.series.days) >= _LEAST_DRAWN]
+    panels = panels[:_MOST_TRENDS]
     parts: list[Part] = [Sentences(title, tuple(map(clean, lines)))]
     if panels:
         names = ", ".join(f"{trend.about} {subject}".strip() for trend, subject in panels)

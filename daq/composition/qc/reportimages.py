@@ -54,7 +54,7 @@ def _image(axes: Axes, picture: Picture) -> None:
     pixel = picture.pixel_mm or 1.0
     rows, columns = values.shape
     extent = (-columns * pixel / 2, columns * pixel / 2, -rows * pixel / 2, rows * pixel / 2)
-    low, high = _range(values)
+    low, high = _range(values[_inside(values.shape, *_inner(picture.fields, values.shape, pixel), pixel)])
     shown = axes.imshow(values, origin="lower", extent=extent, cmap="gray", vmin=low, vmax=high,
                         interpolation="nearest", aspect="equal")  # fmt: skip
     without_frame(axes)
@@ -82,6 +82,13 @@ def _range(values: Floats) -> tuple[float, float]:
     return begin, high if high > begin else begin + 1.0
 
 
+def _inside(shape: tuple[int, ...], width: float, height: float, pixel: float) -> npt.NDArray[np.bool_]:
+    """Return which pixels [rows, columns] lie wholly within a field."""
+    x, y = ((np.arange(size) - (size - 1) / 2) * pixel for size in (shape[1], shape[0]))
+    found: npt.NDArray[np.bool_] = (np.abs(y) <= (height - pixel) / 2)[:, None] & (np.abs(x) <= (width - pixel) / 2)
+    return found
+
+
 def _scale(axes: Axes, extent: tuple[float, float, float, float]) -> None:
     """Draw a bar of a round length at the lower left, with its length."""
     wide = extent[1] - extent[0]
@@ -98,8 +105,8 @@ def _profiles(axes: Axes, picture: Picture) -> None:
     pixel = picture.pixel_mm or 1.0
     width, height = _inner(picture.fields, values.shape, pixel)
     x, y = (((np.arange(size) - (size - 1) / 2) * pixel) for size in (values.shape[1], values.shape[0]))
-    across = np.where(np.abs(x) <= width / 2, _mean(values[np.abs(y) <= _BAND * height], 0), np.nan)
-    up = np.where(np.abs(y) <= height / 2, _mean(values[:, np.abs(x) <= _BAND * width], 1), np.nan)
+    across = np.where(np.abs(x) <= (width - pixel) / 2, _mean(values[np.abs(y) <= _BAND * height], 0), np.nan)
+    up = np.where(np.abs(y) <= (height - pixel) / 2, _mean(values[:, np.abs(x) <= _BAND * width], 1), np.nan)
     axes.plot(x, across, color=BLUE, label="across (x), mean of the middle rows", drawstyle="steps-mid")
     axes.plot(y, up, color=ORANGE, label="up (y), mean of the middle columns", drawstyle="steps-mid")
     axes.set_ylim(*_profile_range(np.concatenate([across, up])))

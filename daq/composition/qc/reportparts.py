@@ -24,7 +24,8 @@ _MOST_ROWS = 40
 
 def figures_table(result: QcResult) -> Table:
     """Return every figure with noise, counts, limit and level; of many subjects the range."""
-    rows = [row for figure in result.figures for row in _figure_rows(figure, result)]
+    ordered = sorted(result.figures, key=lambda figure: figure.name not in result.limits)
+    rows = [row for figure in ordered for row in _figure_rows(figure, result)]
     head = ("figure", "of", "value", "counting noise", "counts", "limit", "level")
     more = f"{len(rows) - _MOST_ROWS} more rows are in the document of the result." if len(rows) > _MOST_ROWS else ""
     floors = [name for name in dict.fromkeys(figure.name for figure in result.figures) if _is_floor(name, result)]
@@ -59,7 +60,7 @@ def _row(figure: Figure, at: int, about: str, limit: str, judged: Sequence[Judge
     noise, counts = (_at(kept, at) for kept in (figure.noise, figure.counts))
     return (
         Cell(about), Cell(clean(subject or "all", 200)), Cell(_valued(figure.values[at], figure.unit)),
-        Cell("" if noise is None else f"{noise:.2g} {clean(figure.unit, 30)}"),
+        Cell("" if noise is None else f"{noise:.2g} {_unit(figure.unit)}".strip()),
         Cell("" if counts is None else f"{counts:,.0f}"), Cell(limit), Cell(str(level), TONE_OF[level]),
     )  # fmt: skip
 
@@ -68,7 +69,7 @@ def _range_row(figure: Figure, about: str, limit: str, judged: Sequence[Judged])
     known = sorted(value for value in figure.values if value is not None)
     level = max((one.level for one in judged), key=RANKS.index, default=Level.NOT_JUDGED)
     noise, counts = ([each for each in kept if each is not None] for kept in (figure.noise, figure.counts))
-    unit = clean(figure.unit, 30)
+    unit = _unit(figure.unit)
     told = f"{number(known[0])} to {number(known[-1])} {unit}, middle {number(known[len(known) // 2])}" if known else ""
     return (
         Cell(about), Cell(f"{len(figure.subjects)}, of {clean(figure.subjects[0], 60)} on"),
@@ -87,7 +88,12 @@ def _at(kept: tuple[float | None, ...], at: int) -> float | None:
 
 
 def _valued(value: float | None, unit: str) -> str:
-    return "not determined" if value is None else f"{number(value)} {clean(unit, 30)}".strip()
+    return "not determined" if value is None else f"{number(value)} {_unit(unit)}".strip()
+
+
+def _unit(unit: str) -> str:
+    """Return a unit as it is written behind a number; of plain numbers none."""
+    return "" if unit == "1" else clean(unit, 30)
 
 
 def _limit_words(told: Any) -> str:
@@ -125,6 +131,7 @@ def _said(told: Sequence[tuple[str, tuple[str, ...], Tone]]) -> list[Sentences]:
     return [Sentences(title, tuple(map(clean, lines)), tone) for title, lines, tone in told if lines]
 
 
+_NOTHING: tuple[Any, ...] = ("", [], {}, ())
 _TOLD = {Level.ACTION, Level.SUSPENSION, Level.NOT_EVALUABLE}
 
 
@@ -184,7 +191,7 @@ def _recording(told: Mapping[str, Any]) -> str:
 
 
 def _calibration(told: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None and value != "")
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value is not None and value not in _NOTHING)
 
 
 def signatures_table(kept: Iterable[Kept]) -> Table:

@@ -22,6 +22,7 @@ _MOST_PANELS = 8
 _ROOM = 0.12
 _MOST_LINES = 12
 _FAR = 8.0
+_LEAST_SHARE = 1e-3
 _BOX = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 
@@ -98,7 +99,7 @@ def _room(axes: Axes, trend: Trend, values: Floats, chart: Chart) -> None:
     reach = [mean - chart.limit, mean + chart.limit] if math.isfinite(chart.limit) else []
     known = np.concatenate([values[np.isfinite(values)], reach])
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    span = max(high - low, 1e-9 * max(abs(high), 1.0))
+    span = max(high - low, _LEAST_SHARE * max(abs(high), abs(low)) or 1.0)
     edges = [] if trend.fixed is None or not math.isfinite(mean) else trend.fixed.about(subject, mean)
     near = [(level, edge) for level, edge in edges if low - _FAR * span < edge < high + _FAR * span]
     for level, edge in near[:_MOST_LINES]:
@@ -107,7 +108,7 @@ def _room(axes: Axes, trend: Trend, values: Floats, chart: Chart) -> None:
             edge, color=colour, linewidth=1.1, linestyle=(0, (1, 1.5)), label=_once(axes, f"fixed {level} level")
         )
     low, high = min([low, *(edge for _, edge in near)]), max([high, *(edge for _, edge in near)])
-    axes.set_ylim(low - _ROOM * (high - low or span), high + _ROOM * (high - low or span))
+    axes.set_ylim(low - _ROOM * max(high - low, span), high + _ROOM * max(high - low, span))
 
 
 def _once(axes: Axes, label: str) -> str | None:
