@@ -18,7 +18,7 @@ from daq.qc.pet.ringmap import RingMap, ring_map
 from daq.qc.pet.tally import PairTally, TimeTally
 from daq.qc.pet.timing import block_times, crystal_times, flight_ps
 
-PAIRS, RANDOMS = 300_000, 30_000
+PAIRS, RANDOMS = 200_000, 20_000
 DEAD, WEAK = 17, 40
 
 
@@ -74,7 +74,7 @@ def test_injected_efficiencies_of_crystals_are_found_within_counting_noise_on_th
 ) -> None:
     map_of, rng = ring_map(small_ring()), np.random.default_rng(7)
     efficiency = np.clip(0.8 * (1 + 0.1 * rng.standard_normal(map_of.size)), 0, 1) * (map_of.block != 3)
-    trues = cylinder_pairs(small_ring(), 300_000, rng, radius_mm=50.0, half_mm=60.0, centre_mm=(shift_mm, 0.0),
+    trues = cylinder_pairs(small_ring(), 200_000, rng, radius_mm=50.0, half_mm=60.0, centre_mm=(shift_mm, 0.0),
                            efficiency=efficiency)  # fmt: skip
     pairs = seen_by(with_randoms(small_ring(), trues, RANDOMS, rng), efficiency)
     tally = PairTally(map_of)
@@ -143,7 +143,7 @@ def test_planes_and_positions_within_blocks_show_what_was_put_in() -> None:
     of_place = np.array([0.85, 1.0, 1.0, 1.0, 0.85])
     efficiency = 0.9 * of_plane[map_of.plane] * of_place[map_of.around % 5]
     rng = np.random.default_rng(8)
-    pairs = cylinder_pairs(small_ring(), 400_000, rng, radius_mm=50.0, half_mm=60.0, efficiency=efficiency)
+    pairs = cylinder_pairs(small_ring(), 200_000, rng, radius_mm=50.0, half_mm=60.0, efficiency=efficiency)
     tally = PairTally(map_of)
     tally.add(pairs.a, pairs.b, pairs.kind)
     found = daily.crystal_efficiencies(tally)
@@ -153,7 +153,7 @@ def test_planes_and_positions_within_blocks_show_what_was_put_in() -> None:
 
     assert mean == pytest.approx(of_plane / of_plane.mean(), abs=6 * noise.max())
     assert places.shape == (4, 5)
-    assert places.mean(axis=0) == pytest.approx(of_place / of_place.mean(), abs=0.01)
+    assert places.mean(axis=0) == pytest.approx(of_place / of_place.mean(), abs=0.015)
 
 
 def test_silent_and_noisy_blocks_are_told_by_rates_in_their_row() -> None:
@@ -189,7 +189,7 @@ def test_injected_time_offsets_of_blocks_and_the_resolving_time_are_found(shift_
 
     assert ((found.offset_ps - true) / found.offset_noise_ps).std() == pytest.approx(1.0, abs=0.15)
     assert found.ctr_ps == pytest.approx(214.0, abs=4 * found.ctr_noise_ps + 2)
-    assert found.ctr_noise_ps < 6.0
+    assert found.ctr_noise_ps < 8.0
     assert found.measured_ps > 900.0  # the flight through 200 mm of cylinder is 1,330 ps wide
 
 
@@ -199,7 +199,7 @@ def test_a_cylinder_off_the_axis_is_no_offset_only_where_that_is_known() -> None
     angle = np.tile(ring().angles_rad(), 4)
 
     assert 2 * (unknowing * np.cos(angle)).mean() == pytest.approx(-5.0 / 0.299792458, rel=0.15)
-    assert (unknowing * np.sin(angle)).mean() == pytest.approx(0.0, abs=2.5)
+    assert (unknowing * np.sin(angle)).mean() == pytest.approx(0.0, abs=3.0)
     assert flight_ps(ring(), (5.0, 0.0))[0, 32] == pytest.approx(2 * 5.0 / 0.299792458, rel=0.01)  # 0 lies at +x
 
 

@@ -154,7 +154,7 @@ def _smooth(spots: Floats, held: float) -> Floats:
     terms = np.stack([u**i * v**j for i in range(order_u + 1) for j in range(order_v + 1)], axis=-1)
     terms = terms.reshape(-1, terms.shape[-1])
     flat = spots.reshape(-1, 2)
-    known = np.isfinite(flat).all(axis=1)
+    known = np.asarray(np.isfinite(flat).all(axis=1))
     surface = terms @ np.linalg.lstsq(terms[known], flat[known], rcond=None)[0]
     return np.where(known[:, None], held * surface + (1.0 - held) * flat, surface).reshape(spots.shape)
 

@@ -129,7 +129,7 @@ def _parabolas(axis: Floats, values: Floats, start: Floats, reach: float) -> Flo
     at = middle[:, None] + away[None, :]
     inside = (at >= 0) & (at < values.shape[1])
     cut = np.where(inside, np.take_along_axis(values, np.clip(at, 0, values.shape[1] - 1), axis=1), 0.0)
-    found = log_parabola_peaks(away * step, cut, np.zeros(len(start)), half_width=reach)
+    found = log_parabola_peaks(away.astype(np.float64) * step, cut, np.zeros(len(start)), half_width=reach)
     return np.asarray(axis[0] + middle * step + found)
 
 

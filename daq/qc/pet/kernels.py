@@ -113,9 +113,9 @@ def window_moments(times: Any, first_ps: Any, bin_ps: Any, expected_ps: Any, wit
     """
     for row in range(times.shape[0]):
         moments[row] = 0.0
-        start = max(np.int64(math.ceil((expected_ps[row] - within_ps - first_ps) / bin_ps)), 0)
-        stop = min(np.int64(math.floor((expected_ps[row] + within_ps - first_ps) / bin_ps)) + 1, times.shape[1])
-        for at in range(start, stop):
+        start = np.int64(max(math.ceil((expected_ps[row] - within_ps - first_ps) / bin_ps), 0))
+        stop = np.int64(min(math.floor((expected_ps[row] + within_ps - first_ps) / bin_ps) + 1, times.shape[1]))
+        for at in range(int(start), int(stop)):
             left = first_ps + at * bin_ps - expected_ps[row]
             moments[row, 0] += times[row, at]
             moments[row, 1] += times[row, at] * left
