@@ -12,6 +12,7 @@ from daq.model.geometry import PatientOrientation, Rotation
 from daq.pipeline.tomography import angles_deg
 from daq.qc.camera.alignment import arc_deg, head_alignment, heads_apart, largest_by_chance, rayleigh_mean, tracks
 from daq.qc.camera.angles import angle_scale, even_steps
+from daq.qc.camera.points import refined
 
 PIXEL = 4.8
 SIZE = {"width_mm": 300.0, "height_mm": 300.0}
@@ -95,6 +96,8 @@ def test_one_view_too_few_counts_and_a_source_out_of_the_field_are_refused_in_wo
         seen(turn(1), [(10.0, 0.0, 0.0)])
     with pytest.raises(LimitError, match="view 0: a point source of"):
         seen(turn(16), [(10.0, 0.0, 0.0)], counts=40.0)
+    with pytest.raises(LimitError, match="nan counts"):
+        refined(np.full((64, 64), np.nan), PIXEL, (0.0, 0.0))
     with pytest.raises(RefusedError, match=r"leaves the field of view of 300 x 300 mm in \d+ of 16 views"):
         seen(turn(16), [(145.0, 0.0, 0.0)])
     with pytest.raises(RefusedError, match="has no angle"):

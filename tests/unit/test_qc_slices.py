@@ -139,6 +139,17 @@ def test_a_source_is_as_wide_as_it_is_wherever_it_is(place: tuple[float, float])
     assert found[0].axial_mm == pytest.approx(wide, abs=0.4)
 
 
+def test_a_line_source_is_told_in_three_slices() -> None:
+    along = [(30.0, 20.0, float(z)) for z in range(-60, 61, 3)]
+    mean = point_views(ANGLES, along, rows=64, columns=64, pixel_mm=2.4, counts=400.0)
+    found = source_widths(Views(np.random.default_rng(1).poisson(mean).astype(float), ANGLES, 2.4), line=True)
+    assert [round(each.up_mm) for each in found] == [-40, 0, 40]
+    for each in found:
+        assert (each.x_mm, each.y_mm) == pytest.approx((30.0, 20.0), abs=0.6)
+        assert each.radial_mm == pytest.approx(10.13, abs=4 * each.radial_noise_mm + 0.1)
+        assert each.axial_mm is None
+
+
 def test_a_source_of_few_counts_is_refused() -> None:
     mean = point_views(ANGLES, [(0.0, 0.0, 0.0)], rows=20, columns=32, counts=20.0)
     with pytest.raises(LimitError, match="at least 2000 are needed"):

@@ -74,22 +74,22 @@ def refined(
     fewest: float = FEWEST_COUNTS,
 ) -> PointSource:  # fmt: skip
     """Return the source around a place; raise `LimitError` with fewer than `fewest` net counts there."""
-    x, y = centres_mm(counts.shape[1], pixel_mm), centres_mm(counts.shape[0], pixel_mm)
     at = start_mm
     for _ in range(_STEPS):
-        net = _net(counts, x, y, at, reach_mm, pixel_mm)
+        near = _around(counts, at, reach_mm, pixel_mm)
+        net = near.counts - near.background * near.inside
         total = float(net.sum())
-        if total < fewest:
+        if not total >= fewest:  # what is no number is refused, too
             raise LimitError(
                 f"a point source of {total:.0f} counts at ({at[0]:.0f}, {at[1]:.0f}) mm; at least {fewest:g} are needed"
             )
-        before, at = at, (float((net.sum(axis=0) * x).sum() / total), float((net.sum(axis=1) * y).sum() / total))
+        before, at = at, (float((net.sum(axis=0) @ near.x_mm) / total), float((net.sum(axis=1) @ near.y_mm) / total))
         if math.dist(before, at) < _SETTLED_PIXELS * pixel_mm:
             break
-    gross = counts * _disc(x, y, at, reach_mm, pixel_mm)
-    noise_x = math.sqrt(float((gross.sum(axis=0) * (x - at[0]) ** 2).sum())) / total
-    noise_y = math.sqrt(float((gross.sum(axis=1) * (y - at[1]) ** 2).sum())) / total
-    square = float((net.sum(axis=0) * (x - at[0]) ** 2).sum() + (net.sum(axis=1) * (y - at[1]) ** 2).sum()) / total
+    away_x, away_y = (near.x_mm - at[0]) ** 2, (near.y_mm - at[1]) ** 2
+    noise_x = math.sqrt(float(near.counts.sum(axis=0) @ away_x)) / total
+    noise_y = math.sqrt(float(near.counts.sum(axis=1) @ away_y)) / total
+    square = float(net.sum(axis=0) @ away_x + net.sum(axis=1) @ away_y) / total
     return PointSource(at[0], at[1], total, noise_x, noise_y, math.sqrt(max(square, 0.0) / 2.0))
 
 
@@ -99,13 +99,35 @@ def near_edge(source: PointSource, width_mm: float, height_mm: float) -> bool:
     return abs(source.x_mm) + beyond > width_mm / 2.0 or abs(source.y_mm) + beyond > height_mm / 2.0
 
 
-def _net(counts: Floats, x: Floats, y: Floats, at: tuple[float, float], reach_mm: float, pixel_mm: float) -> Floats:
-    """Return what lies within the reach of a place less the mean of the ring around it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """What lies within the reach of a place: counts there, the share of pixels, the background of a pixel."""
+
+    counts: Floats
+    inside: Floats
+    x_mm: Floats
+    y_mm: Floats
+    background: float
+
+
+def _around(counts: Floats, at: tuple[float, float], reach_mm: float, pixel_mm: float) -> _Near:
+    """Return what is near to a place; the background is the mean of the ring around the reach."""
+    rows, columns = (
+        _part(count, middle, _RING * reach_mm + pixel_mm, pixel_mm)
+        for count, middle in zip(counts.shape, (at[1], at[0]), strict=True)
+    )
+    x, y = centres_mm(counts.shape[1], pixel_mm)[columns], centres_mm(counts.shape[0], pixel_mm)[rows]
+    part = counts[rows, columns]
     inside, wide = (_disc(x, y, at, reach, pixel_mm) for reach in (reach_mm, _RING * reach_mm))
     ring = wide - inside
     area = float(ring.sum())
-    background = float((counts * ring).sum()) / area if area > 0.0 else 0.0
-    return (counts - background) * inside
+    return _Near(part * inside, inside, x, y, float((part * ring).sum()) / area if area > 0.0 else 0.0)
+
+
+def _part(count: int, middle_mm: float, reach_mm: float, pixel_mm: float) -> slice:
+    at = (count - 1) / 2.0 + middle_mm / pixel_mm
+    wide = reach_mm / pixel_mm
+    return slice(max(0, math.floor(at - wide)), max(0, min(count, math.ceil(at + wide) + 1)))
 
 
 def _disc(x: Floats, y: Floats, at: tuple[float, float], reach_mm: float, pixel_mm: float) -> Floats:
