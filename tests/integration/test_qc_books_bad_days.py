@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import json
@@ -124,6 +125,30 @@ async def test_a_server_that_is_restarted_in_mid_write_loses_nothing_and_has_not
 
     assert books.index.failures > 0
     assert (count(postgresql_url), count(postgresql_url, "qc_figures")) == (60, 60)
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("broken_connections")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_a_server_that_stands_still_costs_its_deadline_once(
+    server: PostgreSQL, postgresql_url: str, folder: Path
+) -> None:
+    bounds = IndexBounds(call_s=0.5, wait_s=0.5, settle_s=0.5, retry_s=0.1, retry_most_s=0.2, file_days=100_000)
+    async with books_at(postgresql_url, folder, bounds=bounds) as books:
+        await books.put(result(1))
+        assert await books.flush(DEADLINE_S)
+        server.freeze()
+        try:
+            async with asyncio.timeout(10.0):
+                for day in (2, 3, 4):
+                    await books.put(result(day))
+                assert await days(books) == [moment(day) for day in (4, 3, 2, 1)]
+        finally:
+            server.thaw()
+        assert await books.flush(DEADLINE_S)
+        assert len(await days(books)) == 4
+
+    assert count(postgresql_url) == 4
 
 
 async def test_a_catalogue_that_another_process_holds_makes_documents_wait(
