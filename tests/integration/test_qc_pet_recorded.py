@@ -1,4 +1,4 @@
-"""Blocks of a real Biograph mMR: 254,201 coincidences, bin addresses and no energies or times; skips without the file."""
+"""Blocks of a real Biograph mMR: 254,201 coincidences without energies or times; skips without the file."""
 
 from __future__ import annotations
 
