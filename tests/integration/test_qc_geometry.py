@@ -103,6 +103,8 @@ def test_slit_masks_tell_resolution_and_linearity_whichever_way_they_lie(tmp_pat
     flat = Step("slits-x", [(0, random.uniform(-270, 270, 50_000), random.uniform(-200, 200, 50_000))])
     none = analysed("intrinsic-resolution", recording(tmp_path / "flat", "slit-mask-flood", [flat]), pitch_mm=30.0)
     assert "no lines every 30 mm" in none.obstacles[0]
+    dark = recording(tmp_path / "dark", "slit-mask-flood", [Step("slits-x", [(0, np.zeros(9), np.zeros(9))], kev=50.0)])
+    assert "holds no event of a head" in analysed("intrinsic-resolution", dark, pitch_mm=30.0).obstacles[0]
     with pytest.raises(UsageError, match="pitch_mm must be said"):
         analysed("intrinsic-resolution", tmp_path / "flat")
 

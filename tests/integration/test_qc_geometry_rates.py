@@ -75,6 +75,8 @@ def test_the_curve_of_rates_is_read_off_its_points_and_never_beyond_them(tmp_pat
     low = analysed("count-rate", *made[:10], activities=shares[:10])
     assert one(low, "maximum_rate", "head 0").values == (None,)
     assert any("maximum was not measured" in each for each in low.remarks)
+    dark = recording(tmp_path / "dark", "count-rate", [Step("rate", [(0, np.zeros(9), np.zeros(9))], kev=50.0)])
+    assert analysed("count-rate", dark, points=8.0).obstacles == ("no head counted anything in the window",)
     with pytest.raises(UsageError, match="9 activities for 10 points"):
         analysed("count-rate", *made[:10], activities=shares[:9])
 

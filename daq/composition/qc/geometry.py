@@ -36,14 +36,15 @@ def intrinsic_resolution(material: Material) -> Findings:
     pitch, first = number(material, "pitch_mm"), material.number("first_mm", 0.0)
     seen: set[tuple[int, str]] = set()
     for exposure in exposures(material):
-        for head, (xs, ys) in _by_head(material, exposure).items():
-            with sheet.judging(f"head {head}, {exposure.name}"):
-                field = fields(material)[head]
-                across = lines_across(xs, ys, pitch, field)
-                counts = profiles(xs, ys, across=across, field=field)
-                found = mask_figures(counts, SlitMask(across, pitch, first), field)
-                _of_mask(sheet, f"head {head}, across {across}", found)
-                seen.add((head, across))
+        with sheet.judging(exposure.name):
+            for head, (xs, ys) in _by_head(material, exposure).items():
+                with sheet.judging(f"head {head}, {exposure.name}"):
+                    field = fields(material)[head]
+                    across = lines_across(xs, ys, pitch, field)
+                    counts = profiles(xs, ys, across=across, field=field)
+                    found = mask_figures(counts, SlitMask(across, pitch, first), field)
+                    _of_mask(sheet, f"head {head}, across {across}", found)
+                    seen.add((head, across))
     for head in sorted({head for head, _ in seen}):
         missing = {"x", "y"} - {across for number_, across in seen if number_ == head}
         sheet.remarks += [f"head {head}: no mask across {across} was seen" for across in missing]
@@ -61,15 +62,16 @@ def bar_resolution(material: Material) -> Findings:
             f"test {material.name}: pixel_mm = {pixel:g}: above 0, and less than bars of {max(widths):g} mm"
         )
     for exposure in exposures(material):
-        window = chosen_window(material, exposure, _nuclide(material))
-        for head, made in pictures(material, exposure, [window], pixel).items():
-            with sheet.judging(f"head {head}"):
-                found = bar_phantom(
-                    made[0], pixel, bars_mm=widths, field=fields(material)[head],
-                    margin_mm=material.number("margin_mm", 15.0), transmission=material.number("transmission", 0.0),
-                )  # fmt: skip
-                _of_bars(sheet, f"head {head}", found)
-                sheet.pictures.append(Picture(f"Bars, head {head}", made[0].astype(np.float64), "counts", pixel))
+        with sheet.judging(exposure.name):
+            window = chosen_window(material, exposure, _nuclide(material))
+            for head, made in pictures(material, exposure, [window], pixel).items():
+                with sheet.judging(f"head {head}"):
+                    found = bar_phantom(
+                        made[0], pixel, bars_mm=widths, field=fields(material)[head],
+                        margin_mm=material.number("margin_mm", 15.0), transmission=material.number("transmission", 0.0),
+                    )  # fmt: skip
+                    _of_bars(sheet, f"head {head}", found)
+                    sheet.pictures.append(Picture(f"Bars, head {head}", made[0].astype(np.float64), "counts", pixel))
     return sheet.findings()
 
 
@@ -79,11 +81,12 @@ def window_registration(material: Material) -> Findings:
     reach = material.number("reach_mm", REACH_MM)
     places: dict[int, dict[str, list[PointSource]]] = {}
     for exposure in exposures(material):
-        windows = _windows(material, exposure)
-        for head, made in pictures(material, exposure, windows, _FINE_MM).items():
-            with sheet.judging(f"head {head}, {exposure.name}"):
-                for name, found in _in_windows(made, windows, reach, fields(material)[head]).items():
-                    places.setdefault(head, {}).setdefault(name, []).extend(found)
+        with sheet.judging(exposure.name):
+            windows = _windows(material, exposure)
+            for head, made in pictures(material, exposure, windows, _FINE_MM).items():
+                with sheet.judging(f"head {head}, {exposure.name}"):
+                    for name, found in _in_windows(made, windows, reach, fields(material)[head]).items():
+                        places.setdefault(head, {}).setdefault(name, []).extend(found)
     for head, of_windows in places.items():
         number_seen = len(next(iter(of_windows.values())))
         wanted = material.number("sources", number_seen)
@@ -98,10 +101,11 @@ def pixel_size(material: Material) -> Findings:
     sheet = Sheet(PIXELS)
     distance, reach = number(material, "distance_mm"), material.number("reach_mm", REACH_MM)
     for exposure in exposures(material):
-        window = chosen_window(material, exposure, _nuclide(material))
-        for head, made in pictures(material, exposure, [window], _POINT_PIXEL_MM).items():
-            with sheet.judging(f"head {head}, {exposure.name}"):
-                _scale(sheet, head, made[0].astype(np.float64), distance, reach, fields(material)[head])
+        with sheet.judging(exposure.name):
+            window = chosen_window(material, exposure, _nuclide(material))
+            for head, made in pictures(material, exposure, [window], _POINT_PIXEL_MM).items():
+                with sheet.judging(f"head {head}, {exposure.name}"):
+                    _scale(sheet, head, made[0].astype(np.float64), distance, reach, fields(material)[head])
     return sheet.findings()
 
 

@@ -39,6 +39,8 @@ def measure_count_rate(material: Material) -> Findings:
     nuclide = nuclide_of(material, recordings(material)[0])
     heads = sorted({head for point in points for head in point.counts})
     most = max(sum(point.counts.get(head, 0.0) for point in points) for head in heads)
+    if most <= 0.0:
+        sheet.obstacles.append("no head counted anything in the window")
     for head in heads:
         if sum(point.counts.get(head, 0.0) for point in points) > LIT * most:
             with sheet.judging(f"head {head}"):

@@ -46,7 +46,10 @@ def measure_sensitivity(material: Material) -> Findings:
         nuclide = nuclide_of(material, directory)
         activity, at = _activity(material, nuclide, manifest)
         since = _began(made[0], manifest) - at
-        for place in lit(material, made[0]):
+        places: list[int] = []
+        with sheet.judging(directory.name):
+            places = lit(material, made[0])
+        for place in places:
             head = made[0].heads[place]
             subject = f"head {head.number}, {collimator(manifest)}"
             with sheet.judging(subject):
