@@ -53,7 +53,7 @@ def _tests() -> str:
         _test("camera-background", "background", 'protocol = "camera-background"'),
         _limit("camera-background", "background_cps", "1/s", 1e6, 1e7),
         _test("daily-flood", "planar-uniformity", f'{flood}\nevery = "day"\nblocking = true'),
-        _limit("daily-flood", "ufov_integral", "%", 150, 199, 1),
+        _limit("daily-flood", "peak_off_percent", "%", 5, 10, 100),
         _test("too-hot", "planar-uniformity", f'{flood}\nadvice.suspension = "Go away."'),
         _limit("too-hot", "count_rate_cps", "1/s", 1000, 2000),
         _test("e-stop", "checklist", 'every = "month"\nitems = ["the pads", "the button"]'),
@@ -63,18 +63,18 @@ def _tests() -> str:
 
 def _flood(text: str) -> str:
     """Return the shipped flood with few counts, without what a simulated station does not have."""
-    text = text.replace('limit = "10 Mcounts"', 'limit = "50 kcounts"').replace("30 kcps", "100 kcps")
+    text = text.replace('limit = "10 Mcounts"', 'limit = "60 kcounts"')
     return text.replace('calibrations = [{ name = "energy-peak", maximum_age = "24 h" }, { name = "uniformity" }]', "")
 
 
 def _background(text: str) -> str:
-    return text.replace('stop.time = "5 min"', 'stop.time = "2 s"').replace(
+    return text.replace('stop.time = "5 min"', 'stop.time = "1 s"').replace(
         'calibrations = [{ name = "energy-peak", maximum_age = "24 h" }]', ""
     )
 
 
 @contextmanager
-def qc_station(folder: Path, *, mbq: float = 500.0) -> Iterator[Station]:
+def qc_station(folder: Path, *, mbq: float = 300.0) -> Iterator[Station]:
     """Yield a running station before a sheet source, with two protocols of quality control of its own."""
     heads = scanner_path("dual-head").read_text(encoding="utf-8").partition("# Quality control")[0]
     (folder / "tested.toml").write_text(heads.replace('id = "dual-head"', 'id = "tested"') + _tests())

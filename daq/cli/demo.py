@@ -85,7 +85,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser = nouns.add_parser(
         "demo", help="run a protocol of two steps on a simulated station and verify the recording"
     )
-    parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, "study"]), default="pet")
+    parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, "study", "qc"]), default="pet")
     parser.add_argument("protocol", nargs="?", help="of a study: its protocol (default bone-whole-body)")
     parser.add_argument(
         "--times", type=int, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
@@ -120,6 +120,10 @@ def run(options: argparse.Namespace) -> int:
 
         options.times = options.times or 1
         return run_study(options)
+    if options.kind == "qc":
+        from daq.cli.demoqc import run_qc
+
+        return run_qc(options)
     demo = DEMOS[options.kind]
     out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
     if out is not None and out.is_mount():

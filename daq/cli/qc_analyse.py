@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from daq.composition.qc.job import Job
+    from daq.model.scanner import ScannerProfile
     from daq.services.qc.books import QcBooks
 
 
@@ -72,17 +73,17 @@ def _job(options: argparse.Namespace) -> Job:
     from daq.cli.qc_enter import entries
     from daq.cli.qc_place import read
     from daq.composition.qc.job import Job
-    from daq.composition.qc.reportbooks import scanner_of, test_of
-    from daq.errors import UsageError
+    from daq.errors import MissingError, UsageError
 
     directories = tuple(Path(name) for name in options.recordings)
     if options.site is None and options.source:
         raise UsageError("--source: sources are in the register of a site (--site), and none is named")
-    if options.site is None or options.scanner is not None:
-        scanner = _scanner(options.scanner, directories[0])
-    else:
-        scanner = scanner_of(options.site)[1]
-    job = Job(options.test, test_of(scanner, options.test), scanner, directories, entries=entries(options.entry))
+    scanner = _scanner(options, directories[0])
+    if options.test not in scanner.qc:
+        known = ", ".join(scanner.qc) or "none"
+        raise MissingError(f"scanner {scanner.id} has no test {options.test!r}; it has {known}")
+    test = scanner.qc[options.test]
+    job = Job(options.test, test, scanner, directories, entries=entries(options.entry))
     return job if options.site is None else read(options.site, lambda books: _with_books(job, books, options))
 
 
@@ -90,10 +91,11 @@ async def _with_books(job: Job, books: QcBooks, options: argparse.Namespace) -> 
     """Return the job with the site's calibrations, and the reference, source and earlier results of its books."""
     from dataclasses import replace
 
-    from daq.composition.qc.reportbooks import scanner_of
     from daq.errors import MissingError
+    from device_profiles.places import find_site
+    from device_profiles.site import load_site
 
-    site, _ = scanner_of(options.site)
+    site = load_site(find_site(options.site))
     reference = await books.reference(job.test)
     source = await books.source(options.source) if options.source else None
     if options.source and source is None:
@@ -107,17 +109,26 @@ async def _with_books(job: Job, books: QcBooks, options: argparse.Namespace) -> 
     )  # fmt: skip
 
 
-def _scanner(name: str | None, directory: Path) -> Any:
-    """Return the scanner that is named, else the one that the recording was made with."""
+def _scanner(options: argparse.Namespace, directory: Path) -> ScannerProfile:
+    """Return the scanner that is named, else that of the site, else the one that the recording was made with."""
     import json
 
+    from daq.composition import equipment
     from daq.errors import UsageError
     from daq.model.scanner import ScannerProfile
     from daq.storage.listing import load_manifest
+    from device_profiles.places import find_site
     from device_profiles.scanners import load_scanner
+    from device_profiles.site import load_site
 
-    if name is not None:
-        return load_scanner(name)
+    if options.scanner is not None:
+        return load_scanner(options.scanner)
+    if options.site is not None:
+        path = find_site(options.site)
+        found = equipment.scanner(load_site(path), path.parent)
+        if found is None:
+            raise UsageError(f"{path} names no scanner: say --scanner")
+        return found
     recorded = load_manifest(directory).scanner
     if recorded is None:
         raise UsageError(f"{directory} names no scanner: say --scanner or --site")

@@ -66,11 +66,15 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
 def _read(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the books say, read without the daemon."""
     from daq.cli.qc_place import read
-    from daq.composition.qc.reportbooks import scanner_of
+    from daq.composition import equipment
     from daq.composition.qc.zone import host_zone
     from daq.services.qc.duetable import due_table
     from daq.services.qc.standing import Standing
+    from device_profiles.places import find_site
+    from device_profiles.site import load_site
 
-    _, scanner = scanner_of(options.site)
-    due = read(options.site, lambda books: Standing(scanner.qc, books, host_zone()).due(options.test))
-    return {"tests": due_table(due, scanner.qc, {})}
+    path = find_site(options.site)
+    scanner = equipment.scanner(load_site(path), path.parent)
+    tests = {} if scanner is None else scanner.qc
+    due = read(options.site, lambda books: Standing(tests, books, host_zone()).due(options.test))
+    return {"tests": due_table(due, tests, {})}
