@@ -11,6 +11,9 @@ from support_qc_recorded import Step, analysed, close, one, recording
 from support_scenes import CRYSTAL, FACE_MM, LEHR
 
 from daq.errors import MissingError, UsageError
+from daq.model.qc.figures import Level
+from daq.model.qc.known import ANALYSES
+from daq.qc.judging import judged
 from device_profiles.scanners import load_scanner
 from simulators.camera.generate import generate
 from simulators.camera.model import Response, Scene, SimulatedHead, point
@@ -61,6 +64,16 @@ def test_an_offset_of_9_6_mm_is_told_as_such_and_heads_agree_on_the_sources(rota
     close(one(found, "offset_range", f"head 0, {about}"), 0.0)
     close(one(found, "angle_scale", f"head 0, {about}"), 0.0)
     assert one(found, "angle_step", about).values[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_an_offset_of_9_6_mm_suspends_the_head_by_the_shipped_profile(rotation: Path) -> None:
+    found, test = analysed("centre-of-rotation", rotation), load_scanner("dual-head").qc["centre-of-rotation"]
+    told = judged(found, test, ANALYSES["centre-of-rotation"], None)
+    levels = {(one.figure, one.subject.partition(",")[0]): one.level for one in told.judged}
+    assert told.level is Level.SUSPENSION
+    assert levels["offset", "head 0"] is Level.SUSPENSION
+    assert levels["offset", "head 1"] is Level.IN_LIMITS
+    assert levels["residual", "head 0"] is Level.IN_LIMITS
 
 
 def test_half_the_views_missing_is_an_obstacle_and_one_view_is_refused_in_words(rotation: Path, tmp_path: Path) -> None:
