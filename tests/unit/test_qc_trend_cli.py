@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from daq.cli.main import main
-from daq.composition.qc.reporttrend import read_csv
+from daq.composition.qc.reporttrend import read_csv, trend_of
+from daq.composition.qc.reporttrenddraw import trends_png
 from daq.errors import FormatError, MissingError
+from daq.qc.trend.series import Rule
 from simulators.qc_series import DRIFTED_KEV, PEAK_KEV, Ring, share_in_window, simulate, write_csv
 
 BEGIN = datetime(2031, 1, 6, 6, 30, tzinfo=UTC)
@@ -135,3 +137,14 @@ def test_files_that_are_none_are_refused_with_the_line(tmp_path: Path, text: str
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no such file"):
         read_csv(tmp_path / "a.csv")
+
+
+def test_a_picture_of_the_last_year_is_not_that_of_all(drifted: Path) -> None:
+    series = read_csv(drifted).series[0]
+    trend = trend_of(series, None, [(float(series.days[40]), "service")], Rule())
+
+    whole, late = (
+        trends_png([(trend, "block 3")], simulated=True, since_day=day) for day in (-math.inf, float(series.days[200]))
+    )
+
+    assert whole != late

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import daq
 from daq.composition.qc.reportimages import curves_png, picture_png
@@ -24,18 +25,20 @@ from daq.services.qc.abilities import Kept
 MOST_PICTURES, MOST_CURVES = 12, 12
 _MOST_TRENDS = 5
 _LEAST_DRAWN = 5
+_DAY_S, _YEAR_DAYS = 86_400.0, 366.0
 
 
 def report_of(
     kept: Kept, evidence: tuple[Sequence[Picture], Sequence[Curve]], trends: Sequence[Trend], made_utc: str
 ) -> Report:
-    """Return the report of a result with its pictures and curves, and the trends of the year before it."""
+    """Return the report of a result with its pictures and curves, and trends, drawn over the year before it."""
     result, simulated = kept.result, kept.document.simulated
     pictures, curves = evidence
     urgent, calm = urgent_of(result), sentences_of(result)
     parts: list[Part] = [
         *_struck(kept), *urgent, figures_table(result), *calm,
-        *_drawn(pictures, curves, simulated=simulated), *trend_parts(trends, simulated=simulated), facts_of(kept),
+        *_drawn(pictures, curves, simulated=simulated),
+        *trend_parts(trends, simulated=simulated, since_day=year_before(kept.document.at_utc)), facts_of(kept),
     ]  # fmt: skip
     sources = limits_sources(result)
     parts += [sources] if sources else []
@@ -82,8 +85,16 @@ def _drawn(pictures: Sequence[Picture], curves: Sequence[Curve], *, simulated: b
     return [*parts, Sentences("Further pictures", (clean(more),))] if left else parts
 
 
-def trend_parts(trends: Sequence[Trend], *, simulated: bool, title: str = "Trend of the last year") -> list[Part]:
-    """Return the charts in words and as a picture; what changed comes first."""
+def year_before(at_utc: str) -> float:
+    """Return the day, since 1970, a year before a time."""
+    at = datetime.fromisoformat(at_utc)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() / _DAY_S - _YEAR_DAYS
+
+
+def trend_parts(
+    trends: Sequence[Trend], *, simulated: bool, since_day: float, title: str = "Trend of the last year"
+) -> list[Part]:
+    """Return the charts in words and as a picture from a day on; what changed comes first."""
     told = sorted(trends, key=lambda trend: not trend.changed)
     if not told:
         return []
@@ -95,5 +106,7 @@ def trend_parts(trends: Sequence[Trend], *, simulated: bool, title: str = "Trend
     if panels:
         names = ", ".join(f"{trend.about} {subject}".strip() for trend, subject in panels)
         caption = f"Results, their normal, their average with its limits, and fixed limits: {names}"
-        parts.append(Drawing("Control charts", trends_png(panels, simulated=simulated), clean(caption, 500)))
+        parts.append(
+            Drawing("Control charts", trends_png(panels, simulated=simulated, since_day=since_day), clean(caption, 500))
+        )
     return parts

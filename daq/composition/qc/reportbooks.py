@@ -36,7 +36,6 @@ from device_profiles.places import find_site
 from device_profiles.scanners import beside, load_scanner
 from device_profiles.site import Site, load_site
 
-YEAR = timedelta(days=366)
 _ALL = 100_000
 
 
@@ -139,25 +138,27 @@ def _of_reference(kept: Kept | None, figure: str) -> Mapping[str, float] | None:
 
 
 async def result_report(books: QcBooks, scanner: ScannerProfile, kept: Kept, made_utc: str) -> Report:
-    """Return the report of a result with its pictures and the trend of the year before it."""
+    """Return the report of a result with its pictures and the trends up to it.
+
+    Charts take all results before it: a normal that began anew each year would hide what goes wrong over years.
+    """
     at = datetime.fromisoformat(kept.document.at_utc)
     evidence: Evidence = await books.evidence(kept)
     test = scanner.qc.get(kept.result.test)
     trends = [] if test is None else await trends_of(
-        books, kept.result.test, test, since_utc=_written(at - YEAR), until_utc=_written(at + timedelta(seconds=1))
+        books, kept.result.test, test, until_utc=_written(at + timedelta(seconds=1))
     )  # fmt: skip
     return report_of(kept, evidence, trends, made_utc)
 
 
 async def month_of_books(books: Readable, tests: Mapping[str, QcTest], month: Month) -> MonthBooks:
-    """Return what the books have of a month, and the charts of the year that it ends."""
+    """Return what the books have of a month, and the charts of all results up to its end."""
     since, until = _written(month.first), _written(month.after)
     results = await books.results(since_utc=since, until_utc=until, limit=_ALL)
     events = [each for each in await books.events(since_utc=since) if each.at_utc < until]
     done = {kept.result.test for kept in results}
-    year_ago = _written(month.after - YEAR)
     trends = {
-        name: await trends_of(books, name, test, since_utc=year_ago, until_utc=until)
+        name: await trends_of(books, name, test, until_utc=until)
         for name, test in tests.items() if name in done
     }  # fmt: skip
     return MonthBooks(tests, results, events, {name: found for name, found in trends.items() if found})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from daq.composition.qc.report import made_words, trend_parts
+from daq.composition.qc.report import made_words, trend_parts, year_before
 from daq.composition.qc.reportmodel import TONE_OF, Cell, Facts, Part, Report, Sentences, Table, Tone, clean
 from daq.composition.qc.reportparts import signatures_table
 from daq.composition.qc.reporttrend import Trend, moment_of
@@ -92,8 +92,11 @@ def month_report(month: Month, books: MonthBooks, scanner: str, station: str, no
         _calendar(month, books.tests, counted, now), _alarms(month, books.trends), *_events(books.events),
         _results(books.results, month.zone),
     ]  # fmt: skip
+    year_ago = year_before(month.after.isoformat())
     for name, trends in books.trends.items():
-        parts += trend_parts(trends, simulated=simulated, title=f"Trend: {clean(_title(books.tests, name), 120)}")
+        parts += trend_parts(
+            trends, simulated=simulated, since_day=year_ago, title=f"Trend: {clean(_title(books.tests, name), 120)}"
+        )
     parts.append(signatures_table(counted))
     return Report(
         title=f"Quality control, {month.first:%B %Y}", about=clean(f"{scanner}; {station}", 300),

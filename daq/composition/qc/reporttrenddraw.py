@@ -26,8 +26,8 @@ _LEAST_SHARE = 1e-3
 _BOX = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 
-def trends_png(panels: Sequence[tuple[Trend, str]], *, simulated: bool) -> bytes:
-    """Return a picture with a panel for each figure and subject, at most eight."""
+def trends_png(panels: Sequence[tuple[Trend, str]], *, simulated: bool, since_day: float = -math.inf) -> bytes:
+    """Return a picture with a panel for each figure and subject, at most eight, from a day on."""
     with styled():
         shown = panels[:_MOST_PANELS]
         height = _PANEL_INCHES * len(shown) + _TOP_INCHES
@@ -35,7 +35,10 @@ def trends_png(panels: Sequence[tuple[Trend, str]], *, simulated: bool) -> bytes
         figure.subplots_adjust(left=0.08, right=0.985, top=1.0 - 0.55 / height, bottom=0.3 / height, hspace=0.28)
         axes = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
         for one, (trend, subject) in zip(axes, shown, strict=True):
-            _panel(one, trend, subject)
+            _panel(one, trend, subject, since_day)
+        if since_day > min(float(trend.watched.series.days[0]) for trend, _ in shown):
+            first: Any = moment_of(since_day)
+            axes[0].set_xlim(left=first)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=len(labels))
         return png_of(figure, simulated=simulated)
@@ -47,7 +50,7 @@ def shown_subject(trend: Trend) -> str:
     return changed[0].subject if changed else trend.watched.subjects[-1] if trend.watched.subjects else ""
 
 
-def _panel(axes: Axes, trend: Trend, subject: str) -> None:
+def _panel(axes: Axes, trend: Trend, subject: str, since_day: float) -> None:
     at = trend.watched.subjects.index(subject)
     chart = trend.watched.charts[at]
     days = trend.watched.series.days
@@ -56,9 +59,9 @@ def _panel(axes: Axes, trend: Trend, subject: str) -> None:
     for stretch in trend.watched.stretches:
         if stretch.normal.known[at]:
             _chart_lines(axes, trend, stretch, at)
-    _room(axes, trend, values, chart)
-    _events(axes, trend)
-    if chart.alarm is not None:
+    _room(axes, trend, values[days >= since_day], chart)
+    _events(axes, trend, since_day)
+    if chart.alarm is not None and chart.alarm.day >= since_day:
         day: Any = moment_of(chart.alarm.day)
         axes.axvline(day, color=RED, linewidth=1.3)
         axes.annotate(f" alarm {day:%Y-%m-%d}", (day, 0.03), xycoords=("data", "axes fraction"), color=RED,
@@ -115,10 +118,10 @@ def _once(axes: Axes, label: str) -> str | None:
     return None if label in axes.get_legend_handles_labels()[1] else label
 
 
-def _events(axes: Axes, trend: Trend) -> None:
+def _events(axes: Axes, trend: Trend, since_day: float) -> None:
     days = trend.watched.series.days
     for day, words in trend.events[-_MOST_LINES:]:
-        if len(days) and days[0] <= day <= days[-1]:
+        if len(days) and max(days[0], since_day) <= day <= days[-1]:
             at: Any = moment_of(day)
             axes.axvline(at, color=PALE, linewidth=1.0, linestyle=(0, (6, 3)))
             axes.annotate(f" {drawable(words, 40)}", (at, 0.9), xycoords=("data", "axes fraction"),
