@@ -173,6 +173,7 @@ def timed(pairs: Drawn, radius_mm: float = 100.0) -> TimeTally:
     return tally
 
 
+@cache
 def shifted_times(shift_mm: float) -> tuple[Drawn, np.ndarray]:
     rng = np.random.default_rng(9)
     blocks = 150.0 * rng.standard_normal(256)

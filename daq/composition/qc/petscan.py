@@ -66,7 +66,7 @@ class Singles:
 
 @dataclass(slots=True, eq=False)
 class Scan:
-    """All of a step. `times`, `singles` None: not recorded. `unit`: of its energies, None where it has none."""
+    """All of a step. `times`, `singles`, `spectra` None: not recorded."""
 
     frame: Frame
     pairs: PairTally
