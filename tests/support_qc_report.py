@@ -10,7 +10,7 @@ import numpy as np
 
 from daq.model.qc.analyses_camera import FLOOD
 from daq.model.qc.documents import Document, QcResult, new_identity
-from daq.model.qc.figures import Curve, Figure, Findings, Level, Picture, joined
+from daq.model.qc.figures import Curve, Figure, Findings, Picture, joined
 from daq.model.qc.limits import Advice, Bounds, Limit, QcTest
 from daq.qc.fields import FieldOfView
 from daq.qc.judging import judged
@@ -152,6 +152,3 @@ def days(count: int, begin: datetime = BEGIN) -> list[datetime]:
     """Return working days from the first on."""
     found = [begin + timedelta(days=number) for number in range(2 * count)]
     return [day for day in found if day.weekday() < 5][:count]
-
-
-LEVELS = tuple(Level)
