@@ -257,8 +257,8 @@ class Station:
         self._require_free("run a test")
         asked = await desk.asked(request, actor)
         run = await self._parts.runs.planned(asked.prepare, actor, asked.told)
-        desk.begun(run, request.test, asked.protocol)
         self._drive(run)
+        await desk.begun(run, request.test, asked.protocol)
         return {"test": request.test, "source": asked.told["source"], **self._prepared(run)}
 
     def _require_free(self, what: str, why: str = "") -> None:

@@ -18,7 +18,6 @@ from daq.composition.qc.zone import host_zone
 from daq.devices.bed import DrivenBed
 from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError
 from daq.model.station import Actor, Role
-from daq.services.acquisition.outcome import sealed_status
 from daq.services.catalogue.database import CATALOGUE_FILE
 from daq.services.qc.analysing import Analysing
 from daq.services.qc.announcing import Announcing
@@ -120,7 +119,7 @@ class Quality:
         entry, run = self._machine.entry, station.run
         under_way = self._machine.state not in IDLE
         if run is not None and under_way and entry.qc_test:
-            self.desk.begun(run, entry.qc_test, run.protocol)
+            await self.desk.begun(run, entry.qc_test, run.protocol)
         await self.desk.take_over(_is_sealed, entry.run if under_way else None)
 
     def close(self) -> None:
@@ -227,8 +226,14 @@ def _directory(storage: Path, run: str) -> Path:
 
 
 def _is_sealed(directory: Path) -> bool | None:
-    """Return whether a recording is sealed; None where there is none."""
-    return sealed_status(directory) is not None if directory.is_dir() else None
+    """Return whether a recording is sealed; None where there is none, or nothing was counted."""
+    try:
+        manifest = load_manifest(directory)
+    except ScandaqError:
+        return False if directory.is_dir() else None
+    if manifest.state == "open":
+        return False
+    return True if manifest.steps else None
 
 
 def _await_checksums(directories: Sequence[Path]) -> None:

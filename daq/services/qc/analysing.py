@@ -70,9 +70,9 @@ class Analysing:
         self._waiting.append(order)
         self._wanted.set()
 
-    def give_up(self, order: Order, why: str) -> None:
+    async def give_up(self, order: Order, why: str) -> None:
         """Owe an analysis no more that cannot be done: an alarm says why, and how it is done by hand."""
-        self.orders.drop(order)
+        await asyncio.to_thread(self.orders.drop, order)
         self._fail(order, why)
 
     def is_owed(self, test: str) -> bool:

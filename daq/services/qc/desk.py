@@ -16,7 +16,7 @@ from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.qc.analysing import Analysing
 from daq.services.qc.asking import Asked, Asking
-from daq.services.qc.auto import Leavings, Left
+from daq.services.qc.auto import Leavings, Left, moving
 from daq.services.qc.bed import Bed
 from daq.services.qc.duetable import due_row, due_table
 from daq.services.qc.orders import Order
@@ -84,11 +84,11 @@ class Desk:
         if protocol.of_patient:
             self.bed.state_occupied("a patient was prepared")
 
-    def begun(self, run: Run, test: str, protocol: AcquisitionProtocol) -> None:
+    async def begun(self, run: Run, test: str, protocol: AcquisitionProtocol) -> None:
         """Follow the run of a test, also one that was found under way after a restart."""
         order = Order(test, (run.directory.resolve(),))
         self._orders[run.identity] = order
-        self.analysing.orders.owe(order)
+        await asyncio.to_thread(self.analysing.orders.owe, order)
         watch = RateWatch(
             run.identity, protocol, self._around.alarms, self._around.counting,
             lambda text: self._around.mark(run, f"{OBSTACLE}{text}"),
@@ -97,11 +97,12 @@ class Desk:
         watch.begin(self._around.bus)
 
     async def ended(self, run: Run, outcome: State) -> None:
-        """Hear how a run ended. One that was given up has no result, and nobody owes one."""
+        """Hear how a run ended. One that was given up, or never counted, has no result, and nobody owes one."""
         watch = self._watches.pop(run.identity, None)
         if watch is not None:
             watch.end()
-        if outcome is State.ABORTED and (order := self._orders.pop(run.identity, None)) is not None:
+        gone = outcome is State.ABORTED or not run.steps.begun
+        if gone and (order := self._orders.pop(run.identity, None)) is not None:
             await asyncio.to_thread(self.analysing.orders.drop, order)
 
     def hashed(self, run: Run) -> None:
@@ -124,7 +125,9 @@ class Desk:
             elif all(found):
                 self.analysing.put(order)
             else:
-                self.analysing.give_up(order, "it was not sealed: daq listmode recover, then analyse what came of it")
+                await self.analysing.give_up(
+                    order, "it was not sealed: daq listmode recover, then analyse what came of it"
+                )
 
     # Verbs
 
@@ -149,6 +152,8 @@ class Desk:
         test, protocol, terms = await self._asking.terms_of(request.test)
         if test.auto_at is None:
             raise RefusedError(f"{request.test} is not done by itself: the scanner profile says no auto_at for it")
+        if (why := moving(protocol)) is not None:
+            raise RefusedError(f"{request.test}: {why}")
         _, why = await self._asking.source(request.source, protocol, terms)
         if why is not None:
             raise RefusedError(f"{request.test}: {why}")
@@ -176,7 +181,7 @@ class Desk:
             request.test, await self._around.directories(request.runs), entries=request.entries,
             source=request.source or "",
         )  # fmt: skip
-        self.analysing.orders.owe(order)
+        await asyncio.to_thread(self.analysing.orders.owe, order)
         self.analysing.put(order)
         return {"analysing": request.test, "runs": request.runs}
 
