@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,20 @@ def place(simulated: Simulator) -> str:
 
 
 def held(daemon: Station, safety: Simulator) -> None:
-    do(safety, {"do": "let-go"})
-    do(safety, {"do": "drop-latch"})
-    daemon.until(lambda: daemon.status()["motion"]["enable"] == "off", "the enable to be let go")
-    do(safety, {"do": "press-enable"})
-    daemon.until(lambda: daemon.status()["motion"]["enable"] == "held", "the enable to be held")
+    """Let go of the enable and press it, again where the daemon was too busy to see that a thumb was lifted."""
+    for left in (2, 1, 0):
+        do(safety, {"do": "let-go"})
+        do(safety, {"do": "drop-latch"})
+        daemon.until(lambda: daemon.status()["motion"]["enable"] == "off", "the enable to be let go")
+        time.sleep(0.4)  # four looks of the daemon: less is not seen as let go
+        do(safety, {"do": "press-enable"})
+        try:
+            daemon.until(lambda: daemon.status()["motion"]["enable"] == "held", "the enable to be held", within_s=5.0)
+        except AssertionError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def test_the_bed_of_a_ring_is_where_each_step_says_before_photons_count(tmp_path: Path) -> None:

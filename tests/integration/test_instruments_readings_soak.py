@@ -123,5 +123,5 @@ def test_a_wire_that_does_what_it_likes_never_gives_a_reading_anothers_name_or_t
     assert sum(made.values()) > SECONDS
     assert tally["lost"] > 5
     assert tally["strays"] > 2
-    assert heard["good"] > 50
+    assert heard["good"] > 20  # on a wire of which every second exchange is spoiled
     assert heard["comm_fail"] + heard["stale"] > 0
