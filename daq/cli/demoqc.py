@@ -23,7 +23,7 @@ _LOOK_S = 0.2
 _MBQ, _LEFT_MBQ = 3500.0, 0.02
 _SERIAL = "SIM-SHEET-1"
 _BACKGROUND, _FLOOD = "camera-background", "daily-flood"
-_COUNTS = "2 Mcounts"
+_COUNTS = "2500 kcounts"
 _WHY = "scandaq: a demonstration of seconds, no clinical number"
 _DEVICES = '[devices.collimator]\nability = "collimator"\n'
 _REPORT = "report.html"
@@ -182,7 +182,7 @@ def _protocol_files(folder: Path) -> Path:
     for name in (_BACKGROUND, _FLOOD):
         text = read(protocol_path(name)).decode()
         text = re.sub(r"(?m)^calibrations = .*$", "", text)
-        text = text.replace('limit = "10 Mcounts"', f'limit = "{_COUNTS}"').replace('"30 kcps"', '"1000 kcps"')
+        text = re.sub(r'limit = "[0-9]+ Mcounts"', f'limit = "{_COUNTS}"', text).replace('"30 kcps"', '"1000 kcps"')
         text = re.sub(r'(?ms)^"steps.flood.stop.counts" = """.*?"""', f'"steps.flood.stop.counts" = "{_WHY}"', text)
         text = text.replace('stop.time = "5 min"', 'stop.time = "3 s"')
         (made / f"{name}.toml").write_text(text, encoding="utf-8")
