@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, get_args
 
-from daq.model.qc.limits import After
+from daq.model.qc.words import After
 
 
 def add_verb(verbs: Any) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from daq.cli.qc_place import add_reading_place, add_times, read, require_limit, times
-from daq.model.qc.figures import Level
+from daq.model.qc.words import Level
 
 if TYPE_CHECKING:
     from daq.services.qc.abilities import Kept

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -39,6 +38,8 @@ def times(options: argparse.Namespace) -> dict[str, str | None]:
 
 def read(site_file: str | Path | None, work: Callable[[QcBooks], Awaitable[T]]) -> T:
     """Return what `work` reads of a station's books. Nothing is changed, and no daemon is needed."""
+    import asyncio
+
     from daq.cli.output import say
     from daq.services.catalogue.database import CATALOGUE_FILE
     from daq.services.qc.books import FOLDER, QcBooks

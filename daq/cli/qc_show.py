@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from daq.cli.qc_place import add_reading_place, one, read
-from daq.model.qc.figures import Figure, Level
+from daq.model.qc.words import Level
 
 if TYPE_CHECKING:
+    from daq.model.qc.figures import Figure
     from daq.services.qc.abilities import Kept
 
 _MOST_SUBJECTS = 16

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from daq.model.qc.figures import Level
+from daq.model.qc.words import Level
 
 if TYPE_CHECKING:
     from daq.model.qc.documents import QcResult

@@ -41,6 +41,7 @@ print("\\n" + " ".join(sorted(loaded & set(HEAVY))), code)
         (["profile", "--help"], 0),
         (["config", "--help"], 0),
         (["doctor", "--help"], 0),
+        (["qc", "--help"], 0),
         (["no-such-noun"], 2),
     ],
     ids=str,

@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-
-class Level(StrEnum):
-    """What a figure, or a whole test, is against its limits. The terms are those of CLINICAL-RULES 28."""
-
-    IN_LIMITS = "in limits"
-    NOT_JUDGED = "not judged"
-    """Nobody has set a limit."""
-    NOT_EVALUABLE = "not evaluable"
-    """Too few counts, or something stands against the whole test: it says nothing, good or bad."""
-    ACTION = "action"
-    """Investigate."""
-    SUSPENSION = "suspension"
-    """Do not use."""
+from daq.model.qc.words import Level as Level  # noqa: PLC0414 - it belongs to what is here, and is said so
 
 
 @dataclass(frozen=True, slots=True)
