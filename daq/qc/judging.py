@@ -17,10 +17,14 @@ makes the test not evaluable, but what another head was found beyond stays.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
+from daq.errors import FormatError
 from daq.model.qc.analyses import AnalysisKind, FigureKind
 from daq.model.qc.documents import Judged, QcResult
 from daq.model.qc.figures import Figure, Findings, Level
@@ -33,8 +37,6 @@ MOST_NOISE = 0.5
 """Of the room that a limit leaves: noise beyond it and the limit means nothing."""
 EXPLAINED_BY_NOISE_Z = 3.0
 """A value further beyond a limit than that, in standard deviations, is not noise however few the counts are."""
-FLOOR_SPREAD = 0.08
-"""Standard deviation of an extreme (integral uniformity of a perfect flood) over its expected value: 7 to 9 %."""
 
 
 class Judgement(NamedTuple):
@@ -67,7 +69,23 @@ def judged(findings: Findings, test: QcTest, kind: AnalysisKind, reference: QcRe
     found = [one for name, limit in test.limits.items() for one in _of_limit(findings, name, limit, kind, reference)]
     found += _without_limit(findings, test, kind)
     level = Level.NOT_EVALUABLE if findings.obstacles else worst([one.level for one in found])
-    return Judgement(level, tuple(found), _advice(test, level, findings, kind))
+    return Judgement(level, tuple(found), _advice(test, level, findings, kind, reference))
+
+
+def against_itself(result: QcResult, kind: AnalysisKind) -> Level:
+    """Return what a result would be if it were the reference of its test; what it is where no limit is relative.
+
+    Limits on values stand; what a relative limit is of must be there, with counts and noise that others can be compared
+    with. Raise `FormatError` for limits that nobody can read.
+    """
+    try:
+        limits = {name: Limit.model_validate_json(json.dumps(told)) for name, told in result.limits.items()}
+    except (ValidationError, TypeError, ValueError):
+        raise FormatError(f"the limits of this result of {result.test} cannot be read") from None
+    if all(limit.of == "value" for limit in limits.values()):
+        return result.level
+    test = QcTest(title=result.title or result.test, analysis=result.analysis, limits=limits)
+    return judged(Findings(result.figures, result.obstacles), test, kind, result).level
 
 
 def worst(levels: list[Level]) -> Level:
@@ -122,8 +140,17 @@ def _of_limit(
     why = _whole(figure, of, limit, kind, reference)
     if figure is None or why is not None:
         return [Judged(name, "", Level.NOT_EVALUABLE, words.not_there(of, figure, why or "it was not determined"))]
-    each = [_one(one, limit, stopped=bool(findings.obstacles)) for one in _measured(figure, of, limit, reference)]
-    return words.gathered(name, of, limit, each)
+    return words.gathered(name, of, limit, _held(findings, of, limit, kind, reference))
+
+
+def _held(
+    findings: Findings, of: FigureKind, limit: Limit, kind: AnalysisKind, reference: QcResult | None
+) -> list[words.Said]:
+    """Return what each subject of a figure is; nothing where the limit cannot be held against it."""
+    figure = findings.figure(of.name)
+    if figure is None or _whole(figure, of, limit, kind, reference) is not None:
+        return []
+    return [_one(one, limit, stopped=bool(findings.obstacles)) for one in _measured(figure, of, limit, reference)]
 
 
 def _whole(
@@ -177,7 +204,7 @@ def _deviation(one: Measured, own: Figure | None, limit: Limit) -> Measured:
 def _noise_of_both(one: Measured, noise: float, of_reference: float) -> float:
     """Return the noise of a difference. Of floors it is their spread, and what unlike counts alone make them differ."""
     both = math.hypot(noise, of_reference)
-    return both if one.kind.noise == "deviation" else FLOOR_SPREAD * both + abs(noise - of_reference)
+    return both if one.kind.noise == "deviation" else one.kind.spread * both + abs(noise - of_reference)
 
 
 def _one(one: Measured, limit: Limit, *, stopped: bool) -> words.Said:
@@ -212,14 +239,17 @@ def _wanted(one: Measured, limit: Limit) -> float:
 def _z(one: Measured, limit: Limit) -> float | None:
     """Return how many standard deviations a value lies beyond what noise explains; None where it is not beyond a bound.
 
-    Of a figure that cannot be negative the noise is an expected value, and the value is compared with it.
+    Of a floor the noise is an expected size, and that of the value is compared with it. Infinite where counting has no
+    part in the figure.
     """
     bounds = [each for each in (limit.suspension, limit.action) if each is not None]
     beyond = next((far for far in (_beyond(one.value or 0.0, each) for each in bounds) if far is not None), None)
-    if beyond is None or not one.noise or one.value is None:
+    if beyond is None or one.value is None:
         return None
+    if not one.noise:
+        return None if limit.counts_needed > 0 else math.inf
     if one.kind.noise == "floor" and one.reference is None:
-        return (one.value - one.noise) / (FLOOR_SPREAD * one.noise)
+        return (abs(one.value) - one.noise) / (one.kind.spread * one.noise)
     return beyond / one.noise
 
 
@@ -228,14 +258,32 @@ def _without_limit(findings: Findings, test: QcTest, kind: AnalysisKind) -> list
     return [Judged(one.name, "", Level.NOT_JUDGED, words.without_limit(one, kind.figure(one.name))) for one in bare]
 
 
-def _advice(test: QcTest, level: Level, findings: Findings, kind: AnalysisKind) -> str:
-    said = {
-        Level.ACTION: test.advice.action,
-        Level.SUSPENSION: test.advice.suspension,
-        Level.NOT_EVALUABLE: test.advice.not_evaluable,
-    }.get(level, "")
-    more = "" if level is not Level.NOT_EVALUABLE or findings.obstacles else _more_counts(findings, test, kind)
-    return " ".join(part for part in (said, more) if part)
+def _advice(test: QcTest, level: Level, findings: Findings, kind: AnalysisKind, reference: QcResult | None) -> str:
+    said = _said_of(test, level)
+    if level is not Level.NOT_EVALUABLE:
+        return said
+    more = "" if findings.obstacles else _more_counts(findings, test, kind)
+    return " ".join(part for part in (_seen(findings, test, kind, reference), said, more) if part)
+
+
+def _said_of(test: QcTest, level: Level) -> str:
+    by = {Level.ACTION: "action", Level.SUSPENSION: "suspension", Level.NOT_EVALUABLE: "not_evaluable"}
+    return str(getattr(test.advice, by[level])) if level in by else ""
+
+
+def _seen(findings: Findings, test: QcTest, kind: AnalysisKind, reference: QcResult | None) -> str:
+    """Return first of all what is certainly beyond a level in a test that is not evaluable; empty where nothing is."""
+    found: dict[Level, list[str]] = {}
+    for name, limit in test.limits.items():
+        of = kind.figure(name) or FigureKind(name, limit.unit, name.replace("_", " "))
+        for said in filter(words.is_alarming, _held(findings, of, limit, kind, reference)):
+            found.setdefault(said.would, []).append(", ".join(part for part in (said.one.subject, of.about) if part))
+    if not found:
+        return ""
+    level = worst(list(found))
+    more = f" and {len(found[level]) - 1} more" if len(found[level]) > 1 else ""
+    do = _said_of(test, level) or ("Do not use it." if level is Level.SUSPENSION else "Investigate.")
+    return f"Beyond the {level} level all the same: {found[level][0]}{more}. Until a test that is evaluable: {do}"
 
 
 def _more_counts(findings: Findings, test: QcTest, kind: AnalysisKind) -> str:

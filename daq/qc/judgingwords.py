@@ -20,6 +20,7 @@ MOST_SAID_ONE_BY_ONE = 16
 _DIGITS, _MOST_DIGITS = 4, 12
 _MOST_SOURCE = 160
 _CERTAIN_Z = 3.0
+_LOOK = ": look at it now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,23 @@ def _needed(said: Said) -> str:
     return f"it has {have}, and {wanted} are needed"
 
 
+def is_alarming(said: Said) -> bool:
+    """Say whether what is not evaluable lies so far beyond a level that noise does not explain it."""
+    beyond = said.why is not None and said.would in (Level.ACTION, Level.SUSPENSION)
+    return beyond and said.z is not None and said.z >= _CERTAIN_Z
+
+
+def says_look(one: Judged) -> bool:
+    """Say the same of a sentence that was kept."""
+    return one.level is Level.NOT_EVALUABLE and one.text.endswith(_LOOK)
+
+
 def _beyond_noise(said: Said) -> str:
-    if said.would not in (Level.ACTION, Level.SUSPENSION) or said.z is None or said.z < _CERTAIN_Z:
+    if not is_alarming(said):
         return ""
-    return f". It is beyond its {said.would} level by more than noise explains (z = {said.z:.0f}): look at it now"
+    z = said.z or 0.0
+    why = f"by more than noise explains (z = {z:.0f})" if math.isfinite(z) else "and counting has no part in it"
+    return f". It is beyond its {said.would} level {why}{_LOOK}"
 
 
 def _noise(one: Measured, limit: Limit) -> str:

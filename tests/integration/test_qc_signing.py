@@ -11,10 +11,13 @@ import pytest
 from support_qc_books import books_at, result
 
 from daq.errors import AccessError, MissingError, RefusedError, UsageError
-from daq.model.qc.figures import Level
-from daq.model.qc.limits import QcTest
+from daq.model.qc.documents import Document, QcResult
+from daq.model.qc.figures import Figure, Findings, Level
+from daq.model.qc.known import ANALYSES
+from daq.model.qc.limits import Bounds, Limit, QcTest
 from daq.model.qc.verbs import QC_VERBS
 from daq.model.station import DAEMON, Actor, Role
+from daq.qc.judging import judged
 from daq.services.qc.books import QcBooks
 from daq.services.qc.importing import Importing
 from daq.services.qc.register import Register
@@ -138,6 +141,58 @@ async def test_a_reference_is_approved_and_in_limits_and_takes_the_place_of_the_
         await ask(books, "qc-reference", result=better.id)
     assert (await ask(books, "qc-strike", result=better.id, reason="x"))["was_reference"]
     assert await books.reference("daily-flood") is None
+
+
+RELATIVE = Limit(
+    unit="%", of="reference-percent", action=Bounds(below=-5.0, above=5.0), suspension=Bounds(below=-10.0, above=10.0),
+    counts_needed=10_000, source="book",
+)  # fmt: skip
+
+
+def sensitivity(day: int, value: float, reference: Document | None = None, counts: float = 1e6) -> Document:
+    """Make a result as the station does: judged by a limit that is relative to a reference."""
+    figure = Figure.of("sensitivity", value, "cps/MBq", subject="head 0", noise=0.1, counts=counts)
+    limits = {"sensitivity": RELATIVE}
+    kind, test = ANALYSES["system-sensitivity"], QcTest(title="S", analysis="system-sensitivity", limits=limits)
+    before = None if reference is None else QcResult.from_body(reference.body)
+    found = judged(Findings((figure,)), test, kind, before)
+    return result(
+        day, test="system-sensitivity", level=found.level, analysis=kind.name, analysis_version=kind.version,
+        figures=(figure,), judged=found.judged, limits={"sensitivity": RELATIVE.model_dump(mode="json")},
+    )  # fmt: skip
+
+
+async def refer(books: QcBooks, document: Document) -> dict[str, Any]:
+    await books.put(document)
+    await ask(books, "qc-sign", result=document.id, sha256=document.sha256, meaning="approved")
+    return await ask(books, "qc-reference", result=document.id, reason="the normal")
+
+
+async def test_the_first_reference_of_a_relative_limit_is_a_result_that_lacks_nothing_else(books: QcBooks) -> None:
+    few, first = sensitivity(1, 90.0, counts=100.0), sensitivity(2, 90.0)
+    assert (few.body["level"], first.body["level"]) == ("not evaluable", "not evaluable")
+
+    with pytest.raises(RefusedError, match="this result is not evaluable, whatever it is compared with"):
+        await refer(books, few)
+    assert (await refer(books, first))["before"] is None
+    assert sensitivity(3, 93.0, first).body["level"] == "in limits"
+
+
+async def test_another_normal_needs_an_event_that_explains_it(books: QcBooks) -> None:
+    first = sensitivity(1, 90.0)
+    await refer(books, first)
+    after = sensitivity(5, 99.5, first)
+    assert after.body["level"] == "suspension"
+
+    with pytest.raises(RefusedError, match="a change that nobody explains is no new normal"):
+        await refer(books, after)
+    for day, tests in ((3, ["daily-flood"]), (6, [])):
+        at = result(day).at_utc
+        await ask(books, "qc-event", what="service", text="new crystal", at=at, tests=tests)
+        with pytest.raises(RefusedError, match="no event lies between them"):
+            await ask(books, "qc-reference", result=after.id, reason="new crystal")
+    await ask(books, "qc-event", what="service", text="new crystal", at=result(4).at_utc, tests=[])
+    assert (await ask(books, "qc-reference", result=after.id, reason="new crystal"))["before"] == first.id
 
 
 async def test_events_name_tests_that_there_are_and_times_that_have_been(books: QcBooks) -> None:

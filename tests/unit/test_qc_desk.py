@@ -12,6 +12,8 @@ from support_qc_desk import PERSON, TESTS, MemoryBooks, qc_test, standing
 from acquisition_protocols.load import load_protocol
 from daq.composition.qc.wiring import _is_sealed
 from daq.errors import RefusedError, UsageError
+from daq.model.qc.documents import Judged, QcResult
+from daq.model.qc.figures import Level
 from daq.model.qc.verbs import QcEnter, QcLeave
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
@@ -116,3 +118,25 @@ async def test_source_and_heads_are_left_for_one_night_by_a_person(tmp_path: Pat
 async def test_what_is_entered_says_when_it_was_done(tmp_path: Path, performed: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         await Room(tmp_path).desk.handlers["qc-enter"](QcEnter(test="e-stop", performed=performed), PERSON)
+
+
+def test_a_dead_tube_in_a_flood_of_too_few_counts_rings_and_the_next_poor_flood_does_not_end_that() -> None:
+    alarms = Alarms(Bus())
+    ringing = Ringing(alarms)
+    look = "integral uniformity 80 %: not evaluable: 950 counts. It is beyond its suspension level: look at it now"
+    told: dict[str, Any] = {"test": "daily-flood", "title": "", "analysis": "planar-uniformity", "analysis_version": 1}
+
+    def result(level: Level, text: str) -> QcResult:
+        return QcResult(**told, level=level, figures=(), judged=(Judged("integral", "", level, text),), limits={})
+
+    ringing.judged("a", result(Level.NOT_EVALUABLE, "4 %: not evaluable: 950 counts"))
+    assert not alarms.active()
+    ringing.judged("b", result(Level.NOT_EVALUABLE, look))
+    ringing.judged("c", result(Level.NOT_EVALUABLE, "4 %: not evaluable: 950 counts"))
+    (rung,) = alarms.active()
+    assert (rung.name, rung.priority, rung.text) == (
+        "level-daily-flood", "medium", f"daily-flood: not evaluable, and yet: {look}"
+    )  # fmt: skip
+    assert "do not acquire patients with it" in rung.guidance
+    ringing.judged("d", result(Level.IN_LIMITS, "4 %: in limits"))
+    assert not [each for each in alarms.active() if each.active]

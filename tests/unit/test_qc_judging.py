@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daq.errors import FormatError
 from daq.model.qc.analyses import AnalysisKind, FigureKind
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Figure, Findings, Level
 from daq.model.qc.limits import Advice, Bounds, Limit, QcTest
-from daq.qc.judging import RANKS, counts_for, judged, level_of, worst
-from daq.qc.judgingwords import number
+from daq.qc.judging import RANKS, against_itself, counts_for, judged, level_of, worst
+from daq.qc.judgingwords import number, says_look
 
 PIXEL = "pixel near 6.4 mm"
 KIND = AnalysisKind(
     name="flood",
     title="Flood",
     figures=(
-        FigureKind("integral", "%", "integral uniformity", "NEMA NU 1", PIXEL, "floor"),
+        FigureKind("integral", "%", "integral uniformity", "NEMA NU 1", PIXEL, "floor", 0.08),
+        FigureKind("difference", "%", "of two heads", noise="floor"),
+        FigureKind("spot", "%", "worst spot", noise="floor", spread=0.17),
         FigureKind("peak_kev", "keV", "energy peak"),
         FigureKind("sensitivity", "cps/MBq", "system sensitivity"),
     ),
@@ -254,3 +258,52 @@ def test_the_worst_level_is_one_of_those_there_are_and_no_order_changes_it(level
 def test_a_worse_value_is_never_at_a_better_level(one: float, other: float) -> None:
     ranks = [RANKS.index(level_of(value, INTEGRAL)) for value in sorted((one, other))]
     assert ranks[0] <= ranks[1]
+
+
+def test_what_stands_against_a_test_hides_nothing_that_counting_has_no_part_in() -> None:
+    blocks = Limit(unit="1", suspension=Bounds(above=2.0), counts_needed=0, source="book")
+    kind = AnalysisKind(name="flood", title="Flood", figures=(FigureKind("dead", "1", "dead blocks"),))
+    found = judged(Findings((Figure.of("dead", 7.0, "1"),), ("another nuclide",)), a_test(dead=blocks), kind, None)
+    assert found.level is Level.NOT_EVALUABLE
+    assert "beyond its suspension level and counting has no part in it: look at it now" in found.judged[0].text
+    assert found.advice.startswith("Beyond the suspension level all the same: dead blocks. Until a test that is ")
+    assert "Stop. Again." in found.advice
+    assert says_look(found.judged[0])
+
+
+def test_what_is_beyond_by_more_than_noise_explains_is_the_first_thing_that_is_said_to_do() -> None:
+    figures = (integral(80.0, counts=950.0), Figure.of("sensitivity", 9.0, "cps/MBq", noise=0.1))
+    found = judged(Findings(figures), a_test(integral=INTEGRAL, sensitivity=SENSITIVITY), KIND, None)
+    assert found.advice.startswith("Beyond the suspension level all the same: head 0, integral uniformity. ")
+    quiet = judged(Findings((integral(4.0, counts=950.0),)), a_test(integral=INTEGRAL), KIND, None)
+    assert (quiet.advice.startswith("Again."), says_look(quiet.judged[0])) == (True, False)
+
+
+@pytest.mark.parametrize(("name", "value", "is_certain"), [
+    ("difference", 5.1, False), ("difference", 15.0, True), ("spot", -12.0, True), ("spot", -5.5, False),
+])  # fmt: skip
+def test_chance_of_few_values_spreads_more_than_that_of_an_extreme(name: str, value: float, is_certain: bool) -> None:
+    """Two heads that are alike differ by 1.3 times what is expected in one of six tests."""
+    limit = Limit(
+        unit="%", action=Bounds(below=-5.0, above=5.0), suspension=Bounds(below=-9.0, above=9.0), counts_needed=1,
+        source="book",
+    )  # fmt: skip
+    figure = Figure.of(name, value, "%", noise=4.0, counts=10.0)
+    found = judged(Findings((figure,)), a_test(**{name: limit}), KIND, None)
+    assert found.level is Level.NOT_EVALUABLE
+    assert says_look(found.judged[0]) is is_certain
+
+
+def test_a_first_result_may_be_the_reference_where_the_reference_is_all_that_lacks() -> None:
+    def of(counts: float, value: float) -> Level:
+        figures = (integral(value, counts), Figure.of("sensitivity", 90.0, "cps/MBq", noise=0.1, counts=100.0))
+        limits = {"integral": INTEGRAL, "sensitivity": SENSITIVITY}
+        kept = the_result(*figures)
+        told = {name: limit.model_dump(mode="json") for name, limit in limits.items()}
+        return against_itself(replace(kept, level=Level.NOT_EVALUABLE, limits=told), KIND)
+
+    assert of(10_000.0, 4.0) is Level.IN_LIMITS
+    assert of(950.0, 4.0) is Level.NOT_EVALUABLE
+    assert of(10_000.0, 5.5) is Level.ACTION
+    with pytest.raises(FormatError, match="the limits of this result of flood cannot be read"):
+        against_itself(replace(the_result(), limits={"integral": {"unit": 3}}), KIND)

@@ -26,8 +26,6 @@ from daq.services.qc.abilities import FigureSeries
 MS_PER_DAY = 86_400_000.0
 TOLERATED = 0.1
 """A mean may wander by this share of the way to its action level without that being a change."""
-FLOOR_SPREAD = 0.08
-"""Standard deviation of an extreme, such as integral uniformity, over its expected value: 7 to 9 %."""
 TESTS_BETWEEN = 250.0
 """Where the scanner profile does not say: one false alarm in a year of working days."""
 _MOST_CSV_VALUES = 50_000_000
@@ -109,7 +107,7 @@ def series_from(found: FigureSeries, analysis: str, *, whole: Sequence[int] | No
     """Return what the books have of a figure as a series; noise that is an expected value as its spread."""
     kept = np.arange(len(found.at_ms)) if whole is None else np.asarray(whole, dtype=np.int64)
     kind = ANALYSES[analysis].figure(found.figure) if analysis in ANALYSES else None
-    noise = found.noise * (FLOOR_SPREAD if kind is not None and kind.noise == "floor" else 1.0)
+    noise = found.noise * (kind.spread if kind is not None and kind.noise == "floor" else 1.0)
     return Series(
         found.figure, found.unit, found.subjects, found.at_ms[kept] / MS_PER_DAY, found.values[kept],
         noise[kept] if np.isfinite(noise).any() else None,

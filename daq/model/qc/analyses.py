@@ -15,8 +15,10 @@ MadeOf = Literal["recordings", "entered"]
 class FigureKind:
     """What a figure is. `section`: of the standard that defines it. `per`: what `Figure.counts` are per.
 
-    `noise`: what `Figure.noise` is, one standard deviation (`deviation`), or the value that counting alone gives of a
-    perfect detector (`floor`: integral uniformity, and other figures that cannot be negative).
+    `noise`: what `Figure.noise` is, one standard deviation (`deviation`), or the size that counting alone gives of a
+    perfect detector (`floor`: integral uniformity, the worst of many, and other figures of which chance alone never
+    makes nothing). `spread`: of a floor, the standard deviation of what chance makes over what is expected of it: 0.76
+    of the distance of two values (half of a bell), less the more values the worst is taken of.
     """
 
     name: str
@@ -25,6 +27,7 @@ class FigureKind:
     section: str = ""
     per: str = ""
     noise: Literal["floor", "deviation"] = "deviation"
+    spread: float = 0.76
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ _REACH = ("reach_mm", "how far around its middle a source is looked at, mm; 25")
 _PEAK, _VIEW, _SLICE = "peak of the faintest line", "faintest view of a source", "slice"
 _RESOLUTION, _LINEARITY = _NU1 + "Intrinsic Spatial Resolution", _NU1 + "Intrinsic Spatial Linearity"
 _FIELDS = (("ufov", "useful field of view"), ("cfov", "central field of view"))
+_OF_MANY, _OF_RINGS, _OF_PLACES = 0.2, 0.3, 0.52
+"""Spread of what chance makes (`FigureKind.spread`): of the worst of dozens of normal values (0.16 of 60, 0.18 of 32),
+of some ten (0.29 of 10), of the distance of a place from itself (Rayleigh: 0.52; less of the worst of several)."""
 _SLITS: tuple[tuple[str, str, str, Literal["floor", "deviation"]], ...] = (
     ("fwhm", "width at half maximum of lines", _RESOLUTION, "deviation"),
     ("fwtm", "width at a tenth of lines", _RESOLUTION, "deviation"),
@@ -24,7 +27,7 @@ RESOLUTION = AnalysisKind(
     name="intrinsic-resolution",
     title="Intrinsic resolution and linearity: slit masks in both directions",
     figures=tuple(
-        FigureKind(f"{field}_{name}", "mm", f"{about}, {where}", section, _PEAK, noise)
+        FigureKind(f"{field}_{name}", "mm", f"{about}, {where}", section, _PEAK, noise, _OF_MANY)
         for field, where in _FIELDS for name, about, section, noise in _SLITS
     ),
     parameters=(
@@ -55,7 +58,7 @@ REGISTRATION = AnalysisKind(
     title="Registration of energy windows by point sources",
     figures=(
         FigureKind("displacement", "mm", "largest distance of a source from where the first window shows it",
-                   _NU1 + "Multiple Window Spatial Registration", "faintest source", "floor"),
+                   _NU1 + "Multiple Window Spatial Registration", "faintest source", "floor", _OF_PLACES),
         FigureKind("shift_x", "mm", "mean displacement along x", "", "faintest source"),
         FigureKind("shift_y", "mm", "mean displacement along y", "", "faintest source"),
     ),
@@ -77,11 +80,14 @@ ROTATION = AnalysisKind(
     title="Centre of rotation: where the axis is on each head, by point sources all the way round",
     figures=(
         FigureKind("offset", "mm", "x of the axis on the detector, mean of the sources", _ALIGNMENT, _VIEW),
-        FigureKind("residual", "mm", "largest distance of a view from its sine", _ALIGNMENT, _VIEW, "floor"),
-        FigureKind("axial_shift", "mm", "largest distance of a view from its mean y", _ALIGNMENT, _VIEW, "floor"),
+        FigureKind("residual", "mm", "largest distance of a view from its sine", _ALIGNMENT, _VIEW, "floor", _OF_MANY),
+        FigureKind(
+            "axial_shift", "mm", "largest distance of a view from its mean y", _ALIGNMENT, _VIEW, "floor", _OF_MANY
+        ),
         FigureKind("offset_range", "mm", "how far offsets of several sources differ along the axis", "", _VIEW),
         FigureKind("offset_difference", "mm", "of the offsets of two heads", _ALIGNMENT, _VIEW),
-        FigureKind("transverse_difference", "mm", "largest distance of a source by two heads", "", _VIEW, "floor"),
+        FigureKind("transverse_difference", "mm", "largest distance of a source by two heads", "", _VIEW, "floor",
+                   _OF_PLACES),
         FigureKind("axial_difference", "mm", "of the mean y of a source, seen by two heads", _ALIGNMENT, _VIEW),
         FigureKind("angle_step", "degrees", "largest distance of a view's angle from even steps, by the encoder"),
         FigureKind("angle_scale", "%", "angles by the pictures over angles by the encoder, less 100 %", "", _VIEW),
@@ -97,9 +103,10 @@ UNIFORMITY = AnalysisKind(
     name="tomographic-uniformity",
     title="Tomographic uniformity: slices of an even cylinder",
     figures=(
-        FigureKind("integral_uniformity", "%", "of the mean slice, within 0.8 of the radius", "", _SLICE, "floor"),
-        FigureKind("slice_integral_uniformity", "%", "of each slice", "", _SLICE, "floor"),
-        FigureKind("ring", "%", "largest deviation of a ring about the axis", "", _SLICE, "floor"),
+        FigureKind("integral_uniformity", "%", "of the mean slice, within 0.8 of the radius", "", _SLICE, "floor",
+                   _OF_MANY),
+        FigureKind("slice_integral_uniformity", "%", "of each slice", "", _SLICE, "floor", _OF_MANY),
+        FigureKind("ring", "%", "largest deviation of a ring about the axis", "", _SLICE, "floor", _OF_RINGS),
         FigureKind("central_deficit", "%", "of the middle against 0.3 to 0.7 of the radius", "", _SLICE),
     ),
     parameters=_TOMO,

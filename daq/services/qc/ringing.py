@@ -5,6 +5,7 @@ from __future__ import annotations
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Level
 from daq.model.station import Priority
+from daq.qc.judgingwords import says_look
 from daq.services.alarms import Alarms
 from daq.services.qc.orders import Order
 
@@ -25,17 +26,24 @@ class Ringing:
         self._alarms = alarms
 
     def judged(self, identity: str, result: QcResult) -> None:
-        """Ring for a result beyond its action or suspension level; any other ends the alarm of the one before."""
+        """Ring for a result beyond its action or suspension level; one in limits ends the alarm of the one before.
+
+        One that is not evaluable ends none, and rings where noise does not explain what it holds.
+        """
         name = f"level-{result.test}"[:_MOST_NAME]
-        if result.level not in _URGENCY:
-            if result.level is not Level.NOT_EVALUABLE:
-                self._alarms.clear(DEVICE, name)
+        if result.level in _URGENCY:
+            found = [each.text for each in result.judged if each.level is result.level]
+            head, urgency, usual = f"{result.level} level", _URGENCY[result.level], _USUAL[result.level]
+        elif result.level is Level.NOT_EVALUABLE:
+            found = [each.text for each in result.judged if says_look(each)]
+            head, urgency, usual = "not evaluable, and yet", "medium", _USUAL[Level.SUSPENSION]
+        else:
+            self._alarms.clear(DEVICE, name)
             return
-        found = [each.text for each in result.judged if each.level is result.level]
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        text = f"{result.test}: {result.level} level: {'; '.join(found[:_SHOWN])}{more}"
-        guidance = f"{result.advice or _USUAL[result.level]} (daq qc history {result.test}, result {identity})"
-        self._alarms.raise_(DEVICE, name, priority=_URGENCY[result.level], text=text, guidance=guidance)
+        if found:
+            text = f"{result.test}: {head}: {_several(found)}"
+            guidance = f"{result.advice or usual} (daq qc history {result.test}, result {identity})"
+            self._alarms.raise_(DEVICE, name, priority=urgency, text=text, guidance=guidance)
 
     def not_analysed(self, order: Order, why: str) -> None:
         """Ring for an analysis that was not done, and say how it is done by hand."""
@@ -55,3 +63,8 @@ class Ringing:
             guidance=f"do it by hand: daq qc run {test}",
         )  # fmt: skip
         self._alarms.clear(DEVICE, f"auto-{test}"[:_MOST_NAME])
+
+
+def _several(found: list[str]) -> str:
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{'; '.join(found[:_SHOWN])}{more}"

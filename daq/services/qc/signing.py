@@ -14,8 +14,10 @@ from typing import Any
 from daq.errors import AccessError, RefusedError, UsageError
 from daq.model.qc.documents import Document, DocumentKind, new_identity
 from daq.model.qc.figures import Level
+from daq.model.qc.known import ANALYSES
 from daq.model.qc.verbs import QcReference, QcSign, QcStrike
 from daq.model.station import DAEMON, Actor, Role, utc_now
+from daq.qc.judging import against_itself
 from daq.services.qc.abilities import Books, Kept
 from daq.services.qc.handlers import Handlers
 
@@ -118,12 +120,12 @@ class Signing:
         async with self._turn:
             kept = await self._books.result(request.result)
             _require_standing(kept)
-            first, level = kept.document, kept.result.level
-            if level not in _REFERENCES:
-                raise RefusedError(f"{first.id}: a reference is in limits, or not judged; this result is {level}")
+            first = kept.document
             if not kept.signed("approved"):
                 raise RefusedError(f"{first.id}: nobody has approved it; a reference needs a signature as approved")
             before = await self._books.reference(kept.result.test)
+            if kept.result.level not in _REFERENCES:
+                await self._require_normal(kept, before)
             if before is not None and before.document.id == first.id:
                 raise RefusedError(f"{first.id}: it is the reference of {kept.result.test} already")
             body = {
@@ -133,6 +135,26 @@ class Signing:
             made = self._where.document("reference", actor, body, name=kept.result.test, about=first.id)
             await self._books.put(made)
         return {"result": first.id, "test": kept.result.test, "before": body["before"], "reference": made.id}
+
+    async def _require_normal(self, kept: Kept, before: Kept | None) -> None:
+        """Demand that a reference alone keeps a result from being in limits: there is none, or another normal began."""
+        first, level = kept.document, kept.result.level
+        kind = ANALYSES.get(kept.result.analysis)
+        alone = level if kind is None else against_itself(kept.result, kind)
+        if alone not in _REFERENCES:
+            raise RefusedError(
+                f"{first.id}: a reference is in limits, or not judged; this result is {alone}, whatever it is compared "
+                "with"
+            )
+        if level is Level.NOT_EVALUABLE or before is None:
+            return
+        since, until = before.document.at_utc, first.at_utc
+        events = await self._books.events(kept.result.test, since_utc=since)
+        if not any(since < each.at_utc <= until for each in events):
+            raise RefusedError(
+                f"{first.id}: it is beyond the {level} level against the reference, {before.document.id}, and no event "
+                "lies between them: a change that nobody explains is no new normal (daq qc event)"
+            )
 
 
 def _require_person(actor: Actor, what: str) -> None:
