@@ -89,7 +89,7 @@ def test_the_bed_of_a_ring_is_where_each_step_says_before_photons_count(tmp_path
             daemon.add(PROTOCOL)
             daemon.start()
             held(daemon, safety)
-            daemon.until(lambda: "room." not in str(daemon.ask("check", device="bed")["devices"]["bed"]), "good contacts")
+            daemon.until(lambda: "room." not in str(daemon.ask("check", device="bed")["devices"]), "good contacts")
             daemon.ask("home", axes=["bed"], within_s=60.0)
             daemon.ask("confirm", identity=True, position=True)
             run = daemon.prepare("beds")
