@@ -23,6 +23,7 @@ from device_profiles.scanners import load_scanner
         ("i131-whole-body", "dual-head", "HEGP", "skeleton:I-131,mbq=800"),
         ("daily-flood", "dual-head", "LEHR", "flood:Co-57,mbq=400,length=450"),
         ("thyroid-scan", "dual-head", "LEHR", "thyroid:Tc-99m,mbq=320"),
+        ("whole-body-uniformity", "dual-head", "LEHR", "flood:Co-57,mbq=1600,length=3200"),
         ("myocardial-spect-tl201", "dual-head-cardiac", "LEAP", "myocardium:Tl-201,mbq=3200"),
     ],
 )
