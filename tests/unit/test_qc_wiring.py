@@ -60,7 +60,7 @@ def recorded(
 ) -> Recorded:
     manifest: Any = SimpleNamespace(
         acquisition_id="r", steps=list(steps), protocol={"steps": planned}, qc={"test": test},
-        overrides={"draft": "why"},
+        overrides={"draft": "why"}, calibrations={},
     )  # fmt: skip
     return Recorded(Path("r"), manifest, "0", marks)
 
