@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from support_qc_floods import bed, disc, even, flood_recording, half, source
 from support_recording import Script, record
 
 from daq.composition.qc.analyses import analysis
+from daq.composition.qc.job import Job
+from daq.composition.qc.job import analysed as done
 from daq.composition.qc.material import Material
 from daq.errors import MissingError, UsageError
 from daq.model.processing import Processing
-from daq.model.qc.figures import Findings
+from daq.model.qc.figures import Findings, Level
 from daq.model.qc.known import ANALYSES
-from daq.model.qc.limits import QcTest
+from daq.model.qc.limits import Bounds, Limit, QcTest
 from daq.model.windows import EnergyWindow
 from daq.storage.hostmarks import AxisPlace
 from daq.storage.listing import load_manifest
@@ -234,3 +237,34 @@ def test_a_scan_of_a_sheet_is_even_along_the_bed(tmp_path: Path) -> None:
         assert value(found, "speed_spread_percent", head) < 1e-3
         assert value(found, "judged_length_mm", head) == pytest.approx(400.0, abs=50.0)
         assert abs(value(found, "scan_slope_percent", head)) < 3.0
+
+
+def test_a_flood_of_another_collimator_says_nothing_of_this_one_and_is_not_compared_with_its_reference(
+    tmp_path: Path,
+) -> None:
+    of_first = Limit(unit="%", of="reference-percent", action=Bounds(above=50.0), counts_needed=0, source="a reference")
+    test = QcTest(title="a test", analysis="energy-peak", limits={"peak_kev": of_first})
+    first, again, other = (
+        flood_recording(tmp_path / name, events=40_000, collimator=collimator, seed=seed)
+        for name, collimator, seed in (("first", "LEHR", 1), ("again", "LEHR", 2), ("other", "MEGP", 3))
+    )
+    job = Job("peak", test, load_scanner("dual-head"), (first,))
+    reference = ("r-1", done(job).result)
+
+    alike, unlike = (done(replace(job, recordings=(each,), reference=reference)).result for each in (again, other))
+
+    why = "test-1 was acquired with MEGP, and the test is of LEHR: it says nothing of LEHR; MEGP needs its own test"
+    assert (why in alike.obstacles, why in unlike.obstacles) == (False, True)
+    assert (alike.reference, unlike.reference) == ("r-1", None)
+    assert unlike.level is Level.NOT_EVALUABLE
+    assert "the reference was acquired with LEHR, this with MEGP: they are not compared" in unlike.remarks
+
+
+def test_a_bare_source_that_was_seen_through_a_collimator_is_an_obstacle(tmp_path: Path) -> None:
+    seen = flood_recording(
+        tmp_path, protocol="intrinsic-flood", source_name="Tc-99m", events=400_000, shades=(even, lambda x, y: 0.0 * x)
+    )
+
+    found = analysed("planar-uniformity", seen, bare=True)
+
+    assert "LEHR was mounted, and a bare source is looked at without a collimator" in found.obstacles

@@ -54,6 +54,8 @@ def planar_uniformity(material: Material) -> Findings:
     for directory in _recordings(material):
         seen = seen_in(directory, window=window_of(material))
         _dark(seen, made)
+        if seen.collimator is not None and _rule(material, seen).bare:
+            made.obstacles.append(f"{seen.collimator} was mounted, and a bare source is looked at without a collimator")
         for picture in seen.pictures:
             _flood(material, seen, picture, made)
     return made.findings()

@@ -108,6 +108,8 @@ def analysed(job: Job) -> Analysed:
     )  # fmt: skip
     findings = _with_what_recordings_say(analysis(kind.name)(material), read, job)
     findings = _with_what_the_register_says(findings, source)
+    job, remarks = _comparable(job, read, findings)
+    findings = replace(findings, remarks=(*findings.remarks, *remarks))
     result = _result(job, kind, findings, read, source)
     if not read:
         return Analysed(result, findings, job.performed, job.by)
@@ -140,6 +142,23 @@ def _with_what_recordings_say(findings: Findings, read: tuple[Recorded, ...], jo
         findings, obstacles=tuple(dict.fromkeys((*obstacles, *findings.obstacles))),
         remarks=tuple(dict.fromkeys((*findings.remarks, *remarks))),
     )  # fmt: skip
+
+
+def _comparable(job: Job, read: tuple[Recorded, ...], findings: Findings) -> tuple[Job, tuple[str, ...]]:
+    """Return the job without a reference that was made with another collimator, and a sentence of it.
+
+    Where subjects name their collimator each is compared with its own.
+    """
+    if job.reference is None or not read:
+        return job, ()
+    mine, its = read[0].collimator, job.reference[1].collimator
+    named = mine is not None and all(mine in name for figure in findings.figures for name in figure.subjects if name)
+    if mine == its or named:
+        return job, ()
+    without = "no known collimator"
+    return replace(job, reference=None), (
+        f"the reference was acquired with {its or without}, this with {mine or without}: they are not compared",
+    )
 
 
 def _with_what_the_register_says(findings: Findings, source: Mapping[str, Any]) -> Findings:

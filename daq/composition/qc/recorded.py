@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.errors import RefusedError
 from daq.services.qc.ratewatch import OBSTACLE
+from daq.storage.framed import recorded_protocol
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST
 from daq.storage.reader import open_listmode
@@ -28,6 +29,14 @@ class Recorded:
     manifest: Manifest
     manifest_sha256: str
     marks: tuple[str, ...]
+    collimators: tuple[str, ...] = ()
+    """Those that its protocol is for; none said: any, or none."""
+
+    @property
+    def collimator(self) -> str | None:
+        """Return the collimator that it was made with; None where that is not known, or there was none."""
+        name = self.manifest.calibrations.get("collimator")
+        return None if name is None else str(name)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -43,10 +52,17 @@ class Recorded:
         return self.manifest.qc or {}
 
     def obstacles(self, test: str) -> Iterator[str]:
-        """Yield what stands against the test: another test, unfinished steps, the daemon's marks."""
+        """Yield what stands against the test: another test or collimator, unfinished steps, the daemon's marks."""
         name = self.manifest.acquisition_id
         if self.qc.get("test", test) != test:
             yield f"{name} was acquired for the test {self.qc['test']}, not for {test}"
+        if self.collimator is not None and self.collimators and self.collimator not in self.collimators:
+            wanted = " or ".join(self.collimators)
+            yield (
+                f"{name} was acquired with {self.collimator}, and the test is of {wanted}: "
+                f"it says nothing of {wanted}; "
+                f"{self.collimator} needs its own test"
+            )
         if not self.manifest.steps:
             yield f"{name}: nothing was counted"
         planned = int((self.manifest.protocol or {}).get("steps", 0))
@@ -77,7 +93,9 @@ def _recorded(directory: Path) -> Recorded:
     if manifest.state == "open":
         raise RefusedError(f"{directory}: still open; what is sealed is analysed")
     sha256 = hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()
-    return Recorded(directory.resolve(), manifest, sha256, _marks(directory))
+    protocol = recorded_protocol(manifest, directory)
+    wanted = tuple(protocol.requirements.collimators) if protocol is not None else ()
+    return Recorded(directory.resolve(), manifest, sha256, _marks(directory), wanted)
 
 
 def _marks(directory: Path) -> tuple[str, ...]:
