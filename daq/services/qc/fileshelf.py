@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from daq.errors import ScandaqError
+from daq.errors import ScandaqError, StorageFailedError
 from daq.model.qc.documents import Document
 from daq.services.qc.entries import Head, Wanted, head_of
 from daq.services.qc.store import Listed, Store
@@ -19,19 +19,29 @@ reading all documents of many years would take minutes."""
 class FileShelf:
     """What can be found without a database. In memory are heads alone; a document is read when it is wanted.
 
-    `problems`: by path, why a file is left out.
+    `fill` and `find` are for threads; the loop may `add` meanwhile, also before the shelf `is_filled`. `problems`: by
+    path, why a file is left out.
     """
 
     def __init__(self, store: Store, days: int = DAYS) -> None:
         self.problems: dict[str, str] = {}
-        self._store = store
-        since = datetime.now(UTC) - timedelta(days=days)
-        found = store.listed()
-        self._paths = {name: listed.path for name, listed in found.items()}
+        self.is_filled = False
+        self._store, self._days = store, days
+        self._paths: dict[str, Path] = {}
         self._heads: dict[str, Head] = {}
+
+    def fill(self) -> None:
+        """Look through the folder. Raise `StorageFailedError` where it cannot be read."""
+        since = datetime.now(UTC) - timedelta(days=self._days)
+        try:
+            found = self._store.listed()
+        except OSError as why:
+            raise StorageFailedError(f"{self._store.folder} cannot be read: {why.strerror}") from None
         for name, listed in found.items():
+            self._paths.setdefault(name, listed.path)
             if _is_wanted(name, listed, f"{since:%Y-%m}") and (document := self._read(listed.path)) is not None:
-                self.add(document)
+                self._heads.setdefault(name, head_of(document))
+        self.is_filled = True
 
     def add(self, document: Document) -> None:
         """Let a document be found, whose file was just written."""
@@ -45,8 +55,9 @@ class FileShelf:
                 self.add(found)
         return list(self._documents(wanted))
 
-    def _documents(self, wanted: Wanted) -> Iterable[Document]:
-        fit = sorted((head for head in self._heads.values() if head.fits(wanted)), key=lambda head: head.age)
+    def _documents(self, wanted: Wanted) -> Iterator[Document]:
+        heads = list(self._heads.values())  # at once: others add to it meanwhile
+        fit = sorted((head for head in heads if head.fits(wanted)), key=lambda head: head.age)
         left = wanted.limit
         while fit and left:
             if (document := self._read(self._paths[fit.pop().id])) is not None:

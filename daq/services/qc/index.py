@@ -234,9 +234,12 @@ class Index:
 
     async def _open_shelf(self) -> FileShelf:
         async with self._shelving:
-            if self._shelf is None:
-                self._shelf = await self._readers.call_within(_LONG_S, FileShelf, self._store, self.bounds.file_days)
-            return self._shelf
+            shelf = self._shelf
+            if shelf is None:  # it hears of what is written from now on, also while it is filled
+                shelf = self._shelf = FileShelf(self._store, self.bounds.file_days)
+            if not shelf.is_filled:
+                await self._readers.call_within(_LONG_S, shelf.fill)
+            return shelf
 
     def _failed(self, why: ScandaqError) -> None:
         """Say that the database does not answer; read files until it does."""

@@ -89,7 +89,10 @@ class Store:
         return keeper
 
     def listed(self) -> dict[str, Listed]:
-        """Return what files there are, by the id that their name says; of two in several folders the later one."""
+        """Return what files there are, by the id that their name says; of two in several folders the later one.
+
+        A year or month may be a link to a folder elsewhere: documents are written through it, too.
+        """
         found: dict[str, Listed] = {}
         for year in _folders(self.folder, _YEAR):
             for month in _folders(Path(year.path), _MONTH):
@@ -120,7 +123,7 @@ def stamp_of(state: os.stat_result) -> str:
 def _folders(folder: Path, name: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            fit = [entry for entry in entries if name.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)]
+            fit = [entry for entry in entries if name.fullmatch(entry.name) and entry.is_dir()]
     except FileNotFoundError:
         return
     yield from sorted(fit, key=lambda entry: entry.name)
