@@ -34,9 +34,12 @@ def rows_of(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[s
 def test_the_noise_of_a_flood_is_that_of_the_counts_at_which_its_protocol_ends(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """10 M counts on 540 x 400 mm are 1896 per pixel of 6.4 mm; noise alone gives 141 / sqrt(1896) = 3.2 %."""
+    """13 M counts on a crystal of 590 x 450 mm are 2006 per pixel of 6.4 mm; noise alone gives 141 / sqrt(2006) = 3.1 %.
+
+    What falls on the crystal beyond the field of view counts, and is of no use to the picture.
+    """
     row = rows_of(capsys, "daily-flood", "--scanner", "dual-head")["ufov_integral"]
-    assert row["counts"] == pytest.approx(1e7 * 6.4**2 / (540 * 400))
+    assert row["counts"] == pytest.approx(1.3e7 * 6.4**2 / (590 * 450))
     assert row["noise"] == pytest.approx(141.0 / math.sqrt(row["counts"]), rel=0.02)
     assert row["counts_needed"] <= row["counts"]
     assert row["counts_meaningful"] == pytest.approx((141.0 / (row["action"]["above"] / 2.0)) ** 2, rel=0.05)
@@ -69,7 +72,7 @@ def test_every_shipped_limit_names_its_source_and_says_what_was_not_read() -> No
 def test_the_table_shows_limit_counts_noise_and_source(capsys: pytest.CaptureFixture[str]) -> None:
     code, text = limits(capsys, "daily-flood", "--scanner", "dual-head")
     assert code == 0
-    for word in ("ufov_integral", "action above 7 %", "1650 per pixel near 6.4 mm", "% at 1896", "unverified"):
+    for word in ("ufov_integral", "action above 7 %", "1650 per pixel near 6.4 mm", "% at 2006", "unverified"):
         assert word in text
     assert "ufov_differential" not in text
     assert "ufov_differential" in limits(capsys, "daily-flood", "--scanner", "dual-head", "--all")[1]

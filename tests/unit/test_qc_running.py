@@ -196,6 +196,13 @@ def test_a_protocol_without_a_range_is_never_outside() -> None:
     assert rates([1] * 30, protocol=of_id("camera-background")) == ([], [])
 
 
+def test_a_sheet_that_comes_and_goes_before_a_head_in_a_sweep_is_no_obstacle_but_one_too_hot_is() -> None:
+    sweep = of_id("whole-body-uniformity")
+    assert rates([0] * 30 + [8_000] * 60 + [0] * 30, protocol=sweep) == ([], [])
+    told, _ = rates([0] * 30 + [40_000] * 30, protocol=sweep)
+    assert told == ["head 0 counts 40,000 cps, and 0 to 30,000 cps are wanted, for 10 s or longer"]
+
+
 # Analysis
 
 RESULT = QcResult(

@@ -45,7 +45,8 @@ def limit_rows(
     """Return a row of each figure with a limit, and of each that the analysis gives and nobody set a limit for.
 
     `noise`: the expected value of a uniformity by counting alone, with the counts per pixel at which the test's
-    protocol ends, on the smallest head; None of other figures, whose noise comes with the result.
+    protocol ends, spread over the whole of the largest crystal; None of other figures, whose noise comes with the
+    result.
     `counts_meaningful`: per pixel, below which noise takes up more than half of the limit. `references`: by test the id
     of the result that it is compared with; None: the books were not asked.
     """
@@ -104,9 +105,14 @@ def _counts(scanner: ScannerProfile, test: QcTest, folders: Sequence[Path]) -> t
     stops = [step.stop.counts for step in protocol.steps if step.stop.counts is not None]
     if not stops:
         return None, None
-    head = _smallest(scanner)
     share = len(scanner.heads) if stops[0].head == "sum" else 1
-    return stops[0].limit / share * NEMA_PIXEL_MM**2 / (head.width_mm * head.height_mm), None
+    return stops[0].limit / share * NEMA_PIXEL_MM**2 / max(map(_lit_mm2, scanner.heads)), None
+
+
+def _lit_mm2(head: Head) -> float:
+    """Return the area over which counts spread: a crystal that goes beyond the field of view counts there, too."""
+    of = head.crystal
+    return head.width_mm * head.height_mm if of is None else of.width_mm * of.height_mm
 
 
 def _smallest(scanner: ScannerProfile) -> Head:

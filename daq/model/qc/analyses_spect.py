@@ -10,7 +10,7 @@ _NU1 = "NEMA NU 1, "
 _WINDOW = ("window", "name of the energy window that is looked at; by default the first of the recording")
 _NUCLIDE = ("nuclide", "of the source; by default that of the register's source, else the protocol's")
 _REACH = ("reach_mm", "how far around its middle a source is looked at, mm; 25")
-_PEAK, _VIEW, _SLICE = "peak of the faintest line", "faintest view of a source", "slice"
+_PEAK, _VIEW, _SLICE, _ALL = "peak of the faintest line", "faintest view of a source", "slice", "mean of all slices"
 _RESOLUTION, _LINEARITY = _NU1 + "Intrinsic Spatial Resolution", _NU1 + "Intrinsic Spatial Linearity"
 _FIELDS = (("ufov", "useful field of view"), ("cfov", "central field of view"))
 _OF_MANY, _OF_RINGS, _OF_PLACES = 0.2, 0.3, 0.52
@@ -103,11 +103,11 @@ UNIFORMITY = AnalysisKind(
     name="tomographic-uniformity",
     title="Tomographic uniformity: slices of an even cylinder",
     figures=(
-        FigureKind("integral_uniformity", "%", "of the mean slice, within 0.8 of the radius", "", _SLICE, "floor",
+        FigureKind("integral_uniformity", "%", "of the mean slice, within 0.8 of the radius", "", _ALL, "floor",
                    _OF_MANY),
         FigureKind("slice_integral_uniformity", "%", "of each slice", "", _SLICE, "floor", _OF_MANY),
-        FigureKind("ring", "%", "largest deviation of a ring about the axis", "", _SLICE, "floor", _OF_RINGS),
-        FigureKind("central_deficit", "%", "of the middle against 0.3 to 0.7 of the radius", "", _SLICE),
+        FigureKind("ring", "%", "largest deviation of a ring about the axis", "", _ALL, "floor", _OF_RINGS),
+        FigureKind("central_deficit", "%", "of the middle against 0.3 to 0.7 of the radius", "", _ALL),
     ),
     parameters=_TOMO,
     required=("attenuation_per_cm",),
@@ -115,7 +115,7 @@ UNIFORMITY = AnalysisKind(
 CONTRAST = AnalysisKind(
     name="tomographic-contrast",
     title="Tomographic contrast of cold spheres",
-    figures=(FigureKind("contrast", "1", "(background - sphere) / background", "", "all slices"),),
+    figures=(FigureKind("contrast", "1", "(background - sphere) / background", "", _ALL),),
     parameters=(
         ("sphere_diameters_mm", "in their order around the circle, mm"),
         ("circle_mm", "radius of the circle on which the middles of the spheres lie, mm"), *_TOMO,
