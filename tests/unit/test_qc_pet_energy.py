@@ -75,3 +75,19 @@ def test_the_line_is_found_on_an_axis_of_codes_and_gains_put_it_at_511() -> None
     assert gains(found, np.ones(3)) == pytest.approx(0.37 / gain, rel=0.003)
     with pytest.raises(RefusedError, match="empty"):
         highest_line(codes, np.zeros(400))
+
+
+def test_the_noise_of_the_peak_of_all_is_what_it_scatters_by() -> None:
+    from daq.composition.qc.pet import of_all
+    from daq.composition.qc.petscan import Spectra
+
+    random = np.random.default_rng(5)
+    expected = spectra(np.ones(1), 10_000)[0].astype(float)
+    found = []
+    for _ in range(60):
+        drawn = Spectra(random.poisson(expected)[None, :], 2.5, "keV", "singles")
+        found.append(of_all(drawn, whole_peak(drawn.axis, drawn.counts[0], line=ANNIHILATION_KEV)))
+    at, noise = (np.concatenate(each) for each in zip(*found, strict=True))
+
+    assert at.mean() == pytest.approx(511.0, abs=0.3)
+    assert at.std() == pytest.approx(noise.mean(), rel=0.35)

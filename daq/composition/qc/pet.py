@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daq.composition.qc.petfigures import block_names, by_subject, plane_names, spectrum_curve, times_curve
-from daq.composition.qc.petscan import MOST_SINGLES, Scan, background_and_blank, pairs_alone, ring_tables, scanned
+from daq.composition.qc.petscan import (
+    MOST_SINGLES,
+    Scan,
+    Spectra,
+    background_and_blank,
+    pairs_alone,
+    ring_tables,
+    scanned,
+)
 from daq.composition.qc.ringframes import Frame, filled, frames_of, ring_of
 from daq.errors import RefusedError
 from daq.model.qc.figures import Curve, Figure, Findings, Picture
@@ -21,6 +29,7 @@ from daq.qc.pet.timing import block_times
 
 if TYPE_CHECKING:
     from daq.composition.qc.material import Material
+    from daq.qc.peaks import Peak
 
 SILENT_MOST = 0.25
 """Where more of the ring than that sees nothing, nothing is said of the rest: it has no partners."""
@@ -166,8 +175,8 @@ def _energies(found: _Found, scan: Scan) -> None:
         return
     rows = peak_rows(spectra.axis, spectra.counts, whole, fewest=FEWEST_IN_PEAK)
     names = block_names(scan.pairs.ring)
-    sigma = whole.fwhm / 2.3548 / math.sqrt(whole.counts)
-    found.one("peak", whole.at, "keV", sigma, whole.counts)
+    (at,), (sigma,) = (each.tolist() for each in of_all(spectra, whole))
+    found.one("peak", at, "keV", sigma, whole.counts)
     found.one("resolution", whole.fwhm_percent, "%", 2.5 * whole.fwhm_percent / math.sqrt(whole.counts), whole.counts)
     found.figures += [
         by_subject("block_peak", "keV", names, rows.at, rows.noise, rows.counts),
@@ -176,6 +185,12 @@ def _energies(found: _Found, scan: Scan) -> None:
     found.curves.append(spectrum_curve(spectra, whole))
     if spectra.of == "coincidences":
         found.remarks.append("spectra are those of photons in coincidence: what lies outside their window is not seen")
+
+
+def of_all(spectra: Spectra, whole: Peak) -> tuple[Any, Any]:
+    """Return the photopeak of all, found as that of each block is, and its noise; arrays of one."""
+    rows = peak_rows(spectra.axis, spectra.counts.sum(axis=0)[None, :], whole, fewest=1)
+    return rows.at, rows.noise
 
 
 def _centre(found: _Found, material: Material, scan: Scan) -> tuple[float, float]:
