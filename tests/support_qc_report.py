@@ -90,7 +90,7 @@ def result_of(
         "advice": advice, "remarks": found.remarks, "obstacles": found.obstacles, "collimator": "LEHR",
         "protocol": {"id": "daily-flood", "version": 3, "state": "signed", "sha256": "5" * 64},
         "source": {"nuclide": "Co-57", "serial": "HC-57-1", "form": "sheet", "activity_mbq": 312.4},
-        "acquisitions": ({"id": "20310303T064000Z-a1b2c3", "directory": "2031-03-03/20310303T064000Z-a1b2c3",
+        "acquisitions": ({"id": f"{at:%Y%m%dT%H%M%SZ}-a1b2c3", "directory": f"{at:%Y-%m-%d}/{at:%Y%m%dT%H%M%SZ}-a1b2c3",
                           "manifest_sha256": "9" * 64},),
         "calibrations": ({"head": 0, "id": "uniformity-2031-01", "sha256": "7" * 12},),
         "statements": {"bed empty": "A. Technologist"}, "software": "scandaq 0.9", **other,

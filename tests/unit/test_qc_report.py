@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -257,6 +258,68 @@ def test_a_figure_that_falls_as_its_source_does_is_remarked() -> None:
     (trend,) = asyncio.run(trends_of(books, "daily-flood", TEST, figures=["count_rate_cps"]))
 
     assert trend.remarks[0].startswith("It falls as Co-57 decays")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a result differs from the others of its test."""
+
+    collimator: str = "LEHR"
+    serial: str = "HC-57-1"
+    version: int = 1
+    simulated: bool = False
+    value: float = 5.0
+    recording: str = ""
+
+
+def charted(*results: Done, unit: str = "cps/MBq") -> tuple[list[str], list[list[float | None]], tuple[str, ...]]:
+    """Chart results, one a day, and return subjects, columns and remarks."""
+    books = MemoryBooks()
+    for at, one in zip(days(len(results)), results, strict=True):
+        found = Findings((Figure.of("sensitivity", one.value, unit, subject="head 0"),))
+        recordings = {"acquisitions": ({"id": one.recording},)} if one.recording else {}
+        books.documents.append(result_of(
+            found, at, simulated=one.simulated, collimator=one.collimator, analysis_version=one.version,
+            source={"nuclide": "Tc-99m", "serial": one.serial}, **recordings,
+        ))  # fmt: skip
+    (trend,) = asyncio.run(trends_of(books, "daily-flood", TEST, figures=["sensitivity"]))
+    series = trend.watched.series
+    values = [[None if np.isnan(value) else float(value) for value in column] for column in series.values.T]
+    return list(series.subjects), values, trend.remarks
+
+
+def test_each_collimator_and_source_has_a_chart_of_its_own() -> None:
+    subjects, values, remarks = charted(
+        Done(value=90.0), Done("MEGP", value=60.0), Done(value=91.0), Done(serial="HC-57-2", value=95.0)
+    )
+
+    assert subjects == ["head 0, LEHR, source HC-57-2", "head 0, LEHR, source HC-57-1", "head 0, MEGP, source HC-57-1"]
+    assert values == [[None, None, None, 95.0], [90.0, None, 91.0, None], [None, 60.0, None, None]]
+    assert any("different kinds have charts of their own: LEHR, source HC-57-2; LEHR" in each for each in remarks)
+
+
+def test_another_source_is_no_other_chart_of_what_is_not_per_activity() -> None:
+    assert charted(Done(), Done(serial="HC-57-2"), unit="%")[0] == ["head 0"]
+
+
+def test_simulated_and_imported_results_are_not_charted_with_those_of_the_detector() -> None:
+    subjects, values, remarks = charted(Done(version=0, value=1.0), Done(simulated=True, value=2.0), Done(), unit="%")
+
+    assert subjects == ["head 0, LEHR", "head 0, imported"]
+    assert values == [[None, 5.0], [1.0, None]]
+    assert "1 simulated results are in no chart: the newest result is none." in remarks
+
+
+def test_a_recording_that_was_analysed_again_counts_once_and_a_new_version_begins_a_new_normal() -> None:
+    from daq.composition.qc.reportalike import alike
+
+    subjects, values, remarks = charted(Done(recording="a"), Done(recording="a", version=2, value=6.0), unit="%")
+
+    assert (subjects, values) == (["head 0"], [[6.0]])
+    assert "1 results are in no chart: their recordings were analysed again." in remarks
+    books = MemoryBooks([result_of(both(0), at, analysis_version=1 + number // 3) for number, at in enumerate(days(5))])
+    found = alike(asyncio.run(books.results("daily-flood")))
+    assert [words for _, words in found.events] == ["version 2 of the analysis"]
 
 
 def test_matplotlib_is_loaded_when_something_is_drawn_and_needs_no_home(tmp_path: Path) -> None:

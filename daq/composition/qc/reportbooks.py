@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from daq.composition.qc.report import report_of
+from daq.composition.qc.reportalike import Alike, alike, made_with, named
 from daq.composition.qc.reportmodel import Report
 from daq.composition.qc.reportmonth import Month, MonthBooks
 from daq.composition.qc.reporttrend import (
@@ -24,7 +25,6 @@ from daq.errors import MissingError
 from daq.model.nuclide_table import DAY_S, nuclide
 from daq.model.nuclides import Nuclide
 from daq.model.qc.documents import Document
-from daq.model.qc.figures import Level
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
 from daq.model.scanner import ScannerProfile
@@ -91,50 +91,55 @@ async def trends_of(
     """
     watched = figures_watched(test)
     wanted = {each: watched.get(each, Rule().tests_between) for each in figures} or watched
-    events = events_from(await books.events(name, since_utc=since_utc))
     reference = await books.reference(name)
-    source = await _source(books, name, until_utc)
-    obstructed = await _obstructed(books, name, since_utc, until_utc)
+    results = await books.results(name, since_utc=since_utc, until_utc=until_utc, limit=_ALL)
+    source, same = _source(results), alike(results)
+    events = sorted([*events_from(await books.events(name, since_utc=since_utc)), *same.events])
     found = []
     for figure, rarely in wanted.items():
         whole = await books.series(name, figure, since_utc=since_utc, until_utc=until_utc)
-        kept = without(whole, obstructed)
+        kept = without(whole, same.left_out)
         if not kept:
             continue
         kind = ANALYSES[test.analysis].figure(figure) if test.analysis in ANALYSES else None
-        fixed = fixed_of(test, figure, _of_reference(reference, figure))
+        plain = series_from(whole, test.analysis, whole=kept)
+        series, kinds = same.parted(plain, [whole.results[at] for at in kept])
+        of_kinds = series is not plain
+        fixed = fixed_of(test, figure, _of_reference(reference, figure, whole.unit if of_kinds else None))
         charted = replace(rule or Rule(), tests_between=tests_between or rarely)
-        series = series_from(whole, test.analysis, whole=kept)
         trend = trend_of(series, fixed, events, charted, kind.about if kind else figure)
-        remark = "" if source is None else decay_remark(series, events, source.name, source.half_life_s / DAY_S)
-        found.append(replace(trend, remarks=(remark,)) if remark else trend)
+        remarks = same.remarks
+        if of_kinds:
+            remarks = (*remarks, f"Results of different kinds have charts of their own: {_listed(kinds)}.")
+        if source is not None and (decay := decay_remark(series, events, source.name, source.half_life_s / DAY_S)):
+            remarks = (*remarks, decay)
+        if whole.other_units:
+            remarks = (*remarks, f"{whole.other_units} results in another unit are in no chart.")
+        found.append(replace(trend, remarks=remarks))
     return found
 
 
-async def _source(books: Readable, name: str, until_utc: str | None) -> Nuclide | None:
+def _listed(kinds: Sequence[str]) -> str:
+    return "; ".join(each or "without collimator" for each in dict.fromkeys(reversed(kinds)))
+
+
+def _source(newest_first: Sequence[Kept]) -> Nuclide | None:
     """Return the nuclide of the source of the newest result; None where it has none that is known."""
-    newest = await books.results(name, until_utc=until_utc, limit=1)
-    told = newest[0].result.source.get("nuclide") if newest else None
+    told = newest_first[0].result.source.get("nuclide") if newest_first else None
     try:
         return nuclide(told) if isinstance(told, str) else None
     except MissingError:
         return None
 
 
-async def _obstructed(books: Readable, name: str, since_utc: str | None, until_utc: str | None) -> frozenset[str]:
-    """Return the results of a test that something stands against."""
-    found = await books.results(
-        name, since_utc=since_utc, until_utc=until_utc, limit=_ALL, level=str(Level.NOT_EVALUABLE)
-    )
-    return frozenset(kept.document.id for kept in found if kept.result.obstacles)
-
-
-def _of_reference(kept: Kept | None, figure: str) -> Mapping[str, float] | None:
-    """Return the values of the reference by subject; None where there is none."""
+def _of_reference(kept: Kept | None, figure: str, parted_by_unit: str | None) -> Mapping[str, float] | None:
+    """Return the values of the reference by subject, of charts of one kind of results by those of its kind; or None."""
     found = None if kept is None else next((each for each in kept.result.figures if each.name == figure), None)
-    if found is None:
+    if kept is None or found is None:
         return None
-    return {subject: value for subject, value in zip(found.subjects, found.values, strict=True) if value is not None}
+    kind = "" if parted_by_unit is None else Alike.kind(made_with(kept), parted_by_unit)
+    told = zip(found.subjects, found.values, strict=True)
+    return {named(subject, kind): value for subject, value in told if value is not None}
 
 
 async def result_report(books: QcBooks, scanner: ScannerProfile, kept: Kept, made_utc: str) -> Report:
