@@ -95,7 +95,7 @@ async def _lacks_quality(
 ) -> dict[str, str]:
     """Return what is missing of quality control: by the name of a test that is overridden so, all others as `qc`.
 
-    However much is overdue costs one reason (CLINICAL-RULES 32).
+    However much is overdue costs one reason: who treats an emergency must not be kept from it by a list of questions.
     """
     if equipment.standing is None:
         missing: Mapping[str, str] = {

@@ -96,7 +96,7 @@ def test_a_dead_line_is_a_line_and_not_many_spots(along: str) -> None:
 
 
 def test_a_uniformity_map_hides_a_gain_fault_that_plain_counts_show() -> None:
-    """CLINICAL-RULES 27."""
+    """Uniformity with the map stays good while a tube drifts: plain counts are looked at, too."""
     fault = disc(100.0, -50.0, 76.0, 0.9)
 
     flood = found(4000.0, fault, weights=lambda x, y: 1.0 / fault(x, y))

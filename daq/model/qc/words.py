@@ -10,7 +10,7 @@ After = Literal["service", "recalibration", "damage", "collimator-change", "soft
 
 
 class Level(StrEnum):
-    """What a figure, or a whole test, is against its limits. The terms are those of CLINICAL-RULES 28."""
+    """What a figure, or a whole test, is against its limits. "Failed" would not say what to do."""
 
     IN_LIMITS = "in limits"
     NOT_JUDGED = "not judged"

@@ -1,6 +1,7 @@
-"""Does tests at a set hour by itself, where a person left source and heads in place (CLINICAL-RULES 12).
+"""Does tests at a set hour by itself, where a person left source and heads in place.
 
-It never moves an axis or a source. What is against it is an alarm, and the test stays due.
+It never moves an axis or a source, for nobody is there to see whom or what they would hit. What is against it is an
+alarm, and the test stays due.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The statement of a person that nobody is on the bed; of every station, also of one whose bed is no device.
 
-Somebody is on it until a person says otherwise (CLINICAL-RULES 11): after every start of the daemon, and again as soon
+Somebody is on it until a person says otherwise (nothing senses it): after every start of the daemon, and again as soon
 as a patient's protocol is prepared. No sensor decides, and no program.
 """
 
