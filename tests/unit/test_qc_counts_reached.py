@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from daq.model.protocol import AcquisitionProtocol
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import Limit
 from daq.model.scanner import ScannerProfile
+from daq.qc.camera.floodspots import PMT_MM
 from daq.qc.uniformity import NEMA_PIXEL_MM
 from device_profiles.scanners import load_scanner, shipped_scanners
 
@@ -66,6 +68,12 @@ def of_rows(scanner: ScannerProfile, protocol: AcquisitionProtocol) -> float:
     return protocol.qc.rate_cps[0] * NEMA_PIXEL_MM / step.sweep.speed
 
 
+def of_discs(scanner: ScannerProfile, protocol: AcquisitionProtocol) -> float:
+    """Return counts in a disc as large as a photomultiplier."""
+    most = max((of.crystal.width_mm * of.crystal.height_mm if of.crystal else 0.0) for of in scanner.heads)
+    return least_of_a_head(scanner, protocol) * math.pi / 4.0 * PMT_MM**2 / most
+
+
 def prompts(protocol: AcquisitionProtocol) -> float:
     return max(step.stop.counts.limit for step in protocol.steps if step.stop.counts is not None)
 
@@ -89,6 +97,7 @@ LEAST: dict[str, Callable[[ScannerProfile, AcquisitionProtocol], float]] = {
     "faintest view of a source": lambda of, by: least_of_a_head(of, by) / len(by.steps) / SOURCES,
     "mean of all slices": lambda of, by: SLICES_SEEN * least_of_a_head(of, by),
     "row": of_rows,
+    "disc": of_discs,
     "in the window": lambda _, by: PROBE_CPS * seconds(by),
     "in the spectrum": lambda _, by: PROBE_CPS * seconds(by),
     "delayeds": lambda _, by: DELAYEDS * prompts(by),
