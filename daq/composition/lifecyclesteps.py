@@ -6,6 +6,7 @@ import os
 import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Kept:
     sha256: str
     made_utc: str
     check: CalibrationCheck | None = None
+    valid_until_utc: str | None = None
 
 
 def kept_in(folder: Path) -> list[Kept]:
@@ -81,6 +83,8 @@ def activated(folder: Path, name: str, *, reason: str, by: str | None = None) ->
     """Make a signed calibration the one in use; return it, and which one gave way (empty: none)."""
     one = _named(folder, name)
     _refuse_failed(one)
+    if (why := _unfit(one)) is not None:
+        raise RefusedError(f"{one.id} {why}: active it would not be used, and nothing would in its place")
     after = _take(folder, one, "activated", by, reason, lambda known: {"other": known.active(one.slot)})
     return one, after.entries[-1].other
 
@@ -88,12 +92,14 @@ def activated(folder: Path, name: str, *, reason: str, by: str | None = None) ->
 def rolled_back(folder: Path, name: str, *, reason: str, by: str | None = None) -> tuple[Kept, str]:
     """Take the active calibration back; return it, and which one is active again."""
     one = _named(folder, name)
-    there = {each.id for each in kept_in(folder)}
+    there = {each.id: each for each in kept_in(folder)}
 
     def before(known: Lifecycle) -> dict[str, str]:
         again = known.before(one.slot)
         if again and again not in there:
             raise RefusedError(f"{again} would be active again, and its file is not in {folder}")
+        if again and (why := _unfit(there[again])) is not None:
+            raise RefusedError(f"{again} would be active again, and {why}; retire {one.id} to have none used")
         return {"other": again}
 
     after = _take(folder, one, "rolled-back", by, reason, before)
@@ -131,11 +137,12 @@ def _lifecycle(folder: Path) -> Lifecycle:
 
 
 def _kept(path: Path) -> Kept:
-    if read_toml(path).get("schema") == CALIBRATION_FILE_SCHEMA:
-        ring = load_calibration(path)
-        return Kept(ring.id, "ring", ring_slot(ring.instrument), head_sha256(path), ring.made_utc)
+    told = read_toml(path)
+    if told.get("schema") == CALIBRATION_FILE_SCHEMA:
+        ring, until = load_calibration(path), told.get("valid_until_utc")
+        return Kept(ring.id, "ring", ring_slot(ring.instrument), head_sha256(path), ring.made_utc, None, until)
     of = load_camera_calibration(path)
-    return Kept(of.id, of.kind, camera_slot(of), of.sha256, of.made_utc, newest_check(path, of))
+    return Kept(of.id, of.kind, camera_slot(of), of.sha256, of.made_utc, newest_check(path, of), of.valid_until_utc)
 
 
 def _normalisation(path: Path) -> Kept:
@@ -170,6 +177,18 @@ def _checked(one: Kept, check: str | None) -> str:
 def _refuse_failed(one: Kept) -> None:
     if one.check is not None and not one.check.passed:
         raise RefusedError(f"{one.id} failed its check of {one.check.checked_utc}: {one.check.reason or 'no reason'}")
+
+
+def _unfit(one: Kept) -> str | None:
+    """Return why a calibration is not used, active or not, as the end of a sentence; None where it is."""
+    now = datetime.now(UTC)
+    if moment(one.made_utc) > now:
+        return f"was made at {one.made_utc}, which is still to come: a clock was wrong"
+    if one.valid_until_utc is not None and moment(one.valid_until_utc) <= now:
+        return f"expired at {one.valid_until_utc}"
+    if one.check is not None and not one.check.passed:
+        return f"failed its check of {one.check.checked_utc}"
+    return None
 
 
 def _row(each: Kept, lifecycle: Lifecycle) -> dict[str, Any]:

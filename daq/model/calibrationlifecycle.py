@@ -6,6 +6,7 @@ candidate until somebody signs and activates it.
 
     candidate --sign--> signed --activate--> active --(another is activated)--> superseded
     active --roll back--> rolled back, and the one superseded last is active again
+    superseded or rolled back --sign--> signed
     any of them --retire--> retired
 """
 
@@ -129,8 +130,8 @@ class Lifecycle:
                                f"SHA-256 {was[1][:12]}, now {entry.slot}, {entry.sha256[:12]}")  # fmt: skip
 
     def sign(self, entry: Entry) -> None:
-        """Sign a candidate, or one that was rolled back."""
-        self._demand(entry, State.CANDIDATE, State.ROLLED_BACK)
+        """Sign a candidate, or one that was active before: superseded or rolled back."""
+        self._demand(entry, State.CANDIDATE, State.SUPERSEDED, State.ROLLED_BACK)
         if not entry.check:
             raise RefusedError(f"{entry.calibration} is not verified: no check acquisition is named")
         self.states[entry.calibration] = State.SIGNED

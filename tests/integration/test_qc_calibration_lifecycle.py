@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from support_cameras import made
 
 from daq.cli.main import main
+from daq.model.calibrationlifecycle import State
 from device_profiles.calibrations import find_calibration, write_calibration
 from device_profiles.cameracalibrations import (
     CalibrationCheck,
@@ -17,6 +21,8 @@ from device_profiles.cameracalibrations import (
     write_camera_calibration,
     write_check,
 )
+from device_profiles.camerachoice import calibrations_in
+from device_profiles.lifecycle import begin, read_lifecycle, take_step
 from device_profiles.normalisations import NormalisationRow, write_normalisation
 
 
@@ -122,3 +128,94 @@ def test_the_files_of_a_ring_have_slots_of_their_own(tmp_path: Path, capsys: pyt
     assert states(capsys, tmp_path) == {"efficiencies": "active", "times": "active"}
     found = find_calibration(tmp_path, instrument="ring", at=datetime(2021, 3, 2, tzinfo=UTC))
     assert (found.id, found.state) == ("times", "active")
+
+
+def test_what_would_not_be_used_is_not_activated_and_no_roll_back_ends_at_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = ("--reason", "commissioning")
+    for name, kept in (
+        (
+            "expired",
+            made("linearity", "expired", made_utc="2021-03-01T08:00:00Z", valid_until_utc="2021-09-01T08:00:00Z"),
+        ),
+        ("ahead", made("peaking", "ahead", made_utc="2999-03-01T08:00:00Z")),
+    ):
+        path = tmp_path / f"{name}.toml"
+        write_camera_calibration(path, kept)
+        sha256 = load_camera_calibration(path).sha256
+        write_check(path, CalibrationCheck(
+            calibration=name, sha256=sha256, acquisition="c", checked_utc="2021-03-01T09:00:00Z", passed=True,
+            reason="x",
+        ))  # fmt: skip
+    calibrate(capsys, "lifecycle", str(tmp_path), "--begin", *why)
+    for name, word in (("expired", "expired at 2021-09-01"), ("ahead", "which is still to come: a clock was wrong")):
+        assert calibrate(capsys, "sign", str(tmp_path), name, *why)[0] == 0
+        code, text = calibrate(capsys, "activate", str(tmp_path), name, *why)
+        assert (code != 0, word in text, states(capsys, tmp_path)[name]) == (True, True, "signed")
+
+
+def test_no_roll_back_ends_at_one_that_failed_its_check_since(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = ("--reason", "commissioning")
+    calibrate(capsys, "lifecycle", str(folder), "--begin", *why)
+    for name in ("old", "new"):
+        calibrate(capsys, "sign", str(folder), name, *why)
+        assert calibrate(capsys, "activate", str(folder), name, *why)[0] == 0
+    path = folder / "old.toml"
+    sha256 = load_camera_calibration(path).sha256
+    write_check(path, CalibrationCheck(
+        calibration="old", sha256=sha256, acquisition="c", checked_utc="2021-03-02T09:00:00Z", passed=False, reason="x",
+    ))  # fmt: skip
+    code, text = calibrate(capsys, "roll-back", str(folder), "new", *why)
+    assert (code != 0, "old would be active again, and failed its check of 2021-03-02" in text) == (True, True)
+    assert calibrate(capsys, "retire", str(folder), "new", *why)[0] == 0
+    assert states(capsys, folder) == {"old": "superseded", "new": "retired"}
+
+
+def test_one_that_was_superseded_can_be_signed_and_used_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = ("--reason", "commissioning")
+    calibrate(capsys, "lifecycle", str(folder), "--begin", *why)
+    for name in ("old", "new"):
+        calibrate(capsys, "sign", str(folder), name, *why)
+        calibrate(capsys, "activate", str(folder), name, *why)
+    calibrate(capsys, "retire", str(folder), "new", *why)
+    assert calibrate(capsys, "sign", str(folder), "old", *why)[0] == 0
+    assert calibrate(capsys, "activate", str(folder), "old", *why)[0] == 0
+    assert states(capsys, folder) == {"old": "active", "new": "retired"}
+
+
+def test_calibrations_of_a_head_and_of_a_probe_are_active_in_one_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = ("--reason", "commissioning")
+    write_calibration(
+        folder / "times.toml", id="times", instrument="probe", made_utc="2021-03-01T08:00:00Z", method="a source",
+        detectors=[0, 1], time_offset_ps=[3, -3],
+    )  # fmt: skip
+    calibrate(capsys, "lifecycle", str(folder), "--begin", *why)
+    for name, check in (("old", ()), ("times", ("--check", "result 7"))):
+        assert calibrate(capsys, "sign", str(folder), name, *check, *why)[0] == 0
+        assert calibrate(capsys, "activate", str(folder), name, *why)[0] == 0
+    active = [each.calibration.id for each in calibrations_in(folder) if each.state is State.ACTIVE]
+    assert active == ["old"]
+    assert find_calibration(folder, instrument="probe", at=datetime(2021, 3, 2, tzinfo=UTC)).id == "times"
+
+
+def test_a_process_killed_between_steps_leaves_the_step_before_and_a_folder_that_is_free(folder: Path) -> None:
+    begin(folder, user="a", by="a", at_utc="2021-03-01T08:00:00Z", reason="x")
+    script = (
+        "import os, signal, sys; from pathlib import Path; from device_profiles import lifecycle as of\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "of.take_step(Path(sys.argv[1]), lambda _: dict(step='retired', calibration='old', sha256='0' * 64, slot='s',\n"
+        "    user='a', by='a', at_utc='2021-03-01T08:00:00Z', reason='x'))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(folder)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    known = read_lifecycle(folder)
+    assert known is not None
+    assert [each.step for each in known.entries] == ["begun"]
+    after = take_step(folder, lambda _: {
+        "step": "retired", "calibration": "new", "sha256": "0" * 64, "slot": "s", "user": "a", "by": "a",
+        "at_utc": "2020-01-01T00:00:00Z", "reason": "the clock went back: the order of lines counts",
+    })  # fmt: skip
+    assert after.state("new") is State.RETIRED
