@@ -20,7 +20,7 @@ from daq.model.headcalibration import CalibrationReference, HeadCorrections
 from daq.model.scanner import Head
 from daq.model.windows import EnergyWindow
 from device_profiles.cameracalibrations import CalibrationCheck, camera_calibrations, newest_check
-from device_profiles.lifecycle import camera_slot, is_camera_slot, read_lifecycle, require_files
+from device_profiles.lifecycle import camera_slot, read_lifecycle, require_files
 
 _KEV = 0.05
 """Bounds of windows are the same within this; the map of a window is its own."""
@@ -91,8 +91,7 @@ def calibrations_in(folder: Path, *, trial: str | None = None) -> list[Found]:
     made = [Found(path, each, newest_check(path, each)) for path, each in camera_calibrations(folder)]
     if lifecycle is None:
         return made
-    others = {lifecycle.active(slot) for slot in lifecycle.stacks if not is_camera_slot(slot)}
-    require_files(folder, lifecycle, {each.calibration.id for each in made} | others)
+    require_files(folder, lifecycle, {each.calibration.id for each in made})
     slot = next((camera_slot(each.calibration) for each in made if each.calibration.id == trial), None)
     return [_standing(each, lifecycle, trial, slot) for each in made]
 

@@ -23,21 +23,15 @@ from daq.model.tables import from_pydantic, known_keys, refusal
 
 FILE = "lifecycle.jsonl"
 MOST_BYTES = 16 << 20
-_OF_HEAD = " of head "
 
 
 def camera_slot(of: CameraCalibration) -> str:
     """Return what there is one active calibration of: kind, head and serial; of uniformity collimator and windows."""
-    slot = f"{of.kind}{_OF_HEAD}{of.head}, serial number {of.serial}, {of.instrument}"
+    slot = f"{of.kind} of head {of.head}, serial number {of.serial}, {of.instrument}"
     if of.kind != "uniformity":
         return slot
     windows = sorted(f"{one.lower_kev:g}-{one.upper_kev:g} keV" for one in of.windows)
     return f"{slot}, {f'collimator {of.collimator}' if of.collimator else 'no collimator'}, {', '.join(windows)}"
-
-
-def is_camera_slot(slot: str) -> bool:
-    """Say whether a slot is one of a head: a folder may hold calibrations of rings and probes, too."""
-    return slot.partition(" ")[2].startswith(_OF_HEAD.lstrip())
 
 
 def ring_slot(instrument: str) -> str:

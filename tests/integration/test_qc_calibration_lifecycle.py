@@ -21,7 +21,6 @@ from device_profiles.cameracalibrations import (
     write_camera_calibration,
     write_check,
 )
-from device_profiles.camerachoice import calibrations_in
 from device_profiles.lifecycle import begin, read_lifecycle, take_step
 from device_profiles.normalisations import NormalisationRow, write_normalisation
 
@@ -182,23 +181,6 @@ def test_one_that_was_superseded_can_be_signed_and_used_again(folder: Path, caps
     assert calibrate(capsys, "sign", str(folder), "old", *why)[0] == 0
     assert calibrate(capsys, "activate", str(folder), "old", *why)[0] == 0
     assert states(capsys, folder) == {"old": "active", "new": "retired"}
-
-
-def test_calibrations_of_a_head_and_of_a_probe_are_active_in_one_folder(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    why = ("--reason", "commissioning")
-    write_calibration(
-        folder / "times.toml", id="times", instrument="probe", made_utc="2021-03-01T08:00:00Z", method="a source",
-        detectors=[0, 1], time_offset_ps=[3, -3],
-    )  # fmt: skip
-    calibrate(capsys, "lifecycle", str(folder), "--begin", *why)
-    for name, check in (("old", ()), ("times", ("--check", "result 7"))):
-        assert calibrate(capsys, "sign", str(folder), name, *check, *why)[0] == 0
-        assert calibrate(capsys, "activate", str(folder), name, *why)[0] == 0
-    active = [each.calibration.id for each in calibrations_in(folder) if each.state is State.ACTIVE]
-    assert active == ["old"]
-    assert find_calibration(folder, instrument="probe", at=datetime(2021, 3, 2, tzinfo=UTC)).id == "times"
 
 
 def test_a_process_killed_between_steps_leaves_the_step_before_and_a_folder_that_is_free(folder: Path) -> None:
