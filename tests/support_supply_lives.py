@@ -75,6 +75,7 @@ def lives(machine: Kept, examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(st.lists(STEPS, max_size=14))
     @example([("raise", 0.69), ("wait", 40.0)])
+    @example([("raise", 0.69), ("wait", 0.5), ("wire", "missing")])  # a start that was refused is said again
     def holds(steps: list[tuple[str, object]]) -> None:
         async def main(loop: VirtualLoop) -> None:
             await _live(Bench(machine, loop), [("arm", True), *steps])

@@ -100,8 +100,10 @@ class SupplyWire:
         try:
             await self.set_v(step_v)
         except Exception:
+            heard = self.heard
             if ends:  # what cannot be set may still be switched off
                 await self._say(self._supply.switch_off(), "switch off")
+                self.heard = heard  # one without a switch has nothing to say to that, and was not heard thereby
             raise
         if ends:
             await self._say(self._supply.switch_off(), "switch off")

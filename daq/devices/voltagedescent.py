@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from daq.errors import DeadlineError, ReadbackError, ScandaqError
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.1
 _TAKE_BACK_S, _AGAIN_S = 3.0, 1.0
+_STANDS_S = 5.0
+"""An output that has not fallen for so long is told again: what was refused or answered may not have been done."""
 
 
 class Descent:
@@ -56,28 +59,32 @@ class Descent:
             await self._until_down(volts, within_s)
 
     async def _until_down(self, volts: float, within_s: float) -> None:
-        began_s = self._clock()
-        last = "it was never read"
+        began_s = fell_s = self._clock()
+        last, lowest_v = "it was never read", math.inf
         while self._clock() - began_s < within_s:
             try:
-                status = await self._told(volts)
+                status = await self._told(volts, stands=self._clock() - fell_s > _STANDS_S)
             except Exception as why:  # noqa: BLE001 - whatever a driver raises, lowering goes on
                 last = str(why) or type(why).__name__
             else:
                 if self._is_down(status, volts) and not self.raising:
                     return
+                if status.output_v < lowest_v - fine_v(self._limits) or self._clock() - fell_s > _STANDS_S:
+                    lowest_v, fell_s = status.output_v, self._clock()
                 last = f"the output is at {status.output_v:g} V, {status.set_v:g} V is set"
             await asyncio.sleep(_POLL_S)
         raise DeadlineError(f"{self._name} is not verified to be at {volts:g} V or below after {within_s:g} s: {last}")
 
-    async def _told(self, volts: float) -> SupplyStatus:
-        """Return what it says, after it was told again what it does not hold."""
+    async def _told(self, volts: float, *, stands: bool) -> SupplyStatus:
+        """Return what it says, after it was told again what it does not hold, or does not do: `stands`."""
         try:
             status = await self.wire.status()
         except Exception:
             await self.wire.tell_down(self._lowest(volts))
             raise
-        if status.set_v > volts + fine_v(self._limits) or (volts == 0 and status.on) or not self.wire.heard:
+        stands = stands and status.output_v > volts + self._limits.tolerance_v
+        held = status.set_v <= volts + fine_v(self._limits) and not (volts == 0 and status.on)
+        if stands or not held or not self.wire.heard:
             await self.wire.tell_down(self._lowest(volts), status)
         return status
 
