@@ -78,12 +78,13 @@ def _read(options: argparse.Namespace) -> Report:
 
 def _zone(name: str | None) -> Any:
     """Return a time zone by its name; that of this host where none is named. Raise `UsageError`."""
-    from datetime import datetime
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+    from daq.composition.qc.zone import host_zone
+
     if name is None:
-        return datetime.now().astimezone().tzinfo
+        return host_zone()
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError(f"--zone {name!r}: no such time zone; such as Europe/Berlin") from None

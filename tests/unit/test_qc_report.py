@@ -33,7 +33,7 @@ from daq.composition.qc.reportbooks import month_of_books, trends_of
 from daq.composition.qc.reporthtml import html_of
 from daq.composition.qc.reportmodel import Drawing, Report, Table, clean
 from daq.composition.qc.reportmonth import month_from, month_report
-from daq.composition.qc.reportpdf import pdf_of
+from daq.composition.qc.reportpdf import pdf_of, unprintable
 from daq.errors import UsageError
 from daq.model.qc.documents import Document
 from daq.model.qc.figures import Curve, Figure, Findings, Level, Picture
@@ -146,7 +146,9 @@ def test_a_signature_of_something_else_is_said_to_be_broken(found: Findings) -> 
 
     text = Texts(html_of(report_of(kept_of(result, wrong), ((), ()), [], MADE))).text
     assert "NO: the result is not what was signed" in text
-    assert "NOT SIGNED" in text
+    assert "NOT SIGNED; A SIGNATURE IS BROKEN" in text
+    both_of = report_of(kept_of(result, good, wrong), ((), ()), [], MADE)
+    assert both_of.unsigned == "A SIGNATURE IS BROKEN"
     assert "NOT SIGNED" not in Texts(html_of(report_of(kept_of(result, good), ((), ()), [], MADE))).text
 
 
@@ -171,7 +173,15 @@ def test_texts_of_all_lengths_and_scripts_are_drawn_without_a_warning(found: Fin
     made = report_of(kept_of(result), ((picture,), ()), [], MADE)
 
     assert "測試 Ärger" in html_of(made)
+    assert " letters of scripts that the font of this PDF lacks are printed as □" in unprintable(made)
     assert pdf_of(made).startswith(b"%PDF-")
+
+
+def test_a_pdf_says_that_it_cannot_join_letters_of_scripts_from_right_to_left(found: Findings) -> None:
+    made = [report_of(kept_of(result_of(found, BEGIN, comment=text)), ((), ()), [], MADE) for text in ("محمد", "Anna")]
+
+    assert "unjoined" in unprintable(made[0])
+    assert unprintable(made[1]) == ""
 
 
 @pytest.mark.parametrize("values", [np.full((4, 4), np.nan), np.zeros((1, 1)), -np.ones((2, 300))])
@@ -218,6 +228,38 @@ def test_a_month_says_what_was_done_and_missed_and_who_signed(month_books: Memor
     assert "service, crystal temperature sensor replaced (A. Engineer)" in text
     assert "control charts: while nothing changes, a false alarm" in text
     assert pdf_of(made).startswith(b"%PDF-")
+
+
+def test_a_month_is_not_good_where_tests_were_missed_or_say_nothing(month_books: MemoryBooks) -> None:
+    weekly, yearly = (TEST.model_copy(update={"every": every}) for every in ("week", "year"))
+    half = result_of(Findings(both(0).figures, obstacles=("half a flood",)), datetime(2031, 5, 14, 6, tzinfo=UTC))
+    removed = [one for one in month_books.documents if one.at_utc.startswith("2031-05-14") and one.kind == "result"]
+    books = MemoryBooks([*(one for one in month_books.documents if one not in removed), half])
+    month = month_from("2031-05", ZoneInfo("Europe/Berlin"))
+    tests = {"daily-flood": TEST, "weekly": weekly, "yearly": yearly}
+    read = asyncio.run(month_of_books(books, tests, month))
+    made = month_report(month, read, "Camera", "one", datetime(2031, 6, 2, tzinfo=UTC))
+
+    calendar = next(part for part in made.parts if isinstance(part, Table) and part.title == "Calendar")
+    assert [(row[-1].text, row[-1].tone) for row in calendar.rows] == [
+        ("20/22", "missed"),
+        ("0/3", "missed"),
+        ("0", ""),
+    ]
+    assert "2 tests not done as often as due" in made.verdict.text
+    assert made.verdict.tone != "good"
+
+
+def test_the_days_of_a_zone_that_a_file_of_the_host_gives_are_named_by_its_clocks(month_books: MemoryBooks) -> None:
+    from importlib.resources import files
+
+    with (files("tzdata") / "zoneinfo" / "Europe" / "Berlin").open("rb") as file:
+        zone = ZoneInfo.from_file(file)
+    month = month_from("2031-03", zone)
+    read = asyncio.run(month_of_books(month_books, {"daily-flood": TEST}, month))
+    made = month_report(month, read, "Camera", "one", datetime(2031, 6, 2, tzinfo=UTC))
+
+    assert "Days are those of CET (UTC+0100) and CEST (UTC+0200)" in Texts(html_of(made)).text
 
 
 def test_a_month_without_a_result_is_a_page_that_says_so(month_books: MemoryBooks) -> None:

@@ -46,9 +46,16 @@ def report_of(
     return Report(
         title=clean(result.title, 200), about=_about(kept),
         verdict=Cell(f"{'SIMULATED: ' if simulated else ''}{WORDS_OF[result.level]}", TONE_OF[result.level]),
-        simulated=simulated, unsigned="" if any(map(kept.holds, kept.signatures)) else "NOT SIGNED", parts=tuple(parts),
+        simulated=simulated, unsigned=_unsigned(kept), parts=tuple(parts),
         made=made_words(made_utc),
     )  # fmt: skip
+
+
+def _unsigned(kept: Kept) -> str:
+    """Return what is written large: that nobody signed, or that somebody signed something else."""
+    holds = [kept.holds(each) for each in kept.signatures]
+    said = [] if any(holds) else ["NOT SIGNED"]
+    return "; ".join([*said, *([] if all(holds) else ["A SIGNATURE IS BROKEN"])])
 
 
 def made_words(made_utc: str) -> str:
@@ -74,7 +81,8 @@ def _drawn(pictures: Sequence[Picture], curves: Sequence[Curve], *, simulated: b
         fields = ", ".join(f"{name} {wide:.0f} x {high:.0f} mm" for name, (wide, high) in picture.fields.items())
         rows, columns = picture.values.shape
         pixel = f", pixels of {picture.pixel_mm:.3g} mm" if picture.pixel_mm else ""
-        caption = f"{picture.title}: {columns} x {rows} pixels{pixel}; colours in {picture.unit}; {fields or 'whole'}"
+        caption = f"{picture.title}: {columns} x {rows} pixels{pixel}; colours in {picture.unit}; {fields or 'whole'}; "
+        caption += "first row at the bottom, first column at the left (of a head x to the right, y up)"
         parts.append(Drawing(clean(picture.title, 120), picture_png(picture, simulated=simulated), clean(caption, 400)))
     shown = tuple(curves[:MOST_CURVES])
     if shown:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from daq.qc.trend.runlength import Floats
 from daq.qc.trend.series import Series
@@ -46,7 +47,7 @@ class Alike:
             return series, told
         rows = [np.array([each == kind for each in told])[:, None] for kind in kinds]
         values = _side_by_side(series.values, rows)
-        some = np.isfinite(values).any(axis=0)
+        some = list(map(bool, np.isfinite(values).any(axis=0)))
         names = [named(subject, kind) for kind in kinds for subject in series.subjects]
         return replace(
             series, subjects=tuple(name for name, has in zip(names, some, strict=True) if has), values=values[:, some],
@@ -93,7 +94,7 @@ def alike(found: Sequence[Kept]) -> Alike:
     )  # fmt: skip
 
 
-def _side_by_side(values: Floats, rows: Sequence[np.ndarray[tuple[int, int], np.dtype[np.bool_]]]) -> Floats:
+def _side_by_side(values: Floats, rows: Sequence[npt.NDArray[np.bool_]]) -> Floats:
     return np.hstack([np.where(each, values, np.nan) for each in rows])
 
 

@@ -88,13 +88,14 @@ def png_of(figure: Figure, *, simulated: bool) -> bytes:
 
 def drawable(text: str, most: int = 90) -> str:
     """Return a text of others as the pictures' font can draw it: a `?` for what it lacks, not longer than `most`."""
-    known = _characters()
+    known = characters()
     kept = "".join(letter if ord(letter) in known else "?" for letter in text)
     return kept if len(kept) <= most else f"{kept[: most - 1]}…"
 
 
 @lru_cache(maxsize=1)
-def _characters() -> frozenset[int]:
+def characters() -> frozenset[int]:
+    """Return the letters that the font has, by their numbers."""
     prepared()
     from matplotlib.ft2font import FT2Font
 

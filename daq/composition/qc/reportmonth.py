@@ -21,7 +21,7 @@ from daq.qc.trend.watch import Chart
 from daq.services.qc.abilities import Kept
 
 _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
-_SATURDAY = 5
+_SATURDAY, _SUNDAY = 5, 6
 _MOST_NAMED = 4
 _MOST_ALARMS = 100
 _SHORT: dict[Level, str] = {
@@ -31,7 +31,8 @@ _SHORT: dict[Level, str] = {
 _LEGEND = (
     "ok: in limits; nj: not judged, no limit is set; ne: not evaluable; ACT: beyond the action level; SUS: beyond the "
     "suspension level; -: a test of every day was not done on a working day (Monday to Friday). Several on one day: "
-    "the worst. Days are those of {zone}."
+    "the worst. Done, and evaluable: of the working days, of the weeks that are all in the month, of the months. Days "
+    "are those of {zone}."
 )
 _PERIODS: dict[Every, str] = {"day": "working days", "week": "weeks", "month": "months"}
 
@@ -85,12 +86,13 @@ def month_report(month: Month, books: MonthBooks, scanner: str, station: str, no
     counted = [kept for kept in books.results if kept.struck is None]
     unsigned = [kept for kept in counted if not any(kept.holds(each) for each in kept.signatures)]
     simulated = any(kept.document.simulated for kept in books.results)
+    calendar = _calendar(month, books.tests, counted, now)
     parts: list[Part] = [
         Facts("What it is of", (("Scanner", clean(scanner)), ("Station", clean(station)),
                                 ("Days", f"{month.first:%Y-%m-%d} to {month.days[-1]:%Y-%m-%d}"),
                                 ("Results", f"{len(books.results)}, {len(books.results) - len(counted)} struck out"))),
-        _calendar(month, books.tests, counted, now), _alarms(month, books.trends), *_events(books.events),
-        _results(books.results, month.zone),
+        calendar, _alarms(month, books.trends), *_events(books.events),
+        _results(books.results, month),
     ]  # fmt: skip
     year_ago = year_before(month.after.isoformat())
     for name, trends in books.trends.items():
@@ -100,7 +102,7 @@ def month_report(month: Month, books: MonthBooks, scanner: str, station: str, no
     parts.append(signatures_table(counted))
     return Report(
         title=f"Quality control, {month.first:%B %Y}", about=clean(f"{scanner}; {station}", 300),
-        verdict=_verdict(counted, month, books.trends, simulated=simulated), simulated=simulated,
+        verdict=_verdict(counted, _behind(calendar), books.trends, simulated=simulated), simulated=simulated,
         unsigned=f"{len(unsigned)} OF {len(counted)} RESULTS NOT SIGNED" if unsigned else "",
         parts=tuple(parts), made=made_words(now.astimezone(UTC).isoformat()),
     )  # fmt: skip
@@ -111,7 +113,7 @@ def _title(tests: Mapping[str, QcTest], name: str) -> str:
 
 
 def _verdict(
-    counted: Sequence[Kept], month: Month, trends: Mapping[str, Sequence[Trend]], *, simulated: bool
+    counted: Sequence[Kept], behind: int, trends: Mapping[str, Sequence[Trend]], *, simulated: bool
 ) -> Cell:  # fmt: skip
     levels = [kept.result.level for kept in counted]
     beyond = [
@@ -123,9 +125,15 @@ def _verdict(
     changed = sum(len(trend.changed) for each in trends.values() for trend in each)
     words = f"{len(levels)} results" + (f": {', '.join(beyond)}" if beyond else ", none beyond a limit")
     words += f"; {changed} control chart{'s' if changed > 1 else ''} changed" if changed else "; no chart changed"
+    words += f"; {behind} test{'s' if behind > 1 else ''} not done as often as due" if behind else ""
     worst = max(levels, key=RANKS.index, default=Level.NOT_JUDGED)
-    tone = "action" if changed and worst in {Level.IN_LIMITS, Level.NOT_JUDGED} else TONE_OF[worst]
+    tone = "action" if (changed or behind) and worst in {Level.IN_LIMITS, Level.NOT_JUDGED} else TONE_OF[worst]
     return Cell(f"{'SIMULATED: ' if simulated else ''}{words}", tone)
+
+
+def _behind(calendar: Table) -> int:
+    """Return how many tests were done less often than they are due."""
+    return sum(row[-1].tone == "missed" for row in calendar.rows)
 
 
 def _calendar(month: Month, tests: Mapping[str, QcTest], counted: Sequence[Kept], now: datetime) -> Table:
@@ -136,7 +144,14 @@ def _calendar(month: Month, tests: Mapping[str, QcTest], counted: Sequence[Kept]
     today = now.astimezone(month.zone).date()
     rows = tuple(_calendar_row(name, tests.get(name), month, by_day, today) for name in names)
     head = ("test", *(f"{day.day}" for day in month.days), "done")
-    return Table("Calendar", head, rows, note=_LEGEND.format(zone=clean(month.zone, 60)), narrow=True)
+    return Table("Calendar", head, rows, note=_LEGEND.format(zone=clean(_zone_words(month), 60)), narrow=True)
+
+
+def _zone_words(month: Month) -> str:
+    """Return the name of the zone; of one that a file of the host gives without a name, what its clocks said."""
+    named = getattr(month.zone, "key", None)
+    clocks = dict.fromkeys(f"{each:%Z} (UTC{each:%z})" for each in (month.first, month.after - timedelta(seconds=1)))
+    return str(named) if named else " and ".join(clocks)
 
 
 def _calendar_row(
@@ -144,8 +159,11 @@ def _calendar_row(
 ) -> tuple[Cell, ...]:
     every = None if test is None else test.every
     cells = [_calendar_cell(by_day.get((name, day), []), day, every, today) for day in month.days]
-    done = [day for day in month.days if (name, day) in by_day]
-    return (Cell(clean(test.title if test else name, 60)), *cells, Cell(_done(done, every, month, today)))
+    done = [day for day in month.days if set(by_day.get((name, day), ())) - {Level.NOT_EVALUABLE}]
+    had, wanted = _done(done, every, month, today)
+    words = str(had) if wanted is None else f"{had}/{wanted}"
+    behind = wanted is not None and had < wanted
+    return (Cell(clean(test.title if test else name, 60)), *cells, Cell(words, "missed" if behind else ""))
 
 
 def _calendar_cell(levels: list[Level], day: date, every: Every | None, today: date) -> Cell:
@@ -156,13 +174,25 @@ def _calendar_cell(levels: list[Level], day: date, every: Every | None, today: d
     return Cell("-", "missed") if missed else Cell("")
 
 
-def _done(done: Sequence[date], every: Every | None, month: Month, today: date) -> str:
-    """Return in how many of the working days, weeks or months that are over it was done."""
+def _done(done: Sequence[date], every: Every | None, month: Month, today: date) -> tuple[int, int | None]:
+    """Return in how many of the working days, whole weeks or months that are over it was done, and how many these are.
+
+    None where a month does not say it. Weeks that lie in two months count in neither.
+    """
     if every not in _PERIODS:
-        return str(len(done))
-    over = [day for day in month.days if day <= today and (every != "day" or day.weekday() < _SATURDAY)]
-    wanted, had = ({_period(day, every) for day in days} for days in (over, done))
-    return f"{len(wanted & had)}/{len(wanted)}"
+        return len(done), None
+    had = {_period(day, every) for day in done}
+    wanted = {_period(day, every) for day in month.days if _is_over(day, every, month, today)}
+    return len(wanted & had), len(wanted)
+
+
+def _is_over(day: date, every: Every, month: Month, today: date) -> bool:
+    """Return whether a day ends a working day, a week that is all in the month, or the month, and is past."""
+    ends = {
+        "day": day.weekday() < _SATURDAY, "week": day.weekday() == _SUNDAY and day.day > _SUNDAY,
+        "month": day == month.days[-1],
+    }  # fmt: skip
+    return ends[every] and day < today
 
 
 def _period(day: date, every: Every) -> object:
@@ -202,10 +232,11 @@ def _events(events: Sequence[Document]) -> list[Part]:
     return [Sentences("Service, recalibration, damage", lines)] if lines else []
 
 
-def _results(results: Sequence[Kept], zone: tzinfo) -> Table:
+def _results(results: Sequence[Kept], month: Month) -> Table:
     ordered = sorted(results, key=lambda kept: (kept.document.at_utc, kept.document.id))
     head = ("performed", "test", "level", "what was found", "by", "signed by")
-    return Table("Results", head, tuple(_result_row(kept, zone) for kept in ordered))
+    rows = tuple(_result_row(kept, month.zone) for kept in ordered)
+    return Table("Results", head, rows, note=clean(f"Times are those of {_zone_words(month)}; of signatures UTC."))
 
 
 def _result_row(kept: Kept, zone: tzinfo) -> tuple[Cell, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from unicodedata import bidirectional
 from xml.sax.saxutils import escape
 
-from daq.composition.qc.reportdraw import font_file
+from daq.composition.qc.reportdraw import characters, font_file
 from daq.composition.qc.reportmodel import Cell, Drawing, Facts, Part, Report, Sentences, Table
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _LETTER, _WIDEST_WORD, _LONGEST = 4.9, 90.0, 150
 _NARROW_FIRST, _NARROW_LAST = 24.0 * _MM, 10.0 * _MM
 _FONT, _BOLD = "ScandaqSans", "ScandaqSansBold"
 _INK, _PALE, _RULE = "#1d2733", "#5d6b7a", "#c9d1da"
+_BOX = "\N{WHITE SQUARE}"
 _TONES = {
     "": None, "good": "#e4f2e6", "quiet": "#f3f5f7", "unclear": "#e9e6f5", "action": "#fdeccf",
     "suspension": "#f9d9d6", "missed": None,
@@ -72,7 +75,39 @@ def _style(size: float, *, bold: bool = False, colour: str = _INK, **other: Any)
 def _text(text: str, style: Any) -> Flowable:
     from reportlab.platypus import Paragraph
 
-    return Paragraph(escape(text).replace("\n", "<br/>"), style)
+    return Paragraph(escape(_printable(text)).replace("\n", "<br/>"), style)
+
+
+def _printable(text: str) -> str:
+    """Return a text with a box for each letter that the font lacks: reportlab would print one, or nothing, or stop."""
+    known = characters()
+    return "".join(each if ord(each) in known or each.isspace() else _BOX for each in text)
+
+
+def unprintable(report: Report) -> str:
+    """Return what is said where names or words are of a script that these pages cannot show; else nothing."""
+    letters = {each for text in _texts(report) for each in text if not each.isspace()}
+    said = []
+    if lacking := letters - set(map(chr, characters())):
+        said.append(f"{len(lacking)} letters of scripts that the font of this PDF lacks are printed as {_BOX}")
+    if any(bidirectional(each) in {"R", "AL", "AN"} for each in letters):
+        said.append("letters of scripts that are read from right to left are printed unjoined and from left to right")
+    return f"{'; '.join(said)}. The HTML page of this report shows them as they are." if said else ""
+
+
+def _texts(report: Report) -> Iterator[str]:
+    yield from (report.title, report.about, report.verdict.text)
+    for part in report.parts:
+        yield part.title
+        match part:
+            case Facts():
+                yield from (text for row in part.rows for text in row)
+            case Table():
+                yield from (cell.text for row in part.rows for cell in row)
+            case Sentences():
+                yield from part.lines
+            case Drawing():
+                yield part.caption
 
 
 def _head(report: Report) -> list[Flowable]:
@@ -83,6 +118,8 @@ def _head(report: Report) -> list[Flowable]:
     box: list[Any] = [("BACKGROUND", (0, 0), (-1, -1), _TONES[tone] or "#f3f5f7")]
     box += [("LINEBEFORE", (0, 0), (0, -1), 6, _EDGES.get(tone, _RULE))]
     story.append(_grid([[_text(report.verdict.text, _style(12.5, bold=True))]], [_WIDTH], box))
+    if words := unprintable(report):
+        story += [Spacer(1, 4), _text(words, _style(8.5, colour=_EDGES["action"]))]
     if report.unsigned:
         story += [Spacer(1, 6), _grid([[_text(report.unsigned, _style(16, bold=True, alignment=1))]], [_WIDTH],
                                       [("BOX", (0, 0), (-1, -1), 2, _INK)])]  # fmt: skip
