@@ -131,6 +131,17 @@ def test_bars_are_resolved_by_list_mode_whatever_step_the_words_have(tmp_path: P
     wide = np.hypot(3.8, 2.3548 * 0.6 / np.sqrt(6))  # steps, and what spreads events over them
     close(one(found, "fwhm", "head 1"), wide, beside=0.03)
     assert one(found, "finest_resolved", "head 1").values[0] == 2.5
+    assert one(found, "unresolved", "head 1").values[0] == 1.0
+
+
+def test_a_head_that_tells_no_bars_apart_is_suspended_and_not_without_a_verdict(tmp_path: Path) -> None:
+    x, y = bar_events(np.random.default_rng(4), 1_500_000, (2.0, 2.5, 3.0, 3.5), fwhm_mm=7.0, turn_deg=3.0)
+    run = recording(tmp_path / "run", "bar-phantom-flood", [Step("bars", [(1, x, y)], kev=122.0)])
+    found = analysed("bar-resolution", run, bars_mm=(2.0, 2.5, 3.0, 3.5))
+    assert one(found, "finest_resolved", "head 1").values[0] is None
+    test = load_scanner("spect-camera").qc["bar-phantom"]
+    judgement = judged(found, test, ANALYSES["bar-resolution"], None)
+    assert (judgement.level, judgement.advice) == (Level.SUSPENSION, test.advice.suspension)
 
 
 def test_windows_of_gallium_that_lie_apart_are_told_with_their_noise(tmp_path: Path) -> None:

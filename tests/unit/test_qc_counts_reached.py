@@ -24,6 +24,8 @@ IN_FIELD = 0.7
 """Of the counts of a head: what falls beside the field of view of a crystal that goes beyond it is less than that."""
 SOURCES, HOLES, SLICES_SEEN = 5, 20, 0.5
 """So many points go round, so many holes has a plate; of the counts of a phantom half lie in the slices looked at."""
+IN_QUADRANTS = 0.3
+"""Of the counts of a head: margins between quadrants and the field that the phantom leaves free are not looked at."""
 TRUES, DELAYEDS = 0.4, 0.01
 """Shares of the prompts of a weak cylinder, pessimistic both."""
 SLIT_MM = 30.0
@@ -97,6 +99,7 @@ LEAST: dict[str, Callable[[ScannerProfile, AcquisitionProtocol], float]] = {
     "faintest view of a source": lambda of, by: least_of_a_head(of, by) / len(by.steps) / SOURCES,
     "mean of all slices": lambda of, by: SLICES_SEEN * least_of_a_head(of, by),
     "row": of_rows,
+    "quadrants": lambda of, by: IN_QUADRANTS * least_of_a_head(of, by),
     "disc": of_discs,
     "in the window": lambda _, by: PROBE_CPS * seconds(by),
     "in the spectrum": lambda _, by: PROBE_CPS * seconds(by),

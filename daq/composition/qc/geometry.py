@@ -152,6 +152,7 @@ def _of_bars(sheet: Sheet, subject: str, found: BarPhantom) -> None:
     fwhm = found.fwhm
     sheet.add("fwhm", subject, fwhm and fwhm[0], noise=fwhm and fwhm[1], counts=counts)
     sheet.add("finest_resolved", subject, found.finest_resolved_mm, counts=counts)
+    sheet.add("unresolved", subject, float(sum(not each.resolved for each in found.quadrants)), counts=counts)
     for each in sorted(found.quadrants, key=lambda one: one.bars_mm):
         name = f"{subject}, bars {each.bars_mm:g} mm"
         sheet.add("quadrant_fwhm", name, each.fwhm_mm, noise=each.noise_mm, counts=each.counts)

@@ -44,6 +44,7 @@ BARS = AnalysisKind(
         FigureKind("quadrant_fwhm", "mm", "of each quadrant, by its statistical moments", "", "quadrant"),
         FigureKind("modulation", "%", "of the first harmonic of bars over the mean, pixels taken out", "", "quadrant"),
         FigureKind("finest_resolved", "mm", "width of the finest bars that are told apart", "", "quadrants"),
+        FigureKind("unresolved", "1", "quadrants whose bars are not told apart", "", "quadrants"),
     ),
     parameters=(
         ("bars_mm", "widths of bars in the four quadrants, in any order, mm"),
