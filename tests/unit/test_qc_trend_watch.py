@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.ndimage import convolve
 
 from daq.qc.trend.changepoint import change_in
 from daq.qc.trend.fixed import decays_like, first_beyond, first_off_yesterday
@@ -36,6 +39,26 @@ def test_quiet_blocks_alarm_as_often_as_stated() -> None:
     low, high = stats.poisson.interval(0.999, sets * 250 / rule.tests_between)
 
     assert low <= alarms <= high
+
+
+@pytest.mark.parametrize("method", ["ewma", "cusum"])
+def test_extremes_of_many_alarm_as_often_as_stated_though_they_are_skewed(method: Literal["ewma", "cusum"]) -> None:
+    random = np.random.default_rng(6)
+    weights = np.array([[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]) / 16.0
+    floods = convolve(random.poisson(10_000.0, (1500, 60, 44)).astype(float), weights).reshape(1500, -1)
+    spread = 100.0 * np.ptp(floods, axis=1) / (floods.max(axis=1) + floods.min(axis=1))
+    values = random.choice(spread, (280, 1500))
+    plain = Series("ufov_integral", "%", tuple(map(str, range(1500))), np.arange(280.0), values)
+    rule = Rule(tests_between=6250.0 / 1500, method=method, from_subjects=10**6)
+    stated = 1500 * -np.expm1(-250 / 6250)
+
+    counted = [
+        sum(chart.state is State.CHANGED for chart in watch([each], rule)[0].charts)
+        for each in (replace(plain, extreme=True), plain)
+    ]
+
+    assert counted[0] == pytest.approx(stated, abs=3 * np.sqrt(stated))
+    assert counted[1] > stated + 3 * np.sqrt(stated)
 
 
 def test_one_drifting_block_is_flagged_alone_with_its_beginning_and_slope() -> None:

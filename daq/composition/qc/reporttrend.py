@@ -28,6 +28,8 @@ TOLERATED = 0.1
 """A mean may wander by this share of the way to its action level without that being a change."""
 TESTS_BETWEEN = 250.0
 """Where the scanner profile does not say: one false alarm in a year of working days."""
+_EXTREME_SPREAD = 0.1
+"""The worst of many spreads by so little of what is expected of it: only for these is the skewness measured."""
 _MOST_CSV_VALUES = 50_000_000
 _FIXED_COLUMNS = 4
 _PARTS = ("value", "noise", "event", "simulated")
@@ -111,6 +113,7 @@ def series_from(found: FigureSeries, analysis: str, *, whole: Sequence[int] | No
     return Series(
         found.figure, found.unit, found.subjects, found.at_ms[kept] / MS_PER_DAY, found.values[kept],
         noise[kept] if np.isfinite(noise).any() else None,
+        kind is not None and kind.noise == "floor" and kind.spread <= _EXTREME_SPREAD,
     )  # fmt: skip
 
 

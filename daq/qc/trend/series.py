@@ -22,6 +22,7 @@ class Series:
 
     `days`: when, in days since any fixed moment, [tests]; `values`: NaN where there is none, [tests, subjects];
     `noise`: standard deviation that counting alone gives each value, the same shape, NaN where it is not known.
+    `extreme`: each value is the spread of the highest and lowest of many, as integral uniformity is.
     """
 
     figure: str
@@ -30,6 +31,7 @@ class Series:
     days: Floats
     values: Floats
     noise: Floats | None = None
+    extreme: bool = False
 
 
 @dataclass(frozen=True, slots=True)

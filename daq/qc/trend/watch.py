@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from daq.qc.trend.baseline import Bools, Normal, normal_of
+from daq.qc.trend.baseline import Bools, Normal, normal_of, straightened
 from daq.qc.trend.changepoint import Change, change_in
 from daq.qc.trend.charts import Drawn, cusum, ewma
 from daq.qc.trend.common import parted
@@ -123,11 +123,14 @@ def _stretch(
     noise = None if series.noise is None else series.noise[tests]
     if together:
         values, noise = parted(values, noise, rule.baseline)
-    normal, first = normal_of(values, noise, rule.baseline)
+    charted = straightened(values, rule.baseline) if series.extreme and not together else values
+    normal, first = normal_of(charted, noise, rule.baseline)
     allowed = np.full(values.shape[1], tolerance)
     if together:
         allowed[:-1] *= rule.answer_share
-    drawn = _drawn(_standardised(values, noise, normal, first), normal, rule, allowed, chance)
+    drawn = _drawn(_standardised(charted, noise, normal, first), normal, rule, allowed, chance)
+    if charted is not values:
+        normal = replace(normal, mean=normal_of(values, noise, rule.baseline)[0].mean)
     return Stretch(tests, values, normal, drawn, allowed, drawn.first_alarms())
 
 
