@@ -65,6 +65,10 @@ class MemoryBooks:
         del test
         return None
 
+    async def reference_entry(self, test: str) -> Document | None:
+        del test
+        return None
+
     async def events(self, test: str | None = None, *, since_utc: str | None = None) -> list[Document]:
         del test, since_utc
         return self._kind("event")

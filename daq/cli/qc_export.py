@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Write it."""
     span = times(options)
     if options.json:
-        documents = read(options.site, lambda books: _documents(books, options.test, span))
+        documents = read(options.site, lambda books: _documents(books, options.test, span), everything=True)
         told = {"schema": EXPORT_SCHEMA, "documents": [each.to_json() for each in documents]}
         _write(options.out, [json.dumps(told, indent=1, ensure_ascii=False) + "\n"])
         return 0

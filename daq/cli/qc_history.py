@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> int:
     require_limit(options.limit, _MOST)
     span = times(options)
     found = read(
-        options.site, lambda books: books.results(options.test, level=options.level, limit=options.limit, **span)
+        options.site,
+        lambda books: books.results(options.test, level=options.level, limit=options.limit, **span),
+        everything=True,
     )
     if options.json:
         print_json({"results": [told(kept) for kept in found]})
@@ -63,5 +65,6 @@ def signed(kept: Kept) -> str:
 
 def _cells(kept: Kept) -> tuple[str, ...]:
     level = "struck out" if kept.struck is not None else str(kept.result.level)
+    level += ", SIMULATED" if kept.document.simulated else ""
     at = kept.document.at_utc[:16].replace("T", " ") + (" ?" if kept.doubts else "")
     return at, kept.result.test, level, signed(kept), kept.document.id

@@ -36,8 +36,11 @@ def times(options: argparse.Namespace) -> dict[str, str | None]:
     return {"since_utc": utc_text(found["since_ms"]), "until_utc": utc_text(found["until_ms"])}
 
 
-def read(site_file: str | Path | None, work: Callable[[QcBooks], Awaitable[T]]) -> T:
-    """Return what `work` reads of a station's books. Nothing is changed, and no daemon is needed."""
+def read(site_file: str | Path | None, work: Callable[[QcBooks], Awaitable[T]], *, everything: bool = False) -> T:
+    """Return what `work` reads of a station's books. Nothing is changed, and no daemon is needed.
+
+    `everything`: at a real machine what is simulated, too, which counts for nothing there.
+    """
     import asyncio
 
     from daq.cli.output import say
@@ -53,7 +56,7 @@ def read(site_file: str | Path | None, work: Callable[[QcBooks], Awaitable[T]]) 
         raise MissingError(f"{folder}: no books of quality control yet: nothing was ever entered at this station")
 
     async def opened() -> T:
-        books = QcBooks(url, folder, station=site.station)
+        books = QcBooks(url, folder, station=site.station, simulated=site.simulated or everything)
         try:
             return await work(books)
         finally:

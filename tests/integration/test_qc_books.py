@@ -14,6 +14,7 @@ from daq.errors import MissingError, RefusedError, UsageError
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Curve, Figure, Findings, Level, Picture
 from daq.model.station import utc_now
+from daq.services.qc.entries import Wanted
 from daq.services.qc.tables import QcTables
 
 
@@ -144,7 +145,7 @@ async def test_a_year_of_daily_pet_is_a_table_in_well_under_a_second(url: str, f
     for start in range(0, days, 50):
         tables.enter([(document, "") for document in documents[start : start + 50]])
     since_s = time.perf_counter()
-    rows = tables.figures("pet-daily", "peak", None, None)
+    rows = tables.figures("peak", Wanted(kinds=("result",), test="pet-daily"))
     from daq.services.qc.series import series_of
 
     series = series_of("pet-daily", "peak", rows)

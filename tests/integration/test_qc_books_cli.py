@@ -45,7 +45,7 @@ class Here:
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
     socket = Path(tempfile.mkdtemp(prefix="scandaq-qc-")) / "s"
     site = tmp_path / "site.toml"
-    site.write_text(f'schema = "site/0"\nstation = "one"\nstorage = "store"\nsocket = "{socket}"\n')
+    site.write_text(f'schema = "site/0"\nstation = "one"\nstorage = "store"\nsocket = "{socket}"\nsimulated = true\n')
     state = tmp_path / "store" / "station"
     async with books_at(f"sqlite:///{state}/catalogue.sqlite", state / "qc") as books:
         where = Where("one", "cam", simulated=True)
@@ -94,8 +94,9 @@ async def test_results_are_listed_shown_signed_made_the_reference_and_struck_out
     assert "struck out" in first
     assert f"{ME} approved" in first
     assert "not evaluable: half a flood" in (await here.ask("show", "daily-flood")).out
+    await here.ask("sign", bad.id, "--meaning", "approved", "--yes")
     refused = await here.ask("reference", bad.id)
-    assert (refused.code, "this result is action" in refused.err) == (3, True)
+    assert (refused.code, "a reference is in limits, or not judged" in refused.err) == (3, True), refused
 
 
 async def test_books_are_read_without_a_daemon_and_say_where_there_are_none(here: Here, tmp_path: Path) -> None:

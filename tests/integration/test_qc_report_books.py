@@ -42,7 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads = scanner_path("dual-head").read_text(encoding="utf-8").partition("# Quality control")[0]
     (folder / "tested.toml").write_text(heads.replace('id = "dual-head"', 'id = "tested"') + TESTS)
     site = folder / "site.toml"
-    site.write_text('schema = "site/0"\nstation = "one"\nscanner = "tested.toml"\nstorage = "store"\n')
+    site.write_text(
+        'schema = "site/0"\nstation = "one"\nscanner = "tested.toml"\nstorage = "store"\nsimulated = true\n'
+    )
     asyncio.run(_filled(folder / "store" / "station"))
     return site
 

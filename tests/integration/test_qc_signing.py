@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support_qc_books import books_at, result
+from support_qc_books import DEADLINE_S, QUICK, about, books_at, result
 
 from daq.errors import AccessError, MissingError, RefusedError, UsageError
-from daq.model.qc.documents import Document, QcResult
+from daq.model.qc.documents import Document, QcResult, document_bytes
 from daq.model.qc.figures import Figure, Findings, Level
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import Bounds, Limit, QcTest
 from daq.model.qc.verbs import QC_VERBS
 from daq.model.station import DAEMON, Actor, Role
 from daq.qc.judging import judged
+from daq.qc.sources import source_entry
+from daq.services.alarms import Alarms
+from daq.services.bus import Bus
 from daq.services.qc.books import QcBooks
 from daq.services.qc.importing import Importing
 from daq.services.qc.register import Register
@@ -27,6 +31,10 @@ ANNA = Actor("anna", "local", Role.QC, uid=1001)
 BERTA = Actor("berta", "local", Role.PHYSICIST, uid=1002)
 CARL = Actor("carl", "local", Role.PHYSICIST, uid=1003)
 WHERE = Where("one", "s")
+SHEET = {
+    "nuclide": "Co-57", "form": "sheet", "activity": "370 MBq", "reference": "2025-01-01T12:00:00Z",
+    "certificate": "C-1", "place": "safe",
+}  # fmt: skip
 TESTS = {"daily-flood": QcTest(title="Daily flood", analysis="planar-uniformity")}
 
 
@@ -195,6 +203,72 @@ async def test_another_normal_needs_an_event_that_explains_it(books: QcBooks) ->
     assert (await ask(books, "qc-reference", result=after.id, reason="new crystal"))["before"] == first.id
 
 
+async def test_a_clock_that_was_ahead_keeps_no_later_reference_and_no_later_source_entry_from_counting(
+    books: QcBooks,
+) -> None:
+    ahead = "2999-01-01T00:00:00.000Z"
+    good, better = result(1), result(2)
+    for document in (good, better):
+        await books.put(document)
+        await ask(books, "qc-sign", result=document.id, sha256=document.sha256, meaning="approved")
+    await books.put(about("reference", good, test="daily-flood", at=ahead))
+    early = Document(
+        "source-s-1",
+        "source",
+        ahead,
+        ahead,
+        "anna",
+        source_entry("S-1", SHEET).model_dump(mode="json", exclude_none=True),
+        "S-1",
+    )
+    await books.put(early)
+
+    await ask(books, "qc-reference", result=better.id)
+    await ask(books, "qc-source", serial="S-1", fields={"place": "waste"})
+
+    assert (await books.reference("daily-flood")).document == better  # type: ignore[union-attr]
+    newest = await books.source("S-1")
+    assert newest is not None
+    assert (newest.body["place"], newest.entered_utc) == ("waste", "2999-01-01T00:00:00.001Z")
+
+
+async def test_what_is_simulated_counts_for_nothing_at_a_real_machine(books: QcBooks, tmp_path: Path) -> None:
+    made_up = replace(result(5), simulated=True)
+    for document in (result(1), made_up, replace(about("reference", made_up, test="daily-flood"), simulated=True)):
+        await books.put(document)
+    await ask(books, "qc-sign", result=made_up.id, sha256=made_up.sha256, meaning="approved")
+    with pytest.raises(RefusedError, match="it is simulated, and this is a real machine"):
+        await ask(books, "qc-reference", result=made_up.id)
+    assert await books.flush(DEADLINE_S)
+
+    for url in (f"sqlite:///{tmp_path}/c.sqlite", f"sqlite:///{tmp_path}/none.sqlite"):  # and from the files alone
+        real = QcBooks(url, tmp_path / "qc", station="one", simulated=False, bounds=QUICK)
+        assert [kept.document for kept in await real.results("daily-flood")] == [result(1)]
+        assert (await real.newest("daily-flood")).document == result(1)  # type: ignore[union-attr]
+        assert (await real.series("daily-flood", "efficiency")).results == (result(1).id,)
+        assert await real.reference("daily-flood") is None
+        assert (await real.result(made_up.id)).document == made_up
+        real.close()
+    assert (await books.newest("daily-flood")).document == made_up  # type: ignore[union-attr]
+
+
+async def test_a_result_whose_file_was_forged_is_said_as_soon_as_it_is_read(tmp_path: Path) -> None:
+    alarms, first = Alarms(Bus()), result(1, level=Level.ACTION)
+    async with books_at(f"sqlite:///{tmp_path}/c.sqlite", tmp_path / "qc", alarms=alarms) as books:
+        await books.put(first)
+        await ask(books, "qc-sign", result=first.id, sha256=first.sha256, meaning="approved")
+        assert await books.flush(DEADLINE_S)
+        forged = replace(first, body={**first.body, "level": "in limits"})
+        (tmp_path / "qc" / "2025" / "01" / f"{first.id}.json").write_bytes(document_bytes(forged))
+        with pytest.raises(RefusedError, match="read it again, then sign"):
+            await ask(books, "qc-sign", CARL, result=first.id, sha256=first.sha256, meaning="approved")
+        assert await books.flush(DEADLINE_S)
+        (kept,) = await books.results()
+
+    assert [alarm.name for alarm in alarms.active()] == ["altered"]
+    assert (kept.document, kept.signed("approved")) == (forged, ())
+
+
 async def test_events_name_tests_that_there_are_and_times_that_have_been(books: QcBooks) -> None:
     await ask(books, "qc-event", what="service", text="new PMT 7", at="2025-03-01T10:00:00+01:00")
     await ask(books, "qc-event", ANNA, what="damage", text="coffee", tests=["daily-flood"])
@@ -270,8 +344,6 @@ async def test_a_past_result_that_is_wrong_is_named_and_nothing_is_entered(
 
 
 async def test_a_test_that_ran_by_itself_may_be_approved_by_anybody_who_may_approve(books: QcBooks) -> None:
-    from dataclasses import replace
-
     first = replace(result(1), by=DAEMON.user)
     await books.put(first)
 

@@ -215,7 +215,7 @@ RESULT = QcResult(
 class Lab:
     """An analysing desk whose process is a shell script; what it is given lies in a folder."""
 
-    def __init__(self, folder: Path, script: str, *, within_s: float = 10.0) -> None:
+    def __init__(self, folder: Path, script: str, *, within_s: float = 10.0, simulated: bool = False) -> None:
         self.books, self.alarms, self.lines = MemoryBooks(), Alarms(Bus()), []
         self.jobs = 0
         (folder / "evidence").write_bytes(evidence_bytes((Picture("flood", np.ones((2, 2)), "1"),), ()))
@@ -231,7 +231,7 @@ class Lab:
 
         self.desk = Analysing(
             command, job_of, self.books, Ringing(self.alarms), audit, folder, station="one", scanner="s",
-            within_s=within_s,
+            within_s=within_s, simulated=simulated,
         )  # fmt: skip
 
     async def until(self, count: int) -> None:
@@ -273,6 +273,15 @@ async def test_what_was_analysed_is_in_the_books_with_its_pictures_and_is_not_ow
     assert (lab.desk.orders.owed(), lab.ringing(), lab.jobs) == ([], {}, 1)
     assert not list((tmp_path / "work").iterdir())
     assert not lab.desk.is_owed("daily-flood")
+
+
+@pytest.mark.parametrize(("order", "simulated"), [(Order("daily-flood", entries={"pads": True}), True), (ORDER, False)])
+async def test_what_is_entered_by_hand_on_a_simulated_station_says_so_and_recordings_say_it_themselves(
+    tmp_path: Path, order: Order, simulated: bool
+) -> None:
+    lab = Lab(tmp_path, saying().replace('"simulated": true', '"simulated": false'), simulated=True)
+
+    assert (await lab.desk.analyse(order)).simulated is simulated
 
 
 async def test_the_same_recording_is_analysed_once_however_often_it_is_asked_for(tmp_path: Path) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from support_qc_desk import qc_test
+from support_qc_desk import MemoryBooks, qc_test
 
 from daq.composition.qc import wiring
 from daq.composition.qc.recorded import Recorded
 from daq.composition.qc.zone import host_zone
-from daq.errors import DeadlineError
+from daq.errors import DeadlineError, RefusedError
+from daq.model.qc.figures import Level
+from daq.model.qc.verbs import QcSign
+from daq.model.station import Actor, Role
+from daq.services.qc.signing import Where
 from daq.state.acquisition import State
 from daq.storage.manifest import RecordedStep
 
@@ -53,6 +58,22 @@ async def test_one_that_cannot_be_armed_is_not_started(tmp_path: Path) -> None:
     with pytest.raises(DeadlineError, match="could not be armed: fault: no gas"):
         await auto(night, tmp_path).acquire("daily-flood", None)
     assert [verb for verb, _, _ in night.asked] == ["qc-run"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_one_person_may_approve_where_the_site_file_says_so(alone: bool) -> None:
+    quality: Any = object.__new__(wiring.Quality)
+    quality.books, quality.tests, quality._where = MemoryBooks(), {}, Where()
+    quality._site = SimpleNamespace(qc=SimpleNamespace(one_person_may_approve=alone))
+    quality.desk = SimpleNamespace(handlers={})
+    quality._announcing = SimpleNamespace(look=lambda: None)
+    own = quality.books.enter("daily-flood", Level.IN_LIMITS, ago_h=1)
+    signs = quality.handlers["qc-sign"](
+        QcSign(result=own.id, sha256=own.sha256, meaning="approved"), Actor("anna", "local", Role.PHYSICIST, uid=1)
+    )
+    with nullcontext() if alone else pytest.raises(RefusedError, match="cannot both perform and approve"):
+        await signs
+    assert len(quality.books._kind("signature")) == alone
 
 
 def recorded(

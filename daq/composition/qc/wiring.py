@@ -72,13 +72,14 @@ class Quality:
         self.tests = scanner.qc if scanner is not None else {}
         name = scanner.id if scanner is not None else ""
         url = site.catalogue or f"sqlite:///{site.state_folder / CATALOGUE_FILE}"
-        self.books = QcBooks(url, site.state_folder / FOLDER, station=site.station, alarms=alarms)
+        folder = site.state_folder / FOLDER
+        self.books = QcBooks(url, folder, station=site.station, simulated=site.simulated, alarms=alarms)
         self.standing = Standing(self.tests, self.books, host_zone())
         self._announcing = Announcing(self.standing, bus)
         self._ringing = Ringing(alarms)
         self.analysing = Analysing(
             process.command, self._job_of, self.books, self._ringing, audit, site.state_folder / WORK,
-            station=site.station, scanner=name, announce=self._announcing.look,
+            station=site.station, scanner=name, simulated=site.simulated, announce=self._announcing.look,
         )  # fmt: skip
         self._where = Where(site.station, name, site.simulated)
         self._leavings = Leavings()
@@ -100,7 +101,8 @@ class Quality:
     @property
     def handlers(self) -> Handlers:
         """Return who carries out the verbs of quality control; each that changes the books is told of at once."""
-        signing, register = Signing(self.books, self._where), Register(self.books, self._where, self.tests)
+        signing = Signing(self.books, self._where, alone=self._site.qc.one_person_may_approve)
+        register = Register(self.books, self._where, self.tests)
         importing = Importing(self.books, self._where, self.tests)
         entering = {**signing.handlers(), **register.handlers(), **importing.handlers()}
         return {**{verb: self._looked(do) for verb, do in entering.items()}, **self.desk.handlers}

@@ -85,6 +85,10 @@ class Books(Protocol):
         """Return the result that a test is compared with now; None where nobody made one the reference."""
         ...
 
+    async def reference_entry(self, test: str) -> Document | None:
+        """Return the newest document that makes a result the reference of a test, be that struck out or not."""
+        ...
+
     async def events(self, test: str | None = None, *, since_utc: str | None = None) -> list[Document]:
         """Return events that touch a test, or all, newest first."""
         ...

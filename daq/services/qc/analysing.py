@@ -43,19 +43,21 @@ class Analysing:
     """Analyses what is ordered. `done` and `failed` count; `now` is what is analysed at the moment.
 
     `folder` holds what is owed and what processes are given. A process that takes longer than `within_s` is killed.
-    `announce` is called when a result was entered.
+    `announce` is called when a result was entered. `simulated`: what is entered by hand here is none of a real machine.
     """
 
     def __init__(
         self, command: Command, job_of: JobOf, books: Books, ringing: Ringing, audit: Audit, folder: Path,
-        *, station: str, scanner: str, within_s: float = 900.0, announce: Callable[[], None] = lambda: None,
+        *, station: str, scanner: str, simulated: bool = False, within_s: float = 900.0,
+        announce: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.orders = Orders(folder / "owed")
         self.done = self.failed = 0
         self.now: Order | None = None
         self._command, self._job_of, self._books = command, job_of, books
         self._ringing, self._audit, self._work = ringing, audit, folder / "work"
-        self._station, self._scanner, self._within_s, self._announce = station, scanner, within_s, announce
+        self._station, self._scanner, self._simulated = station, scanner, simulated
+        self._within_s, self._announce = within_s, announce
         self._waiting: deque[Order] = deque()
         self._wanted = asyncio.Event()
         self._serial = 0
@@ -151,9 +153,10 @@ class Analysing:
         if pictures or curves:
             found = Findings(pictures=pictures, curves=curves)
             body["evidence_sha256"] = await self._books.put_evidence(identity, at_utc, found)
+        simulated = bool(told["simulated"]) or (self._simulated and not order.recordings)  # these say it themselves
         document = Document(
             identity, "result", at_utc, entered_utc, str(told["by"]) or DAEMON.user, body, about=order.test,
-            station=self._station, scanner=self._scanner, simulated=bool(told["simulated"]),
+            station=self._station, scanner=self._scanner, simulated=simulated,
         )  # fmt: skip
         await self._books.put(document)
         self._audit.note(DAEMON, "qc-result", order.test, result="done", new=f"{identity} {result.level}")

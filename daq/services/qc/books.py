@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from daq.errors import FormatError, MissingError, RefusedError, UsageError
@@ -35,7 +36,11 @@ _ALL = 100_000
 
 
 class QcBooks:
-    """The books of a station: `folder` is that of the documents, `url` the database of the catalogue."""
+    """The books of a station: `folder` is that of the documents, `url` the database of the catalogue.
+
+    `simulated` False: this is a real machine. Results, references, sources and events of a simulated one, which an
+    earlier life of the folder left, count for nothing; only `result` returns them.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class QcBooks:
         folder: Path,
         *,
         station: str = "",
+        simulated: bool = True,
         alarms: Alarms | None = None,
         bounds: IndexBounds | None = None,
         files: StorageFiles | None = None,
@@ -52,7 +58,7 @@ class QcBooks:
         store = Store(folder, files=files)
         self.index = Index(QcTables(url, station, wait_s=bounds.wait_s), store, troubles, bounds)
         self.disk = Disk(store, troubles, self.index.add, retry_s=bounds.retry_s, retry_most_s=bounds.retry_most_s)
-        self._troubles = troubles
+        self._troubles, self._simulated = troubles, simulated
         self._putting = asyncio.Lock()
 
     async def run(self) -> None:
@@ -124,7 +130,7 @@ class QcBooks:
     async def newest(self, test: str) -> Kept | None:
         """Return the newest result of a test by when it was performed, those struck out left aside."""
         for limit in _NEWEST:
-            results = await self._find(Wanted(kinds=("result",), test=test, limit=limit))
+            results = await self._seen(Wanted(kinds=("result",), test=test, limit=limit))
             for kept in await self._assembled(results):
                 if kept.struck is None:
                     return kept
@@ -141,7 +147,7 @@ class QcBooks:
             kinds=("result",), test=test, level=level, since_ms=_moment(since_utc), until_ms=_moment(until_utc),
             limit=limit,
         )  # fmt: skip
-        return await self._assembled(await self._find(wanted))
+        return await self._assembled(await self._seen(wanted))
 
     async def result(self, identity: str) -> Kept:
         """Return one result as its file has it now. Raise `MissingError`; `FormatError` for a file that was changed."""
@@ -149,6 +155,8 @@ class QcBooks:
         if not found:
             raise MissingError(f"no result {identity!r} in the books of quality control")
         document = await self.disk.read(found[0])
+        if document.sha256 != found[0].sha256:  # its hash was made anew: whoever renews the index says so
+            self.index.renew()
         (kept,) = await self._assembled([document])
         return kept
 
@@ -157,47 +165,55 @@ class QcBooks:
 
         Nor is there one after the newest reference was struck out: an earlier one does not come back by itself.
         """
-        said = await self._find(Wanted(kinds=("reference",), test=test, limit=1))
-        ids = tuple(document.about for document in said)
-        found = await self._assembled(await self._find(Wanted(ids=ids, kinds=("result",)))) if ids else []
+        said = await self.reference_entry(test)
+        if said is None:
+            return None
+        found = await self._assembled(await self._seen(Wanted(ids=(said.about,), kinds=("result",))))
         return next((kept for kept in found if kept.struck is None), None)
+
+    async def reference_entry(self, test: str) -> Document | None:
+        """Return the newest document that makes a result the reference of a test, be that struck out or not."""
+        return next(iter(await self._seen(Wanted(kinds=("reference",), test=test, limit=1))), None)
 
     async def events(self, test: str | None = None, *, since_utc: str | None = None) -> list[Document]:
         """Return events that touch a test, or all, newest first."""
-        found = await self._find(Wanted(kinds=("event",), since_ms=_moment(since_utc), limit=_ALL))
+        found = await self._seen(Wanted(kinds=("event",), since_ms=_moment(since_utc), limit=_ALL))
         return [each for each in found if test is None or test in (each.body.get("tests") or [test])]
 
     async def source(self, serial: str) -> Document | None:
         """Return the newest entry of a source of the register."""
-        found = await self._find(Wanted(kinds=("source",), abouts=(serial,), limit=_ALL))
+        found = await self._seen(Wanted(kinds=("source",), abouts=(serial,), limit=_ALL))
         return max(found, key=lambda each: (each.entered_utc, each.id), default=None)
 
     async def sources(self) -> list[Document]:
         """Return the newest entry of each source, by serial."""
-        found = await self._find(Wanted(kinds=("source",), limit=_ALL))
+        found = await self._seen(Wanted(kinds=("source",), limit=_ALL))
         newest = {each.about: each for each in sorted(found, key=lambda each: (each.entered_utc, each.id))}
         return [newest[serial] for serial in sorted(newest)]
 
     async def source_notes(self, serial: str) -> list[Document]:
         """Return the log of a source, newest first."""
-        return await self._find(Wanted(kinds=("source-note",), abouts=(serial,), limit=_ALL))
+        return await self._seen(Wanted(kinds=("source-note",), abouts=(serial,), limit=_ALL))
 
     async def others(self, test: str | None = None) -> list[Document]:
         """Return references and events (those that touch a test, or all), sources and their log."""
-        references = await self._find(Wanted(kinds=("reference",), test=test, limit=_ALL))
+        references = await self._seen(Wanted(kinds=("reference",), test=test, limit=_ALL))
         return [
             *references, *await self.events(test),
-            *await self._find(Wanted(kinds=("source", "source-note"), limit=_ALL)),
+            *await self._seen(Wanted(kinds=("source", "source-note"), limit=_ALL)),
         ]  # fmt: skip
 
     async def series(
         self, test: str, figure: str, *, since_utc: str | None = None, until_utc: str | None = None
     ) -> FigureSeries:
         """Return a figure of all results of a test within the times."""
-        since_ms, until_ms = _moment(since_utc), _moment(until_utc)
-        rows = await self.index.figures(test, figure, since_ms, until_ms)
+        wanted = Wanted(
+            kinds=("result",), test=test, since_ms=_moment(since_utc), until_ms=_moment(until_utc),
+            real=not self._simulated, limit=_ALL,
+        )  # fmt: skip
+        rows = await self.index.figures(figure, wanted)
         if rows is None:
-            kept = await self.results(test, since_utc=since_utc, until_utc=until_utc, limit=_ALL)
+            kept = await self._assembled(await self._find(wanted))
             rows = rows_of([each.document for each in kept if each.struck is None], figure)
         return series_of(test, figure, rows)
 
@@ -207,6 +223,10 @@ class QcBooks:
             return (), ()
         data = await self.disk.read_evidence(kept.document)
         return await asyncio.to_thread(evidence_from, data, kept.result.evidence_sha256)
+
+    async def _seen(self, wanted: Wanted) -> list[Document]:
+        """Return what is looked for, of what counts at this station."""
+        return await self._find(replace(wanted, real=not self._simulated))
 
     async def _find(self, wanted: Wanted) -> list[Document]:
         unwritten = self.disk.unwritten()  # before the others: they may be written meanwhile

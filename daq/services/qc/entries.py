@@ -18,7 +18,10 @@ AHEAD_MS = 5 * 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is looked for: all that is given must hold. `since_ms` is included, `until_ms` is not."""
+    """What is looked for: all that is given must hold. `since_ms` is included, `until_ms` is not.
+
+    `real`: what is simulated is left aside.
+    """
 
     kinds: tuple[DocumentKind, ...] = ()
     ids: tuple[str, ...] | None = None
@@ -28,6 +31,7 @@ class Wanted:
     work: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    real: bool = False
     limit: int = 1000
 
 
@@ -43,6 +47,7 @@ class Head:
     entered_ms: int
     level: str
     work: str
+    simulated: bool = False
 
     @property
     def age(self) -> tuple[int, int, str]:
@@ -58,6 +63,7 @@ class Head:
             and all(asked is None or asked == own for asked, own in exact)
             and (wanted.since_ms is None or self.at_ms >= wanted.since_ms)
             and (wanted.until_ms is None or self.at_ms < wanted.until_ms)
+            and not (wanted.real and self.simulated)
         )
 
 
@@ -70,7 +76,9 @@ def head_of(document: Document) -> Head:
     if document.kind == "result":
         result = QcResult.from_body(document.body)
         test, level, work = result.test, str(result.level), work_of(document, result)
-    return Head(document.id, document.kind, document.about, test, at_ms, entered_ms, level, work)
+    return Head(
+        document.id, document.kind, document.about, test, at_ms, entered_ms, level, work, document.simulated
+    )  # fmt: skip
 
 
 def work_of(document: Document, result: QcResult) -> str:

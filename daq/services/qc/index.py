@@ -107,13 +107,17 @@ class Index:
         whole = [document for document in found if document.id not in self._left_out]
         return chosen([*whole, *waiting], wanted)
 
-    async def figures(
-        self, test: str, figure: str, since_ms: int | None, until_ms: int | None
-    ) -> list[FigureRow] | None:
-        """Return a figure of all results; None where the database does not answer, or does not have all yet."""
+    async def figures(self, figure: str, wanted: Wanted) -> list[FigureRow] | None:
+        """Return a figure of all results looked for; None where the database does not answer, or lacks some."""
         if await self._is_away() or self._waiting or self._left_out:
             return None
-        return await self._from_tables(self._tables.figures, test, figure, since_ms, until_ms)
+        return await self._from_tables(self._tables.figures, figure, wanted)
+
+    def renew(self) -> None:
+        """Have database and files compared anew: a file is not what the database has."""
+        self._owe()
+        self._idle.clear()
+        self._changed.set()
 
     async def flush(self, within_s: float = 10.0) -> bool:
         """Return True once everything is entered, False where that took longer."""
@@ -245,8 +249,6 @@ class Index:
         """Say that the database does not answer; read files until it does."""
         self.failures += 1
         self._gone = True
-        self._owe()
-        self._idle.clear()
-        self._changed.set()
+        self.renew()
         _LOG.warning("quality control: %s", str(why))  # its text alone: the failure holds on to a broken connection
         self._troubles.database(why, len(self._waiting))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daq.errors import MissingError, RefusedError, UsageError
+from daq.model.qc.documents import Document
 from daq.model.qc.sources import SourceEntry
 from daq.model.qc.verbs import QcEvent, QcSource
 from daq.model.station import Actor
@@ -51,18 +52,18 @@ class Register:
             told = dict(before.body) if before is not None else {}
             if request.fields:
                 entry = source_entry(request.serial, request.fields, told or None)
-                told = await self._enter(entry, told, actor)
+                told = await self._enter(entry, before, actor)
             if request.note:
                 body = {"serial": request.serial, "note": request.note}
                 note = self._where.document("source-note", actor, body, name=request.serial, about=request.serial)
                 await self._books.put(note)
         return {"source": told, "is_new": before is None, "note": request.note}
 
-    async def _enter(self, entry: SourceEntry, before: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    async def _enter(self, entry: SourceEntry, before: Document | None, actor: Actor) -> dict[str, Any]:
         told = entry.model_dump(mode="json", exclude_none=True)
-        if told == before:
+        if before is not None and told == dict(before.body):
             raise RefusedError(f"source {entry.serial}: the register says just that already")
-        made = self._where.document("source", actor, told, name=entry.serial, about=entry.serial)
+        made = self._where.document("source", actor, told, name=entry.serial, about=entry.serial, after=before)
         await self._books.put(made)
         return told
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from daq.errors import AccessError, RefusedError, UsageError
@@ -36,10 +37,14 @@ class Where:
 
     def document(
         self, kind: DocumentKind, actor: Actor, body: Mapping[str, Any], *, name: str = "", about: str = "",
-        at_utc: str | None = None,
+        at_utc: str | None = None, after: Document | None = None,
     ) -> Document:  # fmt: skip
-        """Return a new document; `name` becomes a part of its id."""
-        now = utc_now()
+        """Return a new document; `name` becomes a part of its id.
+
+        `after`: the one whose place it takes. The newest counts, so it is never dated before that one, though the
+        clock may have been ahead then; such a date lies in the future, and is said to be doubtful.
+        """
+        now = utc_now() if after is None else max(utc_now(), _just_after(after))
         told = {**body, "by": actor.user, "about": about, "entered_utc": now}
         identity = new_identity(f"{kind}-{name}" if name else kind, at_utc or now, told)
         return Document(
@@ -121,6 +126,8 @@ class Signing:
             kept = await self._books.result(request.result)
             _require_standing(kept)
             first = kept.document
+            if first.simulated and not self._where.simulated:
+                raise RefusedError(f"{first.id}: it is simulated, and this is a real machine")
             if not kept.signed("approved"):
                 raise RefusedError(f"{first.id}: nobody has approved it; a reference needs a signature as approved")
             before = await self._books.reference(kept.result.test)
@@ -132,7 +139,8 @@ class Signing:
                 "test": kept.result.test, "sha256": first.sha256, "reason": request.reason,
                 "before": before.document.id if before else None,
             }  # fmt: skip
-            made = self._where.document("reference", actor, body, name=kept.result.test, about=first.id)
+            newest = await self._books.reference_entry(kept.result.test)
+            made = self._where.document("reference", actor, body, name=kept.result.test, about=first.id, after=newest)
             await self._books.put(made)
         return {"result": first.id, "test": kept.result.test, "before": body["before"], "reference": made.id}
 
@@ -155,6 +163,11 @@ class Signing:
                 f"{first.id}: it is beyond the {level} level against the reference, {before.document.id}, and no event "
                 "lies between them: a change that nobody explains is no new normal (daq qc event)"
             )
+
+
+def _just_after(document: Document) -> str:
+    at = datetime.fromisoformat(max(document.at_utc, document.entered_utc)) + timedelta(milliseconds=1)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _require_person(actor: Actor, what: str) -> None:

@@ -138,8 +138,8 @@ class QcTables(Connected):
                 change = sa.update(qc_documents).where(column.id == identity, column.keeper == self.keeper)
                 connection.execute(change.values(problem=problem[:1000], stamp=stamp))
 
-    def figures(self, test: str, figure: str, since_ms: int | None, until_ms: int | None) -> list[FigureRow]:
-        """Return a figure of all results of a test, newest first; those struck out left aside."""
+    def figures(self, figure: str, wanted: Wanted) -> list[FigureRow]:
+        """Return a figure of all results that are looked for, newest first; those struck out left aside."""
         column, strike = qc_documents.c, qc_documents.alias("strike")
         is_struck = sa.exists().where(strike.c.about == column.id, strike.c.kind == "strike", strike.c.problem == "")
         numbers = qc_figures.c
@@ -147,7 +147,7 @@ class QcTables(Connected):
             sa.select(column.id, column.at_ms, column.level, numbers.unit, numbers.subjects, numbers.numbers,
                       numbers.noise)
             .join(qc_figures, numbers.result == column.id)
-            .where(*self._conditions(Wanted(kinds=("result",), test=test, since_ms=since_ms, until_ms=until_ms)))
+            .where(*self._conditions(wanted))
             .where(numbers.name == figure, column.problem == "", ~is_struck)
             .order_by(column.at_ms.desc(), column.entered_ms.desc(), column.id.desc())
         )  # fmt: skip
@@ -171,6 +171,8 @@ class QcTables(Connected):
             given.append(column.at_ms >= wanted.since_ms)
         if wanted.until_ms is not None:
             given.append(column.at_ms < wanted.until_ms)
+        if wanted.real:
+            given.append(column.simulated.is_(False))
         return given
 
 
