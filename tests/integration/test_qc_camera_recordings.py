@@ -102,7 +102,7 @@ def test_each_head_is_judged_by_itself_and_half_a_flood_is_of_one(tmp_path: Path
 def test_a_head_that_saw_no_source_is_an_obstacle(tmp_path: Path) -> None:
     found = analysed("planar-uniformity", flood_recording(tmp_path, shades=(even, lambda x, y: 0.01 + 0.0 * x)))
 
-    assert found.obstacles == ("head 1: it saw no source, or less than a tenth of what another head did",)
+    assert found.obstacles == ("head 1: it saw no source in its window, or less than a tenth of what another head did",)
 
 
 def test_a_bed_between_source_and_head_is_an_obstacle(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_sensitivity_is_decayed_from_the_assay_and_during_the_recording_with_bac
         figure = one(found, "sensitivity", f"head {head}, LEHR")
         close(figure, per_mbq[head], sigmas=0.5)
         assert figure.noise[0] == pytest.approx(per_mbq[head] * 0.0026, rel=0.3)
-    close(one(found, "head_difference", ""), 100 * 3.0 / 73.5, sigmas=1.0)
+    close(one(found, "head_difference", "LEHR"), 100 * 3.0 / 73.5, sigmas=1.0)
     alone = analysed("system-sensitivity", source, source={"activity_mbq": 10.0, "nuclide": "Tc-99m"})
     assert "without the source" in alone.obstacles[0]
     with pytest.raises(MissingError, match="activity of the source is not known"):
@@ -181,3 +181,27 @@ def test_the_speed_of_the_bed_and_a_length_are_told_of_a_scan(tmp_path: Path) ->
     close(one(found, "length_off", f"{name}, head 0"), 0.5, beside=0.02)
     with pytest.raises(MissingError, match="no WHOLE BODY series"):
         analysed("scan-speed", curve(tmp_path, np.array([500.0]), seconds=1.0)[0])
+
+
+def test_rates_that_no_activity_explains_and_heads_of_two_collimators_are_not_compared(tmp_path: Path) -> None:
+    made = curve(tmp_path / "filtered", np.geomspace(1e3, 3.2e4, 6))
+    (alike,) = analysed("count-rate", *made).obstacles
+    assert "the highest activity is 1 times the lowest" in alike
+    (unlike,) = analysed("count-rate", *made, activities=(1.0, 2.0, 6.0, 8.0, 16.0, 32.0)).obstacles
+    assert "sources or filters were changed" in unlike
+
+    random = np.random.default_rng(2)
+    dishes = [
+        recording(
+            tmp_path / name, "system-sensitivity", [Step("dish", [(head, *dish(random, 9000)) for head in heads])],
+            calibrations={"collimator": name},
+        )
+        for name, heads in (("LEHR", (0, 1)), ("LEAP", (0,)))
+    ]  # fmt: skip
+    found = analysed(
+        "system-sensitivity", *dishes, dishes[1], background="none", source={"activity_mbq": 10.0, "nuclide": "Tc-99m"}
+    )
+    difference = found.figure("head_difference")
+    assert difference is not None
+    assert difference.subjects == ("LEHR",)
+    assert found.obstacles == ("head 0, LEAP is in two recordings of the test",)

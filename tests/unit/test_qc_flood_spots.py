@@ -51,6 +51,7 @@ def test_a_photomultiplier_whose_gain_drifted_is_found_with_place_size_and_depth
     assert (spot.x_mm, spot.y_mm) == pytest.approx((x_mm, y_mm), abs=10.0)
     assert spot.percent == pytest.approx(100.0 * (share - 1.0), rel=0.1)
     assert spot.diameter_mm == pytest.approx(76.0, rel=0.4)
+    assert flood.spots.worst is not None
     assert flood.spots.worst.percent == pytest.approx(100.0 * (share - 1.0), rel=0.12)
     counts = 1900.0 * math.pi * (38.0 / (3 * PIXEL_MM)) ** 2
     assert abs(spot.sigmas) == pytest.approx((1.0 - share) * counts**0.5, rel=0.3)
@@ -104,6 +105,7 @@ def test_a_uniformity_map_hides_a_gain_fault_that_plain_counts_show() -> None:
     assert flood.spots is not None
     assert flood.spots.found == ()
     assert flood.uncorrected_spots is not None
+    assert flood.uncorrected_spots.worst is not None
     assert flood.uncorrected_spots.worst.percent == pytest.approx(-10.0, abs=1.5)
     assert any("hidden by the uniformity map" in text for text in flood.remarks)
     assert flood.uncorrected.ufov.integral_percent > flood.judged.ufov.integral_percent + 2.0

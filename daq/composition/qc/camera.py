@@ -212,5 +212,5 @@ def _recordings(material: Material) -> tuple[Path, ...]:
 
 
 def _dark(seen: Seen, made: _Made) -> None:
-    for number in seen.dark:
-        made.obstacles.append(f"head {number}: it saw no source, or less than a tenth of what another head did")
+    why = "or less than a tenth of what another head did" if seen.pictures else "or it is of another nuclide"
+    made.obstacles += [f"head {number}: it saw no source in its window, {why}" for number in seen.dark]

@@ -31,7 +31,7 @@ def shape_figures(found: FloodFound) -> Iterator[Figure]:
     """Yield the worst spot, that of plain counts, and the slope; None where they were not looked for."""
     plain = found.uncorrected_spots or found.spots
     for name, spots in (("worst_spot_percent", found.spots), ("uncorrected_worst_spot_percent", plain)):
-        if spots is None:
+        if spots is None or spots.worst is None:
             yield Figure.of(name, None, "%")
             continue
         pixels = (spots.worst.diameter_mm / found.flood.pixel_mm) ** 2 * np.pi / 4.0

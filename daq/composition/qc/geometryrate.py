@@ -13,7 +13,7 @@ from daq.model.framed import Framed, ImageKind
 from daq.model.protocol import Phase
 from daq.model.qc.analyses_spect import COUNT_RATE
 from daq.model.qc.figures import Curve
-from daq.qc.camera.rate import CountRate, Model, Rates, count_rate, rate_at_loss, two_sources
+from daq.qc.camera.rate import MOST_OFF, CountRate, Model, Rates, count_rate, rate_at_loss, two_sources
 from daq.qc.fields import Floats
 from daq.storage.framed import framed_in
 from daq.storage.reader import open_listmode
@@ -109,6 +109,12 @@ def _rates(material: Material, points: list[_Point], head: int, nuclide: Nuclide
 
 
 def _curve(sheet: Sheet, subject: str, rates: Rates, found: CountRate) -> None:
+    if (off := found.dead_time.off(rates)) > MOST_OFF:
+        sheet.obstacles.append(
+            f"{subject}: a rate is {100.0 * min(off, 99.0):.0f} % off what its activity and any dead time let expect: "
+            "sources or filters were changed and the test does not say their activities, "
+            "a background is not taken off, or a clock was wrong"
+        )
     for name, reached in (("rate_at_20_percent_loss", found.at_loss), ("maximum_rate", found.maximum)):
         value, noise = (None, None) if reached is None else (reached.observed_cps, reached.noise_cps)
         sheet.add(name, subject, value, noise=noise)

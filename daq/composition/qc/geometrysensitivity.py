@@ -40,7 +40,7 @@ def measure_sensitivity(material: Material) -> Findings:
     order = word(material, "background", "first", "last", "none")
     given = recordings(material)
     with_source, without = _with_and_without(sheet, given, order)
-    found: list[Sensitivity] = []
+    found: dict[str, dict[int, Sensitivity]] = {}
     for directory in with_source:
         made, manifest = series(directory, *_PLANAR)
         nuclide = nuclide_of(material, directory)
@@ -58,11 +58,20 @@ def measure_sensitivity(material: Material) -> Findings:
                 one = system_sensitivity(nuclide, counted, activity, since, behind)
                 sheet.add("sensitivity", subject, one.cps_per_mbq, noise=one.noise, counts=counted.counts)
                 sheet.remarks.append(f"{subject}: {one.activity_mbq:.4g} MBq of {nuclide.name} when it began")
-                found.append(one)
-    if len(found) > 1:
-        value, noise = difference_percent(found)
-        sheet.add("head_difference", "", value, noise=noise)
+                mine = found.setdefault(collimator(manifest), {})
+                if head.number in mine:
+                    sheet.obstacles.append(f"{subject} is in two recordings of the test")
+                mine[head.number] = one
+    _differences(sheet, found)
     return sheet.findings()
+
+
+def _differences(sheet: Sheet, found: dict[str, dict[int, Sensitivity]]) -> None:
+    """Compare heads that had the same collimator; the subject names it."""
+    for name, heads in found.items():
+        if len(heads) > 1:
+            value, noise = difference_percent(list(heads.values()))
+            sheet.add("head_difference", name, value, noise=noise)
 
 
 def _with_and_without(

@@ -141,7 +141,7 @@ def _obstacles(found: FloodFound) -> Iterator[str]:
     if shape.missing is not None:
         yield (
             f"the flood does not cover the field: {100 * shape.missing.share:.0f} % of it, {shape.missing.place}, "
-            f"holds {shape.missing.deficit_percent:.0f} % less than the rest"
+            f"holds {shape.missing.deficit_percent:.0f} % less than the rest: the source was not there, or it is dead"
         )
     if shape.cold is not None:
         yield _cold(shape.cold)
@@ -157,7 +157,7 @@ def _cold(region: Region) -> str:
         )
     return (
         f"a region of {region.area_cm2:.0f} cm2, {region.place}, holds {-region.deficit_percent:.1f} % more than the "
-        "rest: something lay before the rest, or the source is uneven"
+        "rest: something lay before the rest, or source or head is uneven"
     )
 
 

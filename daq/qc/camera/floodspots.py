@@ -81,11 +81,12 @@ class Line:
 class Spots:
     """Those found, the surest first; the worst disc of the size of a photomultiplier, found or not, and its noise.
 
+    `worst`: None where no disc could be judged, for a region, lines or the edge take too much of the field.
     `noise_percent`: what the worst disc of a perfect flood of so many counts is expected to be.
     """
 
     found: tuple[Spot, ...]
-    worst: Spot
+    worst: Spot | None
     noise_percent: float
 
 
@@ -108,7 +109,7 @@ def spots_in(
     surest = float(stats.norm.isf(FALSE_ALARMS / (2.0 * len(sizes) * max(int(inside.sum()), 1))))
     tried = [_tried(flood, expected, inside, size) for size in sizes]
     largest = max(tried, key=lambda each: each.diameter_mm)
-    worst = _at(flood, largest, np.abs(largest.percent))
+    worst = None if np.isnan(largest.percent).all() else _at(flood, largest, np.abs(largest.percent))
     noise = _noise(largest)
     found: list[Spot] = []
     while len(found) < _MOST:

@@ -30,6 +30,10 @@ _NEAR_TOP = 0.85
 _LEAST_SIGMAS = 3.0
 _FEWEST_LOW = 3
 WELL = 3.0
+MOST_OFF = 0.2
+"""Points further off the model than that share did not have the activities they are said to: scandaq's own number."""
+_HALF_LOST = 0.5
+LEAST_SPAN = 2.0
 _NO_LOSS = 1e-6
 _PARABOLA, _CUBIC = 4, 7
 
@@ -74,6 +78,18 @@ class DeadTime:
         """Return what would be observed of true rates [n]."""
         return _observed(self.model, true_cps, self.dead_time_s)
 
+    def off(self, rates: Rates) -> float:
+        """Return how far the point that is most off lies from the model, as a share, of those that keep half.
+
+        Of all points where none keeps as much. Counting is taken off, three standard deviations of it.
+        """
+        true = self.cps_per_activity * rates.activity
+        wanted = self.observed(true)
+        kept = wanted >= _HALF_LOST * true
+        near = kept if kept.any() else np.ones_like(kept)
+        far = np.abs(rates.observed_cps - wanted) - _LEAST_SIGMAS * rates.noise_cps
+        return float((far / np.maximum(wanted, 1e-12))[near].max())
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -96,7 +112,16 @@ class CountRate:
 
 
 def count_rate(rates: Rates, *, loss: float = LOSS) -> CountRate:
-    """Return what a curve says. Raises `RefusedError` where no model can be fitted: nothing is lost, too few points."""
+    """Return what a curve says.
+
+    Raises `RefusedError` where no model can be fitted: nothing is lost, too few points, activities too much alike: a
+    rate that stays while the activity falls by some per cent would pass for a large dead time.
+    """
+    span = float(rates.activity.max() / rates.activity.min())
+    if span < LEAST_SPAN:
+        raise RefusedError(
+            f"the highest activity is {span:.3g} times the lowest; a curve of count rates needs {LEAST_SPAN:g} at least"
+        )
     order = np.argsort(rates.activity)
     sorted_ = Rates(rates.activity[order], rates.observed_cps[order], rates.noise_cps[order])
     found = min((_fit(sorted_, model) for model in ("paralyzable", "non-paralyzable")), key=_misfit)
