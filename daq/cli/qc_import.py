@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
 def _fate(told: dict[str, Any], options: argparse.Namespace, *, refused: bool) -> str:
     if "entered" in told:
         said = f"{told['entered']:,} entered, {told['there']:,} were there already"
-        return said + "".join(f"\nline {line}: {why}" for line, why in told["refused"])
+        said += "".join(f"\nline {line}: {why}" for line, why in told["refused"][:_MOST_SHOWN])
+        return said + ("\nand more" if len(told["refused"]) > _MOST_SHOWN else "")
     if refused:
         return "nothing is entered: mend the lines, or say --skip-wrong"
     return "nothing is entered yet: --yes enters them" if not options.yes else ""

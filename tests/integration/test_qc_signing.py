@@ -332,6 +332,7 @@ async def test_past_results_are_taken_in_once_unjudged_and_of_version_0(books: Q
     [
         ({"name": "ufov"}, "no figure 'ufov'; known: ufov_integral"), ({"unit": "1"}, "its unit is %, not 1"),
         ({"values": [1.0]}, "1 values of 2 subjects"), ({"subjects": ["a", "a"]}, "named twice"),
+        ({"subjects": ["=HYPERLINK(1)", "b"]}, "is no subject"), ({"subjects": ["a", "b\n"]}, "is no subject"),
         ({"patient": "x"}, "figures.0.patient"), ({"values": [1.0, float("nan")]}, "finite"),
     ],
 )  # fmt: skip

@@ -65,9 +65,47 @@ def test_what_is_wrong_is_named_by_its_line_and_the_rest_is_taken() -> None:
 
     assert [each["figures"][0]["values"] for each in past.results] == [[3.1], [3.2]]
     assert past.wrong == [
-        (3, "'soon' is no time of ISO 8601"), (4, "'high' is no number"), (5, "'inf' is no finite number"),
+        (3, "'soon' is no time of ISO 8601"), (4, "'high' is no number whose decimal sign is '.'"),
+        (5, "'inf' is no finite number"),
         (6, "1 cells, the header has 2"), (8, "subject '' has a value of this figure and time already"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal"),
+    [("1.234", ","), ("1.234,5", ","), ("1,234.5", "."), ("3,1", "."), ("1_000", "."), ("1 000", "."),
+     ("\uff11", "."), ("0x1f", ".")],
+)  # fmt: skip
+def test_a_sign_of_thousands_never_makes_another_number(cell: str, decimal: str) -> None:
+    past = past_results(f"Date;IU\n2020-02-03;{cell}\n", mapped("ufov_integral[%]=IU", decimal=decimal))
+
+    assert (past.results, past.wrong) == ([], [(2, f"{cell!r} is no number whose decimal sign is {decimal!r}")])
+
+
+@pytest.mark.parametrize(
+    ("text", "date_format", "at"),
+    [
+        ("20200203", None, "2020-02-03T12:00:00+00:00"), ("2020-02-03T07:30Z", None, "2020-02-03T07:30:00+00:00"),
+        ("03.02.2020 07:30 PM", "%d.%m.%Y %I:%M %p", "2020-02-03T19:30:00+00:00"),
+        ("03/02/2020", "%d/%m/%Y", "2020-02-03T12:00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_a_day_alone_is_noon_and_a_time_stays(text: str, date_format: str | None, at: str) -> None:
+    past = past_results(f"Date;IU\n{text};1\n", mapped("ufov_integral[%]=IU", date_format=date_format))
+
+    assert [each["at"] for each in past.results] == [at]
+
+
+def test_what_lies_in_the_future_is_named_by_its_line() -> None:
+    exported = "result,test,performed_utc,level,figure,unit,subject,value,noise,counts\nx,t,{},a,f,%,,1,,\n"
+
+    past = past_results("Date,IU\n2999-02-03,3.1\n2020-02-03,3.1\n", mapped("ufov_integral[%]=IU"))
+    also = exported_results(exported.format("2999-02-03T00:00:00Z"))
+    naive = exported_results(exported.format("2020-02-03"))
+
+    assert (len(past.results), past.wrong) == (1, [(2, "'2999-02-03' lies in the future")])
+    assert (also.results, also.wrong) == ([], [(2, "'2999-02-03T00:00:00Z' lies in the future")])
+    assert (naive.results, naive.wrong) == ([], [(2, "'2020-02-03' is no time with its zone")])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from daq.services.qc.signing import Where
 IMPORTED = "imported"
 """Key of `entries` that says so; the analysis of such a result has version 0: who made it is not known."""
 _MOST_SAID = 100
+_SUBJECT = re.compile(r"(?![=+\-@])[^\x00-\x1f\x7f]*")
+"""What a program for tables takes for a formula is no subject: exports are opened with such."""
 
 
 class PastFigure(Strict):
@@ -73,7 +76,7 @@ class Importing:
             kept = await self._books.result(document.id)
         except MissingError:
             return False
-        if dict(kept.document.body) != dict(document.body):
+        if kept.result.figures != QcResult.from_body(document.body).figures:
             raise RefusedError(f"{document.id}: another result of this name is there")
         return True
 
@@ -115,6 +118,8 @@ def _require_known(analysis: str, figure: PastFigure) -> None:
         raise UsageError(f"{analysis} has no figure {figure.name!r}; {close_names(figure.name, names)}")
     if figure.unit != known.unit:
         raise UsageError(f"figure {figure.name}: its unit is {known.unit}, not {figure.unit}")
+    if wrong := [subject for subject in figure.subjects if not _SUBJECT.fullmatch(subject)]:
+        raise UsageError(f"figure {figure.name}: {wrong[0][:40]!r} is no subject, such as 'head 0'")
     if len(set(figure.subjects)) != len(figure.subjects):
         raise UsageError(f"figure {figure.name}: one of its subjects is named twice")
     if len(figure.subjects) != len(figure.values):

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from daq.errors import UsageError
@@ -21,8 +21,10 @@ from daq.model.tables import close_names
 EXPORTED = ("result", "test", "performed_utc", "level", "figure", "unit", "subject", "value", "noise", "counts")
 """Columns of `daq qc export --csv`."""
 _COLUMN = re.compile(r"(?P<figure>[a-z][a-z0-9_]*)\[(?P<unit>[^\]]*)\](?:@(?P<subject>[^=]+))?=(?P<column>.+)")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOON = time(12)
-_DATE_CHARACTERS = 10
+_AHEAD = timedelta(minutes=5)
+_OF_CLOCK = ("%H", "%I", "%c", "%X")
 _EMPTY = frozenset({"", "-", "na", "n/a", "nan"})
 _MOST_LINES = 2_000_000
 
@@ -103,7 +105,8 @@ def exported_results(text: str, test: str | None = None) -> Past:
             cells = dict(zip(header, _whole(row, header), strict=True))
             if test is not None and cells["test"] != test:
                 continue
-            entry = found.setdefault(cells["result"], (line, cells["test"], cells["performed_utc"], {}))
+            at = _exported_moment(cells["performed_utc"])
+            entry = found.setdefault(cells["result"], (line, cells["test"], at, {}))
             figure = entry[3].setdefault((cells["figure"], cells["unit"]), {})
             _put(figure, cells["subject"], _number(cells["value"], "."))
         except UsageError as why:
@@ -174,14 +177,14 @@ def _put(figure: dict[str, float | None], subject: str, value: float | None) -> 
 
 
 def _number(text: str, decimal: str) -> float | None:
-    """Return a value; None for an empty cell."""
+    """Return a value; None for an empty cell. A sign of thousands is none of a number: 1.234 is not 1,234."""
     plain = text.strip()
     if plain.lower() in _EMPTY:
         return None
-    try:
-        value = float(plain.replace(decimal, ".") if decimal != "." else plain)
-    except ValueError:
-        raise UsageError(f"{plain[:40]!r} is no number") from None
+    written = plain if decimal == "." else plain.replace(".", "no point").replace(decimal, ".")
+    if plain.lower().lstrip("+-") not in ("inf", "infinity") and not _NUMBER.fullmatch(written):
+        raise UsageError(f"{plain[:40]!r} is no number whose decimal sign is {decimal!r}")
+    value = float(written)
     if not math.isfinite(value):
         raise UsageError(f"{plain[:40]!r} is no finite number")
     return value
@@ -190,13 +193,36 @@ def _number(text: str, decimal: str) -> float | None:
 def _moment(text: str, mapped: Mapped) -> str:
     plain = text.strip()
     try:
-        is_day = mapped.date_format is None and len(plain) == _DATE_CHARACTERS
         found = datetime.strptime(plain, mapped.date_format) if mapped.date_format else datetime.fromisoformat(plain)  # noqa: DTZ007
-        has_clock = not is_day and (mapped.date_format is None or "%H" in mapped.date_format)
-        found = found if has_clock else datetime.combine(found.date(), _NOON)
     except ValueError:
         raise UsageError(f"{plain[:40]!r} is no time {mapped.date_format or 'of ISO 8601'}") from None
-    return (found if found.tzinfo else found.replace(tzinfo=mapped.zone)).isoformat()
+    if not _has_clock(plain, mapped.date_format):
+        found = datetime.combine(found.date(), _NOON)
+    return _past(found if found.tzinfo else found.replace(tzinfo=mapped.zone), plain)
+
+
+def _has_clock(text: str, date_format: str | None) -> bool:
+    if date_format is not None:
+        return any(each in date_format for each in _OF_CLOCK)
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _past(at: datetime, text: str) -> str:
+    if at > datetime.now(UTC) + _AHEAD:
+        raise UsageError(f"{text[:40]!r} lies in the future")
+    return at.isoformat()
+
+
+def _exported_moment(text: str) -> str:
+    try:
+        _past(datetime.fromisoformat(text), text)
+    except (ValueError, TypeError):
+        raise UsageError(f"{text[:40]!r} is no time with its zone") from None
+    return text
 
 
 def _result(test: str, at: str, figures: Mapping[tuple[str, str], Mapping[str, float | None]]) -> dict[str, Any]:
