@@ -3,8 +3,9 @@
 A test of every day is done once in each calendar day of the site, one of every week in each ISO week (Monday to
 Sunday), and so by calendar month, quarter, half-year and year. It is *due* when the period after that in which it was
 done begins, and *overdue* when a second one begins without it. A result that says nothing (not evaluable) does not
-count as done; one beyond its suspension level is *failed* until a newer one that says something; one beyond its action
-level is done, and somebody investigates. After an event that touches the test what was found before no longer counts.
+count as done; one beyond its suspension level is *failed* until a newer one says something of the same head; one
+beyond its action level is done, and somebody investigates. After an event that touches the test what was found before
+no longer counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from daq.errors import UsageError
 from daq.model.qc.figures import Level
 from daq.model.qc.limits import After, Every, QcTest
 from daq.qc.judging import RANKS
+from daq.qc.units import ALL
 
 State = Literal["valid", "due", "overdue", "failed", "never", "after-service"]
 _MONTHS: dict[Every, int] = {"month": 1, "quarter": 3, "half-year": 6, "year": 12}
@@ -26,12 +28,19 @@ _URGENT: tuple[State, ...] = ("failed", "after-service", "never", "overdue", "du
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A result as the schedule sees it. `performed`: aware; when the test was done, not when it was entered."""
+    """A result as the schedule sees it. `performed`: aware; when the test was done, not when it was entered.
+
+    `says`: the heads (sources, the whole: `daq.qc.units`) of which it says something; `suspended`: those of them that
+    are beyond the suspension level.
+    """
 
     id: str
     performed: datetime
     level: Level
     struck: bool = False
+    says: frozenset[str] = frozenset({ALL})
+    suspended: frozenset[str] | None = None
+    """None: all of `says`, where the level is suspension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +100,8 @@ def due(
     _refuse_naive([now, *(one.performed for one in results), *(event.at for event in happened)])
     kept = [one for one in results if not one.struck]
     past = [one for one in kept if one.performed <= now]
-    newest = max(
-        (one for one in past if one.level is not Level.NOT_EVALUABLE),
-        key=lambda one: (one.performed, RANKS.index(one.level)),
-        default=None,
-    )
+    says = sorted((one for one in past if one.level is not Level.NOT_EVALUABLE), key=_age, reverse=True)
+    newest = _still_suspended(says) or next(iter(says), None)
     event = max((each for each in happened if each.at <= now), key=lambda each: each.at, default=None)
     state = _state(test, newest, event, now, zone)
     until = None if newest is None or test.every is None else period_after(newest.performed, test.every, zone)
@@ -112,6 +118,22 @@ def due(
         words=_words(test, state, newest, event, zone),
         ignored=tuple(_ignored(kept, newest, now, zone)),
     )
+
+
+def _age(one: Done) -> tuple[datetime, int]:
+    """Of two of one moment the worse counts."""
+    return one.performed, RANKS.index(one.level)
+
+
+def _still_suspended(newest_first: Sequence[Done]) -> Done | None:
+    """Return the newest result that suspends a head of which no newer one says anything; None where there is none."""
+    said: set[str] = set()
+    for one in newest_first:
+        suspended = one.says if one.suspended is None else one.suspended
+        if one.level is Level.SUSPENSION and ALL not in said and not suspended <= said:
+            return one
+        said |= one.says
+    return None
 
 
 def period_start(at: datetime, every: Every, zone: tzinfo) -> datetime:

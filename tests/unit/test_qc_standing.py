@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,3 +154,16 @@ def test_neither_a_viewer_nor_a_program_may_say_that_the_bed_is_empty(who: Actor
     with pytest.raises(AccessError, match="that is for a person"):
         bed.state_empty(who)
     assert bed.occupied
+
+
+async def test_a_leaking_source_keeps_its_test_failed_until_it_is_disposed_of() -> None:
+    books, tests = MemoryBooks(), {"leak-test": qc_test(analysis="leak-test", every="half-year")}
+    books.register(serial="A")
+    for serial, level, ago_h in (("A", Level.SUSPENSION, 3.0), ("B", Level.IN_LIMITS, 1.0)):
+        made = books.enter("leak-test", level, ago_h=ago_h)
+        body = {**made.body, "analysis": "leak-test", "source": {"serial": serial}}
+        books.documents[made.id] = replace(made, body=body)
+    (leaks,) = await standing(books, tests).due()
+    books.register(serial="A", disposed="2020-01-01")
+    (gone,) = await standing(books, tests).due()
+    assert (leaks.state, gone.state) == ("failed", "valid")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Level
 from daq.model.station import Priority
+from daq.qc import units
 from daq.qc.judgingwords import says_look
 from daq.services.alarms import Alarms
 from daq.services.qc.orders import Order
@@ -24,6 +25,8 @@ class Ringing:
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
+        self._rung: dict[str, frozenset[str]] = {}
+        """By alarm the heads that it rang for: a good result of another one does not end it."""
 
     def judged(self, identity: str, result: QcResult) -> None:
         """Ring for a result beyond its action or suspension level; one in limits ends the alarm of the one before.
@@ -38,9 +41,11 @@ class Ringing:
             found = [each.text for each in result.judged if says_look(each)]
             head, urgency, usual = "not evaluable, and yet", "medium", _USUAL[Level.SUSPENSION]
         else:
-            self._alarms.clear(DEVICE, name)
+            if self._rung.get(name, frozenset()) <= units.units_of(result) | {units.ALL}:
+                self._alarms.clear(DEVICE, name)
             return
         if found:
+            self._rung[name] = units.suspended(result) or units.units_of(result)
             text = f"{result.test}: {head}: {_several(found)}"
             guidance = f"{result.advice or usual} (daq qc history {result.test}, result {identity})"
             self._alarms.raise_(DEVICE, name, priority=urgency, text=text, guidance=guidance)

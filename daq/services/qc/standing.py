@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from daq.errors import DeadlineError, MissingError, ScandaqError
 from daq.model.protocol_terms import Need
 from daq.model.qc.figures import Level
 from daq.model.qc.limits import After, QcTest
+from daq.qc import units
 from daq.qc.schedule import Done, Due, Event, due_list
 from daq.services.qc.abilities import Books, Kept
 
@@ -105,17 +106,29 @@ class Standing:
             async with asyncio.timeout(_READ_S):
                 results = {name: await self.books.results(name, limit=_LATEST) for name in names}
                 events = [_event(each) for each in await self.books.events()] if names else []
+                gone = await self._disposed(each for found in results.values() for each in found)
         except TimeoutError:
             raise DeadlineError(f"the books of quality control have not answered for {_READ_S:g} s") from None
-        done = {name: [_done(each) for each in found] for name, found in results.items()}
+        done = {name: [_done(each) for each in found if not _of_gone(each, gone)] for name, found in results.items()}
         tests = {name: self.tests[name] for name in names}
         due = due_list(tests, done, events, now=self.clock(), zone=self.zone)
         return due, {each.document.id: each for found in results.values() for each in found}
 
+    async def _disposed(self, results: Iterable[Kept]) -> frozenset[str]:
+        """Return the sources that were suspended and are not here any more: nobody is asked to test them again."""
+        if not any(units.is_source(unit) for each in results for unit in units.suspended(each.result)):
+            return frozenset()
+        return frozenset(units.source(each.about) for each in await self.books.sources() if each.body.get("disposed"))
+
+
+def _of_gone(kept: Kept, gone: frozenset[str]) -> bool:
+    return bool(gone) and units.units_of(kept.result) <= gone
+
 
 def _done(kept: Kept) -> Done:
     performed = datetime.fromisoformat(kept.document.at_utc)
-    return Done(kept.document.id, performed, kept.result.level, kept.struck is not None)
+    says, suspended = units.evaluated(kept.result), units.suspended(kept.result)
+    return Done(kept.document.id, performed, kept.result.level, kept.struck is not None, says | suspended, suspended)
 
 
 def _event(document: Document) -> Event:
