@@ -92,6 +92,7 @@ _PATIENTS = {
     "thyroid-uptake": Patient("thyroid", 80.0, given=("oral", "mouth")),
     "breast": Patient("breast", 740.0, more=_WALL_BELOW, most_mbq=2_500.0),
     "daily-flood": Patient("flood", 100.0, shape=",length=450"),
+    "extrinsic-flood": Patient("flood", 100.0, shape=",length=450"),
     "camera-background": Patient("flood", 0.02),
     "whole-body-uniformity": Patient("flood", 400.0, shape=",length=3200"),
     "intrinsic-flood": Patient("", 20.0),

@@ -257,6 +257,7 @@ def test_a_flood_of_another_collimator_says_nothing_of_this_one_and_is_not_compa
     assert (why in alike.obstacles, why in unlike.obstacles) == (False, True)
     assert (alike.reference, unlike.reference) == ("r-1", None)
     assert unlike.level is Level.NOT_EVALUABLE
+    assert {name for figure in unlike.figures for name in figure.subjects} == {"head 0, MEGP", "head 1, MEGP"}
     assert "the reference was acquired with LEHR, this with MEGP: they are not compared" in unlike.remarks
 
 

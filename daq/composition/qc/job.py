@@ -18,7 +18,7 @@ from daq.composition.qc.recorded import Recorded, recorded
 from daq.composition.qc.sourceremarks import source_remarks
 from daq.errors import FormatError, MissingError, RefusedError, UsageError
 from daq.model.qc.documents import QcResult
-from daq.model.qc.figures import Findings
+from daq.model.qc.figures import Figure, Findings
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
 from daq.model.scanner import ScannerProfile
@@ -106,9 +106,9 @@ def analysed(job: Job) -> Analysed:
         job.test, job.spec, job.scanner, tuple(each.directory for each in read), source, job.entries, job.earlier,
         None if job.reference is None else job.reference[1], job.head_calibrations, job.calibrations,
     )  # fmt: skip
-    findings = _with_what_recordings_say(analysis(kind.name)(material), read, job)
-    findings = _with_what_the_register_says(findings, source)
-    job, remarks = _comparable(job, read, findings)
+    found = analysis(kind.name)(material)
+    findings = _with_what_the_register_says(_with_what_recordings_say(found, read, job), source)
+    job, remarks = _comparable(job, read, found)
     findings = replace(findings, remarks=(*findings.remarks, *remarks))
     result = _result(job, kind, findings, read, source)
     if not read:
@@ -138,10 +138,18 @@ def _require_material(job: Job, kind: AnalysisKind) -> None:
 def _with_what_recordings_say(findings: Findings, read: tuple[Recorded, ...], job: Job) -> Findings:
     obstacles = [why for each in read for why in each.obstacles(job.test)]
     remarks = [text for each in read for text in each.remarks()]
+    other = next((each.collimator for each in read if each.is_of_another_collimator), None)
+    figures = findings.figures if other is None else tuple(_of_collimator(each, other) for each in findings.figures)
     return replace(
-        findings, obstacles=tuple(dict.fromkeys((*obstacles, *findings.obstacles))),
+        findings, figures=figures, obstacles=tuple(dict.fromkeys((*obstacles, *findings.obstacles))),
         remarks=tuple(dict.fromkeys((*findings.remarks, *remarks))),
     )  # fmt: skip
+
+
+def _of_collimator(figure: Figure, name: str) -> Figure:
+    """Return a figure whose subjects name the collimator, so that trends do not mix them with those of the test's."""
+    subjects = (each if name in each else ", ".join(part for part in (each, name) if part) for each in figure.subjects)
+    return replace(figure, subjects=tuple(subjects))
 
 
 def _comparable(job: Job, read: tuple[Recorded, ...], findings: Findings) -> tuple[Job, tuple[str, ...]]:

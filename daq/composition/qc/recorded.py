@@ -39,6 +39,11 @@ class Recorded:
         return None if name is None else str(name)
 
     @property
+    def is_of_another_collimator(self) -> bool:
+        """Return True where it was made with a collimator that its protocol is not for."""
+        return self.collimator is not None and bool(self.collimators) and self.collimator not in self.collimators
+
+    @property
     def about(self) -> dict[str, Any]:
         """Return how a result names it."""
         return {
@@ -56,7 +61,7 @@ class Recorded:
         name = self.manifest.acquisition_id
         if self.qc.get("test", test) != test:
             yield f"{name} was acquired for the test {self.qc['test']}, not for {test}"
-        if self.collimator is not None and self.collimators and self.collimator not in self.collimators:
+        if self.is_of_another_collimator:
             wanted = " or ".join(self.collimators)
             yield (
                 f"{name} was acquired with {self.collimator}, and the test is of {wanted}: "
