@@ -12,6 +12,7 @@ from daq.model.qc.documents import Document, DocumentKind, QcResult, new_identit
 from daq.model.qc.figures import Figure, Level
 from daq.services.qc.books import QcBooks
 from daq.services.qc.index import IndexBounds
+from daq.storage.files import Handle, StorageFiles
 
 DEADLINE_S = 30.0
 QUICK = IndexBounds(call_s=5.0, wait_s=1.0, retry_s=0.05, retry_most_s=0.1, file_days=100_000)
@@ -41,9 +42,20 @@ def about(kind: DocumentKind, first: Document, by: str = "berta", at: str = "", 
     return Document(identity, kind, at, at, by, told, about=first.id, station="one")
 
 
+class Unsynced(StorageFiles):
+    """Does not wait for the disk, which no test here pulls the plug of; that documents are synced has its own test."""
+
+    def sync(self, handle: Handle) -> None:
+        """Wait for nothing."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Wait for nothing."""
+
+
 @asynccontextmanager
 async def books_at(url: str, folder: Path, **other: Any) -> AsyncIterator[QcBooks]:
-    made = QcBooks(url, folder, station=other.pop("station", "one"), bounds=other.pop("bounds", QUICK), **other)
+    told = {"station": "one", "bounds": QUICK, "files": Unsynced(), **other}
+    made = QcBooks(url, folder, **told)
     task = asyncio.create_task(made.run(), name="books")
     try:
         yield made

@@ -137,7 +137,7 @@ async def test_a_year_of_daily_pet_is_a_table_in_well_under_a_second(url: str, f
     documents = []
     for day in range(days):
         values = tuple(day + number / 1000 for number in range(blocks))
-        figures = tuple(Figure(name, "%", names, values, (0.5,) * blocks) for name in ("efficiency", "peak", "fwhm"))
+        figures = tuple(Figure(name, "%", names, values, (0.5,) * blocks) for name in ("efficiency", "peak"))
         at = f"{2000 + day // 336}-{1 + day // 28 % 12:02d}-{1 + day % 28:02d}T07:00:00.000Z"
         documents.append(result(day, test="pet-daily", figures=figures, at=at))
     tables = QcTables(url, "one", keeper="one/1")
@@ -278,7 +278,7 @@ async def test_who_only_reads_needs_no_database(tmp_path: Path, folder: Path) ->
 
 async def test_what_is_entered_while_it_is_looked_for_is_found(url: str, folder: Path) -> None:
     async with books_at(url, folder) as books:
-        for day in range(40):
+        for day in range(15):
             await books.put(result(day))
             assert (await books.newest("daily-flood")).document.at_utc == moment(day)  # type: ignore[union-attr]
             assert len(await books.results("daily-flood")) == day + 1

@@ -114,17 +114,17 @@ async def test_a_server_that_is_restarted_in_mid_write_loses_nothing_and_has_not
     server: PostgreSQL, postgresql_url: str, folder: Path
 ) -> None:
     async with books_at(postgresql_url, folder) as books:
-        for day in range(60):
+        for day in range(24):
             await books.put(result(day))
-            if day in (20, 40):
+            if day in (6, 15):
                 server.stop()
-            if day in (25, 45):
+            if day in (9, 18):
                 server.start()
         assert await books.flush(DEADLINE_S)
-        assert len(await days(books)) == 60
+        assert len(await days(books)) == 24
 
     assert books.index.failures > 0
-    assert (count(postgresql_url), count(postgresql_url, "qc_figures")) == (60, 60)
+    assert (count(postgresql_url), count(postgresql_url, "qc_figures")) == (24, 24)
 
 
 @pytest.mark.system
@@ -218,15 +218,15 @@ async def test_what_finds_no_room_to_wait_is_found_in_its_file(sqlite_url: str, 
         assert await books.flush(DEADLINE_S)
         holder = sqlite3.connect(folder.parent / "catalogue.sqlite", isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
-        for day in range(20):
+        for day in range(10):
             await books.put(result(day))
             assert books.index.waiting <= 5
-        assert len(await days(books)) == 20
+        assert len(await days(books)) == 10
         holder.execute("ROLLBACK")
         holder.close()
         assert await books.flush(DEADLINE_S)
 
-    assert count(sqlite_url) == 20
+    assert count(sqlite_url) == 10
 
 
 async def test_without_a_database_references_and_sources_of_all_years_are_found(tmp_path: Path, folder: Path) -> None:
@@ -433,7 +433,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("after", [1, 40])
+@pytest.mark.parametrize("after", [1, 12])
 async def test_what_was_put_is_there_after_the_process_was_killed(sqlite_url: str, folder: Path, after: int) -> None:
     said = _killed_after(after, sqlite_url, folder)
 

@@ -11,6 +11,7 @@ from daq.errors import StorageFailedError
 from daq.services.qc.entries import Wanted
 from daq.services.qc.fileshelf import FileShelf
 from daq.services.qc.store import Listed, Store
+from daq.storage.files import Handle, StorageFiles
 
 
 def test_what_is_written_while_the_folder_is_looked_through_is_found(tmp_path: Path) -> None:
@@ -58,6 +59,22 @@ def test_a_year_that_was_moved_to_another_disk_and_linked_is_found(tmp_path: Pat
     store.write(result(2))
 
     assert set(store.listed()) == {result(1).id, result(2).id}
+
+
+def test_a_document_is_on_the_disk_with_all_its_folders_before_it_is_kept(tmp_path: Path) -> None:
+    class Told(StorageFiles):
+        def sync(self, handle: Handle) -> None:
+            super().sync(handle)
+            done.append("file")
+
+        def sync_directory(self, path: Path) -> None:
+            super().sync_directory(path)
+            done.append(path.relative_to(tmp_path).as_posix())
+
+    done: list[str] = []
+    Store(tmp_path / "qc", files=Told()).write(result(1))
+
+    assert done == [".", "qc", "qc/2025", "file", "qc/2025/01"]
 
 
 def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
