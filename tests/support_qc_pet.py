@@ -17,6 +17,7 @@ from daq.model.processing import Processing
 from daq.model.qc.limits import QcTest
 from daq.model.scanner import Ring, ScannerProfile
 from daq.model.windows import EnergyWindow
+from daq.pipeline.calibrating import Tables, calibrated
 from daq.pipeline.pairing import Pairer
 from daq.storage.manifest import Manifest, RecordedStep
 from daq.storage.schemas import arrow_schema
@@ -132,13 +133,18 @@ class Written:
 
 def record_steps(
     directory: Path, steps: Sequence[Step], *, singles: bool = True, codes: bool = False, keep_tof: bool = True,
+    calibration: Calibration | None = None,
 ) -> Written:  # fmt: skip
     """Simulate steps one after the other, pair them as the product does, and write a sealed recording.
 
-    `codes`: energies are written as ADC codes of 0.5 keV, with the identity calibration.
+    `codes`: energies are written as ADC codes of 0.5 keV, with the identity calibration; `calibration`: of the codes.
     """
     scanner = load_scanner("reference-ring")
-    window = EnergyWindow(0.0, 1e6, "photopeak") if codes else EnergyWindow(425.0, 650.0, "photopeak")
+    window = (
+        EnergyWindow(0.0, 1e6, "photopeak")
+        if codes and calibration is None
+        else EnergyWindow(425.0, 650.0, "photopeak")
+    )
     rule = PairingRule(half_window_ps=W_PS, delay_ps=DELAY_PS, ring=steps[0].scan.ring, windows=("photopeak",))
     begin, rows, told = 0, [], []
     for number, step in enumerate(steps, 1):
@@ -149,13 +155,17 @@ def record_steps(
                                  completed=True, live_ps=end - begin))  # fmt: skip
         begin = end + 10**9
     all_singles = {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
+    if calibration is not None:
+        all_singles = _calibrated(all_singles, calibration, window)
     pairer = Pairer(rule, window_mask=1)
     parts = [pairer.push(all_singles), pairer.flush()]
     pairs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if not keep_tof:
         del pairs["tof_ps"]
     streams: dict[str, dict[str, Any]] = {"coincidences": pairs} | ({"singles": all_singles} if singles else {})
-    processing = Processing(calibration=_calibration(codes), windows=(window,), pairing=rule, ring=rule.ring)
+    processing = Processing(
+        calibration=calibration or _calibration(codes), windows=(window,), pairing=rule, ring=rule.ring
+    )
     _write(directory, scanner, processing, streams, told)
     return Written(directory, photons, {name: len(each["time_ps"]) for name, each in streams.items()})
 
@@ -167,6 +177,15 @@ def _columns(photons: Photons, begin: int, window: EnergyWindow, per_kev: float)
         "time_ps": photons.time_ps + begin, "detector": photons.detector, "energy_kev": energy,
         "windows": inside.astype(np.uint16), "late": np.zeros(len(energy), bool),
     }  # fmt: skip
+
+
+def _calibrated(singles: dict[str, Any], calibration: Calibration, window: EnergyWindow) -> dict[str, Any]:
+    """Singles as the daemon writes them with a calibration, in the order of their new times."""
+    time_ps, kev, _ = calibrated(Tables.of(calibration), singles["time_ps"], singles["detector"], singles["energy_kev"])
+    inside = (kev >= window.lower_kev) & (kev < window.upper_kev)
+    new = singles | {"time_ps": time_ps, "energy_kev": kev, "windows": inside.astype(np.uint16)}
+    order = np.argsort(time_ps, kind="stable")
+    return {name: values[order] for name, values in new.items()}
 
 
 def _calibration(codes: bool) -> Calibration:

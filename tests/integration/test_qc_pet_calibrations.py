@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_cli import call
 from support_pet import reference_ring
-from support_qc_pet import Step, Written, material_of, record_steps
+from support_qc_pet import PARAMETERS, Step, Written, material_of, record_steps
 
 from daq.composition.qc.analyses import analysis
 from daq.errors import MissingError, ProfileError
@@ -45,6 +45,16 @@ def made(verb: str, recording: Path, folder: Path, *options: object) -> dict[str
     return dict(done.json)
 
 
+@pytest.fixture(scope="module")
+def gained(coded: Written, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return made("pet-energy", coded.directory, tmp_path_factory.mktemp("gains"), "--counts", 30)
+
+
+@pytest.fixture(scope="module")
+def timed(coded: Written, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return made("pet-timing", coded.directory, tmp_path_factory.mktemp("times"), "--radius", 100, "--trues", 5)
+
+
 def truth() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Module, gain and offset of every detector number."""
     module = modules(reference_ring(), np.arange(16_384, dtype=np.uint32))
@@ -52,9 +62,8 @@ def truth() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return module, wrong.gain[module], wrong.offset_ps[module]
 
 
-def test_gains_of_crystals_are_found_and_a_dead_block_keeps_a_middle_one(coded: Written, tmp_path: Path) -> None:
-    told = made("pet-energy", coded.directory, tmp_path, "--counts", 30)
-    found = load_calibration(told["file"])
+def test_gains_of_crystals_are_found_and_a_dead_block_keeps_a_middle_one(gained: dict[str, Any]) -> None:
+    told, found = gained, load_calibration(gained["file"])
     module, gain, _ = truth()
     ratio = np.array(found.kev_per_adc) * CODES_PER_KEV * gain
 
@@ -67,9 +76,8 @@ def test_gains_of_crystals_are_found_and_a_dead_block_keeps_a_middle_one(coded: 
     assert found.time_offset_ps == ()
 
 
-def test_time_offsets_are_found_and_the_resolving_time_gets_better(coded: Written, tmp_path: Path) -> None:
-    told = made("pet-timing", coded.directory, tmp_path, "--radius", 100, "--trues", 5)
-    found = load_calibration(told["file"])
+def test_time_offsets_are_found_and_the_resolving_time_gets_better(timed: dict[str, Any]) -> None:
+    told, found = timed, load_calibration(timed["file"])
     module, _, offset = truth()
     left = (np.array(found.time_offset_ps) - offset)[module != DEAD]
 
@@ -77,6 +85,23 @@ def test_time_offsets_are_found_and_the_resolving_time_gets_better(coded: Writte
     assert told["figures"]["ctr_before"]["value"] > 450.0
     assert told["figures"]["ctr_after"]["value"] == pytest.approx(214.0, abs=20.0)
     assert told["figures"]["crystals_without_offset"]["value"] >= 64
+
+
+def test_what_is_recorded_again_with_the_candidates_is_better(
+    gained: dict[str, Any], timed: dict[str, Any], tmp_path: Path
+) -> None:
+    gains, times = (load_calibration(told["file"]) for told in (gained, timed))
+    both = gains.model_copy(update={"time_offset_ps": times.time_offset_ps})
+    record_steps(tmp_path / "again", [scan(1.0)], codes=True, calibration=both)
+    found = analysis("pet-daily")(material_of("pet-daily", tmp_path / "again", **PARAMETERS))
+    value = {figure.name: figure.values[0] for figure in found.figures}
+    offsets = next(figure for figure in found.figures if figure.name == "block_time_offset")
+
+    assert gains.detectors == times.detectors
+    assert value["peak"] == pytest.approx(511.0, abs=0.5)
+    assert value["resolution"] == pytest.approx(11.0, abs=0.5)
+    assert value["ctr"] == pytest.approx(214.0, abs=30.0)
+    assert np.std([each for each in offsets.values if each is not None]) < 30.0
 
 
 def test_efficiencies_are_written_with_the_dead_ones_at_zero(coded: Written, tmp_path: Path) -> None:
@@ -151,6 +176,7 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
+@settings(max_examples=30)
 @given(ROWS)
 def test_a_normalisation_reads_back_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[NormalisationRow]

@@ -131,8 +131,8 @@ def test_a_five_year_drift_to_468_kev_and_16_per_cent_less_is_seen_in_one_scan(
     tmp_path: Path, faulty: Findings
 ) -> None:
     drifted = tuple(ModuleFault(number, gain=468.0 / 511.0, efficiency=0.84**0.5) for number in range(256))
-    found = daily(tmp_path / "drifted", blank(*drifted, detectors=Detectors()))
-    fresh = daily(tmp_path / "fresh", blank(detectors=Detectors()))
+    found = daily(tmp_path / "drifted", blank(*drifted, detectors=Detectors(), seconds=0.3))
+    fresh = daily(tmp_path / "fresh", blank(detectors=Detectors(), seconds=0.3))
 
     assert of(found, "peak")[0] == pytest.approx(468.0, abs=0.5)
     lost = of(found, "sensitivity")[0] / of(fresh, "sensitivity")[0]
@@ -149,7 +149,7 @@ def test_a_reference_shows_each_block_against_what_it_was(tmp_path: Path) -> Non
     from daq.model.qc.figures import Level
 
     directory = tmp_path / "run"
-    record_steps(directory, [blank(seconds=0.3)])
+    record_steps(directory, [blank(seconds=0.15)], singles=False)
     given = material_of("pet-daily", directory, source=SOURCE, **PARAMETERS)
     first = analysis("pet-daily")(given)
     figure = first.figure("block_sensitivity")
@@ -165,15 +165,15 @@ def test_a_reference_shows_each_block_against_what_it_was(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "steps", "options", "sentence"),
     [
-        ("off", [blank(shift_mm=25.0, seconds=0.3)], {}, "mm off the axis, x 2"),
-        ("half", [blank(*(ModuleFault(n, efficiency=0.0) for n in range(256) if n % 64 < 32), seconds=0.3)], {},
+        ("off", [blank(shift_mm=25.0, seconds=0.15)], {}, "mm off the axis, x 2"),
+        ("half", [blank(*(ModuleFault(n, efficiency=0.0) for n in range(256) if n % 64 < 32), seconds=0.15)], {},
          "128 of 256 blocks see nothing"),
-        ("warm", [background(1e5), blank(seconds=0.3)], {}, "without the source there are"),
-        ("few", [blank(seconds=0.3)], {"prompts_needed": 1e6}, "prompts; the test needs 1,000,000"),
-        ("codes", [blank(seconds=0.3)], {"codes": True}, "energies are ADC codes"),
+        ("warm", [background(1e5), blank(seconds=0.15)], {}, "without the source there are"),
+        ("few", [blank(seconds=0.15)], {"prompts_needed": 1e6}, "prompts; the test needs 1,000,000"),
+        ("codes", [blank(seconds=0.15)], {"codes": True}, "energies are ADC codes"),
         ("empty", [background(), blank(detectors=Detectors(efficiency=0.0), seconds=0.1)],
          {"singles": False}, "256 of 256 blocks see nothing"),
-        ("no-511", [blank(*(ModuleFault(n, gain=0.3) for n in range(256)), seconds=0.3)], {"prompts_needed": 0.0},
+        ("no-511", [blank(*(ModuleFault(n, gain=0.3) for n in range(256)), seconds=0.15)], {"prompts_needed": 0.0},
          "no more prompts than delayeds"),
     ],
 )  # fmt: skip

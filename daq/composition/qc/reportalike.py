@@ -47,7 +47,7 @@ class Alike:
             return series, told
         rows = [np.array([each == kind for each in told])[:, None] for kind in kinds]
         values = _side_by_side(series.values, rows)
-        some = list(map(bool, np.isfinite(values).any(axis=0)))
+        some = np.asarray(np.isfinite(values).any(axis=0), np.bool_)
         names = [named(subject, kind) for kind in kinds for subject in series.subjects]
         return replace(
             series, subjects=tuple(name for name, has in zip(names, some, strict=True) if has), values=values[:, some],
