@@ -131,8 +131,8 @@ def test_a_five_year_drift_to_468_kev_and_16_per_cent_less_is_seen_in_one_scan(
     tmp_path: Path, faulty: Findings
 ) -> None:
     drifted = tuple(ModuleFault(number, gain=468.0 / 511.0, efficiency=0.84**0.5) for number in range(256))
-    found = daily(tmp_path / "drifted", blank(*drifted, detectors=Detectors(), seconds=0.3))
-    fresh = daily(tmp_path / "fresh", blank(detectors=Detectors(), seconds=0.3))
+    found = daily(tmp_path / "drifted", blank(*drifted, detectors=Detectors(), seconds=0.3), keep_tof=False)
+    fresh = daily(tmp_path / "fresh", blank(detectors=Detectors(), seconds=0.3), keep_tof=False)
 
     assert of(found, "peak")[0] == pytest.approx(468.0, abs=0.5)
     lost = of(found, "sensitivity")[0] / of(fresh, "sensitivity")[0]
@@ -149,7 +149,7 @@ def test_a_reference_shows_each_block_against_what_it_was(tmp_path: Path) -> Non
     from daq.model.qc.figures import Level
 
     directory = tmp_path / "run"
-    record_steps(directory, [blank(seconds=0.15)], singles=False)
+    record_steps(directory, [blank(seconds=0.15)], singles=False, keep_tof=False)
     given = material_of("pet-daily", directory, source=SOURCE, **PARAMETERS)
     first = analysis("pet-daily")(given)
     figure = first.figure("block_sensitivity")
@@ -180,14 +180,14 @@ def test_a_reference_shows_each_block_against_what_it_was(tmp_path: Path) -> Non
 def test_what_stands_against_the_whole_test_is_said_in_a_sentence(
     tmp_path: Path, name: str, steps: list[Step], options: dict[str, Any], sentence: str
 ) -> None:
-    found = daily(tmp_path / name, *steps, **options)
+    found = daily(tmp_path / name, *steps, keep_tof=False, **options)
 
     assert any(sentence in each for each in found.obstacles), found.obstacles
 
 
 def test_another_nuclide_has_no_photopeak_of_511_kev(tmp_path: Path) -> None:
     wide = tuple(ModuleFault(number, gain=1.25) for number in range(256))  # a line at 640 keV
-    found = daily(tmp_path / "other", blank(*wide, seconds=0.3))
+    found = daily(tmp_path / "other", blank(*wide, seconds=0.3), keep_tof=False)
 
     assert any("no photopeak of 511 keV" in each for each in found.obstacles)
     assert found.figure("block_peak") is None
