@@ -155,13 +155,14 @@ def test_a_signature_of_something_else_is_said_to_be_broken(found: Findings) -> 
 def test_figures_of_many_blocks_are_told_by_their_range_and_those_beyond_by_name() -> None:
     names = tuple(f"block {number}" for number in range(448))
     values = tuple(9.0 if number == 17 else 3.0 + number / 448 for number in range(448))
-    figure = Figure("ufov_integral", "%", names, values, (0.5,) * 448, (9000.0,) * 448)
+    figure = Figure("ufov_integral", "%", names, values, (0.5,) * 448, (0.0, *(9000.0,) * 447))
 
     made = report_of(kept_of(result_of(Findings((figure,)), BEGIN)), ((), ()), [], MADE)
 
     table = next(part for part in made.parts if isinstance(part, Table) and part.title == "Figures against limits")
     assert [row[1].text for row in table.rows] == ["448, of block 0 on", "block 17"]
     assert "3 to 9 %" in table.rows[0][2].text
+    assert table.rows[0][4].text == "0 to 9,000"
     assert table.rows[1][6].text == "suspension"
 
 

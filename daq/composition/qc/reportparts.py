@@ -74,7 +74,8 @@ def _range_row(figure: Figure, about: str, limit: str, judged: Sequence[Judged])
     return (
         Cell(about), Cell(f"{len(figure.subjects)}, of {clean(figure.subjects[0], 60)} on"),
         Cell(told or "not determined"), Cell(f"{min(noise):.2g} to {max(noise):.2g} {unit}" if noise else ""),
-        Cell(f"{min(counts):,.0f} or more" if counts else ""), Cell(limit), Cell(str(level), TONE_OF[level]),
+        Cell(f"{min(counts):,.0f} to {max(counts):,.0f}" if counts else ""), Cell(limit),
+        Cell(str(level), TONE_OF[level]),
     )  # fmt: skip
 
 
