@@ -10,7 +10,7 @@ from support_qc_floods import FIELD, PIXEL_MM, Shade, disc, even, flood_picture
 
 from daq.qc.camera.flood import FloodFound, analysed_flood
 from daq.qc.camera.floodhot import hottest
-from daq.qc.camera.floodspots import surprise
+from daq.qc.camera.floodspots import spots_in, surprise
 from daq.qc.fields import FieldOfView
 
 
@@ -168,3 +168,11 @@ def test_clean_backgrounds_are_hot_by_chance_no_more_often_than_is_said() -> Non
 
 def test_an_empty_background_has_no_hottest_place() -> None:
     assert hottest(np.zeros((64, 64)), pixel_mm=540.0 / 64, field=FieldOfView(540.0, 400.0)) is None
+
+
+def test_where_no_disc_can_be_judged_there_is_no_worst_one() -> None:
+    flood = found(1900.0).flood
+
+    spots = spots_in(flood, flood.plain, np.zeros(flood.plain.shape, bool))
+
+    assert (spots.found, spots.worst, spots.noise_percent) == ((), None, 0.0)
