@@ -171,7 +171,7 @@ def test_an_empty_background_has_no_hottest_place() -> None:
 
 
 def test_where_no_disc_can_be_judged_there_is_no_worst_one() -> None:
-    flood = found(1900.0).flood
+    flood = found(1900.0, even).flood
 
     spots = spots_in(flood, flood.plain, np.zeros(flood.plain.shape, bool))
 
