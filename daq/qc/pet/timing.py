@@ -75,9 +75,10 @@ def block_times(tally: TimeTally, centre_mm: tuple[float, float] = (0.0, 0.0)) -
     offset = np.where(np.isfinite(noise), offset, np.nan)
     aligned = _aligned(tally.times, (np.nan_to_num(offset[high] - offset[low]) + flight) / tally.bin_ps)
     each, spread = _by_block(low, high, aligned, randoms, blocks)
-    width, width_noise = _widths(tally, each, spread, within)
+    shapes = _shapes(tally)
+    width, width_noise = _widths(tally, shapes, each, spread, within)
     whole, whole_spread = each.sum(axis=0) / 2.0, spread.sum(axis=0) / 2.0
-    ctr, ctr_noise = _widths(tally, whole[None, :], whole_spread[None, :], within)
+    ctr, ctr_noise = _widths(tally, shapes, whole[None, :], whole_spread[None, :], within)
     known = np.isfinite(offset)
     return BlockTimes(
         offset, noise, np.where(known, width, np.nan), np.where(known, width_noise, np.nan), trues, float(ctr[0]),
@@ -92,7 +93,7 @@ def width_as_it_is(tally: TimeTally, centre_mm: tuple[float, float] = (0.0, 0.0)
     whole = aligned.sum(axis=0).astype(np.float64)
     randoms = float(tally.delayeds.sum()) / tally.times.shape[1]
     spread = np.maximum(whole, 0.0) + 2.0 * randoms + 1.0
-    width, noise = _widths(tally, whole[None, :], spread[None, :], tally.reach_ps)
+    width, noise = _widths(tally, _shapes(tally), whole[None, :], spread[None, :], tally.reach_ps)
     return float(width[0]), float(noise[0])
 
 
@@ -177,9 +178,8 @@ def _by_block(
     return each, np.maximum(each, 0.0) + 2.0 * (member @ randoms)[:, None] + 1.0
 
 
-def _widths(tally: TimeTally, each: Floats, spread: Floats, within: float) -> tuple[Floats, Floats]:
+def _widths(tally: TimeTally, shapes: Floats, each: Floats, spread: Floats, within: float) -> tuple[Floats, Floats]:
     """Return the FWHM of the Gaussian over the boxes of flight, and its noise, of each row: least chi-squared."""
-    shapes = _shapes(tally)
     used = np.abs(tally.axis_ps) <= within
     shapes, values, weight = shapes[:, used], each[:, used], 1.0 / spread[:, used]
     top = np.maximum(((weight * values) @ shapes.T), 0.0) ** 2 / (weight @ (shapes * shapes).T)
