@@ -152,7 +152,8 @@ def test_scatter_fraction_and_the_peak_of_necr_come_back_and_k_is_stated(decayin
     assert at.values[0] == pytest.approx(440.0 / 22.0 / 2, rel=0.01), "the second frame, half of the activity"
     t, s, r = (7.5 * math.exp(-1.1), 4.5 * share * math.exp(-1.1), 3.75 * share * math.exp(-1.1))
     assert peak == pytest.approx(t**2 / (t + s + r), rel=0.05)
-    assert "k = 1" in findings.remarks[-2] + findings.remarks[-1] + findings.remarks[0]
+    assert any("with k = 1" in text for text in findings.remarks)
+    assert not any("another nuclide" in text for text in findings.remarks)
     loss, _ = value(findings, "loss")
     assert loss == pytest.approx(100 * (1 - math.exp(-2.2) / np.mean(np.exp(-2.2 * 2.0 ** -np.arange(3, 6)))), abs=2.0)
 
@@ -167,6 +168,15 @@ def test_a_maximum_beyond_the_data_is_not_reached_and_k_must_be_said(decaying: P
     assert peak.values == (None,)
     assert any("was not reached" in text for text in findings.remarks)
     assert "k = 0" in found("pet-scatter-necr", decaying).obstacles[0]
+
+
+def test_another_nuclide_than_was_measured_is_noticed_and_so_is_a_line_out_of_its_place(decaying: Path) -> None:
+    wrong = found("pet-scatter-necr", decaying, source={"nuclide": "Ga-68", "activity_mbq": 440.0}, k=1.0)
+    assert not any("another nuclide" in text for text in wrong.remarks), "losses of the first frames hide it here"
+    slow = found("pet-scatter-necr", decaying, source={"nuclide": "Cu-64", "activity_mbq": 440.0}, k=1.0)
+    assert any("another nuclide" in text for text in slow.remarks)
+    assert slow.remarks[0].startswith("the line is at x ")
+    assert "is it in its place" not in slow.remarks[0]
 
 
 def test_the_width_of_time_errors_comes_back_of_a_recording(tmp_path: Path) -> None:

@@ -86,5 +86,30 @@ def losses_percent(rates: Sequence[Rates]) -> tuple[Floats, Floats]:
     return 100.0 * (1.0 - measured / ideal), 100.0 * error / ideal
 
 
+def grows_faster(rates: Sequence[Rates], *, by: float = 0.05, sigmas: float = 5.0) -> bool:
+    """Return whether T + S per activity is higher in a frame of more activity than in that of least.
+
+    No detector does so: losses make it fall. Then the nuclide, times or activity are not those that were said.
+    `by`: the share that is let pass, beyond so many standard deviations of counting.
+    """
+    order = sorted((each for each in rates if each.concentration_kbq_per_ml > 0.0), key=_concentration)
+    if not order:
+        return False
+    each_of, noise = zip(*((_per_activity(each)) for each in order), strict=True)
+    return any(
+        value > (1.0 + by) * each_of[0] and value - each_of[0] > sigmas * math.hypot(error, noise[0])
+        for value, error in zip(each_of[1:], noise[1:], strict=True)
+    )
+
+
+def _concentration(rates: Rates) -> float:
+    return rates.concentration_kbq_per_ml
+
+
+def _per_activity(rates: Rates) -> tuple[float, float]:
+    activity = rates.concentration_kbq_per_ml
+    return (rates.trues + rates.scatter) / activity, math.hypot(rates.noise[0], rates.noise[1]) / activity
+
+
 def _is_lower(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return other[0] - one[0] > _FALLS_BY * math.hypot(one[1], other[1])
