@@ -34,7 +34,7 @@ def rows_of(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[s
 def test_the_noise_of_a_flood_is_that_of_the_counts_at_which_its_protocol_ends(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """13 M counts on a crystal of 590 x 450 mm are 2006 per pixel of 6.4 mm; noise alone gives 141 / sqrt(2006) = 3.1 %.
+    """13 M counts on a crystal of 590 x 450 mm are 2006 per pixel of 6.4 mm; noise gives 141 / sqrt(2006) = 3.1 %.
 
     What falls on the crystal beyond the field of view counts, and is of no use to the picture.
     """
