@@ -68,6 +68,7 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
     from daq.cli.qc_place import read
     from daq.composition import equipment
     from daq.composition.qc.zone import host_zone
+    from daq.qc.units import heads_of
     from daq.services.qc.duetable import due_table
     from daq.services.qc.standing import Standing
     from device_profiles.places import find_site
@@ -76,5 +77,6 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
     path = find_site(options.site)
     scanner = equipment.scanner(load_site(path), path.parent)
     tests = {} if scanner is None else scanner.qc
-    due = read(options.site, lambda books: Standing(tests, books, host_zone()).due(options.test))
+    heads = frozenset[str]() if scanner is None else heads_of(head.number for head in scanner.heads)
+    due = read(options.site, lambda books: Standing(tests, books, host_zone(), heads=heads).due(options.test))
     return {"tests": due_table(due, tests, {})}

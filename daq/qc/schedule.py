@@ -81,27 +81,34 @@ def due_list(
     *,
     now: datetime,
     zone: tzinfo,
+    heads: frozenset[str] = frozenset(),
 ) -> tuple[Due, ...]:
     """Return where each test stands: those that block first, then by how much they ask for, then by name.
 
     `results`: of each test the newest few in any order (one that does not count must not hide one that does). `zone`:
-    of the site. Raise `UsageError` for a time without its time zone.
+    of the site. `heads`: the units of all heads that the scanner has (`daq.qc.units`): a test that is of heads is done
+    when it was done of each of them. Raise `UsageError` for a time without its time zone.
     """
     happened = tuple(events)
-    listed = [due(name, test, results.get(name, ()), happened, now=now, zone=zone) for name, test in tests.items()]
+    listed = [
+        due(name, test, results.get(name, ()), happened, now=now, zone=zone, heads=heads)
+        for name, test in tests.items()
+    ]
     return tuple(sorted(listed, key=_order))
 
 
 def due(
-    name: str, test: QcTest, results: Sequence[Done], events: Iterable[Event], *, now: datetime, zone: tzinfo
-) -> Due:
+    name: str, test: QcTest, results: Sequence[Done], events: Iterable[Event], *, now: datetime, zone: tzinfo,
+    heads: frozenset[str] = frozenset(),
+) -> Due:  # fmt: skip
     """Return where one test stands."""
     happened = tuple(event for event in events if _touches(event, name, test))
     _refuse_naive([now, *(one.performed for one in results), *(event.at for event in happened)])
     kept = [one for one in results if not one.struck]
     past = [one for one in kept if one.performed <= now]
     says = sorted((one for one in past if one.level is not Level.NOT_EVALUABLE), key=_age, reverse=True)
-    newest = _still_suspended(says) or next(iter(says), None)
+    rests_on, missing = _rests_on(says, heads)
+    newest = _still_suspended(says) or rests_on
     event = max((each for each in happened if each.at <= now), key=lambda each: each.at, default=None)
     state = _state(test, newest, event, now, zone)
     until = None if newest is None or test.every is None else period_after(newest.performed, test.every, zone)
@@ -115,7 +122,7 @@ def due(
         blocking=test.blocking,
         asked=asked,
         blocks=test.blocking and asked and (state != "due" or test.every == "day"),
-        words=_words(test, state, newest, event, zone),
+        words=_words(test, state, newest, event, zone) + _of_heads(state, newest, heads, missing),
         ignored=tuple(_ignored(kept, newest, now, zone)),
     )
 
@@ -123,6 +130,27 @@ def due(
 def _age(one: Done) -> tuple[datetime, int]:
     """Of two of one moment the worse counts."""
     return one.performed, RANKS.index(one.level)
+
+
+def _rests_on(newest_first: Sequence[Done], heads: frozenset[str]) -> tuple[Done | None, tuple[str, ...]]:
+    """Return the result that a test rests on, and the heads of which it was never done.
+
+    Of a test of heads that is the newest one of the head whose newest is oldest; none while a head has none.
+    """
+    seen = frozenset[str]().union(*(one.says for one in newest_first))
+    if not seen & heads:
+        return next(iter(newest_first), None), ()
+    of = {head: next((one for one in newest_first if one.says & {head, ALL}), None) for head in sorted(heads)}
+    missing = tuple(head for head, one in of.items() if one is None)
+    return (None if missing else min((one for one in of.values() if one is not None), key=_age)), missing
+
+
+def _of_heads(state: State, newest: Done | None, heads: frozenset[str], missing: Sequence[str]) -> str:
+    """Return the heads of which it was never done, or whose result it rests on where those of others are newer."""
+    if newest is None:
+        return f" of {', '.join(missing)}" if missing and state == "never" else ""
+    of = newest.says & heads
+    return f" ({', '.join(sorted(of))})" if of and of != heads else ""
 
 
 def _still_suspended(newest_first: Sequence[Done]) -> Done | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Level
 
@@ -18,6 +20,11 @@ def units_of(result: QcResult) -> frozenset[str]:
         return frozenset({source(str(result.source["serial"]))})
     heads = {_unit(subject) for figure in result.figures for subject in figure.subjects} - {ALL}
     return frozenset(heads or {ALL})
+
+
+def heads_of(numbers: Iterable[int]) -> frozenset[str]:
+    """Return the units that heads are, by their numbers in the scanner."""
+    return frozenset(f"{_HEAD}{number}" for number in numbers)
 
 
 def source(serial: str) -> str:

@@ -189,3 +189,32 @@ def test_the_order_in_which_results_come_changes_nothing(
     one, other = (due("f", a_test("month"), each, (), now=now, zone=BERLIN) for each in (results, turned))
     assert (one.state, one.next_due) == (other.state, other.next_due)
     assert one.newest is None or one.newest.performed <= now
+
+
+HEADS = frozenset({"head 0", "head 1"})
+
+
+def of_head(when: datetime, number: int, name: str) -> Done:
+    return Done(name, when, Level.IN_LIMITS, says=frozenset({f"head {number}"}))
+
+
+def test_a_test_of_one_head_at_a_time_is_done_when_it_was_done_of_each() -> None:
+    first = of_head(at(9), 0, "r1")
+
+    def stands_with(*results: Done, now: datetime) -> Due:
+        return due("flood", a_test("week"), results, (), now=now, zone=BERLIN, heads=HEADS)
+
+    alone = stands_with(first, now=at(9, 9))
+    assert (alone.state, alone.asked, alone.words) == ("never", True, "every week; never done of head 1")
+    both = stands_with(first, of_head(at(9, 10), 1, "r2"), now=at(9, 11))
+    assert (both.state, both.newest) == ("valid", first)
+    later = stands_with(first, of_head(at(9, 10), 1, "r2"), of_head(at(16), 1, "r3"), now=at(16, 9))
+    assert (later.state, later.newest) == ("due", first)
+    assert later.words.endswith("in limits (head 0)")
+
+
+def test_a_result_of_all_heads_or_of_none_needs_no_other() -> None:
+    together = Done("r1", at(9), Level.IN_LIMITS, says=HEADS)
+    for one in (together, done(at(9))):
+        found = due("flood", a_test("week"), (one,), (), now=at(9, 9), zone=BERLIN, heads=HEADS)
+        assert (found.state, found.newest) == ("valid", one)

@@ -18,6 +18,7 @@ from daq.composition.qc.zone import host_zone
 from daq.devices.bed import DrivenBed
 from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError
 from daq.model.station import Actor, Role
+from daq.qc.units import heads_of
 from daq.services.catalogue.database import CATALOGUE_FILE
 from daq.services.qc.analysing import Analysing
 from daq.services.qc.announcing import Announcing
@@ -74,7 +75,8 @@ class Quality:
         url = site.catalogue or f"sqlite:///{site.state_folder / CATALOGUE_FILE}"
         folder = site.state_folder / FOLDER
         self.books = QcBooks(url, folder, station=site.station, simulated=site.simulated, alarms=alarms)
-        self.standing = Standing(self.tests, self.books, host_zone())
+        heads = heads_of(head.number for head in scanner.heads) if scanner is not None else frozenset()
+        self.standing = Standing(self.tests, self.books, host_zone(), heads=heads)
         self._announcing = Announcing(self.standing, bus)
         self._ringing = Ringing(alarms)
         self.analysing = Analysing(

@@ -104,8 +104,8 @@ class Analysing:
         if there is None:
             told, evidence = await self._analysed(order)
             there = await self._enter(told, evidence, order)
-        self.done += 1
         await asyncio.to_thread(self.orders.drop, order)
+        self.done += 1
         return there
 
     async def _entered(self, order: Order) -> Document | None:

@@ -44,13 +44,16 @@ class Stands:
 
 
 class Standing:
-    """Asks the books. `tests`: of the scanner profile; `zone`: of the site, whose days and weeks count."""
+    """Asks the books. `tests`: of the scanner profile; `zone`: of the site, whose days and weeks count.
+
+    `heads`: the units of the scanner's heads (`daq.qc.units.heads_of`): each of them is to be tested.
+    """
 
     def __init__(
         self, tests: Mapping[str, QcTest], books: Books, zone: tzinfo,
-        *, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *, heads: frozenset[str] = frozenset(), clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
-        self.tests, self.books, self.zone, self.clock = tests, books, zone, clock
+        self.tests, self.books, self.zone, self.heads, self.clock = tests, books, zone, heads, clock
 
     async def due(self, only: str | None = None) -> tuple[Due, ...]:
         """Return where tests stand, the most urgent first. Raise `MissingError`, `DeadlineError`, what books raise."""
@@ -111,7 +114,7 @@ class Standing:
             raise DeadlineError(f"the books of quality control have not answered for {_READ_S:g} s") from None
         done = {name: [_done(each) for each in found if not _of_gone(each, gone)] for name, found in results.items()}
         tests = {name: self.tests[name] for name in names}
-        due = due_list(tests, done, events, now=self.clock(), zone=self.zone)
+        due = due_list(tests, done, events, now=self.clock(), zone=self.zone, heads=self.heads)
         return due, {each.document.id: each for found in results.values() for each in found}
 
     async def _disposed(self, results: Iterable[Kept]) -> frozenset[str]:
