@@ -184,7 +184,7 @@ def test_the_centre_of_rotation_is_the_offset_and_not_the_circle() -> None:
 def test_too_few_views_or_too_short_an_arc_have_no_centre() -> None:
     angles = np.arange(0.0, 90.0, 5.0)
 
-    with pytest.raises(RefusedError, match="18 views over 85 degrees"):
+    with pytest.raises(RefusedError, match="18 views over 90 degrees"):
         centre_of_rotation(angles, angles, angles)
 
 

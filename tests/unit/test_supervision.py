@@ -329,7 +329,7 @@ async def lost_by_wait_for() -> None:
     while True:
         loop = asyncio.get_running_loop()
         there: asyncio.Future[None] = loop.create_future()
-        loop.call_later(0.001, there.set_result, None)
+        loop.call_later(random.uniform(0.001, 0.02), there.set_result, None)  # never in step with who cancels
         await asyncio.wait_for(there, 1.0)
 
 
