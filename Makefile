@@ -29,7 +29,7 @@ AGAIN := --reruns 1 -r R
 
 # These wait for processes most of the time, or compute and look at no clock: three at a time. The others want the machine
 # for themselves: floods, full disks, stalls, memory, kills in the midst of a write, demonstrations that last so long.
-WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
+WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py console_*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
 	gate_*.py hostile_files.py import_*.py listmode_*.py live_*.py lying_*.py mqtt_*.py orientation_*.py probe_*.py readout_adoption*.py readout_attendance*.py readout_steps.py record*.py pet_*.py \
 	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py instruments_*.py qc_*.py write_*.py))
 
@@ -40,11 +40,17 @@ check: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q -n auto -m "not slow" tests/unit
 
 .PHONY: lint
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev console/node_modules/.package-lock.json
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	cd console && node_modules/.bin/tsc --project tsconfig.json
+	cd console && node --test tests/ > node_modules/tests.log || (cat node_modules/tests.log; exit 1)
+
+# Types of the front end, its pure tests, and what looks at accessibility; what runs in a browser comes by hatch_build.py.
+console/node_modules/.package-lock.json: console/package.json console/package-lock.json
+	cd console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --quiet
@@ -72,12 +78,12 @@ lock: $(VENV)/.dev
 COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
 
 # What the tests of disks, of system servers and of instruments need from Debian; a user without root runs the rest.
-SYSTEM_COMMANDS := mkfs.ext4 losetup mount mosquitto mosquitto_sub mbpoll ser2net openssl npm dciodvfy medcon dcmdump gdcmdump
+SYSTEM_COMMANDS := chromium mkfs.ext4 losetup mount mosquitto mosquitto_sub mbpoll ser2net openssl npm dciodvfy medcon dcmdump gdcmdump
 system-packages:
 	@if [ "$$(id -u)" = 0 ] && ! ( [ -n "$$(ls -d /usr/lib/postgresql/*/bin/initdb 2> /dev/null)" ] && \
 		for command in $(SYSTEM_COMMANDS); do command -v $$command || exit 1; done ) > /dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			e2fsprogs mount util-linux mosquitto mosquitto-clients mbpoll ser2net openssl postgresql dicom3tools medcon dcmtk libgdcm-tools \
+			chromium fonts-dejavu-core e2fsprogs mount util-linux mosquitto mosquitto-clients mbpoll ser2net openssl postgresql dicom3tools medcon dcmtk libgdcm-tools \
 			$$(command -v npm > /dev/null || echo npm); \
 	fi
 
@@ -88,7 +94,7 @@ $(VENV)/bin/python:
 		else echo "Python's venv is missing: apt-get install python3-venv"; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml hatch_build.py console/package-lock.json
 	$(PIP) install --require-hashes -r requirements/run.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -21,6 +21,7 @@ ON_CONTROLLERS = ("axis", "bed", "high_voltage", "collimator", "interlocks", "mo
 """What a device on a controller can be."""
 OF_A_HEAD = ("detector_head", "collimator", "interlocks", "instrument")
 """What may be of one detector head."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DEVICE_URL = r"^(tcp://[^/@?#:]+(:[0-9]{1,5})?|udp://([^/@?#:]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5})$"
 _BROKER = re.compile(r"^(own|none|mqtts?://[A-Za-z0-9.\-\[\]:]+)$")
 
@@ -66,6 +67,27 @@ class Metrics(_Table):
     """Prometheus metrics on loopback. Without a port there are none; 0 takes a free one."""
 
     port: Port | None = None
+
+
+class Console(_Table):
+    """The console in the browser. Without a port there is none; 0 takes a free one."""
+
+    port: Port | None = None
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-:]{1,253}$")] = "127.0.0.1"
+    """Address that it is served at. Any other than loopback needs `cert_file` and `key_file`."""
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    users: Path | None = None
+    """File of the people who sign in by password (`daq console user`); default `console-users.json` in the state
+    folder."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.host not in LOOPBACK and self.cert_file is None:
+            raise ValueError(f"beyond loopback the console needs TLS: cert_file and key_file for {self.host}")
+        return self
 
 
 class BiasSupply(_Table):

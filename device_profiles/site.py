@@ -28,7 +28,7 @@ from device_profiles.load import load_profile
 from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
-from device_profiles.services import Access, Device, Metrics, Mqtt, Qc
+from device_profiles.services import Access, Console, Device, Metrics, Mqtt, Qc
 from device_profiles.supplies_rules import wrong_supplies
 
 SITE_SCHEMA = "site/0"
@@ -100,6 +100,7 @@ class Site(BaseSettings):
     """Whether pictures, DICOM objects and a verdict are made of acquisitions of cameras and probes when they end."""
     mqtt: Mqtt = Mqtt()
     metrics: Metrics = Metrics()
+    console: Console = Console()
     access: Access = Access()
     qc: Qc = Qc()
 
@@ -167,6 +168,11 @@ def _with_places(site: Site, folder: Path) -> Site:
         for name in ("password_file", "ca_file", "cert_file", "key_file")
         if (given := getattr(site.mqtt, name)) is not None
     }
+    console = {
+        name: (folder / given).absolute()
+        for name in ("cert_file", "key_file", "users")
+        if (given := getattr(site.console, name)) is not None
+    }
     places = {
         "storage": storage,
         "state": state,
@@ -176,6 +182,7 @@ def _with_places(site: Site, folder: Path) -> Site:
         "head_calibrations": (folder / site.head_calibrations).absolute() if site.head_calibrations else None,
         "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
         "mqtt": site.mqtt.model_copy(update=secrets),
+        "console": site.console.model_copy(update=console),
     }
     return site.model_copy(update=places)
 

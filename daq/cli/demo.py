@@ -23,6 +23,7 @@ _RUN_S = 120.0
 _STOPS = 10
 _MOST_TIMES = 100
 _STOP_AGAIN_S = 0.1
+_OF_THEIR_OWN = ("study", "qc", "console")
 _REASON = "demonstration on a simulator"
 
 
@@ -85,11 +86,12 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
     parser = nouns.add_parser(
         "demo", help="run a protocol of two steps on a simulated station and verify the recording"
     )
-    parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, "study", "qc"]), default="pet")
+    parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, *_OF_THEIR_OWN]), default="pet")
     parser.add_argument("protocol", nargs="?", help="of a study: its protocol (default bone-whole-body)")
     parser.add_argument(
         "--times", type=int, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
     )
+    parser.add_argument("--port", type=int, metavar="N", help="of a console: its port; 0 takes a free one")
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -99,11 +101,30 @@ def _require_sense(options: argparse.Namespace) -> None:
     """Refuse what is asked of a study and is none, and a factor that no study is made faster by."""
     from daq.errors import UsageError
 
+    if options.port is not None and options.kind != "console":
+        raise UsageError("--port is of the console: `daq demo console`")
+    if options.kind == "console" and options.protocol is None:
+        return
     if options.kind != "study" and (options.protocol is not None or options.times is not None):
         said = "--times" if options.protocol is None else options.protocol
         raise UsageError(f"{said} is of studies: `daq demo study`; `daq demo {options.kind}` has a protocol of its own")
     if options.times is not None and not 1 <= options.times <= _MOST_TIMES:
         raise UsageError(f"--times {options.times}: possible are 1 to {_MOST_TIMES}")
+
+
+def _run_own(options: argparse.Namespace) -> int:
+    if options.kind == "study":
+        from daq.cli.demostudy import run_study
+
+        options.times = options.times or 1
+        return run_study(options)
+    if options.kind == "console":
+        from daq.cli.democonsole import run_console
+
+        return run_console(options)
+    from daq.cli.demoqc import run_qc
+
+    return run_qc(options)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -115,15 +136,8 @@ def run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended on the way out
     _require_sense(options)
-    if options.kind == "study":
-        from daq.cli.demostudy import run_study
-
-        options.times = options.times or 1
-        return run_study(options)
-    if options.kind == "qc":
-        from daq.cli.demoqc import run_qc
-
-        return run_qc(options)
+    if options.kind in _OF_THEIR_OWN:
+        return _run_own(options)
     demo = DEMOS[options.kind]
     out = composition.output_directory(options.out, None, "demo").resolve() if options.out else None
     if out is not None and out.is_mount():

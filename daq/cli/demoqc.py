@@ -65,7 +65,7 @@ def _morning(out: Path, say: Any) -> tuple[dict[str, Any], Path]:
     from daq.transports.localclient import LocalClient
 
     with _folder() as folder, ExitStack() as at_station:
-        scanner, protocols = _scanner_file(folder), _protocol_files(folder)
+        scanner, protocols = _scanner_file(folder), write_qc_protocols(folder)
         with simulated("camera", _PROFILE, _sheet(_LEFT_MBQ), str(scanner)) as empty_room:
             url = str(empty_room["udp"])
             served = at_station.enter_context(
@@ -77,7 +77,7 @@ def _morning(out: Path, say: Any) -> tuple[dict[str, Any], Path]:
         options = (*_sheet(_MBQ), "--port", f"udp={urlsplit(url).port}")
         with simulated("camera", _PROFILE, options, str(scanner)), LocalClient(served.socket) as client:
             say(f"the sheet source {_SERIAL} is entered into the register and laid between the heads")
-            _register(client)
+            register_sheet(client)
             told = _signed(client, _acquire(client, _FLOOD, _SERIAL, say), say)
         return told, _report(served.socket.parent.parent / "site.toml", told, out / _REPORT)
 
@@ -114,7 +114,8 @@ def _acquire(client: LocalClient, test: str, source: str | None, say: Any) -> di
         time.sleep(_LOOK_S)
 
 
-def _register(client: LocalClient) -> None:
+def register_sheet(client: LocalClient) -> None:
+    """Enter the sheet source of the demonstration into the register."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     fields = {
         "nuclide": "Co-57", "form": "sheet", "activity": f"{_MBQ:g} MBq", "reference": now,
@@ -159,21 +160,28 @@ def _folder() -> Iterator[Path]:
 def _scanner_file(folder: Path) -> Path:
     """Write the example scanner with two tests whose limits suit the few counts of a demonstration."""
     from device_profiles.scanners import scanner_path
+
+    path = folder / f"{_SCANNER}.toml"
+    path.write_text(scanner_path(_SCANNER).read_text(encoding="utf-8"), encoding="utf-8")
+    return with_demo_limits(path)
+
+
+def with_demo_limits(path: Path) -> Path:
+    """Leave a scanner file the tests of a morning, with limits for few counts; return its path."""
     from device_profiles.tomltext import toml_text
 
-    tables = tomllib.loads(scanner_path(_SCANNER).read_text(encoding="utf-8"))
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
     shipped = tables["qc"]
     tables["qc"] = {name: shipped[name] for name in (_BACKGROUND, _FLOOD)}
     for name, (action, suspension) in {"ufov_integral": (20.0, 30.0), "cfov_integral": (20.0, 30.0)}.items():
         tables["qc"][_FLOOD]["limits"][name] |= {
             "action": {"above": action}, "suspension": {"above": suspension}, "counts_needed": 200, "source": _WHY,
         }  # fmt: skip
-    path = folder / f"{_SCANNER}.toml"
     path.write_text(toml_text(tables), encoding="utf-8")
     return path
 
 
-def _protocol_files(folder: Path) -> Path:
+def write_qc_protocols(folder: Path) -> Path:
     """Write the shipped protocols, short, and without the calibrations that nothing simulated has."""
     from acquisition_protocols.load import protocol_path, read
 

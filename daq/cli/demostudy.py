@@ -76,7 +76,7 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
     with _folder() as folder:
         protocol = load_protocol(_protocol_file(folder, name, times)).protocol
         times = protocol.file.time_lapse or 1
-        scanner = _scanner_file(folder, _scanner_of(protocol), times, _radius_mm(protocol))
+        scanner = scanner_file(folder, _scanner_of(protocol), times, _radius_mm(protocol))
         patient = patient_of(protocol)
         profile = load_scanner(scanner)
         seen, collimator = patient.options(times, protocol, profile), collimator_of(protocol, profile)
@@ -84,7 +84,7 @@ def _acquired(name: str, times: int, storage: Path, say: Any) -> dict[str, Any]:
             simulated("camera", PROFILE, seen, str(scanner), seconds=f"{_SECONDS:g}") as ready,
             station(
                 PROFILE, str(ready["udp"]), storage, str(scanner),
-                more=_devices(scanner, ready["endpoints"].get("motion")), protocols=folder / "protocols",
+                more=devices(scanner, ready["endpoints"].get("motion")), protocols=folder / "protocols",
             ) as served,
             watching(served.broker_port, say),
             LocalClient(served.socket) as client,
@@ -160,6 +160,15 @@ def _folder() -> Iterator[Path]:
 
 def _protocol_file(folder: Path, name: str, times: int) -> Path:
     """Write the protocol into the site's folder, so many times as fast as it is; return its path."""
+    text = protocol_text(name, times)
+    path = folder / "protocols" / f"{tomllib.loads(text)['id']}.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def protocol_text(name: str, times: int) -> str:
+    """Return a protocol, so many times as fast as it is, its bed moved as a person would move it."""
     from acquisition_protocols.load import protocol_path, read
     from daq.cli.demopatients import beds_mm_of
 
@@ -169,10 +178,7 @@ def _protocol_file(folder: Path, name: str, times: int) -> Path:
     head = re.sub(r"(?m)^time_lapse *=.*$", "", head)
     if (times := times * int(said.get("time_lapse", 1))) > 1:
         head = f"{head}\ntime_lapse = {times}\n"
-    path = folder / "protocols" / f"{said['id']}.toml"
-    path.parent.mkdir()
-    path.write_text(_with_bed(head + mark + rest, beds_mm_of(said["id"])), encoding="utf-8")
-    return path
+    return _with_bed(head + mark + rest, beds_mm_of(said["id"]))
 
 
 def _with_bed(text: str, beds_mm: Mapping[str, float]) -> str:
@@ -202,7 +208,7 @@ def _scanner_of(protocol: AcquisitionProtocol) -> str:
     return _AT_RIGHT_ANGLE if apart is not None and apart.value == TURN_DEG / 4 else _SCANNER
 
 
-def _scanner_file(folder: Path, name: str, times: int, radius_mm: float) -> Path:
+def scanner_file(folder: Path, name: str, times: int, radius_mm: float) -> Path:
     """Write the scanner, its axes faster where time is, its heads no nearer than the patient is; return its path."""
     from device_profiles.scanners import scanner_path
     from device_profiles.tomltext import toml_text
@@ -218,7 +224,7 @@ def _scanner_file(folder: Path, name: str, times: int, radius_mm: float) -> Path
     return path
 
 
-def _devices(scanner: Path, motion: str | None) -> str:
+def devices(scanner: Path, motion: str | None) -> str:
     """Return the tables of a site file that say what there is to move, whom to tell of it, and what to ask."""
     from device_profiles.scanners import load_scanner
 

@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
     from functools import partial
 
     from daq.composition.daemon import serve
+    from daq.gateway.service import console
     from daq.services.mainloop import run as run_until_told
     from device_profiles.places import find_site
 
@@ -27,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
         stream=sys.stderr, level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     logging.captureWarnings(capture=True)
-    return run_until_told(partial(serve, find_site(options.site)))
+    return run_until_told(partial(serve, find_site(options.site), fronts=(console,)))

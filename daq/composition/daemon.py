@@ -9,12 +9,14 @@ import os
 import time
 import tomllib
 import uuid
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import equipment, finishingprocess
 from daq.composition.finishingfolder import is_finished
+from daq.composition.fronts import Front, Offer
 from daq.composition.hardware import Hardware
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.qc.wiring import Quality
@@ -22,6 +24,7 @@ from daq.composition.restart import take_over
 from daq.composition.runs import Planner
 from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
+from daq.readout.plan import CONTROL
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.outcome import sealed_status
@@ -50,15 +53,18 @@ _LOOP_LATE_S = 5.0
 _END_S = 15.0
 
 
-async def serve(site_file: Path, told_to_end: asyncio.Event) -> int:
-    """Run the daemon until it is told to end; return 0. An acquisition under way goes on without it."""
+async def serve(site_file: Path, told_to_end: asyncio.Event, fronts: Sequence[Front] = ()) -> int:
+    """Run the daemon until it is told to end; return 0. An acquisition under way goes on without it.
+
+    `fronts` serve people, the console above all; they are built above this layer.
+    """
     from device_profiles.site import load_site
 
     site = load_site(site_file)
     make_storage(site.storage)
     with only_daemon(site.state_folder):
         async with AsyncExitStack() as stack:
-            daemon = Daemon(site, site_file.parent, Notify.from_environment())
+            daemon = Daemon(site, site_file.parent, Notify.from_environment(), fronts)
             await daemon.run(stack, told_to_end)
     return 0
 
@@ -74,8 +80,8 @@ def make_storage(storage: Path) -> None:
 class Daemon:
     """Builds the parts in the order in which they need each other, and ends them in the other order."""
 
-    def __init__(self, site: Site, folder: Path, notify: Notify) -> None:
-        self._site, self._notify = site, notify
+    def __init__(self, site: Site, folder: Path, notify: Notify, fronts: Sequence[Front] = ()) -> None:
+        self._site, self._notify, self._folder, self._fronts = site, notify, folder, fronts
         self._state = site.state_folder
         self._boot = str(uuid.uuid4())
         self._scanner = equipment.scanner(site, folder)
@@ -208,10 +214,23 @@ class Daemon:
         )
         for name, run in publishers(site, self._scanner_name, sayers):
             add(name, run, essential=False)
+        for name, run in (service for front in self._fronts for service in front(self._offer())):
+            add(name, run, essential=False)
         add(_API, api.run, essential=True)
         pulse = Pulse("the loop", _LOOP_LATE_S)
         add("watchdog", Watchdog(self._notify, {"loop": self._loop_check(pulse)}).run, essential=True)
         return api
+
+    def _offer(self) -> Offer:
+        return Offer(
+            self._site, self._folder, self._scanner_name, self.station.command, self.bus, self.alarms, self.audit,
+            self._role_of, self._readout, self.station.take_on,
+        )  # fmt: skip
+
+    def _readout(self) -> Path | None:
+        """Return the control socket of the readout under way."""
+        runtime = self.journal.entry.runtime
+        return Path(runtime) / CONTROL if runtime else None
 
     def _loop_check(self, pulse: Pulse) -> Any:
         def check() -> str | None:

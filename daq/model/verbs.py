@@ -189,6 +189,10 @@ class Simulate(Arguments):
     value: float | str | bool | None = None
 
 
+class ConsoleLink(Arguments):
+    """Ask for a link that signs oneself in at the console, once."""
+
+
 VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "status": (Arguments, Role.VIEWER, "what the station is doing, and what is possible now"),
     "describe": (Arguments, Role.VIEWER, "what there is: devices, readings, versions"),
@@ -225,6 +229,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "arm-voltage": (Arm, Role.SERVICE, "take leave to raise one supply, for a while"),
     "raise-voltage": (Raise, Role.SERVICE, "raise the supply that was armed, step by step, each read back"),
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
+    "console-link": (ConsoleLink, Role.VIEWER, "a link that signs oneself in at the console, once"),
     **QC_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
@@ -237,7 +242,7 @@ IN_TURN = frozenset({
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING
 """Verbs that change nothing and leave no trace."""
-LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage"})
+LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "console-link"})
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""
 ON_DEVICES = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "lower-voltage"})
 """Verbs that change a device: `old` and `new` of their answers go into the audit log."""

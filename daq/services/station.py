@@ -126,6 +126,10 @@ class Station:
             "qc-run": self._qc_run, **parts.on_devices, **parts.further,
         }  # fmt: skip
 
+    def take_on(self, verb: str, do: Callable[[Any, Actor], Awaitable[dict[str, Any]]]) -> None:
+        """Have a verb carried out by somebody who was built after the station."""
+        self._do[verb] = do
+
     async def command(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
         """Do what `actor` asks for and return the answer; raise a `ScandaqError` where it is refused or fails."""
         if verb in ASKING:

@@ -32,7 +32,7 @@ def test_a_protocol_is_shown_as_it_wants_and_fits(
 ) -> None:
     protocol = load_protocol(demostudy._protocol_file(tmp_path, name, 4)).protocol
     named = demostudy._scanner_of(protocol)
-    there = load_scanner(demostudy._scanner_file(tmp_path, named, 4, demostudy._radius_mm(protocol)))
+    there = load_scanner(demostudy.scanner_file(tmp_path, named, 4, demostudy._radius_mm(protocol)))
 
     assert named == scanner
     assert check(protocol, there, load_profile("head-xye64")) == []

@@ -1,0 +1,45 @@
+"""Hears the station and tells every browser: of each subject the newest, a few times a second."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from daq.composition.fronts import Offer
+from daq.model.localapi import kind_of
+from daq.model.station import Announcement, payload
+from daq.services.bus import subject_of
+
+
+class Mailbox:
+    """What one browser has not been told yet: of each subject the newest. Documents are not told."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._newest: dict[tuple[str, ...], Announcement] = {}
+        self._stack = ExitStack()
+        self._stack.enter_context(offer.bus.listening(self._heard, replay=True))
+
+    def _heard(self, announcement: Announcement) -> None:
+        subject = subject_of(announcement)
+        if subject is not None:
+            self._newest[subject] = announcement
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return what is new, as messages, and forget it."""
+        taken, self._newest = self._newest, {}
+        return [{"event": kind_of(each), "data": payload(each)} for each in taken.values()]
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._stack.close()
+
+
+class Hub:
+    """What browsers are told from."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+
+    def mailbox(self) -> Mailbox:
+        """Return the mailbox of one browser."""
+        return Mailbox(self._offer)

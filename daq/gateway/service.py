@@ -1,0 +1,83 @@
+"""The console as a service of the daemon: uvicorn in its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from daq.composition.fronts import Offer, Services
+from daq.errors import AccessError, UnreachableError
+from daq.gateway.app import Gateway, application
+from daq.model.station import Actor
+
+_LOG = logging.getLogger(__name__)
+_LOOK_S = 0.05
+_PART_S = 2
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def console(offer: Offer) -> Services:
+    """Return the service of the console; none where the site has no port for it."""
+    if offer.site.console.port is None:
+        return []
+    return [("console", Console(offer).run)]
+
+
+class Console:
+    """Serves the console until it is cancelled."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._url = ""
+        self.gateway = Gateway(offer)
+        offer.take_on("console-link", self._link)
+
+    async def run(self) -> None:
+        """Serve. Raise `UnreachableError` where the port cannot be had."""
+        wanted = self._offer.site.console
+        config = uvicorn.Config(
+            application(self.gateway), host=wanted.host, port=wanted.port or 0, ws="websockets-sansio",
+            ws_per_message_deflate=False, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            timeout_graceful_shutdown=_PART_S, ws_max_size=65536,
+            ssl_certfile=wanted.cert_file, ssl_keyfile=wanted.key_file,
+        )  # fmt: skip
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(), name="console")
+        try:
+            await self._tell_address(server, serving)
+            await asyncio.shield(serving)
+        except SystemExit:
+            raise UnreachableError(f"the console cannot be served at {wanted.host}:{wanted.port}") from None
+        finally:
+            server.should_exit = True
+            await asyncio.wait({serving}, timeout=_PART_S + 1)
+            serving.cancel()
+
+    async def _tell_address(self, server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+        while not server.started and not serving.done():
+            await asyncio.wait({serving}, timeout=_LOOK_S)
+        if serving.done():
+            await serving
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        scheme = "https" if self._offer.site.console.cert_file else "http"
+        self._url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        _LOG.info("the console is at %s", self._url)
+
+    async def _link(self, _: Any, actor: Actor) -> dict[str, Any]:
+        if actor.origin != "local":
+            raise AccessError("a link is given on the local socket alone, where the kernel says who asks")
+        if not self._url:
+            raise UnreachableError("the console is not served yet")
+        return {"url": f"{self._url}/#link={self.gateway.sessions.link(actor.user, actor.role)}", "base": self._url}

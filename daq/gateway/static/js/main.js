@@ -1,0 +1,55 @@
+// The console: who is signed in, which screen is shown. Screens are fetched when they are first wanted.
+import { html, render, useEffect, useState } from "./preact.js";
+import { connect, disconnect } from "./live.js";
+import { usePlace } from "./router.js";
+import { begin, refresh, useSession } from "./session.js";
+import { Header, Navigation, StatusLine, useStopKeys } from "./shell.js";
+import { SignIn } from "./signin.js";
+import { t } from "./strings.js";
+import { applyTheme } from "./theme.js";
+import { Decisions, Notice, sentence, tell, Told } from "./ui.js";
+
+/** @type {Record<string, () => Promise<{default: any}>>} */
+const SCREENS = {
+  worklist: () => import("./screens/worklist.js"),
+};
+
+function Console() {
+  const who = useSession();
+  const place = usePlace();
+  useStopKeys();
+  useEffect(() => {
+    if (who?.signed_in) connect(() => void refresh().catch(tell));
+    else disconnect();
+  }, [who?.signed_in]);
+  if (!who) return null;
+  if (!who.signed_in) return html`<${SignIn} /><${Told} />`;
+  return html`<div class=${who.simulated ? "simulated" : ""}>
+    <div class="frame">
+      <${Header} />
+      <${Navigation} screen=${place.screen} />
+      <main id="content" tabindex="-1" key=${place.screen}><${Shown} place=${place} /></main>
+      <${StatusLine} />
+    </div>
+    <${Told} /><${Decisions} />
+  </div>`;
+}
+
+/** @param {{place: {screen: string, path: string[], query: Record<string, string>}}} given */
+function Shown({ place }) {
+  const [shown, setShown] = useState(/** @type {any} */ ({ name: "", Screen: null, problem: null }));
+  useEffect(() => {
+    const name = place.screen in SCREENS ? place.screen : "worklist";
+    SCREENS[name]().then(
+      (module) => setShown({ name, Screen: module.default, problem: null }),
+      (problem) => setShown({ name, Screen: null, problem }),
+    );
+  }, [place.screen]);
+  if (shown.problem) return html`<${Notice} level="medium" role="alert">${t("shell.failed", { why: sentence(shown.problem) })}<//>`;
+  if (!shown.Screen) return html`<p class="quiet" role="status">${t("shell.loading")}</p>`;
+  return html`<${shown.Screen} path=${place.path} query=${place.query} />`;
+}
+
+applyTheme();
+begin().catch(tell);
+render(html`<${Console} />`, /** @type {HTMLElement} */ (document.getElementById("console")));

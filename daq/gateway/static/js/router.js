@@ -1,0 +1,47 @@
+// Which screen is shown: the address after the hash, `#/setup/KEY?reason=x`.
+import { store, useStore } from "./store.js";
+
+/**
+ * @param {string} hash
+ * @returns {{screen: string, path: string[], query: Record<string, string>}}
+ */
+export function parsed(hash) {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [screen = "", ...rest] = path.split("/").filter(Boolean).map(decoded);
+  return { screen: screen || "worklist", path: rest, query: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * Return the address of a screen.
+ * @param {string} screen
+ * @param {...string} path
+ */
+export function address(screen, ...path) {
+  return `#/${[screen, ...path].map(encodeURIComponent).join("/")}`;
+}
+
+/**
+ * Go to a screen.
+ * @param {string} screen
+ * @param {...string} path
+ */
+export function go(screen, ...path) {
+  location.hash = address(screen, ...path);
+}
+
+const place = store(parsed(globalThis.location?.hash ?? ""));
+globalThis.addEventListener?.("hashchange", () => place.set(parsed(location.hash)));
+
+/** Return where we are, and draw again when that changes. */
+export function usePlace() {
+  return useStore(place, (value) => value);
+}

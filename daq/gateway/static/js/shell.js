@@ -1,0 +1,86 @@
+// The frame around every screen: banner, what stands, STOP ALL MOTION, the ways to the screens, the status line.
+import { html, useEffect, useState } from "./preact.js";
+import { command } from "./api.js";
+import { useLive } from "./live.js";
+import { address } from "./router.js";
+import { signOut, useSession } from "./session.js";
+import { t } from "./strings.js";
+import { Button, Chip, tell } from "./ui.js";
+import { Banner } from "./widgets/banner.js";
+
+export const SCREENS = ["worklist", "acquire", "qc", "protocols", "studies", "alarms", "service"];
+const TWICE_MS = 600;
+
+/** Stop every axis: always possible, for everybody, never asked about. */
+export async function stopMotion() {
+  await command("stop-motion");
+  tell(t("shell.stopped"), "good");
+}
+
+/** F12, or Esc twice, stop every axis on every screen. */
+export function useStopKeys() {
+  useEffect(() => {
+    let escapedMs = -Infinity;
+    const pressed = (/** @type {KeyboardEvent} */ event) => {
+      const twice = event.key === "Escape" && event.timeStamp - escapedMs < TWICE_MS && !event.repeat;
+      if (event.key === "Escape" && !event.repeat) escapedMs = event.timeStamp;
+      if (event.key !== "F12" && !twice) return;
+      event.preventDefault();
+      stopMotion().catch(tell);
+    };
+    addEventListener("keydown", pressed, { capture: true });
+    return () => removeEventListener("keydown", pressed, { capture: true });
+  }, []);
+}
+
+export function Header() {
+  const who = useSession();
+  return html`<header>
+    <span class="station-name">${who?.station}</span>
+    ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}
+    <${Banner} />
+    <div class="chips"><${Connection} /><${Who} /></div>
+    <${Button} kind="stop-motion" keys="F12" why=${t("shell.stopMotionKeys")} onPress=${stopMotion}>${t("shell.stopMotion")}<//>
+  </header>`;
+}
+
+function Connection() {
+  const connected = useLive((live) => live.connected);
+  const heardAtMs = useLive((live) => live.heardAtMs);
+  const [, setTurn] = useState(0);
+  useEffect(() => {
+    if (connected) return undefined;
+    const timer = setInterval(() => setTurn((/** @type {number} */ old) => old + 1), 1000);
+    return () => clearInterval(timer);
+  }, [connected]);
+  if (connected) return html`<${Chip} level="good">${t("shell.live")}<//>`;
+  if (heardAtMs === null) return html`<${Chip}>${t("shell.connecting")}<//>`;
+  return html`<${Chip} level="medium">${t("shell.disconnected", { seconds: Math.round((performance.now() - heardAtMs) / 1000) })}<//>`;
+}
+
+function Who() {
+  const who = useSession();
+  if (!who?.signed_in) return null;
+  return html`<${Chip}>${t("shell.signedInAs", { user: who.user ?? "", role: who.role ?? "" })}<//><${Button} kind="plain" onPress=${signOut}>${t("shell.signOut")}<//>`;
+}
+
+/** @param {{screen: string}} given */
+export function Navigation({ screen }) {
+  const alarms = useLive((live) => Object.keys(live.alarms).length);
+  const due = useLive((live) => Object.values(live.qc).filter((/** @type {any} */ each) => !["valid", "never"].includes(each.state)).length);
+  const counts = /** @type {Record<string, number>} */ ({ alarms, qc: due });
+  return html`<nav aria-label=${t("shell.navigation")}>${SCREENS.map(
+    (name) => html`<a class="nav-link" href=${address(name)} aria-current=${name === screen ? "page" : undefined}>
+      <span>${t(`shell.screens.${name}`)}</span>${counts[name] ? html`<span class="nav-count">${counts[name]}</span>` : null}</a>`,
+  )}</nav>`;
+}
+
+export function StatusLine() {
+  const status = useLive((live) => live.status);
+  const connected = useLive((live) => live.connected);
+  const state = status ? t(`shell.states.${status.state}`) : "";
+  return html`<footer class=${connected ? "" : "stale"}>
+    <span role="status">${state}${status?.detail ? `: ${status.detail}` : ""}</span>
+    <span style=${{ marginLeft: "auto" }}>${t("shell.notMedical")}</span>
+  </footer>`;
+}

@@ -1,0 +1,47 @@
+// A value that components watch. Pure but for calling who watches.
+import { useEffect, useState } from "./preact.js";
+
+/**
+ * @template T
+ * @param {T} first
+ */
+export function store(first) {
+  let value = first;
+  /** @type {Set<() => void>} */
+  const watchers = new Set();
+  return {
+    get: () => value,
+    /** @param {T | ((old: T) => T)} next */
+    set(next) {
+      const made = typeof next === "function" ? /** @type {(old: T) => T} */ (next)(value) : next;
+      if (made === value) return;
+      value = made;
+      for (const watcher of [...watchers]) watcher();
+    },
+    /** @param {() => void} watcher */
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => void watchers.delete(watcher);
+    },
+  };
+}
+
+/**
+ * Return what `select` finds in a store, and draw the component again when that changes.
+ * @template T, S
+ * @param {{get: () => T, watch: (watcher: () => void) => () => void}} watched
+ * @param {(value: T) => S} select
+ * @returns {S}
+ */
+export function useStore(watched, select) {
+  const [found, setFound] = useState(() => ({ value: select(watched.get()) }));
+  useEffect(() => {
+    const look = () => {
+      const value = select(watched.get());
+      setFound((/** @type {{value: S}} */ old) => (Object.is(old.value, value) ? old : { value }));
+    };
+    look();
+    return watched.watch(look);
+  }, [watched]);
+  return found.value;
+}
