@@ -35,6 +35,7 @@ from daq.services.bus import Bus
 from daq.services.catalogue.service import Catalogue
 from daq.services.finishing import Finishing
 from daq.services.localapi import LocalApi
+from daq.services.revisions import Revisions
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
@@ -89,6 +90,7 @@ class Daemon:
         self._scanner_name = self._scanner.id if self._scanner else site.station
         self._role_of = equipment.roles(site.access)
         self.bus = Bus()
+        self.revisions = Revisions()
         self.alarms = Alarms(self.bus, self._state / "alarms.json")
         self.audit = Audit(self._state / "audit", self._boot, equipment.config_sha256(site), alarms=self.alarms)
         self.journal = Journal(self._state, boot=self._boot, on_failure=self._journal_fails)
@@ -224,7 +226,7 @@ class Daemon:
     def _offer(self) -> Offer:
         return Offer(
             self._site, self._folder, self._scanner_name, self.station.command, self.bus, self.alarms, self.audit,
-            self._role_of, self._readout, self.station.take_on,
+            self._role_of, self._readout, self.station.take_on, self.revisions,
         )  # fmt: skip
 
     def _readout(self) -> Path | None:

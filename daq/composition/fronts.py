@@ -14,6 +14,7 @@ from daq.model.station import Actor, Role
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
 from daq.services.bus import Bus
+from daq.services.revisions import Revisions
 
 if TYPE_CHECKING:
     from device_profiles.site import Site
@@ -44,6 +45,8 @@ class Offer:
     """Control socket of the readout under way, whose snapshot has the live figures; None where there is none."""
     take_on: Callable[[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]], None]
     """Has the station carry out a verb by a function of the front."""
+    revisions: Revisions
+    """How often lists have changed that are asked for: worklist, protocols, studies ..."""
 
 
 Services = Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]

@@ -16,18 +16,25 @@ class Mailbox:
 
     def __init__(self, offer: Offer) -> None:
         self._newest: dict[tuple[str, ...], Announcement] = {}
+        self._revisions: dict[str, int] = {}
         self._stack = ExitStack()
         self._stack.enter_context(offer.bus.listening(self._heard, replay=True))
+        self._stack.enter_context(offer.revisions.listening(self._revised))
 
     def _heard(self, announcement: Announcement) -> None:
         subject = subject_of(announcement)
         if subject is not None:
             self._newest[subject] = announcement
 
+    def _revised(self, of: str, number: int) -> None:
+        self._revisions[of] = number
+
     def take(self) -> list[dict[str, Any]]:
         """Return what is new, as messages, and forget it."""
         taken, self._newest = self._newest, {}
-        return [{"event": kind_of(each), "data": payload(each)} for each in taken.values()]
+        revised, self._revisions = self._revisions, {}
+        told = [{"event": kind_of(each), "data": payload(each)} for each in taken.values()]
+        return told + [{"event": "revision", "data": {"of": of, "revision": n}} for of, n in revised.items()]
 
     def close(self) -> None:
         """Hear no more."""
