@@ -11,6 +11,8 @@
     │   ├── InterlockError            an interlock is open, stale or unknown, or motion is not enabled
     │   ├── LimitError                a value outside of a device's or a protocol's limits
     │   ├── AccessError               this user may not
+    │   │   └── NotSignedInError      nobody is signed in at this browser
+    │   ├── ControlHeldError          another console holds control
     │   ├── BusyError                 too many are served already; it may be tried again at once
     │   └── StorageFullError          no room, found before the start or while writing
     ├── StorageFailedError            the disk does not do what it should: an input/output error while writing
@@ -82,6 +84,14 @@ class LimitError(RefusedError):
 
 class AccessError(RefusedError):
     """The user who asks may not do it."""
+
+
+class NotSignedInError(AccessError):
+    """Nobody is signed in at this browser, or no longer; the text says why."""
+
+
+class ControlHeldError(RefusedError):
+    """Another console holds control of the scanner; the text says who."""
 
 
 class BusyError(RefusedError):

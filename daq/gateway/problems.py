@@ -6,8 +6,11 @@ from starlette.responses import JSONResponse
 
 from daq.errors import (
     AccessError,
+    BusyError,
+    ControlHeldError,
     DeadlineError,
     MissingError,
+    NotSignedInError,
     RefusedError,
     ScandaqError,
     UnreachableError,
@@ -17,7 +20,10 @@ from daq.errors import (
 
 _STATUS: tuple[tuple[type[ScandaqError], int, str], ...] = (
     (UsageError, 422, "Not understood"),
+    (NotSignedInError, 401, "Not signed in"),
     (AccessError, 403, "Not allowed"),
+    (ControlHeldError, 423, "Somebody else holds control"),
+    (BusyError, 429, "Too many at once"),
     (RefusedError, 409, "Refused"),
     (MissingError, 404, "Not there"),
     (UnreachableError, 503, "Not reached"),

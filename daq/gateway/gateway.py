@@ -1,0 +1,104 @@
+"""What requests of the console are served with, and how one of its functions becomes an answer over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+
+from daq.composition.fronts import Offer
+from daq.errors import NotSignedInError, ScandaqError, UsageError
+from daq.gateway.idempotency import Answers
+from daq.gateway.live.hub import Hub
+from daq.gateway.problems import problem, problem_of
+from daq.gateway.sessions import Session, Sessions
+from daq.model.station import Actor
+from daq.services.localsession import without_values
+from daq.wire.jsonlines import parse_object
+
+COOKIE = "scandaq"
+MOST_BODY_BYTES = 65536
+BODY_S = 5.0
+"""From the head of a request to the end of its body."""
+Handler = Callable[[Request], Awaitable[Response]]
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What requests are served with."""
+
+    offer: Offer
+    sessions: Sessions = field(default_factory=Sessions)
+    answers: Answers = field(default_factory=Answers)
+    hub: Hub = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what hears the station."""
+        self.hub = Hub(self.offer)
+
+    def session_of(self, connection: HTTPConnection) -> Session | None:
+        """Return the session of a request or WebSocket, None where nobody is signed in."""
+        return self.sessions.find(connection.cookies.get(COOKIE))
+
+    def signed_in(self, connection: HTTPConnection) -> Session:
+        """Return the session of a request; raise `NotSignedInError` where there is none."""
+        session = self.session_of(connection)
+        if session is None:
+            raise NotSignedInError("nobody is signed in: sign in first")
+        return session
+
+    def actor(self, session: Session) -> Actor:
+        """Return who asks."""
+        return Actor(session.user, "console", session.role)
+
+
+def gateway_of(connection: HTTPConnection) -> Gateway:
+    """Return what a request is served with."""
+    gateway: Gateway = connection.app.state.gateway
+    return gateway
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    """Return the JSON object that a request brings, an empty one where it brings nothing.
+
+    Raise `UsageError` for one that is none, too long or too slow.
+    """
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BODY_BYTES:
+                    raise UsageError(f"the body has more than {MOST_BODY_BYTES} bytes, which is the limit")
+    except TimeoutError:
+        raise UsageError(f"the body was not there after {BODY_S:g} s, which is the limit") from None
+    except ClientDisconnect:
+        raise UsageError("the browser went before the body was there") from None
+    return parse_object(bytes(body)) if body else {}
+
+
+def answering(handler: Handler) -> Handler:
+    """Return the handler with every error told as problem+json, and no more of it than a person should read."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ScandaqError as why:
+            return problem_of(why)
+        except Exception as why:  # noqa: BLE001 - whoever asks must not end the daemon
+            return unexpected(request.method, why)
+
+    return answer
+
+
+def unexpected(what: str, why: Exception) -> JSONResponse:
+    """Return the answer for a fault of this program; the log has where, but no value that may be a patient's."""
+    _LOG.error("%s failed: %s", what, without_values(why))
+    text = f"unexpected {type(why).__name__} in the daemon, which has logged where"
+    return problem(500, "Failed", text, kind="UnexpectedError")

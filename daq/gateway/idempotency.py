@@ -1,0 +1,133 @@
+"""Commands that are asked for twice are done once: what was answered is kept for whoever asks again with the same key.
+
+A browser sends a command again when the network failed, a hand presses twice. The same key, session, verb and body get
+the same answer, also while the first is still under way; the same key with another body is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from daq.errors import BusyError, UsageError
+
+KEEP_S = 600.0
+_MOST = 1000
+_MOST_OF_ONE = 8
+"""Commands of one session under way."""
+_MOST_BYTES = 32 << 20
+_KEY = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent: an HTTP status, its media type, a body in JSON."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+
+
+Doing = Callable[[], Coroutine[Any, Any, Answer]]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    asked: str
+    task: asyncio.Task[Answer]
+    since_s: float
+
+
+class Answers:
+    """Keeps them, of all sessions together at most 1000 for ten minutes and 32 MiB. `clock`: seconds that only grow."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self.dropped = 0
+        """Answers that were forgotten before their time, because there were too many."""
+
+    async def once(self, whose: str, key: str, asked: str, do: Doing, *, within_s: float) -> Answer | None:
+        """Return the answer of `do`, which is called once for a key; None where it is not there within `within_s`.
+
+        `asked` says what is asked for, verb and body. Raise `UsageError` for a key that was used for something else.
+        """
+        entry = self._entries.get((whose, key))
+        if entry is None:
+            entry = self._begin(whose, key, asked, do)
+        elif entry.asked != asked:
+            raise UsageError(f"the Idempotency-Key {key} was used for another request: each takes a key of its own")
+        await asyncio.wait({entry.task}, timeout=within_s)
+        return entry.task.result() if entry.task.done() and not entry.task.cancelled() else None
+
+    def known(self, whose: str, key: str) -> bool:
+        """Return whether this was asked before."""
+        self._forget_old()
+        return (whose, key) in self._entries
+
+    def under_way(self, whose: str) -> int:
+        """Return how many commands of a session are not done."""
+        return sum(1 for (session, _), entry in self._entries.items() if session == whose and not entry.task.done())
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        for entry in self._entries.values():
+            entry.task.cancel()
+
+    def _begin(self, whose: str, key: str, asked: str, do: Doing) -> _Entry:
+        self._forget_old()
+        if self.under_way(whose) >= _MOST_OF_ONE:
+            raise BusyError(f"{_MOST_OF_ONE} commands of this session are under way, which is the limit; wait for one")
+        self._make_room()
+        task = asyncio.create_task(do(), name="console-command")
+        entry = _Entry(asked, task, self._clock())
+        self._entries[whose, key] = entry
+        task.add_done_callback(_looked_at)
+        return entry
+
+    def _forget_old(self) -> None:
+        now_s = self._clock()
+        for key, entry in list(self._entries.items()):
+            if entry.task.done() and now_s - entry.since_s > KEEP_S:
+                del self._entries[key]
+
+    def _make_room(self) -> None:
+        done = [(key, _size(entry)) for key, entry in self._entries.items() if entry.task.done()]
+        kept_bytes = sum(size for _, size in done)
+        for key, size in done:
+            if len(self._entries) < _MOST and kept_bytes <= _MOST_BYTES:
+                return
+            del self._entries[key]
+            kept_bytes -= size
+            self.dropped += 1
+        if len(self._entries) >= _MOST:
+            raise BusyError(f"{_MOST} commands are under way, which is the limit; try again")
+
+
+def checked_key(key: str | None) -> str:
+    """Return a key; raise `UsageError` for one that is missing or none."""
+    if key is None:
+        raise UsageError("the header Idempotency-Key is missing: a command is done once for each key, such as a UUID")
+    if not _KEY.match(key):
+        raise UsageError("the header Idempotency-Key takes 8 to 64 letters, digits, - and _, such as a UUID")
+    return key
+
+
+def fingerprint(verb: str, args: bytes) -> str:
+    """Return what tells one request from another, without keeping what it says."""
+    return hashlib.sha256(verb.encode() + b"\0" + args).hexdigest()
+
+
+def _size(entry: _Entry) -> int:
+    task = entry.task
+    return 0 if task.cancelled() or task.exception() is not None else len(task.result().body)
+
+
+def _looked_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
