@@ -90,6 +90,13 @@ class Console(_Table):
         return self
 
 
+class Bed(_Table):
+    """What is watched over while a patient lies on the bed."""
+
+    idle_min: Annotated[float, Field(ge=1.0, le=240.0)] = 20.0
+    """After so many minutes in which nothing was acquired somebody is called."""
+
+
 class BiasSupply(_Table):
     """What the bias supply of a FERS board may be asked for."""
 

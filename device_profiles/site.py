@@ -28,7 +28,7 @@ from device_profiles.load import load_profile
 from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
-from device_profiles.services import Access, Console, Device, Metrics, Mqtt, Qc
+from device_profiles.services import Access, Bed, Console, Device, Metrics, Mqtt, Qc
 from device_profiles.supplies_rules import wrong_supplies
 
 SITE_SCHEMA = "site/0"
@@ -103,6 +103,7 @@ class Site(BaseSettings):
     console: Console = Console()
     access: Access = Access()
     qc: Qc = Qc()
+    bed: Bed = Bed()
 
     @property
     def state_folder(self) -> Path:

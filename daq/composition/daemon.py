@@ -29,8 +29,10 @@ from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.outcome import sealed_status
 from daq.services.acquisition.run import Around, Run
+from daq.services.alarmhistory import AlarmLog
 from daq.services.alarms import Alarms
 from daq.services.audit import Audit
+from daq.services.bedwatch import BedWatch
 from daq.services.bus import Bus
 from daq.services.catalogue.service import Catalogue
 from daq.services.finishing import Finishing
@@ -104,6 +106,11 @@ class Daemon:
         self.quality = Quality(site, self._scanner, self.bus, self.alarms, self.audit, self.hardware, self.machine)
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.desk = self.quality.connect(self.planner)
+        self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
+        self.bed_watch = BedWatch(
+            self.desk.bed, lambda: self.machine.state, self.bus, self.alarms, idle_s=60.0 * site.bed.idle_min
+        )
+        self.desk.bed.listeners += [lambda now: self.machine.note(patient_on_bed=now), lambda _: self.bed_watch.look()]
         self.station = Station(self._parts())
         self.hardware.mark_by(self._mark, lambda: self.machine.state)
         self._marking: set[asyncio.Task[None]] = set()
@@ -198,7 +205,9 @@ class Daemon:
             runs=self.planner, lower_voltage=self.hardware.lower_voltage,
             simulate=self.hardware.simulate if self._site.simulated else None,
             on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
-            desk=self.desk, further=self.quality.handlers,
+            desk=self.desk, further={
+                **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
+            },
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:
@@ -206,6 +215,8 @@ class Daemon:
         api = LocalApi(site.socket_path, site.access.socket_group, self.station.command, self.bus, self._role_of)
         add("alarms", self.alarms.run, essential=True)
         add("loop", self.ticker.run, essential=True)
+        add("alarm-history", self.alarm_log.run, essential=False)
+        add("bed-watch", self.bed_watch.run, essential=False)
         add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
         add("finishing", self.finishing.run, essential=False)
@@ -290,7 +301,10 @@ class Daemon:
     async def _close(self) -> None:
         await self.station.close()
         await self.planner.close()
-        self.audit.note(DAEMON, "end", self._site.station, result="done", new=str(self.machine.state))
+        lies = "while a patient is on the bed" if self.desk.bed.patient else ""
+        self.audit.note(DAEMON, "end", self._site.station, result="done", new=str(self.machine.state), reason=lies)
+        if lies:
+            _LOG.warning("the daemon ends %s: go to the patient", lies)
         await self.audit.close()
         await self.hardware.close()
         self.catalogue.close()

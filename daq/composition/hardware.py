@@ -25,6 +25,7 @@ from daq.services.devicework import DeviceWork
 from daq.services.metrics import Asked
 from daq.services.motion.button import RoomButton
 from daq.services.motion.engine import MotionEngine
+from daq.services.motion.roomlook import Figures, RoomLook
 from daq.services.motion.standing import StandingWatch
 from daq.services.readings import Readings
 from daq.state.acquisition import State
@@ -68,12 +69,21 @@ class Hardware:
             name: instrument for name, instrument in self._wiring.instruments.items()
             if instrument.profile.safe_state is not None and name not in supplied
         }  # fmt: skip
+        self._look = RoomLook(
+            self._devices, self.motion, self._interlocks.current, simulated=site.simulated,
+            collimators=scanner.collimators if scanner is not None else (),
+        )  # fmt: skip
         check = DeviceCheck(*known, self.motion, self._interlocks, bus, readings=self._readings).check
         self._handlers = {**DeviceWork(*known).handlers, "check": check}
 
     def handlers(self, state: Callable[[], State]) -> Handlers:
         """Return who carries out the verbs about single devices. `state`: of the station, now."""
         return self._guarding.raising(self._handlers, state)
+
+    def looks(self, bed: Figures) -> Handlers:
+        """Return who tells what there is in the room. `bed` gives the figures of the bed."""
+        self._look.bed = bed
+        return self._look.handlers
 
     def services(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Return what has to run: name and coroutine function."""

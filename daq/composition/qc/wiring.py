@@ -32,7 +32,7 @@ from daq.services.qc.register import Register
 from daq.services.qc.ringing import Ringing
 from daq.services.qc.signing import Signing, Where
 from daq.services.qc.standing import Standing
-from daq.state.acquisition import IDLE, State
+from daq.state.acquisition import ACTIVE, IDLE, State
 from daq.storage.listing import load_manifest
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class Quality:
     def connect(self, planner: Planner) -> Desk:
         """Return the desk; let the planner tell it what is prepared."""
         beds = [device for device in self._hardware.motion.axes.values() if isinstance(device, DrivenBed)]
-        bed = Bed(beds)
+        bed = Bed(beds, patient=self._machine.entry.patient_on_bed)
         asking = Asking(self.standing, bed, lambda name: planner.load(name).protocol)
         around = Surroundings(
             self._bus, self._alarms, lambda: self._machine.state is State.ACQUIRING, self._hardware.places,
-            self._directories, self._mark,
+            self._directories, self._mark, lambda: self._machine.state in ACTIVE,
         )  # fmt: skip
         self.desk = Desk(asking, self.standing, bed, self.analysing, self._leavings, around)
         planner.prepares = self.desk.prepared

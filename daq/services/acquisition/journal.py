@@ -63,6 +63,8 @@ class Entry:
     """The test of quality control that it is."""
     rehome: bool = False
     """Motion was lost: nothing moves before axes are homed and identity and position are confirmed."""
+    patient_on_bed: bool = False
+    """A patient was prepared, and nobody has said since that the patient is off the bed."""
 
 
 def machine_boot() -> str:

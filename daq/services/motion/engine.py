@@ -113,6 +113,10 @@ class MotionEngine:
             "axes": {name: _figures(axis) for name, axis in self._axes.items()},
         }
 
+    def against(self, motion: Motion) -> str | None:
+        """Return why a movement of this kind could not begin now, or None."""
+        return self._why_not(motion)
+
     # The enable
 
     def hold(self) -> None:

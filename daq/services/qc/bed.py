@@ -24,16 +24,34 @@ class BedDevice(Protocol):
 
 
 class Bed:
-    """What was stated last. `occupied` until somebody states otherwise."""
+    """What was stated last. `occupied` until somebody states otherwise.
 
-    def __init__(self, devices: Iterable[BedDevice] = (), *, clock: Callable[[], str] = utc_now) -> None:
+    `patient`: one was prepared, and nobody has said since that the patient is off the bed. Each of `listeners` hears
+    at once when that changes; they must not wait.
+    """
+
+    def __init__(
+        self,
+        devices: Iterable[BedDevice] = (),
+        *,
+        clock: Callable[[], str] = utc_now,
+        patient: bool = False,
+    ) -> None:
         self._devices, self._clock = tuple(devices), clock
-        self._by, self._why, self._since_utc = "", "the daemon was started", clock()
+        self._patient = patient
+        self.listeners: list[Callable[[bool], None]] = []
+        why = "a patient was prepared, before the daemon was started" if patient else "the daemon was started"
+        self._by, self._why, self._since_utc = "", why, clock()
 
     @property
     def occupied(self) -> bool:
         """Return True until a person states otherwise."""
         return not self._by
+
+    @property
+    def patient(self) -> bool:
+        """Return True from when a patient was prepared until a person says that the patient is off the bed."""
+        return self._patient
 
     @property
     def statement(self) -> str:
@@ -50,6 +68,7 @@ class Bed:
         for device in self._devices:
             device.state_empty(actor)
         self._by, self._since_utc = actor.user, self._clock()
+        self._set_patient(now=False)
 
     def state_occupied(self, why: str) -> None:
         """Forget it: from now on somebody may be on the bed. `why` in words, such as `a patient was prepared`."""
@@ -57,7 +76,17 @@ class Bed:
             device.state_occupied()
         self._by, self._why, self._since_utc = "", why, self._clock()
 
+    def patient_lies_down(self) -> None:
+        """Hear that a patient is prepared: from now on a patient is on the bed."""
+        self.state_occupied("a patient was prepared")
+        self._set_patient(now=True)
+
+    def _set_patient(self, *, now: bool) -> None:
+        changed, self._patient = self._patient is not now, now
+        for listener in self.listeners if changed else ():
+            listener(now)
+
     def figures(self) -> dict[str, Any]:
         """Return how it is, as plain data."""
-        return {"occupied": self.occupied, "stated_by": self._by, "since_utc": self._since_utc,
-                "why": "" if self._by else self._why}  # fmt: skip
+        return {"occupied": self.occupied, "patient": self._patient, "stated_by": self._by,
+                "since_utc": self._since_utc, "why": "" if self._by else self._why}  # fmt: skip

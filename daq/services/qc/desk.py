@@ -46,6 +46,8 @@ class Surroundings:
     """Finds acquisitions of this station by their ids."""
     mark: Callable[[Run, str], None]
     """Puts a text into the recording of a run; nobody waits."""
+    under_way: Callable[[], bool] = bool
+    """Whether an acquisition is under way, from its preparation to its end."""
 
 
 class Desk:
@@ -82,7 +84,7 @@ class Desk:
         """Hear that something is prepared: what was left in place is not any more, and a patient may be on the bed."""
         self.leavings.disturbed("something was acquired since source and heads were left")
         if protocol.of_patient:
-            self.bed.state_occupied("a patient was prepared")
+            self.bed.patient_lies_down()
 
     async def begun(self, run: Run, test: str, protocol: AcquisitionProtocol) -> None:
         """Follow the run of a test, also one that was found under way after a restart."""
@@ -132,6 +134,8 @@ class Desk:
     # Verbs
 
     async def _bed_empty(self, _: BedEmpty, actor: Actor) -> dict[str, Any]:
+        if self.bed.patient and self._around.under_way():
+            raise RefusedError("a patient's acquisition is under way: stop it before the patient leaves the bed")
         self.bed.state_empty(actor)
         return {"bed": self.bed.figures()}
 

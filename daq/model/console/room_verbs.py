@@ -1,0 +1,29 @@
+"""What may be asked about the room and its alarms; `daq.model.verbs` has the others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from daq.model.arguments import Arguments
+from daq.model.station import Priority, Role
+
+MOST_HAPPENINGS = 200
+
+
+class AlarmHistory(Arguments):
+    """Ask what happened to alarms, the newest first: a page of at most `limit`, of what came `before` a number."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_HAPPENINGS)] = 50
+    before: Annotated[int, Field(ge=1, lt=2**53)] | None = None
+    priority: Priority | None = None
+    """Of this priority alone; none said: of every one."""
+
+
+ROOM_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
+    "alarm-history": (AlarmHistory, Role.VIEWER, "what happened to alarms: came, were acknowledged, were over"),
+    "room": (Arguments, Role.VIEWER, "axes, motion enable, interlocks and bed as they are now"),
+}
+"""Verb: its arguments, the least role, what it does."""
+ROOM_ASKING = frozenset({"alarm-history", "room"})
