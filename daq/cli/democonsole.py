@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from daq.cli.demoroom import Room
     from daq.cli.demostation import Station
 
 _PROFILE, _SCANNER = "head-xye64", "dual-head"
 _PROTOCOLS = ("bone-whole-body", "bone-spots", "demo-planar-static", "renal-mag3", "muga", "bone-spect", "thyroid-scan")
 _SIGNED = "scandaq: approved for simulated patients"
-_SERIAL, _MBQ, _LEFT_MBQ = "SIM-SHEET-1", 3500.0, 0.02
+_FLOOD = "daily-flood"
+_SHEET_MBQ = 3500.0
+"""Of the sheet source in the register of `daq demo qc`."""
+_SECONDS = f"{24 * 3600}"
 _USUAL_PORT = 8650
 _ASK_S = 30.0
 _WAIT_S = 0.2
@@ -28,37 +34,55 @@ def run_console(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C; return 0."""
     from daq import composition
     from daq.cli.demoroom import Room
-    from daq.cli.demostation import short_place, station
-    from daq.cli.output import print_json, print_line, say
+    from daq.cli.demostation import short_place, simulated, station
+    from daq.cli.output import say
 
     out = composition.output_directory(options.out, None, "console").resolve()
     times = options.times or 1
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scandaq-console-", dir=short_place())))
         scanner, protocols = _scanner(folder, times), _protocols(folder, times)
-        room = Room("camera", _PROFILE, str(scanner), _shown(protocols, scanner), say)
-        stack.callback(room.close)
-        room.enter(_PROTOCOLS[0])
-        more = _site(scanner, room.motion, port=_USUAL_PORT if options.port is None else options.port)
-        served = stack.enter_context(station(_PROFILE, room.url, out, str(scanner), more=more, protocols=protocols))
-        link = _prepared(served)
-        if options.json:
-            print_json({"url": link["base"], "link": link["url"], "socket": str(served.socket), "storage": str(out)})
-        else:
-            print_line(f"The console: {link['url']}")
-            print_line("The link signs you in, once. Ctrl-C ends the station; what was recorded stays in " + str(out))
-        ended = threading.Event()
-        following = threading.Thread(target=room.follow, args=(served.socket, ended), daemon=True)
-        following.start()
-        try:
+        scenes, boluses = _scenes(protocols, scanner)
+        room = folder / "room.json"
+        room.write_text(json.dumps(scenes), encoding="utf-8")
+        shown = ("--room", str(room), *scenes[_PROTOCOLS[0]])
+        ready = stack.enter_context(simulated("camera", _PROFILE, shown, str(scanner), seconds=_SECONDS))
+        motion = str(ready["endpoints"]["motion"])
+        more = _site(scanner, motion, port=_USUAL_PORT if options.port is None else options.port)
+        served = stack.enter_context(
+            station(_PROFILE, str(ready["udp"]), out, str(scanner), more=more, protocols=protocols)
+        )
+        _tell(_prepared(served), served, out, as_json=options.json)
+        stack.enter_context(_followed(Room(motion, boluses, say), served.socket))
+        with suppress(KeyboardInterrupt):
             while served.daemon.poll() is None:
                 time.sleep(_WAIT_S)
-        except KeyboardInterrupt:
-            say("ends")
-        finally:
-            ended.set()
-            following.join(_ASK_S)
+        say("ends")
     return 0
+
+
+def _tell(link: dict[str, Any], served: Station, out: Path, *, as_json: bool) -> None:
+    """Say where the console is, at once, also into a pipe."""
+    from daq.cli.output import print_json, print_line
+
+    if as_json:
+        print_json({"url": link["base"], "link": link["url"], "socket": str(served.socket), "storage": str(out)})
+    else:
+        print_line(f"The console: {link['url']}")
+        print_line(f"The link signs you in, once. Ctrl-C ends the station; what was recorded stays in {out}")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _followed(room: Room, socket: Path) -> Iterator[None]:
+    """Let the room follow the station while the context lasts."""
+    following = threading.Thread(target=room.follow, args=(socket,), name="room", daemon=True)
+    following.start()
+    try:
+        yield
+    finally:
+        room.end()
+        following.join(_ASK_S)
 
 
 def _prepared(served: Station) -> dict[str, Any]:
@@ -79,25 +103,23 @@ def _prepared(served: Station) -> dict[str, Any]:
                 time.sleep(_WAIT_S)
 
 
-def _shown(protocols: Path, scanner: Path) -> Any:
-    """Return what the simulator shows for a protocol: its patient, the sheet source, or nobody."""
+def _scenes(protocols: Path, scanner: Path) -> tuple[dict[str, list[str]], frozenset[str]]:
+    """Return what lies before the heads for each protocol, as options; and the protocols that begin with a bolus."""
     from acquisition_protocols.load import load_protocol
     from daq.cli.demopatients import patient_of
     from device_profiles.scanners import load_scanner
 
-    empty = ("--collimator", "LEHR", "--activity", f"sheet:Co-57,mbq={_LEFT_MBQ:g},width=700,height=560")
-    sheet = ("--collimator", "LEHR", "--activity", f"sheet:Co-57,mbq={_MBQ:g},width=700,height=560")
     profile = load_scanner(scanner)
-
-    def shown(name: str) -> Sequence[str]:
-        if not name or name == "camera-background":
-            return empty
-        if name.endswith("-flood"):
-            return sheet
-        protocol = load_protocol(name, [protocols]).protocol
-        return patient_of(protocol).options(protocol.file.time_lapse or 1, protocol, profile)
-
-    return shown
+    scenes, boluses = {}, set()
+    for path in sorted(protocols.glob("*.toml")):
+        protocol = load_protocol(path.stem, [protocols]).protocol
+        patient = patient_of(protocol)
+        if protocol.id == _FLOOD:
+            patient = replace(patient, mbq=_SHEET_MBQ)
+        scenes[protocol.id] = list(patient.options(protocol.file.time_lapse or 1, protocol, profile))
+        if patient.bolus:
+            boluses.add(protocol.id)
+    return scenes, frozenset(boluses)
 
 
 def _protocols(folder: Path, times: int) -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,65 +13,53 @@ from urllib.parse import urlsplit
 
 _ASK_S = 30.0
 _LOOK_S = 0.2
-_SECONDS = f"{24 * 3600}"
-IDLE = ("ready", "completed", "interrupted", "aborted", "fault")
+_AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
 class Room:
-    """One simulated front end, exchanged while nothing is recorded; its ports stay."""
+    """Follows a station: when a protocol is prepared, its patient lies down; when it starts, a bolus is injected."""
 
-    kind: str
-    profile: str
-    scanner: str
-    shown: Callable[[str], Sequence[str]]
-    """Options of the simulator for a protocol; for the empty name: an empty room."""
-    say: Callable[[str], None]
-    url: str = ""
-    motion: str = ""
-    _protocol: str = "?"
-    _options: tuple[str, ...] = ()
-    _there: ExitStack = field(default_factory=ExitStack)
+    motion: str
+    """The endpoint of the simulator that hears of it."""
+    boluses: frozenset[str]
+    """Protocols whose patient is injected when the first step begins."""
+    say: Any
+    _run: str = ""
+    _injected: str = ""
+    _ended: threading.Event = field(default_factory=threading.Event)
 
-    def enter(self, protocol: str) -> None:
-        """Have the room as a protocol wants it."""
-        from daq.cli.demostation import simulated
-
-        options = tuple(self.shown(protocol))  # where a body lies, the simulator hears of the bed; else of nothing
-        if options == self._options and self.url:
-            return
-        ports: list[str] = []
-        for name, place in (("udp", self.url), ("motion", self.motion if "--body" in options else "")):
-            ports += ["--port", f"{name}={urlsplit(place).port}"] if place else []
-        self._there.close()
-        ready = self._there.enter_context(
-            simulated(self.kind, self.profile, (*options, *ports), self.scanner, seconds=_SECONDS)
-        )
-        self.url = str(ready["udp"])
-        self.motion = str(ready["endpoints"].get("motion", self.motion))
-        self._options = options
-
-    def follow(self, socket: Path, ended: threading.Event) -> None:
-        """Look at the station until told to end: when a protocol is prepared, its patient lies down."""
+    def follow(self, socket: Path) -> None:
+        """Look at the station until told to end."""
         from daq.errors import ScandaqError
         from daq.transports.localclient import LocalClient
 
-        while not ended.wait(_LOOK_S):
+        while not self._ended.wait(_LOOK_S):
             try:
                 with LocalClient(socket) as client:
-                    while not ended.wait(_LOOK_S):
-                        self._look(client.ask("status", within_s=_ASK_S))
+                    while not self._ended.wait(_LOOK_S):
+                        self.look(client.ask("status", within_s=_ASK_S))
             except ScandaqError as why:
                 self.say(f"the room does not hear the station: {why}")
-                time.sleep(1.0)
+                self._ended.wait(_AGAIN_S)
 
-    def _look(self, status: dict[str, Any]) -> None:
-        if status["state"] not in ("configuring", "positioning", "armed") or not status["protocol"]:
-            return
-        if status["run"] != self._protocol:
-            self._protocol = status["run"]
-            self.enter(status["protocol"].split(" ")[0])
+    def look(self, status: Mapping[str, Any]) -> None:
+        """Do what a state of the station calls for."""
+        run, protocol = status["run"], str(status["protocol"] or "")
+        if status["state"] == "preparing" and run and run != self._run:
+            self._run = run
+            self._tell({"scene": protocol})
+        if status["state"] == "acquiring" and run and run != self._injected and protocol in self.boluses:
+            self._injected = run
+            now_ns = time.monotonic_ns()
+            self._tell({"axis": "injection", "monotonic_ns": now_ns, "position": 0.0, "target": 1e9, "speed": 1.0})
 
-    def close(self) -> None:
-        """Leave nothing running."""
-        self._there.close()
+    def end(self) -> None:
+        """Follow no more."""
+        self._ended.set()
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        from daq.transports.datagram import send_datagram
+
+        place = urlsplit(self.motion)
+        send_datagram(str(place.hostname), int(place.port or 0), json.dumps(message).encode())

@@ -7,6 +7,7 @@ import math
 import socket
 import threading
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ class Axes:
                 del known[: -self._most]
             self.told += 1
 
+    def forget(self, axis: str) -> None:
+        """Take back all that was said of an axis."""
+        with self._lock:
+            self._said.pop(axis, None)
+
     def place(self, axis: str, at_ns: float, otherwise: float, *, just_before: bool = False) -> float:
         """Return where an axis is at a time; `otherwise` where nothing was said of it by then.
 
@@ -99,6 +105,16 @@ def understood(text: str | bytes, time_key: str) -> tuple[str, Said]:
     return axis, Said(at_ns, position, _number(line, "target", position), speed)
 
 
+def _scene(text: bytes) -> str | None:
+    """Return the scene that a message asks for; None for one that speaks of an axis, or of nothing."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    scene = line.get("scene") if isinstance(line, dict) else None
+    return scene if isinstance(scene, str) else None
+
+
 def _number(line: dict[str, Any], key: str, otherwise: float | None = None) -> float:
     value = line.get(key, otherwise)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -130,6 +146,8 @@ class Listener:
 
     def __init__(self, host: str, port: int = 0) -> None:
         self.axes = Axes()
+        self.on_scene: Callable[[str], bool] | None = None
+        """Is told which scene is wanted; returns False where there is none of that name."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.bind((host, port))
@@ -160,6 +178,13 @@ class Listener:
             except TimeoutError:
                 continue
             try:
-                self.axes.hear(*understood(datagram, "monotonic_ns"))
+                self._take(datagram)
             except UsageError:
                 self.axes.wrong += 1
+
+    def _take(self, datagram: bytes) -> None:
+        scene = _scene(datagram) if self.on_scene is not None else None
+        if scene is None or self.on_scene is None:
+            self.axes.hear(*understood(datagram, "monotonic_ns"))
+        elif not self.on_scene(scene):
+            raise UsageError(f"there is no scene {scene!r}")

@@ -32,6 +32,12 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--motion-file", type=Path, metavar="FILE", help="how axes go: JSON lines, with time_s from the beginning"
     )
+    parser.add_argument(
+        "--room",
+        type=Path,
+        metavar="FILE",
+        help="other scenes by name, brought while it is served by the endpoint motion",
+    )
     parser.add_argument("--still", action="store_true", help="no axis moves: no endpoint motion, the same words again")
     parser.add_argument(
         "--times",
@@ -52,7 +58,8 @@ def without_bodies(arguments: argparse.Namespace) -> None:
     """Refuse options that mean nothing without a body. Raises `UsageError`."""
     given: dict[str, Any] = {
         "--motion-file": arguments.motion_file, "--still": arguments.still, "--ecg": arguments.ecg,
-        "--beats": arguments.beats, "--move": arguments.move, "--transmission": arguments.transmission,
+        "--beats": arguments.beats, "--room": arguments.room, "--move": arguments.move,
+        "--transmission": arguments.transmission,
     }  # fmt: skip
     for name, value in given.items():
         if value:

@@ -88,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.loop is not None:
             raise UsageError("--loop: not with --body")
         readers = front_ends(scene, arguments.sources)
-        return serve_body(arguments, device, scene, asked, dict(arguments.port).get(MOTION, 0), readers)
+        return serve_body(
+            arguments, device, scene, asked, dict(arguments.port).get(MOTION, 0), readers,
+            parser_options=add_options, scene_of=lambda own: scene_of(own, empty=True),
+        )  # fmt: skip
     without_bodies(arguments)
     from simulators.camera.supply import CameraSupply
     from simulators.camera.truthfile import write_photons

@@ -44,6 +44,21 @@ class Scan:
     beats: Path | None = None
 
 
+class _Run:
+    """A scan while it happens."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        self.heart = Heart(scan.ecg, scan.seed, scan.beats) if scan.ecg else None
+        self.simulation = Simulation(scan.scene, scan.seed, replace(scan.set, heart=self.heart))
+        self.begin_ns = 0
+
+    def close(self) -> None:
+        """End what it writes."""
+        if self.heart:
+            self.heart.close()
+
+
 class BodySupply:
     """The words of a `Scan`. `front_ends`: the numbers of the heads that each of them reads out.
 
@@ -67,7 +82,21 @@ class BodySupply:
         self.behind_s = 0.0
         self._device, self._scan, self._front_ends = device, scan, front_ends
         self._clock_ns, self._sleep = clock_ns, sleep
+        self._run: _Run | None = None
+        self._next: _Run | None = None
         Simulation(scan.scene, scan.seed, scan.set)  # what cannot be simulated is refused before anything is served
+
+    def show(self, scan: Scan) -> None:
+        """Have another scan before the heads, from the next slice on; of a live supply. Time and counters go on.
+
+        Raises `UsageError` where it cannot be simulated; then the one before stays.
+        """
+        made = _Run(scan)
+        self._scan = scan
+        if self._run is not None:
+            made.simulation.begin(self._run.begin_ns)
+            made.begin_ns = self._run.begin_ns
+            self._next = made
 
     def slices(self) -> Iterator[list[Chunk]]:
         """Yield the words of all sources, a stretch of time after the other."""
@@ -99,20 +128,30 @@ class BodySupply:
 
     def _stretches(self) -> Iterator[tuple[Photons, Reported, Any]]:
         scan = self._scan
-        heart = Heart(scan.ecg, scan.seed, scan.beats) if scan.ecg else None
+        run = self._run = _Run(scan)
+        self._next = None
         noise = np.random.default_rng([scan.seed, 2, *(head.number for head in scan.scene.heads)])
-        simulation = Simulation(scan.scene, scan.seed, replace(scan.set, heart=heart))
-        begin_ns = simulation.begin(self._clock_ns()) if scan.live else 0
-        stretches = self._passing(begin_ns) if scan.live else simulation.stretches()
+        run.begin_ns = run.simulation.begin(self._clock_ns()) if scan.live else 0
+        stretches = self._passing(run.begin_ns) if scan.live else run.simulation.stretches()
         end_ps = round(scan.scene.seconds * 1e12)
         try:
             for begin_ps, stop_ps in stretches:
-                photons = simulation.between(begin_ps, stop_ps, last=stop_ps == end_ps)
-                triggers = heart.triggers(begin_ps, stop_ps) if heart else None
-                yield photons, report(photons, scan.scene.heads, noise), triggers
+                run = self._present(run)
+                photons = run.simulation.between(begin_ps, stop_ps, last=stop_ps == end_ps)
+                triggers = run.heart.triggers(begin_ps, stop_ps) if run.heart else None
+                yield photons, report(photons, run.scan.scene.heads, noise), triggers
         finally:
-            if heart:
-                heart.close()
+            self._run = None
+            run.close()
+
+    def _present(self, run: _Run) -> _Run:
+        """Return what is before the heads now."""
+        wanted, self._next = self._next, None
+        if wanted is None:
+            return run
+        run.close()
+        self._run = wanted
+        return wanted
 
     def _passing(self, begin_ns: int) -> Iterator[tuple[int, int]]:
         """Yield stretches of time as they have passed; longer ones where the last one was late."""

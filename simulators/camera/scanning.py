@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import replace
 
@@ -17,9 +18,10 @@ from simulators.camera.bodyoptions import MOTION
 from simulators.camera.live import BodySupply, Scan
 from simulators.camera.model import Scene, SimulatedHead
 from simulators.camera.options import parse_activity
+from simulators.camera.room import scans_of
 from simulators.camera.setting import Lies, Move, Place, Set
 from simulators.camera.solids import disc
-from simulators.camera.stage import WATER_PER_MM
+from simulators.camera.stage import INJECTION, WATER_PER_MM
 from simulators.camera.truthfile import write_photons
 from simulators.options import Service
 from simulators.pet.options import numbers_of, parse_medium
@@ -29,13 +31,20 @@ from simulators.supply import Instrument
 _MOST_ORDERS = 10
 
 
-def serve_body(arguments: argparse.Namespace, device: Instrument, scene: Scene, asked: Service, port: int,
-               front_ends: tuple[tuple[int, ...], ...]) -> int:  # fmt: skip
+def serve_body(
+    arguments: argparse.Namespace, device: Instrument, scene: Scene, asked: Service, port: int,
+    front_ends: tuple[tuple[int, ...], ...], *, parser_options: Callable[[argparse.ArgumentParser], None],
+    scene_of: Callable[[argparse.Namespace], Scene],
+) -> int:  # fmt: skip
     """Serve a scene with a body: with the endpoint `motion`, or, by a file or standing still, the same words again.
+
+    `parser_options` and `scene_of` are of the command line, for the scenes of a room, too.
 
     Raises `UsageError`, `RefusedError`, `MissingError`.
     """
     live = not (arguments.still or arguments.motion_file)
+    if arguments.room is not None and not live:
+        raise UsageError("--room: not with --still and --motion-file; scenes are brought while it happens")
     if live and (arguments.speed != 1.0 or arguments.photons is not None):
         raise UsageError(
             "--body: with --speed and --photons give --motion-file or --still; else it is made as it passes"
@@ -45,15 +54,30 @@ def serve_body(arguments: argparse.Namespace, device: Instrument, scene: Scene, 
     listener = Listener(asked.host, port) if live else None
     with closing(listener) if listener else nullcontext():
         axes = listener.axes if listener else read_motion(arguments.motion_file) if arguments.motion_file else Axes()
-        scan = Scan(
-            scene, set_of(arguments, load_scanner(arguments.scanner), scene.heads, axes), arguments.seed, live,
-            parse_ecg(arguments.ecg), arguments.beats,
-        )  # fmt: skip
-        supply = BodySupply(device, scan, front_ends=front_ends, first_source=arguments.source_id)
+
+        def scan_of(own: argparse.Namespace, before: Scene) -> Scan:
+            lying = set_of(own, load_scanner(own.scanner), before.heads, axes)
+            return Scan(before, lying, own.seed, live, parse_ecg(own.ecg), own.beats)
+
+        supply = BodySupply(device, scan_of(arguments, scene), front_ends=front_ends, first_source=arguments.source_id)
+        if listener and arguments.room is not None:
+            _furnish(listener, supply, scans_of(arguments, parser_options, lambda own: scan_of(own, scene_of(own))))
         if arguments.photons is not None:
             write_photons(arguments.photons, supply.photons(), supply.described())
         also = {MOTION: listener.url} if listener else {}
         return Server(device, supply, asked, also=also, live=live).serve()
+
+
+def _furnish(listener: Listener, supply: BodySupply, scans: Mapping[str, Scan]) -> None:
+    """Let the endpoint bring scenes; who comes is not injected until that is said."""
+
+    def bring(name: str) -> bool:
+        if name in scans:
+            listener.axes.forget(INJECTION)
+            supply.show(scans[name])
+        return name in scans
+
+    listener.on_scene = bring
 
 
 def set_of(arguments: argparse.Namespace, scanner: ScannerProfile, heads: tuple[SimulatedHead, ...], axes: Axes) -> Set:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support_bodies import FRONT, points, set_up
 
+from daq.errors import UsageError
 from simulators.camera import live
+from simulators.camera.command import add_options
 from simulators.camera.live import BodySupply, Scan
 from simulators.camera.model import Scene
+from simulators.camera.room import scans_of
 from simulators.options import instrument
 
 
@@ -60,3 +67,51 @@ def test_what_is_late_is_made_up_for_by_longer_stretches_and_said_once(capsys: p
     assert supply.behind_s > 1
     told = capsys.readouterr().err
     assert told.count("s late: this computer is too slow") == 1
+
+
+def test_another_scene_comes_before_the_heads_while_time_and_words_go_on() -> None:
+    supply = supplied(Clock(), 0.5)
+    at_s, energies = [], []
+    for number, (chunk,) in enumerate(supply.slices()):
+        if number == 12:
+            brighter = set_up(points((0.0, 0.0, 0.0)), 200.0)
+            supply.show(Scan(Scene((FRONT,), (), seconds=0.5), brighter, 1, live=True))
+        energies.append(len(chunk.words))
+        at_s += [last_second(chunk.words)] if len(chunk.words) else []
+
+    before, after = sum(energies[:13]) / 13, sum(energies[13:]) / 12
+    assert after == pytest.approx(10 * before, rel=0.2)
+    assert np.all(np.diff(at_s) > 0)
+    assert at_s[-1] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_scene_that_cannot_be_simulated_leaves_the_one_before() -> None:
+    supply = supplied(Clock(), 0.1)
+    slices = supply.slices()
+    next(slices)
+
+    with pytest.raises(UsageError, match="photons a second would have to be followed"):
+        supply.show(Scan(Scene((FRONT,), (), seconds=0.1), set_up(points((0.0, 0.0, 0.0)), 1e9), 1, live=True))
+
+    assert len(list(slices)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("no JSON", "Expecting value"),
+        ("{}", "must be an object of 1 to 100 scenes"),
+        ('{"a": "--body"}', "a: must be a list of options"),
+        ('{"a": ["--orders", "1"]}', "a: a scene of a room needs --body"),
+        ('{"a": ["--nothing"]}', "a: unrecognized arguments: --nothing"),
+    ],
+)
+def test_a_room_that_makes_no_sense_is_refused_by_name(tmp_path: Path, text: str, why: str) -> None:
+    room = tmp_path / "room.json"
+    room.write_text(text, encoding="utf-8")
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    given = parser.parse_args(["--profile", "head-xye64", "--room", str(room)])
+
+    with pytest.raises(UsageError, match=re.escape(f"--room {room}: ") + ".*" + re.escape(why)):
+        scans_of(given, add_options, lambda own: pytest.fail(f"made of {own}"))
