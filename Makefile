@@ -9,7 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    set up and record from a simulator, verified, in minutes"
+	@echo "make demo    set up and record from a simulator, verified, in minutes; then serve the console until Ctrl-C"
 	@echo "make test    set up and run every test (as root also those of disks and mounts)"
 	@echo "make check   format, lint, types, layers, the quick unit tests"
 	@echo "make bench   print the benchmark table"
@@ -18,7 +18,8 @@ help:
 	@echo "make lock    renew the hash-locked requirements"
 
 demo: $(VENV)/.run
-	$(BIN)/daq demo --out demo-$$(date -u +%Y%m%dT%H%M%SZ)
+	at=$$(date -u +%Y%m%dT%H%M%SZ) && $(BIN)/daq demo --out demo-$$at && echo && \
+	$(BIN)/daq demo console --out demo-$$at-console $$([ -t 1 ] || echo --seconds 10)
 
 test: $(VENV)/.dev system-packages lint wheel
 	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 3 --dist loadfile $(WAITING)

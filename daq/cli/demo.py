@@ -92,6 +92,7 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
         "--times", type=int, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
     )
     parser.add_argument("--port", type=int, metavar="N", help="of a console: its port; 0 takes a free one")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of a console: serve so long; default until Ctrl-C")
     parser.add_argument("--out", metavar="DIR", help="the directory to write; it must not exist or be empty")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -101,8 +102,8 @@ def _require_sense(options: argparse.Namespace) -> None:
     """Refuse what is asked of a study and is none, and a factor that no study is made faster by."""
     from daq.errors import UsageError
 
-    if options.port is not None and options.kind != "console":
-        raise UsageError("--port is of the console: `daq demo console`")
+    if options.kind != "console" and (options.port is not None or options.seconds is not None):
+        raise UsageError("--port and --seconds are of the console: `daq demo console`")
     if options.kind == "console" and options.protocol is None:
         return
     if options.kind != "study" and (options.protocol is not None or options.times is not None):

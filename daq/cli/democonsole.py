@@ -55,7 +55,8 @@ def run_console(options: argparse.Namespace) -> int:
         _tell(_prepared(served), served, out, as_json=options.json)
         stack.enter_context(_followed(Room(motion, boluses, say), served.socket))
         with suppress(KeyboardInterrupt):
-            while served.daemon.poll() is None:
+            until_s = time.monotonic() + (options.seconds or float("inf"))
+            while served.daemon.poll() is None and time.monotonic() < until_s:
                 time.sleep(_WAIT_S)
         say("ends")
     return 0
@@ -69,7 +70,8 @@ def _tell(link: dict[str, Any], served: Station, out: Path, *, as_json: bool) ->
         print_json({"url": link["base"], "link": link["url"], "socket": str(served.socket), "storage": str(out)})
     else:
         print_line(f"The console: {link['url']}")
-        print_line(f"The link signs you in, once. Ctrl-C ends the station; what was recorded stays in {out}")
+        print_line(f"The link signs you in, once. What is recorded stays in {out}")
+        print_line("Ctrl-C ends the station.")
     sys.stdout.flush()
 
 
