@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.model.framed import Pixels
-from daq.model.geometry import VIEW_ANGLE_DEG, View
-from daq.model.orientation import aspect_at, lying, seen
+from daq.model.geometry import VIEW_ANGLE_DEG
+from daq.model.orientation import aspect_at, letters_seen, lying
 from daq.pipeline.facing import NOT_RECORDED, faced
 from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
@@ -77,10 +77,7 @@ def heads_seen(manifest: Manifest, recorded: RecordedPictures) -> list[Seen]:
             turns=protocol is not None and turns(manifest, protocol),
         )  # fmt: skip
         laterality = None if step is None else step.laterality
-        unsided = view in (View.CC, View.MLO) and laterality is None
-        aspect = None if unsided else seen(angle_deg, view, laterality)
-        of = aspect.letters if aspect is not None else None
-        letters = ("", "", "", "") if of is None else (of.left, of.right, of.top, of.bottom)
+        letters = letters_seen(angle_deg, view, laterality)
         name = str(view) if wanted is not None and view is not None else view_at(angle_deg)
         field_mm = None if head.width_mm is None or head.height_mm is None else (head.width_mm, head.height_mm)
         unknown = f"view not known ({NOT_RECORDED})" if doubt else ""

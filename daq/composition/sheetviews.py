@@ -13,7 +13,7 @@ import numpy.typing as npt
 from daq.composition.pictures import cropped, view_at
 from daq.model.framed import Framed, HeadSeen, ImageKind, Pixels
 from daq.model.geometry import Laterality, View
-from daq.model.orientation import seen
+from daq.model.orientation import NO_LETTERS, letters_seen
 from daq.pipeline.facing import NOT_RECORDED
 from daq.storage.drawing import Colours, Shown, fitted, number_text
 
@@ -21,7 +21,6 @@ _SHARE_BELOW = 0.995
 _PS_PER_S = 1e12
 _MINUTE_S = 120.0
 _ALL = 100.0
-_NO_LETTERS = ("", "", "", "")
 _SIDES = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}
 
 
@@ -63,17 +62,12 @@ def letters_of(series: Framed, place: int, angle_deg: float | None = None) -> tu
     They are empty where nobody said which breast it is, or how the head stood, and where nobody is on the bed.
     """
     head = series.heads[place]
-    if series.role == QUALITY_CONTROL:
-        return _NO_LETTERS
-    breast_of_no_side = head.view in (View.CC, View.MLO) and series.laterality is None
-    if breast_of_no_side or (angle_deg is not None and math.isnan(angle_deg)):
-        return _NO_LETTERS
+    if angle_deg is not None and math.isnan(angle_deg):
+        return NO_LETTERS
     at_deg = head.angle_deg if angle_deg is None else angle_deg
-    aspect = seen(at_deg, head.view if angle_deg is None else None, series.laterality)
-    if aspect is None:
-        return _NO_LETTERS
-    letters = aspect.letters
-    return (letters.left, letters.right, letters.top, letters.bottom)
+    unsided = head.view in (View.CC, View.MLO) and series.laterality is None
+    view = head.view if angle_deg is None or unsided else None
+    return letters_seen(at_deg, view, series.laterality, patient=series.role != QUALITY_CONTROL)
 
 
 def view_text(series: Framed, head: HeadSeen) -> str:

@@ -35,6 +35,7 @@ _CARDINALS = (View.ANT, View.POST, View.LLAT, View.RLAT)
 _SHOWN_FROM = 0.17
 """A side is named where it makes up so much of a direction: sine of 10 degrees."""
 _HALF = 2.0**-0.5
+NO_LETTERS = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,22 @@ def seen(angle_deg: float | None, view: View | None, laterality: Laterality | No
     if angle_deg is not None:
         return aspect_at(angle_deg, view)
     return None if view is None else aspect_at(VIEW_ANGLE_DEG[view], view)
+
+
+def letters_seen(
+    angle_deg: float | None, view: View | None, laterality: Laterality | None = None, *, patient: bool = True
+) -> tuple[str, str, str, str]:
+    """Return the letters at left, right, top and bottom of what a head sees, by what is known of it.
+
+    They are empty where nobody said which breast it is, or how the head stood, and without a `patient` on the bed.
+    """
+    if not patient or (view in (View.CC, View.MLO) and laterality is None):
+        return NO_LETTERS
+    aspect = seen(angle_deg, view, laterality)
+    if aspect is None:
+        return NO_LETTERS
+    letters = aspect.letters
+    return (letters.left, letters.right, letters.top, letters.bottom)
 
 
 def nearest_view(angle_deg: float) -> View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +52,22 @@ class LiveView(Closing):
             "looked": looked,
             "fraction": {stream: _fraction(looked, stream) for stream in ("singles", "coincidences")},
         }
+
+    def has(self, group: str) -> bool:
+        """Return True where this readout publishes such a group."""
+        return any(spec.group == group for spec in self._reader.specs)
+
+    def fresh(self, group: str = "looks") -> dict[str, Any]:
+        """Return `sequence`, `state` and `age_s` of what a group published last: cheap, without its arrays."""
+        finished = self._reader.finished
+        return _freshness(self._reader.read(group, ()), finished=finished)
+
+    def some(self, names: Iterable[str], group: str = "looks") -> dict[str, Any]:
+        """Return the arrays of these names that there are, as they were published together, and how fresh they are."""
+        finished = self._reader.finished
+        there = {spec.name for spec in self._reader.specs if spec.group == group}
+        reading = self._reader.read(group, [name for name in names if name in there])
+        return {**_freshness(reading, finished=finished), **reading.arrays}
 
     def study(self) -> dict[str, Any] | None:
         """Return the pictures of a study as they are, or None where there are none: nobody follows a protocol.

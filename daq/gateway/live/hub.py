@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from daq.composition.fronts import Offer
+from daq.gateway.live.gallery import Gallery
 from daq.model.localapi import kind_of
 from daq.model.station import Announcement, payload
 from daq.services.bus import subject_of
@@ -46,6 +47,7 @@ class Hub:
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
+        self.gallery = Gallery(offer)
 
     def mailbox(self) -> Mailbox:
         """Return the mailbox of one browser."""

@@ -1,18 +1,27 @@
-"""One browser's WebSocket: what the station says, as JSON texts."""
+"""One browser's WebSocket: what the station says, as JSON texts, and live pictures, as binary frames."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 import time
+from collections.abc import Awaitable, Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from daq.errors import UsageError
+from daq.gateway.live.hub import Mailbox
+from daq.gateway.live.wants import message_in
+from daq.gateway.live.watcher import Watcher
+
+_LOG = logging.getLogger(__name__)
 LOOK_S = 0.2
 _ALIVE_S = 2.0
 _SEND_S = 10.0
 NOT_SIGNED_IN = 4401
+NOT_UNDERSTOOD = 1008
+_MOST_MISSES = 20
 
 
 async def serve_live(socket: WebSocket) -> None:
@@ -24,10 +33,18 @@ async def serve_live(socket: WebSocket) -> None:
         return
     await socket.accept()
     mailbox = gateway.hub.mailbox()
-    hearing = asyncio.create_task(_hear(socket), name="live-hear")
+    with gateway.hub.gallery.watching() as watcher:
+        await _serve(socket, mailbox, watcher)
+
+
+async def _serve(socket: WebSocket, mailbox: Mailbox, watcher: Watcher) -> None:
+    tasks = {
+        asyncio.create_task(_hear(socket, watcher), name="live-hear"),
+        asyncio.create_task(watcher.show(_sender(socket)), name="live-show"),
+    }
     try:
         said_s = 0.0
-        while not hearing.done():
+        while not any(task.done() for task in tasks):
             news = mailbox.take()
             if not news and time.monotonic() - said_s > _ALIVE_S:
                 news = [{"event": "alive", "data": {}}]
@@ -36,16 +53,41 @@ async def serve_live(socket: WebSocket) -> None:
                 text = json.dumps({"type": "news", "time_s": time.time(), "news": news})
                 async with asyncio.timeout(_SEND_S):
                     await socket.send_text(text)
-            await asyncio.wait({hearing}, timeout=LOOK_S)
+            await asyncio.wait(tasks, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
     except (WebSocketDisconnect, TimeoutError):
         pass  # the browser has gone; it comes again by itself
     finally:
         mailbox.close()
-        hearing.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
-            await hearing
+        await _ended(tasks)
 
 
-async def _hear(socket: WebSocket) -> None:
-    while True:
-        await socket.receive_text()
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """End the tasks; what failed in them but for a browser that has gone is a fault of ours, and logged."""
+    for task in tasks:
+        task.cancel()
+    for why in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(why, Exception) and not isinstance(why, (WebSocketDisconnect, TimeoutError)):
+            _LOG.error("live pictures of a browser ended", exc_info=why)
+
+
+def _sender(socket: WebSocket) -> Callable[[bytes], Awaitable[None]]:
+    async def send(data: bytes) -> None:
+        async with asyncio.timeout(_SEND_S):
+            await socket.send_bytes(data)
+
+    return send
+
+
+async def _hear(socket: WebSocket, watcher: Watcher) -> None:
+    """Take in what the browser says. What cannot be understood is told to it; after some of that it is left."""
+    misses = 0
+    while misses < _MOST_MISSES:
+        told = await socket.receive()
+        if told["type"] == "websocket.disconnect":
+            return
+        try:
+            watcher.said(message_in(told.get("text") or ""))
+        except UsageError as why:
+            misses += 1
+            await socket.send_text(json.dumps({"type": "problem", "detail": str(why)}))
+    await socket.close(NOT_UNDERSTOOD, "too much that cannot be understood")
