@@ -7,10 +7,12 @@ from typing import Any
 
 from daq.model.protocol import Gate, Step, Sweep, Tolerances
 from daq.model.protocol_activity import spoken
+from daq.model.steptext import duration, ends
+
+__all__ = ["details", "duration", "ends", "step_json", "tolerated"]
 
 _PS_PER_S = 10**12
 _PS_PER_MS = 10**9
-_MINUTE_S = 60
 _CM_PER_MIN = 6.0
 """For one mm/s: bed speeds are spoken of in cm/min."""
 _LIMITS = (
@@ -21,39 +23,10 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def duration(seconds: float) -> str:
-    """Return a time for people: 45 s, 12 min 30 s."""
-    if seconds < 2 * _MINUTE_S:
-        return f"{seconds:g} s"
-    minutes, rest = divmod(round(seconds), _MINUTE_S)
-    return f"{minutes} min" + (f" {rest} s" if rest else "")
-
-
 def tolerated(said: Tolerances) -> str:
     """Return the tolerances of a protocol in words."""
     values = asdict(said)
     return ", ".join(text.format(values[name]) for name, text in _LIMITS if values[name] is not None)
-
-
-def ends(step: Step) -> str:
-    """Return what ends a step, in words."""
-    stop = step.stop
-    parts = []
-    if stop.counts is not None:
-        inside = "" if stop.counts.region_mm is None else ", in {:g} to {:g} mm across, {:g} to {:g} mm up".format(
-            *(stop.counts.region_mm[i] for i in (0, 2, 1, 3))
-        )  # fmt: skip
-        parts.append(f"at {stop.counts}{inside}")
-    parts += [] if stop.beats is None else [f"at {stop.beats:,} accepted beats"]
-    parts += [] if stop.as_step is None else [f"after as long as {stop.as_step} took"]
-    if stop.duration_ps is not None:
-        parts.append("after " + duration(stop.duration_ps / _PS_PER_S))
-    if step.sweep is not None:
-        parts.append(f"where the sweep ends, after {duration(round(step.sweep.duration_s, 1))}")
-    parts += ["by hand"] if stop.manual else []
-    if stop.host_ps is not None:
-        parts.append(f"at the latest {duration(stop.host_ps / _PS_PER_S)}")
-    return "; ".join(parts)
 
 
 def details(step: Step) -> list[str]:

@@ -25,6 +25,7 @@ from daq.composition.runs import Planner
 from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.readout.plan import CONTROL
+from daq.services.acquisition.between import Between
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.outcome import sealed_status
@@ -207,7 +208,14 @@ class Daemon:
             on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
             desk=self.desk, further={
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
+                **self._between().handlers,
             },
+        )  # fmt: skip
+
+    def _between(self) -> Between:
+        return Between(
+            lambda: self.station, self.machine, self.desk.bed.figures, self.planner.lies,
+            lambda: self.revisions.changed("acquisition"),
         )  # fmt: skip
 
     def _add_services(self) -> LocalApi:

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.geometry import PatientOrientation
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
+from daq.model.study import reference_of
 from daq.model.verbs import Amend, HandOver, Prepare, Residual
 from daq.pipeline.facing import GANTRY
 from daq.services.acquisition.found import Found
@@ -67,7 +69,8 @@ class Planner:
         """
         loaded = await asyncio.to_thread(self.load, request.protocol)
         self.prepares(loaded.protocol)
-        loaded = replace(loaded, protocol=loaded.protocol.of_session(request.session))
+        chosen = loaded.protocol.of_session(request.session).of_views(request.views)
+        loaded = replace(loaded, protocol=chosen)
         study = await linked(self._equipment.site.storage, self._catalogue.find, request, loaded.protocol)
         request = study.completed(request)
         overrides = await judged(self._equipment, loaded, request)
@@ -96,7 +99,8 @@ class Planner:
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
-            collimator=collimator, collimator_sensed=sensed is not None, qc_test=str((qc or {}).get("test", "")),
+            views=request.views, collimator=collimator, collimator_sensed=sensed is not None,
+            qc_test=str((qc or {}).get("test", "")),
         )  # fmt: skip
         self._lies = {identity: study.reference.patient_orientation}
         self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}
@@ -126,12 +130,15 @@ class Planner:
         protocol, wrong = checked(text, Path(f"{entry.protocol_id}.toml"))
         if protocol is None:
             raise UnexpectedError(f"the protocol in the journal: {'; '.join(map(str, wrong))}")
-        protocol = protocol.of_session(entry.session)
+        protocol = protocol.of_session(entry.session).of_views(entry.views)
         about = {"sha256": hashlib.sha256(text).hexdigest(), "state": "as it was when the run began"}
         papers = Papers(self._equipment.site.state_folder, entry.run, directory)
         await asyncio.to_thread(papers.load)
         records = self._new_records(papers, protocol, about, entry.run, directory, None)
         await records.resume(entry.step)
+        with suppress(ScandaqError):  # armed alone, there is no directory yet
+            lay = reference_of((await asyncio.to_thread(load_manifest, directory)).study)
+            self._lies = {} if lay is None else {entry.run: lay.patient_orientation}
         return self._run(protocol, papers, directory, partial(Link.adopted, Path(entry.runtime)))
 
     async def found_ended(self, run: Run, found: Found) -> None:
@@ -232,6 +239,10 @@ class Planner:
         record = None if papers is None else papers.administration
         given = [] if record is None else [f"administration record: {doubt}" for doubt in record.doubts]
         return given + self._unfaced.get(run.identity, [])
+
+    def lies(self, identity: str) -> PatientOrientation | None:
+        """Return how the patient of a run lies; None where it is not known."""
+        return self._lies.get(identity)
 
     def _papers(self) -> dict[str, Papers]:
         return {identity: records.papers for identity, records in self._records.items()}

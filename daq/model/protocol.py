@@ -5,7 +5,7 @@ The TOML file is described in `daq.model.protocol_file`; `daq.model.protocol_ste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -352,6 +352,23 @@ class AcquisitionProtocol:
             there = ", ".join(map(str, self.sessions))
             raise RefusedError(f"protocol {self.id} has no session {session}; there are: {there}")
         last = session == self.sessions[-1]
+        return replace(self, steps=steps, after=self.after if last else ())
+
+    def of_views(self, names: Sequence[str]) -> AcquisitionProtocol:
+        """Return it with the steps of these names alone, in its own order; with none named, as it is.
+
+        Raises `RefusedError` for a name that it does not have, and for a step that is as long as one left out.
+        """
+        if not names:
+            return self
+        there = [step.name for step in self.steps]
+        if missing := [name for name in names if name not in there]:
+            raise RefusedError(f"protocol {self.id} has no step {missing[0]!r}; there are: {', '.join(there)}")
+        steps = tuple(step for step in self.steps if step.name in names)
+        for step in steps:
+            if step.stop.as_step is not None and step.stop.as_step not in names:
+                raise RefusedError(f"{step.name!r} takes as long as {step.stop.as_step!r}: take both")
+        last = self.steps[-1].name in names
         return replace(self, steps=steps, after=self.after if last else ())
 
     @property

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from daq.errors import AccessError, UsageError
 from daq.model.arguments import Arguments, Named, Text
+from daq.model.console.acquire_verbs import ACQUIRE_ASKING, ACQUIRE_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
@@ -32,6 +33,8 @@ class Prepare(Arguments):
     """Of a protocol whose steps are done in several sessions, hours apart."""
     repeats: Named | None = None
     """Acquisition whose views are taken again; both are kept."""
+    views: Annotated[list[Named], Field(default_factory=list, max_length=200)]
+    """Names of the steps that are taken, of this session; none said: all."""
     same_position_as: Named | None = None
     """Acquisition since which the patient has not moved on the bed: it is of the same study, and both have one frame of
     reference."""
@@ -233,6 +236,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "console-link": (ConsoleLink, Role.VIEWER, "a link that signs oneself in at the console, once"),
     **QC_VERBS,
     **ROOM_VERBS,
+    **ACQUIRE_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
 
@@ -242,7 +246,7 @@ IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
 }) | QC_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
-ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | ROOM_ASKING
+ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | ROOM_ASKING | ACQUIRE_ASKING
 """Verbs that change nothing and leave no trace."""
 LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "console-link"})
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""

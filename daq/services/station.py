@@ -111,6 +111,8 @@ class Station:
         self._machine = parts.machine
         self._turn = asyncio.Lock()
         self.run: Run | None = None
+        self.request: Prepare | None = None
+        """With which arguments it was prepared; None where it was another daemon that did."""
         self._driving: dict[str, asyncio.Task[None]] = {}
         self._losing: set[asyncio.Task[None]] = set()
         parts.motion.on_lost = self.motion_lost
@@ -252,6 +254,7 @@ class Station:
         self._require_free("prepare", "" if request.patient_orientation is None else _ORIENTATION_STAYS)
         run = await self._parts.runs.planned(request, actor)
         self._drive(run)
+        self.request = request
         return self._prepared(run)
 
     async def _qc_run(self, request: QcRun, actor: Actor) -> dict[str, Any]:
@@ -262,6 +265,7 @@ class Station:
         asked = await desk.asked(request, actor)
         run = await self._parts.runs.planned(asked.prepare, actor, asked.told)
         self._drive(run)
+        self.request = asked.prepare
         await desk.begun(run, request.test, asked.protocol)
         return {"test": request.test, "source": asked.told["source"], **self._prepared(run)}
 

@@ -22,9 +22,14 @@ class Arming:
         self._until_s = time.monotonic() + at_least_s + self.lasts_s
         self._alarms.clear(DEVICE, "arming-expires")
 
+    @property
+    def left_s(self) -> float:
+        """Return how long it still waits."""
+        return max(0.0, self._until_s - time.monotonic())
+
     def expired(self) -> bool:
         """Return True once the time is over; warn before that."""
-        left_s = self._until_s - time.monotonic()
+        left_s = self.left_s
         if 0 < left_s <= min(_WARNING_S, self.lasts_s / 2):
             self._alarms.raise_(
                 DEVICE, "arming-expires", priority="low", text="the armed acquisition is about to expire",

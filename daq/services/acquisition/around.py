@@ -30,7 +30,7 @@ class Around:
     """Awaited when the recording is sealed or lost, before anybody hears of it: the run, its outcome, why."""
     on_hashed: Callable[[Run], Awaitable[None]]
     """Awaited when the readout has ended for good."""
-    arming_s: float = 1800.0
+    arming_s: float = 900.0
     """How long an armed acquisition waits for its start."""
     beats: Seen = nobody_sees
     collimator: Sensed = nothing_sensed

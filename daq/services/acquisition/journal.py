@@ -47,6 +47,8 @@ class Entry:
     protocol: str | None = None
     session: int = 1
     """Of the protocol: its steps are those of this session alone."""
+    views: list[str] = field(default_factory=list)
+    """Names of those steps of it that are taken; none: all."""
     step: int = 0
     steps: int = 0
     step_name: str = ""

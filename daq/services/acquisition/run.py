@@ -154,6 +154,16 @@ class Run:
         await self._readout().injected(by, monotonic_ns)
         return True
 
+    @property
+    def arming_s(self) -> float:
+        """Return how long it waits for its start when nobody renews that."""
+        return self._arming.lasts_s
+
+    @property
+    def armed_for_s(self) -> float | None:
+        """Return how long it still waits for its start; None where it is not armed."""
+        return self._arming.left_s if self._machine.state is State.ARMED else None
+
     def renew_arming(self) -> None:
         """Wait for the start as long again; raise `TransitionRefusedError` when not armed."""
         if self._machine.state is not State.ARMED:

@@ -48,6 +48,8 @@ class Steps:
         mounting = Mounting(way.collimator, way.machine, protocol)
         self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake, mounting)
         self._lost_heads = LostHeads()
+        self.counted: dict[int, dict[str, int]] = {}
+        """What each step that has ended had counted then, by its number."""
 
     @property
     def current(self) -> Step | None:
@@ -238,6 +240,7 @@ class Steps:
         if status.get("step") != self._machine.entry.step:
             return  # of the step before
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
+        self.counted[self._machine.entry.step] = counts
         step = self.current
         for why in () if step is None else (step.shortfall(counts), never_began(step, status)):
             if why is not None:
