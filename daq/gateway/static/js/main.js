@@ -3,15 +3,19 @@ import { html, render, useEffect, useState } from "./preact.js";
 import { connect, disconnect } from "./live.js";
 import { usePlace } from "./router.js";
 import { begin, refresh, useSession } from "./session.js";
-import { Header, Navigation, StatusLine, useStopKeys } from "./shell.js";
+import { Header, Navigation, StatusLine } from "./shell.js";
 import { SignIn } from "./signin.js";
 import { t } from "./strings.js";
 import { applyTheme } from "./theme.js";
 import { Decisions, Notice, sentence, tell, Told } from "./ui.js";
+import { HandController } from "./widgets/handcontroller.js";
+import { StayWithPatient } from "./widgets/motion.js";
+import { StopReport, useStopKeys } from "./widgets/stopping.js";
 
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const SCREENS = {
   worklist: () => import("./screens/worklist.js"),
+  alarms: () => import("./screens/alarms.js"),
 };
 
 function Console() {
@@ -28,10 +32,10 @@ function Console() {
     <div class="frame">
       <${Header} />
       <${Navigation} screen=${place.screen} />
-      <main id="content" tabindex="-1" key=${place.screen}><${Shown} place=${place} /></main>
+      <main id="content" tabindex="-1" key=${place.screen}><${StayWithPatient} /><${Shown} place=${place} /></main>
       <${StatusLine} />
     </div>
-    <${Told} /><${Decisions} />
+    <${HandController} /><${StopReport} /><${Told} /><${Decisions} />
   </div>`;
 }
 

@@ -1,37 +1,16 @@
 // The frame around every screen: banner, what stands, STOP ALL MOTION, the ways to the screens, the status line.
 import { html, useEffect, useState } from "./preact.js";
-import { command } from "./api.js";
 import { useLive } from "./live.js";
 import { address } from "./router.js";
 import { signOut, useSession } from "./session.js";
 import { t } from "./strings.js";
-import { Button, Chip, tell } from "./ui.js";
+import { Button, Chip } from "./ui.js";
 import { Banner } from "./widgets/banner.js";
+import { HandControllerButton } from "./widgets/handcontroller.js";
+import { Standing } from "./widgets/standing.js";
+import { StopButton } from "./widgets/stopping.js";
 
 export const SCREENS = ["worklist", "acquire", "qc", "protocols", "studies", "alarms", "service"];
-const TWICE_MS = 600;
-
-/** Stop every axis: always possible, for everybody, never asked about. */
-export async function stopMotion() {
-  await command("stop-motion");
-  tell(t("shell.stopped"), "good");
-}
-
-/** F12, or Esc twice, stop every axis on every screen. */
-export function useStopKeys() {
-  useEffect(() => {
-    let escapedMs = -Infinity;
-    const pressed = (/** @type {KeyboardEvent} */ event) => {
-      const twice = event.key === "Escape" && event.timeStamp - escapedMs < TWICE_MS && !event.repeat;
-      if (event.key === "Escape" && !event.repeat) escapedMs = event.timeStamp;
-      if (event.key !== "F12" && !twice) return;
-      event.preventDefault();
-      stopMotion().catch(tell);
-    };
-    addEventListener("keydown", pressed, { capture: true });
-    return () => removeEventListener("keydown", pressed, { capture: true });
-  }, []);
-}
 
 export function Header() {
   const who = useSession();
@@ -39,8 +18,8 @@ export function Header() {
     <span class="station-name">${who?.station}</span>
     ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}
     <${Banner} />
-    <div class="chips"><${Connection} /><${Who} /></div>
-    <${Button} kind="stop-motion" keys="F12" why=${t("shell.stopMotionKeys")} onPress=${stopMotion}>${t("shell.stopMotion")}<//>
+    <div class="chips"><${Standing} /><${Connection} /><${Who} /></div>
+    <${StopButton} />
   </header>`;
 }
 
@@ -81,6 +60,7 @@ export function StatusLine() {
   const state = status ? t(`shell.states.${status.state}`) : "";
   return html`<footer class=${connected ? "" : "stale"}>
     <span role="status">${state}${status?.detail ? `: ${status.detail}` : ""}</span>
-    <span style=${{ marginLeft: "auto" }}>${t("shell.notMedical")}</span>
+    <span style=${{ marginLeft: "auto" }}><${HandControllerButton} /></span>
+    <span>${t("shell.notMedical")}</span>
   </footer>`;
 }

@@ -1,4 +1,5 @@
 // The English texts. Each part of the console has a file of its own here; they are put together below.
+import { alarms, hand, interlocks, motion, standing, stopping } from "./en.alarms.js";
 import { shell } from "./en.shell.js";
 
-export const en = { shell };
+export const en = { alarms, hand, interlocks, motion, standing, stopping, shell };

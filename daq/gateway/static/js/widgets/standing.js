@@ -1,0 +1,47 @@
+// What stands, in three chips of the header: interlocks, the highest alarm, quality control.
+import { html } from "../preact.js";
+import { useLive } from "../live.js";
+import { address } from "../router.js";
+import { t } from "../strings.js";
+import { Chip } from "../ui.js";
+import { flashing, fromReadings, ordered } from "./alarmorder.js";
+import { plainly } from "./when.js";
+
+const FINE = ["valid", "never"];
+
+export function Standing() {
+  return html`<${InterlockChip} /><${AlarmChip} /><${QcChip} />`;
+}
+
+function InterlockChip() {
+  const readings = useLive((live) => live.readings);
+  const { any, open, unknown } = fromReadings(readings);
+  const named = (/** @type {string[]} */ kinds) => kinds.map((kind) => t(`interlocks.kind.${kind}`)).join(", ");
+  if (!any) return null;
+  if (open.length) return html`<a class="chip-link" href=${address("alarms")}><${Chip} level="high">✕ ${t("standing.interlocksOpen", { what: named(open) })}<//></a>`;
+  if (unknown.length) return html`<a class="chip-link" href=${address("alarms")}><${Chip} level="medium">? ${t("standing.interlocksUnknown", { what: named(unknown) })}<//></a>`;
+  return html`<${Chip} level="good">✓ ${t("standing.interlocksOk")}<//>`;
+}
+
+function AlarmChip() {
+  const alarms = useLive((live) => live.alarms);
+  const all = ordered(alarms);
+  if (all.length === 0) return html`<${Chip} level="good">✓ ${t("standing.noAlarm")}<//>`;
+  const { priority } = all[0];
+  const text = plainly(all[0].text);
+  const given = { priority: t(`alarms.priority.${priority}`), text, count: all.length - 1 };
+  return html`<a class="chip-link alarm-chip" href=${address("alarms")} title=${text}><span class=${`chip ${priority}`}>
+    <span class=${flashing(all[0])} aria-hidden="true">${t(`alarms.mark.${priority}`)}</span>
+    <span class="cut">${t(all.length > 1 ? "standing.alarmMore" : "standing.alarm", given)}</span></span></a>`;
+}
+
+function QcChip() {
+  const tests = useLive((live) => live.qc);
+  const all = Object.values(tests);
+  const due = all.filter((each) => !FINE.includes(each.state));
+  const blocking = due.filter((each) => each.blocking && (each.state === "overdue" || each.state === "failed"));
+  if (all.length === 0) return null;
+  if (blocking.length) return html`<a class="chip-link" href=${address("qc")}><${Chip} level="medium">${t("standing.qcBlocking", { what: blocking[0].title })}<//></a>`;
+  if (due.length) return html`<a class="chip-link" href=${address("qc")}><${Chip} level="low">${t("standing.qcDue", { count: due.length })}<//></a>`;
+  return html`<${Chip} level="good">✓ ${t("standing.qcOk")}<//>`;
+}
