@@ -104,7 +104,9 @@ class Daemon:
         )
         self.catalogue = Catalogue(site.catalogue or "", storage=site.storage, station=site.station, alarms=self.alarms)
         self.finishing = Finishing(finishingprocess.command, self.alarms, self.audit)
-        self.quality = Quality(site, self._scanner, self.bus, self.alarms, self.audit, self.hardware, self.machine)
+        self.quality = Quality(
+            site, self._scanner, self.bus, self.alarms, self.audit, self.hardware, self.machine, self.revisions
+        )
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.desk = self.quality.connect(self.planner)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
@@ -307,6 +309,7 @@ class Daemon:
             self.supervisor.stop()
 
     async def _close(self) -> None:
+        await self.quality.end()
         await self.station.close()
         await self.planner.close()
         lies = "while a patient is on the bed" if self.desk.bed.patient else ""

@@ -10,6 +10,7 @@ from daq.gateway.commands import command_routes
 from daq.gateway.gateway import Gateway, gateway_of
 from daq.gateway.live.socket import serve_live
 from daq.gateway.pages import page_routes
+from daq.gateway.qcfiles import qc_file_routes
 from daq.gateway.security import Headers
 from daq.gateway.session import session_routes
 
@@ -23,6 +24,7 @@ def application(gateway: Gateway) -> Starlette:
             *session_routes(),
             *command_routes(),
             WebSocketRoute("/live", serve_live),
+            *qc_file_routes(),
             *page_routes(),
         ],
         middleware=[Middleware(Headers)],

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from daq.errors import AccessError, UsageError
 from daq.model.arguments import Arguments, Named, Text
 from daq.model.console.acquire_verbs import ACQUIRE_ASKING, ACQUIRE_VERBS
+from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
@@ -235,6 +236,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
     "console-link": (ConsoleLink, Role.VIEWER, "a link that signs oneself in at the console, once"),
     **QC_VERBS,
+    **CONSOLE_QC_VERBS,
     **ROOM_VERBS,
     **ACQUIRE_VERBS,
 }
@@ -246,7 +248,7 @@ IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
 }) | QC_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
-ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | ROOM_ASKING | ACQUIRE_ASKING
+ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | CONSOLE_QC_ASKING | ROOM_ASKING | ACQUIRE_ASKING
 """Verbs that change nothing and leave no trace."""
 LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "console-link"})
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""

@@ -81,13 +81,13 @@ def _chart_lines(axes: Axes, trend: Trend, stretch: Stretch, at: int) -> None:
     if trend.rule.method != "ewma":
         return
     limit = stretch.drawn.limit[:, at]
-    average = np.where(np.isfinite(limit), _average(stretch.values[:, at], mean, trend.rule.weight), np.nan)
+    average = np.where(np.isfinite(limit), average_of(stretch.values[:, at], mean, trend.rule.weight), np.nan)
     axes.plot(times, average, color=INK, linewidth=1.4, label="its average (EWMA)" if named else None)
     for sign, label in ((1.0, "limit of the average" if named else None), (-1.0, None)):
         axes.plot(times, mean + sign * sigma * limit, color=GREEN, linewidth=1.1, linestyle=(0, (4, 2)), label=label)
 
 
-def _average(values: Floats, mean: float, weight: float) -> Floats:
+def average_of(values: Floats, mean: float, weight: float) -> Floats:
     """Return the exponentially weighted average of results, begun at the mean where the first of them is left out."""
     found, now = np.empty(len(values)), mean
     for at, value in enumerate(values):

@@ -12,8 +12,9 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.composition.qc import process
+from daq.composition.qc import process, readingprocess
 from daq.composition.qc.job import Job
+from daq.composition.qc.limitslist import limit_rows, references_of, tests_of
 from daq.composition.qc.zone import host_zone
 from daq.devices.bed import DrivenBed
 from daq.errors import DeadlineError, MissingError, RefusedError, ScandaqError
@@ -28,8 +29,13 @@ from daq.services.qc.bed import Bed
 from daq.services.qc.books import FOLDER, QcBooks
 from daq.services.qc.desk import Desk, Surroundings
 from daq.services.qc.importing import Importing
+from daq.services.qc.looking import Looking
+from daq.services.qc.planning import Planning
+from daq.services.qc.reading import Reading
 from daq.services.qc.register import Register
 from daq.services.qc.ringing import Ringing
+from daq.services.qc.rounds import Room as RoundsRoom
+from daq.services.qc.rounds import Rounds
 from daq.services.qc.signing import Signing, Where
 from daq.services.qc.standing import Standing
 from daq.state.acquisition import ACTIVE, IDLE, State
@@ -46,12 +52,15 @@ if TYPE_CHECKING:
     from daq.services.bus import Bus
     from daq.services.qc.handlers import Handlers
     from daq.services.qc.orders import Order
+    from daq.services.revisions import Revisions
     from daq.services.station import Station
     from device_profiles.site import Site
 
 _LOG = logging.getLogger(__name__)
 WORK = "qc-work"
 """Folder within the state folder: analyses that are owed, and what their processes are given."""
+REVISION = "qc"
+"""What browsers are told that has changed: books, or a test that was begun from the console."""
 AUTO = Actor("autoqc", "daemon", Role.QC)
 """Who acquires by itself. No person: it cannot state that a bed is empty."""
 _ARMED_S = 120.0
@@ -66,25 +75,27 @@ class Quality:
 
     def __init__(
         self, site: Site, scanner: ScannerProfile | None, bus: Bus, alarms: Alarms, audit: Audit, hardware: Hardware,
-        machine: Machine,
+        machine: Machine, revisions: Revisions,
     ) -> None:  # fmt: skip
+        self._revisions = revisions
         self._site, self._scanner, self._bus, self._alarms = site, scanner, bus, alarms
         self._hardware, self._machine = hardware, machine
         self.tests = scanner.qc if scanner is not None else {}
         name = scanner.id if scanner is not None else ""
-        url = site.catalogue or f"sqlite:///{site.state_folder / CATALOGUE_FILE}"
+        self._url = site.catalogue or f"sqlite:///{site.state_folder / CATALOGUE_FILE}"
         folder = site.state_folder / FOLDER
-        self.books = QcBooks(url, folder, station=site.station, simulated=site.simulated, alarms=alarms)
+        self.books = QcBooks(self._url, folder, station=site.station, simulated=site.simulated, alarms=alarms)
         heads = heads_of(head.number for head in scanner.heads) if scanner is not None else frozenset()
         self.standing = Standing(self.tests, self.books, host_zone(), heads=heads)
         self._announcing = Announcing(self.standing, bus)
         self._ringing = Ringing(alarms)
         self.analysing = Analysing(
             process.command, self._job_of, self.books, self._ringing, audit, site.state_folder / WORK,
-            station=site.station, scanner=name, simulated=site.simulated, announce=self._announcing.look,
+            station=site.station, scanner=name, simulated=site.simulated, announce=self._changed,
         )  # fmt: skip
         self._where = Where(site.station, name, site.simulated)
         self._leavings = Leavings()
+        self._station: Station | None = None
         self._marking: set[asyncio.Task[None]] = set()
 
     def connect(self, planner: Planner) -> Desk:
@@ -98,6 +109,11 @@ class Quality:
         )  # fmt: skip
         self.desk = Desk(asking, self.standing, bed, self.analysing, self._leavings, around)
         planner.prepares = self.desk.prepared
+        planning = Planning(asking, self.standing, self.books, bed, self._busy)
+        self._rounds = Rounds(planning, RoundsRoom(
+            self._asked, self._stands, self._bus, self._alarms, bed, self.books, self.analysing.is_owed,
+            self._site.simulated, lambda: self._revisions.changed(REVISION),
+        ))  # fmt: skip
         return self.desk
 
     @property
@@ -107,10 +123,17 @@ class Quality:
         register = Register(self.books, self._where, self.tests)
         importing = Importing(self.books, self._where, self.tests)
         entering = {**signing.handlers(), **register.handlers(), **importing.handlers()}
-        return {**{verb: self._looked(do) for verb, do in entering.items()}, **self.desk.handlers}
+        looking = Looking(self.books, self.standing, self._limit_rows)
+        work = self._site.state_folder / WORK / "made"
+        reading = Reading(readingprocess.command, self._reading_job, self.books, self.tests, work)
+        return {
+            **{verb: self._looked(do) for verb, do in entering.items()}, **self.desk.handlers, **looking.handlers(),
+            **reading.handlers(), **self._rounds.handlers(),
+        }  # fmt: skip
 
     def services(self, station: Station) -> Services:
         """Return what has to run: name and coroutine function."""
+        self._station = station
         services: Services = [("qc-books", self.books.run)]
         if not self.tests:
             return services
@@ -130,7 +153,45 @@ class Quality:
         """End the threads of the books."""
         self.books.close()
 
+    async def end(self) -> None:
+        """Follow no test any more that was begun from the console."""
+        await self._rounds.close()
+
+    def _changed(self) -> None:
+        self._announcing.look()
+        self._revisions.changed(REVISION)
+
     # What others need of the station
+
+    def _busy(self) -> str:
+        return "" if self._machine.state in IDLE else f"the station is {self._machine.state}"
+
+    def _stands(self) -> tuple[State, str | None, str]:
+        entry = self._machine.entry
+        return entry.state, entry.run, entry.detail
+
+    async def _asked(self, verb: str, args: dict[str, object], actor: Actor) -> dict[str, object]:
+        if self._station is None:
+            raise RefusedError("the daemon has only just been started; ask again in a moment")
+        return await self._station.command(verb, args, actor)
+
+    async def _limit_rows(self, test: str | None) -> list[dict[str, Any]]:
+        scanner = self._scanner
+        if scanner is None:
+            return []
+        tests = tests_of(scanner, test)
+        references = await references_of(self.books, tests)
+        folders = [] if self._site.protocols is None else [self._site.protocols]
+        return await asyncio.to_thread(limit_rows, scanner, tests, protocols=folders, references=references)
+
+    def _reading_job(self) -> Mapping[str, Any]:
+        """Return what a process needs that reads the books itself."""
+        if self._scanner is None:
+            raise RefusedError("this station has no scanner profile: it knows no tests of quality control")
+        return {
+            "url": self._url, "folder": str(self._site.state_folder / FOLDER), "station": self._site.station,
+            "simulated": self._site.simulated, "scanner": self._scanner.model_dump(mode="json"),
+        }  # fmt: skip
 
     async def _job_of(self, order: Order) -> Mapping[str, Any]:
         if self._scanner is None or order.test not in self.tests:
@@ -201,7 +262,7 @@ class Quality:
             try:
                 answer: dict[str, Any] = await do(request, actor)
             finally:
-                self._announcing.look()
+                self._changed()
             return answer
 
         return done

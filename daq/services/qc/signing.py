@@ -1,7 +1,7 @@
 """Signing results, striking them out, making one the reference: requests about results of the books.
 
-A signature binds a name and a meaning to the hash of a result. Whose it is, the kernel says: it is taken on the local
-socket alone.
+A signature binds a name and a meaning to the hash of a result. Whose it is, the kernel says on the local socket, and at
+the console who signed in there; over MQTT nobody signs.
 """
 
 from __future__ import annotations
@@ -171,8 +171,10 @@ def _just_after(document: Document) -> str:
 
 
 def _require_person(actor: Actor, what: str) -> None:
-    if actor.uid is None and actor.origin != "daemon":
-        raise AccessError(f"{what} is taken on the station's own host alone, where the kernel says who asks")
+    if actor.uid is None and actor.origin not in ("daemon", "console"):
+        raise AccessError(
+            f"{what} is taken on the station's own host alone, where the kernel says who asks, and at its console"
+        )
 
 
 def _require_standing(kept: Kept) -> None:
