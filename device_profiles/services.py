@@ -75,6 +75,8 @@ class Console(_Table):
     port: Port | None = None
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-:]{1,253}$")] = "127.0.0.1"
     """Address that it is served at. Any other than loopback needs `cert_file` and `key_file`."""
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-]{1,253}$")], ...] = ()
+    """Names under which browsers reach it, beside `host`, the host's own name and addresses: no other is served."""
     cert_file: Path | None = None
     key_file: Path | None = None
     users: Path | None = None

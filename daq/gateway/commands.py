@@ -18,8 +18,10 @@ from daq.errors import DeadlineError, MissingError, ScandaqError
 from daq.gateway.gateway import Gateway, answering, body_of, gateway_of, unexpected
 from daq.gateway.idempotency import Answer, checked_key, fingerprint
 from daq.gateway.problems import problem_of
+from daq.gateway.sessions import Session
+from daq.model.controlled import CONTROLLED
 from daq.model.station import Actor
-from daq.model.verbs import ALWAYS, ASKING, VERBS
+from daq.model.verbs import ALWAYS, ASKING, VERBS, checked
 from daq.services.localsession import without_values
 
 _LOG = logging.getLogger(__name__)
@@ -49,18 +51,34 @@ async def _ask(request: Request) -> Response:
 async def _command(request: Request) -> Response:
     verb = request.path_params["verb"]
     gateway = gateway_of(request)
-    session = gateway.signed_in(request)
+    session = gateway.stopping(request) if verb in ALWAYS else gateway.signed_in(request)
     if verb not in VERBS or verb in ASKING:
         raise MissingError(f"{verb[:40]} is none of the commands: {', '.join(sorted(VERBS.keys() - ASKING))}")
     if verb in ALWAYS:
         return _sent(await _carried_out(gateway, verb, await body_of(request), gateway.actor(session)))
     key = checked_key(request.headers.get("Idempotency-Key"))
     args = await body_of(request)
+    session.acted_s = gateway.sessions.clock()
+    if (
+        verb in CONTROLLED
+        and not gateway.answers.known(session.number, key)
+        and _acceptable(verb, args, gateway, session)
+    ):
+        gateway.control.claim(verb, session)
     asked = fingerprint(verb, json.dumps(args, sort_keys=True).encode())
     answer = await gateway.answers.once(
         session.number, key, asked, lambda: _carried_out(gateway, verb, args, gateway.actor(session)), within_s=SOON_S
     )
     return _sent(answer) if answer is not None else JSONResponse({"accepted": True, "key": key}, 202)
+
+
+def _acceptable(verb: str, args: dict[str, Any], gateway: Gateway, session: Session) -> bool:
+    """Return whether the station would take it: nobody gets control by what it refuses anyway, in words of its own."""
+    try:
+        checked(verb, args, gateway.actor(session))
+    except ScandaqError:
+        return False
+    return True
 
 
 def _sent(answer: Answer) -> Response:

@@ -13,15 +13,16 @@ from starlette.responses import JSONResponse, Response
 
 from daq.composition.fronts import Offer
 from daq.errors import NotSignedInError, ScandaqError, UsageError
+from daq.gateway.control import Control
 from daq.gateway.idempotency import Answers
 from daq.gateway.live.hub import Hub
+from daq.gateway.people import People
 from daq.gateway.problems import problem, problem_of
 from daq.gateway.sessions import Session, Sessions
-from daq.model.station import Actor
+from daq.model.station import Actor, Role
 from daq.services.localsession import without_values
 from daq.wire.jsonlines import parse_object
 
-COOKIE = "scandaq"
 MOST_BODY_BYTES = 65536
 BODY_S = 5.0
 """From the head of a request to the end of its body."""
@@ -36,26 +37,45 @@ class Gateway:
     offer: Offer
     sessions: Sessions = field(default_factory=Sessions)
     answers: Answers = field(default_factory=Answers)
+    control: Control = field(init=False)
+    people: People = field(init=False)
     hub: Hub = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make what hears the station."""
+        """Make the parts that need the others."""
+        self.control = Control(self.offer, self.sessions)
+        self.people = People(self.offer, self.sessions, self.control)
         self.hub = Hub(self.offer)
 
     def session_of(self, connection: HTTPConnection) -> Session | None:
         """Return the session of a request or WebSocket, None where nobody is signed in."""
-        return self.sessions.find(connection.cookies.get(COOKIE))
+        return self.sessions.find(connection.cookies.get(self.cookie))
+
+    @property
+    def cookie(self) -> str:
+        """Return the name of the cookie."""
+        return "scandaq"
 
     def signed_in(self, connection: HTTPConnection) -> Session:
         """Return the session of a request; raise `NotSignedInError` where there is none."""
         session = self.session_of(connection)
         if session is None:
-            raise NotSignedInError("nobody is signed in: sign in first")
+            raise NotSignedInError(f"{self.why_not_signed_in(connection)}: sign in")
         return session
+
+    def stopping(self, connection: HTTPConnection) -> Session:
+        """Return whose request stops something: also of a session that has ended by itself, in a tab left open."""
+        session = self.sessions.known(connection.cookies.get(self.cookie))
+        return self.signed_in(connection) if session is None else session
+
+    def why_not_signed_in(self, connection: HTTPConnection) -> str:
+        """Return why nobody is signed in."""
+        session = self.sessions.known(connection.cookies.get(self.cookie))
+        return "nobody is signed in" if session is None else f"the session of {session.user} has ended: {session.ended}"
 
     def actor(self, session: Session) -> Actor:
         """Return who asks."""
-        return Actor(session.user, "console", session.role)
+        return Actor(session.user, "console", Role.VIEWER if session.ended else session.role, uid=session.uid)
 
 
 def gateway_of(connection: HTTPConnection) -> Gateway:
