@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from daq.model.windows import EnergyWindow
 
 _MOST_PIXELS = 1024
-_RUN = re.compile(r"(?P<frames>[1-9][0-9]{0,4})\s*x\s*(?P<each>\S.*)")
 _INTERVAL = re.compile(r"(?P<low>[0-9]+)\s*-\s*(?P<high>[0-9]+)\s*ms")
 _PS_PER_MS = 10**9
 _PS_PER_S = 1e12
@@ -91,20 +90,9 @@ def _windows(texts: list[str]) -> tuple[EnergyWindow, ...] | None:
 
 
 def _phases(text: str | None) -> tuple[Phase, ...]:
-    """Return the runs of frames of `60x2s,20x30s`."""
-    from daq.model.protocol import Phase
-    from daq.model.quantity import TIME, parse_quantity
+    from daq.composition.reframing import phases_of
 
-    phases = []
-    for part in (text or "").split(",") if text is not None else ():
-        found = _RUN.fullmatch(part.strip())
-        if found is None:
-            raise UsageError(f'--frames {text}: write runs of NUMBERxTIME, e.g. "60x2s,20x30s"')
-        try:
-            phases.append(Phase(int(found["frames"]), parse_quantity(found["each"], TIME).ps))
-        except RefusedError as why:
-            raise UsageError(f"--frames {text}: {found['each']} {why}") from None
-    return tuple(phases)
+    return phases_of(text)
 
 
 def _gate(options: argparse.Namespace) -> Gate | None:

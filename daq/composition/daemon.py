@@ -22,6 +22,8 @@ from daq.composition.publishers import Sayers, publishers
 from daq.composition.qc.wiring import Quality
 from daq.composition.restart import take_over
 from daq.composition.runs import Planner
+from daq.composition.servicedesk import ServiceDesk
+from daq.composition.studydesk import study_desk
 from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.readout.plan import CONTROL
@@ -38,12 +40,14 @@ from daq.services.bus import Bus
 from daq.services.catalogue.service import Catalogue
 from daq.services.finishing import Finishing
 from daq.services.localapi import LocalApi
+from daq.services.logbook import LogBook
 from daq.services.revisions import Revisions
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
 from daq.state.acquisition import IDLE, RECORDING, State
+from daq.storage.auditfile import AUDIT_FOLDER
 from daq.transports.sdnotify import Notify
 
 if TYPE_CHECKING:
@@ -109,6 +113,9 @@ class Daemon:
         )
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.desk = self.quality.connect(self.planner)
+        self.studies = study_desk(site, self.catalogue, self.revisions)
+        self.service_desk = ServiceDesk(site, controllers, self._instruments, self.revisions)
+        self.logbook = LogBook(self._state / AUDIT_FOLDER)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
         self.bed_watch = BedWatch(
             self.desk.bed, lambda: self.machine.state, self.bus, self.alarms, idle_s=60.0 * site.bed.idle_min
@@ -122,6 +129,7 @@ class Daemon:
 
     async def run(self, stack: AsyncExitStack, told_to_end: asyncio.Event) -> None:
         """Take over what is under way, serve, and end in order."""
+        self.logbook.open()
         self._announce_equipment()
         stack.push_async_callback(self._close)
         await take_over(self.planner, self.station, self.machine, self.audit)
@@ -210,6 +218,7 @@ class Daemon:
             on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
             desk=self.desk, further={
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
+                **self.studies.handlers, **self.service_desk.handlers, **self.logbook.handlers,
                 **self._between().handlers,
             },
         )  # fmt: skip
@@ -230,6 +239,7 @@ class Daemon:
         add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
         add("finishing", self.finishing.run, essential=False)
+        add("study-jobs", self.studies.jobs.run, essential=False)
         for name, run in (*self.hardware.services(), *self.quality.services(self.station)):
             add(name, run, essential=False)
         sayers = Sayers(
@@ -319,6 +329,9 @@ class Daemon:
         await self.audit.close()
         await self.hardware.close()
         self.catalogue.close()
+        self.studies.close()
+        self.service_desk.close()
+        self.logbook.close()
         self.quality.close()
         self.journal.close()
         self._notify.close()

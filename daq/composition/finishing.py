@@ -19,6 +19,7 @@ from daq.composition.sheetviews import SheetStyle
 from daq.errors import MismatchError, MissingError, RefusedError, ScandaqError, StorageFailedError
 from daq.model.framed import Framed
 from daq.storage.reader import open_listmode
+from daq.storage.remarks import corrected
 
 if TYPE_CHECKING:
     from daq.model.verdict import Verdict
@@ -57,7 +58,7 @@ def finish(directory: Path, *, again: bool = False, style: SheetStyle | None = N
     what opening a recording raises, `StorageFailedError` where files cannot be put there.
     """
     with open_listmode(directory, allow_damaged=True) as recording:
-        manifest = recording.manifest
+        manifest = corrected(recording.manifest, directory)
         if manifest.state == "open":
             raise RefusedError(
                 f"{directory}: still open; pictures are made of what is sealed. Where nothing records any more: "
@@ -88,6 +89,7 @@ def series_of(directory: Path) -> tuple[list[Framed], Manifest, str]:
     from daq.storage.framed import framed_in
 
     with open_listmode(directory, allow_damaged=True) as recording:
+        recording.manifest = corrected(recording.manifest, directory)
         try:
             return framed_in(recording), recording.manifest, ""
         except (MissingError, MismatchError) as why:  # a probe's, a ring's: they have no positions, so no pictures

@@ -11,6 +11,7 @@ from daq.model.framed import Framed
 from daq.model.verdict import Verdict
 from daq.qc.study import judged
 from daq.storage.reader import open_listmode
+from daq.storage.remarks import corrected
 from daq.storage.studyfacts import facts_in
 
 if TYPE_CHECKING:
@@ -37,4 +38,5 @@ def verdict_on(directory: Path, series: Sequence[Framed]) -> Verdict:
     Raise what opening the recording raises, and `RefusedError` for one that was made by no protocol.
     """
     with open_listmode(directory, allow_damaged=True) as recording:
+        recording.manifest = corrected(recording.manifest, directory)
         return judged(series, protocol_in(recording.manifest, str(directory)), facts_in(recording))

@@ -21,6 +21,7 @@ from daq.gateway.problems import problem
 from daq.gateway.qcfiles import qc_file_routes
 from daq.gateway.security import Door, Headers
 from daq.gateway.session import session_routes
+from daq.gateway.studyfiles import study_file_routes
 
 __all__ = ["Gateway", "application", "gateway_of"]
 
@@ -32,6 +33,7 @@ def application(gateway: Gateway) -> Starlette:
         routes=[
             *session_routes(),
             *command_routes(),
+            *study_file_routes(),
             *control_routes(),
             WebSocketRoute("/live", live),
             *qc_file_routes(),

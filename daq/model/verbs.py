@@ -12,6 +12,8 @@ from daq.model.arguments import Arguments, Named, Text
 from daq.model.console.acquire_verbs import ACQUIRE_ASKING, ACQUIRE_VERBS
 from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
+from daq.model.console.service_verbs import SERVICE_ASKING, SERVICE_LOCAL, SERVICE_VERBS
+from daq.model.console.study_verbs import STUDY_ASKING, STUDY_PRIVATE, STUDY_VERBS
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
 
@@ -238,6 +240,8 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     **QC_VERBS,
     **CONSOLE_QC_VERBS,
     **ROOM_VERBS,
+    **STUDY_VERBS,
+    **SERVICE_VERBS,
     **ACQUIRE_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
@@ -249,8 +253,10 @@ IN_TURN = frozenset({
 }) | QC_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | CONSOLE_QC_ASKING | ROOM_ASKING | ACQUIRE_ASKING
+ASKING |= STUDY_ASKING | SERVICE_ASKING
 """Verbs that change nothing and leave no trace."""
 LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "console-link"})
+LOCAL |= STUDY_PRIVATE | SERVICE_LOCAL
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""
 ON_DEVICES = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "lower-voltage"})
 """Verbs that change a device: `old` and `new` of their answers go into the audit log."""

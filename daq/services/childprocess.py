@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,13 +33,15 @@ class Ended:
         return self.errors.splitlines()[-1] if self.errors else f"its process ended with code {self.code}"
 
 
-async def ended(command: Sequence[str], *, within_s: float, name: str) -> Ended:
-    """Run a command to its end, in a session of its own.
+async def ended(
+    command: Sequence[str], *, within_s: float, name: str, heard: Callable[[bytes], None] | None = None
+) -> Ended:
+    """Run a command to its end, in a session of its own. `heard` is called in the loop with what it says, as it comes.
 
     One that takes longer than `within_s` is killed with all that it started, and so is one whose caller is cancelled.
     Raise `DeadlineError`, or `UnexpectedError` where it cannot be started.
     """
-    starting = asyncio.create_task(_started(command), name=name)
+    starting = asyncio.create_task(_started(command, heard), name=name)
     try:
         transport, said = await _whole(starting)
         async with asyncio.timeout(within_s):
@@ -62,20 +64,27 @@ class _Said(asyncio.SubprocessProtocol):
     `ended` is set when the process has ended and nobody holds its pipes any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[bytes], None] | None = None) -> None:
+        self._heard = heard
         self.answer, self.errors, self.ended = bytearray(), bytearray(), asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         kept, most = (self.answer, _MOST_ANSWER_BYTES) if fd == 1 else (self.errors, _MOST_ERROR_BYTES)
         kept += data[: most - len(kept)]
+        if fd == 1 and self._heard is not None:
+            self._heard(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
 
 
-async def _started(command: Sequence[str]) -> tuple[asyncio.SubprocessTransport, _Said]:
+async def _started(
+    command: Sequence[str], heard: Callable[[bytes], None] | None
+) -> tuple[asyncio.SubprocessTransport, _Said]:
     loop = asyncio.get_running_loop()
-    return await loop.subprocess_exec(_Said, *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+    return await loop.subprocess_exec(
+        lambda: _Said(heard), *command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
 
 
 async def _end(transport: asyncio.SubprocessTransport, said: _Said) -> None:

@@ -21,6 +21,7 @@ from daq.storage.files import partial_path
 from daq.storage.framed import framed_in
 from daq.storage.framedfile import file_names
 from daq.storage.reader import ListMode, open_listmode
+from daq.storage.remarks import corrected
 
 _FOLDER_MODE = 0o700
 
@@ -63,6 +64,7 @@ def export_dicom(
     with open_listmode(directory, allow_damaged=allow_damaged) as recording:
         if recording.manifest.state == "open":
             raise RefusedError(f"{directory} is not sealed: dicom is made of sealed recordings only; recover it first")
+        recording.manifest = corrected(recording.manifest, directory)
         series = _wanted(recording, step, weighted=weighted)
         manifest, missing = recording.manifest, _missing(recording)
     papers = read_papers(directory)

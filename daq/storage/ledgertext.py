@@ -37,6 +37,13 @@ def ledger_text(ledger: Mapping[str, Any] | None) -> str:
     return "\n".join([*lines, *_sentence(ledger), *_front_end(sources)])
 
 
+def ledger_sentences(ledger: Mapping[str, Any] | None) -> list[str]:
+    """Return what happened to what was sent, in sentences; where there is no ledger, that."""
+    if ledger is None:
+        return ["There is no ledger: nobody knows what was sent."]
+    return [*_sentence(ledger), *_front_end(ledger["sources"])]
+
+
 def _worst(sources: Sequence[Source]) -> tuple[list[Source], list[str]]:
     """Return the sources to show, of many those that lost most, and a line that says so."""
     if len(sources) <= MOST_SOURCES:

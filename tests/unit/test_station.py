@@ -159,14 +159,21 @@ async def test_a_viewer_may_ask_and_stop_and_nothing_else(tmp_path: Path, verb: 
             try:
                 await w.ask(verb, VIEWER, **args)
             except (RefusedError, UsageError) as why:  # for the state, the station or what is left out, not for the role
-                assert re.search("no acquisition is under way|has no devices|its arguments are", str(why))  # noqa: PT017
+                assert re.search("no acquisition is under way|has no devices|its arguments are|over MQTT", str(why))  # noqa: PT017
         else:
             with pytest.raises(AccessError, match=f"may not {verb}"):
                 await w.ask(verb, VIEWER)
             assert w.audit.lines == [("guest", verb, "refused", "")]
 
 
-@pytest.mark.parametrize("verb", sorted(LOCAL))
+@pytest.mark.parametrize("verb", sorted(LOCAL & ASKING))
+async def test_whose_data_it_is_is_never_told_to_the_broker(tmp_path: Path, verb: str) -> None:
+    async with world(tmp_path) as w:
+        with pytest.raises(AccessError, match=f"may not {verb} over MQTT"):
+            await w.ask(verb, Actor("eve", "mqtt", Role.SERVICE))
+
+
+@pytest.mark.parametrize("verb", sorted(LOCAL - ASKING))
 async def test_nobody_sets_or_raises_anything_over_the_broker_whatever_his_role(tmp_path: Path, verb: str) -> None:
     async with world(tmp_path) as w:
         with pytest.raises(AccessError, match=f"may not {verb} over MQTT"):

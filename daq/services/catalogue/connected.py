@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -109,6 +109,10 @@ class Connected:
                 raise StorageFailedError(f"{old} cannot be moved aside: {why.strerror}") from None
         self.is_damaged = False
         return self.path.with_name(self.path.name + end)
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection to read by; raise `MissingError` where there is no catalogue, and what reading raises."""
+        return self._connected(reads=True)
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -77,7 +77,8 @@ class Acquisition:
 class Filter:
     """What to find: every condition that is given must hold. `since_ms` is included, `until_ms` is not.
 
-    `text` is looked for at the beginning of the id. `protocol` and the others are exact.
+    `text` is looked for at the beginning of the id, `anywhere` in ids, labels, protocols and users. `protocol` and the
+    others are exact.
     """
 
     since_ms: int | None = None
@@ -97,6 +98,7 @@ class Filter:
     continues: str | None = None
     id: str | None = None
     text: str | None = None
+    anywhere: str | None = None
 
     def __post_init__(self) -> None:
         for what, given, known in (("state", self.states, State), ("outcome", self.outcomes, Outcome)):

@@ -20,6 +20,7 @@ from daq.services.alarms import Alarms
 from daq.services.catalogue.database import Database
 from daq.services.catalogue.entry import ALL, Acquisition, Filter
 from daq.services.catalogue.rebuild import Rebuild, Rebuilt, refreshed
+from daq.services.catalogue.studylist import StudyRows, study_page, study_rows
 from daq.services.catalogue.table import NAMES
 from daq.services.worker import Worker
 from daq.storage.verify import verify
@@ -117,6 +118,24 @@ class Catalogue:
     async def get(self, identity: str) -> Acquisition:
         """Return the row of an acquisition; where it has several directories, the best. Raise `MissingError`."""
         return await self._read(self._database.get, identity)
+
+    async def study_page(
+        self, wanted: Filter = ALL, *, limit: int = 50, offset: int = 0
+    ) -> tuple[list[StudyRows], int]:
+        """Return studies with an acquisition that fulfils the filter, newest first, and how many there are."""
+        return await self._read(study_page, self._database, wanted, limit=limit, offset=offset)
+
+    async def study(self, key: str) -> list[Acquisition]:
+        """Return the acquisitions of a study, or of that of an acquisition, newest first. Raise `MissingError`."""
+        found = await self._read(study_rows, self._database, key)
+        if not found:
+            raise MissingError(f"there is no study or acquisition {key!r} in the catalogue")
+        return found
+
+    async def note_verified(self, row: Acquisition, verdict: str) -> None:
+        """Note the verdict of a verification that another process did."""
+        now_ms = time.time_ns() // 1_000_000
+        await self._writer.call_within(self.bounds.call_s, self._database.set_verified, row, verdict, now_ms)
 
     async def open_directory(self, identity: str) -> Path:
         """Return the directory of an acquisition, which is there. Raise `MissingError`."""

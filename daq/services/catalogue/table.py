@@ -69,6 +69,7 @@ _EXACT = (
     "protocol", "profile", "scanner", "station", "simulated", "patient_key", "administration_key", "study", "continues",
     "id",
 )  # fmt: skip
+_SEARCHED = ("id", "study", "label", "protocol", "operator", "scanner", "station")
 
 
 def key_of(directory: str) -> str:
@@ -111,6 +112,8 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
         given.append(column.study.is_not(None))
     if wanted.text:
         given.append(column.id.startswith(wanted.text, autoescape=True))
+    if wanted.anywhere:
+        given.append(sa.or_(*(column[name].icontains(wanted.anywhere, autoescape=True) for name in _SEARCHED)))
     return given
 
 

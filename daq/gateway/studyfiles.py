@@ -1,0 +1,32 @@
+"""Pictures and files of studies: those that the station lists. Nothing of an address becomes a part of a path."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from daq.gateway.gateway import answering, gateway_of
+
+_SHOWN = (".png", ".gif")
+_POLICY = "sandbox; default-src 'none'"
+
+
+def study_file_routes() -> list[BaseRoute]:
+    """Return the routes."""
+    return [Route("/api/v1/files/studies/{acquisition}/{name}", answering(_file), methods=["GET"])]
+
+
+async def _file(request: Request) -> Response:
+    gateway = gateway_of(request)
+    actor = gateway.actor(gateway.signed_in(request))
+    told = await gateway.offer.command("study-file", dict(request.path_params), actor)
+    path = Path(str(told["path"]))
+    media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    headers = {"Cache-Control": "private, no-cache", "Content-Security-Policy": _POLICY}
+    how = "inline" if path.suffix in _SHOWN else "attachment"
+    name = f"{told['acquisition']}-{told['name']}"
+    return FileResponse(path, headers=headers, media_type=media, filename=name, content_disposition_type=how)
