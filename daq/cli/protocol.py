@@ -81,8 +81,8 @@ def run_show(args: argparse.Namespace) -> int:
 
     from acquisition_protocols.load import load_protocol
     from daq.cli.output import print_json
-    from daq.cli.protocol_expected import expected_of
     from daq.cli.protocol_show import as_json, print_protocol
+    from daq.composition.protocolfigures import Asked, expected_of
 
     loaded = load_protocol(args.protocol, folders(args))
     if args.toml:
@@ -92,7 +92,8 @@ def run_show(args: argparse.Namespace) -> int:
     if args.activity is not None:
         scanner = scanner or _site_scanner(args)
     instrument = instrument or _instrument_of(scanner)
-    told = expected_of(args, loaded.protocol, scanner, instrument)
+    asked = Asked(args.activity, args.after, args.visible, args.collimator)
+    told = expected_of(asked, loaded.protocol, scanner, instrument)
     found = _validated(loaded.path, scanner, instrument)["findings"]
     if args.json:
         print_json(as_json(loaded, scanner, instrument, told) | {"findings": found})

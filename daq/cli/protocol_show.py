@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from daq.cli.output import grouped, print_line, print_table
 from daq.cli.protocol_details import details, duration, ends, step_json, tolerated
-from daq.cli.protocol_expected import Expected, expected_json, print_expected
+from daq.cli.protocol_expected import print_expected
+from daq.composition.protocolfigures import Expected, estimate_json, estimated, expected_json
 from daq.model.protocol import AcquisitionProtocol, Need, Step
-from daq.model.protocol_estimate import Estimate, Figure, estimate
+from daq.model.protocol_estimate import Estimate, Figure
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
     from daq.model.protocol_file import StepFile
     from daq.model.scanner import ScannerProfile
     from device_profiles.schema import InstrumentProfile
-
-_MANY_WORDS = 1e6
 
 
 def as_json(
@@ -34,11 +33,7 @@ def as_json(
         "windows": [asdict(window) for window in loaded.protocol.windows.windows],
         "steps": [step_json(step) for step in loaded.protocol.steps],
         "hand_overs_at_end": [each.name for each in loaded.protocol.after],
-        "estimate": {
-            "duration_s": figures.duration_s.value, "duration_assumes": list(figures.duration_s.assumes),
-            "counts": figures.counts.value, "counts_assume": list(figures.counts.assumes),
-            "bytes": figures.bytes.value, "bytes_assume": list(figures.bytes.assumes),
-        },
+        "estimate": estimate_json(figures),
         "expected": expected_json(told),
     }  # fmt: skip
 
@@ -64,31 +59,6 @@ def print_protocol(
     if told is not None:
         print_expected(told)
     print_table("Sources", ["of", "source"], [[key, text] for key, text in protocol.sources.items()])
-
-
-def estimated(
-    protocol: AcquisitionProtocol, scanner: ScannerProfile | None, instrument: InstrumentProfile | None,
-    told: Expected | None = None,
-) -> Estimate:  # fmt: skip
-    """Return the estimate; bytes where an instrument is known: raw words and rows are both stored."""
-    about = () if told is None else (f"of {told.about}",)
-    protocol = protocol if told is None else told.protocol
-    if instrument is None:
-        return estimate(protocol, scanner=scanner, told=about)
-    from daq.listmode.columns import stored_columns
-    from daq.storage.space import estimate_bytes
-    from daq.storage.streams import stream_schemas
-
-    store, decoded = protocol.store, stored_columns(instrument.layout)
-    stored = store.singles != "none" if "singles" in decoded else store.pairs
-    schemas = stream_schemas(decoded, store_raw=False, store_rows=stored, late=True)
-    row = estimate_bytes(_MANY_WORDS, word_bytes=0, schemas=schemas) / _MANY_WORDS
-    word = instrument.layout.event_bytes if store.raw else 0
-    figures = estimate(protocol, word_bytes=word, row_bytes=round(row) if stored else 0, scanner=scanner, told=about)
-    if "singles" in decoded and protocol.coincidence is not None and store.pairs:
-        left_out = "rows of pairs left out: how many come depends on the activity; an expected rate is taken as singles"
-        return replace(figures, bytes=replace(figures.bytes, assumes=(*figures.bytes.assumes, left_out)))
-    return figures
 
 
 def facts(loaded: LoadedProtocol) -> list[list[str]]:
