@@ -76,7 +76,8 @@ class Progress:
     `randoms_fraction`, delayeds over prompts of the last moments, where there are no delayeds. `rates_cps` are those of
     singles, prompts and delayeds, where they come. `frames_wait`: the time of the step has not begun, because the count
     rate or trigger that its frames begin with has not come; `frames_wait_for` says which of them, `frames_wait_cps` the
-    rate now and `frames_begin_cps` that at which frames begin, null where they wait for no rate.
+    rate now and `frames_begin_cps` that at which frames begin, null where they wait for no rate. `elapsed_s` is of the
+    run, `step_s` of the current step, its pauses left out.
     """
 
     run: str
@@ -98,6 +99,7 @@ class Progress:
     frames_wait_for: Literal["", "trigger", "count_rate"] = ""
     frames_wait_cps: float | None = None
     frames_begin_cps: float | None = None
+    step_s: float = 0.0
 
 
 Quality = Literal["good", "stale", "out_of_limits", "comm_fail"]

@@ -87,6 +87,7 @@ class Pace:
         return Progress(
             run=self._run,
             elapsed_s=round(duration_ps / _PS, 3),
+            step_s=round(max(elapsed_s, 0.0), 3),
             step=step,
             steps=len(self._protocol.steps),
             counts=counts,
