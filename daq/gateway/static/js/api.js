@@ -54,12 +54,28 @@ export function ask(verb, args = {}) {
   return request("POST", `/api/v1/ask/${verb}`, args);
 }
 
+const MOST_LOST = 3;
+const PAUSE_MS = 300;
+
 /**
- * Have something done. The key makes it happen once, however often it is sent.
+ * Have something done. The key makes it happen once, however often it is sent: it is sent again where the network failed
+ * on the way, and where the station says that it is still under way.
  * @param {string} verb
  * @param {object} [args]
  * @param {{key?: string, withinMs?: number}} [how]
  */
-export function command(verb, args = {}, { key = crypto.randomUUID(), withinMs = 120_000 } = {}) {
-  return request("POST", `/api/v1/commands/${verb}`, args, { "Idempotency-Key": key }, withinMs);
+export async function command(verb, args = {}, { key = crypto.randomUUID(), withinMs = 120_000 } = {}) {
+  const untilMs = performance.now() + withinMs;
+  for (let lost = 0; ; ) {
+    const leftMs = Math.max(1000, untilMs - performance.now());
+    try {
+      const told = await request("POST", `/api/v1/commands/${verb}`, args, { "Idempotency-Key": key }, leftMs);
+      if (!(told.accepted === true && told.key === key)) return told;
+      if (performance.now() > untilMs) throw new Problem({ status: 0, kind: "DeadlineError", detail: `Not done within ${withinMs / 1000} s; it goes on.` });
+    } catch (problem) {
+      lost += 1;
+      if (!(problem instanceof Problem) || problem.kind !== "UnreachableError" || problem.status !== 0 || lost > MOST_LOST) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * lost));
+    }
+  }
 }

@@ -10,7 +10,9 @@ import { applyTheme } from "./theme.js";
 import { Decisions, Notice, sentence, tell, Told } from "./ui.js";
 import { HandController } from "./widgets/handcontroller.js";
 import { StayWithPatient } from "./widgets/motion.js";
+import { ControlDialog, ControlNotice } from "./widgets/control.js";
 import { StopReport, useStopKeys } from "./widgets/stopping.js";
+import { Outdated } from "./widgets/who.js";
 
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const SCREENS = {
@@ -27,15 +29,15 @@ function Console() {
     else disconnect();
   }, [who?.signed_in]);
   if (!who) return null;
-  if (!who.signed_in) return html`<${SignIn} /><${Told} />`;
+  if (!who.signed_in) return html`<${SignIn} /><${StopReport} /><${Told} />`;
   return html`<div class=${who.simulated ? "simulated" : ""}>
     <div class="frame">
       <${Header} />
       <${Navigation} screen=${place.screen} />
-      <main id="content" tabindex="-1" key=${place.screen}><${StayWithPatient} /><${Shown} place=${place} /></main>
+      <main id="content" tabindex="-1" key=${place.screen}><${Outdated} /><${StayWithPatient} /><${Shown} place=${place} /></main>
       <${StatusLine} />
     </div>
-    <${HandController} /><${StopReport} /><${Told} /><${Decisions} />
+    <${HandController} /><${StopReport} /><${ControlNotice} /><${ControlDialog} /><${Told} /><${Decisions} />
   </div>`;
 }
 

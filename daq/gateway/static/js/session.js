@@ -1,6 +1,7 @@
 // Who is signed in here.
 import { request } from "./api.js";
 import { store, useStore } from "./store.js";
+import { tell } from "./ui.js";
 
 /**
  * @typedef {object} SessionInfo
@@ -8,6 +9,8 @@ import { store, useStore } from "./store.js";
  * @property {string} scanner
  * @property {boolean} simulated
  * @property {boolean} signed_in
+ * @property {string} version  of the station's software, this page included
+ * @property {string} [ended]  why the session that was here has ended; empty where there was none
  * @property {string} [user]
  * @property {"viewer" | "technologist" | "qc" | "physicist" | "service"} [role]
  * @property {string} [session]
@@ -24,14 +27,26 @@ export async function begin() {
   if (link) {
     history.replaceState(null, "", `${location.pathname}${location.search}#/worklist`);
     dispatchEvent(new HashChangeEvent("hashchange"));
-    await request("POST", "/api/v1/session", { link }).catch(() => undefined);
+    await request("POST", "/api/v1/session", { link }).catch(tell);
   }
   await refresh();
 }
 
 /** Ask again. */
 export async function refresh() {
-  session.set(await request("GET", "/api/v1/session"));
+  const told = await request("GET", "/api/v1/session");
+  pageVersion ||= told.version;
+  session.set(told);
+}
+
+let pageVersion = "";
+
+/**
+ * Return true where the station has other software than when this page was loaded.
+ * @param {SessionInfo | null} who
+ */
+export function outdated(who) {
+  return Boolean(who && pageVersion && who.version !== pageVersion);
 }
 
 /** @param {string} user @param {string} password */

@@ -2,13 +2,15 @@
 import { html, useEffect, useState } from "./preact.js";
 import { useLive } from "./live.js";
 import { address } from "./router.js";
-import { signOut, useSession } from "./session.js";
+import { useSession } from "./session.js";
 import { t } from "./strings.js";
-import { Button, Chip } from "./ui.js";
+import { Chip } from "./ui.js";
 import { Banner } from "./widgets/banner.js";
+import { ControlChip } from "./widgets/control.js";
 import { HandControllerButton } from "./widgets/handcontroller.js";
 import { Standing } from "./widgets/standing.js";
 import { StopButton } from "./widgets/stopping.js";
+import { Who } from "./widgets/who.js";
 
 export const SCREENS = ["worklist", "acquire", "qc", "protocols", "studies", "alarms", "service"];
 
@@ -18,7 +20,7 @@ export function Header() {
     <span class="station-name">${who?.station}</span>
     ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}
     <${Banner} />
-    <div class="chips"><${Standing} /><${Connection} /><${Who} /></div>
+    <div class="chips"><${Standing} /><${Connection} /><${ControlChip} /><${Who} /></div>
     <${StopButton} />
   </header>`;
 }
@@ -35,12 +37,6 @@ function Connection() {
   if (connected) return html`<${Chip} level="good">${t("shell.live")}<//>`;
   if (heardAtMs === null) return html`<${Chip}>${t("shell.connecting")}<//>`;
   return html`<${Chip} level="medium">${t("shell.disconnected", { seconds: Math.round((performance.now() - heardAtMs) / 1000) })}<//>`;
-}
-
-function Who() {
-  const who = useSession();
-  if (!who?.signed_in) return null;
-  return html`<${Chip}>${t("shell.signedInAs", { user: who.user ?? "", role: who.role ?? "" })}<//><${Button} kind="plain" onPress=${signOut}>${t("shell.signOut")}<//>`;
 }
 
 /** @param {{screen: string}} given */
