@@ -87,7 +87,11 @@ def add_parser(nouns: argparse._SubParsersAction[Any]) -> None:
         "demo", help="run a protocol of two steps on a simulated station and verify the recording"
     )
     parser.add_argument("kind", nargs="?", choices=sorted([*DEMOS, *_OF_THEIR_OWN]), default="pet")
-    parser.add_argument("protocol", nargs="?", help="of a study: its protocol (default bone-whole-body)")
+    parser.add_argument(
+        "protocol",
+        nargs="?",
+        help="of a study: its protocol (default bone-whole-body); of a console: camera, pet or probe",
+    )
     parser.add_argument(
         "--times", type=int, metavar="N", help="of a study: so many times as fast, 1 to 100 (default 1)"
     )
@@ -104,7 +108,7 @@ def _require_sense(options: argparse.Namespace) -> None:
 
     if options.kind != "console" and (options.port is not None or options.seconds is not None):
         raise UsageError("--port and --seconds are of the console: `daq demo console`")
-    if options.kind == "console" and options.protocol is None:
+    if options.kind == "console" and options.protocol in (None, "camera", "pet", "probe"):
         return
     if options.kind != "study" and (options.protocol is not None or options.times is not None):
         said = "--times" if options.protocol is None else options.protocol

@@ -1,4 +1,4 @@
-"""`daq demo console`: a simulated gamma camera with patients and sources, to be worked by hand in the browser."""
+"""`daq demo console`: a simulated camera, ring or probe with patients, to be worked by hand in the browser."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ _WAIT_S = 0.2
 
 def run_console(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C; return 0."""
+    if options.protocol in ("pet", "probe"):
+        return _run_other(options)
     from daq import composition
     from daq.cli.demoroom import Room
     from daq.cli.demostation import short_place, simulated, station
@@ -54,12 +56,42 @@ def run_console(options: argparse.Namespace) -> int:
         )
         _tell(_prepared(served), served, out, as_json=options.json)
         stack.enter_context(_followed(Room(motion, boluses, say), served.socket))
-        with suppress(KeyboardInterrupt):
-            until_s = time.monotonic() + (options.seconds or float("inf"))
-            while served.daemon.poll() is None and time.monotonic() < until_s:
-                time.sleep(_WAIT_S)
+        _await_end(served, options.seconds)
         say("ends")
     return 0
+
+
+def _run_other(options: argparse.Namespace) -> int:
+    """Serve a ring or a probe until Ctrl-C; return 0."""
+    from daq import composition
+    from daq.cli.demoscanners import scanner_of
+    from daq.cli.demostation import short_place, station
+    from daq.cli.output import say
+
+    out = composition.output_directory(options.out, None, "console").resolve()
+    port = _USUAL_PORT if options.port is None else options.port
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scandaq-console-", dir=short_place())))
+        shown = stack.enter_context(scanner_of(options.protocol, folder, options.times or 1))
+        more = f"{shown.devices}[console]\nport = {port}\n"
+        served = stack.enter_context(
+            station(
+                shown.profile, shown.url, out, shown.scanner, more=more, protocols=shown.protocols,
+                calibrations=shown.calibrations,
+            )
+        )  # fmt: skip
+        _tell(_linked(served), served, out, as_json=options.json)
+        _await_end(served, options.seconds)
+        say("ends")
+    return 0
+
+
+def _await_end(served: Station, seconds: float | None) -> None:
+    """Return at Ctrl-C, when the daemon has ended, or after so many seconds."""
+    with suppress(KeyboardInterrupt):
+        until_s = time.monotonic() + (seconds or float("inf"))
+        while served.daemon.poll() is None and time.monotonic() < until_s:
+            time.sleep(_WAIT_S)
 
 
 def _tell(link: dict[str, Any], served: Station, out: Path, *, as_json: bool) -> None:
@@ -90,11 +122,19 @@ def _followed(room: Room, socket: Path) -> Iterator[None]:
 def _prepared(served: Station) -> dict[str, Any]:
     """Have what a morning needs: the source in its register; return a link to the console."""
     from daq.cli.demoqc import register_sheet
-    from daq.errors import UnreachableError
     from daq.transports.localclient import LocalClient
 
     with LocalClient(served.socket) as client:
         register_sheet(client)
+    return _linked(served)
+
+
+def _linked(served: Station) -> dict[str, Any]:
+    """Return a link to the console, once that is served."""
+    from daq.errors import UnreachableError
+    from daq.transports.localclient import LocalClient
+
+    with LocalClient(served.socket) as client:
         until_s = time.monotonic() + _ASK_S
         while True:
             try:

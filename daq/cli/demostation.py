@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +45,16 @@ def simulated(
     kind: str, profile: str, options: Sequence[str], scanner: str | None, *, seconds: str = _SIMULATED_S
 ) -> Iterator[dict[str, Any]]:
     """Run a simulator as a process of its own and yield what it says when it is ready; end it on every way out."""
+    named = [] if scanner is None else ["--scanner", scanner]
+    with process_of([kind, "--profile", profile, "--seconds", seconds, *named, *options]) as ready:
+        yield ready
+
+
+@contextmanager
+def process_of(what: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Run a simulator, by its kind and options, and yield what it says when it is ready; end it on every way out."""
     from daq.errors import DeadlineError, UnreachableError
 
-    named = [] if scanner is None else ["--scanner", scanner]
-    what = [kind, "--profile", profile, "--seconds", seconds, *named, *options]
     command = [sys.executable, "-m", "simulators", *what]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -72,18 +78,20 @@ def simulated(
 
 @contextmanager
 def station(
-    profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "", protocols: Path | None = None
-) -> Iterator[Station]:
+    profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "", protocols: Path | None = None,
+    calibrations: Path | None = None,
+) -> Iterator[Station]:  # fmt: skip
     """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out.
 
-    `more` is added to its site file; `protocols`: folder of protocols of its own.
+    `more` is added to its site file; `protocols`, `calibrations`: folders of its own.
     """
     from daq.services.broker import end_broker, ensure_broker
 
     with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=short_place()) as name:
         folder = Path(name)
         state, site = folder / "state", folder / "site.toml"
-        site.write_text(_site(profile, url, storage, state, scanner, protocols) + more, encoding="utf-8")
+        folders = {"protocols": protocols, "calibrations": calibrations}
+        site.write_text(_site(profile, url, storage, state, scanner, folders) + more, encoding="utf-8")
         log = folder / "daemon.log"
         try:
             broker = ensure_broker(state, 0)
@@ -139,13 +147,14 @@ def short_place() -> str:
 
 
 def _site(
-    profile: str, url: str, storage: Path, state: Path, scanner: str | None, protocols: Path | None = None
-) -> str:
+    profile: str, url: str, storage: Path, state: Path, scanner: str | None,
+    folders: Mapping[str, Path | None],
+) -> str:  # fmt: skip
     return "\n".join([
         'schema = "site/0"', f'station = "{STATION}"', f"storage = {json.dumps(str(storage))}",
         f"state = {json.dumps(str(state))}", "simulated = true",
         *([] if scanner is None else [f'scanner = "{scanner}"']),
-        *([] if protocols is None else [f"protocols = {json.dumps(str(protocols))}"]),
+        *(f"{name} = {json.dumps(str(folder))}" for name, folder in folders.items() if folder is not None),
         "[instruments.detector]", f'profile = "{profile}"', f'url = "{url}"', "[mqtt]", "own_port = 0", "",
     ])  # fmt: skip
 
