@@ -92,6 +92,10 @@ class Site(BaseSettings):
     """Folder of the calibration files of the instruments (`device_profiles.calibrations`)."""
     head_calibrations: Path | None = None
     """Folder of the calibration files of gamma-camera heads (`device_profiles.cameracalibrations`)."""
+    worklist: Path | None = None
+    """File of the worklist (`worklist/1`); without one everybody is entered by hand."""
+    procedures: dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=100)]] = {}
+    """Code or words of a requested procedure, and the id of the protocol that is proposed for it."""
     catalogue: str | None = None
     """SQLAlchemy URL of the catalogue of acquisitions; default an SQLite file in the state folder."""
     simulated: bool = False
@@ -181,6 +185,7 @@ def _with_places(site: Site, folder: Path) -> Site:
         "protocols": (folder / site.protocols).absolute() if site.protocols else None,
         "calibrations": (folder / site.calibrations).absolute() if site.calibrations else None,
         "head_calibrations": (folder / site.head_calibrations).absolute() if site.head_calibrations else None,
+        "worklist": (folder / site.worklist).absolute() if site.worklist else None,
         "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
         "mqtt": site.mqtt.model_copy(update=secrets),
         "console": site.console.model_copy(update=console),

@@ -14,6 +14,13 @@ from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.console.service_verbs import SERVICE_ASKING, SERVICE_LOCAL, SERVICE_VERBS
 from daq.model.console.study_verbs import STUDY_ASKING, STUDY_PRIVATE, STUDY_VERBS
+from daq.model.console.worklist_verbs import (
+    WORKLIST_ASKING,
+    WORKLIST_IN_TURN,
+    WORKLIST_PRIVATE,
+    WORKLIST_VERBS,
+    Key,
+)
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
 
@@ -47,6 +54,14 @@ class Prepare(Arguments):
     """What a person calls it; no patient's name."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
+    entry: Key | None = None
+    """Entry of the worklist that it is for: who it is and what was given come from there."""
+    identity_confirmed: Literal["asked", "wristband"] | None = None
+    """How a person made sure, at the bed, of who lies there. The console cannot prepare an entry without."""
+
+
+class Rehearse(Prepare):
+    """Ask what would speak against preparing just so: every requirement, with what is the case."""
 
 
 class Start(Arguments):
@@ -237,9 +252,11 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "raise-voltage": (Raise, Role.SERVICE, "raise the supply that was armed, step by step, each read back"),
     "simulate": (Simulate, Role.TECHNOLOGIST, "work a simulated device, on simulated stations alone"),
     "console-link": (ConsoleLink, Role.VIEWER, "a link that signs oneself in at the console, once"),
+    "rehearse": (Rehearse, Role.TECHNOLOGIST, "what would speak against preparing just so"),
     **QC_VERBS,
     **CONSOLE_QC_VERBS,
     **ROOM_VERBS,
+    **WORKLIST_VERBS,
     **STUDY_VERBS,
     **SERVICE_VERBS,
     **ACQUIRE_VERBS,
@@ -250,13 +267,19 @@ ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
 IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
-}) | QC_IN_TURN  # fmt: skip
+}) | QC_IN_TURN | WORKLIST_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
-ASKING = frozenset({"status", "describe", "alarms", "check", "read"}) | QC_ASKING | CONSOLE_QC_ASKING | ROOM_ASKING | ACQUIRE_ASKING
-ASKING |= STUDY_ASKING | SERVICE_ASKING
+ASKING = (
+    frozenset({"status", "describe", "alarms", "check", "read"})
+    | QC_ASKING
+    | CONSOLE_QC_ASKING
+    | ROOM_ASKING
+    | ACQUIRE_ASKING
+)
+ASKING |= STUDY_ASKING | SERVICE_ASKING | WORKLIST_ASKING
 """Verbs that change nothing and leave no trace."""
 LOCAL = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "console-link"})
-LOCAL |= STUDY_PRIVATE | SERVICE_LOCAL
+LOCAL |= STUDY_PRIVATE | SERVICE_LOCAL | WORKLIST_PRIVATE
 """Verbs that are never taken from a broker, whatever the site lists: who raises energy is at this host."""
 ON_DEVICES = frozenset({"set", "clear", "act", "arm-voltage", "raise-voltage", "lower-voltage"})
 """Verbs that change a device: `old` and `new` of their answers go into the audit log."""

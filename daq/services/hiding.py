@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from daq.errors import ScandaqError
 from daq.services.acquisition.papers import identity_of
 
-_EARLIER = ("study", "continues", "repeats", "same_position_as", "run")
+_EARLIER = ("study", "continues", "repeats", "same_position_as", "run", "entry")
 """Arguments that name an acquisition whose patient the request does not tell."""
 
 

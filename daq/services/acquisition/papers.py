@@ -110,6 +110,11 @@ class Papers:
         self.administration = record
         self._write(self._directory if self._directory.is_dir() else self._waiting)
 
+    def replace_patient(self, patient: Patient) -> None:
+        """Keep another version of who it is."""
+        self.patient = patient
+        self._write(self._directory if self._directory.is_dir() else self._waiting)
+
     def redacted(self, text: str) -> str:
         """Return a text that somebody wrote without what identifies the patient."""
         return text if self.patient is None else self.patient.identity.redact(text)
