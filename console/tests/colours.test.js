@@ -24,12 +24,12 @@ test("inverse grey shows nothing as white and the most as black", () => {
 test("colours end at the upper level, and what is masked is left out of them", () => {
   const colours = table("grey");
   const pixels = new Uint32Array(4);
-  paint(new Uint16Array([0, 50, 100, 60000]), pixels, { colours, upper: 100 });
-  assert.deepEqual([...pixels], [colours[0], colours[128], colours[255], colours[255]]);
+  paint(new Uint16Array([0, 40, 100, 60000]), pixels, { colours, upper: 100 });
+  assert.deepEqual([...pixels], [colours[0], colours[102], colours[255], colours[255]]);
 
   const mask = new Uint8Array([0, 0, 0, 1]);
-  assert.equal(mostOf([0, 50, 100, 60000], mask), 100);
-  paint(new Uint16Array([0, 50, 100, 60000]), pixels, { colours, upper: 100, mask, masked: 7 });
+  assert.equal(mostOf([0, 40, 100, 60000], mask), 100);
+  paint(new Uint16Array([0, 40, 100, 60000]), pixels, { colours, upper: 100, mask, masked: 7 });
   assert.equal(pixels[3], 7);
 });
 

@@ -81,14 +81,14 @@ export function ViewControls({ fades = false }) {
     ${fades && html`<${Choice} label=${t("pictures.persistence")} value=${view.persistence} options=${PERSISTENCES_S.map((each) => [each, t("pictures.seconds", { seconds: each })])} onTake=${(/** @type {number} */ persistence) => setView({ persistence })} />`}
     <label class="field"><span>${t("pictures.colours")}</span><select value=${view.colours} onInput=${(/** @type {any} */ event) => setView({ colours: event.target.value })}>
       ${COLOURS.map((each) => html`<option value=${each} selected=${each === view.colours}>${t(`pictures.colourNames.${each}`)}</option>`)}</select></label>
-    <label class="field"><span>${t("pictures.upperLabel")}: <output>${t("pictures.upper", { percent: view.upper })}</output></span>
+    <label class="field"><span>${t("pictures.upperLabel")} <output>${t("pictures.upper", { percent: view.upper })}</output></span>
       <input type="range" min="1" max="100" value=${view.upper} aria-valuetext=${t("pictures.upper", { percent: view.upper })} onInput=${(/** @type {any} */ event) => setView({ upper: number(event) })} /></label>
     <label class="check"><input type="checkbox" checked=${view.log} onInput=${(/** @type {any} */ event) => setView({ log: event.target.checked })} /><span>${t("pictures.log")}</span></label>
     <${Choice} label=${t("pictures.zoom")} value=${view.zoom} options=${ZOOMS.map((each) => [each, t("pictures.zoomTimes", { times: each })])} onTake=${(/** @type {number} */ zoom) => setView({ zoom })} />
-    <div role="group" aria-label=${t("pictures.mask")} class="row tight">
+    <div role="group" aria-label=${t("pictures.mask")} class="field"><span aria-hidden="true">${t("pictures.mask")}</span><div class="row tight">
       ${/** @type {const} */ (["rectangle", "polygon"]).map((tool) => html`<button type="button" aria-pressed=${view.tool === tool} onClick=${() => setView({ tool: view.tool === tool ? "" : tool, zoom: 1 })}>${t(tool === "polygon" ? "pictures.maskPolygon" : "pictures.maskRectangle")}</button>`)}
       ${masks > 0 && html`<button type="button" onClick=${forgetMasks}>${t("pictures.maskClear")}</button><span class="quiet">${t("pictures.masked", { count: masks })}</span>`}
-    </div>
+    </div></div>
     ${view.tool && html`<p class="quiet hint">${t(view.tool === "polygon" ? "pictures.maskHintPolygon" : "pictures.maskHint")}</p>`}
   </div></details>`;
 }
