@@ -16,6 +16,7 @@ from daq.errors import ScandaqError
 NOUNS = (
     "demo",
     "serve",
+    "console",
     "record",
     "probe",
     "acquire",
