@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from acquisition_protocols import rules
 from acquisition_protocols.signing import Signature, judged
@@ -60,12 +60,24 @@ def checked(text: bytes, path: Path) -> tuple[AcquisitionProtocol | None, list[F
 
     Raises `ProfileError` for what is no TOML.
     """
-    tables = parse_toml(text, str(path))
+    return checked_tables(parse_toml(text, str(path)), path)
+
+
+def checked_tables(tables: dict[str, Any], path: Path) -> tuple[AcquisitionProtocol | None, list[Finding]]:
+    """Return the protocol of the tables of a file, or None where it has errors, and all errors and warnings."""
     file, found = make(ProtocolFile, tables)
     if file is None:
         return None, found
     found = [*_named_alike(file, path), *rules.findings(file, tables)]
     return (None if errors(found) else made_of(file)), found
+
+
+def protocol_of(text: str) -> dict[str, Any]:
+    """Return the tables of a text, none where it is no TOML."""
+    try:
+        return parse_toml(text.encode(errors="replace"), "")
+    except ProfileError:
+        return {}
 
 
 def shipped() -> dict[str, Path]:

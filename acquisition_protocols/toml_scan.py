@@ -27,7 +27,6 @@ class Statement:
     raw: str
     path: Path
     is_header: bool
-    in_array: bool = False
     comment: str = ""
 
 
@@ -65,11 +64,10 @@ def comments(text: str) -> list[str]:
 
 
 def _statement(lead: str, raw: str, comment: str) -> Statement:
-    stripped = raw.lstrip()
-    if stripped.startswith("["):
-        return Statement(lead, raw, tuple(_keys(tomllib.loads(raw))), True, stripped.startswith("[["), comment)
+    if raw.lstrip().startswith("["):
+        return Statement(lead, raw, tuple(_keys(tomllib.loads(raw))), is_header=True, comment=comment)
     key = raw[: _equals(raw)]
-    return Statement(lead, raw, tuple(_keys(tomllib.loads(f"{key.strip()} = 0"))), False, comment=comment)
+    return Statement(lead, raw, tuple(_keys(tomllib.loads(f"{key.strip()} = 0"))), is_header=False, comment=comment)
 
 
 def _keys(tables: Any) -> Iterator[str]:

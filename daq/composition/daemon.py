@@ -18,6 +18,7 @@ from daq.composition import equipment, finishingprocess
 from daq.composition.finishingfolder import is_finished
 from daq.composition.fronts import Front, Offer
 from daq.composition.hardware import Hardware
+from daq.composition.protocolfacts import ProtocolFacts
 from daq.composition.publishers import Sayers, publishers
 from daq.composition.qc.wiring import Quality
 from daq.composition.restart import take_over
@@ -41,7 +42,9 @@ from daq.services.catalogue.service import Catalogue
 from daq.services.finishing import Finishing
 from daq.services.localapi import LocalApi
 from daq.services.logbook import LogBook
+from daq.services.protocols.desk import ProtocolDesk
 from daq.services.revisions import Revisions
+from daq.services.probetally import ProbeTally, Where
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor
@@ -115,11 +118,13 @@ class Daemon:
         self.desk = self.quality.connect(self.planner)
         self.studies = study_desk(site, self.catalogue, self.revisions)
         self.service_desk = ServiceDesk(site, controllers, self._instruments, self.revisions)
+        self.protocols = ProtocolDesk(site.protocols, ProtocolFacts(self._equipment()), self.revisions.changed)
         self.logbook = LogBook(self._state / AUDIT_FOLDER)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
         self.bed_watch = BedWatch(
             self.desk.bed, lambda: self.machine.state, self.bus, self.alarms, idle_s=60.0 * site.bed.idle_min
         )
+        self.probe_tally = ProbeTally(self._probe)
         self.desk.bed.listeners += [lambda now: self.machine.note(patient_on_bed=now), lambda _: self.bed_watch.look()]
         self.station = Station(self._parts())
         self.hardware.mark_by(self._mark, lambda: self.machine.state)
@@ -218,8 +223,9 @@ class Daemon:
             on_devices=self.hardware.handlers(lambda: self.machine.state), rising=self.hardware.rising,
             desk=self.desk, further={
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
+                **self.probe_tally.handlers,
                 **self.studies.handlers, **self.service_desk.handlers, **self.logbook.handlers,
-                **self._between().handlers,
+                **self._between().handlers, **self.protocols.handlers,
             },
         )  # fmt: skip
 
@@ -235,9 +241,11 @@ class Daemon:
         add("alarms", self.alarms.run, essential=True)
         add("loop", self.ticker.run, essential=True)
         add("alarm-history", self.alarm_log.run, essential=False)
+        add("probe-tally", self.probe_tally.run, essential=False)
         add("bed-watch", self.bed_watch.run, essential=False)
         add("journal", self.journal.run, essential=False)
         add("catalogue", self.catalogue.run, essential=False)
+        add("protocols", self.protocols.run, essential=False)
         add("finishing", self.finishing.run, essential=False)
         add("study-jobs", self.studies.jobs.run, essential=False)
         for name, run in (*self.hardware.services(), *self.quality.services(self.station)):
@@ -264,6 +272,14 @@ class Daemon:
         """Return the control socket of the readout under way."""
         runtime = self.journal.entry.runtime
         return Path(runtime) / CONTROL if runtime else None
+
+    def _probe(self) -> Where | None:
+        """Return where the run of a probe is; None where none is under way."""
+        run, control, entry = self.station.run, self._readout(), self.machine.entry
+        if run is None or control is None or run.protocol.modality != "probe" or not entry.step:
+            return None
+        step = run.protocol.steps[min(entry.step, len(run.protocol.steps)) - 1]
+        return Where(run.identity, control, entry.step, step.name, step.role, entry.state is State.ACQUIRING)
 
     def _loop_check(self, pulse: Pulse) -> Any:
         def check() -> str | None:
@@ -329,6 +345,7 @@ class Daemon:
         await self.audit.close()
         await self.hardware.close()
         self.catalogue.close()
+        self.protocols.close()
         self.studies.close()
         self.service_desk.close()
         self.logbook.close()

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from daq.errors import AccessError, UsageError
 from daq.model.arguments import Arguments, Named, Text
 from daq.model.console.acquire_verbs import ACQUIRE_ASKING, ACQUIRE_VERBS
+from daq.model.console.protocol_verbs import PROTOCOL_ASKING, PROTOCOL_VERBS
 from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.console.service_verbs import SERVICE_ASKING, SERVICE_LOCAL, SERVICE_VERBS
@@ -260,6 +261,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     **STUDY_VERBS,
     **SERVICE_VERBS,
     **ACQUIRE_VERBS,
+    **PROTOCOL_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
 
@@ -275,6 +277,7 @@ ASKING = (
     | CONSOLE_QC_ASKING
     | ROOM_ASKING
     | ACQUIRE_ASKING
+    | PROTOCOL_ASKING
 )
 ASKING |= STUDY_ASKING | SERVICE_ASKING | WORKLIST_ASKING
 """Verbs that change nothing and leave no trace."""
