@@ -42,9 +42,9 @@ from daq.services.catalogue.service import Catalogue
 from daq.services.finishing import Finishing
 from daq.services.localapi import LocalApi
 from daq.services.logbook import LogBook
+from daq.services.probetally import ProbeTally, Where
 from daq.services.protocols.desk import ProtocolDesk
 from daq.services.revisions import Revisions
-from daq.services.probetally import ProbeTally, Where
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
 from daq.services.supervision import Service, Supervisor

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daq.model.arguments import Arguments
+from daq.model.arguments import Arguments, Named
 from daq.model.station import Priority, Role
 
 MOST_HAPPENINGS = 200
@@ -21,9 +21,16 @@ class AlarmHistory(Arguments):
     """Of this priority alone; none said: of every one."""
 
 
+class ProbeNodes(Arguments):
+    """Ask what a gamma probe counted in the steps of the run under way; `window`: by default the first there is."""
+
+    window: Named | None = None
+
+
 ROOM_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "alarm-history": (AlarmHistory, Role.VIEWER, "what happened to alarms: came, were acknowledged, were over"),
+    "probe-nodes": (ProbeNodes, Role.VIEWER, "rates of a probe by step, and what the 10 % rule says of them"),
     "room": (Arguments, Role.VIEWER, "axes, motion enable, interlocks and bed as they are now"),
 }
 """Verb: its arguments, the least role, what it does."""
-ROOM_ASKING = frozenset({"alarm-history", "room"})
+ROOM_ASKING = frozenset({"alarm-history", "probe-nodes", "room"})

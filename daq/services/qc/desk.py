@@ -83,7 +83,9 @@ class Desk:
     def prepared(self, protocol: AcquisitionProtocol) -> None:
         """Hear that something is prepared: what was left in place is not any more, and a patient may be on the bed."""
         self.leavings.disturbed("something was acquired since source and heads were left")
-        if protocol.of_patient:
+        if protocol.of_patient and protocol.modality == "probe":
+            self.bed.state_occupied("a patient was prepared")  # on a table of the theatre, which is none of ours
+        elif protocol.of_patient:
             self.bed.patient_lies_down()
 
     async def begun(self, run: Run, test: str, protocol: AcquisitionProtocol) -> None:
