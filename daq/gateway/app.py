@@ -16,6 +16,7 @@ from daq.gateway.controlroutes import control_routes
 from daq.gateway.gateway import Gateway, gateway_of
 from daq.gateway.limits import Limits
 from daq.gateway.livegate import live
+from daq.gateway.openapi import openapi_routes
 from daq.gateway.pages import page_routes
 from daq.gateway.problems import problem
 from daq.gateway.qcfiles import qc_file_routes
@@ -35,6 +36,7 @@ def application(gateway: Gateway) -> Starlette:
             *command_routes(),
             *study_file_routes(),
             *control_routes(),
+            *openapi_routes(),
             WebSocketRoute("/live", live),
             *qc_file_routes(),
             *page_routes(),

@@ -21,7 +21,8 @@ _MOST = 1000
 _MOST_OF_ONE = 8
 """Commands of one session under way."""
 _MOST_BYTES = 32 << 20
-_KEY = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+KEY_PATTERN = "^[A-Za-z0-9_-]{8,64}$"
+_KEY = re.compile(KEY_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def checked_key(key: str | None) -> str:
     """Return a key; raise `UsageError` for one that is missing or none."""
     if key is None:
         raise UsageError("the header Idempotency-Key is missing: a command is done once for each key, such as a UUID")
-    if not _KEY.match(key):
+    if not _KEY.fullmatch(key):
         raise UsageError("the header Idempotency-Key takes 8 to 64 letters, digits, - and _, such as a UUID")
     return key
 
