@@ -9,6 +9,7 @@ from typing import Any
 
 from daq.errors import RefusedError
 from daq.pipeline.stages import Streams
+from daq.readout.cameralooks import SMOOTH_PIXELS, pixels_of
 from daq.readout.closing import Closing
 from daq.readout.lookdeclaration import Declaration
 from daq.readout.looks import GROUP, Looks
@@ -19,6 +20,8 @@ from daq.readout.studylooks import GROUP as STUDY
 from daq.readout.studylooks import StudyLooks
 
 FIGURES_PERIOD_NS = 100_000_000
+SMOOTH_PERIOD_NS = 50_000_000
+"""Of figures with pictures by which a patient is positioned, where these are few enough (`SMOOTH_PIXELS`)."""
 STUDY_PERIOD_NS = 500_000_000
 LEDGER_PERIOD_NS = 1_000_000_000
 MOST_STATUS_BYTES = 256 << 10
@@ -42,7 +45,8 @@ class Live(Closing):
             ],
             about={**(about or {}), "looks": declaration.about},
         )
-        self._figures_due_ns = 0
+        self.period_ns = _period_ns(declaration)
+        self._figures_due_ns = self._status_due_ns = 0
         self._ledger_due_ns = 0
         self._study_due_ns = 0
 
@@ -81,12 +85,14 @@ class Live(Closing):
     def tick(self, now_ns: int, status: Callable[[], Mapping[str, Any]], ledger: Callable[[], str]) -> None:
         """Publish what is due at host monotonic time `now_ns`.
 
-        That is figures and status every 0.1 s, the pictures of a study every 0.5 s, the ledger every 1 s. `ledger`
-        returns JSON. Call it with every slice, and when nothing comes.
+        That is status every 0.1 s, figures as often or twice as often, the pictures of a study every 0.5 s, the ledger
+        every 1 s. `ledger` returns JSON. Call it with every slice, and when nothing comes.
         """
         if now_ns >= self._figures_due_ns:
-            self._figures_due_ns = _next(self._figures_due_ns, now_ns, FIGURES_PERIOD_NS)
+            self._figures_due_ns = _next(self._figures_due_ns, now_ns, self.period_ns)
             self.snapshot.publish(GROUP, self._looks.arrays(now_ns), now_ns=now_ns)
+        if now_ns >= self._status_due_ns:
+            self._status_due_ns = _next(self._status_due_ns, now_ns, FIGURES_PERIOD_NS)
             self._publish_text("status", json.dumps(status()), now_ns)
         if self._study is not None and now_ns >= self._study_due_ns:
             self._study_due_ns = _next(self._study_due_ns, now_ns, STUDY_PERIOD_NS)
@@ -101,7 +107,7 @@ class Live(Closing):
 
     def finish(self, status: Mapping[str, Any], ledger: str) -> None:
         """Publish everything a last time and say that nothing more will come."""
-        self._figures_due_ns = self._ledger_due_ns = self._study_due_ns = 0
+        self._figures_due_ns = self._status_due_ns = self._ledger_due_ns = self._study_due_ns = 0
         if self._study is not None:
             self._study.complete()
         self.tick(time.monotonic_ns(), lambda: status, lambda: ledger)
@@ -117,6 +123,12 @@ class Live(Closing):
             self.snapshot.publish(name, {name: content}, now_ns=now_ns)
         except RefusedError as why:
             self.snapshot.publish(name, {name: json.dumps({"omitted": str(why)})}, now_ns=now_ns)
+
+
+def _period_ns(declaration: Declaration) -> int:
+    """Return how often figures are published."""
+    camera = declaration.camera
+    return SMOOTH_PERIOD_NS if camera is not None and pixels_of(camera) <= SMOOTH_PIXELS else FIGURES_PERIOD_NS
 
 
 def _next(due_ns: int, now_ns: int, period_ns: int) -> int:

@@ -14,7 +14,7 @@ from daq.readout.descriptors import receive_snapshot
 from daq.readout.snapshotreader import Reading, SnapshotReader
 
 STALE_NS = 2_000_000_000
-"""A readout publishes ten times a second; figures older than this are of one that hangs or was killed."""
+"""A readout publishes ten or twenty times a second; figures older than this are of one that hangs or was killed."""
 
 
 class LiveView(Closing):

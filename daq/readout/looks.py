@@ -91,8 +91,8 @@ class Looks:
     def arrays(self, now_ns: int) -> dict[str, npt.NDArray[Any]]:
         """Return all figures, some as views, to be published now; `now_ns` is host monotonic time.
 
-        Rates are per second of host time, over the second before `now_ns`, of which this takes a sample: call it some
-        ten times a second, also when nothing comes. They are NaN, over a window of 0 s, until time has passed.
+        Rates are per second of host time, over the second before `now_ns`, of which this takes a sample: call it ten
+        or twenty times a second, also when nothing comes. They are NaN, over a window of 0 s, until time has passed.
         """
         folded = self._folded()
         rates, window_s = self._rates.over_last_second(now_ns, folded)

@@ -1,4 +1,4 @@
-"""Publish figures of a running readout: named arrays in a memfd, copied at most some ten times a second.
+"""Publish figures of a running readout: named arrays in a memfd, copied at most some twenty times a second.
 
 The bytes are in `daq.readout.snapshotformat`. The writer never waits for a reader and does not know of any. Whoever
 holds its descriptor (`daq.readout.descriptors`) sees the figures, also after the readout has ended.

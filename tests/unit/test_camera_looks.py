@@ -16,7 +16,7 @@ from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow, WindowSet
 from daq.pipeline.framing import EnergyAxis, FramingRule, pictures_of
 from daq.pipeline.framingrules import frame_of
-from daq.readout.cameralooks import FADES_S, MOST_IMAGES, MOST_PIXELS, CameraLooks, camera_rule
+from daq.readout.cameralooks import FADES_S, ROOM, SMOOTH_PIXELS, CameraLooks, camera_rule, pixels_of
 from device_profiles.load import load_profile
 from device_profiles.scanners import load_scanner
 
@@ -171,8 +171,19 @@ def test_many_windows_and_heads_share_the_pixels_that_are_shown() -> None:
     rule = camera_rule(decoded_columns(LAYOUT)["singles"], LAYOUT, Processing(windows=windows), range(8))
 
     assert rule is not None
-    assert 8 * 16 * rule.frame.columns * rule.frame.rows <= MOST_IMAGES * MOST_PIXELS**2
+    side, images = ROOM[1]
+    assert pixels_of(rule) == 8 * 16 * rule.frame.columns * rule.frame.rows <= images * side**2
     assert rule.frame.columns * rule.frame.pixel_mm == pytest.approx(614.4)
+
+
+@pytest.mark.parametrize(("windows", "most"), [(1, 256), (2, 256), (3, 128), (16, 128)])
+def test_two_heads_have_pictures_of_256_pixels_where_windows_are_few(windows: int, most: int) -> None:
+    named = tuple(EnergyWindow(10 * i, 10 * i + 10, f"w{i}") for i in range(windows))
+    rule = camera_rule(decoded_columns(LAYOUT)["singles"], LAYOUT, Processing(windows=named), range(2))
+
+    assert rule is not None
+    assert most / 2 < max(rule.frame.columns, rule.frame.rows) <= most
+    assert (pixels_of(rule) <= SMOOTH_PIXELS) is (windows <= 8)
 
 
 def test_the_frame_follows_the_sensors_where_there_are() -> None:

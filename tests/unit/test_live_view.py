@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 
 from daq.errors import DeadlineError, FormatError, RefusedError, UnreachableError
+from daq.model.framed import Pixels
 from daq.model.ledger import Ledger, SourceLedger
+from daq.pipeline.framing import EnergyAxis, FramingRule
 from daq.readout.control import ControlServer
 from daq.readout.descriptors import receive_snapshot
 from daq.readout.live import FIGURES_PERIOD_NS, LEDGER_PERIOD_NS, Live
@@ -78,6 +81,18 @@ def test_figures_are_published_ten_times_a_second_and_the_ledger_once(live: Live
         sequences = [view.figures()["sequence"], view.status()["sequence"], view.ledger()["sequence"]]
 
     assert sequences == [2 * S // FIGURES_PERIOD_NS, 2 * S // FIGURES_PERIOD_NS, 2 * S // LEDGER_PERIOD_NS]
+
+
+@pytest.mark.parametrize(("side", "times"), [(256, 20), (512, 10)])
+def test_pictures_of_heads_are_published_twenty_times_a_second_while_they_are_small(side: int, times: int) -> None:
+    frame = Pixels(-side / 2, -side / 2, 1.0, side, side)
+    camera = FramingRule(frame, (0, 1), (), EnergyAxis(0.0, 1.0, 16))
+    begin = time.monotonic_ns()
+    with Live(replace(DECLARATION, camera=camera)) as live, view_of(live) as view:
+        for millisecond in range(0, 1000, 10):
+            tick(live, begin + millisecond * 1_000_000)
+
+        assert (view.figures()["sequence"], view.status()["sequence"]) == (times, 10)
 
 
 def test_figures_keep_their_rate_where_slices_do_not_come_when_they_are_due(live: Live) -> None:

@@ -42,7 +42,7 @@ def test_a_gamma_camera_shows_energies_and_one_image_per_head() -> None:
     assert declared.detectors is None
     assert declared.camera is not None
     assert (declared.camera.heads, declared.camera.names) == ((0, 1, 2, 3), ("all",))
-    assert declared.camera.frame == Pixels(-307.5, -307.5, pytest.approx(4.8), 128, 128)
+    assert declared.camera.frame == Pixels(-307.5, -307.5, pytest.approx(2.4), 256, 256)
     assert declared.camera.axis == EnergyAxis(-0.25, 0.5, 1024)
 
 
@@ -56,7 +56,7 @@ def test_every_code_of_a_field_has_a_bin_and_each_bin_as_many_codes() -> None:
 
     arrays = looks.arrays(S)
     assert set(arrays["energy"].tolist()) == {1}
-    assert np.diag(arrays["images"][0, 0][::-1]).tolist() == [8] * 128
+    assert np.diag(arrays["images"][0, 0][::-1]).tolist() == [4] * 256
     assert looks.looked()["camera_outside"] == 0
 
 
@@ -135,7 +135,7 @@ def test_an_axis_that_runs_backwards_is_turned_round() -> None:
     declared = declare(decoded_columns(layout), ("single",), layout)
 
     assert declared.camera is not None
-    assert declared.camera.frame == Pixels(-127.5, -128.5, 2.0, 128, 128)
+    assert declared.camera.frame == Pixels(-127.5, -128.5, 1.0, 256, 256)
 
 
 def test_a_lookup_table_says_the_highest_detector() -> None:
