@@ -37,6 +37,7 @@ def run_console(options: argparse.Namespace) -> int:
     from daq import composition
     from daq.cli.demoroom import Room
     from daq.cli.demostation import short_place, simulated, station
+    from daq.cli.demoworklist import write_worklist
     from daq.cli.output import say
 
     out = composition.output_directory(options.out, None, "console").resolve()
@@ -51,8 +52,9 @@ def run_console(options: argparse.Namespace) -> int:
         ready = stack.enter_context(simulated("camera", _PROFILE, shown, str(scanner), seconds=_SECONDS))
         motion = str(ready["endpoints"]["motion"])
         more = _site(scanner, motion, port=_USUAL_PORT if options.port is None else options.port)
+        listed = write_worklist(folder, protocols)
         served = stack.enter_context(
-            station(_PROFILE, str(ready["udp"]), out, str(scanner), more=more, protocols=protocols)
+            station(_PROFILE, str(ready["udp"]), out, str(scanner), more=more, protocols=protocols, worklist=listed)
         )
         _tell(_prepared(served), served, out, as_json=options.json)
         stack.enter_context(_followed(Room(motion, boluses, say), served.socket))
@@ -170,10 +172,13 @@ def _protocols(folder: Path, times: int) -> Path:
     from acquisition_protocols.signing import sign
     from daq.cli.demoqc import write_qc_protocols
     from daq.cli.demostudy import protocol_text
+    from daq.cli.demoworklist import without_what_nothing_simulated_has
 
     made = write_qc_protocols(folder)
     for name in _PROTOCOLS:
-        (made / f"{name}.toml").write_text(protocol_text(name, times), encoding="utf-8")
+        (made / f"{name}.toml").write_text(
+            without_what_nothing_simulated_has(protocol_text(name, times)), encoding="utf-8"
+        )
     for path in sorted(made.glob("*.toml")):
         loaded = load_protocol(path.stem, [made])
         sign(loaded.path, loaded.protocol.id, loaded.sha256, by="scandaq", meaning=_SIGNED)
@@ -184,11 +189,13 @@ def _scanner(folder: Path, times: int) -> Path:
     """Write the example scanner, its axes faster where time is, with limits for floods of few counts."""
     from daq.cli.demoqc import with_demo_limits
     from daq.cli.demostudy import scanner_file
+    from daq.cli.demoworklist import with_a_flood_that_does_not_block
 
-    return with_demo_limits(scanner_file(folder, _SCANNER, times, 168.0))
+    return with_a_flood_that_does_not_block(with_demo_limits(scanner_file(folder, _SCANNER, times, 168.0)))
 
 
 def _site(scanner: Path, motion: str, port: int) -> str:
     from daq.cli.demostudy import devices
+    from daq.cli.demoworklist import procedures
 
-    return f"{devices(scanner, motion)}[console]\nport = {json.dumps(port)}\n"
+    return f"{devices(scanner, motion)}{procedures()}[console]\nport = {json.dumps(port)}\n"

@@ -79,18 +79,18 @@ def process_of(what: Sequence[str]) -> Iterator[dict[str, Any]]:
 @contextmanager
 def station(
     profile: str, url: str, storage: Path, scanner: str | None = None, more: str = "", protocols: Path | None = None,
-    calibrations: Path | None = None,
+    calibrations: Path | None = None, worklist: Path | None = None,
 ) -> Iterator[Station]:  # fmt: skip
     """Run a daemon of a station that records `url` below `storage`; end it and its broker on every way out.
 
-    `more` is added to its site file; `protocols`, `calibrations`: folders of its own.
+    `more` is added to its site file; `protocols`, `calibrations`: folders of its own; `worklist`: its file.
     """
     from daq.services.broker import end_broker, ensure_broker
 
     with tempfile.TemporaryDirectory(prefix="scandaq-demo-", dir=short_place()) as name:
         folder = Path(name)
         state, site = folder / "state", folder / "site.toml"
-        folders = {"protocols": protocols, "calibrations": calibrations}
+        folders = {"protocols": protocols, "calibrations": calibrations, "worklist": worklist}
         site.write_text(_site(profile, url, storage, state, scanner, folders) + more, encoding="utf-8")
         log = folder / "daemon.log"
         try:

@@ -118,13 +118,13 @@ def _asked(protocol: AcquisitionProtocol, person: Any, patient: Patient, collima
         "patient": {"name": "SIM^Demonstration", "patient_id": "SIM-0001"},
     }  # fmt: skip
     if needs.administration != "none":
-        asked["administration"] = _administration(protocol, patient)
+        asked["administration"] = administration_of(protocol, patient)
         person.injected = "injected_at" in asked["administration"]
         person.left = None if person.injected else f"{_LEFT_MBQ:g} MBq"
     return asked
 
 
-def _administration(protocol: AcquisitionProtocol, patient: Patient) -> dict[str, Any]:
+def administration_of(protocol: AcquisitionProtocol, patient: Patient) -> dict[str, Any]:
     """Return the record of a simulated administration, injected in time for the first step that asks for it."""
     now = datetime.now(UTC)
     window_s = next((step.after_injection_s for step in protocol.steps if step.after_injection_s), None)

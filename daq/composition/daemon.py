@@ -25,6 +25,7 @@ from daq.composition.restart import take_over
 from daq.composition.runs import Planner
 from daq.composition.servicedesk import ServiceDesk
 from daq.composition.studydesk import study_desk
+from daq.composition.worklist import Worklist
 from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.readout.plan import CONTROL
@@ -119,6 +120,10 @@ class Daemon:
         self.studies = study_desk(site, self.catalogue, self.revisions)
         self.service_desk = ServiceDesk(site, controllers, self._instruments, self.revisions)
         self.protocols = ProtocolDesk(site.protocols, ProtocolFacts(self._equipment()), self.revisions.changed)
+        self.worklist = Worklist(
+            self._equipment(), self.planner, self.machine, self.hardware, self.desk.bed, self.bus, self.alarms,
+            self.audit, self.catalogue, self.revisions,
+        )  # fmt: skip
         self.logbook = LogBook(self._state / AUDIT_FOLDER)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
         self.bed_watch = BedWatch(
@@ -225,7 +230,7 @@ class Daemon:
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
                 **self.probe_tally.handlers,
                 **self.studies.handlers, **self.service_desk.handlers, **self.logbook.handlers,
-                **self._between().handlers, **self.protocols.handlers,
+                **self._between().handlers, **self.protocols.handlers, **self.worklist.handlers,
             },
         )  # fmt: skip
 
@@ -248,7 +253,9 @@ class Daemon:
         add("protocols", self.protocols.run, essential=False)
         add("finishing", self.finishing.run, essential=False)
         add("study-jobs", self.studies.jobs.run, essential=False)
-        for name, run in (*self.hardware.services(), *self.quality.services(self.station)):
+        for name, run in (
+            *self.hardware.services(), *self.quality.services(self.station), *self.worklist.services(),
+        ):  # fmt: skip
             add(name, run, essential=False)
         sayers = Sayers(
             self.bus, self.alarms, self.audit, self.station, self.planner, self._role_of, self.hardware.figures()

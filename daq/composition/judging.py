@@ -27,6 +27,24 @@ if TYPE_CHECKING:
 
 async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare) -> dict[str, str]:
     """Return what was overridden, each with its reason, which every file will bear; raise what speaks against it."""
+    protocol = loaded.protocol
+    await require_usable(equipment, loaded, request)
+    draft = unsigned(loaded)
+    if draft is not None and not request.draft_reason:
+        raise RefusedError(f"{draft}; give a reason for using it as a draft (`--draft-reason`)")
+    missing = await unmet(equipment, protocol, request)
+    left = [f"{name}: {why}" for name, why in missing.items() if name not in request.overrides]
+    if left:
+        raise RefusedError(
+            f"protocol {protocol.id} cannot be prepared: {'; '.join(left)}; "
+            "each may be overridden by name with a reason, which every file will bear"
+        )
+    told = {name: request.overrides[name] for name in missing}
+    return told | ({"draft": request.draft_reason} if draft is not None else {})
+
+
+async def require_usable(equipment: Equipment, loaded: LoadedProtocol, request: Prepare) -> None:
+    """Raise `RefusedError` or `MissingError` for a protocol that this station cannot use, whatever is overridden."""
     from acquisition_protocols.rules import check
 
     protocol = loaded.protocol
@@ -42,20 +60,18 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
     if request.continues is not None:
         await asyncio.to_thread(_require_continuable, equipment.site.storage, request.continues)
         _require_static(protocol)
-    draft = loaded.state != "signed"
-    if draft and not request.draft_reason:
-        raise RefusedError(
-            f"protocol {protocol.id} version {protocol.version} is a {loaded.state_reason}; "
-            "give a reason for using it as a draft (`--draft-reason`)"
-        )
-    unmet = {name: why async for name, why in _unmet(equipment, protocol, request)}
-    left = [f"{name}: {why}" for name, why in unmet.items() if name not in request.overrides]
-    if left:
-        raise RefusedError(
-            f"protocol {protocol.id} cannot be prepared: {'; '.join(left)}; "
-            "each may be overridden by name with a reason, which every file will bear"
-        )
-    return {name: request.overrides[name] for name in unmet} | ({"draft": request.draft_reason} if draft else {})
+
+
+def unsigned(loaded: LoadedProtocol) -> str | None:
+    """Return that nobody has signed a protocol, in words; None where somebody has."""
+    if loaded.state == "signed":
+        return None
+    return f"protocol {loaded.protocol.id} version {loaded.protocol.version} is a {loaded.state_reason}"
+
+
+async def unmet(equipment: Equipment, protocol: AcquisitionProtocol, request: Prepare) -> dict[str, str]:
+    """Return the requirements that do not hold, or cannot be shown to: by name, with why."""
+    return {name: why async for name, why in _unmet(equipment, protocol, request)}
 
 
 async def mounted(equipment: Equipment, protocol: AcquisitionProtocol, overridden: Mapping[str, str]) -> str | None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from daq.model.headcalibration import HeadCorrections
     from daq.model.processing import Processing
     from daq.model.protocol import AcquisitionProtocol, Step
-    from daq.readout.plan import Plan
+    from daq.model.stop import StopCondition
+    from daq.readout.plan import Plan, SourceAddress
     from daq.storage.manifest import Manifest
     from device_profiles.schema import InstrumentProfile
     from device_profiles.site import Plug
@@ -55,39 +56,59 @@ class Wanted:
     """What the manifest says of quality control: which test it is, or which results a patient's rests on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An instrument with what a protocol makes it do; made of what fits alone."""
+
+    plug: Plug
+    profile: InstrumentProfile
+    sources: tuple[SourceAddress, ...]
+    limits: tuple[StopCondition, ...]
+    camera: Camera
+    processing: Processing
+    store_rows: bool
+
+
+def fitted(equipment: Equipment, protocol: AcquisitionProtocol, directory: Path, collimator: str | None) -> Fitted:
+    """Return what a protocol is acquired with; refuse what cannot work, or does not fit the storage."""
+    plug, profile = instrument_for(equipment, protocol)
+    sources = addresses_of(profile, plug.urls)
+    limits = tuple(parse_stop(step.stop_limits()) for step in protocol.steps)  # of all, so that none is refused later
+    camera = camera_for(equipment, protocol, collimator)
+    processing = _processing(equipment, protocol, profile, camera.heads)
+    _require_space(equipment, protocol, profile, directory, processing)
+    store_rows = protocol.store.pairs if pairs_itself(profile) else protocol.store.rows
+    for limit in limits:
+        require_countable(profile, limit, processing, store_rows=store_rows)
+    return Fitted(plug, profile, sources, limits, camera, processing, store_rows)
+
+
 def protocol_plan(equipment: Equipment, wanted: Wanted) -> tuple[Plan, Path]:
     """Return the plan and a fresh runtime directory; refuse what cannot work, or does not fit, before it starts."""
     from daq.readout.plan import CONTROL, Plan, Receive
     from daq.readout.registry import runtime_directory
 
     protocol = wanted.loaded.protocol
-    plug, profile = instrument_for(equipment, protocol)
-    sources = addresses_of(profile, plug.urls)
-    limits = [parse_stop(step.stop_limits()) for step in protocol.steps]  # of all, so that none is refused later
-    camera = camera_for(equipment, protocol, wanted.collimator)
-    processing = _processing(equipment, protocol, profile, camera.heads)
-    _require_space(equipment, protocol, profile, wanted.directory, processing)
-    store_rows = protocol.store.pairs if pairs_itself(profile) else protocol.store.rows
-    for limit in limits:
-        require_countable(profile, limit, processing, store_rows=store_rows)
-    manifest = _manifest(equipment, wanted, profile, plug, str(limits[0]))
-    camera.note(manifest)
+    fit = fitted(equipment, protocol, wanted.directory, wanted.collimator)
+    profile = fit.profile
+    manifest = _manifest(equipment, wanted, profile, fit.plug, str(fit.limits[0]))
+    fit.camera.note(manifest)
     runtime = runtime_directory()
     plan = Plan(
         directory=str(wanted.directory.resolve()),
-        manifest=noted(manifest, processing),
+        manifest=noted(manifest, fit.processing),
         layout=profile.layout,
         clock=profile.clock,
         unit=profile.counting_unit,
-        sources=sources,
+        sources=fit.sources,
         datagram_framing=profile.transport.datagram_framing or "none",
         front_end=profile.transport.front_end,
-        stop=limits[0],
+        stop=fit.limits[0],
         order=profile.order,
         receive=Receive(rate_words_per_s=profile.transport.rate_max_words_per_s),
-        processing=processing,
+        processing=fit.processing,
         store_raw=protocol.store.raw,
-        store_rows=store_rows,
+        store_rows=fit.store_rows,
         start_at_once=False,
         single_step=False,
         control=str(runtime / CONTROL),

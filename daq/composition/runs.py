@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from daq.composition import acquisition_id, output_directory
 from daq.composition.administrations import Administrations
+from daq.composition.entries import Entries, require_confirmed, require_patient
 from daq.composition.facing import require_facing, unfaced
 from daq.composition.judging import assumed, judged
 from daq.composition.protocolplan import Wanted, protocol_plan
@@ -60,6 +61,8 @@ class Planner:
         self._unfaced: dict[str, list[str]] = {}
         self.prepares: Callable[[AcquisitionProtocol], None] = lambda _: None
         """Hears of every protocol that somebody prepares, before anything is done about it."""
+        self.entries: Entries | None = None
+        """Knows the worklist; None where nothing is prepared for an entry of it."""
         self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
 
     async def planned(self, request: Prepare, actor: Actor, qc: Mapping[str, Any] | None = None) -> Run:
@@ -69,9 +72,16 @@ class Planner:
         """
         loaded = await asyncio.to_thread(self.load, request.protocol)
         self.prepares(loaded.protocol)
+        last_session = loaded.protocol.sessions[-1]
         chosen = loaded.protocol.of_session(request.session).of_views(request.views)
         loaded = replace(loaded, protocol=chosen)
+        said = request
+        if self.entries is not None:
+            request = await self.entries.completed(request)
         study = await linked(self._equipment.site.storage, self._catalogue.find, request, loaded.protocol)
+        if qc is None:
+            require_patient(loaded.protocol, request, study, actor)
+            require_confirmed(request, actor)
         request = study.completed(request)
         overrides = await judged(self._equipment, loaded, request)
         gantry_deg = (await self._equipment.places()).get(GANTRY)
@@ -93,8 +103,12 @@ class Planner:
                 study=study.reference.model_copy(update={"label": label}),
             )  # fmt: skip
             plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
+            if self.entries is not None:
+                await self.entries.begun(said, identity, loaded.protocol, last_session, actor)
         except BaseException:
             await asyncio.to_thread(papers.drop)
+            if self.entries is not None:
+                await self.entries.dropped(said, identity)
             raise
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
@@ -243,6 +257,10 @@ class Planner:
     def lies(self, identity: str) -> PatientOrientation | None:
         """Return how the patient of a run lies; None where it is not known."""
         return self._lies.get(identity)
+
+    def live_papers(self) -> dict[str, Papers]:
+        """Return the private files of the runs under way, by their ids."""
+        return self._papers()
 
     def _papers(self) -> dict[str, Papers]:
         return {identity: records.papers for identity, records in self._records.items()}

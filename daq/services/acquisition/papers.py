@@ -55,11 +55,7 @@ class Papers:
 
         `earlier`: the patient of the study that the run belongs to, under whose key it is filed.
         """
-        self.patient = earlier
-        if patient is not None:
-            self.patient = _same(earlier, identity_of(patient), actor)
-        if administration is not None:
-            self.administration = _record(administration)
+        self.patient, self.administration = checked(patient, administration, actor, earlier)
         if self.patient is None and self.administration is None:
             return
         self._waiting.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +124,14 @@ class Papers:
             write_patient(folder, self.patient)
         if self.administration is not None:
             write_administration(folder, self.administration)
+
+
+def checked(
+    patient: dict[str, Any] | None, administration: dict[str, Any] | None, actor: Actor, earlier: Patient | None
+) -> tuple[Patient | None, AdministrationRecord | None]:
+    """Return patient and record as a run would keep them. Raises what `Papers.take` does; nothing is written."""
+    who = earlier if patient is None else _same(earlier, identity_of(patient), actor)
+    return who, None if administration is None else _record(administration)
 
 
 def identity_of(told: dict[str, Any]) -> PatientIdentity:

@@ -37,6 +37,8 @@ class Around:
     modalities: frozenset[str]
     procedures: Mapping[str, str]
     changed: Callable[[], None]
+    audited: Callable[[Actor, str, str], None]
+    """Puts into the audit log who did what to which entry and acquisitions, by their keys."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

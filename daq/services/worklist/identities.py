@@ -57,7 +57,7 @@ class Identities:
         await self._change(kept, "reconciliation", identity, why, actor)
         if request.other is not None:
             await self._desk.note("other", kept.key, actor.user, other=request.other)
-        return await self._changed(kept)
+        return await self._changed(kept, actor, "worklist-reconcile")
 
     async def _correct(self, request: WorklistCorrect, actor: Actor) -> dict[str, Any]:
         kept = await self._desk.kept(request.entry, actor.user)
@@ -67,7 +67,7 @@ class Identities:
         if identity == kept.now.identity:
             raise RefusedError("the identity is that already")
         await self._change(kept, "correction", identity, request.reason, actor)
-        return await self._changed(kept)
+        return await self._changed(kept, actor, "worklist-correct")
 
     async def _countersign(self, request: WorklistCountersign, actor: Actor) -> dict[str, Any]:
         kept = await self._desk.kept(request.entry, actor.user)
@@ -77,7 +77,7 @@ class Identities:
         if any(change.by == actor.user for change in waiting):
             raise RefusedError(f"{actor.user} changed the identity: another person countersigns it")
         await self._desk.note("countersigned", kept.key, actor.user)
-        return await self._changed(kept)
+        return await self._changed(kept, actor, "worklist-countersign")
 
     async def _change(self, kept: Kept, kind: Change, identity: PatientIdentity, why: str, actor: Actor) -> None:
         before = kept.now.identity
@@ -86,7 +86,8 @@ class Identities:
             reason=why,
         )  # fmt: skip
 
-    async def _changed(self, kept: Kept) -> dict[str, Any]:
+    async def _changed(self, kept: Kept, actor: Actor, verb: str) -> dict[str, Any]:
+        self._desk.around.audited(actor, verb, " ".join((kept.key, *kept.runs)))
         trouble = await self._bring(kept)
         return {
             "entry": kept.other or kept.key, "acquisitions": list(kept.runs), "to_countersign": kept.to_countersign,
