@@ -118,7 +118,7 @@ class ProbeTally:
             if self._view is None:
                 view: Figures = await asyncio.to_thread(self._attach, where.control)
                 probe = view.about["looks"]["probe"]
-                self._windows, self._dead_s = (*probe["windows"], "all"), float(probe["dead_s"])
+                self._windows, self._dead_s = tuple(probe["windows"]), float(probe["dead_s"])
                 self._view = view
             if where.records:
                 self._look(where, self._view.some(_ARRAYS))

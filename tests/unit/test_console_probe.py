@@ -18,7 +18,7 @@ class Board:
     """A probe of one input and one window; half of its counts lie in the window."""
 
     def __init__(self, dead_s: float = 0.0) -> None:
-        self.about = {"looks": {"probe": {"inputs": [0], "windows": ["photopeak"], "dead_s": dead_s}}}
+        self.about = {"looks": {"probe": {"inputs": [0], "windows": ["photopeak", "all"], "dead_s": dead_s}}}
         self.counts, self.seconds = 0, 0.0
 
     def some(self, _: Any) -> dict[str, Any]:

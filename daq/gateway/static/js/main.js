@@ -17,7 +17,10 @@ import { Outdated } from "./widgets/who.js";
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const SCREENS = {
   worklist: () => import("./screens/worklist.js"),
+  qc: () => import("./screens/qc.js"),
+  acquire: () => import("./screens/acquire.js"),
   alarms: () => import("./screens/alarms.js"),
+  room: () => import("./screens/room.js"),
 };
 
 function Console() {
@@ -30,7 +33,11 @@ function Console() {
   }, [who?.signed_in]);
   if (!who) return null;
   if (!who.signed_in) return html`<${SignIn} /><${StopReport} /><${Told} />`;
-  return html`<div class=${who.simulated ? "simulated" : ""}>
+  const framed = who.simulated ? "simulated" : "";
+  if (location.pathname === "/room" || place.screen === "room") {
+    return html`<div class=${`in-room ${framed}`}><${Shown} place=${{ ...place, screen: "room" }} /><${StopReport} /><${Told} /></div>`;
+  }
+  return html`<div class=${framed}>
     <div class="frame">
       <${Header} />
       <${Navigation} screen=${place.screen} />

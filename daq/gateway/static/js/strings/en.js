@@ -1,7 +1,10 @@
 // The English texts. Each part of the console has a file of its own here; they are put together below.
+import { acquire } from "./en.acquire.js";
 import { alarms, hand, interlocks, motion, standing, stopping } from "./en.alarms.js";
 import { pictures } from "./en.pictures.js";
 import { control } from "./en.control.js";
+import { qc } from "./en.qc.js";
+import { pet, probe, room } from "./en.room.js";
 import { shell } from "./en.shell.js";
 
-export const en = { control, alarms, hand, interlocks, motion, standing, stopping, pictures, shell };
+export const en = { acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, qc, shell };

@@ -1,0 +1,98 @@
+// The display in the room, read from three metres: what is seen, what is left, the time. Never whose it is.
+import { html, useEffect, useState } from "../preact.js";
+import { command } from "../api.js";
+import { clock, counts, rate, toGo } from "../format.js";
+import { useLive } from "../live.js";
+import { useFrame, useWanted } from "../liveframes.js";
+import { mayAs, useSession } from "../session.js";
+import { t } from "../strings.js";
+import { Button, tell } from "../ui.js";
+import { StayWithPatient } from "../widgets/motion.js";
+import { Picture } from "../widgets/picture.js";
+import { useOver, viewName } from "../widgets/scope.js";
+import { StopButton } from "../widgets/stopping.js";
+import { figureOf, markAt } from "./room/figures.js";
+
+export default function Room() {
+  const [marking, setMarking] = useState(false);
+  const status = useLive((live) => live.status);
+  const who = useSession();
+  const pictures = useFrame((frames) => Boolean(frames.parts.scope));
+  const may = pictures && mayAs(who, "technologist") && ["acquiring", "paused"].includes(status?.state);
+  return html`<main class="room" id="content"><h1 class="hidden-text">${t("room.title")}</h1>
+    <header><${Clock} /><${Says} status=${status} /><${StopButton} /></header>
+    <${Middle} status=${status} marking=${marking && may} onMarked=${() => setMarking(false)} />
+    <footer>
+      <div class="row">${may && html`<${Button} aria-pressed=${marking} onPress=${() => setMarking(!marking)}>${t("room.markHere")}<//>`}
+      <span class="quiet">${may ? (marking ? t("room.markHint") : "") : mayAs(who, "technologist") || !pictures ? "" : t("room.marksOff")}</span></div>
+      <${StayWithPatient} />
+      <div class="row">${who?.simulated && html`<span class="simulated-mark">${t("room.simulated")}</span>`}<a class="button" href="/#/worklist">${t("room.console")}</a></div>
+    </footer>
+  </main>`;
+}
+
+function Clock() {
+  const [now, setNow] = useState(new Date());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(new Date()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<time class="room-clock" aria-label=${t("room.clock")}>${now.toLocaleTimeString("en-GB", { hour12: false })}</time>`;
+}
+
+/** @param {{status: any}} given */
+function Says({ status }) {
+  const connected = useLive((live) => live.connected);
+  const heardAtMs = useLive((live) => live.heardAtMs);
+  const state = status ? t(`shell.states.${status.state}`) : t("shell.connecting");
+  const step = status?.step > 0 ? t("room.ofView", { step: status.step, steps: status.steps }) : "";
+  if (!connected && heardAtMs !== null) return html`<div class="room-says" role="status"><span class="room-old">${t("room.old", { seconds: Math.round((performance.now() - heardAtMs) / 1000) })}</span></div>`;
+  return html`<div class="room-says" role="status">${state}<small>${[step, status?.step_name, status?.detail].filter(Boolean).join(" · ")}</small></div>`;
+}
+
+/** @param {{status: any, marking: boolean, onMarked: () => void}} given */
+function Middle({ status, marking, onMarked }) {
+  const progress = useLive((live) => live.progress);
+  useWanted({ what: ["scope", "probe", "rates"], hz: 10, size: 512 });
+  const part = useFrame((frames) => frames.parts.scope);
+  const probe = useFrame((frames) => frames.parts.probe);
+  const mine = progress?.run === status?.run && progress?.step === status?.step ? progress : null;
+  const shown = figureOf(status, mine);
+  if (probe) return html`<div class="room-big" aria-live="off">${Math.round(probe.arrays.rates_per_s.values[0])}<small class="room-figure"><small>${t("probe.unit")}</small></small></div>`;
+  return html`<div class="room-middle">
+    ${part ? html`<${Pictures} part=${part} marking=${marking} onMarked=${onMarked} />` : html`<div class="room-big" aria-live="off">${mine?.rates_cps?.prompts === undefined ? "" : rate(mine.rates_cps.prompts)}</div>`}
+    ${mine && html`<div class="room-figures" aria-live="off">
+      <div class="room-figure">${shown.left === null ? counts(shown.value) : counts(shown.left)}<small>${t(shown.left === null ? "room.counts" : "room.toGo")}</small></div>
+      <div class="room-figure">${shown.seconds === null ? clock(mine.step_s ?? mine.elapsed_s) : toGo(shown.seconds)}<small>${shown.seconds === null ? t("room.noLimit") : t("room.left")}</small></div>
+    </div>`}
+  </div>`;
+}
+
+/** @param {{part: any, marking: boolean, onMarked: () => void}} given */
+function Pictures({ part, marking, onMarked }) {
+  const over = useOver();
+  return html`<div class="room-pictures">${part.about.heads.map((/** @type {any} */ head) => html`<figure key=${head.number}>
+    <div class="room-picture"><${Picture} part=${part.arrays[head.number]} name=${`room/${head.number}`} letters=${head.letters} over=${over} alternative=${viewName(head)}>
+      ${marking && html`<${Touch} head=${head} part=${part.arrays[head.number]} onMarked=${onMarked} />`}<//></div>
+    <figcaption>${viewName(head)}</figcaption></figure>`)}</div>`;
+}
+
+let marks = 0;
+
+/** @param {{head: any, part: any, onMarked: () => void}} given */
+function Touch({ head, part, onMarked }) {
+  const touched = async (/** @type {PointerEvent} */ event) => {
+    const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
+    const { x, y } = markAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, part);
+    const text = t("room.markText", { number: marks + 1, x: x.toFixed(0), y: y.toFixed(0), head: head.number });
+    try {
+      await command("mark", { text });
+      marks += 1;
+      tell(t("room.marked", { text }), "good");
+      onMarked();
+    } catch (problem) {
+      tell(problem);
+    }
+  };
+  return html`<button type="button" class="room-touch" aria-label=${t("room.markHint")} onPointerDown=${touched}></button>`;
+}
