@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daq.errors import MissingError, ScandaqError
+from daq.errors import ScandaqError
 from daq.storage.hashing import lower_priority
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daq.services.qc.books import QcBooks
 
 _WRONG = 1
+_MOST_PICTURES = 60
 
 
 def command(job: Path, made: Path) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def main(job_file: Path, made: Path) -> int:
     lower_priority()
     try:
         made.touch(mode=0o600)
-        made.write_bytes(asyncio.run(_made(json.loads(job_file.read_bytes()))))
+        made.write_bytes(asyncio.run(_made({**json.loads(job_file.read_bytes()), "made": str(made)})))
     except ScandaqError as why:
         made.unlink(missing_ok=True)
         sys.stderr.write(f"{why}\n")
@@ -82,15 +83,21 @@ async def _report(books: QcBooks, scanner: ScannerProfile, job: Mapping[str, Any
     return html_of(report).encode()
 
 
-async def _picture(books: QcBooks, _: ScannerProfile, job: Mapping[str, Any]) -> bytes:
-    """Return a picture of a result as PNG, with its outlines, scale and profiles."""
+async def _pictures(books: QcBooks, _: ScannerProfile, job: Mapping[str, Any]) -> bytes:
+    """Draw all pictures of a result, with outlines, scale and profiles, as `STEM-NUMBER.png` beside what is made.
+
+    Return how many there are, as JSON.
+    """
     from daq.composition.qc.reportimages import picture_png
 
     kept = await books.result(job["result"])
     pictures, _curves = await books.evidence(kept)
-    if job["number"] >= len(pictures):
-        raise MissingError(f"{job['result']} has {len(pictures)} pictures, and none of number {job['number']}")
-    return picture_png(pictures[job["number"]], simulated=kept.document.simulated)
+    for number, picture in enumerate(pictures[:_MOST_PICTURES]):
+        drawn = Path(job["made"]).with_name(f"{job['stem']}-{number}.png")
+        part = drawn.with_suffix(".part")
+        part.write_bytes(picture_png(picture, simulated=kept.document.simulated))
+        part.replace(drawn)
+    return json.dumps({"pictures": len(pictures)}).encode()
 
 
 async def _trend(books: QcBooks, scanner: ScannerProfile, job: Mapping[str, Any]) -> bytes:
@@ -100,7 +107,7 @@ async def _trend(books: QcBooks, scanner: ScannerProfile, job: Mapping[str, Any]
     return json.dumps(await charts_told(books, scanner, job), allow_nan=False).encode()
 
 
-_DOES = {"report": _report, "picture": _picture, "trend": _trend}
+_DOES = {"report": _report, "pictures": _pictures, "trend": _trend}
 
 
 if __name__ == "__main__":

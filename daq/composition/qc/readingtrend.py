@@ -16,7 +16,7 @@ from daq.composition.qc.reporttrenddraw import average_of, shown_subject
 from daq.composition.qc.reportwords import chart_sentence, rate_sentence, trend_json, trend_sentences
 from daq.errors import MissingError
 from daq.qc.trend.runlength import Floats
-from daq.qc.trend.series import Rule
+from daq.qc.trend.series import ALL, Rule
 from daq.qc.trend.watch import Stretch
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def charts_told(books: QcBooks, scanner: ScannerProfile, job: Mapping[str,
     if not trends:
         return {"test": job["test"], "title": test.title, "trends": [], "drawn": None, "rate": "", "simulated": False}
     wanted = _wanted(trends, job["figure"])
-    subject = shown_subject(wanted) if job["subject"] is None else job["subject"]
+    subject = _shown(wanted) if job["subject"] is None else job["subject"]
     if subject not in wanted.watched.subjects:
         raise MissingError(f"{wanted.figure} has no chart of {subject!r}")
     since_day = (time.time() * _MS_PER_S) / MS_PER_DAY - job["days"]
@@ -56,6 +56,12 @@ def _wanted(trends: list[Trend], figure: str | None) -> Trend:
     if found is None:
         raise MissingError(f"no chart of {figure!r}; there are {', '.join(trend.figure for trend in trends)}")
     return found
+
+
+def _shown(trend: Trend) -> str:
+    """Return the subject that is drawn: that which changed, what all have in common, or the first."""
+    subjects = trend.watched.subjects
+    return shown_subject(trend) if trend.changed or ALL in subjects else next(iter(subjects), "")
 
 
 def _told(trend: Trend) -> dict[str, Any]:

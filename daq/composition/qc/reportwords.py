@@ -64,6 +64,8 @@ def _counted(trend: Trend) -> str:
 
 def chart_sentence(trend: Trend, chart: Chart) -> str:
     """Return since when a chart is changed, from what to what, and how fast."""
+    if chart.state is State.LEARNING:
+        return f"{_subject(trend, chart)}: learning what is normal: {chart.results} of {trend.rule.baseline} results"
     if chart.alarm is None:
         return f"{_subject(trend, chart)}: {chart.state}, normal {number(chart.mean)} {chart.unit}"
     way = "up" if chart.alarm.side > 0 else "down"

@@ -27,7 +27,7 @@ from daq.services.qc.handlers import Handlers
 _AT_ONCE, _MOST_WAITING = 2, 8
 _WITHIN_S = 120.0
 _MOST_KEPT_CHARTS = 32
-_MOST_FILES = 64
+_MOST_FILES = 400
 _MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "png": "image/png"}
 _REFUSED, _NOT_THERE = 3, 4
 
@@ -49,6 +49,7 @@ class Reading:
         self._command, self._job_of, self._books, self._tests = command, job_of, books, tests
         self._folder, self._within_s = folder, within_s
         self._turn, self._waiting = asyncio.Semaphore(_AT_ONCE), 0
+        self._drawing = asyncio.Lock()
         self._charts: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
 
     def handlers(self) -> Handlers:
@@ -93,10 +94,13 @@ class Reading:
         kept = await self._books.result(request.result)
         if kept.result.evidence_sha256 is None:
             raise MissingError(f"{request.result} has no pictures")
-        file = self._folder / f"{kept.result.evidence_sha256[:32]}-{request.number}.png"
+        stem = kept.result.evidence_sha256[:32]
+        file = self._folder / f"{stem}-{request.number}.png"
+        async with self._drawing:  # all pictures of a result are drawn at once: who asks for the next finds it
+            if not await asyncio.to_thread(file.is_file):
+                await self._done({"do": "pictures", "result": request.result, "stem": stem}, "json")
         if not await asyncio.to_thread(file.is_file):
-            made = await self._done({"do": "picture", "result": request.result, "number": request.number}, "png")
-            await asyncio.to_thread(made.replace, file)
+            raise MissingError(f"{request.result} has no picture of number {request.number}")
         return {"file": str(file), "media_type": _MEDIA["png"], "name": f"qc-{request.result}-{request.number}.png"}
 
     async def _done(self, asked: Mapping[str, Any], end: str) -> Path:

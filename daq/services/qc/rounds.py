@@ -16,13 +16,14 @@ from typing import Any, Literal
 from daq.errors import DeadlineError, RefusedError, ScandaqError
 from daq.model.console.qc_verbs import QcBegin, QcCall, QcPlan
 from daq.model.qc.figures import Level
-from daq.model.station import Actor, Announcement, StationStatus, utc_now
+from daq.model.station import Actor, Alarm, Announcement, StationStatus, utc_now
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.qc.abilities import Books, Kept
 from daq.services.qc.bed import Bed
 from daq.services.qc.handlers import Handlers
 from daq.services.qc.planning import Part, Planning
+from daq.services.qc.ratewatch import ALARM as RATE
 from daq.services.qc.ringing import DEVICE
 from daq.state.acquisition import IDLE, State
 
@@ -205,10 +206,24 @@ class Rounds:
         if state is State.ARMED:
             await self._room.command("start", {}, actor)
         self._say(of, "counting")
-        state, detail = await self._until(of, lambda state: state in IDLE)
+        state, detail = await self._counted(of, actor)
         if state in (State.ABORTED, State.FAULT):
             raise RefusedError(f"{of.parts[of.now].title} was not acquired: {detail or state}")
         self._say(of, "analysing")
+
+    async def _counted(self, of: Round, actor: Actor) -> tuple[State, str]:
+        """Return how it ended. A rate that is outside of the protocol's range says nothing: it is stopped."""
+        wrong = self._rate_wrong
+        state, detail = await self._until(of, lambda state: state in IDLE or wrong() is not None)
+        if state not in IDLE:
+            of.why = wrong() or ""
+            await self._room.command("stop", {"reason": "the count rate is outside of the protocol's range"}, actor)
+            state, detail = await self._until(of, lambda state: state in IDLE)
+        return state, detail
+
+    def _rate_wrong(self) -> str | None:
+        found = [each for each in self._room.alarms.active() if (each.device, each.name) == (DEVICE, RATE)]
+        return f"{found[0].text}; {found[0].guidance}" if found and found[0].active else None
 
     async def _until(self, of: Round, good: Callable[[State], bool]) -> tuple[State, str]:
         """Return the state of this run once it is a wanted one. Raise where another run is there."""
@@ -224,7 +239,7 @@ class Rounds:
             await self._stirred.wait()
 
     def _heard(self, said: Announcement) -> None:
-        if isinstance(said, StationStatus):
+        if isinstance(said, StationStatus | Alarm):
             self._stirred.set()
 
     async def _result(self, of: Round) -> Kept:

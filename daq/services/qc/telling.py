@@ -29,11 +29,16 @@ def row_of(kept: Kept) -> dict[str, Any]:
         "id": document.id, "sha256": document.sha256, "test": result.test, "title": result.title,
         "level": str(result.level), "performed_utc": document.at_utc, "by": document.by,
         "simulated": document.simulated, "collimator": result.collimator,
-        "figures": [told for figure in result.figures if (told := figure_of(figure, result, 1))["limit"] is not None],
+        "figures": [figure_of(figure, result, 1) for figure in _important(result)],
         "signatures": [signature_of(kept, each) for each in kept.signatures], "struck": struck_of(kept),
         "doubts": list(kept.doubts), "obstacles": list(result.obstacles), "advice": result.advice,
         "runs": [str(each.get("id")) for each in result.acquisitions], "evidence": result.evidence_sha256 is not None,
     }  # fmt: skip
+
+
+def _important(result: QcResult) -> Sequence[Figure]:
+    """Return the figures that are held against a limit; the first of a result that has none."""
+    return [figure for figure in result.figures if figure.name in result.limits] or result.figures[:1]
 
 
 def whole_of(kept: Kept, pictures: Sequence[Picture], curves: Sequence[Curve]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import { html, useEffect, useState } from "./preact.js";
 import { useLive } from "./live.js";
 import { address } from "./router.js";
 import { useSession } from "./session.js";
+import { wanting } from "./screens/qc/words.js";
 import { t } from "./strings.js";
 import { Chip } from "./ui.js";
 import { Banner } from "./widgets/banner.js";
@@ -42,7 +43,7 @@ function Connection() {
 /** @param {{screen: string}} given */
 export function Navigation({ screen }) {
   const alarms = useLive((live) => Object.keys(live.alarms).length);
-  const due = useLive((live) => Object.values(live.qc).filter((/** @type {any} */ each) => !["valid", "never"].includes(each.state)).length);
+  const due = useLive((live) => wanting(Object.values(live.qc)));
   const counts = /** @type {Record<string, number>} */ ({ alarms, qc: due });
   return html`<nav aria-label=${t("shell.navigation")}>${SCREENS.map(
     (name) => html`<a class="nav-link" href=${address(name)} aria-current=${name === screen ? "page" : undefined}>

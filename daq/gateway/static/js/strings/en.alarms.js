@@ -55,9 +55,6 @@ export const standing = {
   interlocksOpen: "Open: {what}",
   interlocksUnknown: "Interlocks not known: {what}",
   noAlarm: "No alarm",
-  qcOk: "QC ok",
-  qcDue: "QC due: {count}",
-  qcBlocking: "QC: {what}",
   alarm: "{priority} alarm: {text}",
   alarmMore: "{priority} alarm: {text} (+{count})",
 };

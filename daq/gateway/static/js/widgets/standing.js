@@ -5,9 +5,8 @@ import { address } from "../router.js";
 import { t } from "../strings.js";
 import { Chip } from "../ui.js";
 import { flashing, fromReadings, ordered } from "./alarmorder.js";
+import { QcChip } from "./qcchip.js";
 import { plainly } from "./when.js";
-
-const FINE = ["valid", "never"];
 
 export function Standing() {
   return html`<${InterlockChip} /><${AlarmChip} /><${QcChip} />`;
@@ -33,15 +32,4 @@ function AlarmChip() {
   return html`<a class="chip-link alarm-chip" href=${address("alarms")} title=${text}><span class=${`chip ${priority}`}>
     <span class=${flashing(all[0])} aria-hidden="true">${t(`alarms.mark.${priority}`)}</span>
     <span class="cut">${t(all.length > 1 ? "standing.alarmMore" : "standing.alarm", given)}</span></span></a>`;
-}
-
-function QcChip() {
-  const tests = useLive((live) => live.qc);
-  const all = Object.values(tests);
-  const due = all.filter((each) => !FINE.includes(each.state));
-  const blocking = due.filter((each) => each.blocking && (each.state === "overdue" || each.state === "failed"));
-  if (all.length === 0) return null;
-  if (blocking.length) return html`<a class="chip-link" href=${address("qc")}><${Chip} level="medium">${t("standing.qcBlocking", { what: blocking[0].title })}<//></a>`;
-  if (due.length) return html`<a class="chip-link" href=${address("qc")}><${Chip} level="low">${t("standing.qcDue", { count: due.length })}<//></a>`;
-  return html`<${Chip} level="good">✓ ${t("standing.qcOk")}<//>`;
 }
