@@ -7,10 +7,12 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from daq.errors import UsageError
+from daq.gateway.live.hand import Hand
 from daq.gateway.live.hub import Mailbox
 from daq.gateway.live.wants import message_in
 from daq.gateway.live.watcher import Watcher
@@ -27,19 +29,25 @@ _MOST_MISSES = 20
 async def serve_live(socket: WebSocket) -> None:
     """Tell a browser what is new until it goes."""
     gateway = socket.app.state.gateway
-    if gateway.sessions.find(socket.cookies.get("scandaq")) is None:
+    session = gateway.sessions.find(socket.cookies.get("scandaq"))
+    if session is None:
         await socket.accept()
         await socket.close(NOT_SIGNED_IN, "nobody is signed in")
         return
     await socket.accept()
     mailbox = gateway.hub.mailbox()
-    with gateway.hub.gallery.watching() as watcher:
-        await _serve(socket, mailbox, watcher)
+    hand = Hand(partial(gateway.offer.command, "stop-motion", {}, gateway.actor(session)))
+    try:
+        with gateway.hub.gallery.watching() as watcher:
+            await serve_browser(socket, mailbox, watcher, hand)
+    finally:
+        hand.gone()
 
 
-async def _serve(socket: WebSocket, mailbox: Mailbox, watcher: Watcher) -> None:
+async def serve_browser(socket: WebSocket, mailbox: Mailbox, watcher: Watcher, hand: Hand | None = None) -> None:
+    """Tell a browser whose connection was accepted. `hand`: what it may stop and hold; None: nothing."""
     tasks = {
-        asyncio.create_task(_hear(socket, watcher), name="live-hear"),
+        asyncio.create_task(_hear(socket, watcher, hand), name="live-hear"),
         asyncio.create_task(watcher.show(_sender(socket)), name="live-show"),
     }
     try:
@@ -78,15 +86,18 @@ def _sender(socket: WebSocket) -> Callable[[bytes], Awaitable[None]]:
     return send
 
 
-async def _hear(socket: WebSocket, watcher: Watcher) -> None:
+async def _hear(socket: WebSocket, watcher: Watcher, hand: Hand | None) -> None:
     """Take in what the browser says. What cannot be understood is told to it; after some of that it is left."""
     misses = 0
     while misses < _MOST_MISSES:
         told = await socket.receive()
         if told["type"] == "websocket.disconnect":
             return
+        text = told.get("text") or ""
+        if hand is not None and hand.said(text):
+            continue
         try:
-            watcher.said(message_in(told.get("text") or ""))
+            watcher.said(message_in(text))
         except UsageError as why:
             misses += 1
             await socket.send_text(json.dumps({"type": "problem", "detail": str(why)}))

@@ -1,10 +1,13 @@
 // A hold-to-run button: what it begins goes on while it is pressed, by pointer or key, and is stopped at every way out.
 import { html, useEffect, useRef, useState } from "../preact.js";
-import { live } from "../live.js";
+import { Problem } from "../api.js";
+import { live, say } from "../live.js";
 import { tell } from "../ui.js";
 import { stopMotion } from "./stopping.js";
 
 const KEYS = [" ", "Enter"];
+const RENEW_MS = 250;
+const REFUSED = [403, 409, 422, 423];
 
 /**
  * @param {{begin: () => Promise<any>, disabled?: boolean, why?: string, children?: any}} given
@@ -24,15 +27,22 @@ export function HoldButton({ begin, disabled = false, why = "", children }) {
     if (disabled || holding.current) return;
     holding.current = true;
     setHeld(true);
+    say({ type: "holding" }); // the station stops what moves where it does not hear this again within a second
+    const renewing = setInterval(() => holding.current && say({ type: "holding" }), RENEW_MS);
     try {
       await begin();
+      if (holding.current) say({ type: "let-go" });
       holding.current = false; // it has arrived: there is nothing left to stop
     } catch (problem) {
       if (holding.current) {
         tell(problem);
-        letGo.current();
+        if (problem instanceof Problem && REFUSED.includes(problem.status)) {
+          holding.current = false; // nothing has begun
+          say({ type: "let-go" });
+        } else letGo.current();
       }
     } finally {
+      clearInterval(renewing);
       setHeld(false);
     }
   };

@@ -1,6 +1,7 @@
 // STOP ALL MOTION: one press, never asked about, never waiting for anything; then what stands, and what is not known to.
 import { html, useEffect, useState } from "../preact.js";
 import { request } from "../api.js";
+import { say } from "../live.js";
 import { store, useStore } from "../store.js";
 import { t } from "../strings.js";
 import { told, wordsOf } from "./stopwords.js";
@@ -23,6 +24,7 @@ export function stopMotion() {
   turn += 1;
   const mine = turn;
   last.set({ at: new Date(), sentMs: performance.now(), report: null, problem: "" });
+  say({ type: "stop-motion" }); // the socket is open already: it waits for no other request
 
   for (let tries = 0; tries < MOST_TRIES; tries += 1) setTimeout(() => void send(mine), tries * AGAIN_MS);
 }
