@@ -210,10 +210,26 @@ def browser_page(
         page.get_by_role("navigation").wait_for()
         page.evaluate("place => { location.hash = place; }", place)
         page.locator("main").wait_for()
-        yield page
+        try:
+            yield page
+        finally:
+            _sign_out(page)
     finally:
         context.close()
     assert not heard.left(), f"the browser complains: {heard.left()}"
+
+
+_LEAVING = """async () => {
+    const told = (method, body) => ({method, headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+    await fetch('/api/v1/control', told('POST', {action: 'release', reason: 'the test is over'}));
+    await fetch('/api/v1/session', {method: 'DELETE'});
+}"""
+
+
+def _sign_out(page: Page) -> None:
+    """Leave control of the scanner to whoever comes next, a patient on the bed or not."""
+    page.context.set_offline(False)
+    page.evaluate(_LEAVING)
 
 
 @dataclass(slots=True)

@@ -54,6 +54,7 @@ class Run:
         """`launch` gives the readout: started, or found again after a restart. `injected`: when the tracer was."""
         self.protocol, self.identity, self.directory = protocol, identity, directory
         self._around, self._machine, self._launch = around, around.machine, launch
+        self.injected_at = injected
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
         self._link: Link | None = None
         self._work = Work(identity)

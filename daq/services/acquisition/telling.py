@@ -18,6 +18,7 @@ def told(run: Run, state: State, step: int, accepted: set[int]) -> dict[str, Any
     """Return a run as plain data; nothing of a patient. `step`: the present one, from 1; `accepted`: numbers."""
     protocol = run.protocol
     recorded = run.last_status.get("steps") or []
+    injected = run.injected_at()
     steps = [
         {
             **plain(each, number),
@@ -32,6 +33,7 @@ def told(run: Run, state: State, step: int, accepted: set[int]) -> dict[str, Any
         "armed_for_s": None if run.armed_for_s is None else round(run.armed_for_s, 1),
         "arming_s": run.arming_s, "windows": windows(protocol),
         "administration": protocol.requirements.administration,
+        "injected_at": None if injected is None else injected.isoformat(),
         "collimators": list(protocol.requirements.collimators),
         "hand_overs": [{"name": each.name, "what": each.what, "instruction": each.instruction}
                        for each in run.steps.hand_overs.missing()] if state in ACTIVE else [],

@@ -1,0 +1,102 @@
+// After a view: what it has, whether it is good, and what comes next; after the last: finish the exam, patient off the bed.
+import { html, useState } from "../../preact.js";
+import { ask, command } from "../../api.js";
+import { clock, counts } from "../../format.js";
+import { useLive } from "../../live.js";
+import { t } from "../../strings.js";
+import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
+import { continuable, counted } from "./flow.js";
+import { stepTitle } from "./steps.js";
+
+/** What ended a step that was not to end so. @param {any} step */
+function endText(step) {
+  if (step.state === "done") return t("acquire.after.whole");
+  return t("acquire.after.endedBy", { by: step.ended_by ?? t("acquire.after.unknown") });
+}
+
+/** @param {{step: any, pictures: string[]}} given */
+function ViewTaken({ step, pictures }) {
+  const { value } = counted(step, step.counted);
+  const few = step.minimum_counts !== null && value !== null && value < step.minimum_counts;
+  return html`<div class="view-taken"><div class="row">${pictures.map((picture, at) => html`<img class="taken-picture" src=${picture} alt=${t("acquire.after.picture", { view: step.views[at] ?? "", name: step.name })} />`)}</div>
+    <div><strong>${stepTitle(step.name, step)}</strong>
+      <div>${t("acquire.after.counted", { counts: counts(value), time: clock(step.took_s) })}</div>
+      <div class=${step.state === "done" ? "quiet" : ""}>${endText(step)}</div>
+      ${few && html`<div><strong>${t("acquire.after.tooFew", { least: counts(step.minimum_counts) })}</strong></div>`}</div></div>`;
+}
+
+/** Between two views: accept, or take it again. @param {{acquisition: any, status: any, step: any, next: any, pictures: string[], phase: string, again: () => Promise<any>}} given */
+export function Review({ acquisition, status, step, next, pictures, phase, again }) {
+  if (phase === "next") return html`<${Card} class="after" title=${t("acquire.after.nextTitle", { name: next ? stepTitle(next.name, next) : "" })}>
+    ${next?.instruction && html`<p class="instruction">${next.instruction}</p>`}<p>${t("acquire.after.position")}</p>${status.detail && html`<p class="quiet">${status.detail}</p>`}<//>`;
+  const rest = acquisition.steps.filter((/** @type {any} */ each) => each.number >= step.number).map((/** @type {any} */ each) => each.name);
+  return html`<${Card} class="after" title=${t("acquire.after.title", { number: step.number, steps: status.steps })}>
+    <${ViewTaken} step=${step} pictures=${pictures} />
+    <div class="row"><${Button} onPress=${() => take(acquisition.run, rest, { repeats: true }).then(again)}>${t("acquire.after.repeat")}<//>
+      ${step.state === "ended" && step.continuable && html`<${Button} onPress=${() => take(acquisition.run, rest, { continues: true }).then(again)}>${t("acquire.after.continueView")}<//>`}</div>
+    <p class="quiet">${t("acquire.after.repeatKeeps")}</p>
+  <//>`;
+}
+
+/** @param {string} run @param {string[]} views @param {{repeats?: boolean, continues?: boolean}} how */
+function take(run, views, how) {
+  return command("take-views", { run, views, ...how });
+}
+
+/** After the last view. @param {{acquisition: any, status: any, thumbnails: Record<string, string[]>, again: () => Promise<any>}} given */
+export function Finish({ acquisition, status, thumbnails, again }) {
+  const taken = acquisition.steps.filter((/** @type {any} */ each) => each.begin_s !== null);
+  const open = continuable(acquisition);
+  return html`<${Card} class="after finish" title=${t(`acquire.after.ended.${status.state}`)}>
+    ${status.detail && html`<${Notice} level=${status.state === "completed" ? "" : "medium"}>${status.detail}<//>`}
+    ${taken.length === 0 ? html`<p>${t("acquire.after.nothing")}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
+    ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
+    ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
+    ${taken.length > 0 && acquisition.protocol.modality !== "pet" && html`<${Verdict} run=${acquisition.run} />`}
+  <//>`;
+}
+
+/** @param {{acquisition: any, taken: any[], thumbnails: Record<string, string[]>, again: () => Promise<any>}} given */
+function Taken({ acquisition, taken, thumbnails, again }) {
+  const shown = taken.length > 12 ? taken.slice(-1) : taken;
+  return html`<ul class="taken">${shown.map((step) => html`<li key=${step.number}><${ViewTaken} step=${step} pictures=${thumbnails[`${acquisition.run}/${step.number}`] ?? []} />
+    ${acquisition.protocol.of_patient && html`<${Button} label=${t("acquire.after.repeatNamed", { name: step.name })} onPress=${() => take(acquisition.run, taken.length > 12 ? taken.map((each) => each.name) : [step.name], { repeats: true }).then(again)}>${t("acquire.after.repeat")}<//>`}</li>`)}</ul>`;
+}
+
+/** Another view for the same patient: one of the protocol. @param {{acquisition: any, again: () => Promise<any>}} given */
+function AddView({ acquisition, again }) {
+  const names = acquisition.steps.map((/** @type {any} */ each) => each.name);
+  const [name, setName] = useState(names.find((/** @type {string} */ _, /** @type {number} */ at) => acquisition.steps[at].begin_s === null) ?? names[0]);
+  if (names.length > 12) return null;
+  return html`<div class="row add-view"><${Field} label=${t("acquire.after.further")} value=${name} onInput=${setName} options=${names.map((/** @type {string} */ each) => ({ value: each, label: each }))} />
+    <${Button} onPress=${() => take(acquisition.run, [name], {}).then(again)}>${t("acquire.after.add")}<//></div>`;
+}
+
+/** What is said of the recording when it is finished: in the background, once it is there. @param {{run: string}} given */
+function Verdict({ run }) {
+  const finished = useLive((live) => `${live.revisions.studies} ${Object.keys(live.alarms).filter((key) => key.includes(run)).join()}`);
+  const asked = useAsked(() => ask("study", { study: run }), [run, finished]);
+  const mine = asked.value?.acquisitions?.find((/** @type {any} */ each) => each.id === run || each.acquisition === run);
+  const verdict = mine?.verdict;
+  if (!verdict) return html`<p class="quiet" role="status">${t("acquire.after.verdictWaits")}</p>`;
+  const good = verdict.grade === "good";
+  return html`<div class="verdict"><${Notice} level=${good ? "good" : ""}><strong>${t("acquire.after.verdict", { grade: verdict.grade ?? t("acquire.after.unknown") })}</strong><//>
+    <ul>${(verdict.sentences ?? []).slice(0, 6).map((/** @type {string} */ each) => html`<li>${each}</li>`)}</ul></div>`;
+}
+
+/** Finish the exam, then say that the patient is off the bed: two buttons in two places. @param {{ended: boolean, patient: boolean, connected: boolean, mayAct: boolean, again: () => Promise<any>}} given */
+export function Leaving({ ended, patient, connected, mayAct, again }) {
+  const general = !connected ? "notConnected" : !mayAct ? "notAllowed" : "";
+  const why = (/** @type {boolean} */ on, /** @type {string} */ no) => (general || !on ? t(`acquire.why.${general || no}`) : "");
+  return html`<div class="transport leaving" role="group" aria-label=${t("acquire.leaving")}>
+    <${Button} class=${ended ? "primary" : ""} disabled=${Boolean(general) || !ended} why=${why(ended, "finished")} onPress=${() => command("acknowledge").then(again)}>${t("acquire.finish")}<//>
+    <${Button} class=${!ended && patient ? "primary" : ""} disabled=${Boolean(general) || ended || !patient} why=${why(!ended && patient, ended ? "finishFirst" : "nobodyThere")} onPress=${() => command("bed-empty").then(again)}>${t("acquire.patientOff")}<//>
+  </div>`;
+}
+
+/** What a machine hands over, or a person has looked at, after the last view. @param {{acquisition: any, again: () => Promise<any>}} given */
+export function HandOver({ acquisition, again }) {
+  return html`<${Card} class="after" title=${t("acquire.after.handOver")}>${acquisition.hand_overs.map((/** @type {any} */ each) => html`<p key=${each.name}><strong>${each.name}</strong>: ${each.instruction}</p>`)}
+    <p class="quiet">${t("acquire.after.handOverHow")}</p>
+    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop").then(again)}>${t("acquire.deeds.stop")}<//><//>`;
+}
