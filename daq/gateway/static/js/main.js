@@ -19,6 +19,7 @@ const SCREENS = {
   worklist: () => import("./screens/worklist.js"),
   qc: () => import("./screens/qc.js"),
   acquire: () => import("./screens/acquire.js"),
+  protocols: () => import("./screens/protocols.js"),
   alarms: () => import("./screens/alarms.js"),
   room: () => import("./screens/room.js"),
 };

@@ -3,8 +3,9 @@ import { acquire } from "./en.acquire.js";
 import { alarms, hand, interlocks, motion, standing, stopping } from "./en.alarms.js";
 import { pictures } from "./en.pictures.js";
 import { control } from "./en.control.js";
+import { protocols } from "./en.protocols.js";
 import { qc } from "./en.qc.js";
 import { pet, probe, room } from "./en.room.js";
 import { shell } from "./en.shell.js";
 
-export const en = { acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, qc, shell };
+export const en = { acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, protocols, qc, shell };
