@@ -65,7 +65,7 @@ def made(role: Role, password: str) -> Account:
     if not LEAST_LETTERS <= letters <= _MOST_LETTERS:
         raise UsageError(f"the password has {letters} letters; it takes {LEAST_LETTERS} to {_MOST_LETTERS}")
     salt = os.urandom(_SALT_BYTES)
-    return Account(role, salt, _hash(password, salt, _N, _R, _P), since_utc=utc_now())
+    return Account(role, salt, _hash(password, salt, _N, _R, _P), _N, _R, _P, utc_now())
 
 
 def checked_name(name: str) -> str:
