@@ -17,6 +17,7 @@ import { Outdated } from "./widgets/who.js";
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const SCREENS = {
   worklist: () => import("./screens/worklist.js"),
+  setup: () => import("./screens/setup.js"),
   qc: () => import("./screens/qc.js"),
   acquire: () => import("./screens/acquire.js"),
   protocols: () => import("./screens/protocols.js"),
