@@ -91,7 +91,7 @@ def _entry(number: int, comer: Comer, protocols: Path, now: datetime) -> dict[st
         "patient_id": f"SIM-{number:04d}", "patient_birth_date": comer.born, "patient_sex": comer.sex,
         "accession_number": f"SIM-A{number:03d}", "scheduled_procedure_step_id": f"S{number:03d}",
         "requested_procedure_id": f"P{number:03d}", "requested_procedure_description": comer.procedure,
-        "patient_weight_kg": 58.0 + 4 * number, "patient_size_m": 1.58 + 0.02 * number,
+        "patient_weight_kg": 58.0 + 4 * number, "patient_size_m": round(1.58 + 0.02 * number, 2),
         "pregnancy_status": "not applicable", "radiopharmaceutical": comer.agent, "radionuclide": "Tc-99m",
         "medical_alerts": comer.alerts,
     }  # fmt: skip

@@ -36,7 +36,7 @@ export function decode(bytes) {
   return {
     number: view.getUint32(8, true), timeS: view.getFloat64(16, true),
     scaled: (flags & SCALED) !== 0, binned: (flags & BINNED) !== 0, simulated: (flags & SIMULATED) !== 0,
-    about: told.about, parts: Object.fromEntries(told.arrays.map((/** @type {any} */ each) => [each.name, partIn(bytes, each)])),
+    about: told.about, parts: Object.fromEntries(told.arrays.map((/** @type {any} */ each) => [each.name, partIn(bytes, HEADER_BYTES + length, each)])),
   };
 }
 
@@ -52,15 +52,16 @@ function directoryIn(bytes, length) {
   return told;
 }
 
-/** @param {ArrayBuffer} bytes @param {any} told @returns {Part} */
-function partIn(bytes, told) {
+/** @param {ArrayBuffer} bytes @param {number} begin @param {any} told @returns {Part} */
+function partIn(bytes, begin, told) {
   const Kind = KINDS[told?.dtype];
   const shape = told?.shape;
   const whole = Array.isArray(shape) && shape.length <= MOST_AXES && shape.every((side) => Number.isInteger(side) && side >= 0);
   if (!Kind || !whole || !Number.isInteger(told.offset)) throw new Error(`damaged live frame: array ${told?.name} cannot be understood`);
   const count = shape.reduce((/** @type {number} */ product, /** @type {number} */ side) => product * side, 1);
-  if (told.offset % 8 || told.offset < HEADER_BYTES || told.offset + count * Kind.BYTES_PER_ELEMENT > bytes.byteLength) {
+  const offset = begin + told.offset;
+  if (offset % 8 || told.offset < 0 || offset + count * Kind.BYTES_PER_ELEMENT > bytes.byteLength) {
     throw new Error(`damaged live frame: array ${told.name} lies outside of it`);
   }
-  return { name: told.name, shape, values: new Kind(bytes, told.offset, count), about: told.about ?? {} };
+  return { name: told.name, shape, values: new Kind(bytes, offset, count), about: told.about ?? {} };
 }

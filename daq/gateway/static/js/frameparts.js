@@ -9,7 +9,7 @@
  * @property {Record<string, Fresh>} fresh  by group: looks, study
  * @property {Record<string, Kept | null>} parts  by name; null where this front end has no such
  * @property {boolean} simulated
- * @property {string} problem  why what came could not be read, else empty
+ * @property {string} problem  why there is nothing newer: what came could not be read, or the readout could not; else empty
  * @typedef {object} Want
  * @property {string[]} what
  * @property {number} [size]
@@ -42,7 +42,7 @@ export function kept(old, frame, nowMs) {
   const fresh = Object.fromEntries(
     Object.entries(frame.about.fresh).map(([group, each]) => [group, { state: each.state, ageS: each.age_s, sequence: each.sequence, atMs: nowMs }]),
   );
-  return { run: frame.about.run, fresh, parts, simulated: frame.simulated, problem: "" };
+  return { run: frame.about.run, fresh, parts, simulated: frame.simulated, problem: frame.about.problem ?? "" };
 }
 
 /** @param {import("./frame.js").Frame} frame @param {string} name */

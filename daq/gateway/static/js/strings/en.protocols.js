@@ -19,7 +19,7 @@ export const protocols = {
     refused: "It cannot be used before this is put right:", notHere: "It cannot be used at this station:", warnings: "To look at:",
     about: "What it is", takes: "What it takes here", duration: "Takes", events: "Events recorded", state: "State", unknown: "unknown", aboutValue: "about {value}",
     assumes: "What that stands on", signedBy: "signed by {by}, {at}: {meaning}", steps: "Steps, from first to last", or: " or ", notOlder: "not older than {age}",
-    range: "{from} to {to} keV", sources: "Where its numbers come from ({count})", unverified: "{count} of them unverified", file: "The file itself (SHA-256 {sha256}…)", fileText: "The text of the file",
+    range: "{from} to {to} keV", sources: "Where its numbers come from: {count} texts", unverified: "({count} of them unverified)", file: "The file itself (SHA-256 {sha256}…)", fileText: "The text of the file",
     use: "Use it: to the worklist", edit: "Change", editShipped: "Change as this site's", copy: "New one made of it…", sign: "Sign…", retire: "Retire…",
     whoChanges: "Protocols are changed by a physicist.", noFolder: "The site file names no folder for protocols, so nothing can be saved.", nobodyKnown: "nobody known",
     signTitle: "Sign {id}, version {version}", signAbout: "You sign as {user}, for exactly the text with SHA-256 {sha256}…. After any change it is a draft again.",
@@ -30,7 +30,7 @@ export const protocols = {
     newFirst: "Give it an id and a title first.", copyNow: "Go on to the form",
   },
   steps: {
-    step: "Step", view: "View", where: "Position", ends: "Ends", starts: "Starts", takes: "Takes about", to: "to", at: "at {speed}", byHand: "by hand", share: "Share of time of {name}",
+    step: "Step", view: "View", where: "Position", ends: "Ends", starts: "Starts", takes: "Takes about", to: "to", at: "at {speed}", byHand: "by hand",
     handOver: "Before it is confirmed: {what}", handOverLast: "At the end is confirmed: {what}", start: { manual: "by a person", automatic: "by itself" },
   },
   expected: {
@@ -66,7 +66,7 @@ export const protocols = {
     window: "Window {name}", how: "Said by", by: { peak: "peak and width", range: "lower and upper bound" }, addWindow: "Add a window", addUsual: "Usual for {nuclide}: {from} to {to} keV", usualDraft: "Usual windows are common practice without a primary source: check them.", recorded: "Energies that are recorded",
     stored: "Stored", store: { none: "not said: everything", all: "everything", windowed: "only what is inside a window", table: "said one by one" }, coincidence: "Coincidences", addCoincidence: "Pair singles", removeCoincidence: "Pair no singles",
     sourcesAbout: "Each number says where it comes from. A key stands for all that begins with it; the longest that fits counts.", sourcesLacking: "These have no source yet:", addSource: "Say it for {key}", sourceKey: "Another key", sourceKeyHint: "For example: steps.knees.stop",
-    ends: "Ends, whichever comes first", picture: "Picture", positions: "Positions before it begins", axis: "{name}, {from} to {to} {unit}", addAxis: "Set {name}", phases: "Frames", addPhase: "Add frames", removePhase: "Remove frames {number}",
+    ends: "Ends, whichever comes first", picture: "Picture", more: "More about the step", positions: "Positions before it begins", axis: "{name}, {from} to {to} {unit}", addAxis: "Set {name}", phases: "Frames", addPhase: "Add frames", removePhase: "Remove frames {number}",
     also: "{name} at each repetition", addAlso: "Another axis that goes with it", addGroup: "Add: {what}",
     groups: { counts: "End at counts", sweep: "Sweep: an axis moves while it records", repeat: "Repetition at equal distances", gate: "Gating", frame_zero: "Frames begin with a bolus or trigger", minimum_counts: "Counts below which it is not worth reading" },
   },

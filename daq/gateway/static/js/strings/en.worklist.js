@@ -20,7 +20,7 @@ export const worklist = {
   today: "Today",
   dayBefore: "Day before",
   dayAfter: "Day after",
-  qcNotDone: "{title} not done",
+  qcNotDone: "Daily QC not done: {title}",
   qcRun: "Run now",
   toReconcile: "{count} temporary identities wait for the real one",
   toReconcileOne: "1 temporary identity waits for the real one",

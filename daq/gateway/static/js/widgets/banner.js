@@ -27,15 +27,15 @@ function Shown({ patient }) {
   const born = [told.birth_date && t("banner.born", { date: told.birth_date }), sexLetter(told.sex) && `(${sexLetter(told.sex)})`].filter(Boolean).join(" ");
   const given = patient.activity ? `${activity(patient.activity.mbq)} @ ${timeOfDay(patient.activity.at_utc)}` : "";
   const exam = [patient.exam, patient.agent || patient.nuclide, given].filter(Boolean).join(" · ");
-  return html`<strong dir="auto">${personName(told.name)}</strong>
-    <span>${t("banner.id")} <bdi>${told.patient_id}</bdi></span>
-    ${born && html`<span>${born}</span>`}
-    ${told.accession_number && html`<span>${t("banner.accession")} <bdi>${told.accession_number}</bdi></span>`}
-    ${exam && html`<span class="quiet" dir="auto">${exam}</span>`}
-    ${patient.of === "entry" && html`<${Chip}>${t("banner.chosen")}<//>`}
-    ${patient.of === "bed" && html`<${Chip}>${t("banner.onBed")}<//>`}
-    ${patient.temporary && html`<${Chip}>${t("worklist.temporary")}<//>`}
-    ${patient.to_countersign && html`<${Chip}>${t("worklist.toCountersign")}<//>`}`;
+  return html`<div class="first"><strong dir="auto">${personName(told.name)}</strong>
+      ${patient.of === "entry" && html`<${Chip}>${t("banner.chosen")}<//>`}
+      ${patient.of === "bed" && html`<${Chip}>${t("banner.onBed")}<//>`}
+      ${patient.temporary && html`<${Chip}>${t("worklist.temporary")}<//>`}
+      ${patient.to_countersign && html`<${Chip}>${t("worklist.toCountersign")}<//>`}</div>
+    <div class="second"><span>${t("banner.id")} <bdi>${told.patient_id}</bdi></span>
+      ${born && html`<span>${born}</span>`}
+      ${told.accession_number && html`<span>${t("banner.accession")} <bdi>${told.accession_number}</bdi></span>`}</div>
+    ${exam && html`<span class="quiet said" dir="auto" title=${exam}>${exam}</span>`}`;
 }
 
 /** Who it is; asked again whenever the run, the bed, the list or the choice changes. @param {boolean} may */

@@ -9,6 +9,7 @@
  * @property {string} [choices]  list of the form that it chooses from
  * @property {string} [hint]  whose description it has
  * @property {boolean} [must]  it cannot be left out
+ * @property {boolean} [wide]  it takes a row
  */
 
 /** @param {string} path @param {FieldOf["type"]} type @param {Partial<FieldOf>} [more] @returns {FieldOf} */
@@ -21,7 +22,7 @@ const PLACE = { dims: ["length", "angle"] };
 const SPEED = { dims: ["speed", "angular speed"] };
 
 export const IDENTITY = [
-  field("title", "text", { must: true }),
+  field("title", "text", { must: true, wide: true }),
   field("kind", "choice", { choices: "kind", must: true }),
   field("modality", "choice", { choices: "modality", must: true }),
   field("radionuclide", "nuclide"),
@@ -76,20 +77,22 @@ export const QC = [
 ];
 
 export const STEP = [
-  field("kind", "choice", { choices: "step_kind", label: "step_kind", hint: "StepFile.kind" }),
-  field("role", "choice", { choices: "role" }),
   field("view", "choice", { choices: "view" }),
-  field("views", "many", { choices: "view", hint: "StepFile.views" }),
-  field("laterality", "choice", { choices: "laterality" }),
   field("region", "choice", { choices: "region" }),
+  field("laterality", "choice", { choices: "laterality" }),
+  field("views", "many", { choices: "view", hint: "StepFile.views" }),
+  field("start", "choice", { choices: "start", hint: "StepFile.start" }),
   field("label", "text"),
   field("session", "whole", { hint: "StepFile.session" }),
-  field("start", "choice", { choices: "start", hint: "StepFile.start" }),
-  field("after_injection", "pair", { ...TIME, hint: "StepFile.after_injection" }),
-  field("expected_rate", "quantity", { ...RATE, label: "step_rate" }),
-  field("windows", "windows", { label: "step_windows" }),
-  field("hand_over", "choice", { choices: "hand_over", hint: "StepFile.hand_over" }),
   field("instruction", "area"),
+];
+export const STEP_MORE = [
+  field("kind", "choice", { choices: "step_kind", label: "step_kind", hint: "StepFile.kind" }),
+  field("role", "choice", { choices: "role" }),
+  field("expected_rate", "quantity", { ...RATE, label: "step_rate" }),
+  field("hand_over", "choice", { choices: "hand_over", hint: "StepFile.hand_over" }),
+  field("after_injection", "pair", { ...TIME, hint: "StepFile.after_injection" }),
+  field("windows", "windows", { label: "step_windows" }),
 ];
 export const IMAGE = [field("image.matrix", "matrix", { hint: "ImageFile.matrix" }), field("image.zoom", "number")];
 export const STOP = [

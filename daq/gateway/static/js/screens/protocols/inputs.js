@@ -47,7 +47,7 @@ export function FormField({ form, of, base = [] }) {
   const Input = INPUTS[of.type];
   const wrong = found.filter((each) => each.severity === "error").map((each) => each.reason).join(" ");
   const warned = found.filter((each) => each.severity !== "error").map((each) => each.reason).join(" ");
-  return html`<div class=${`form-field type-${of.type}`} id=${`at-${dotted(path)}`}>
+  return html`<div class=${`form-field type-${of.type}${of.wide ? " wide" : ""}`} id=${`at-${dotted(path)}`}>
     <${Input} form=${form} of=${of} value=${value} set=${set} label=${label} wrong=${wrong} />
     ${warned && html`<p class="form-warned">${t("protocols.edit.warned", { reason: warned })}</p>`}
     ${hint && html`<p class="form-hint">${hint}</p>`}

@@ -67,10 +67,12 @@ export function StepFields({ form, index }) {
     <${Fields} form=${form} of=${fields.STEP} base=${base} />
     <h3>${t("protocols.edit.ends")}</h3><${Fields} form=${form} of=${fields.STOP} base=${base} />
     <${Wrong} form=${{ ...form, findings: form.findings.filter((each) => each.key === `steps[${index}].stop`) }} path=${[...base, "stop"]} />
+    <${Group} form=${form} base=${base} group=${fields.GROUPS[0]} />
     <${Positions} form=${form} base=${base} />
+    <h3>${t("protocols.edit.more")}</h3><${Fields} form=${form} of=${fields.STEP_MORE} base=${base} />
     <h3>${t("protocols.edit.picture")}</h3><${Fields} form=${form} of=${fields.IMAGE} base=${base} />
     <${Phases} form=${form} base=${base} />
-    ${fields.GROUPS.map((group) => html`<${Group} key=${group.key} form=${form} base=${base} group=${group} />`)}`;
+    ${fields.GROUPS.slice(1).map((group) => html`<${Group} key=${group.key} form=${form} base=${base} group=${group} />`)}`;
 }
 
 /** A table that the step has or has not. @param {{form: import("./inputs.js").Form, base: import("./document.js").Part[], group: any}} given */

@@ -17,7 +17,7 @@ export function Steps({ figures }) {
         <td>${step.positions.map((/** @type {any} */ at) => html`<div>${spoken(at.axis)} ${place(at.from, at.unit)}${at.to === at.from ? "" : ` ${t("protocols.steps.to")} ${place(at.to, at.unit)}`}</div>`)}${step.speed && html`<div class="quiet">${t("protocols.steps.at", { speed: step.speed })}</div>`}</td>
         <td>${step.ends || html`<span class="quiet">${t("protocols.steps.byHand")}</span>`}</td>
         <td>${t(`protocols.steps.start.${step.start}`)}</td>
-        <td class="number">${step.duration_s ? html`${duration(step.duration_s)}<meter min="0" max=${longest} value=${step.duration_s} aria-label=${t("protocols.steps.share", { name: step.name })}></meter>` : html`<span class="quiet">${t("protocols.page.unknown")}</span>`}</td></tr>`)}
+        <td class="number">${step.duration_s ? html`${duration(step.duration_s)}<div class="share" aria-hidden="true"><div style=${{ width: `${(100 * step.duration_s) / longest}%` }}></div></div>` : html`<span class="quiet">${t("protocols.page.unknown")}</span>`}</td></tr>`)}
       ${figures.hand_overs_at_end.map((/** @type {string} */ each) => html`<tr><td colspan="6" class="quiet">${t("protocols.steps.handOverLast", { what: each })}</td></tr>`)}
     </tbody></table>`;
 }

@@ -13,7 +13,7 @@ export function IdentityBlock({ told, wristband }) {
     [t("setup.id"), html`<bdi>${who.patient_id}</bdi>`],
     who.accession_number && [t("setup.accession"), html`<bdi>${who.accession_number}</bdi>`],
     told.weight_kg && [t("setup.weight"), `${told.weight_kg} kg`],
-    told.height_m && [t("setup.height"), `${told.height_m} m`],
+    told.height_m && [t("setup.height"), `${Number(told.height_m).toFixed(2)} m`],
     told.pregnancy !== "unknown" && [t("setup.pregnancy"), told.pregnancy],
     told.referring && [t("setup.referring"), html`<span dir="auto">${personName(told.referring)}</span>`],
     told.reason && told.origin !== "emergency" && [t("setup.reason"), html`<span dir="auto">${told.reason}</span>`],
