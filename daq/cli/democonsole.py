@@ -160,7 +160,8 @@ def _scenes(protocols: Path, scanner: Path) -> tuple[dict[str, list[str]], froze
         patient = patient_of(protocol)
         if protocol.id == _FLOOD:
             patient = replace(patient, mbq=_SHEET_MBQ)
-        scenes[protocol.id] = list(patient.options(protocol.file.time_lapse or 1, protocol, profile))
+        shown = patient.options(protocol.file.time_lapse or 1, protocol, profile)
+        scenes[protocol.id] = ["--seconds", _SECONDS, *shown]
         if patient.bolus:
             boluses.add(protocol.id)
     return scenes, frozenset(boluses)
