@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import httpx
 from daq.composition.fronts import Offer
 from daq.errors import RefusedError
 from daq.gateway.app import Gateway, application
+from daq.gateway.service import Console as Served
 from daq.gateway.sessions import Sessions
 from daq.model.station import Actor, Role
 from daq.model.verbs import checked
@@ -111,3 +113,21 @@ def room(folder: Path, **console: Any) -> Room:
 
 def key(name: str = "one") -> dict[str, str]:
     return {"Idempotency-Key": f"key-of-{name}"}
+
+
+@asynccontextmanager
+async def serving(folder: Path, **console: Any) -> AsyncIterator[tuple[Served, Room]]:
+    """Serve the console on a free port of loopback."""
+    here = room(folder, **console)
+    service = Served(here.gateway.offer)
+    here.gateway = service.gateway
+    running = asyncio.create_task(service.run())
+    try:
+        async with asyncio.timeout(10.0):
+            while not service.url:
+                assert not running.done(), running.exception()
+                await asyncio.sleep(0.01)
+        yield service, here
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

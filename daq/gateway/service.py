@@ -43,7 +43,8 @@ class Console:
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
-        self._url = ""
+        self.url = ""
+        """Where it is served; empty before it is."""
         self.gateway = Gateway(offer)
         offer.take_on("console-link", self._link)
 
@@ -85,17 +86,17 @@ class Console:
         scheme = "https" if told.cert_file else "http"
         if told.names or host in _EVERYWHERE:
             host = told.names[0] if told.names else socket.gethostname()
-        self._url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        _LOG.info("the console is at %s", self._url)
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        _LOG.info("the console is at %s", self.url)
 
     async def _link(self, _: Any, actor: Actor) -> dict[str, Any]:
         if actor.origin != "local":
             raise AccessError("a link is given on the local socket alone, where the kernel says who asks")
-        if not self._url:
+        if not self.url:
             raise UnreachableError("the console is not served yet")
         return {
-            "url": f"{self._url}/#link={self.gateway.sessions.link(actor.user, actor.role, actor.uid)}",
-            "base": self._url,
+            "url": f"{self.url}/#link={self.gateway.sessions.link(actor.user, actor.role, actor.uid)}",
+            "base": self.url,
         }
 
 
