@@ -26,6 +26,7 @@ NOUNS = (
     "listmode",
     "calibrate",
     "qc",
+    "worklist",
     "profile",
     "protocol",
     "catalogue",

@@ -50,7 +50,7 @@ function List() {
     }
   };
   return html`<div class="worklist">
-    <div class="spread"><h1>${t("worklist.title")}</h1><${DayChooser} told=${told} setDay=${setDay} /></div>
+    <div class="spread"><h1>${told ? t("worklist.titleOf", { day: told.day }) : t("worklist.title")}</h1><${DayChooser} told=${told} setDay=${setDay} /></div>
     <${Notices} told=${told} />
     <${Search} text=${text} setText=${setText} find=${find} rows=${rows} prepare=${prepare} />
     <${Waiting} of=${{ ...asked, loading: asked.loading && !told }} />

@@ -14,6 +14,7 @@ export const banner = {
 
 export const worklist = {
   title: "Worklist",
+  titleOf: "Worklist of {day}",
   search: "Name, number or procedure",
   scanHint: "Scan a wristband, or type its number and press Enter",
   day: "Day",
@@ -170,7 +171,7 @@ export const giving = {
   },
   units: { calibrator_offset_s: "s", weight_kg: "kg", height_m: "m", glucose_mmol_per_l: "mmol/l", uptake_s: "min", bed_limit_kg: "kg", voided_ml: "ml" },
   withUnit: "with its unit: 600 MBq",
-  timeHint: "day and time of this place",
+  timeHint: "YYYY-MM-DD HH:MM, 24 h, time of this place",
   notKnown: "not known",
   yes: "yes",
   no: "no",

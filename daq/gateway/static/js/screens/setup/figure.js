@@ -14,6 +14,7 @@ export function Figure({ orientation }) {
     <rect x="34" y="58" width="200" height="7" rx="3" class="bed" />
     <rect x="120" y="65" width="18" height="15" class="bed" />
     <g transform=${`translate(34 0) ${flip}`}>${body(posture)}</g>
+    ${posture.startsWith("D") && html`<text x=${headFirst ? 98 : 138} y="34" class="mark">${posture === "DL" ? "L ↓" : "R ↓"}</text>`}
   </svg>`;
 }
 
@@ -31,6 +32,6 @@ function body(posture) {
     <rect x="27" y=${top} width="74" height=${torso} rx="7" class="person" />
     <rect x="98" y=${top + (side ? 4 : 3)} width="90" height=${torso - (side ? 6 : 5)} rx="5" class="person" />
     ${!side && html`<path d=${foot} class="person" />`}
-    ${side && html`<path d="M34 46 h46 v6 h-46 z" class="arm" /><text x="64" y="34" class="mark">${posture === "DL" ? "L ↓" : "R ↓"}</text>`}
+    ${side && html`<path d="M34 46 h46 v6 h-46 z" class="arm" />`}
     ${!side && html`<path d=${`M40 ${top + 5} h52 v5 h-52 z`} class="arm" />`}`;
 }

@@ -80,7 +80,7 @@ function One({ name, value, onInput }) {
   const label = `${t(`giving.fields.${name}`)}${unit ? ` (${unit})` : ""}`;
   if (name in CHOICES) return html`<${Field} label=${label} value=${value} onInput=${onInput} options=${[{ value: "", label: t("giving.notKnown") }, ...CHOICES[name].map((each) => ({ value: each, label: each }))]} />`;
   if (FLAGS.includes(name)) return html`<${Field} label=${label} value=${value} onInput=${onInput} options=${[{ value: "", label: t("giving.notKnown") }, { value: "true", label: t("giving.yes") }, { value: "false", label: t("giving.no") }]} />`;
-  if (name.endsWith("_at")) return html`<${Field} label=${label} value=${value} onInput=${onInput} type="datetime-local" step="1" />`;
+  if (name.endsWith("_at")) return html`<${Field} label=${label} value=${value} onInput=${onInput} hint=${t("giving.timeHint")} />`;
   const hint = name === "assayed" || name === "residual" ? t("giving.withUnit") : "";
   return html`<${Field} label=${label} hint=${hint} value=${value} onInput=${onInput} maxlength="500" inputmode=${unit ? "decimal" : undefined} />`;
 }

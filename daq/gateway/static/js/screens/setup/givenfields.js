@@ -34,12 +34,12 @@ function typedOne(name, known) {
   return name === "uptake_s" ? String(value / S_PER_MIN) : String(value);
 }
 
-/** A time as `datetime-local` has it. @param {string} moment */
+/** A time for a field: `2026-11-23 14:05:00`, of this place. @param {string} moment */
 export function localTime(moment) {
   const made = new Date(moment);
   if (Number.isNaN(made.getTime())) return "";
   const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
-  return `${made.getFullYear()}-${two(made.getMonth() + 1)}-${two(made.getDate())}T${two(made.getHours())}:${two(made.getMinutes())}:${two(made.getSeconds())}`;
+  return `${made.getFullYear()}-${two(made.getMonth() + 1)}-${two(made.getDate())} ${two(made.getHours())}:${two(made.getMinutes())}:${two(made.getSeconds())}`;
 }
 
 /**
@@ -67,5 +67,5 @@ export function withZone(text) {
   if (Number.isNaN(made.getTime())) return text;
   const ahead = -made.getTimezoneOffset();
   const two = (/** @type {number} */ number) => String(Math.floor(Math.abs(number))).padStart(2, "0");
-  return `${localTime(text)}${ahead < 0 ? "-" : "+"}${two(ahead / 60)}:${two(ahead % 60)}`;
+  return `${localTime(text).replace(" ", "T")}${ahead < 0 ? "-" : "+"}${two(ahead / 60)}:${two(ahead % 60)}`;
 }
