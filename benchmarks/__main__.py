@@ -10,6 +10,7 @@ from benchmarks import (
     bench_account,
     bench_camera,
     bench_catalogue,
+    bench_console,
     bench_daemon,
     bench_decode,
     bench_dicom,
@@ -44,7 +45,8 @@ def main() -> int:
         "catalogue": bench_catalogue, "pairing": bench_pairing, "pet": bench_pet, "heads": bench_heads,
         "fers": bench_fers,
         "positions": bench_positions, "framing": bench_framing, "camera": bench_camera,
-        "daemon": bench_daemon, "instruments": bench_instruments, "links": bench_links, "mqtt": bench_mqtt,
+        "daemon": bench_daemon, "console": bench_console, "instruments": bench_instruments, "links": bench_links,
+        "mqtt": bench_mqtt,
         "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
         "quality": bench_quality, "floods": bench_floods,
     }  # fmt: skip

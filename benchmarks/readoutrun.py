@@ -19,7 +19,7 @@ from benchmarks.beside import ThreadTimes, Ticker, burners, resident_bytes
 from daq import composition
 from daq.model.processing import Processing
 from daq.readout.hostlimits import holds_s
-from daq.readout.plan import Plan
+from daq.readout.plan import CONTROL, Plan
 from daq.storage.info import describe
 from daq.storage.listing import load_manifest
 from device_profiles.load import load_profile
@@ -131,8 +131,14 @@ def unsupported(case: Case) -> str:
     return "GRO or priority" if (case.gso or case.priority) and "receive" not in Plan.model_fields else ""
 
 
-def perform(case: Case, storage: Path, *, look: Callable[[Run], None] | None = None) -> Run:
-    """Do one run below `storage`, which is left as it was; `look` at it while its directory is there."""
+def perform(
+    case: Case, storage: Path, *, look: Callable[[Run], None] | None = None,
+    beside: Callable[[Path, ExitStack], None] | None = None,
+) -> Run:  # fmt: skip
+    """Do one run below `storage`, which is left as it was; `look` at it while its directory is there.
+
+    `beside` begins what goes on beside it, before the readout does: it is given where the control socket will be.
+    """
     run = Run(case)
     with tempfile.TemporaryDirectory(dir=storage, prefix="bench-readout-") as folder, ExitStack() as stack:
         bytes_per_word = WORD_BYTES * 1.05 * case.store_raw + ROW_BYTES * (case.rows or case.processing is not None)
@@ -144,7 +150,7 @@ def perform(case: Case, storage: Path, *, look: Callable[[Run], None] | None = N
         blaster, url = _blaster(case)
         stack.callback(_end, blaster)
         try:
-            _record(run, Path(folder), blaster, url, stack)
+            _record(run, Path(folder), blaster, url, stack, beside)
             if look is not None:
                 look(run)
         except Exception as why:  # noqa: BLE001 - a benchmark tells what went wrong and goes on
@@ -152,7 +158,10 @@ def perform(case: Case, storage: Path, *, look: Callable[[Run], None] | None = N
     return run
 
 
-def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, stack: ExitStack) -> None:
+def _record(
+    run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, stack: ExitStack,
+    beside: Callable[[Path, ExitStack], None] | None,
+) -> None:  # fmt: skip
     case = run.case
     profile = load_profile(PROFILE)
     plan, runtime = composition.plan_recording(
@@ -160,6 +169,8 @@ def _record(run: Run, folder: Path, blaster: subprocess.Popen[str], url: str, st
         store_raw=True, stall_s=_STALL_S, simulated=True,
     )  # fmt: skip
     stack.enter_context(burners(case.burners))
+    if beside is not None:
+        beside(Path(runtime) / CONTROL, stack)
     readout = composition.start_readout(_as_wanted(plan, case), runtime)
     stack.callback(lambda: readout.stop() if readout.running() else None)
     times = ThreadTimes(readout.pid)

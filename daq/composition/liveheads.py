@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from daq.storage.framed import head_facts, orientation_of, recorded_protocol, tu
 from daq.storage.listing import load_manifest
 
 _QUALITY_CONTROL = "quality_control"
+_MOST_KNOWN = 64
 _TURNING = ("TOMO", "GATED TOMO")
 
 
@@ -33,6 +34,8 @@ class LiveHeads:
     protocol: AcquisitionProtocol | None
     turns: bool
     simulated: bool
+    _known: dict[tuple[int, str, float | None], dict[str, Any]] = field(default_factory=dict)
+    """What was worked out for the present step and angle of the gantry: it is asked for many times a second."""
 
     @property
     def turned(self) -> bool:
@@ -45,6 +48,14 @@ class LiveHeads:
         `letters` are those at left, right, top and bottom, empty where nobody knows or lies on the bed. `step_name`: of
         the present step, the first where there is none. `field_mm`: width and height, None where no scanner is known.
         """
+        known = (number, step_name, gantry_deg)
+        if known not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[known] = self._seen(number, step_name, gantry_deg)
+        return self._known[known]
+
+    def _seen(self, number: int, step_name: str, gantry_deg: float | None) -> dict[str, Any]:
         step = self._step(step_name)
         place = sorted(self.heads).index(number) if number in self.heads else len(self.heads)
         wanted = step.views[place] if step is not None and place < len(step.views) else None

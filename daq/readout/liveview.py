@@ -22,6 +22,9 @@ class LiveView(Closing):
 
     def __init__(self, reader: SnapshotReader) -> None:
         self._reader = reader
+        self._names: dict[str, set[str]] = {}
+        for spec in reader.specs:
+            self._names.setdefault(spec.group, set()).add(spec.name)
 
     @classmethod
     def attach(cls, control: Path, *, deadline_s: float = 5.0) -> Self:
@@ -55,7 +58,11 @@ class LiveView(Closing):
 
     def has(self, group: str) -> bool:
         """Return True where this readout publishes such a group."""
-        return any(spec.group == group for spec in self._reader.specs)
+        return group in self._names
+
+    def sequence(self, group: str = "looks") -> int:
+        """Return how often a group was published, 0 for one that there is not: one word of memory."""
+        return self._reader.sequence(group) if group in self._names else 0
 
     def fresh(self, group: str = "looks") -> dict[str, Any]:
         """Return `sequence`, `state` and `age_s` of what a group published last: cheap, without its arrays."""
@@ -65,8 +72,7 @@ class LiveView(Closing):
     def some(self, names: Iterable[str], group: str = "looks") -> dict[str, Any]:
         """Return the arrays of these names that there are, as they were published together, and how fresh they are."""
         finished = self._reader.finished
-        there = {spec.name for spec in self._reader.specs if spec.group == group}
-        reading = self._reader.read(group, [name for name in names if name in there])
+        reading = self._reader.read(group, [name for name in names if name in self._names[group]])
         return {**_freshness(reading, finished=finished), **reading.arrays}
 
     def study(self) -> dict[str, Any] | None:

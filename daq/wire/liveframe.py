@@ -13,7 +13,7 @@ bytes from the beginning of the frame::
     28  u32  0
 
 The directory is `{"arrays": [{"name", "dtype", "shape", "offset", "about"}], "about": {...}}`; offsets are from the
-beginning of the frame. `daq/gateway/static/js/frame.js` reads it.
+end of the directory. `daq/gateway/static/js/frame.js` reads it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def encode(parts: Sequence[Part], *, number: int, time_s: float, about: Mapping[
             "about": dict(part.about),
         })  # fmt: skip
         at += _up(values.nbytes)
-    directory = _directory(listed, about)
+    text = json.dumps({"arrays": listed, "about": about}, separators=(",", ":"), allow_nan=False).encode()
+    directory = text.ljust(_up(len(text)))
     total = _HEADER.size + len(directory) + at
     if len(directory) > MOST_DIRECTORY_BYTES or total > MOST_BYTES:
         raise RefusedError(
@@ -103,7 +104,7 @@ def decode(data: bytes) -> Frame:
         raise FormatError(f"damaged live frame: {total} bytes announced, directory of {length}; it has {len(data)}")
     try:
         told = json.loads(data[_HEADER.size : _HEADER.size + length])
-        arrays = {each["name"]: _array(data, each) for each in told["arrays"]}
+        arrays = {each["name"]: _array(data, _HEADER.size + length, each) for each in told["arrays"]}
         return Frame(
             number, time_s, flags, told["about"], arrays, {each["name"]: each["about"] for each in told["arrays"]}
         )
@@ -111,12 +112,12 @@ def decode(data: bytes) -> Frame:
         raise FormatError(f"damaged live frame: its directory cannot be understood ({why})") from None
 
 
-def _array(data: bytes, told: Mapping[str, Any]) -> npt.NDArray[Any]:
+def _array(data: bytes, begin: int, told: Mapping[str, Any]) -> npt.NDArray[Any]:
     shape, offset = [int(side) for side in told["shape"]], int(told["offset"])
-    if told["dtype"] not in _DTYPES or len(shape) > MOST_AXES or min(shape, default=0) < 0 or offset % _ALIGNED:
+    if told["dtype"] not in _DTYPES or len(shape) > MOST_AXES or min((*shape, offset)) < 0 or offset % _ALIGNED:
         raise ValueError(f"array {told['name']}: {told['dtype']} {shape} at {offset}")
     count = math.prod(shape)
-    found: npt.NDArray[Any] = np.frombuffer(data, f"<{told['dtype']}", count, offset)
+    found: npt.NDArray[Any] = np.frombuffer(data, f"<{told['dtype']}", count, begin + offset)
     return found.reshape(shape)
 
 
@@ -131,20 +132,6 @@ def _plain(part: Part) -> npt.NDArray[Any]:
     elif kind not in _DTYPES:
         raise RefusedError(f"array {part.name!r} of a live frame is {values.dtype}; it takes {', '.join(_DTYPES)}")
     return np.ascontiguousarray(values, f"<{kind}")
-
-
-def _directory(listed: list[dict[str, Any]], about: Mapping[str, Any]) -> bytes:
-    """Return the directory with offsets from the beginning of the frame, padded to a multiple of 8 bytes.
-
-    Its length depends on the digits of the offsets, and these on its length: it is made until both agree.
-    """
-    length = 0
-    while True:
-        moved = [{**each, "offset": each["offset"] + _HEADER.size + length} for each in listed]
-        text = json.dumps({"arrays": moved, "about": about}, separators=(",", ":"), allow_nan=False).encode()
-        if _up(len(text)) <= length:
-            return text.ljust(length)
-        length = _up(len(text))
 
 
 def _up(size: int) -> int:

@@ -92,7 +92,8 @@ class Frames:
         flags = SCALED | (BINNED if any(part.is_binned for part in there.values()) else 0)
         flags |= SIMULATED if heads is not None and heads.simulated else 0
         about = {
-            "run": self._viewer.run, "fresh": {group: dict(each) for group, each in fresh.items()},
+            "run": self._viewer.run, "problem": self._viewer.problem,
+            "fresh": {group: dict(each) for group, each in fresh.items()},
             "parts": {name: None if part is None else part.about for name, part in parts.items()},
         }  # fmt: skip
         arrays = [array for part in there.values() for array in part.arrays]

@@ -14,9 +14,11 @@ from daq.gateway.live.viewer import Viewer
 from daq.gateway.live.watcher import Watcher
 
 _LOG = logging.getLogger(__name__)
-LOOK_S = 0.01
-"""How often somebody looks whether the readout published: a few words of shared memory."""
+LOOK_S = 0.005
+"""How often somebody looks whether the readout published, when it is about to: a few words of shared memory."""
 FOLLOW_S = 0.25
+_SHARE = 0.8
+"""Of the time between two publications nobody looks."""
 
 
 class Gallery:
@@ -48,7 +50,8 @@ class Gallery:
         """Wake those who watch when something was published; attach to another readout when there is one."""
         loop = asyncio.get_running_loop()
         known: Any = None
-        due_s = 0.0
+        states: list[str] = []
+        due_s = came_s = between_s = 0.0
         while True:
             if not any(watcher.wants for watcher in self._watchers):
                 await asyncio.sleep(FOLLOW_S)
@@ -56,13 +59,15 @@ class Gallery:
             if loop.time() >= due_s:
                 due_s = loop.time() + FOLLOW_S
                 await self._follow()
-            fresh = self.viewer.fresh()
-            found = (self.viewer.number, [(each["sequence"], each["state"]) for each in fresh.values()])
+                states = [each["state"] for each in self.viewer.fresh().values()]
+            found = (self.viewer.published(), states)
             if found != known:
                 known = found
+                between_s, came_s = min(loop.time() - came_s, FOLLOW_S), loop.time()
                 for watcher in self._watchers:
                     watcher.wake()
-            await asyncio.sleep(LOOK_S)
+            quiet_s = came_s + _SHARE * between_s - loop.time()
+            await asyncio.sleep(max(LOOK_S, quiet_s))
 
     async def _follow(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def scaled(image: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint16], float]:
     return (image * (1.0 / by) + 0.5).astype(np.uint16), by
 
 
+@lru_cache(maxsize=64)
 def _inside(begin_mm: float, pixel_mm: float, count: int, side_mm: float) -> slice:
     """Return the pixels whose middle lies inside of a field that is `side_mm` long; all where none does."""
     middles = begin_mm + (np.arange(count) + 0.5) * pixel_mm

@@ -39,6 +39,8 @@ class Viewer:
         self._gantry_deg: float | None = None
         self.number = 0
         self.run: str | None = None
+        self.problem = ""
+        """Why the readout under way is not looked at; empty where it is."""
         self.failures = 0
 
     async def follow(self) -> None:
@@ -54,12 +56,19 @@ class Viewer:
             view, heads = await asyncio.to_thread(_attached, path)
         except ScandaqError as why:
             self.failures += 1
+            self.problem = str(why)
             _LOG.debug("no live figures yet from %s: %s", path, why)
             return
+        self.problem = ""
         old, self._view, self._heads, self._path = self._view, view, heads, path
         self.run, self.number = str(view.about["acquisition_id"]), self.number + 1
         if old is not None:
             old.close()
+
+    def published(self) -> tuple[int, ...]:
+        """Return what changes with each publication and with each snapshot: cheap enough to be asked all the time."""
+        view = self._view
+        return (self.number, *(view.sequence(group) for group in GROUPS)) if view is not None else (self.number,)
 
     def fresh(self) -> dict[str, dict[str, Any]]:
         """Return how fresh each group is: `sequence`, `state` none, live, stale or closed, and `age_s`."""

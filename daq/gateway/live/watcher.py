@@ -45,14 +45,20 @@ class Watcher:
     def said(self, message: Want | Ack) -> None:
         """Take in what the browser said."""
         if isinstance(message, Ack):
-            if message.seq in self._unpainted:
-                while self._unpainted.popleft() != message.seq:
-                    pass  # painting a frame leaves those before it behind
+            self._painted(message.seq)
         elif message != self._want:
             self._want = message
             self._seen = {}
             self._frames.wanted[self] = message
-        self._woken.set()
+            self._woken.set()
+
+    def _painted(self, seq: int) -> None:
+        if seq not in self._unpainted:
+            return
+        if len(self._unpainted) >= MOST_UNPAINTED:
+            self._woken.set()
+        while self._unpainted.popleft() != seq:
+            pass  # painting a frame leaves those before it behind
 
     def wake(self) -> None:
         """Have it look whether there is something new."""
