@@ -50,12 +50,17 @@ def hints() -> dict[str, str]:
 def _of_class(found: ast.ClassDef) -> Iterator[tuple[str, str]]:
     about = ast.get_docstring(found)
     if about:
-        yield found.name, " ".join(about.split())
+        yield found.name, _plain(about)
     for field, below in zip(found.body, found.body[1:], strict=False):
         if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
             continue
         if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
-            yield f"{found.name}.{field.target.id}", " ".join(below.value.value.split())
+            yield f"{found.name}.{field.target.id}", _plain(below.value.value)
+
+
+def _plain(text: str) -> str:
+    """Return a description as a person reads it: on one line, keys without the marks of code."""
+    return " ".join(text.replace("`", "").split())
 
 
 def units() -> dict[str, list[str]]:

@@ -99,6 +99,17 @@ export function joined(number, unit) {
   return plain === "" ? undefined : `${plain} ${unit}`.trim();
 }
 
+/**
+ * Return the table of a window in common use: by peak and width where both are plain numbers, else by its bounds.
+ * @param {{lower_kev: number, upper_kev: number}} usual
+ */
+export function usualWindow({ lower_kev, upper_kev }) {
+  const peak = Number(((lower_kev + upper_kev) / 2).toFixed(4));
+  const width = Number(((100 * (upper_kev - lower_kev)) / peak).toFixed(4));
+  if (Number.isInteger(width) && Number.isInteger(Number((peak * 10).toFixed(4)))) return { peak: `${peak} keV`, width: `${width} %` };
+  return { lower: `${lower_kev} keV`, upper: `${upper_kev} keV` };
+}
+
 // Steps
 
 /** @param {string} name @param {string[]} taken */

@@ -49,6 +49,7 @@ function Editing({ id, now, about }) {
   const [reviewing, setReviewing] = useState(false);
   const [restored, setRestored] = useState(start.restored);
   const checked = useChecked(draft.document);
+  useEffect(() => document.getElementById("content")?.scrollTo(0, 0), [part, step, reviewing]);
   if (!draft.document) return html`<${Notice} level="medium" role="alert"><span>${t("protocols.edit.gone")}</span><a class="button" href=${address("protocols")}>${t("protocols.page.toList")}</a><//>`;
 
   const changed = !now || !same(draft.document, now.document);

@@ -100,7 +100,7 @@ export const STOP = [
   field("stop.host", "quantity", { ...TIME, hint: "StopFile.host" }),
   field("stop.beats", "whole", { hint: "StopFile.beats" }),
   field("stop.as_step", "step", { hint: "StopFile.as_step" }),
-  field("stop.manual", "flag", { hint: "StopFile.manual" }),
+  field("stop.manual", "flag"),
 ];
 /** @param {string} path */
 export const counts = (path) => [

@@ -2,7 +2,7 @@
 import { html, useState } from "../../preact.js";
 import { t } from "../../strings.js";
 import { Button, Field, Notice } from "../../ui.js";
-import { at, dotted, freeName, isTable, withWindowNamed } from "./document.js";
+import { at, dotted, freeName, isTable, usualWindow, withWindowNamed } from "./document.js";
 import * as fields from "./fields.js";
 import { Choice, FormField, offered, Quantity, unitsOf, wrongAt } from "./inputs.js";
 
@@ -64,13 +64,13 @@ function Windows({ form }) {
   const nuclide = form.about.nuclides.find((/** @type {any} */ each) => each.name === form.document.radionuclide);
   const add = (/** @type {any} */ usual) => {
     const name = freeName(names.includes("photopeak") || !usual ? "window" : "photopeak", names);
-    form.change(["windows", name], usual ? { lower: `${usual.lower_kev} keV`, upper: `${usual.upper_kev} keV` } : { peak: "140.5 keV", width: "20 %" });
+    form.change(["windows", name], usual ? usualWindow(usual) : { peak: "140.5 keV", width: "20 %" });
   };
   return html`
     ${names.map((name, index) => html`<${Window} key=${index} form=${form} name=${name} />`)}
     <div class="row">
       <${Button} onPress=${() => add(null)}>${t("protocols.edit.addWindow")}<//>
-      ${(nuclide?.windows ?? []).map((/** @type {any} */ usual) => html`<${Button} onPress=${() => add(usual)} why=${usual.source}>${t("protocols.edit.addUsual", { nuclide: nuclide.name, from: usual.lower_kev, to: usual.upper_kev })}<//>`)}
+      ${(nuclide?.windows ?? []).map((/** @type {any} */ usual) => html`<${Button} onPress=${() => add(usual)} why=${usual.source}>${t("protocols.edit.addUsual", { nuclide: nuclide.name, window: Object.values(usualWindow(usual)).join(", ") })}<//>`)}
     </div>
     ${nuclide?.windows.some((/** @type {any} */ usual) => usual.draft) && html`<p class="quiet">${t("protocols.edit.usualDraft")}</p>`}
     <h3>${t("protocols.edit.recorded")}</h3><${Fields} form=${form} of=${fields.RECORDED} />`;
