@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as flow from "../../daq/gateway/static/js/screens/acquire/flow.js";
 
-const HERE = { connected: true, mayAct: true };
+const HERE = { connected: true, mayAct: true, recording: true };
 const step = (number, more = {}) => ({ number, key: `steps[${number - 1}]`, name: `view ${number}`, state: "waits", accepted: false, continuable: true, ...more });
 const status = (state, possible = [], more = {}) => ({ state, possible, step: 1, steps: 2, ...more });
 
@@ -21,14 +21,21 @@ test("a view that has ended is looked at before the next one can be started", ()
 
 test("everybody may stop, and a viewer nothing else", () => {
   const acquiring = status("acquiring", ["pause", "stop", "abort"]);
-  const viewer = flow.transport("running", acquiring, { connected: true, mayAct: false });
+  const viewer = flow.transport("running", acquiring, { ...HERE, mayAct: false });
 
   assert.equal(viewer.stop.on, true);
   assert.deepEqual(viewer.pause, { on: false, why: "notAllowed" });
 });
 
+test("what has just begun cannot be held before its first counts", () => {
+  const acquiring = status("acquiring", ["pause", "stop"]);
+
+  assert.deepEqual(flow.transport("running", acquiring, { ...HERE, recording: false }).pause, { on: false, why: "justBegun" });
+  assert.equal(flow.transport("running", acquiring, HERE).pause.on, true);
+});
+
 test("without a connection nothing is offered, for nobody knows what it would do", () => {
-  const lost = flow.transport("running", status("acquiring", ["pause", "stop"]), { connected: false, mayAct: true });
+  const lost = flow.transport("running", status("acquiring", ["pause", "stop"]), { ...HERE, connected: false });
 
   assert.deepEqual(Object.values(lost).map((each) => each.on), [false, false, false, false, false]);
 });

@@ -1,5 +1,5 @@
 // A value that components watch. Pure but for calling who watches.
-import { useEffect, useState } from "./preact.js";
+import { useEffect, useRef, useState } from "./preact.js";
 
 /**
  * @template T
@@ -34,14 +34,16 @@ export function store(first) {
  * @returns {S}
  */
 export function useStore(watched, select) {
-  const [found, setFound] = useState(() => ({ value: select(watched.get()) }));
+  const value = select(watched.get());
+  const newest = useRef({ select, value });
+  newest.current = { select, value }; // what is selected may depend on what the component was given since
+  const [, turn] = useState(0);
   useEffect(() => {
     const look = () => {
-      const value = select(watched.get());
-      setFound((/** @type {{value: S}} */ old) => (Object.is(old.value, value) ? old : { value }));
+      if (!Object.is(newest.current.select(watched.get()), newest.current.value)) turn((/** @type {number} */ old) => old + 1);
     };
     look();
     return watched.watch(look);
   }, [watched]);
-  return found.value;
+  return value;
 }

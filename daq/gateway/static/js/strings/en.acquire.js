@@ -56,6 +56,7 @@ export const acquire = {
     acceptFirst: "Accept the view first, or repeat it",
     notArmed: "Wait until the scanner is armed",
     nothingToStart: "There is nothing to be started now",
+    justBegun: "It has just begun: wait for the first counts",
     nothingRuns: "Nothing is being acquired now",
     notPaused: "The acquisition is not paused",
     accepted: "The view is accepted: position the next one, then start",
