@@ -24,7 +24,7 @@ from daq.model.verbs import ALWAYS, ASKING, VERBS
 
 PLACE = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
-_SIGNED_IN = [{"cookie": []}]
+_SIGNED_IN: list[dict[str, list[str]]] = [{"cookie": []}]
 
 
 def openapi_routes() -> list[BaseRoute]:
