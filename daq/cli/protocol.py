@@ -1,4 +1,4 @@
-"""`daq protocol`: list, show, validate and sign acquisition protocols."""
+"""`daq protocol`: list, show, validate and sign acquisition protocols; their versions: `protocol_versions`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the noun `protocol` with its verbs."""
-    noun = nouns.add_parser("protocol", help="list, show, validate and sign acquisition protocols")
+    from daq.cli.protocol_versions import add_verbs
+
+    noun = nouns.add_parser("protocol", help="list, show, validate, sign and restore acquisition protocols")
     verbs = noun.add_subparsers(metavar="VERB", required=True)
 
     _verb(verbs, "list", "list the protocols of the site and those that come with scandaq", run_list)
@@ -40,6 +42,8 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     sign.add_argument("protocol", metavar="NAME", help="id of a protocol in the site's folder")
     sign.add_argument("--by", required=True, metavar="WHO", help="who signs")
     sign.add_argument("--meaning", required=True, metavar="TEXT", help="what it means, e.g. 'approved for adults'")
+
+    add_verbs(verbs, _verb)
 
     schema = verbs.add_parser("schema", help="print the JSON schema of the files, for editors")
     schema.set_defaults(run=run_schema)
