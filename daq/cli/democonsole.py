@@ -66,8 +66,9 @@ def run_console(options: argparse.Namespace) -> int:
 def _run_other(options: argparse.Namespace) -> int:
     """Serve a ring or a probe until Ctrl-C; return 0."""
     from daq import composition
-    from daq.cli.demoscanners import scanner_of
+    from daq.cli.demoscanners import PROPOSED, comers, scanner_of
     from daq.cli.demostation import short_place, station
+    from daq.cli.demoworklist import procedures, write_worklist
     from daq.cli.output import say
 
     out = composition.output_directory(options.out, None, "console").resolve()
@@ -75,11 +76,12 @@ def _run_other(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scandaq-console-", dir=short_place())))
         shown = stack.enter_context(scanner_of(options.protocol, folder, options.times or 1))
-        more = f"{shown.devices}[console]\nport = {port}\n"
+        more = f"{shown.devices}[console]\nport = {port}\n{procedures(PROPOSED[options.protocol])}"
+        listed = write_worklist(folder, shown.protocols, comers=comers(options.protocol))
         served = stack.enter_context(
             station(
                 shown.profile, shown.url, out, shown.scanner, more=more, protocols=shown.protocols,
-                calibrations=shown.calibrations,
+                calibrations=shown.calibrations, worklist=listed,
             )
         )  # fmt: skip
         _tell(_linked(served), served, out, as_json=options.json)

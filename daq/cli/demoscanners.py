@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from daq.cli.demoworklist import Comer
 
 KINDS = ("camera", "pet", "probe")
 _SIGNED = "scandaq: approved for simulated patients"
@@ -25,6 +29,32 @@ _SEARCH = (0.02, 0.1, 0.6, 2.4, 2.4, 1.1, 0.05, 0.2, 1.6, 1.6, 0.3, 0.04)
 _SEARCH_S, _SEARCHES = 5, 300
 _NODES = 2
 _MADE = "2026-01-01T00:00:00Z"
+
+
+_PETWB, _DYNAMIC, _SENTINEL = "PET whole body, five beds", "PET dynamic, one bed", "Sentinel node, probe"
+PROPOSED = {
+    "pet": {"99SIM:PETWB": "demo-pet-whole-body", "99SIM:PETDYN": "f18-dynamic", "emergency": "demo-pet-whole-body"},
+    "probe": {"99SIM:SLNP": "sentinel-node-probe", "emergency": "sentinel-node-probe"},
+}
+"""Which protocol the site file of a kind proposes for a procedure."""
+
+
+def comers(kind: str) -> tuple[Comer, ...]:
+    """Return who comes today."""
+    from daq.cli.demoworklist import Comer
+
+    if kind == "probe":
+        given: dict[str, Any] = {"agent": "Tc-99m nanocolloid", "dose": "40 MBq"}
+        return (
+            Comer("SIM^Nadia", "1966-07-30", "F", 5, "SLNP", _SENTINEL, "", **given),
+            Comer("SIM^Olga", "1979-10-11", "F", 90, "SLNP", _SENTINEL, "", **given),
+        )
+    given = {"modality": "PT", "nuclide": "F-18", "dose": "250 MBq"}
+    return (
+        Comer("SIM^Pavel", "1952-04-18", "M", 5, "PETWB", _PETWB, "", "F-18 FDG", "diabetic", **given),
+        Comer("SIM^Quirin", "1969-09-02", "M", 40, "PETWB", _PETWB, "", "F-18 FDG", **given),
+        Comer("SIM^Rosa", "1981-12-24", "F", 75, "PETDYN", _DYNAMIC, "", "F-18 FDG", **given),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,10 @@ class Comer:
     protocol: str
     agent: str
     alerts: str = ""
+    modality: str = "NM"
+    nuclide: str = "Tc-99m"
+    dose: str = "700 MBq"
+    """What is to be given; of those without a protocol."""
 
 
 COMERS = (
@@ -49,18 +54,20 @@ COMERS = (
 )  # fmt: skip
 
 
-def write_worklist(folder: Path, protocols: Path, now: datetime | None = None) -> Path:
+def write_worklist(
+    folder: Path, protocols: Path, now: datetime | None = None, comers: Sequence[Comer] = COMERS
+) -> Path:
     """Write the list of a day that begins now; return its path. `protocols`: the site's own."""
     now = now or datetime.now(UTC)
     path = folder / "worklist.json"
-    entries = [_entry(number, comer, protocols, now) for number, comer in enumerate(COMERS, 1)]
+    entries = [_entry(number, comer, protocols, now) for number, comer in enumerate(comers, 1)]
     path.write_text(json.dumps({"schema": "worklist/1", "entries": entries}, indent=1, ensure_ascii=False), "utf-8")
     return path
 
 
-def procedures() -> str:
-    """Return the table of the site file."""
-    lines = [f"{json.dumps(name)} = {json.dumps(protocol)}" for name, protocol in PROCEDURES.items()]
+def procedures(proposed: Mapping[str, str] = PROCEDURES) -> str:
+    """Return the table of the site file: which protocol is proposed for a procedure."""
+    lines = [f"{json.dumps(name)} = {json.dumps(protocol)}" for name, protocol in proposed.items()]
     return "\n".join(["[procedures]", *lines, ""])
 
 
@@ -92,7 +99,8 @@ def _entry(number: int, comer: Comer, protocols: Path, now: datetime) -> dict[st
         "accession_number": f"SIM-A{number:03d}", "scheduled_procedure_step_id": f"S{number:03d}",
         "requested_procedure_id": f"P{number:03d}", "requested_procedure_description": comer.procedure,
         "patient_weight_kg": 58.0 + 4 * number, "patient_size_m": round(1.58 + 0.02 * number, 2),
-        "pregnancy_status": "not applicable", "radiopharmaceutical": comer.agent, "radionuclide": "Tc-99m",
+        "pregnancy_status": "not applicable", "radiopharmaceutical": comer.agent, "radionuclide": comer.nuclide,
+        "modality": comer.modality,
         "medical_alerts": comer.alerts,
     }  # fmt: skip
     if comer.code:
@@ -100,7 +108,7 @@ def _entry(number: int, comer: Comer, protocols: Path, now: datetime) -> dict[st
             "code_value": comer.code, "coding_scheme_designator": _SITE, "code_meaning": comer.procedure,
         }  # fmt: skip
     if not comer.protocol:
-        return {**told, "radionuclide_total_dose": "700 MBq"}
+        return {**told, "radionuclide_total_dose": comer.dose}
     return {**told, "administration": _given(comer, protocols)}
 
 
