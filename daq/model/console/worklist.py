@@ -5,7 +5,7 @@ A step shows nobody by accident: printing it gives its key alone, which is rando
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
@@ -22,8 +22,9 @@ Origin = Literal["scheduled", "manual", "emergency", "phantom"]
 """Whether the worklist has it, or somebody entered it here: a patient, a temporary identity, a phantom."""
 Status = Literal["scheduled", "in preparation", "acquiring", "done", "discontinued"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 """Characters that turn the direction of what stands beside them: a number would read as another one."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SEXES: Mapping[str, Sex] = {"F": "female", "M": "male", "O": "other", "": "unknown"}
 
 Short = Annotated[str, Field(max_length=16)]
@@ -85,9 +86,13 @@ class WorklistEntry(BaseModel):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        for name, value in self.model_dump().items():
-            if isinstance(value, str) and (why := unreadable(value)) is not None:
-                raise ValueError(f"{name}: {why}")
+        for name, value in self:
+            texts = value if isinstance(value, list) else [value]
+            if isinstance(value, ProcedureCode):
+                texts = [part for _, part in value]
+            for text in texts:
+                if isinstance(text, str) and (why := unreadable(text)) is not None:
+                    raise ValueError(f"{name}: {why}")
         return self
 
 
@@ -164,9 +169,9 @@ def step_of(entry: WorklistEntry, key: str, zone: tzinfo) -> ScheduledStep:
 
 def unreadable(text: str) -> str | None:
     """Return why a text cannot be shown so that everybody reads the same, None where it can."""
-    if any(character in _TURNING for character in text):
+    if _TURNING.search(text) is not None:
         return "holds a character that turns the direction of writing"
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+    if _CONTROL.search(text) is not None:
         return "holds a control character"
     return None
 
