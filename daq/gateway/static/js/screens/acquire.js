@@ -57,7 +57,7 @@ function Under(given) {
   const step = present(status, acquisition);
   const next = following(status, acquisition);
   const toSetUp = phase === "next" || phase === "armed" || phase === "preparing" ? (next ?? step) : step;
-  const recording = useLive((live) => live.progress?.run === status.run && live.progress.step === status.step && live.progress.recorded_events > 0);
+  const recording = useLive((live) => live.progress?.run === status.run && live.progress.step === status.step && live.progress.elapsed_s > 0);
   const possible = transport(phase, status, { connected, mayAct, recording });
   const accept = () => command("accept-view", { run: acquisition.run, step: status.step }).then(again);
   const pictures = thumbnails[`${acquisition.run}/${step?.number}`] ?? [];

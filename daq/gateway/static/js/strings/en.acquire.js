@@ -119,7 +119,7 @@ export const acquire = {
   seriesAlternative: "{view}, {head}, {window}: picture of this step so far.",
   strip: {
     title: "Whole body", exposure: "Exposure", exposed: "Exposure of the rows so far: {whole} of them have at least 90 %.", bed: "{axis}", way: "Way of the bed",
-    now: "Now at", speed: "Speed", speeds: "{mean} (protocol {wanted})",
+    speed: "Mean speed", wanted: "Protocol",
   },
   dynamic: {
     title: "Frames", frame: "Frame {now} of {all}", before: "Frames before", one: "Frame {number}", plan: "Frames to come", phase: "{frames} frames of {time}",

@@ -62,7 +62,7 @@ function Beats({ beats, step }) {
     [t("acquire.gated.taken"), beats && beats.low_ms !== null ? `${quantity(beats.low_ms, "", 0)}– ${quantity(beats.high_ms, "ms", 0)}` : NOT_KNOWN],
     [t("acquire.gated.bins"), step?.gate ? String(step.gate.bins) : NOT_KNOWN],
   ];
-  return html`<${Card} class="beats" title=${t("acquire.gated.beats", { trigger: step?.gate?.trigger ?? "" })}><${Facts} rows=${rows} /><//>`;
+  return html`<${Card} class="beats" title=${t("acquire.gated.beats", { trigger: (step?.gate?.trigger ?? "").toUpperCase() })}><${Facts} rows=${rows} /><//>`;
 }
 
 /** @param {{part: any}} given */

@@ -11,7 +11,7 @@ const SIGNS = /** @type {Record<string, string>} */ ({ done: "✔", ended: "◐"
 /** @param {{acquisition: any, status: any, thumbnails: Record<string, string[]>}} given */
 export function StepList({ acquisition, status, thumbnails }) {
   const groups = grouped(acquisition.steps);
-  return html`<${Card} class="steps" title=${acquisition.protocol.title}>
+  return html`<${Card} class="acq-steps" title=${acquisition.protocol.title}>
     <ol class="step-list">${groups.map((group) => html`<${StepRow} key=${group.key} group=${group} status=${status} thumbnails=${thumbnails} run=${acquisition.run} />`)}</ol>
   <//>`;
 }
@@ -73,7 +73,7 @@ export function Setup({ acquisition, step }) {
     [t("acquire.stopOn"), t("acquire.endsAt", { ends: step.ends })],
     ...places(step, readings),
   ];
-  return html`<${Card} class="setup" title=${t("acquire.setup", { step: stepTitle(step.name, step) })}>
+  return html`<${Card} class="acq-setup" title=${t("acquire.setup", { step: stepTitle(step.name, step) })}>
     <${Facts} rows=${rows} />
     ${step.instruction && html`<p class="instruction">${step.instruction}</p>`}
   <//>`;

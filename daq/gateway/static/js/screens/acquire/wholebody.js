@@ -15,10 +15,10 @@ export default function WholeBody({ phase, step }) {
   const part = useStudy(1024);
   const begun = part && part.about.series.kind === "WHOLE BODY";
   if (!begun && phase !== "running" && phase !== "after") return html`<${Heads} phase=${phase} /><${Bed} step=${step} />`;
-  return html`<${Card} class="strip" label=${t("acquire.strip.title")}>
+  return html`<div class="whole-body"><${Card} class="strip" label=${t("acquire.strip.title")}>
     <div class="spread heads-tools"><h2>${t("acquire.strip.title")}</h2><${FoldedControls} fades=${false} /></div>
     ${begun ? html`<div class="strip-body"><${SeriesPictures} part=${part}><${NewestRow} part=${part} /><//><${Exposure} part=${part} /></div><${Notes} part=${part} />` : html`<${NoSeries} about=${part?.about} />`}
-  <//><${Bed} step=${step} strip=${begun ? part.about.strip : null} />`;
+  <//><${Bed} step=${step} strip=${begun ? part.about.strip : null} /></div>`;
 }
 
 /** Between the rows that were exposed and those that are to come. @param {any} part @returns {number | null} share from the top */
@@ -70,10 +70,12 @@ function Bed({ step, strip = null }) {
   const now = typeof reading?.value === "number" ? reading.value : null;
   const share = now === null ? undefined : Math.min(1, Math.max(0, (now - sweep.begin) / (sweep.end - sweep.begin)));
   const speed = (/** @type {any} */ mm) => (typeof mm === "number" ? quantity(mm * CM_PER_MIN, "cm/min") : NOT_KNOWN);
-  return html`<${Card} class="bed" title=${t("acquire.strip.bed", { axis: axisName(sweep.axis) })}>
-    <div class="bed-way"><span class="number">${place(sweep.begin, sweep.unit)}</span><progress max="1" value=${share} aria-label=${t("acquire.strip.way")}></progress><span class="number">${place(sweep.end, sweep.unit)}</span></div>
+  return html`<${Card} class="acq-bed" title=${t("acquire.strip.bed", { axis: axisName(sweep.axis) })}>
+    <p class="big">${place(now, sweep.unit)}</p>
+    <progress max="1" value=${share} aria-label=${t("acquire.strip.way")}></progress>
+    <div class="spread small quiet"><span>${place(sweep.begin, sweep.unit)}</span><span>${place(sweep.end, sweep.unit)}</span></div>
     <${Facts} rows=${[
-      [t("acquire.strip.now"), place(now, sweep.unit)],
-      [t("acquire.strip.speed"), strip ? t("acquire.strip.speeds", { mean: speed(strip.mean_speed_mm_per_s), wanted: sweep.speed_text }) : sweep.speed_text],
+      ...(strip ? [/** @type {[any, any]} */ ([t("acquire.strip.speed"), speed(strip.mean_speed_mm_per_s)])] : []),
+      [t("acquire.strip.wanted"), sweep.speed_text],
     ]} /><//>`;
 }
