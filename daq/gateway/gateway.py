@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -53,8 +54,8 @@ class Gateway:
 
     @property
     def cookie(self) -> str:
-        """Return the name of the cookie."""
-        return "scandaq"
+        """Return the name of the cookie: of each station another one, for a host may have several."""
+        return f"scandaq-{hashlib.sha256(self.offer.site.station.encode()).hexdigest()[:8]}"
 
     def signed_in(self, connection: HTTPConnection) -> Session:
         """Return the session of a request; raise `NotSignedInError` where there is none."""

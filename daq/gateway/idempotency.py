@@ -17,7 +17,7 @@ from typing import Any
 from daq.errors import BusyError, UsageError
 
 KEEP_S = 600.0
-_MOST = 1000
+_MOST = 4000
 _MOST_OF_ONE = 8
 """Commands of one session under way."""
 _MOST_BYTES = 32 << 20
@@ -45,7 +45,7 @@ class _Entry:
 
 
 class Answers:
-    """Keeps them, of all sessions together at most 1000 for ten minutes and 32 MiB. `clock`: seconds that only grow."""
+    """Keeps them, of all sessions together at most 4000 for ten minutes and 32 MiB. `clock`: seconds that only grow."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 import daq
 from daq.gateway.control import ControlRequest
+from daq.gateway.gateway import gateway_of
 from daq.gateway.idempotency import KEY_PATTERN
 from daq.gateway.openapiparts import PROBLEM, SESSION, control_schemas, in_json, json_object
 from daq.gateway.qcfiles import qc_file_routes
@@ -32,13 +33,13 @@ def openapi_routes() -> list[BaseRoute]:
     return [Route(PLACE, _document, methods=["GET"])]
 
 
-async def _document(_: Request) -> Response:
-    return JSONResponse(await asyncio.to_thread(document))
+async def _document(request: Request) -> Response:
+    return JSONResponse(await asyncio.to_thread(document, gateway_of(request).cookie))
 
 
 @cache
-def document() -> dict[str, Any]:
-    """Return the document."""
+def document(cookie: str) -> dict[str, Any]:
+    """Return the document; `cookie` is the name of the one that says who is signed in."""
     schemas: dict[str, Any] = {"Problem": PROBLEM, "Session": SESSION, **control_schemas()}
     paths = {
         "/api/v1/session": _session_paths(schemas),
@@ -57,7 +58,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "securitySchemes": {"cookie": {"type": "apiKey", "in": "cookie", "name": "scandaq"}},
+            "securitySchemes": {"cookie": {"type": "apiKey", "in": "cookie", "name": cookie}},
         },
     }  # fmt: skip
 

@@ -19,6 +19,8 @@ from daq.services.worker import Worker
 _LOG = logging.getLogger(__name__)
 LOOK_S = 0.5
 """How often the file of users is looked at."""
+_TICK_S = 0.25
+_DISK_S = 5.0
 _KEEP_S = 60.0
 _HASHING_S = 10.0
 _WAITING = 8
@@ -54,11 +56,20 @@ class People:
         self._control.restore(holder)
 
     async def tend(self) -> None:
-        """Keep up until cancelled."""
-        kept_s = 0.0
+        """Keep up until cancelled. A disk that hangs holds up no passing of control."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pass_time(), name="console-time")
+            tasks.create_task(self._keep_up(), name="console-files")
+
+    async def _pass_time(self) -> None:
         while True:
             self._control.tick()
             self._sessions.tidy()
+            await asyncio.sleep(_TICK_S)
+
+    async def _keep_up(self) -> None:
+        kept_s = 0.0
+        while True:
             await self._look()
             now_s = asyncio.get_running_loop().time()
             if self._kept != self._changes() or now_s - kept_s > _KEEP_S:
@@ -71,7 +82,7 @@ class People:
         changes = self._changes()
         content = sessionfile.content_of(self._sessions, self._control.holder)
         try:
-            await self._files.call(sessionfile.save, self._sessions_file, content)
+            await self._files.call_within(_DISK_S, sessionfile.save, self._sessions_file, content)
         except ScandaqError as why:
             self._tell(f"sessions of the console would not survive a restart: {why}")
         self._kept = changes
@@ -106,7 +117,7 @@ class People:
 
     async def _look(self) -> None:
         try:
-            found = await self._files.call(self._changed)
+            found = await self._files.call_within(_DISK_S, self._changed)
         except ScandaqError as why:
             self._tell(f"the users of the console stay as they were: {why}")
             return

@@ -29,7 +29,7 @@ _MOST_MISSES = 20
 async def serve_live(socket: WebSocket) -> None:
     """Tell a browser what is new until it goes."""
     gateway = socket.app.state.gateway
-    session = gateway.sessions.find(socket.cookies.get("scandaq"))
+    session = gateway.session_of(socket)
     if session is None:
         await socket.accept()
         await socket.close(NOT_SIGNED_IN, "nobody is signed in")
