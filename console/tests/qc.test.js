@@ -14,7 +14,7 @@ test("each level has a sign of its own, not a colour alone", () => {
 });
 
 test("numbers have four digits, and their unit as people say it", () => {
-  assert.deepEqual([7.6249, 0.088591, 3499.99, 0, null].map(number), ["7.625", "0.08859", "3500", "0", ""]);
+  assert.deepEqual([7.6249, 0.088591, 3499.99, 232560.4, 0, null].map(number), ["7.625", "0.08859", "3500", "232,560", "0", ""]);
   assert.deepEqual([valued(0.3333, "1/s"), valued(6.8, "%"), valued(2, "1"), valued(null, "%")], ["0.3333 per s", "6.8 %", "2", ""]);
 });
 

@@ -2,6 +2,7 @@
 import { html } from "../preact.js";
 import { address } from "../router.js";
 import { t } from "../strings.js";
+import { Calibrations } from "./qc/calibrations.js";
 import { Enter } from "./qc/enter.js";
 import { Events } from "./qc/events.js";
 import { Limits } from "./qc/limits.js";
@@ -14,7 +15,7 @@ import { Today } from "./qc/today.js";
 import { Trend } from "./qc/trend.js";
 
 const PARTS = /** @type {Record<string, any>} */ ({
-  results: Results, trends: Trend, sources: Sources, events: Events, limits: Limits, reports: Month,
+  results: Results, trends: Trend, sources: Sources, events: Events, limits: Limits, calibrations: Calibrations, reports: Month,
 });
 const OTHERS = /** @type {Record<string, any>} */ ({ run: Run, result: Result, trend: Trend, enter: Enter });
 const BELONGS = /** @type {Record<string, string>} */ ({ result: "results", trend: "trends" });

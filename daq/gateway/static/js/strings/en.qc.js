@@ -8,6 +8,7 @@ export const qc = {
   sources: "Sources",
   events: "Service events",
   limits: "Limits",
+  calibrations: "Calibrations",
   reports: "Month report",
   levels: {
     inLimits: "IN LIMITS", action: "ACTION LEVEL", suspension: "SUSPENSION LEVEL", notEvaluable: "NOT EVALUABLE",
@@ -39,7 +40,7 @@ export const qc = {
   notScheduled: "On demand", dueToday: "Due now", dueCount: "{count} tests are due", dueOne: "One test is due",
   noTests: "This scanner has no tests of quality control: its profile names them.",
   card: { run: "Run", enter: "Enter", open: "Open result", trend: "Trend", sign: "Open and sign", notSigned: "not signed", signed: "signed by {who}" },
-  cardLabels: { run: "Run: {title}", enter: "Enter: {title}", open: "Open the newest result: {title}", trend: "Trend: {title}" },
+  cardLabels: { run: "Run: {title}", enter: "Enter: {title}", open: "{what}: {title}", trend: "Trend: {title}" },
   gauge: "{about}, {subject}: {value}; {limit}; {noise}",
   ofLimit: "limits: {words}",
   noise: "noise floor {value}",
@@ -116,6 +117,11 @@ export const qc = {
   },
   event: { title: "Service, recalibration, damage", none: "Nothing was noted.", what: "What", text: "What was done or happened (no patient's name)", at: "When", atHint: "Leave empty for now; else with its zone: 2031-01-23T14:30:00+01:00", tests: "Tests that it touches (none: all)", add: "Note an event", button: "Note it", noted: "Noted. Tests that follow from it are due.", by: "By", whats: { service: "service", recalibration: "recalibration", damage: "damage", "collimator-change": "collimator change", software: "software" } },
   limit: { title: "Limits in force", figure: "Figure", limit: "Limit", needed: "Counts needed", noise: "Noise of its protocol", source: "Who says so", none: "none: it is not judged", noLimits: "This scanner has no limits.", compared: "compared with {id}", at: "{noise} at {counts} counts", hint: "Limits stand in the scanner profile; they are not changed here." },
+  calibration: {
+    hint: "Where each calibration stands. It is signed, activated and taken back under", service: "Service", none: "This station names no folder of calibrations.", empty: "The folder is empty.",
+    cycle: "Calibrations of this folder have a life-cycle: one is used when it is active.", noCycle: "No life-cycle was begun: the newest that fits is used.", of: { heads: "Of heads", instruments: "Of instruments" },
+    name: "Calibration", what: "Of", state: "State", made: "Made", checked: "Checked", by: "Last step by",
+  },
   month: { title: "Report of a month", choose: "Month", html: "Open as a page", pdf: "Save as PDF", text: "Everything of a month on one page: a calendar of what was done and missed, every result, alarms of charts, services, trends, signatures. It is made when you open it, which takes some seconds." },
   fewer: "The role {role} may do that.",
 };

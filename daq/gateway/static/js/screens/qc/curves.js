@@ -13,6 +13,16 @@ export function Curves({ curves }) {
   return html`<${Card} title=${t("qc.result.curves")}><div class="qc-curves">${curves.map((curve) => html`<${Curve} key=${curve.title} curve=${curve} />`)}</div><//>`;
 }
 
+/**
+ * The range that is shown: from zero, of what is flat about where it is. The words below a curve say which.
+ * @param {number[]} values
+ * @returns {[number, number]}
+ */
+function upright(values) {
+  const [low, high] = [values.reduce((one, other) => Math.min(one, other)), values.reduce((one, other) => Math.max(one, other))];
+  return low > 0.5 * high ? [low - 0.5 * (high - low), high] : [Math.min(0, low), high];
+}
+
 /** @param {{curve: any}} given */
 function Curve({ curve }) {
   const known = (/** @type {(number | null)[]} */ values) => /** @type {number[]} */ (values.filter((value) => value !== null));
@@ -20,7 +30,7 @@ function Curve({ curve }) {
   const xs = known(curve.x);
   if (!xs.length || !ys.length) return null;
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
-  const [low, high] = [Math.min(0, ...ys), Math.max(...ys)];
+  const [low, high] = upright(ys);
   const x = (/** @type {number} */ at) => ((at - left) / (right - left || 1)) * WIDE;
   const y = (/** @type {number} */ at) => HIGH - ((at - low) / (high - low || 1)) * (HIGH - 6);
   const path = (/** @type {(number | null)[]} */ values) => {

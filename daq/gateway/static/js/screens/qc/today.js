@@ -70,10 +70,15 @@ function TestCard({ row, newest, spark, nowUtc }) {
     <div class="row qc-card-hand">
       ${canRun && html`<${Button} label=${t("qc.cardLabels.run", { title: row.title })} onPress=${() => go("qc", "run", row.test)}>${t("qc.card.run")}<//>`}
       ${row.asks.length > 0 && html`<${Button} label=${t("qc.cardLabels.enter", { title: row.title })} onPress=${() => go("qc", "enter", row.test)}>${t("qc.card.enter")}<//>`}
-      ${newest && html`<a class="button" href=${address("qc", "result", newest.id)} aria-label=${t("qc.cardLabels.open", { title: row.title })}>${newest.signatures.length ? t("qc.card.open") : t("qc.card.sign")}</a>`}
+      ${newest && html`<a class="button" href=${address("qc", "result", newest.id)} aria-label=${t("qc.cardLabels.open", { what: opens(newest), title: row.title })}>${opens(newest)}</a>`}
       ${newest && html`<a class="button" href=${address("qc", "trend", row.test)} aria-label=${t("qc.cardLabels.trend", { title: row.title })}>${t("qc.card.trend")}</a>`}
     </div>
   <//>`;
+}
+
+/** @param {any} newest */
+function opens(newest) {
+  return t(newest.signatures.length ? "qc.card.open" : "qc.card.sign");
 }
 
 /** When it is due next. @param {any} row */

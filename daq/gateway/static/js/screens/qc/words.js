@@ -24,6 +24,7 @@ export function number(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e7 || size < 1e-4) return value.toExponential(2);
+  if (size >= 1e4) return Math.round(value).toLocaleString("en-GB");
   const digits = Math.max(0, 3 - Math.floor(Math.log10(size)));
   return String(Number(value.toFixed(Math.min(digits, 8))));
 }

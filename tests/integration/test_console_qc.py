@@ -1,0 +1,155 @@
+"""Quality control at the console: the daily flood in three presses, its result signed, looked at, reported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+from support_console import (
+    Clicks,
+    ConsoleStation,
+    browser,
+    browser_page,
+    console_station,
+    in_both_themes,
+    shot,
+    until,
+)
+
+FLOOD = "daily-flood"
+DONE_MS = 240_000
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
+    with console_station(tmp_path_factory.mktemp("qc")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+def newest(station: ConsoleStation) -> dict[str, Any]:
+    (row,) = station.ask("qc-results", test=FLOOD, limit=1)["results"]
+    return dict(row)
+
+
+@pytest.mark.timeout(400)
+def test_the_daily_flood_is_done_in_three_presses(station: ConsoleStation, chromium: Browser) -> None:
+    station.calm()
+    with browser_page(chromium, station, "#/qc") as page:
+        hand = Clicks(page)
+        hand.press("Daily QC not done - run now")
+        page.get_by_text("SIM-SHEET-1", exact=False).first.wait_for()
+        shot(page, "qc-run")
+        hand.press("Bed empty, source in place - start")
+        page.get_by_text("Counting", exact=True).first.wait_for(timeout=DONE_MS)
+        shot(page, "qc-counting")
+        page.get_by_role("button", name="Sign", exact=True).wait_for(timeout=DONE_MS)
+        shot(page, "qc-result")
+        assert page.get_by_text("IN LIMITS").count() >= 2, "the level is said in words, of the background and the flood"
+        hand.press("Sign")
+        page.get_by_text(re.compile(r"Signed: root \(performed\)")).wait_for()
+        assert (hand.count, hand.typed) == (3, 0)
+
+    row = newest(station)
+    assert (row["level"], row["signatures"][0]["meaning"], row["signatures"][0]["holds"]) == (
+        "in limits",
+        "performed",
+        True,
+    )
+    told = station.ask("qc-result", result=row["id"])["document"]["body"]
+    assert told["source"]["serial"] == "SIM-SHEET-1"
+    assert "stated by root" in told["statements"]["bed empty"]
+    assert station.state() == "ready", "the station is free for the first patient"
+
+
+def test_a_result_shows_figures_pictures_and_who_signed_and_is_signed_once(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    row = newest(station)
+    with browser_page(chromium, station, f"#/qc/result/{row['id']}") as page:
+        page.get_by_role("heading", name="Figures against limits").wait_for()
+        picture = page.locator("figure img").first
+        picture.scroll_into_view_if_needed()
+        until(lambda: picture.evaluate("each => each.complete && each.naturalWidth"), lambda wide: wide > 300, 30.0)
+        assert "pixels" in str(picture.get_attribute("alt"))
+        assert page.get_by_text(row["sha256"]).count() >= 2, "what was signed is what is shown"
+        shot(page, "qc-whole-result")
+        Clicks(page).press("Sign")
+        page.get_by_text("root has signed it as performed before").wait_for()
+        assert in_both_themes(page) == []
+
+
+def test_a_report_opens_as_a_page_that_runs_nothing_and_loads_as_a_pdf(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    place = f"/api/v1/files/qc/{newest(station)['id']}/report"
+    with browser_page(chromium, station, "#/qc/reports") as page:
+        page.get_by_role("heading", name="Report of a month").wait_for()
+        assert in_both_themes(page) == []
+        got = page.evaluate(
+            """async (place) => Promise.all([`${place}.html`, `${place}.pdf`].map(async (each) => {
+                const answer = await fetch(each);
+                const text = await answer.text();
+                return [answer.status, answer.headers.get("content-security-policy"), text.slice(0, 15)];
+            }))""",
+            place,
+        )
+    (html, policy, head), (pdf, _, start) = got
+    assert (html, pdf, head.lower(), start[:5]) == (200, 200, "<!doctype html>", "%PDF-")
+    assert policy.startswith("sandbox; default-src 'none'")
+
+
+@pytest.mark.parametrize(
+    ("place", "there"),
+    [
+        ("#/qc", "Calendar"), (f"#/qc/trend/{FLOOD}", "All charts of this test"), ("#/qc/results", "Results"),
+        ("#/qc/sources", "Source register"), ("#/qc/events", "Note an event"), ("#/qc/limits", "Limits"), ("#/qc/calibrations", "Calibrations"), (f"#/qc/run/{FLOOD}", "What happens"),
+    ],
+)  # fmt: skip
+def test_every_page_says_its_own_and_has_no_barrier(
+    station: ConsoleStation, chromium: Browser, place: str, there: str
+) -> None:
+    with browser_page(chromium, station, place) as page:
+        page.locator("main").get_by_text(there).first.wait_for(timeout=30_000)
+        _wait_calm(page)
+        shot(page, f"qc-{place.rsplit('/', maxsplit=1)[-1]}")
+        assert in_both_themes(page) == []
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "no scrolling sideways"
+
+
+def test_a_source_and_an_event_are_entered_and_what_is_wrong_is_said(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station, "#/qc/sources") as page:
+        hand = Clicks(page)
+        for label, text in (
+            ("Serial", "S-2"), ("Nuclide", "Xx-99"), ("Certificate", "C-2"), ("Place", "safe"),
+            (re.compile("^Activity by"), "370 MBq"), (re.compile("^Reference time"), "2025-01-01T12:00:00Z"),
+        ):  # fmt: skip
+            hand.type(label if isinstance(label, re.Pattern) else re.compile(f"^{label}"), text)
+        hand.press("Enter into the register")
+        page.get_by_text("Xx-99").last.wait_for()
+        hand.type(re.compile("^Nuclide"), "Co-57")
+        hand.press("Enter into the register")
+        page.get_by_role("link", name="S-2").wait_for()
+    with browser_page(chromium, station, "#/qc/events") as page:
+        hand = Clicks(page)
+        hand.type(re.compile("^What was done"), "a tube of head 1 was replaced")
+        hand.press("Note it")
+        page.get_by_role("cell", name="a tube of head 1 was replaced").wait_for()
+    assert [each["serial"] for each in station.ask("qc-sources")["sources"]] == ["S-2", "SIM-SHEET-1"]
+
+
+def _wait_calm(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    until(
+        lambda: page.get_by_text(re.compile("^(Loading|Charts are worked out)")).count(), lambda left: left == 0, 30.0
+    )
