@@ -126,6 +126,7 @@ export const hand = {
   title: "Simulated hand controller and room",
   open: "Simulated hand controller",
   close: "Put away",
+  wanted: "The station waits for the motion enable:",
   what: "In a real room these are buttons at the gantry and the work of hands. Here they work the simulated devices.",
   enable: "Motion enable",
   thumb: "Put the thumb on the enable",

@@ -10,6 +10,8 @@ import { called, lookAgain, place, useRoom } from "./roomstate.js";
 
 const opened = store(false);
 const THUMB_S = 120;
+/** What the station says while it waits for somebody who presses the enable. */
+const WAITS = /needs the enable (held|latched)/;
 
 /** @param {string} device @param {string} action @param {any} [value] */
 async function simulate(device, action, value) {
@@ -21,8 +23,9 @@ async function simulate(device, action, value) {
 export function HandControllerButton() {
   const who = useSession();
   const open = useStore(opened, (value) => value);
+  const wanted = useLive((live) => WAITS.test(live.status?.detail ?? ""));
   if (!who?.simulated || !mayAs(who, "technologist")) return null;
-  return html`<button type="button" class="hand-open" aria-expanded=${open} aria-controls="hand" onClick=${() => opened.set(!open)}>${t("hand.open")}</button>`;
+  return html`${wanted && !open && html`<span class="hand-wanted" role="status">${t("hand.wanted")}</span>`}<button type="button" class="hand-open" aria-expanded=${open} aria-controls="hand" onClick=${() => opened.set(!open)}>${t("hand.open")}</button>`;
 }
 
 export function HandController() {
