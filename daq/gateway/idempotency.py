@@ -10,8 +10,10 @@ import asyncio
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from daq.errors import BusyError, UsageError
@@ -42,6 +44,7 @@ class _Entry:
     asked: str
     task: asyncio.Task[Answer]
     since_s: float
+    size: int = 0
 
 
 class Answers:
@@ -50,6 +53,8 @@ class Answers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._entries: dict[tuple[str, str], _Entry] = {}
+        self._under_way: Counter[str] = Counter()
+        self._kept_bytes = 0
         self.dropped = 0
         """Answers that were forgotten before their time, because there were too many."""
 
@@ -71,43 +76,47 @@ class Answers:
         self._forget_old()
         return (whose, key) in self._entries
 
-    def under_way(self, whose: str) -> int:
-        """Return how many commands of a session are not done."""
-        return sum(1 for (session, _), entry in self._entries.items() if session == whose and not entry.task.done())
-
-    def close(self) -> None:
-        """Wait for nothing any more."""
-        for entry in self._entries.values():
-            entry.task.cancel()
-
     def _begin(self, whose: str, key: str, asked: str, do: Doing) -> _Entry:
         self._forget_old()
-        if self.under_way(whose) >= _MOST_OF_ONE:
+        if self._under_way[whose] >= _MOST_OF_ONE:
             raise BusyError(f"{_MOST_OF_ONE} commands of this session are under way, which is the limit; wait for one")
         self._make_room()
-        task = asyncio.create_task(do(), name="console-command")
-        entry = _Entry(asked, task, self._clock())
+        entry = _Entry(asked, asyncio.create_task(do(), name="console-command"), self._clock())
         self._entries[whose, key] = entry
-        task.add_done_callback(_looked_at)
+        self._under_way[whose] += 1
+        entry.task.add_done_callback(lambda _: self._done((whose, key), entry))
         return entry
 
+    def _done(self, key: tuple[str, str], entry: _Entry) -> None:
+        self._under_way -= Counter([key[0]])  # a session of which nothing is under way is forgotten
+        if self._entries.get(key) is entry and not entry.task.cancelled() and entry.task.exception() is None:
+            entry.size = len(entry.task.result().body)
+            self._kept_bytes += entry.size
+
     def _forget_old(self) -> None:
-        now_s = self._clock()
-        for key, entry in list(self._entries.items()):
-            if entry.task.done() and now_s - entry.since_s > KEEP_S:
-                del self._entries[key]
+        """Forget what is too old; the oldest stand first."""
+        long_ago_s = self._clock() - KEEP_S
+        for key in list(takewhile(lambda key: self._entries[key].since_s < long_ago_s, self._entries)):
+            self._forget(key)
 
     def _make_room(self) -> None:
-        done = [(key, _size(entry)) for key, entry in self._entries.items() if entry.task.done()]
-        kept_bytes = sum(size for _, size in done)
-        for key, size in done:
-            if len(self._entries) < _MOST and kept_bytes <= _MOST_BYTES:
+        oldest = iter(list(self._entries)) if self._is_full() else iter(())
+        for key in oldest:
+            if not self._is_full():
                 return
-            del self._entries[key]
-            kept_bytes -= size
-            self.dropped += 1
+            self.dropped += self._forget(key)
         if len(self._entries) >= _MOST:
             raise BusyError(f"{_MOST} commands are under way, which is the limit; try again")
+
+    def _is_full(self) -> bool:
+        return len(self._entries) >= _MOST or self._kept_bytes > _MOST_BYTES
+
+    def _forget(self, key: tuple[str, str]) -> bool:
+        """Forget an answer; return False for what is under way, which stays."""
+        if not self._entries[key].task.done():
+            return False
+        self._kept_bytes -= self._entries.pop(key).size
+        return True
 
 
 def checked_key(key: str | None) -> str:
@@ -122,13 +131,3 @@ def checked_key(key: str | None) -> str:
 def fingerprint(verb: str, args: bytes) -> str:
     """Return what tells one request from another, without keeping what it says."""
     return hashlib.sha256(verb.encode() + b"\0" + args).hexdigest()
-
-
-def _size(entry: _Entry) -> int:
-    task = entry.task
-    return 0 if task.cancelled() or task.exception() is not None else len(task.result().body)
-
-
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()

@@ -249,11 +249,16 @@ def test_whatever_is_asked_no_answer_is_a_fault_and_each_is_as_the_document_says
         max_examples=2, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    asked = 0
+    asked, twisted = 0, set()
     with schema_session(cookies) as session:
         for found in schema.get_all_operations():
             operation = found.ok()
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 1 + bool(operation.body)]:
+            modes = [GenerationMode.POSITIVE]
+            body = str([each.definition for each in operation.body])
+            if operation.body and body not in twisted:  # many verbs take the same arguments
+                twisted.add(body)
+                modes.append(GenerationMode.NEGATIVE)
+            for mode in modes:
 
                 @quick
                 @given(operation.as_strategy(generation_mode=mode))

@@ -208,4 +208,4 @@ async def test_one_session_cannot_have_more_than_eight_commands_under_way() -> N
     with pytest.raises(BusyError, match="8 commands"):
         await answers.once("a", "key-00008", "x", waiting, within_s=0.0)
     assert await answers.once("b", "key-00000", "x", lambda: _answer(b""), within_s=1.0) is not None
-    answers.close()
+    never.set()
