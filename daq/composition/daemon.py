@@ -11,6 +11,7 @@ import tomllib
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,7 @@ class Daemon:
             self._equipment(), self.planner, self.machine, self.hardware, self.desk.bed, self.bus, self.alarms,
             self.audit, self.catalogue, self.revisions,
         )  # fmt: skip
+        self.catalogue.changed = self.finishing.changed = partial(self.revisions.changed, "studies")
         self.logbook = LogBook(self._state / AUDIT_FOLDER)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)
         self.bed_watch = BedWatch(

@@ -42,6 +42,8 @@ class Finishing:
 
     def __init__(self, command: Command, alarms: Alarms, audit: Audit, *, within_s: float = 900.0) -> None:
         self.finished = self.failed = 0
+        self.changed: Callable[[], None] = lambda: None
+        """Called when pictures and verdict of a recording are there."""
         self._command, self._alarms, self._audit, self._within_s = command, alarms, audit, within_s
         self._waiting: asyncio.Queue[Path] = asyncio.Queue(_MOST_WAITING)
 
@@ -77,6 +79,7 @@ class Finishing:
             self._fail(directory, said.why)
             return
         self.finished += 1
+        self.changed()
         verdict: dict[str, Any] = told.get("verdict") or {}
         grade = str(verdict.get("grade") or "none")
         files, problems = told.get("files") or {}, told.get("problems") or []

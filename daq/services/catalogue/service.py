@@ -70,6 +70,8 @@ class Catalogue:
         self.failures = self.dropped = 0
         self.bounds = bounds or CatalogueBounds()
         self._database = Database(url, wait_s=self.bounds.wait_s)
+        self.changed: Callable[[], None] = lambda: None
+        """Called when rows were written."""
         self._storage, self._station, self._alarms = storage, station, alarms
         self._writer = Worker("catalogue-write")
         self._readers = Worker("catalogue-read", threads=2, waiting=32)
@@ -227,6 +229,7 @@ class Catalogue:
         for directory, written in batch.items():
             if self._pending.get(directory) is written:
                 del self._pending[directory]
+        self.changed()
 
     def _store(self, batch: dict[str, dict[str, Any]]) -> None:
         """Write a batch; in the writer's thread."""

@@ -22,6 +22,7 @@ const SCREENS = {
   acquire: () => import("./screens/acquire.js"),
   protocols: () => import("./screens/protocols.js"),
   alarms: () => import("./screens/alarms.js"),
+  studies: () => import("./screens/studies.js"),
   room: () => import("./screens/room.js"),
 };
 

@@ -7,6 +7,7 @@ import { protocols } from "./en.protocols.js";
 import { qc } from "./en.qc.js";
 import { pet, probe, room } from "./en.room.js";
 import { shell } from "./en.shell.js";
+import { studies } from "./en.studies.js";
 import { adding, banner, giving, identities, setup, worklist } from "./en.worklist.js";
 
-export const en = { adding, banner, giving, identities, setup, worklist, acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, protocols, qc, shell };
+export const en = { adding, banner, giving, identities, setup, worklist, acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, protocols, qc, shell, studies };

@@ -1,0 +1,60 @@
+// What a study is called and how its state is shown. Pure.
+
+/** @type {Record<string, "" | "good" | "medium" | "low">} */
+const LEVELS = { good: "good", doubtful: "medium", bad: "medium" };
+/** PASS is green with its word; red is for alarms alone, so what is bad is said in words with a sign. */
+export const SIGNS = /** @type {Record<string, string>} */ ({ good: "✓", doubtful: "!", bad: "✗", "not evaluable": "?", note: "·" });
+
+/** @param {string | null} grade */
+export function levelOf(grade) {
+  return LEVELS[grade ?? ""] ?? "";
+}
+
+/**
+ * What became of an acquisition, in the word of the catalogue of texts.
+ * @param {{state: string, outcome: string | null}} row
+ */
+export function fateOf(row) {
+  return ["open", "damaged", "missing"].includes(row.state) ? row.state : row.outcome ?? row.state;
+}
+
+/**
+ * Which rows a page shows, for people: from 1 on.
+ * @param {number} offset @param {number} count @param {number} total
+ */
+export function span(offset, count, total) {
+  return { first: count ? offset + 1 : 0, last: offset + count, total };
+}
+
+/**
+ * The worst checks first, those that are good last.
+ * @param {{grade: string}[]} checks
+ */
+export function worstFirst(checks) {
+  const order = ["bad", "doubtful", "not evaluable", "note", "good"];
+  return [...checks].sort((a, b) => order.indexOf(a.grade) - order.indexOf(b.grade));
+}
+
+/**
+ * A name that nothing bears yet, for what is made of an acquisition.
+ * @param {string} acquisition @param {string} what @param {{asked: {name?: string}}[]} jobs
+ */
+export function freshName(acquisition, what, jobs) {
+  const taken = new Set(jobs.map((job) => (job.asked.name ?? "").replace(/\.\w+$/, "")));
+  let number = 1;
+  while (taken.has(`${acquisition}-${what}-${number}`)) number += 1;
+  return `${acquisition}-${what}-${number}`;
+}
+
+/**
+ * Why a name cannot be that of a file, as a key of the texts; empty where it can.
+ * @param {string} name
+ */
+export function wrongName(name) {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(name) ? "" : "name";
+}
+
+/** @param {string} acquisition @param {string} name */
+export function fileAddress(acquisition, name) {
+  return `/api/v1/files/studies/${encodeURIComponent(acquisition)}/${encodeURIComponent(name)}`;
+}
