@@ -8,6 +8,7 @@ const ROW = { name: "Müller^Änne", patient_id: "SIM-0001", accession_number: "
 
 test("a name is family first, in capitals", () => {
   assert.equal(personName("Müller^Änne Maria^X"), "MÜLLER, Änne Maria X");
+  assert.equal(personName("Yamada^Taro=山田^太郎"), "YAMADA, Taro = 山田, 太郎");
   assert.equal(personName("PHANTOM"), "PHANTOM");
   assert.equal(personName("<b>^x"), "<B>, x");
   assert.equal(personName(null), "");

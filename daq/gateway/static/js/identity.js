@@ -4,12 +4,18 @@
 const SEXES = { female: "F", male: "M", other: "O", unknown: "" };
 
 /**
- * A name as DICOM writes it, `Family^Given^Middle`, for people: `FAMILY, Given Middle`.
+ * A name as DICOM writes it, `Family^Given^Middle`, for people: `FAMILY, Given Middle`. The same name in another writing,
+ * after `=`, is shown as well: nothing of a name is left out that could tell two people apart.
  * @param {string | null | undefined} name
  */
 export function personName(name) {
-  const [family = "", ...given] = (name ?? "").split("=")[0].split("^").map((part) => part.trim());
-  const others = given.slice(0, 2).filter(Boolean).join(" ");
+  return (name ?? "").split("=").map(writing).filter(Boolean).join(" = ");
+}
+
+/** @param {string} name */
+function writing(name) {
+  const [family = "", ...given] = name.split("^").map((part) => part.trim());
+  const others = given.filter(Boolean).join(" ");
   const capital = family.toLocaleUpperCase();
   return others ? `${capital}, ${others}` : capital;
 }
