@@ -9,7 +9,7 @@ import { t } from "../strings.js";
 import { Button, tell } from "../ui.js";
 import { StayWithPatient } from "../widgets/motion.js";
 import { Picture } from "../widgets/picture.js";
-import { useOver, viewName } from "../widgets/scope.js";
+import { headName, useOver, viewName } from "../widgets/scope.js";
 import { StopButton } from "../widgets/stopping.js";
 import { figureOf, markAt } from "./room/figures.js";
 
@@ -84,7 +84,7 @@ function Touch({ head, part, onMarked }) {
   const touched = async (/** @type {PointerEvent} */ event) => {
     const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
     const { x, y } = markAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, part);
-    const text = t("room.markText", { number: marks + 1, x: x.toFixed(0), y: y.toFixed(0), head: head.number });
+    const text = t("room.markText", { number: marks + 1, x: x.toFixed(0), y: y.toFixed(0), head: headName(head) });
     try {
       await command("mark", { text });
       marks += 1;

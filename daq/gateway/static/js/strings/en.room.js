@@ -89,7 +89,7 @@ export const room = {
   markHere: "Mark here",
   markHint: "Touch the picture where the mark shall be.",
   marked: "Marked: {text}",
-  markText: "skin mark {number} at x {x} mm, y {y} mm of head {head}",
+  markText: "skin mark {number} at x {x} mm, y {y} mm of {head}",
   marksOff: "No marks: nothing is recorded, or you may only watch.",
   old: "OLD: {seconds} s without news from the station",
   console: "To the console",

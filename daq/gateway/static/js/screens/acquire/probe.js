@@ -40,7 +40,7 @@ function Rate({ part, window, background, run }) {
   const highest = useRef({ run, most: 0 });
   if (highest.current.run !== run || forgotten.run !== run) highest.current = { run, most: 0 };
   const old = !connected || !age || isOld(age, age.ageS);
-  if (now && !old) highest.current.most = Math.max(highest.current.most, now.net);
+  if (now && !old && Number.isFinite(now.net)) highest.current.most = Math.max(highest.current.most, now.net);
   const level = now && !old ? cue(now.net) : 0;
   const forget = () => {
     highest.current = { run, most: 0 };
