@@ -19,7 +19,7 @@ from typing import Any, cast
 import uvicorn
 import websockets
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from daq.composition.fronts import Offer
@@ -51,8 +51,8 @@ def offer_of(control: list[Path]) -> Offer:
     return cast(Offer, told)
 
 
-def application(offer: Offer) -> tuple[Starlette, Gallery]:
-    """Return an application that serves live pictures to whoever comes."""
+def application(offer: Offer, *more: BaseRoute) -> tuple[Starlette, Gallery]:
+    """Return an application that serves live pictures to whoever comes, and `more`."""
     gallery = Gallery(offer)
 
     async def live(browser: WebSocket) -> None:
@@ -60,7 +60,7 @@ def application(offer: Offer) -> tuple[Starlette, Gallery]:
         with gallery.watching() as watcher:
             await serve_browser(browser, cast(Mailbox, NoNews()), watcher)
 
-    return Starlette(routes=[WebSocketRoute("/live", live)]), gallery
+    return Starlette(routes=[WebSocketRoute("/live", live), *more]), gallery
 
 
 def listening() -> socket.socket:

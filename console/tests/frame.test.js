@@ -62,6 +62,14 @@ test("of each part the newest is kept, and nothing of another run", () => {
   assert.deepEqual(second.fresh.looks, { state: "live", ageS: 0.1, sequence: 4, atMs: 60 });
 });
 
+test("a station that has no readout yet takes no picture away, but it looks old", () => {
+  const first = kept(NO_FRAMES, frame("a", { scope: { at: 1 } }, ["scope/0"]), 10);
+  const restarted = kept(first, { ...frame(null, {}), about: { run: null, fresh: { looks: { state: "none", age_s: null, sequence: 0 } }, parts: {} } }, 60);
+
+  assert.equal(restarted.parts, first.parts);
+  assert.deepEqual(restarted.fresh.looks, { ...first.fresh.looks, state: "stale" });
+});
+
 test("one want is made of all that is shown", () => {
   assert.deepEqual(united([]), { type: "want", what: [], size: 16, hz: 0.2 });
   assert.deepEqual(united([{ what: ["scope"], size: 512, heads: [1], persistence: 4 }, { what: ["spectrum", "scope"], heads: [0, 1], hz: 5, persistence: 10, window: "scatter" }]), {

@@ -9,6 +9,7 @@
  * @property {Record<string, Fresh>} fresh  by group: looks, study
  * @property {Record<string, Kept | null>} parts  by name; null where this front end has no such
  * @property {boolean} simulated
+ * @property {number} timeS  when the newest frame was made, by the clock of the station
  * @property {string} problem  why there is nothing newer: what came could not be read, or the readout could not; else empty
  * @typedef {object} Want
  * @property {string[]} what
@@ -20,7 +21,7 @@
  */
 
 /** @type {Frames} */
-export const NO_FRAMES = { run: null, fresh: {}, parts: {}, simulated: false, problem: "" };
+export const NO_FRAMES = { run: null, fresh: {}, parts: {}, simulated: false, timeS: 0, problem: "" };
 
 /** Figures older than this look old; readouts publish ten times a second or more. */
 export const OLD_S = 2;
@@ -34,6 +35,7 @@ export const OLD_S = 2;
  * @returns {Frames}
  */
 export function kept(old, frame, nowMs) {
+  if (frame.about.run === null && old.run !== null) return grownOld(old, frame); // the station was restarted and has not found the readout yet
   /** @type {Record<string, Kept | null>} */
   const parts = frame.about.run === old.run ? { ...old.parts } : {};
   for (const [name, about] of Object.entries(frame.about.parts)) {
@@ -42,7 +44,13 @@ export function kept(old, frame, nowMs) {
   const fresh = Object.fromEntries(
     Object.entries(frame.about.fresh).map(([group, each]) => [group, { state: each.state, ageS: each.age_s, sequence: each.sequence, atMs: nowMs }]),
   );
-  return { run: frame.about.run, fresh, parts, simulated: frame.simulated, problem: frame.about.problem ?? "" };
+  return { run: frame.about.run, fresh, parts, simulated: frame.simulated, timeS: frame.timeS, problem: frame.about.problem ?? "" };
+}
+
+/** What is here is shown further, as old as it is. @param {Frames} old @param {import("./frame.js").Frame} frame @returns {Frames} */
+function grownOld(old, frame) {
+  const fresh = Object.fromEntries(Object.entries(old.fresh).map(([group, each]) => [group, { ...each, state: /** @type {const} */ ("stale") }]));
+  return { ...old, fresh, timeS: frame.timeS, problem: frame.about.problem ?? "" };
 }
 
 /** @param {import("./frame.js").Frame} frame @param {string} name */

@@ -13,11 +13,12 @@ export const ZOOMS = [1, 2, 4];
  * @property {number} zoom
  * @property {number} persistence  s
  * @property {"" | "rectangle" | "polygon"} tool  what is drawn by pressing on a picture
- * @property {Record<string, import("./masks.js").Shape[]>} masks  by picture, of this run alone
+ * @property {Record<string, import("./masks.js").Shape[]>} masks  by picture
+ * @property {string | null} masksOf  the run that they were drawn in
  */
 
 /** @type {View} */
-export const USUAL = { colours: "inverse", log: false, upper: 100, zoom: 1, persistence: 4, tool: "", masks: {} };
+export const USUAL = { colours: "inverse", log: false, upper: 100, zoom: 1, persistence: 4, tool: "", masks: {}, masksOf: null };
 
 /** @returns {View} */
 function remembered() {
@@ -43,9 +44,16 @@ export function addMask(picture, shape) {
   view.set((old) => ({ ...old, tool: "", masks: { ...old.masks, [picture]: [...(old.masks[picture] ?? []), shape] } }));
 }
 
-/** Masks are of where one patient lies: with the next they are gone. */
+/** Remove all masks. */
 export function forgetMasks() {
   view.set((old) => (Object.keys(old.masks).length ? { ...old, masks: {} } : old));
+}
+
+/** Masks are of where one patient lies: in another run they are gone. @param {string | null} run */
+export function masksAreOf(run) {
+  if (view.get().masksOf === run) return;
+  forgetMasks();
+  view.set((old) => ({ ...old, masksOf: run }));
 }
 
 /** @template S @param {(value: View) => S} select @returns {S} */

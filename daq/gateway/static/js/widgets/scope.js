@@ -4,7 +4,7 @@ import { COLOURS } from "../colours.js";
 import { isOld } from "../frameparts.js";
 import { useLive } from "../live.js";
 import { useAge, useFrame, useWanted } from "../liveframes.js";
-import { forgetMasks, PERSISTENCES_S, setView, useView, ZOOMS } from "../pictureview.js";
+import { forgetMasks, masksAreOf, PERSISTENCES_S, setView, useView, ZOOMS } from "../pictureview.js";
 import { t } from "../strings.js";
 import { Picture } from "./picture.js";
 
@@ -20,7 +20,7 @@ export function Scopes({ what = "scope", heads, window, hz = 20, controls = true
   useWanted({ what: [what, "rates"], heads, window, hz, size, persistence });
   const part = useFrame((frames) => frames.parts[what]);
   const run = useFrame((frames) => frames.run);
-  useEffect(() => forgetMasks, [run]);
+  useEffect(() => masksAreOf(run), [run]);
   const over = useOver();
   return html`<div class="scopes stack" ref=${box}>
     ${controls && html`<${ViewControls} fades=${what === "scope"} />`}
@@ -82,7 +82,7 @@ export function ViewControls({ fades = false }) {
     <label class="field"><span>${t("pictures.colours")}</span><select value=${view.colours} onInput=${(/** @type {any} */ event) => setView({ colours: event.target.value })}>
       ${COLOURS.map((each) => html`<option value=${each} selected=${each === view.colours}>${t(`pictures.colourNames.${each}`)}</option>`)}</select></label>
     <label class="field"><span>${t("pictures.upperLabel")} <output>${t("pictures.upper", { percent: view.upper })}</output></span>
-      <input type="range" min="1" max="100" value=${view.upper} aria-valuetext=${t("pictures.upper", { percent: view.upper })} onInput=${(/** @type {any} */ event) => setView({ upper: number(event) })} /></label>
+      <input type="range" min="1" max="100" value=${view.upper} aria-label=${t("pictures.upperLabel")} aria-valuetext=${t("pictures.upper", { percent: view.upper })} onInput=${(/** @type {any} */ event) => setView({ upper: number(event) })} /></label>
     <label class="check"><input type="checkbox" checked=${view.log} onInput=${(/** @type {any} */ event) => setView({ log: event.target.checked })} /><span>${t("pictures.log")}</span></label>
     <${Choice} label=${t("pictures.zoom")} value=${view.zoom} options=${ZOOMS.map((each) => [each, t("pictures.zoomTimes", { times: each })])} onTake=${(/** @type {number} */ zoom) => setView({ zoom })} />
     <div role="group" aria-label=${t("pictures.mask")} class="field"><span aria-hidden="true">${t("pictures.mask")}</span><div class="row tight">
