@@ -73,6 +73,8 @@ class StudyFacts:
     steps: tuple[StepSeen, ...]
     session: int | None = None
     """Of the protocol's sessions; None: the recording does not say."""
+    planned: frozenset[str] = frozenset()
+    """Names of the steps that were to be taken, where some were left out when it was prepared; empty: all."""
     state: str = "sealed"
     ended_by: str | None = None
     zero_utc: datetime | None = None
@@ -114,6 +116,7 @@ class StudyFacts:
         return cls(
             steps=tuple(_step(step) for step in manifest.get("steps") or ()),
             session=(manifest.get("study") or {}).get("session"),
+            planned=frozenset(str(each["name"]) for each in (manifest.get("protocol") or {}).get("plan") or ()),
             state=str(manifest.get("state")),
             ended_by=manifest.get("ended_by"),
             zero_utc=_zero(marks),

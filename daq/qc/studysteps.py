@@ -30,11 +30,16 @@ class Planned:
 
 
 def matched(protocol: AcquisitionProtocol, facts: StudyFacts) -> tuple[Planned, ...]:
-    """Return the steps of the session, each with the recorded one of its name; a name that comes twice, in order."""
+    """Return the steps of the session that were to be taken, each with the recorded one of its name.
+
+    A name that comes twice is matched in order.
+    """
     session = protocol.of_session(facts.session) if facts.session in protocol.sessions else protocol
     left = list(facts.steps)
     found = []
     for step in session.steps:
+        if facts.planned and step.name not in facts.planned:
+            continue
         seen = next((each for each in left if each.name == step.name), None)
         if seen is not None:
             left.remove(seen)

@@ -5,7 +5,7 @@ import { useLive } from "../live.js";
 import { address } from "../router.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
-import { Card, Notice, sentence } from "../ui.js";
+import { Button, Card, Notice, sentence } from "../ui.js";
 import { Finish, HandOver, Leaving, Review } from "./acquire/after.js";
 import { Counting } from "./acquire/counting.js";
 import { Arming, Enable, Injection, Marks } from "./acquire/extras.js";
@@ -100,7 +100,7 @@ function Centre({ kind, ...rest }) {
       wanted = false;
     };
   }, [kind]);
-  if (found.problem) return html`<${Notice} level="medium" role="alert">${t("shell.failed", { why: sentence(found.problem) })}<//>`;
+  if (found.problem) return html`<${Notice} level="medium" role="alert"><span>${t("shell.failed", { why: sentence(found.problem) })}</span><${Button} onPress=${() => location.reload()}>${t("shell.again")}<//><//>`;
   if (!found.Shown || found.kind !== kind) return html`<${Card}><p class="quiet" role="status">${t("shell.loading")}</p><//>`;
   return html`<${found.Shown} ...${rest} />`;
 }

@@ -61,25 +61,25 @@ function WhatStops({ step, begun }) {
 function useKeys(possible, deeds) {
   const now = useRef({ possible, deeds });
   now.current = { possible, deeds };
-  const busy = useRef(false);
+  const busy = useRef(/** @type {Set<string>} */ (new Set())); // by deed: a stop never waits for a start
   useEffect(() => {
     const pressed = async (/** @type {KeyboardEvent} */ event) => {
       const deed = /** @type {Deed | undefined} */ (Object.keys(KEYS).find((each) => KEYS[/** @type {Deed} */ (each)] === event.key));
       if (!deed || document.querySelector("dialog[open]")) return;
       event.preventDefault();
-      if (event.repeat || busy.current) return;
+      if (event.repeat || busy.current.has(deed)) return;
       const { possible: can, deeds: todo } = now.current;
       if (!can[deed].on) {
         tell(t(`acquire.why.${can[deed].why}`), "");
         return;
       }
-      busy.current = true;
+      busy.current.add(deed);
       try {
         await todo[deed]();
       } catch (problem) {
         tell(problem);
       } finally {
-        setTimeout(() => (busy.current = false), 200);
+        setTimeout(() => busy.current.delete(deed), 200);
       }
     };
     addEventListener("keydown", pressed);
