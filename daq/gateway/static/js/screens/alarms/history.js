@@ -44,7 +44,7 @@ function Page({ page }) {
       <thead><tr>${head.map((name) => html`<th scope="col">${t(`alarms.columns.${name}`)}</th>`)}</tr></thead>
       <tbody>${page.happened.map((/** @type {any} */ each) => html`<tr key=${each.number}>
         <td class="time">${clock(each.at_utc)}</td><td>${t(`alarms.priority.${each.priority}`)}</td>
-        <td>${t(`alarms.what.${each.what}`, { by: each.by })}</td><td>${plainly(each.text)}</td><td>${plainly(each.device)}</td>
+        <td>${t(`alarms.what.${each.what}`, { by: each.by })}</td><td class="long">${plainly(each.text)}</td><td>${plainly(each.device)}</td>
       </tr>`)}</tbody></table></div>`}`;
 }
 
