@@ -18,6 +18,7 @@ from daq.model.qc.figures import Level
 from daq.model.qc.verbs import QcSign
 from daq.model.station import Actor, Role
 from daq.services.qc.signing import Where
+from daq.services.revisions import Revisions
 from daq.state.acquisition import State
 from daq.storage.manifest import RecordedStep
 
@@ -64,8 +65,9 @@ async def test_one_that_cannot_be_armed_is_not_started(tmp_path: Path) -> None:
 async def test_one_person_may_approve_where_the_site_file_says_so(alone: bool) -> None:
     quality: Any = object.__new__(wiring.Quality)
     quality.books, quality.tests, quality._where = MemoryBooks(), {}, Where()
-    quality._site = SimpleNamespace(qc=SimpleNamespace(one_person_may_approve=alone))
-    quality.desk = SimpleNamespace(handlers={})
+    quality._site = SimpleNamespace(qc=SimpleNamespace(one_person_may_approve=alone), state_folder=Path("nowhere"))
+    quality.desk, quality._rounds = SimpleNamespace(handlers={}), SimpleNamespace(handlers=dict)
+    quality.standing, quality._revisions = None, Revisions()
     quality._announcing = SimpleNamespace(look=lambda: None)
     own = quality.books.enter("daily-flood", Level.IN_LIMITS, ago_h=1)
     signs = quality.handlers["qc-sign"](

@@ -19,7 +19,7 @@ from daq.services.alarms import Alarms
 from daq.services.catalogue.entry import moment_ms
 from daq.services.qc.abilities import FigureSeries, Kept
 from daq.services.qc.disk import Disk
-from daq.services.qc.entries import Wanted, assembled, chosen, doubts_of, head_of
+from daq.services.qc.entries import FEW, Wanted, assembled, chosen, doubts_of, head_of
 from daq.services.qc.evidence import Evidence, evidence_bytes, evidence_from
 from daq.services.qc.index import Index, IndexBounds
 from daq.services.qc.series import rows_of, series_of
@@ -236,7 +236,9 @@ class QcBooks:
     async def _assembled(self, results: list[Document]) -> list[Kept]:
         ids = tuple(each.id for each in results)
         others = await self._find(Wanted(kinds=("signature", "strike"), abouts=ids, limit=_ALL)) if ids else []
-        return assembled(results, others, now_ms=_now_ms())
+        if len(results) <= FEW:
+            return assembled(results, others, now_ms=_now_ms())
+        return await asyncio.to_thread(assembled, results, others, now_ms=_now_ms())  # a ring's are megabytes each
 
 
 def _now_ms() -> int:

@@ -12,6 +12,8 @@ from daq.model.qc.documents import Document, DocumentKind, QcResult, canonical
 from daq.services.catalogue.entry import moment_ms
 from daq.services.qc.abilities import Kept
 
+FEW = 16
+"""So many documents are read through in the loop; more in a thread."""
 AHEAD_MS = 5 * 60_000
 """A document may be dated so far after it was entered: clocks of a station and of what it is told differ."""
 

@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from daq.errors import ScandaqError
 from daq.model.qc.documents import Document
-from daq.services.qc.entries import Wanted, chosen
+from daq.services.qc.entries import FEW, Wanted, chosen
 from daq.services.qc.fileshelf import DAYS, FileShelf
 from daq.services.qc.renewal import Renewal, Renewed, difference
 from daq.services.qc.store import Store
@@ -105,7 +105,8 @@ class Index:
             shelf = await self._open_shelf()
             found = await self._readers.call_within(_LONG_S, shelf.find, wanted)
         whole = [document for document in found if document.id not in self._left_out]
-        return chosen([*whole, *waiting], wanted)
+        found = [*whole, *waiting]
+        return chosen(found, wanted) if len(found) <= FEW else await asyncio.to_thread(chosen, found, wanted)
 
     async def figures(self, figure: str, wanted: Wanted) -> list[FigureRow] | None:
         """Return a figure of all results looked for; None where the database does not answer, or lacks some."""

@@ -53,7 +53,7 @@ export const qc = {
     more: "{count} results", unsigned: "not signed", test: "Test", none: "nothing", event: "{what}: {text}", eventRow: "Service events",
   },
   run: {
-    title: "Run: {title}", steps: "What happens", source: "Source", choose: "Use another source", none: "without a source",
+    title: "Run: {title}", steps: "What happens", stepsDone: "What was done", source: "Source", choose: "Use another source", none: "without a source",
     activity: "{value} MBq now", place: "kept at: {place}", register: "Sources of the register",
     collimator: "Collimator", any: "any", counts: "{counts} counts", eachHead: " of each head", seconds: "{seconds} s", rate: "Count rate",
     rateRange: "{low} to {high} kcps",

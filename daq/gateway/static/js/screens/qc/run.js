@@ -94,7 +94,7 @@ function bedWords(bed) {
 
 /** @param {{parts: any[], now: number, round?: any}} given  `now`: -1 before it begins */
 function Parts({ parts, now, round }) {
-  return html`<${Card} title=${t("qc.run.steps")}><ol class="qc-steps">${parts.map((part, at) => html`<li key=${part.test} aria-current=${at === now && !round?.over ? "step" : undefined}>
+  return html`<${Card} title=${t(round?.over ? "qc.run.stepsDone" : "qc.run.steps")}><ol class="qc-steps">${parts.map((part, at) => html`<li key=${part.test} aria-current=${at === now && !round?.over ? "step" : undefined}>
     <div class="spread"><strong>${part.title}</strong>${part.level ? html`<${LevelBadge} level=${part.level} />` : now < 0 ? null : html`<span>${at === now ? t(`qc.run.stages.${round.stage}`) : t("qc.run.partNext")}</span>`}</div>
     <p class="quiet">${amount(part)}${part.instruction ? ` · ${part.instruction}` : ""}</p>
     ${part.why && html`<p class="quiet">${t("qc.run.whyFirst", { why: part.why })}</p>`}
