@@ -47,8 +47,7 @@ def free_port() -> int:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     console, mqtt = f"{{ port = {free_port()} }}", '{ broker = "none" }'
     with station(tmp_path_factory.mktemp("gateway"), NO_FRONT_END, console=console, mqtt=mqtt) as made:
-        made.start()
-        made.until(lambda: serves(made), "the console")
+        begun(made)
         yield made
 
 
@@ -56,6 +55,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
 def chromium() -> Iterator[Browser]:
     with browser() as found:
         yield found
+
+
+def begun(made: Station) -> None:
+    """Start the daemon and wait until it serves the console."""
+    made.launch()
+    made.until(lambda: made.answers() and serves(made), "the console", within_s=60.0)
 
 
 def serves(made: Station) -> bool:
@@ -184,7 +189,7 @@ def test_a_restart_of_the_daemon_throws_nobody_out_and_control_stays(served: Sta
         until(lambda: json.loads(kept.read_text())["holder"], lambda holder: holder is not None)
         served.kill()
         expect(page.get_by_text("Connection lost")).to_be_visible()
-        served.start()
+        begun(served)
 
         expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
         expect(chip(page)).to_have_text("Control: you")
