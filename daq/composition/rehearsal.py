@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from daq.composition.entries import require_patient
@@ -242,13 +242,11 @@ class _Look:
             return
         if there:
             self._add("enable", "ok", "axes stand where the first step begins")
-        elif (why := motion.against(Motion.POSITIONING)) is not None:
-            names = ", ".join(targets)
-            self._add(
-                "enable",
-                "warning",
-                f"{names} will move to where the first step begins while the enable is held ({why})",
-            )
+        elif (lacking := motion.against(Motion.POSITIONING)) is not None:
+            where = f"{', '.join(targets)} will move to where the first step begins"
+            self._add("enable", "warning", f"{where} while the enable is held ({lacking})")
+        else:
+            self._add("enable", "ok", f"{', '.join(targets)} will move to where the first step begins")
 
     async def _at_disk(self, protocol: AcquisitionProtocol) -> None:
         sensed = await self._equipment.collimator()
@@ -277,13 +275,27 @@ class _Look:
     def _add(self, name: str, state: State, sentence: str, *, overridable: bool = False) -> None:
         self.items.append(Item(name, state, sentence, overridable))
 
-    @contextmanager
-    def _refused(self, name: str) -> Iterator[None]:
+    def _refused(self, name: str) -> _AsItem:
         """Take what is raised as an item that is refused."""
-        try:
-            yield
-        except ScandaqError as why:
-            self._add(name, "refused", str(why))
+        return _AsItem(lambda why: self._add(name, "refused", why))
+
+
+class _AsItem:
+    """Tells what is raised within it, and goes on after it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, _: type[BaseException] | None, why: BaseException | None, __: TracebackType | None
+    ) -> bool:  # fmt: skip
+        if not isinstance(why, ScandaqError):
+            return False
+        self._tell(str(why))
+        return True
 
 
 def _about(loaded: LoadedProtocol) -> dict[str, Any]:

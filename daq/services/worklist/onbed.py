@@ -11,6 +11,7 @@ from daq.model.station import Actor
 from daq.services.worklist import telling
 from daq.services.worklist.desk import Desk
 from daq.services.worklist.kept import identity_json
+from daq.services.worklist.recorded import pieces
 
 if TYPE_CHECKING:
     from daq.services.acquisition.machine import Machine
@@ -62,7 +63,7 @@ class OnBed:
     async def _of_entry(self, key: str, of: str) -> dict[str, Any]:
         step, kept = await self._desk.step(key), self._desk.known.get(key)
         record = None if kept is None else await self._desk.record(kept)
-        known = telling.pieces(step, {} if kept is None else kept.record) if record is None else record
+        known = pieces(step, {} if kept is None else kept.record) if record is None else record
         given = telling.administration(known, step)
         return {
             "of": of, "entry": key, "identity": identity_json(step.identity), "exam": step.title,

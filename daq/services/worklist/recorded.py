@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,7 +82,7 @@ def _record(known: Mapping[str, Any], now: datetime) -> AdministrationRecord:
 def _some_mbq(nuclide: str) -> float:
     """Return an activity that nobody finds odd, for a record whose own is not known yet."""
     low, high = USUAL_MBQ.get(nuclide, (1.0, 100.0))
-    return (low * high) ** 0.5
+    return math.sqrt(low * high)
 
 
 def activity_told(known: Mapping[str, Any], step: ScheduledStep) -> dict[str, Any] | None:
