@@ -160,7 +160,8 @@ async def test_a_viewer_may_ask_and_stop_and_nothing_else(tmp_path: Path, verb: 
             try:
                 await w.ask(verb, VIEWER, **args)
             except (RefusedError, UsageError) as why:  # not for the role
-                assert re.search("no acquisition is under way|has no devices|its arguments are|over MQTT|needs technologist", str(why))  # noqa: PT017
+                why_not = "no acquisition is under way|has no devices|its arguments are|over MQTT|needs technologist"
+                assert re.search(why_not, str(why))  # noqa: PT017
         else:
             with pytest.raises(AccessError, match=f"may not {verb}"):
                 await w.ask(verb, VIEWER)
