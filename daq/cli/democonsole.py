@@ -25,6 +25,7 @@ _FLOOD = "daily-flood"
 _SHEET_MBQ = 3500.0
 """Of the sheet source in the register of `daq demo qc`."""
 _SECONDS = f"{24 * 3600}"
+_SUPPLY = '[devices.front]\nability = "detector_head"\n[devices.bias]\nability = "high_voltage"\n'
 _USUAL_PORT = 8650
 _ASK_S = 30.0
 _WAIT_S = 0.2
@@ -201,4 +202,4 @@ def _site(scanner: Path, motion: str, port: int) -> str:
     from daq.cli.demostudy import devices
     from daq.cli.demoworklist import procedures
 
-    return f"{devices(scanner, motion)}{procedures()}[console]\nport = {json.dumps(port)}\n"
+    return f"{devices(scanner, motion)}{_SUPPLY}{procedures()}[console]\nport = {json.dumps(port)}\n"

@@ -23,6 +23,7 @@ const SCREENS = {
   protocols: () => import("./screens/protocols.js"),
   alarms: () => import("./screens/alarms.js"),
   studies: () => import("./screens/studies.js"),
+  service: () => import("./screens/service.js"),
   room: () => import("./screens/room.js"),
 };
 

@@ -6,8 +6,9 @@ import { control } from "./en.control.js";
 import { protocols } from "./en.protocols.js";
 import { qc } from "./en.qc.js";
 import { pet, probe, room } from "./en.room.js";
+import { service } from "./en.service.js";
 import { shell } from "./en.shell.js";
 import { studies } from "./en.studies.js";
 import { adding, banner, giving, identities, setup, worklist } from "./en.worklist.js";
 
-export const en = { adding, banner, giving, identities, setup, worklist, acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, protocols, qc, shell, studies };
+export const en = { adding, banner, giving, identities, setup, worklist, acquire, pet, probe, room, control, alarms, hand, interlocks, motion, standing, stopping, pictures, protocols, qc, service, shell, studies };

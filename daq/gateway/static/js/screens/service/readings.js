@@ -1,0 +1,44 @@
+// Readings as service reads them: value with unit, how old, against which limits. Pure.
+import { duration, NOT_KNOWN } from "../../format.js";
+
+/** @param {any} value @param {string} unit */
+export function valueText(value, unit) {
+  if (value === null || value === undefined) return NOT_KNOWN;
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  const text = typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+  return unit ? `${text}\u00a0${unit.replace("degC", "°C")}` : text;
+}
+
+/** @param {Record<string, number>} limits @param {string} unit */
+export function limitsText(limits, unit) {
+  return Object.entries(limits).map(([name, value]) => `${name.replaceAll("_", " ")} ${valueText(value, unit)}`).join(", ");
+}
+
+/** How old a reading is, in seconds; null where that is not known. @param {any} reading @param {number} nowMs */
+export function ageS(reading, nowMs) {
+  const read = Date.parse(reading?.read_utc ?? "");
+  return Number.isNaN(read) ? null : Math.max(0, (nowMs - read) / 1000);
+}
+
+/**
+ * Which words its age gets, and whether it looks old: by what the station says of it, and by its own age.
+ * @param {any} reading @param {number | undefined} staleS @param {number} nowMs @param {boolean} connected
+ */
+export function freshness(reading, staleS, nowMs, connected) {
+  const age = ageS(reading, nowMs);
+  if (!reading) return { key: "noReading", stale: true, age: NOT_KNOWN };
+  const old = !connected || reading.quality === "stale" || (staleS !== undefined && age !== null && age > 2 * staleS + 5);
+  const key = reading.quality === "comm_fail" ? "commFail" : old ? "stale" : "fresh";
+  return { key, stale: key !== "fresh", age: duration(age === null ? null : Math.round(age)) };
+}
+
+/**
+ * What of a raise is wrong, as keys of the texts.
+ * @param {string} volts @param {string} seconds
+ */
+export function wrongRaise(volts, seconds) {
+  return {
+    volts: Number(volts) > 0 && Number.isFinite(Number(volts)) ? "" : "wrongVolts",
+    seconds: Number(seconds) >= 5 && Number(seconds) <= 600 ? "" : "wrongSeconds",
+  };
+}

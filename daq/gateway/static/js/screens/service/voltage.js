@@ -1,0 +1,94 @@
+// High voltage: down by one press, for everybody; up by preview, leave for a while, and a press that is held.
+import { html, useState } from "../../preact.js";
+import { command } from "../../api.js";
+import { useLive } from "../../live.js";
+import { t } from "../../strings.js";
+import { Button, Card, Chip, Field, Notice, tell } from "../../ui.js";
+import { HoldToDo } from "../../widgets/holdtodo.js";
+import { Readings, useNow } from "./devices.js";
+import { freshness, valueText, wrongRaise } from "./readings.js";
+
+/** @param {{may: boolean}} given */
+export function Voltage({ may }) {
+  const devices = useLive((live) => live.description?.devices) ?? {};
+  const supplies = Object.keys(devices).filter((name) => devices[name].ability === "high_voltage");
+  if (!supplies.length) return html`<p class="card">${t("service.noVoltage")}</p>`;
+  return html`<div class="stack"><div class="spread"><p>${t("service.offAlways")}</p><${Button} onPress=${() => down({})}>${t("service.allOff")}<//></div>
+    <div class="service-devices">${supplies.map((name) => html`<${Supply} key=${name} name=${name} about=${devices[name]} may=${may} />`)}</div></div>`;
+}
+
+/** @param {object} args */
+async function down(args) {
+  await command("lower-voltage", args, { withinMs: 600_000 });
+}
+
+/** @param {{name: string, about: any, may: boolean}} given */
+function Supply({ name, about, may }) {
+  const reading = useLive((live) => live.readings[`${name} voltage`]);
+  const connected = useLive((live) => live.connected);
+  const now = useNow();
+  const fresh = freshness(reading, about.quantities?.voltage?.stale_s, now, connected);
+  const volts = typeof reading?.value === "number" ? reading.value : 0;
+  return html`<${Card} label=${name}><div class="stack">
+    <div class="spread"><h2>${name}</h2><span class="quiet">${t("service.output")}</span></div>
+    <p class=${`big ${fresh.stale ? "service-stale" : ""}`} aria-live="off">${valueText(reading?.value, "V")}</p>
+    <p class="quiet">${t(`service.${fresh.key}`, { age: fresh.age })}</p>
+    <div class="row"><${Button} label=${t("service.offOf", { device: name })} onPress=${() => down({ device: name })}>${t("service.off")}<//>
+      <${Button} label=${t("service.lowerOf", { device: name })} onPress=${() => down({ device: name, volts: Math.floor(Math.max(0, volts) / 2) })}>${t("service.lower")}<//></div>
+    ${may && html`<${Rise} name=${name} />`}
+    <${Readings} device=${name} quantities=${about.quantities ?? {}} /></div><//>`;
+}
+
+/** Preview, arm, hold. @param {{name: string}} given */
+function Rise({ name }) {
+  const [volts, setVolts] = useState("");
+  const [seconds, setSeconds] = useState("60");
+  const [asked, setAsked] = useState(false);
+  const [armed, setArmed] = useState(/** @type {any} */ (null));
+  const [rising, setRising] = useState(false);
+  const now = useNow();
+  const wrong = wrongRaise(volts, seconds);
+  const reading = useLive((live) => live.readings[`${name} voltage`]);
+  const left = armed ? Math.max(0, Math.round((armed.untilMs - now) / 1000)) : 0;
+  const back = (/** @type {(value: string) => void} */ set) => (/** @type {string} */ value) => {
+    set(value);
+    setAsked(false);
+    setArmed(null);
+  };
+  const arm = async () => {
+    const told = await command("arm-voltage", { device: name, volts: Number(volts), valid_s: Number(seconds) });
+    setArmed({ ...told, untilMs: Date.now() + told.expires_s * 1000 });
+  };
+  const raise = async () => {
+    setRising(true);
+    try {
+      const told = await command("raise-voltage", { device: name, volts: armed.volts }, { withinMs: 600_000 });
+      tell(told.accepted ? t("service.raising") : t("service.raised", { device: name, volts: told.output_v.toFixed(1) }), "good");
+    } finally {
+      setRising(false);
+      setArmed(null);
+      setAsked(false);
+    }
+  };
+  return html`<div class="stack service-rise">
+    <div class="row"><${Field} label=${t("service.to")} type="number" min="0" value=${volts} onInput=${back(setVolts)} disabled=${rising} wrong=${volts && wrong.volts && t(`service.${wrong.volts}`)} />
+      <${Field} label=${t("service.valid")} type="number" min="5" max="600" value=${seconds} onInput=${back(setSeconds)} disabled=${rising} wrong=${wrong.seconds && t(`service.${wrong.seconds}`)} />
+      ${!asked && html`<${Button} disabled=${Boolean(wrong.volts || wrong.seconds)} onPress=${() => setAsked(true)}>${t("service.preview")}<//>`}</div>
+    ${asked && html`<${Notice}><div class="stack"><strong>${t("service.previewRise", { device: name, from: valueText(armed?.output_v ?? reading?.value, ""), to: volts })}</strong>
+      ${armed ? html`<${Told} armed=${armed} />` : html`<p>${t("service.armAbout")}</p>`}</div><//>`}
+    ${asked && !armed && html`<div class="spread"><span class="quiet">${t("service.notArmed")}</span><${Button} onPress=${arm}>${t("service.arm")}<//></div>`}
+    ${armed && html`<div class="stack"><div><${Chip} level="medium">${rising ? t("service.raising") : t("service.armedFor", { volts: armed.volts, seconds: left })}<//></div>
+      <p>${t("service.holdAbout")}</p>
+      <${HoldToDo} onDone=${raise} held=${t("service.holding")} disabled=${rising || left === 0}>${t("service.hold")}<//></div>`}
+  </div>`;
+}
+
+/** @param {{armed: any}} given */
+function Told({ armed }) {
+  const limits = armed.limits;
+  const least = Math.ceil(Math.max(0, armed.volts - armed.output_v) / limits.slope_v_per_s);
+  return html`<p>${t("service.supply", armed.identity)}</p>
+    <p>${t("service.previewLimits", { max: limits.max_v, step: limits.step_v, slope: limits.slope_v_per_s, tolerance: limits.tolerance_v })}</p>
+    ${limits.trip_a !== null && html`<p>${t("service.previewTrip", { trip: Math.round(limits.trip_a * 1e6) })}</p>`}
+    <p>${t("service.previewTime", { least, most: Math.round(armed.within_s) })}</p>`;
+}
