@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from daq.composition.protocolfigures import Asked, estimate_json, estimated, expected_json, expected_of
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from daq.model.console.protocol_verbs import Protocol
     from daq.model.protocol import AcquisitionProtocol, Step
     from device_profiles.schema import InstrumentProfile
+
+
+_OPTION = "--visible says otherwise"
+"""How the shell is told of it; a form has a field of its own."""
 
 
 class ProtocolFacts:
@@ -60,7 +65,8 @@ class ProtocolFacts:
         told = expected_of(asked, protocol, self._equipment.scanner, self._instrument(protocol))
         if told is None:
             raise RefusedError("say an activity, with its unit")
-        return expected_json(told)
+        assumes = tuple(each.replace(_OPTION, "the share says otherwise") for each in told.assumes)
+        return expected_json(replace(told, assumes=assumes))
 
     def form(self) -> dict[str, Any]:
         """Return what a form needs, and what this station has."""

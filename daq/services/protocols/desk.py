@@ -154,7 +154,7 @@ class ProtocolDesk:
             try:
                 told["expected"] = self._facts.expected(protocol, request)
             except ScandaqError as why:
-                told["expected_problem"] = str(why)
+                told["expected_problem"] = str(why).replace("--", "")
         return told
 
     def _versions(self, request: ProtocolVersions, _: Actor) -> dict[str, Any]:

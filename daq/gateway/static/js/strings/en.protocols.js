@@ -34,11 +34,11 @@ export const protocols = {
     handOver: "Before it is confirmed: {what}", handOverLast: "At the end is confirmed: {what}", start: { manual: "by a person", automatic: "by itself" },
   },
   expected: {
-    title: "Counts to expect", activity: "Activity given", ofSource: "Activity of the source", after: "Time until the first step", work: "Work it out",
+    title: "Counts to expect", activity: "Activity given", ofSource: "Activity of the source", after: "Time until the first step", visible: "Share that a head sees", work: "Work it out",
     columns: { step: "Step", begins: "Begins after", takes: "Takes", counts: "Counts of a head", look: "To look at" },
   },
   versions: {
-    title: "Versions", inForce: "in force", notSigned: "not signed", compare: "What differs", compareLabel: "What differs between version {version} and version {now}", hide: "Hide what differs",
+    title: "Versions", inForce: "in force", notSigned: "not signed", compare: "What differs", compareLabel: "What differs between version {version} and version {now}", hide: "Hide what differs", hideLabel: "Hide what differs between version {version} and version {now}",
     restore: "Restore…", restoreLabel: "Restore version {version}", differs: "From version {old} to version {now}, which is in force", restores: "Restored version {version}:",
     restoreTitle: "Restore version {version} as version {next}", restoreAbout: "Nothing is lost: the version in force stays in this list. The restored one is a draft until it is signed.", restoreNow: "Restore as version {next}", restored: "Version {old} is in force again, as version {version}.",
     columns: { version: "Version", who: "Who, when", why: "Why", signed: "Signed", do: "To do" },

@@ -7,13 +7,13 @@ import { address, go } from "../../router.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Chip, Notice, tell, useAsked, Waiting } from "../../ui.js";
-import { put } from "./document.js";
+import { partOf, put } from "./document.js";
 import { begun, dropDraft, keepDraft, keptDraft, remembered, same } from "./draft.js";
 import * as fields from "./fields.js";
+import { Quick } from "./inputs.js";
 import { PARTS } from "./parts.js";
 import { Review } from "./review.js";
 import { StepFields, StepList } from "./steps.js";
-import { partOf } from "./document.js";
 
 const CHECK_MS = 400;
 
@@ -49,7 +49,9 @@ function Editing({ id, now, about }) {
   const [reviewing, setReviewing] = useState(false);
   const [restored, setRestored] = useState(start.restored);
   const checked = useChecked(draft.document);
-  useEffect(() => document.getElementById("content")?.scrollTo(0, 0), [part, step, reviewing]);
+  useEffect(() => {
+    for (const each of document.querySelectorAll("#content, .form-part")) each.scrollTo(0, 0);
+  }, [part, step, reviewing]);
   if (!draft.document) return html`<${Notice} level="medium" role="alert"><span>${t("protocols.edit.gone")}</span><a class="button" href=${address("protocols")}>${t("protocols.page.toList")}</a><//>`;
 
   const changed = !now || !same(draft.document, now.document);
@@ -86,17 +88,17 @@ function Editing({ id, now, about }) {
   if (reviewing) {
     return html`<${Review} id=${id} draft=${draft} now=${now} errors=${checked.findings.filter((each) => each.severity === "error")} back=${() => setReviewing(false)} saved=${() => dropDraft(sessionStorage, id)} />`;
   }
-  return html`<div class="form-screen stack">
-    <div class="spread"><h1>${now ? t("protocols.edit.title", { title: now.row?.title ?? id }) : t("protocols.edit.titleNew", { id })}</h1>
+  return html`<div class="form-screen editing stack">
+    <div class="spread form-head"><h1>${now ? t("protocols.edit.title", { title: now.row?.title ?? id }) : t("protocols.edit.titleNew", { id })}</h1>
       <div class="chips"><${Chip}>${now ? t(now.shipped ? "protocols.edit.fromShipped" : "protocols.edit.fromVersion", { version: draft.version ?? "" }) : t("protocols.edit.isNew")}<//></div></div>
     <${Told} now=${now} restored=${restored && changed} atMs=${start.draft.atMs} stale=${stale} discard=${discard} onto=${() => keep({ ...draft, base: now?.base ?? null, version: now?.version ?? null })} />
     <div class="form-columns">
       <nav class="form-parts" aria-label=${t("protocols.edit.parts")}>
-        ${fields.PARTS.map((name) => html`<button type="button" key=${name} aria-current=${part === name ? "true" : undefined} onClick=${() => setPart(name)}>
-          <span>${t(`protocols.edit.part.${name}`)}</span>${wrong(name) > 0 && html`<span class="form-count">${t("protocols.edit.wrongs", { count: wrong(name) })}</span>`}</button>`)}
+        <div class="form-sections">${fields.PARTS.map((name) => html`<button type="button" key=${name} aria-current=${part === name ? "true" : undefined} onClick=${() => setPart(name)}>
+          <span>${t(`protocols.edit.part.${name}`)}</span>${wrong(name) > 0 && html`<span class="form-count">${t("protocols.edit.wrongs", { count: wrong(name) })}</span>`}</button>`)}</div>
         <${StepList} form=${form} index=${step} shown=${part === "step"} look=${look} wrong=${wrong} />
       </nav>
-      <section class="card form-part" aria-label=${part === "step" ? t("protocols.edit.step", { number: step + 1 }) : t(`protocols.edit.part.${part}`)}>
+      <section class="card form-part" tabindex="-1" aria-label=${part === "step" ? t("protocols.edit.step", { number: step + 1 }) : t(`protocols.edit.part.${part}`)}>
         <h2>${part === "step" ? t("protocols.edit.step", { number: step + 1 }) : t(`protocols.edit.part.${part}`)}</h2>
         ${part === "step" ? html`<${StepFields} key=${step} form=${form} index=${step} />` : html`<${PARTS[part]} form=${form} />`}
       </section>
@@ -109,7 +111,7 @@ function Editing({ id, now, about }) {
     }} />
     <div class="actions">
       <span class="form-state" role="status">${checked.sentence}</span>
-      <${Button} onPress=${undo} disabled=${past.length === 0}>${t("protocols.edit.undo")}<//>
+      <${Quick} onPress=${undo} disabled=${past.length === 0}>${t("protocols.edit.undo")}<//>
       <a class="button" href=${now ? address("protocols", id) : address("protocols")}>${t("protocols.edit.leave")}</a>
       <${Button} kind="primary" disabled=${!changed || stale} why=${stale ? t("protocols.edit.staleFirst") : changed ? "" : t("protocols.edit.nothingChanged")} onPress=${() => setReviewing(true)}>${t("protocols.edit.review")}<//>
     </div>

@@ -10,12 +10,14 @@ import { Quantity } from "./inputs.js";
 export function Expected({ id, qc }) {
   const [activity, setActivity] = useState(/** @type {string | undefined} */ ("600 MBq"));
   const [after, setAfter] = useState(/** @type {string | undefined} */ (undefined));
+  const [visible, setVisible] = useState(/** @type {string | undefined} */ (undefined));
   const [told, setTold] = useState(/** @type {any} */ (null));
-  const work = async () => setTold(await ask("protocol", { protocol: id, activity: activity ?? "", ...(after ? { after } : {}) }));
+  const work = async () => setTold(await ask("protocol", { protocol: id, activity: activity ?? "", ...(after ? { after } : {}), ...(visible ? { visible } : {}) }));
   const steps = told?.expected?.steps ?? [];
   return html`<${Card} title=${t("protocols.expected.title")}><div class="stack">
-    <div class="form-row"><${Quantity} label=${t(qc ? "protocols.expected.ofSource" : "protocols.expected.activity")} value=${activity} set=${setActivity} units=${["MBq", "GBq", "kBq"]} first="MBq" />
+    <div class="form-row expected"><${Quantity} label=${t(qc ? "protocols.expected.ofSource" : "protocols.expected.activity")} value=${activity} set=${setActivity} units=${["MBq", "GBq", "kBq"]} first="MBq" />
       <${Quantity} label=${t("protocols.expected.after")} value=${after} set=${setAfter} units=${["h", "min"]} first="h" />
+      <${Quantity} label=${t("protocols.expected.visible")} value=${visible} set=${setVisible} units=${["%"]} first="%" />
       <${Button} onPress=${work} disabled=${!activity}>${t("protocols.expected.work")}<//></div>
     ${told?.expected_problem && html`<${Notice} level="medium" role="alert">${told.expected_problem}<//>`}
     ${told?.expected && html`<table><caption class="hidden-text">${told.expected.about}</caption><thead><tr>${["step", "begins", "takes", "counts", "look"].map((each) => html`<th scope="col">${t(`protocols.expected.columns.${each}`)}</th>`)}</tr></thead>

@@ -29,6 +29,14 @@ export function wrongAt(form, path) {
   return form.findings.filter((each) => isAbout(each.key, place));
 }
 
+/**
+ * A button that may be pressed as fast as one likes, such as Undo: nothing is lost by pressing it once too often.
+ * @param {{onPress: () => void, disabled?: boolean, label?: string, keys?: string, children?: any}} given
+ */
+export function Quick({ onPress, disabled = false, label, keys, children }) {
+  return html`<button type="button" aria-disabled=${disabled || undefined} aria-label=${label} aria-keyshortcuts=${keys} onClick=${() => disabled || onPress()}>${children}</button>`;
+}
+
 /** @param {string} word */
 export function spoken(word) {
   return word.replaceAll("_", " ");

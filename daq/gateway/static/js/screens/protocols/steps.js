@@ -4,7 +4,7 @@ import { t } from "../../strings.js";
 import { Button, Field } from "../../ui.js";
 import { at, stepNames, stepsOf, withNewStep, withoutStep, withStepMoved, withStepNamed, withStepTwice } from "./document.js";
 import * as fields from "./fields.js";
-import { Choice, Listed, offered, Quantity, unitsOf, wrongAt } from "./inputs.js";
+import { Choice, Listed, offered, Quantity, Quick, unitsOf, wrongAt } from "./inputs.js";
 import { Fields, Wrong } from "./parts.js";
 
 /**
@@ -49,8 +49,8 @@ export function StepList({ form, index, shown, look, wrong }) {
     <div class="form-deeds" role="group" aria-label=${t("protocols.edit.stepDeeds")}>
       <${Button} onPress=${deeds.add}>${t("protocols.edit.addStep")}<//>
       <${Button} onPress=${deeds.twice} label=${t("protocols.edit.stepTwice", { name: names[index] ?? "" })}>${t("protocols.edit.twice")}<//>
-      <${Button} onPress=${deeds.up} disabled=${index === 0} keys="Alt+ArrowUp" label=${t("protocols.edit.stepUp", { name: names[index] ?? "" })}>${t("protocols.edit.up")}<//>
-      <${Button} onPress=${deeds.down} disabled=${index >= names.length - 1} keys="Alt+ArrowDown" label=${t("protocols.edit.stepDown", { name: names[index] ?? "" })}>${t("protocols.edit.down")}<//>
+      <${Quick} onPress=${deeds.up} disabled=${index === 0} keys="Alt+ArrowUp" label=${t("protocols.edit.stepUp", { name: names[index] ?? "" })}>${t("protocols.edit.up")}<//>
+      <${Quick} onPress=${deeds.down} disabled=${index >= names.length - 1} keys="Alt+ArrowDown" label=${t("protocols.edit.stepDown", { name: names[index] ?? "" })}>${t("protocols.edit.down")}<//>
       <${Button} onPress=${deeds.remove} disabled=${names.length < 2} label=${t("protocols.edit.stepRemove", { name: names[index] ?? "" })}>${t("protocols.edit.remove")}<//>
     </div>
     <p class="quiet">${t("protocols.edit.stepKeys")}</p>`;
