@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from support_gateway import key, room, serving
+from support_gateway import Clock, key, room, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from daq.errors import UnreachableError
 from daq.gateway import connections
-from daq.gateway.limits import Limits
+from daq.gateway.limits import BURST, PER_S, Limits
 from daq.gateway.service import Console
 from daq.gateway.sessions import IDLE_S
 from daq.model.station import Role
@@ -138,7 +138,42 @@ async def test_one_browser_cannot_take_all_places_and_stopping_is_not_counted() 
     await asyncio.gather(*tasks)
 
     assert (len(begun), [each["status"] for each in said if "status" in each]) == (22, [429] * 4)
-    assert limits._under_way == {}
+    assert limits._all == 0
+
+
+async def test_a_browser_that_asks_without_pause_is_slowed_and_stopping_is_not() -> None:
+    clock, served, said = Clock(), [], []
+
+    async def app(scope: dict[str, object], *_: object) -> None:
+        served.append(scope["path"])
+
+    async def send(message: dict[str, object]) -> None:
+        said.append(message)
+
+    limits = Limits(app, clock)
+
+    async def ask(path: str, times: int) -> int:
+        before = len(served)
+        for _ in range(times):
+            await limits({"type": "http", "path": path, "client": ("a", 1), "headers": []}, None, send)
+        return len(served) - before
+
+    assert await ask("/x", 500) == BURST
+    clock.now_s += 0.5
+    assert await ask("/x", 500) == PER_S / 2
+    assert await ask("/api/v1/commands/stop-motion", 100) == 100
+    assert {each["status"] for each in said if "status" in each} == {429}
+
+
+async def test_very_many_browsers_take_no_more_memory() -> None:
+    async def app(*_: object) -> None:
+        """Serve nothing."""
+
+    limits = Limits(app)
+    for number in range(3000):
+        await limits({"type": "http", "path": "/", "client": (str(number), 1), "headers": []}, None, None)
+
+    assert len(limits._browsers) == 1000
 
 
 # Over a real connection
