@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
@@ -114,21 +114,29 @@ class Desk:
         around = self.around
         day = self._day(request.day)
         found = await around.source.query(Query(day, around.modalities, around.station))
-        steps = self._steps(found.steps, day)
-        rows = await asyncio.to_thread(self._chosen, steps.values(), request.text)
         known = await around.protocols.known()
-        told = [
-            telling.row(step, self.known.get(step.key), proposed(step, around.procedures, known), around.zone)
-            for step in rows[request.offset : request.offset + request.limit]
-        ]
-        waiting = [kept for kept in self.known.values() if kept.waits]
+        rows, told, of = await asyncio.to_thread(self._rows, found.steps, day, request, known)
+        waiting = [kept for kept in list(self.known.values()) if kept.waits]
         return {
-            "day": day.isoformat(), "today": self._day(None).isoformat(), "total": len(rows), "of": len(steps),
+            "day": day.isoformat(), "today": self._day(None).isoformat(), "total": rows, "of": of,
             "offset": request.offset, "rows": told, "problems": list(found.problems), "read_utc": found.read_utc,
             "to_reconcile": sum(kept.to_reconcile for kept in waiting),
             "to_countersign": sum(kept.to_countersign for kept in waiting),
             "damaged": around.store.damaged,
         }  # fmt: skip
+
+    def _rows(
+        self, listed: Iterable[ScheduledStep], day: date, request: Worklist, known: Collection[str]
+    ) -> tuple[int, list[dict[str, Any]], int]:
+        """Return how many rows fit, those that are asked for, and how many there are; for a thread: lists are long."""
+        steps = self._steps(listed, day)
+        rows = self._chosen(steps.values(), request.text)
+        procedures, zone = self.around.procedures, self.around.zone
+        told = [
+            telling.row(step, self.known.get(step.key), proposed(step, procedures, known), zone)
+            for step in rows[request.offset : request.offset + request.limit]
+        ]
+        return len(rows), told, len(steps)
 
     async def _entry(self, request: WorklistEntryAsk, _: Actor) -> dict[str, Any]:
         step = await self.step(request.entry)
@@ -156,7 +164,7 @@ class Desk:
         """Return the steps of a day by key: those of the source, with the identities they have now, and ours."""
         steps = {step.key: step for step in listed}
         today = self._day(None)
-        for key, kept in self.known.items():
+        for key, kept in list(self.known.items()):
             if key in steps:
                 steps[key] = steps[key].of(kept.now.identity) if kept.changes else steps[key]
             elif kept.step.start.astimezone(self.around.zone).date() == day or (kept.waits and day == today):

@@ -39,7 +39,7 @@ class FileSource:
     async def query(self, query: Query) -> Found:
         """Return the steps that fit, of the file as it is now."""
         await self._look()
-        fitting = [step for step in self._steps.values() if query.fits(step, step.start.astimezone(self._zone).date())]
+        fitting = await asyncio.to_thread(self._fitting, self._steps, query)
         return Found(fitting, self._problems, self._read_utc, self._revision)
 
     async def find(self, key: str) -> ScheduledStep | None:
@@ -58,6 +58,10 @@ class FileSource:
             if await asyncio.to_thread(self._read_if_new):
                 self._revision += 1
                 self._changed()
+
+    def _fitting(self, steps: dict[str, ScheduledStep], query: Query) -> list[ScheduledStep]:
+        """Return the steps that fit; `steps` is replaced, never changed, so that a thread may go through it."""
+        return [step for step in steps.values() if query.fits(step, step.start.astimezone(self._zone).date())]
 
     def _read_if_new(self) -> bool:
         """Read the file where it is another one than the last time; return whether anything is new."""
@@ -96,7 +100,7 @@ class FileSource:
             self._problems += (f"{name}: {len(kept)} entries are shown as they were read at {self._read_utc}",)
         else:
             self._read_utc = utc_now()
-        self._steps = {**read.steps, **kept}
+        self._steps = dict(sorted({**read.steps, **kept}.items(), key=lambda each: each[1].start))
         _LOG.info("the worklist has %d entries and %d problems", len(self._steps), len(read.problems))
 
     def _unread(self, why: str) -> None:
