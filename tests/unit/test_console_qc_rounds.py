@@ -14,7 +14,7 @@ from support_qc_desk import PERSON, TESTS, MemoryBooks, qc_test, standing
 from acquisition_protocols.load import load_protocol
 from daq.errors import RefusedError, ScandaqError
 from daq.model.arguments import Arguments
-from daq.model.console.qc_verbs import QcBegin, QcCall, QcPlan
+from daq.model.console.qc_verbs import QcBegin, QcCall, QcGoOn, QcPlan
 from daq.model.qc.figures import Level
 from daq.model.station import Actor, Role, StationStatus
 from daq.services.alarms import Alarms
@@ -125,7 +125,7 @@ async def test_a_background_of_this_morning_is_not_repeated() -> None:
 async def test_at_a_real_machine_nothing_begins_with_a_source_before_somebody_states_that_it_lies_there() -> None:
     floor = Floor(simulated=False)
     with pytest.raises(RefusedError, match="no test waits for its source"):
-        await floor.verbs["qc-go-on"](Arguments(), PERSON)
+        await floor.verbs["qc-go-on"](QcGoOn(), PERSON)
     await floor.verbs["qc-begin"](ASK, PERSON)
     told = await floor.until(lambda told: told["stage"] == "place-source")
     assert (told["now"], "lay S-1 in place" in told["why"], floor.done()) == (
@@ -134,8 +134,48 @@ async def test_at_a_real_machine_nothing_begins_with_a_source_before_somebody_st
         ["qc-run camera-background", "start"],
     )
 
-    await floor.verbs["qc-go-on"](Arguments(), PERSON)
+    await floor.verbs["qc-go-on"](QcGoOn(), PERSON)
     assert (await floor.over())["stage"] == "done"
+
+
+async def test_a_patient_who_lay_down_meanwhile_is_not_stated_away() -> None:
+    floor = Floor(simulated=False)
+    await floor.verbs["qc-begin"](ASK, PERSON)
+    await floor.until(lambda told: told["stage"] == "place-source")
+    floor.bed.patient_lies_down()
+    await floor.verbs["qc-go-on"](QcGoOn(), PERSON)
+    told = await floor.over()
+    assert (told["stage"], "a patient is on the bed" in told["why"]) == ("stopped", True)
+    assert floor.done() == ["qc-run camera-background", "start", "acknowledge"]
+
+
+async def test_what_was_stated_before_the_background_is_not_stated_again_for_the_flood() -> None:
+    floor = Floor()
+    await floor.verbs["qc-begin"](ASK, PERSON)
+    await floor.over()
+    assert [args["bed_empty"] for verb, args, _ in floor.asked if verb == "qc-run"] == [True, False]
+
+
+async def test_it_can_be_left_at_the_background() -> None:
+    floor = Floor(simulated=False)
+    await floor.verbs["qc-begin"](ASK, PERSON)
+    await floor.until(lambda told: told["stage"] == "place-source")
+    await floor.verbs["qc-go-on"](QcGoOn(source_in_place=False), PERSON)
+    told = await floor.over()
+    assert (told["why"], [part["level"] for part in told["parts"]]) == (
+        "anna left it at the background",
+        ["in limits", None],
+    )
+
+
+async def test_with_a_reason_it_is_done_without_its_background() -> None:
+    floor = Floor()
+    await floor.verbs["qc-begin"](
+        ASK.model_copy(update={"overrides": {"background": "the source cannot leave"}}), PERSON
+    )
+    await floor.over()
+    assert floor.done() == ["qc-run daily-flood", "start", "acknowledge"]
+    assert floor.asked[0][1]["overrides"] == {"background": "the source cannot leave"}
 
 
 async def test_no_source_comes_into_a_room_whose_background_is_not_in_limits() -> None:

@@ -103,6 +103,12 @@ class QcBegin(Arguments):
     overrides: dict[Named, Named] = Field(default_factory=dict)
 
 
+class QcGoOn(Arguments):
+    """State that the source is in place, so that the test which waits for it begins; or that it is left at that."""
+
+    source_in_place: bool = True
+
+
 class QcCall(Arguments):
     """Raise an alarm that asks a physicist to look at a result. It rings nobody up."""
 
@@ -123,7 +129,7 @@ CONSOLE_QC_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "qc-report": (QcReport, Role.VIEWER, "have a report of a result or a month made"),
     "qc-picture": (QcPicture, Role.VIEWER, "have a picture of a result written"),
     "qc-begin": (QcBegin, Role.QC, "do a test: prepare, start, analyse; the background before it where that is due"),
-    "qc-go-on": (Arguments, Role.QC, "state that the source is in place: the test that waits for it begins"),
+    "qc-go-on": (QcGoOn, Role.QC, "state that the source is in place: the test that waits for it begins"),
     "qc-call": (QcCall, Role.QC, "raise an alarm that asks a physicist to look at a result"),
 }
 """Verb: its arguments, the least role, what it does."""

@@ -98,7 +98,8 @@ class Planning:
 
     async def _fitting(self, protocol: AcquisitionProtocol, terms: QcTerms) -> list[dict[str, Any]]:
         """Return the sources of the register that a protocol can be done with, the strongest first."""
-        now, found = self._standing.clock(), []
+        now = self._standing.clock()
+        found: list[dict[str, Any]] = []
         for each in await self._books.sources():
             entry = SourceEntry.model_validate(dict(each.body))
             if entry.nuclide == protocol.radionuclide and entry.form in FORMS[terms.source] and not entry.disposed:

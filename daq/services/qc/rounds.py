@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from daq.errors import DeadlineError, RefusedError, ScandaqError
-from daq.model.console.qc_verbs import QcBegin, QcCall, QcPlan
+from daq.model.console.qc_verbs import QcBegin, QcCall, QcGoOn, QcPlan
 from daq.model.qc.figures import Level
 from daq.model.station import Actor, Alarm, Announcement, StationStatus, utc_now
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 from daq.services.qc.abilities import Books, Kept
+from daq.services.qc.asking import BACKGROUND
 from daq.services.qc.bed import Bed
 from daq.services.qc.handlers import Handlers
 from daq.services.qc.planning import Part, Planning
@@ -96,6 +97,7 @@ class Rounds:
         self._planning, self._room = planning, room
         self._round: Round | None = None
         self._task: asyncio.Task[None] | None = None
+        self._given_up = ""
         self._placed, self._stirred, self._turn = asyncio.Event(), asyncio.Event(), asyncio.Lock()
 
     def handlers(self) -> Handlers:
@@ -125,16 +127,13 @@ class Rounds:
             if self._round is not None and not self._round.over:
                 under = self._round.parts[self._round.now].test
                 raise RefusedError(f"{request.test}: {under} is under way, begun by {self._round.by}")
-            if self._room.bed.patient:
-                raise RefusedError(
-                    f"{request.test} cannot be run: a patient is on the bed ({self._room.bed.statement}). Take the "
-                    "patient off the bed and say so first"
-                )
             parts = await self._planning.parts(request.test)
+            parts = parts[-1:] if BACKGROUND in request.overrides else parts
             made = Round(parts, actor.user, request.source)
             made.run = await self._prepare(made, request, actor)
             self._round = made
             self._placed.clear()
+            self._given_up = ""
             self._task = asyncio.create_task(self._do(made, request, actor), name=f"qc-round-{request.test}")
             self._room.changed()
         return {"round": made.figures()}
@@ -142,16 +141,23 @@ class Rounds:
     async def _prepare(self, of: Round, request: QcBegin, actor: Actor) -> str:
         """Have the part that is next prepared; return its run. Raise what is against it."""
         part = of.parts[of.now]
-        asked: dict[str, object] = {"test": part.test, "bed_empty": request.bed_empty}
+        if self._room.bed.patient:  # also one who lay down since: what was stated before says nothing of him
+            raise RefusedError(
+                f"{part.test} cannot be run: a patient is on the bed ({self._room.bed.statement}). Take the patient "
+                "off the bed and say so first"
+            )
+        asked: dict[str, object] = {"test": part.test, "bed_empty": request.bed_empty and of.now == 0}
         if part.source != "none" and request.source is not None:
             asked["source"] = request.source
         if part.test == request.test and request.overrides:
             asked["overrides"] = dict(request.overrides)
         return str((await self._room.command("qc-run", asked, actor))["run"])
 
-    async def _go_on(self, _: Any, __: Actor) -> dict[str, Any]:
+    async def _go_on(self, request: QcGoOn, actor: Actor) -> dict[str, Any]:
         if self._round is None or self._round.stage != "place-source":
             raise RefusedError("no test waits for its source")
+        if not request.source_in_place:
+            self._given_up = f"{actor.user} left it at the background"
         self._placed.set()
         return {"round": self._round.figures()}
 
@@ -194,7 +200,9 @@ class Rounds:
             self._say(of, "place-source", f"lay {of.source} in place: nothing goes on before that is stated")
             async with _within(_SOURCE_S, "nobody stated that the source is in place"):
                 await self._placed.wait()
-        of.now, of.run = number, None
+            if self._given_up:
+                raise RefusedError(self._given_up)
+        of.now = number
         self._say(of, "preparing")
         of.run = await self._prepare(of, request, actor)
         self._room.changed()

@@ -59,7 +59,7 @@ export const qc = {
     rateRange: "{low} to {high} kcps",
     bed: "Bed", bedEmpty: "stated empty by {user}", bedUnknown: "nobody has stated that it is empty: {why}", bedPatient: "a patient is on it",
     start: "Bed empty, source in place - start", startNoSource: "Bed empty, no source in the room - start",
-    startFirst: "Bed empty, source still away - start", goOn: "Source in place - go on",
+    startFirst: "Bed empty, source still away - start", goOn: "Source in place - go on", leave: "Leave it at the background",
     sentence: "You state that nobody is on the bed and that {serial} lies in place. It is prepared, and begins as soon as it is armed.",
     sentenceNoSource: "You state that nobody is on the bed and no source is in the room. It is prepared, and begins as soon as it is armed.",
     sentenceSimulated: "You state that nobody is on the bed. The background is counted first without the source; the simulated room takes the source away and lays it in place by itself.",

@@ -46,6 +46,7 @@ function left(progress) {
 /** @param {{round: any}} given */
 function Place({ round }) {
   return html`<${Notice} role="alert"><div><strong>${t("qc.run.placeTitle", { serial: round.source ?? "" })}</strong><p>${t("qc.run.placeText")}</p></div>
+    <${Button} onPress=${() => command("qc-go-on", { source_in_place: false })}>${t("qc.run.leave")}<//>
     <${Button} kind="primary" onPress=${() => command("qc-go-on")}>${t("qc.run.goOn")}<//><//>`;
 }
 
