@@ -44,7 +44,7 @@ function usePatient(may) {
   const run = useLive((live) => live.status?.run ?? null);
   const state = useLive((live) => live.status?.state ?? null);
   const revision = useLive((live) => live.revisions.worklist ?? 0);
-  const bed = useLive((live) => live.status?.patient_on_bed ?? null);
+  const bed = useLive((live) => live.readings["patient on_bed"]?.value ?? null);
   const connected = useLive((live) => live.connected);
   const [patient, setPatient] = useState(/** @type {any} */ (null));
   useEffect(() => {

@@ -1,6 +1,8 @@
 // Where axes are, what is pressed in the room, how far positions are to be trusted, and what to do after motion was lost.
-import { html } from "../preact.js";
-import { command } from "../api.js";
+import { html, useEffect } from "../preact.js";
+import { ask, command } from "../api.js";
+import { personName } from "../identity.js";
+import { useLive } from "../live.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
 import { Button, Card, decide, Notice, tell } from "../ui.js";
@@ -33,16 +35,25 @@ function Trust({ room }) {
 
 /** @param {import("./roomstate.js").Room} room */
 async function confirmed(room) {
+  const patient = await ask("patient").catch(() => null); // then the question says that it is not known
   const positions = Object.entries(room.axes).map(([name, axis]) => `${called(name)} ${place(axis.position, axis.unit)}`).join(", ");
   const taken = await decide({
     title: t("motion.confirmTitle"),
-    body: t("motion.confirmBody", { positions }),
+    body: html`<div class="stack"><p class="big">${nameOf(patient)}</p><p>${t("motion.confirmBody", { positions })}</p></div>`,
     choices: [{ key: "no", label: t("motion.confirmNo"), safe: true }, { key: "yes", label: t("motion.confirmYes"), kind: "primary" }],
   });
   if (taken !== "yes") return;
   await command("confirm", { identity: true, position: true });
   tell(t("motion.confirmed"), "good");
   await lookAgain();
+}
+
+/** Who lies there, in words to be compared with what the patient says. @param {any} patient */
+function nameOf(patient) {
+  const told = patient?.identity;
+  if (!told) return t("motion.confirmNobody");
+  const born = told.birth_date ? t("banner.born", { date: told.birth_date }) : "";
+  return [personName(told.name), born, `${t("banner.id")} ${told.patient_id}`].filter(Boolean).join(" · ");
 }
 
 /** @param {{room: import("./roomstate.js").Room}} given */
@@ -94,8 +105,21 @@ export async function patientOff() {
   await lookAgain();
 }
 
+/** Ask before this page is closed while a patient is on the bed and this console holds control: nobody is to be forgotten. */
+export function useNotForgotten() {
+  const session = useSession()?.session;
+  const holds = useLive((live) => live.control?.holder?.session === session && live.readings["patient on_bed"]?.value === true);
+  useEffect(() => {
+    if (!holds) return undefined;
+    const leaving = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
+    addEventListener("beforeunload", leaving);
+    return () => removeEventListener("beforeunload", leaving);
+  }, [holds]);
+}
+
 /** On every screen while a patient is on the bed and something moves, or could begin to. */
 export function StayWithPatient() {
+  useNotForgotten();
   const { room } = useRoom();
   if (!room || !room.bed?.patient || !canMove(room)) return null;
   const why = room.moving ? t("motion.stayMoves", { what: room.doing || t("motion.moves") }) : t("motion.stayCan", { enable: t(`motion.enableName.${room.enable}`) });
