@@ -105,6 +105,7 @@ def _add_preparing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draft-reason", metavar="TEXT", help="why a protocol that nobody has signed is used")
     parser.add_argument("--administration", metavar="FILE", help="administration record, TOML or JSON")
     parser.add_argument("--patient", metavar="FILE", help="the patient's identity, TOML or JSON; never given otherwise")
+    parser.add_argument("--entry", metavar="KEY", help="entry of the worklist (daq worklist list) that it is for")
     parser.add_argument("--continues", metavar="RUN", help="the acquisition that this one continues")
     parser.add_argument("--repeats", metavar="RUN", help="the acquisition whose views are taken again; both are kept")
     parser.add_argument(

@@ -20,16 +20,21 @@ def prepare_args(options: argparse.Namespace) -> dict[str, Any]:
     args: dict[str, Any] = {"protocol": options.protocol, "overrides": overrides(options.override)}
     for name in (
         "reason", "draft_reason", "continues", "repeats", "same_position_as", "study", "session", "patient_orientation",
-        "label",
+        "label", "entry",
     ):  # fmt: skip
-        if getattr(options, name):
+        if getattr(options, name, None):
             args[name] = getattr(options, name)
     if options.administration:
         args["administration"] = read_table(Path(options.administration))
     if options.patient:
-        _warn_of_readers(Path(options.patient))
-        args["patient"] = read_table(Path(options.patient))
+        args["patient"] = read_patient_file(options.patient)
     return args
+
+
+def read_patient_file(name: str) -> dict[str, Any]:
+    """Return the identity in a file; warn where every user can read that."""
+    _warn_of_readers(Path(name))
+    return read_table(Path(name))
 
 
 def overrides(texts: list[str]) -> dict[str, str]:

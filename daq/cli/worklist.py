@@ -60,11 +60,9 @@ def _add_add(verbs: Any) -> None:
 
 
 def _add_identity(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", metavar="FAMILY^GIVEN", help="name as DICOM writes it")
-    parser.add_argument("--id", dest="patient_id", metavar="NUMBER", help="patient id")
-    parser.add_argument("--born", metavar="DATE", help="birth date, such as 1961-03-09")
-    parser.add_argument("--sex", choices=_SEXES, default="unknown", help="sex")
-    parser.add_argument("--accession", metavar="NUMBER", default="", help="accession number of the order")
+    parser.add_argument(
+        "--patient", metavar="FILE", help="who it is, TOML or JSON; never an argument, which every user could read"
+    )
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -97,7 +95,7 @@ def _add(options: argparse.Namespace) -> int:
 
     named = _identity(options)
     if options.phantom == bool(named):
-        raise UsageError("give --phantom, or --name and --id of a patient")
+        raise UsageError("give --phantom, or --patient FILE")
     asked: dict[str, Any] = {
         "kind": "phantom" if options.phantom else "patient", "procedure": options.procedure, "reason": options.reason,
         "start": options.start, "protocol": options.protocol, **({"patient": named} if named else {}),
@@ -114,7 +112,7 @@ def _reconcile(options: argparse.Namespace) -> int:
 
     named = _identity(options)
     if bool(options.other) == bool(named):
-        raise UsageError("give --with OTHER, or --name and --id of the real patient")
+        raise UsageError("give --with OTHER, or --patient FILE")
     who = {"other": options.other} if options.other else {"patient": named}
     return _done(options, _ask(options, "worklist-reconcile", entry=options.entry, reason=options.reason, **who))
 
@@ -124,7 +122,7 @@ def _correct(options: argparse.Namespace) -> int:
 
     named = _identity(options)
     if not named:
-        raise UsageError("give --name and --id as they should be")
+        raise UsageError("give --patient FILE, with the identity as it should be")
     return _done(
         options, _ask(options, "worklist-correct", entry=options.entry, patient=named, reason=options.reason)
     )  # fmt: skip
@@ -139,17 +137,10 @@ def _discontinue(options: argparse.Namespace) -> int:
 
 
 def _identity(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the identity that the options give; empty where they give none."""
-    from daq.errors import UsageError
+    """Return the identity of the file that is named; empty where none is."""
+    from daq.cli.preparing import read_patient_file
 
-    if options.name is None and options.patient_id is None:
-        return {}
-    if options.name is None or options.patient_id is None:
-        raise UsageError("--name and --id belong together")
-    return {
-        "name": options.name, "patient_id": options.patient_id, "birth_date": options.born, "sex": options.sex,
-        "accession_number": options.accession,
-    }  # fmt: skip
+    return read_patient_file(options.patient) if options.patient else {}
 
 
 def _done(options: argparse.Namespace, told: dict[str, Any]) -> int:
