@@ -284,11 +284,17 @@ class Planner:
     def load(self, name: str) -> LoadedProtocol:
         """Return a protocol of the site, or a shipped one. No path: who asks from afar must not name files."""
         from acquisition_protocols.load import load_protocol
+        from acquisition_protocols.versions import retired
 
         if "/" in name or name.endswith(".toml"):
             raise RefusedError(f"protocol {name!r}: give the id of a protocol of this site, not a file")
         folder = self._equipment.site.protocols
-        return load_protocol(name, folders=[folder] if folder else [])
+        loaded = load_protocol(name, folders=[folder] if folder else [])
+        gone = None if folder is None else retired(folder, loaded.protocol.id)
+        if gone is not None:
+            told = f"protocol {name} was retired by {gone.by}: {gone.reason}"
+            raise RefusedError(f"{told}; choose another, or have a physicist restore a version of it")
+        return loaded
 
     def _run(self, protocol: AcquisitionProtocol, papers: Papers, directory: Path, launch: Any) -> Run:
         return Run(

@@ -23,6 +23,8 @@ from support_console import (
     until,
 )
 
+from daq.errors import RefusedError
+
 NAME = "bone-spots"
 WORDS = "a long enough password"
 
@@ -241,3 +243,9 @@ def test_a_protocol_deleted_while_prepared_goes_on_and_its_page_restores_it(
     manifest = until(lambda: sorted(Path(run).glob("manifest*.json")), bool)
     assert '"to-be-deleted"' in manifest[-1].read_text()
     assert made["sha256"] in manifest[-1].read_text(), "the recording says which version it was made with"
+
+    newest = station.ask("protocol", protocol="to-be-deleted")
+    station.ask("protocol-retire", protocol="to-be-deleted", base=newest["base"], reason="nobody needs it")
+    assert "to-be-deleted" not in [row["id"] for row in station.ask("protocols")["protocols"]]
+    with pytest.raises(RefusedError, match="was retired by root: nobody needs it"):
+        station.ask("prepare", protocol="to-be-deleted", overrides={"qc": "a test"})

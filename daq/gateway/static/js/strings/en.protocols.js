@@ -54,7 +54,7 @@ export const protocols = {
     title: "Change {title}", titleNew: "New protocol {id}", fromVersion: "Changes to version {version}", fromShipped: "Changes to what comes with scandaq", isNew: "Not saved yet",
     physicistsOnly: "Protocols are changed by a physicist. You can look at this one.", look: "Look at it", gone: "There is nothing to edit under this id.",
     parts: "Parts of the protocol", problems: "What is to look at", part: { identity: "What it is", requirements: "What it needs", windows: "Energy windows", recording: "What is recorded", tolerances: "Tolerances", sources: "Where numbers come from" },
-    steps: "Steps ({count})", step: "Step {number}", unnamed: "without a name", newStep: "new step", addStep: "Add", twice: "Duplicate", up: "Up", down: "Down", remove: "Remove", stepDeeds: "Work on the steps",
+    steps: "Steps ({count})", step: "Step {number}", ofStep: "step {name}:", unnamed: "without a name", newStep: "new step", addStep: "Add", twice: "Duplicate", up: "Up", down: "Down", remove: "Remove", stepDeeds: "Work on the steps",
     stepTwice: "Duplicate step {name}", stepUp: "Move step {name} up", stepDown: "Move step {name} down", stepRemove: "Remove step {name}", stepKeys: "Keys: arrows choose a step, Alt and arrows move it.",
     wrongs: "{count} to put right", wrong: "to put right", mustChange: "To put right:", notHere: "Not possible at this station:", lookAt: "To look at:", warned: "To look at: {reason}",
     checking: "Checking…", notChecked: "It could not be checked: {why}", errors: "{count} to put right before it can be saved.", good: "It can be used here.", goodNotHere: "It can be saved, but not used at this station.", takes: "It takes about {minutes} min.",

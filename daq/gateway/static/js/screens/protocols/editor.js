@@ -7,7 +7,7 @@ import { address, go } from "../../router.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Chip, Notice, tell, useAsked, Waiting } from "../../ui.js";
-import { partOf, put } from "./document.js";
+import { partOf, put, stepNames } from "./document.js";
 import { begun, dropDraft, keepDraft, keptDraft, remembered, same } from "./draft.js";
 import * as fields from "./fields.js";
 import { Quick } from "./inputs.js";
@@ -103,7 +103,7 @@ function Editing({ id, now, about }) {
         ${part === "step" ? html`<${StepFields} key=${step} form=${form} index=${step} />` : html`<${PARTS[part]} form=${form} />`}
       </section>
     </div>
-    <${Problems} checked=${checked} go=${(/** @type {string} */ key) => {
+    <${Problems} checked=${checked} names=${stepNames(draft.document)} go=${(/** @type {string} */ key) => {
       const of = fields.partShowing(partOf(key));
       if (of.startsWith("step ")) look(Number(of.slice(5)));
       else setPart(of);
@@ -131,12 +131,13 @@ function Told({ now, restored, atMs, stale, discard, onto }) {
   return html`<${Notice} role="status"><span>${t("protocols.edit.restored", { time: timeOfDay(atMs) })}</span><${Button} onPress=${discard}>${t("protocols.edit.discard")}<//><//>`;
 }
 
-/** @param {{checked: any, go: (key: string) => void}} given */
-function Problems({ checked, go: show }) {
+/** @param {{checked: any, names: string[], go: (key: string) => void}} given */
+function Problems({ checked, names, go: show }) {
+  const named = (/** @type {string} */ key) => key.replace(/^steps\[(\d+)\]\.?/, (_, number) => `${t("protocols.edit.ofStep", { name: names[Number(number)] || number })} `);
   if (checked.findings.length === 0) return null;
   return html`<section class="form-problems stack" aria-label=${t("protocols.edit.problems")}><h2>${t("protocols.edit.problems")}</h2>
     <ul>${checked.findings.map((/** @type {any} */ each) => html`<li><span class=${each.severity === "error" ? "form-error" : "form-warned"}>${t(each.severity === "error" ? (each.where === "station" ? "protocols.edit.notHere" : "protocols.edit.mustChange") : "protocols.edit.lookAt")}</span>
-      ${each.key ? html`<button type="button" class="plain" onClick=${() => show(each.key)}>${each.key}${each.value ? ` = ${each.value}` : ""}</button>` : null} <span>${each.reason}</span></li>`)}</ul></section>`;
+      ${each.key ? html`<button type="button" class="plain" onClick=${() => show(each.key)}>${named(each.key)}${each.value ? ` = ${each.value}` : ""}</button>` : null} <span>${each.reason}</span></li>`)}</ul></section>`;
 }
 
 /** Bring the field that a finding is about into view, and the cursor into it. @param {string} key */
