@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from daq.errors import RefusedError
 from daq.model.console.room_verbs import AlarmHistory
+from daq.model.qc.verbs import BedEmpty
 from daq.model.station import Actor, Alarm, Priority, Reading, Role
 from daq.services import alarmhistory
 from daq.services.alarmhistory import MOST, AlarmLog
 from daq.services.alarms import Alarms
 from daq.services.bedwatch import BedWatch
 from daq.services.bus import Bus
+from daq.services.qc.auto import Leavings
 from daq.services.qc.bed import Bed
+from daq.services.qc.desk import Desk, Surroundings
 from daq.state.acquisition import State
 from daq.storage.happenings import MOST_BYTES, append_happenings, load_happenings
 
@@ -210,3 +214,19 @@ def test_a_daemon_that_comes_back_still_knows_that_a_patient_lies_there() -> Non
 
     assert bed.figures()["why"] == "a patient was prepared, before the daemon was started"
     assert bed.patient
+
+
+async def test_a_patient_does_not_leave_the_bed_while_the_acquisition_is_under_way() -> None:
+    room, never, state = Watched(), cast("Any", None), ["acquiring"]
+    around = Surroundings(
+        room.bus, room.alarms, lambda: True, never, never, lambda *_: None, under_way=lambda: bool(state)
+    )
+    desk = Desk(never, never, room.bed, never, Leavings(), around)
+    room.bed.patient_lies_down()
+
+    with pytest.raises(RefusedError, match="stop it before the patient leaves"):
+        await desk._bed_empty(BedEmpty(), ANNA)
+    assert room.bed.patient
+
+    state.clear()
+    assert (await desk._bed_empty(BedEmpty(), ANNA))["bed"]["patient"] is False

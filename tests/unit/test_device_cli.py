@@ -34,6 +34,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
         {"kind": "Reading", "device": "bed", "name": "position", "value": 12.25, "unit": "mm", "quality": "stale"},
     ]},
     "home": {"motion": MOTION}, "retreat": {"motion": MOTION}, "alarms": {"alarms": [ALARM]},
+    "alarm-history": {"happened": [{**ALARM, "number": 7, "at_utc": "2031-01-01T10:00:00.000Z", "what": "acknowledged",
+                                    "by": "anna"}], "before": 7, "kept": 9, "most": 5000},
     "acknowledge-alarm": {"alarms": []}, "simulate": {"device": "bed", "action": "stall"},
     "check": {
         "controllers": {
@@ -206,6 +208,16 @@ def test_alarms_say_what_to_do_and_whether_they_are_over(asked: list[Any]) -> No
     assert (code, asked) == (0, [("alarms", {})])
     assert out.splitlines() == [
         "high  motion lost  since 2026-11-22T14:05:07.123Z, over", "      bed stands still; home it",
+    ]  # fmt: skip
+
+
+def test_the_history_of_alarms_says_what_happened_and_where_to_go_on(asked: list[Any]) -> None:
+    code, out, _ = daq("alarm", "history", "--priority", "high", "--limit", "1")
+
+    assert (code, asked) == (0, [("alarm-history", {"limit": 1, "priority": "high"})])
+    assert out.splitlines() == [
+        "7  2031-01-01T10:00:00.000Z  high  motion lost  acknowledged by anna", "      bed stands still",
+        "older ones: --before 7",
     ]  # fmt: skip
 
 
