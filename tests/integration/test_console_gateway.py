@@ -202,11 +202,14 @@ def test_a_tab_whose_session_was_ended_says_why_and_stops_still(served: Station,
         assert done.returncode == 0, done.stderr
 
         expect(page.get_by_text("You are signed out: the user was removed")).to_be_visible()
+        assert in_both_themes(page) == []
         before = len(served.audit_lines())
         page.get_by_role("button", name="STOP ALL MOTION").click()
         served.until(
             lambda: any(line["verb"] == "stop-motion" for line in served.audit_lines()[before:]), "the stop of weber"
         )
+        page.goto(link(served))  # of the same page: its address alone changes
+        page.get_by_role("navigation").wait_for()
 
 
 def test_a_page_that_is_older_than_the_station_asks_to_be_loaded_again(served: Station, chromium: Browser) -> None:

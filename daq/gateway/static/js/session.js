@@ -32,6 +32,11 @@ export async function begin() {
   await refresh();
 }
 
+// A link that is pasted into a tab in which the console is open already loads no page: its address alone changes.
+globalThis.addEventListener?.("hashchange", () => {
+  if (location.hash.startsWith("#link=")) begin().catch(tell);
+});
+
 /** Ask again. */
 export async function refresh() {
   const told = await request("GET", "/api/v1/session");
