@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ import pytest
 from support_qc_books import Unsynced, about, books_at, result
 from support_qc_desk import SHEET, qc_test, standing
 
+from daq.composition.qc.readingtrend import charts_told
 from daq.errors import BusyError, MissingError, RefusedError, UnexpectedError, UsageError
 from daq.model.console.qc_verbs import QcCalendar, QcPicture, QcReport, QcResultAsk, QcResults, QcSources, QcTrend
 from daq.model.qc.documents import Document, Judged, QcResult
@@ -256,3 +258,32 @@ async def test_a_result_without_pictures_has_none(books: QcBooks, tmp_path: Path
 def test_days_of_a_calendar_are_those_of_the_site() -> None:
     span = Span(date(2025, 3, 29), 3, date(2025, 3, 30), ZoneInfo("Europe/Berlin"))
     assert span.moment(date(2025, 3, 31)) - span.moment(date(2025, 3, 30)) == timedelta(hours=23)
+
+
+@pytest.mark.parametrize("method", ["ewma", "cusum"])
+async def test_a_chart_is_told_with_its_lines_and_the_rate_of_its_false_alarms(books: QcBooks, method: str) -> None:
+    for day in range(45):
+        figure = Figure("efficiency", "%", ("head 0",), (5.0 + 0.1 * (day % 3) + 0.2 * max(0, day - 32),), (0.05,))
+        await books.put(result(day, figures=(figure,)))
+    asked = {"test": "daily-flood", "figure": None, "subject": None, "method": method, "days": 36500}
+    told = await charts_told(books, cast("Any", SimpleNamespace(qc=TESTS)), asked)
+
+    drawn = told["drawn"]
+    json.dumps(told, allow_nan=False)
+    assert (drawn["state"], len(drawn["at_ms"]), len(drawn["value"])) == ("changed", 45, 45)
+    assert "a false alarm of any of them at most once in" in told["rate"]
+    assert (drawn["alarms"][0]["side"], drawn["fixed"]) == (1, [["action", 7.0], ["suspension", 10.0]])
+    lines = ("average", "upper", "lower") if method == "ewma" else ("high", "low", "limit")
+    assert all(len(drawn[name]) == 45 and drawn[name][0] is None and drawn[name][-1] is not None for name in lines)
+    with pytest.raises(MissingError, match="no chart of 'nothing'"):
+        await charts_told(books, cast("Any", SimpleNamespace(qc=TESTS)), {**asked, "figure": "nothing"})
+
+
+async def test_few_points_are_told_of_many_results_and_all_of_them_are_charted(books: QcBooks) -> None:
+    for day in range(30):
+        await books.put(result(day, figures=(Figure("efficiency", "%", ("head 0",), (5.0,)),)))
+    since = (datetime.now(UTC) - datetime(2025, 1, 20, tzinfo=UTC)).days
+    asked = {"test": "daily-flood", "figure": None, "subject": None, "method": "ewma", "days": since}
+    drawn = (await charts_told(books, cast("Any", SimpleNamespace(qc=TESTS)), asked))["drawn"]
+    assert drawn["earlier"] > 0
+    assert len(drawn["at_ms"]) + drawn["earlier"] == 30
