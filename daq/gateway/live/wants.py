@@ -52,13 +52,13 @@ def message_in(text: str) -> Want | Ack:
     if len(text) > MOST_MESSAGE_BYTES:
         raise UsageError(f"a message of {len(text)} characters; at most {MOST_MESSAGE_BYTES} are read")
     told = parse_object(text.encode("utf-8", "replace"))
-    model = {"want": Want, "ack": Ack}.get(str(told.get("type")))
+    models: dict[str, type[Want] | type[Ack]] = {"want": Want, "ack": Ack}
+    model = models.get(str(told.get("type")))
     if model is None:
         raise UsageError("a message is of type want or ack")
     try:
-        made: Want | Ack = model.model_validate(told, strict=False)
+        return model.model_validate(told)
     except ValidationError as why:
         first = why.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{told['type']}: {place}: {first['msg']}") from None
-    return made
