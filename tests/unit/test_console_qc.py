@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from support_qc_books import Unsynced, about, books_at, result
 from support_qc_desk import SHEET, qc_test, standing
 
@@ -287,3 +288,9 @@ async def test_few_points_are_told_of_many_results_and_all_of_them_are_charted(b
     drawn = (await charts_told(books, cast("Any", SimpleNamespace(qc=TESTS)), asked))["drawn"]
     assert drawn["earlier"] > 0
     assert len(drawn["at_ms"]) + drawn["earlier"] == 30
+
+
+@pytest.mark.parametrize("first", ["0001-01-01", "9999-12-31", "2025-02-30", "today"])
+async def test_days_that_no_calendar_can_show_are_refused(books: QcBooks, first: str) -> None:
+    with pytest.raises((UsageError, ValidationError)):
+        await looking(books)["qc-calendar"](QcCalendar(first=first, days=62), ANNA)

@@ -11,7 +11,8 @@ from daq.model.station import Role
 
 Moment = Annotated[str, Field(min_length=1, max_length=40)]
 Month = Annotated[str, Field(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$")]
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Day = Annotated[str, Field(pattern=r"^(19[7-9]|2[01][0-9])[0-9]-[0-9]{2}-[0-9]{2}$")]
+"""From 1970 to 2199: no arithmetic with days leaves the calendar."""
 
 
 class QcResults(Arguments):

@@ -29,7 +29,7 @@ _WITHIN_S = 120.0
 _MOST_KEPT_CHARTS = 32
 _MOST_FILES = 400
 _MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "png": "image/png"}
-_REFUSED, _NOT_THERE = 3, 4
+_USAGE, _REFUSED, _NOT_THERE = 2, 3, 4
 
 Command = Callable[[Path, Path], Sequence[str]]
 """Gives the command that does the job of a file and writes what it makes into the other one."""
@@ -129,7 +129,9 @@ class Reading:
             self.made += 1
             return made
         self.failed += 1
-        kind = {_REFUSED: RefusedError, _NOT_THERE: MissingError}.get(said.code or 1, UnexpectedError)
+        kind = {_USAGE: UsageError, _REFUSED: RefusedError, _NOT_THERE: MissingError}.get(
+            said.code or 1, UnexpectedError
+        )
         raise kind(said.why)
 
 
