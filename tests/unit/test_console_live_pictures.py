@@ -19,7 +19,7 @@ from daq.errors import UsageError
 from daq.gateway.live import gallery as gallery_module
 from daq.gateway.live import socket as socket_module
 from daq.gateway.live import watcher as watcher_module
-from daq.gateway.live.frames import Frames
+from daq.gateway.live.frames import MOST_KEPT, Frames
 from daq.gateway.live.gallery import Gallery
 from daq.gateway.live.pictures import binned, scaled, upright
 from daq.gateway.live.socket import serve_browser
@@ -254,6 +254,18 @@ async def test_a_want_that_changes_is_answered_with_what_is_wanted_now(tmp_path:
     assert set(frame.arrays) == {"scope/1"}
     assert max(frame.arrays["scope/1"].shape) <= 64
     assert frame.abouts["scope/1"]["pixel_mm"] == pytest.approx(4 * 2.4)
+
+
+async def test_however_often_a_browser_wants_something_else_few_frames_are_kept(tmp_path: Path) -> None:
+    with ShownReadout(tmp_path / "run") as readout, screens(gallery := Gallery(offer_of([readout.path]))) as (screen,):
+        publish(readout)
+        await screen.until(has("scope"))
+        fresh = {"scope": (0, 0)}
+        for size in range(16, 16 + 3 * MOST_KEPT):
+            frame = await gallery.frames.frame(Want(what=("scope",), size=size), fresh, anyway=False)
+            assert frame is not None
+            assert max(decode(frame.data).arrays["scope/0"].shape) <= size
+            assert 0 < len(gallery.frames._kept) <= MOST_KEPT
 
 
 @pytest.mark.parametrize("text", [

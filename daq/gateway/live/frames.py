@@ -16,6 +16,8 @@ from daq.gateway.live.wants import Want, What
 from daq.wire.liveframe import BINNED, SCALED, SIMULATED, encode
 
 _LOG = logging.getLogger(__name__)
+MOST_KEPT = 16
+"""Frames that are kept of one publication: as many kinds of browsers, by what they want."""
 Version = tuple[int, int]
 """Which snapshot, and which publication in it."""
 Seen = Mapping[What, Version]
@@ -70,8 +72,15 @@ class Frames:
             if found is None:
                 self._number += 1
                 found = await asyncio.to_thread(self._make, want, newer, fresh)
-                self._kept[key] = found
+                self._keep(key, found)
             return found
+
+    def _keep(self, key: Any, made: Sent) -> None:
+        """Keep a frame for others who want it; not one without parts, and not more than a few."""
+        if made.brings:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = made
 
     def _make(self, want: Want, newer: dict[What, Version], fresh: Mapping[str, Mapping[str, Any]]) -> Sent:
         self.made += 1
