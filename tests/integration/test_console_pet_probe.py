@@ -36,7 +36,6 @@ def test_a_whole_body_of_pet_goes_from_bed_to_bed_with_the_enable_of_the_room(tm
         hand.press("Put the thumb on the enable")
         page.get_by_text("STAY WITH THE PATIENT").wait_for()
         station.wait_for("armed")
-        hand.press("Lift the thumb")
         hand.press("Press once: enable the sweep")
         hand.press("Put away")
         hand.press("Start")

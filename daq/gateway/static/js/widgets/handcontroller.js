@@ -61,8 +61,8 @@ function Enable({ room }) {
   const pressed = room.enable !== "off";
   return html`<${Group} title=${t("hand.enable")}>
     <span class="hand-is">${t("hand.enableIs", { enable: t(`motion.enableName.${room.enable}`) })}</span>
-    ${!pressed && html`<${Button} key="thumb" onPress=${() => simulate("enable", "hold", THUMB_S)}>${t("hand.thumb")}<//>
-      <${Button} key="latch" onPress=${() => simulate("enable", "latch")}>${t("hand.latch")}<//>`}
+    ${!pressed && html`<${Button} key="thumb" onPress=${() => simulate("enable", "hold", THUMB_S)}>${t("hand.thumb")}<//>`}
+    ${(!pressed || room.enable === "held") && html`<${Button} key="latch" onPress=${() => simulate("enable", "latch")}>${t("hand.latch")}<//>`}
     ${pressed && html`<${Button} key="release" onPress=${() => simulate("enable", "release")}>${t(room.enable === "latched" ? "hand.unlatch" : "hand.lift")}<//>`}
   <//>`;
 }
