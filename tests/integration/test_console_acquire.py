@@ -22,11 +22,23 @@ from support_console import (
 
 START, PAUSE, RESUME, STOP, NEXT = (re.compile(text) for text in ("Start", "Pause", "Resume", "Stop…", "Accept"))
 SPOTS = "bone-spots"
+PATIENT = {"name": "SIM^ADA", "patient_id": "SIM-0009"}
 ASKED = """args => fetch('/api/v1/commands/' + args[0], {method: 'POST', body: JSON.stringify(args[1]),
     headers: {'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID()}})
     .then(async answer => [answer.status, (await answer.json()).detail])"""
-CUT = "() => { WebSocket.sends = WebSocket.prototype.send; WebSocket.prototype.send = function () { this.close(); }; }"
-MEND = "() => { WebSocket.prototype.send = WebSocket.sends; }"
+CUT = """() => {
+    window.Kept = window.WebSocket;
+    window.sends = Kept.prototype.send;
+    Kept.prototype.send = function () { this.close(); };
+    window.WebSocket = function () {
+        const refused = {readyState: 3, close() {}, send() {}};
+        setTimeout(() => refused.onclose?.({code: 1006}), 0);
+        return refused;
+    };
+    window.WebSocket.OPEN = 1;
+}"""
+"""What a network that is gone does to a socket; offline, Chromium leaves those that are open alone."""
+MEND = "() => { window.WebSocket = window.Kept; window.Kept.prototype.send = window.sends; }"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 def armed(station: ConsoleStation) -> ConsoleStation:
     """Return the station with the first of two views armed."""
     station.calm()
-    station.prepare(SPOTS, views=["thorax", "head"])
+    station.prepare(SPOTS, views=["thorax", "head"], patient=PATIENT)
     station.hold()
     station.wait_for("armed")
     return station
@@ -229,7 +241,7 @@ def test_each_kind_has_a_centre_of_its_own(
     station: ConsoleStation, chromium: Browser, protocol: str, shown: str
 ) -> None:
     station.calm()
-    station.prepare(protocol)
+    station.prepare(protocol, views=["renogram"] if protocol == "renal-mag3" else [])
     station.hold()
     station.wait_for("armed")
     with browser_page(chromium, station, "#/acquire") as page:
