@@ -68,6 +68,8 @@ def acquisition(row: Acquisition) -> dict[str, Any]:
     """Return everything about one acquisition: verdict, pictures, files, ledger, remarks."""
     folder = Path(row.directory)
     verdict, no_verdict = _tried(lambda: read_verdict(folder / IMAGES))
+    if not (folder / IMAGES / VERDICT).exists():
+        no_verdict = "not made yet; it is made when an acquisition of a camera or a probe has ended"
     manifest, no_manifest = _tried(lambda: load_manifest(folder))
     remarks, broken = _tried(lambda: read_remarks(folder))
     files = _files(folder / IMAGES)
@@ -126,6 +128,8 @@ def _judged(rows: Sequence[Acquisition]) -> dict[str, Any]:
             "sentences": (told or {}).get("sentences") or [],
             "grade_problem": why,
         }
+    if all(not (Path(row.directory) / IMAGES / VERDICT).exists() for row in rows):
+        return {"grade": None, "sentences": [], "grade_problem": ""}
     found, why = _tried(lambda: study_of([Path(row.directory) for row in rows], datetime.now(UTC)))
     if found is None:
         return {"grade": None, "sentences": [], "grade_problem": why}

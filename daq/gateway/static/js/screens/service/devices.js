@@ -48,7 +48,7 @@ export function Readings({ device, quantities }) {
   const columns = ["reading", "value", "limits", "age"];
   return html`<table class="service-readings"><thead><tr>${columns.map((key) => html`<th scope="col">${t(`service.${key}`)}</th>`)}</tr></thead><tbody>${names.map((name) => {
     const reading = readings[`${device} ${name}`];
-    const fresh = freshness(reading, quantities[name].stale_s, now, connected);
+    const fresh = freshness(reading, now, connected);
     return html`<tr key=${name} class=${fresh.stale ? "service-stale" : ""}><th scope="row">${name.replaceAll("_", " ")}</th>
       <td class="number">${valueText(reading?.value, quantities[name].unit)} ${reading?.quality === "out_of_limits" && html`<${Chip} level="medium">${t("service.beyond")}<//>`}</td>
       <td>${limitsText(quantities[name].limits ?? {}, quantities[name].unit)}</td><td>${t(`service.${fresh.key}`, { age: fresh.age })}</td></tr>`;

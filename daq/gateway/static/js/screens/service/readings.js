@@ -21,13 +21,14 @@ export function ageS(reading, nowMs) {
 }
 
 /**
- * Which words its age gets, and whether it looks old: by what the station says of it, and by its own age.
- * @param {any} reading @param {number | undefined} staleS @param {number} nowMs @param {boolean} connected
+ * Which words its age gets, and whether it looks old. The station says what is stale: it tells a value when that
+ * changes, so one that was told long ago may be read every second. Without a connection everything is old.
+ * @param {any} reading @param {number} nowMs @param {boolean} connected
  */
-export function freshness(reading, staleS, nowMs, connected) {
+export function freshness(reading, nowMs, connected) {
   const age = ageS(reading, nowMs);
   if (!reading) return { key: "noReading", stale: true, age: NOT_KNOWN };
-  const old = !connected || reading.quality === "stale" || (staleS !== undefined && age !== null && age > 2 * staleS + 5);
+  const old = !connected || reading.quality === "stale";
   const key = reading.quality === "comm_fail" ? "commFail" : old ? "stale" : "fresh";
   return { key, stale: key !== "fresh", age: duration(age === null ? null : Math.round(age)) };
 }

@@ -27,7 +27,7 @@ function Supply({ name, about, may }) {
   const reading = useLive((live) => live.readings[`${name} voltage`]);
   const connected = useLive((live) => live.connected);
   const now = useNow();
-  const fresh = freshness(reading, about.quantities?.voltage?.stale_s, now, connected);
+  const fresh = freshness(reading, now, connected);
   const volts = typeof reading?.value === "number" ? reading.value : 0;
   return html`<${Card} label=${name}><div class="stack">
     <div class="spread"><h2>${name}</h2><span class="quiet">${t("service.output")}</span></div>
@@ -87,8 +87,6 @@ function Rise({ name }) {
 function Told({ armed }) {
   const limits = armed.limits;
   const least = Math.ceil(Math.max(0, armed.volts - armed.output_v) / limits.slope_v_per_s);
-  return html`<p>${t("service.supply", armed.identity)}</p>
-    <p>${t("service.previewLimits", { max: limits.max_v, step: limits.step_v, slope: limits.slope_v_per_s, tolerance: limits.tolerance_v })}</p>
-    ${limits.trip_a !== null && html`<p>${t("service.previewTrip", { trip: Math.round(limits.trip_a * 1e6) })}</p>`}
-    <p>${t("service.previewTime", { least, most: Math.round(armed.within_s) })}</p>`;
+  return html`<p>${t("service.supply", armed.identity)}. ${t("service.previewLimits", { max: limits.max_v, step: limits.step_v, slope: limits.slope_v_per_s, tolerance: limits.tolerance_v })}
+    ${limits.trip_a !== null && ` ${t("service.previewTrip", { trip: Math.round(limits.trip_a * 1e6) })}`} ${t("service.previewTime", { least, most: Math.round(armed.within_s) })}</p>`;
 }

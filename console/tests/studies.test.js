@@ -1,0 +1,60 @@
+// What studies and service say, without a page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { freshness, limitsText, valueText, wrongRaise } from "../../daq/gateway/static/js/screens/service/readings.js";
+import { fateOf, fileAddress, freshName, levelOf, span, worstFirst, wrongName } from "../../daq/gateway/static/js/screens/studies/words.js";
+
+test("the worst check comes first and a good one last", () => {
+  const sorted = worstFirst([{ grade: "good" }, { grade: "note" }, { grade: "bad" }, { grade: "doubtful" }]);
+  assert.deepEqual(sorted.map((each) => each.grade), ["bad", "doubtful", "note", "good"]);
+});
+
+test("a bad study is never red: that is for alarms", () => {
+  assert.equal(levelOf("bad"), "medium");
+  assert.equal(levelOf("good"), "good");
+  assert.equal(levelOf(null), "");
+});
+
+test("files that are missing say so, whatever the outcome was", () => {
+  assert.equal(fateOf({ state: "missing", outcome: "completed" }), "missing");
+  assert.equal(fateOf({ state: "sealed", outcome: "aborted" }), "aborted");
+  assert.equal(fateOf({ state: "recovered", outcome: null }), "recovered");
+});
+
+test("a page of nothing begins with 0", () => {
+  assert.deepEqual(span(0, 0, 0), { first: 0, last: 0, total: 0 });
+  assert.deepEqual(span(50, 50, 10_000), { first: 51, last: 100, total: 10_000 });
+});
+
+test("a new name is not that of a job before, suffix or not", () => {
+  assert.equal(freshName("a", "export", []), "a-export-1");
+  assert.equal(freshName("a", "export", [{ asked: { name: "a-export-1.parquet" } }, { asked: {} }]), "a-export-2");
+});
+
+test("names that lead elsewhere are wrong before they are sent, and addresses are escaped", () => {
+  for (const name of ["", "../x", "/etc", ".hidden", "a b", "a/b", "a\u0000"]) assert.equal(wrongName(name), "name", name);
+  assert.equal(wrongName("flow-1s.v2"), "");
+  assert.equal(fileAddress("a/..", "b?c"), "/api/v1/files/studies/a%2F../b%3Fc");
+});
+
+test("a value is stale when the station says so, when it does not answer, and when we hear nothing", () => {
+  const at = { read_utc: "2020-01-01T00:00:00Z", quality: "good", value: 1 };
+  const now = Date.parse("2020-01-01T00:00:40Z");
+  assert.deepEqual(freshness(at, now, true), { key: "fresh", stale: false, age: "40\u00a0s" });
+  assert.equal(freshness({ ...at, quality: "stale" }, now, true).key, "stale");
+  assert.equal(freshness({ ...at, quality: "comm_fail" }, now, true).key, "commFail");
+  assert.equal(freshness(at, now, false).stale, true);
+  assert.equal(freshness(undefined, now, true).key, "noReading");
+});
+
+test("values bear their unit, and what is not known is no number", () => {
+  assert.equal(valueText(21.504321, "degC"), "21.5043\u00a0°C");
+  assert.equal(valueText(null, "V"), "–");
+  assert.equal(limitsText({ hard_max: 1500 }, "V"), "hard max 1500\u00a0V");
+});
+
+test("a raise needs a voltage above nothing and a leave of 5 to 600 seconds", () => {
+  assert.deepEqual(wrongRaise("200", "60"), { volts: "", seconds: "" });
+  for (const volts of ["", "0", "-5", "x", "Infinity"]) assert.equal(wrongRaise(volts, "60").volts, "wrongVolts", volts);
+  for (const seconds of ["4", "601", ""]) assert.equal(wrongRaise("1", seconds).seconds, "wrongSeconds", seconds);
+});
