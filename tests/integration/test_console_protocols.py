@@ -152,6 +152,7 @@ def test_steps_are_worked_by_keys_and_buttons_and_undone(station: ConsoleStation
             becomes(wanted)
         expect(page.get_by_role("button", name="Review changes")).to_have_attribute("aria-disabled", "true")
         assert in_both_themes(page) == []
+        shot(page, "protocol-edit-large")
 
 
 def test_somebody_elses_save_is_told_before_anything_is_overwritten(station: ConsoleStation, chromium: Browser) -> None:
@@ -234,15 +235,15 @@ def test_a_protocol_deleted_while_prepared_goes_on_and_its_page_restores_it(
         hand.press("Restore as version 2")
         page.get_by_text("Version 1 is in force again, as version 2.").wait_for()
         page.get_by_role("heading", name="To be deleted").wait_for()
-    run = station.ask("status")["directory"]
+    run = Path(station.ask("status")["directory"])
     station.ask("start")
     station.wait_for("acquiring")
     station.ask("stop")
     station.wait_for("completed")
+    (manifest,) = until(lambda: sorted(run.glob("manifest*.json")), bool)
+    assert '"to-be-deleted"' in manifest.read_text()
+    assert made["sha256"] in manifest.read_text(), "the recording says which version it was made with"
     station.calm()
-    manifest = until(lambda: sorted(Path(run).glob("manifest*.json")), bool)
-    assert '"to-be-deleted"' in manifest[-1].read_text()
-    assert made["sha256"] in manifest[-1].read_text(), "the recording says which version it was made with"
 
     newest = station.ask("protocol", protocol="to-be-deleted")
     station.ask("protocol-retire", protocol="to-be-deleted", base=newest["base"], reason="nobody needs it")

@@ -196,8 +196,9 @@ class ProtocolDesk:
 
     def _restore(self, request: ProtocolRestore, actor: Actor) -> dict[str, Any]:
         identity = identified(request.protocol)
-        told = {"base": request.base, "by": actor.user, "reason": request.reason}
-        return _saved(self._book.restore(identity, request.version, **told))
+        return _saved(
+            self._book.restore(identity, request.version, base=request.base, by=actor.user, reason=request.reason)
+        )
 
     def _retire(self, request: ProtocolRetire, actor: Actor) -> dict[str, Any]:
         identity = identified(request.protocol)
