@@ -161,6 +161,27 @@ def test_the_dialog_of_control_leaves_stop_within_reach_and_its_keys_work(served
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+_QUESTION = """() => import('/static/js/ui.js').then(ui => ui.decide({title: 'A question', choices: [
+    {key: 'keep', label: 'Keep acquiring', safe: true}, {key: 'stop', label: 'Stop and keep'}]}))"""
+
+
+def test_a_question_leaves_stop_within_reach_and_nothing_else_and_the_safe_choice_has_the_focus(
+    served: Station, chromium: Browser
+) -> None:
+    with page_of(chromium, served, user="keller") as page:
+        page.evaluate(f"() => {{ window.chosen = ({_QUESTION})(); }}")
+        expect(page.get_by_role("button", name="Keep acquiring")).to_be_focused()
+        expect(page.locator("main")).to_have_attribute("inert", "")
+        before = len([line for line in served.audit_lines() if line["verb"] == "stop-motion"])
+        page.get_by_role("button", name="STOP ALL MOTION").click()
+        served.until(lambda: len([x for x in served.audit_lines() if x["verb"] == "stop-motion"]) > before, "the stop")
+        page.get_by_role("button", name="Keep acquiring").focus()
+        page.keyboard.press("Escape")
+
+        assert page.evaluate("() => window.chosen") == "keep"
+        expect(page.locator("main")).not_to_have_attribute("inert", "")
+
+
 _TWICE = """async key => {
     const send = () => fetch('/api/v1/commands/bed-empty', {
         method: 'POST', body: '{}', headers: {'Content-Type': 'application/json', 'Idempotency-Key': key}});

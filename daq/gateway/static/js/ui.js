@@ -107,24 +107,37 @@ export function decide(asked) {
   return new Promise((resolve) => question.set({ ...asked, resolve }));
 }
 
+/**
+ * Show a question so that nothing behind it can be worked but the head of the page: STOP ALL MOTION stays within reach.
+ * Returns a function that gives everything back, the focus included.
+ * @param {HTMLDialogElement | null} dialog
+ */
+function askedAlone(dialog) {
+  const before = document.activeElement;
+  const behind = [...document.querySelectorAll(".frame > nav, .frame > main, .frame > footer")];
+  for (const part of behind) part.toggleAttribute("inert", true);
+  dialog?.show();
+  return () => {
+    for (const part of behind) part.toggleAttribute("inert", false);
+    if (before instanceof HTMLElement) before.focus();
+  };
+}
+
 /** Shows what `decide` asks. Stands once in the page. */
 export function Decisions() {
   const asked = useStore(question, (value) => value);
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => {
-    if (asked && dialog.current && !dialog.current.open) dialog.current.showModal();
-  }, [asked]);
+  useEffect(() => (asked ? askedAlone(dialog.current) : undefined), [asked]);
   if (!asked) return null;
   const take = (/** @type {string} */ key) => {
     question.set(null);
     asked.resolve(key);
   };
   const safe = asked.choices.find((/** @type {any} */ each) => each.safe) ?? asked.choices[0];
-  const cancelled = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    take(safe.key);
+  const pressed = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape") take(safe.key);
   };
-  return html`<dialog ref=${dialog} aria-labelledby="decision-title" onCancel=${cancelled} class="stack">
+  return html`<dialog ref=${dialog} aria-labelledby="decision-title" aria-modal="true" onKeyDown=${pressed} class="stack decision">
     <h2 id="decision-title">${asked.title}</h2>
     <div>${asked.body}</div>
     <div class="row">${asked.choices.map(
