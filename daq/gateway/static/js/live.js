@@ -57,6 +57,7 @@ export function connect(signedOut) {
     hear();
   };
   opened.onmessage = (message) => {
+    if (socket !== opened) return;
     hear();
     if (message.data instanceof ArrayBuffer) {
       for (const listener of frameListeners) listener(message.data);
@@ -65,18 +66,27 @@ export function connect(signedOut) {
     const told = JSON.parse(message.data);
     live.set((old) => ({ ...merged(old, told.news ?? []), connected: true, heardAtMs: performance.now() }));
   };
-  opened.onclose = (event) => {
-    if (socket !== opened) return;
-    socket = null;
-    clearTimeout(silence);
-    live.set((old) => ({ ...old, connected: false }));
-    if (event.code === NOT_SIGNED_IN) {
-      onSignedOut?.();
-      return;
-    }
-    setTimeout(() => connect(signedOut), waitMs);
-    waitMs = Math.min(LONGEST_MS, waitMs * 2);
-  };
+  opened.onclose = (event) => lost(opened, event.code);
+}
+
+/**
+ * Take a socket for lost and connect again. A browser whose network is gone says so only after minutes: whoever has heard
+ * nothing for too long does not wait for that.
+ * @param {WebSocket} opened
+ * @param {number} code
+ */
+function lost(opened, code) {
+  if (socket !== opened) return;
+  socket = null;
+  clearTimeout(silence);
+  opened.close();
+  live.set((old) => ({ ...old, connected: false }));
+  if (code === NOT_SIGNED_IN) {
+    onSignedOut?.();
+    return;
+  }
+  setTimeout(() => connect(onSignedOut ?? (() => undefined)), waitMs);
+  waitMs = Math.min(LONGEST_MS, waitMs * 2);
 }
 
 /** End it, because somebody signed out. */
@@ -108,7 +118,7 @@ export function onFrame(listener) {
 /** A connection on which nothing comes is none: the station says something every two seconds. */
 function hear() {
   clearTimeout(silence);
-  silence = setTimeout(() => socket?.close(), SILENT_MS);
+  silence = setTimeout(() => socket && lost(socket, 0), SILENT_MS);
 }
 
 /**
