@@ -263,7 +263,7 @@ class Planner:
         return self._papers()
 
     def _papers(self) -> dict[str, Papers]:
-        return {identity: records.papers for identity, records in self._records.items()}
+        return {identity: records.papers for identity, records in list(self._records.items())}
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
         """Take the record of a hand-over; return what was confirmed, and what is still missing."""

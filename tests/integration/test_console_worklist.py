@@ -168,13 +168,14 @@ def listed(station: ConsoleStation, entries: list[dict[str, Any]]) -> Iterator[N
     site = tomllib.loads((station.socket.parent.parent / "site.toml").read_text(encoding="utf-8"))
     path = Path(site["worklist"])
     before = path.read_text(encoding="utf-8")
+    beside = path.with_suffix(".new")
     try:
-        beside = path.with_suffix(".new")
         beside.write_text(json.dumps({"schema": "worklist/1", "entries": entries}), encoding="utf-8")
         beside.replace(path)
         yield
     finally:
-        path.write_text(before, encoding="utf-8")
+        beside.write_text(before, encoding="utf-8")
+        beside.replace(path)
 
 
 def test_ten_thousand_entries_are_usable(station: ConsoleStation, chromium: Browser) -> None:

@@ -41,14 +41,16 @@ class OnBed:
 
     async def _of_nothing_under_way(self, named: str | None) -> dict[str, Any]:
         """Return whom nobody has said to be off the bed, else who is named."""
-        notes = [(note.at_utc, key) for key, kept in self._desk.known.items() for note in kept.runs.values()]
+        notes = [
+            (note.at_utc, key) for key, kept in list(self._desk.known.items()) for note in list(kept.runs.values())
+        ]
         if self._lies() and notes:
             return await self._of_entry(max(notes)[1], "bed")
         return {"of": "none"} if named is None else await self._of_entry(named, "entry")
 
     def _entry_of(self, run: str) -> str | None:
         """Return the entry that a run belongs to, None where it was prepared without one."""
-        found = (key for key, kept in self._desk.known.items() if run in kept.runs and kept.other is None)
+        found = (key for key, kept in list(self._desk.known.items()) if run in kept.runs and kept.other is None)
         return next(found, None)
 
     async def _of_recording(self, directory: str | None) -> dict[str, Any]:
