@@ -40,6 +40,7 @@ from typing import IO, Any, TypeVar
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
 
+from daq.errors import RefusedError
 from daq.transports.localclient import LocalClient
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,7 @@ PAGE_MS = 10_000
 T = TypeVar("T")
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SMALL, LARGE = (1280, 800), (2560, 1440)
+_MISSING = re.compile(r"(?<=: |; )([a-z0-9-]+)(?=: )")
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 
 
@@ -81,6 +83,22 @@ class ConsoleStation:
     def wait_for(self, *states: str, within_s: float = 60.0) -> dict[str, Any]:
         """Return the status once it is one of these states."""
         return until(lambda: self.ask("status"), lambda status: status["state"] in states, within_s)
+
+    def prepare(self, protocol: str, **more: Any) -> dict[str, Any]:
+        """Prepare a protocol for a simulated patient as a site would that has no quality control to show for it."""
+        over: dict[str, str] = {}
+        while True:
+            try:
+                return self.ask("prepare", protocol=protocol, overrides=over, **more)
+            except RefusedError as why:
+                missing = set(_MISSING.findall(str(why))) - set(over)
+                if not missing:
+                    raise
+                over |= dict.fromkeys(missing, "a simulated patient")
+
+    def hold(self, seconds: float = 30.0) -> None:
+        """Hold the enable of the simulated room, so that axes go where the protocol wants them."""
+        self.ask("simulate", device="enable", action="hold", value=seconds)
 
     def calm(self, within_s: float = 60.0) -> None:
         """Have no acquisition under way, and nobody on the bed."""
@@ -220,8 +238,8 @@ def browser_page(
 
 
 _LEAVING = """async () => {
-    const told = (method, body) => ({method, headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
-    await fetch('/api/v1/control', told('POST', {action: 'release', reason: 'the test is over'}));
+    const body = JSON.stringify({action: 'release', reason: 'the test is over'});
+    await fetch('/api/v1/control', {method: 'POST', headers: {'Content-Type': 'application/json'}, body});
     await fetch('/api/v1/session', {method: 'DELETE'});
 }"""
 

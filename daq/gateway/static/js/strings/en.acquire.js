@@ -17,7 +17,7 @@ export const acquire = {
   toGo: "{left} to go",
   beatsToGo: "{left} beats to go",
   left: "{time} left",
-  noLimit: "",
+  noLimit: "No limit of counts",
   of: { window: "{window}, {head}", beats: "accepted beats", all: "counts, all energies" },
   heads: { sum: "all heads", either: "head with more", both: "head with fewer", view: "head with fewer" },
   deadTime: "Dead time",
