@@ -71,7 +71,7 @@ class Asking:
             "overrides": {BACKGROUND: request.overrides[BACKGROUND]} if overridden and why is not None else {},
         }  # fmt: skip
         prepare = Prepare(
-            protocol=protocol.id, draft_reason=request.draft_reason or DRAFT, reason=request.reason,
+            protocol=protocol.id, draft_reason=request.draft_reason or DRAFT, reason=request.reason, views=[],
             overrides={name: reason for name, reason in request.overrides.items() if name != BACKGROUND},
         )  # fmt: skip
         return Asked(prepare, protocol, told)
