@@ -14,7 +14,6 @@ export const alarms = {
   acknowledge: "Acknowledge",
   acknowledgeThis: "Acknowledge: {text}",
   by: "Acknowledged by {user}",
-  notBy: "Nobody has acknowledged it",
   watchOnly: "Acknowledging needs the role technologist.",
   stale: "The connection is lost: this list is as it was then.",
   priority: { high: "High", medium: "Medium", low: "Low" },
@@ -67,7 +66,6 @@ export const stopping = {
   failed: "NOT CONFIRMED: {why} Press the emergency stop in the room.",
   stopped: "Stopped at {time}: {axes} confirmed after {seconds} s.",
   noAxes: "Stop sent at {time}. This station has no axes.",
-  nowhere: "no axis",
   doubtful: "NOT CONFIRMED to stand: {axes}. Press the emergency stop in the room.",
   late: "Stopped, but: {why}",
   again: "Nothing moves again by itself: press the enable, then give the command again.",
@@ -105,7 +103,6 @@ export const motion = {
   },
   holdHome: "Hold to home all axes",
   holdRetreat: "Hold: {axis} away from the patient",
-  holding: "Moves while you hold. Let go to stop.",
   holdHow: "Press and keep pressed; let go and it stops. The enable in the room must be held as well.",
   against: "Not possible now: {why}",
   confirm: "Confirm identity and position",
@@ -120,7 +117,6 @@ export const motion = {
   patientSince: "since {time}",
   bedEmpty: "Nobody is on the bed, stated by {user} at {time}",
   bedUnknown: "Nobody has said since {time} that the bed is empty",
-  leaving: "A patient is on the bed.",
 };
 
 export const hand = {

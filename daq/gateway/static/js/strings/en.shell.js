@@ -2,9 +2,6 @@
 export const shell = {
   skip: "To the content",
   navigation: "Screens",
-  stopMotion: "STOP ALL MOTION",
-  stopMotionKeys: "Stops every axis at once. Keys: F12, or Esc twice.",
-  stopped: "Every axis was told to stop.",
   noPatient: "No patient",
   simulated: "SIMULATED",
   live: "Live",
