@@ -45,7 +45,7 @@ export const protocols = {
     by: { shipped: "scandaq", found: "put there by hand", saved: "", restored: "" }, why: { shipped: "came with scandaq", found: "found in the site's folder", saved: "", restored: "" },
   },
   review: {
-    title: "Review the changes of {id}", differs: "What differs from what is in force", copies: "The protocol that comes with scandaq stays as it is. This site gets a version of its own.",
+    title: "Review the changes of {id}", differs: "What differs from what is in force", differsFrom: "What differs from {like}", copies: "The protocol that comes with scandaq stays as it is. This site gets a version of its own.",
     errors: "{count} errors are to be put right before it can be saved.", reason: "Reason", reasonHint: "Who reads it in a year wants to know why.", reasonFirst: "Say why first.",
     back: "Go on editing", save: "Save as version {version}", saved: "{id} version {version} is saved. It is a draft until it is signed.", savedWithout: "{id} version {version} is saved. {count} comments of the file stood where nothing is any more, and are in the older version only.",
     nothing: "Nothing differs.", what: "What", old: "Old", new: "New", none: "was not there", removed: "removed", place: "place {place}",
@@ -74,7 +74,7 @@ export const protocols = {
     title: "Title", kind: "Kind", modality: "Modality", radionuclide: "Radionuclide", patient_orientation: "How the patient lies", expected_rate: "Expected rate", notes: "Notes", name: "Name",
     instrument_heads: "Heads, at least", instrument_head_separation: "Angle between heads", instrument_profiles: "Instrument profiles", requirements_collimators: "Collimators, one of", requirements_administration: "Administration record",
     recorded_lower: "Recorded from", recorded_upper: "Recorded to", peak: "Peak", width: "Full width", offset: "Offset", lower: "Lower bound", upper: "Upper bound",
-    coincidence_half_window: "Half of the window", coincidence_delay: "Delay of the delayed window", coincidence_timing_resolution: "Timing resolution", coincidence_policy: "More than one partner", coincidence_windows: "Windows that pair",
+    coincidence_half_window: "Half of the window", coincidence_delay: "Delayed window after", coincidence_timing_resolution: "Timing resolution", coincidence_policy: "More than one partner", coincidence_windows: "Windows that pair",
     coincidence_minimum_sector_difference: "Sectors apart, at least", coincidence_max_ring_difference: "Rings apart, at most", coincidence_expected_singles_rate: "Expected rate of singles",
     store_raw: "Words of the front end", store_singles: "Singles", store_pairs: "Coincidences",
     tolerances_speed: "Speed", tolerances_position: "Position", tolerances_angle: "Angle", tolerances_exposure: "Exposure of a row", tolerances_rejected_beats: "Rejected beats", tolerances_live: "Live time", tolerances_drift: "Drift of the patient",

@@ -80,13 +80,13 @@ function Editing({ id, now, about }) {
     setRestored(false);
   };
   const form = { document: draft.document, change, findings: checked.findings, about };
-  const wrong = (/** @type {string} */ of) => checked.findings.filter((each) => each.severity === "error" && fields.partShowing(partOf(each.key)) === of).length;
+  const wrong = (/** @type {string} */ of) => forbidding(checked.findings).filter((each) => fields.partShowing(partOf(each.key)) === of).length;
   const look = (/** @type {number} */ index) => {
     setStep(index);
     setPart("step");
   };
   if (reviewing) {
-    return html`<${Review} id=${id} draft=${draft} now=${now} errors=${checked.findings.filter((each) => each.severity === "error")} back=${() => setReviewing(false)} saved=${() => dropDraft(sessionStorage, id)} />`;
+    return html`<${Review} id=${id} draft=${draft} now=${now} errors=${forbidding(checked.findings)} back=${() => setReviewing(false)} saved=${() => dropDraft(sessionStorage, id)} />`;
   }
   return html`<div class="form-screen editing stack">
     <div class="spread form-head"><h1>${now ? t("protocols.edit.title", { title: now.row?.title ?? id }) : t("protocols.edit.titleNew", { id })}</h1>
@@ -116,6 +116,11 @@ function Editing({ id, now, about }) {
       <${Button} kind="primary" disabled=${!changed || stale} why=${stale ? t("protocols.edit.staleFirst") : changed ? "" : t("protocols.edit.nothingChanged")} onPress=${() => setReviewing(true)}>${t("protocols.edit.review")}<//>
     </div>
   </div>`;
+}
+
+/** What keeps it from being saved: not what this station alone cannot do. @param {any[]} findings */
+function forbidding(findings) {
+  return findings.filter((each) => each.severity === "error" && each.where === "file");
 }
 
 /** What is to know before one edits on: edits that came back, and that somebody saved meanwhile.

@@ -9,12 +9,14 @@
  * @property {string} [choices]  list of the form that it chooses from
  * @property {string} [hint]  whose description it has
  * @property {boolean} [must]  it cannot be left out
+ * @property {string} [first]  the unit that it begins with
  * @property {boolean} [wide]  it takes a row
  */
 
 /** @param {string} path @param {FieldOf["type"]} type @param {Partial<FieldOf>} [more] @returns {FieldOf} */
 const field = (path, type, more = {}) => ({ path: path.split("."), type, ...more });
 const TIME = { dims: ["time"] };
+const SHORT = { ...TIME, first: "ns" };
 const RATE = { dims: ["rate"] };
 const PERCENT = { dims: ["percent"] };
 const ENERGY = { dims: ["energy"] };
@@ -46,9 +48,9 @@ export const RECORDED = [
 export const WINDOW_BY_PEAK = [field("peak", "quantity", ENERGY), field("width", "quantity", PERCENT), field("offset", "quantity", PERCENT)];
 export const WINDOW_BY_RANGE = [field("lower", "quantity", ENERGY), field("upper", "quantity", ENERGY)];
 export const COINCIDENCE = [
-  field("coincidence.half_window", "quantity", { ...TIME, hint: "CoincidenceFile", must: true }),
-  field("coincidence.delay", "quantity", TIME),
-  field("coincidence.timing_resolution", "quantity", { ...TIME, hint: "CoincidenceFile.timing_resolution" }),
+  field("coincidence.half_window", "quantity", { ...SHORT, hint: "CoincidenceFile", must: true }),
+  field("coincidence.delay", "quantity", SHORT),
+  field("coincidence.timing_resolution", "quantity", { ...SHORT, hint: "CoincidenceFile.timing_resolution" }),
   field("coincidence.policy", "choice", { choices: "policy", hint: "CoincidenceFile.policy" }),
   field("coincidence.windows", "windows", { hint: "CoincidenceFile.windows" }),
   field("coincidence.minimum_sector_difference", "whole", { hint: "CoincidenceFile.minimum_sector_difference" }),

@@ -132,7 +132,7 @@ export function unitsOf(form, dims) {
 
 /** @param {Input} given */
 function QuantityInput({ form, of, value, set, label, wrong }) {
-  return html`<${Quantity} label=${label} value=${value} set=${set} wrong=${wrong} units=${unitsOf(form, of.dims ?? [])} />`;
+  return html`<${Quantity} label=${label} value=${value} set=${set} wrong=${wrong} units=${unitsOf(form, of.dims ?? [])} first=${of.first} />`;
 }
 
 /**

@@ -10,7 +10,7 @@ import { Button, Card, Field, Notice, tell, useAsked, Waiting } from "../../ui.j
  */
 export function Review({ id, draft, now, errors, back, saved }) {
   const [reason, setReason] = useState("");
-  const told = useAsked(() => ask("protocol-diff", { protocol: id, document: draft.document }), [id]);
+  const told = useAsked(() => ask("protocol-diff", { protocol: draft.like ?? id, document: draft.document }), [id]);
   const next = 1 + Math.max(0, ...(now?.versions ?? []).map((/** @type {any} */ each) => each.version));
   const save = async () => {
     const made = await command("protocol-save", {
@@ -24,7 +24,7 @@ export function Review({ id, draft, now, errors, back, saved }) {
   const why = errors.length ? t("protocols.review.errors", { count: errors.length }) : reason.trim() ? "" : t("protocols.review.reasonFirst");
   return html`<div class="form-screen stack"><h1>${t("protocols.review.title", { id })}</h1>
     ${now?.shipped && html`<${Notice}>${t("protocols.review.copies")}<//>`}
-    <${Card} title=${t("protocols.review.differs")}><${Waiting} of=${told} />${told.value && html`<${Changes} changes=${told.value.changes} />`}<//>
+    <${Card} title=${draft.like ? t("protocols.review.differsFrom", { like: draft.like }) : t("protocols.review.differs")}><${Waiting} of=${told} />${told.value && html`<${Changes} changes=${told.value.changes} />`}<//>
     ${errors.length > 0 && html`<${Notice} level="medium" role="alert">${t("protocols.review.errors", { count: errors.length })}<//>`}
     <${Card}><${Field} label=${t("protocols.review.reason")} value=${reason} onInput=${setReason} rows=${2} maxlength="500" hint=${t("protocols.review.reasonHint")} /><//>
     <div class="actions"><${Button} onPress=${back}>${t("protocols.review.back")}<//>
