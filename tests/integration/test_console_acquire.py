@@ -97,6 +97,7 @@ def test_start_pause_resume_and_a_mark_take_a_press_each_stopping_early_two_and_
         armed.wait_for("completed")
         assert (hand.count, hand.typed) == (6, 0)
 
+        expect(page.get_by_role("heading", name="The acquisition was stopped")).to_be_visible()
         leaving = page.locator(".leaving")
         off = leaving.get_by_role("button", name="Patient off the bed")
         expect(off).to_have_attribute("aria-disabled", "true")

@@ -113,7 +113,7 @@ export const acquire = {
     verdictWaits: "Pictures and verdict are being made; nothing waits for them.",
     handOver: "Before the patient leaves",
     handOverHow: "It is confirmed at the set-up card or with `daq acquire hand-over`; the acquisition ends by itself then.",
-    ended: { completed: "All views are recorded", interrupted: "The acquisition was interrupted", aborted: "The acquisition was given up", fault: "The acquisition ended with a fault" },
+    ended: { completed: "All views are recorded", stopped: "The acquisition was stopped", interrupted: "The acquisition was interrupted", aborted: "The acquisition was given up", fault: "The acquisition ended with a fault" },
   },
   noSeries: "The picture comes with the first data of this step",
   seriesAlternative: "{view}, {head}, {window}: picture of this step so far.",

@@ -47,8 +47,10 @@ function take(run, views, how) {
 export function Finish({ acquisition, status, thumbnails, again }) {
   const taken = acquisition.steps.filter((/** @type {any} */ each) => each.begin_s !== null);
   const open = continuable(acquisition);
-  return html`<${Card} class="after finish" title=${t(`acquire.after.ended.${status.state}`)}>
-    ${status.detail && html`<${Notice} level=${status.state === "completed" ? "" : "medium"}>${status.detail}<//>`}
+  const whole = acquisition.steps.every((/** @type {any} */ each) => each.state === "done");
+  const ended = status.state === "completed" && !whole ? "stopped" : status.state;
+  return html`<${Card} class="after finish" title=${t(`acquire.after.ended.${ended}`)}>
+    ${status.detail && html`<${Notice} level=${ended === "completed" || ended === "stopped" ? "" : "medium"}>${status.detail}<//>`}
     ${taken.length === 0 ? html`<p>${t("acquire.after.nothing")}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
     ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
     ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
