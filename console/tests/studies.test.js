@@ -9,8 +9,9 @@ test("the worst check comes first and a good one last", () => {
   assert.deepEqual(sorted.map((each) => each.grade), ["bad", "doubtful", "note", "good"]);
 });
 
-test("a bad study is never red: that is for alarms", () => {
-  assert.equal(levelOf("bad"), "medium");
+test("a study that is not good has no colour of alarms", () => {
+  assert.equal(levelOf("bad"), "");
+  assert.equal(levelOf("doubtful"), "");
   assert.equal(levelOf("good"), "good");
   assert.equal(levelOf(null), "");
 });

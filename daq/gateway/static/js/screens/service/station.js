@@ -21,6 +21,6 @@ function Host() {
   const asked = useAsked(() => ask("host-health"), []);
   if (!asked.value) return html`<${Waiting} of=${asked} />`;
   return html`<${Card} title=${t("service.host")}><table><thead><tr><td></td><th scope="col">${t("service.host")}</th><th scope="col">${t("service.hostFound")}</th><th scope="col">${t("service.hostWanted")}</th></tr></thead>
-    <tbody>${asked.value.findings.map((/** @type {any} */ each) => html`<tr key=${each.key}><td><${Chip} level=${each.verdict === "good" ? "good" : "medium"}>${t(`service.hostVerdicts.${each.verdict}`)}<//></td>
+    <tbody>${asked.value.findings.map((/** @type {any} */ each) => html`<tr key=${each.key}><td><${Chip} level=${each.verdict === "good" ? "good" : ""}>${t(`service.hostVerdicts.${each.verdict}`)}<//></td>
       <th scope="row">${each.what}</th><td>${each.value}</td><td>${each.want}${each.mend && html`<div class="quiet">${each.mend}</div>`}</td></tr>`)}</tbody></table><//>`;
 }

@@ -77,7 +77,7 @@ function Rise({ name }) {
     ${asked && html`<${Notice}><div class="stack"><strong>${t("service.previewRise", { device: name, from: valueText(armed?.output_v ?? reading?.value, ""), to: volts })}</strong>
       ${armed ? html`<${Told} armed=${armed} />` : html`<p>${t("service.armAbout")}</p>`}</div><//>`}
     ${asked && !armed && html`<div class="spread"><span class="quiet">${t("service.notArmed")}</span><${Button} onPress=${arm}>${t("service.arm")}<//></div>`}
-    ${armed && html`<div class="stack"><div><${Chip} level="medium">${rising ? t("service.raising") : t("service.armedFor", { volts: armed.volts, seconds: left })}<//></div>
+    ${armed && html`<div class="stack"><div><${Chip}>${rising ? t("service.raising") : t("service.armedFor", { volts: armed.volts, seconds: left })}<//></div>
       <p>${t("service.holdAbout")}</p>
       <${HoldToDo} onDone=${raise} held=${t("service.holding")} disabled=${rising || left === 0}>${t("service.hold")}<//></div>`}
   </div>`;

@@ -65,7 +65,7 @@ function Ledger({ ledger, why }) {
   const whole = ledger.balanced === true && !lost;
   const word = ledger.balanced === false ? t("studies.notAccounted") : ledger.balanced === null ? t("studies.accountUnknown") : t("studies.accounted");
   return html`<${Card} title=${t("studies.ledger")}><div class="stack">
-    <div><${Chip} level=${whole ? "good" : "medium"}><span aria-hidden="true">${whole ? "✓" : "!"}</span> ${word}<//></div>
+    <div><${Chip} level=${whole ? "good" : ""}><span aria-hidden="true">${whole ? "✓" : "!"}</span> ${word}<//></div>
     ${ledger.sentences.map((/** @type {string} */ text) => html`<p>${text}</p>`)}
     ${ledger.sources.length > 0 && html`<div class="studies-scroll" tabindex="0" role="region" aria-label=${t("studies.ledger")}><table><thead><tr><th scope="col">${t("studies.source")}</th>${FATES.map((fate) => html`<th scope="col" class="number">${t(`studies.fate.${fate}`)}</th>`)}</tr></thead>
       <tbody>${ledger.sources.map((/** @type {any} */ each) => html`<tr><th scope="row">${each.source}</th>${FATES.map((fate) => html`<td class="number">${each[fate] === null ? t("shell.unknown") : each[fate].toLocaleString("en")}</td>`)}</tr>`)}</tbody></table></div>`}

@@ -1,13 +1,11 @@
 // What a study is called and how its state is shown. Pure.
 
-/** @type {Record<string, "" | "good" | "medium" | "low">} */
-const LEVELS = { good: "good", doubtful: "medium", bad: "medium" };
-/** PASS is green with its word; red is for alarms alone, so what is bad is said in words with a sign. */
+/** PASS is green with its word; red, yellow and cyan are for alarms alone: what is not good is said by word and sign. */
 export const SIGNS = /** @type {Record<string, string>} */ ({ good: "✓", doubtful: "!", bad: "✗", "not evaluable": "?", note: "·" });
 
-/** @param {string | null} grade */
+/** @param {string | null} grade @returns {"" | "good"} */
 export function levelOf(grade) {
-  return LEVELS[grade ?? ""] ?? "";
+  return grade === "good" ? "good" : "";
 }
 
 /**

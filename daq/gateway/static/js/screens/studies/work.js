@@ -114,7 +114,7 @@ function Step({ row, step, onStep }) {
 function JobList({ jobs, may }) {
   if (!jobs.length) return null;
   return html`<h3>${t("studies.jobs")}</h3><ul class="plain-list studies-jobs" aria-live="polite">${jobs.map((job) => html`<li key=${job.job} data-state=${job.state}>
-    <div class="spread"><strong>${t(`studies.job.${job.kind}`)}</strong><${Chip} level=${job.state === "done" ? "good" : job.state === "failed" ? "medium" : ""}>${t(`studies.jobStates.${job.state}`)}<//></div>
+    <div class="spread"><strong>${t(`studies.job.${job.kind}`)}</strong><${Chip} level=${job.state === "done" ? "good" : ""}>${t(`studies.jobStates.${job.state}`)}<//></div>
     ${job.text && html`<p class="studies-told">${job.text}</p>`}
     ${job.result.problems?.map((/** @type {string} */ text) => html`<p class="studies-told">${text}</p>`)}
     ${job.state === "running" && html`<progress aria-label=${t(`studies.job.${job.kind}`)} max="1" value=${job.progress ?? undefined}></progress>`}
