@@ -96,9 +96,13 @@ def _longest_in_order(numbers: list[int]) -> set[int]:
     """Return the places of a longest run of numbers that ascend."""
     best: list[list[int]] = []
     for place, number in enumerate(numbers):
-        before = max((run for run in best if numbers[run[-1]] < number), key=len, default=[])
+        before = max((run for run in best if numbers[run[-1]] < number), key=_length, default=[])
         best.append([*before, place])
-    return set(max(best, key=len, default=[]))
+    return set(max(best, key=_length, default=[]))
+
+
+def _length(run: list[int]) -> int:
+    return len(run)
 
 
 def _values(path: tuple[str, ...], old: Any, new: Any) -> Iterator[Change]:
