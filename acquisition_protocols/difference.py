@@ -94,15 +94,11 @@ def _moved(was: list[str], now: list[str]) -> Iterator[Change]:
 
 def _longest_in_order(numbers: list[int]) -> set[int]:
     """Return the places of a longest run of numbers that ascend."""
-    best: list[list[int]] = []
+    best: list[tuple[int, list[int]]] = []
     for place, number in enumerate(numbers):
-        before = max((run for run in best if numbers[run[-1]] < number), key=_length, default=[])
-        best.append([*before, place])
-    return set(max(best, key=_length, default=[]))
-
-
-def _length(run: list[int]) -> int:
-    return len(run)
+        before = max((run for run in best if numbers[run[1][-1]] < number), default=(0, []))
+        best.append((before[0] + 1, [*before[1], place]))
+    return set(max(best, default=(0, []))[1])
 
 
 def _values(path: tuple[str, ...], old: Any, new: Any) -> Iterator[Change]:

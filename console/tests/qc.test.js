@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawing } from "../../daq/gateway/static/js/screens/qc/trendlines.js";
-import { bounds, entered, firstDue, gaugeRange, levelOf, number, standing, valued, wanting, worst } from "../../daq/gateway/static/js/screens/qc/words.js";
+import { bounds, entered, firstDue, gaugeRange, levelOf, number, standing, valued, wanting, worst } from "../../daq/gateway/static/js/qcwords.js";
 
 const LIMIT = { of: "value", action: { below: -4, above: 4 }, suspension: { below: null, above: 10 } };
 

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "./preact.js";
 import { useLive } from "./live.js";
 import { address } from "./router.js";
 import { useSession } from "./session.js";
-import { wanting } from "./screens/qc/words.js";
+import { wanting } from "./qcwords.js";
 import { t } from "./strings.js";
 import { Chip } from "./ui.js";
 import { Banner } from "./widgets/banner.js";

@@ -2,7 +2,7 @@
 import { html } from "../preact.js";
 import { useLive } from "../live.js";
 import { address } from "../router.js";
-import { clockText, standing } from "../screens/qc/words.js";
+import { clockText, standing } from "../qcwords.js";
 import { t } from "../strings.js";
 import { Chip } from "../ui.js";
 

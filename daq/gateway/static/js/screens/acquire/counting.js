@@ -31,7 +31,7 @@ export function Counting({ step, status }) {
 
 /** @param {number | null} value @param {number | null} limit @param {string} of */
 function limitText(value, limit, of) {
-  if (limit === null) return t("acquire.noLimit");
+  if (limit === null) return "";
   const left = value === null ? NOT_KNOWN : counts(Math.max(0, limit - value));
   return t(of === "beats" ? "acquire.beatsToGo" : "acquire.toGo", { left });
 }

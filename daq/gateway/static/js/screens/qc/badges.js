@@ -2,7 +2,7 @@
 import { html } from "../../preact.js";
 import { t } from "../../strings.js";
 import { Chip } from "../../ui.js";
-import { bounds, gaugeRange, levelOf, valued } from "./words.js";
+import { bounds, gaugeRange, levelOf, valued } from "../../qcwords.js";
 
 /** @param {{level: string | null | undefined, large?: boolean}} given */
 export function LevelBadge({ level, large = false }) {

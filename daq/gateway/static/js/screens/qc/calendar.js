@@ -3,7 +3,7 @@ import { html } from "../../preact.js";
 import { address } from "../../router.js";
 import { t } from "../../strings.js";
 import { Button, Card } from "../../ui.js";
-import { dayText, levelOf } from "./words.js";
+import { dayText, levelOf } from "../../qcwords.js";
 
 const WEEK_MS = 7 * 86_400_000;
 

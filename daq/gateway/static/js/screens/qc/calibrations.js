@@ -5,7 +5,7 @@ import { useLive } from "../../live.js";
 import { address } from "../../router.js";
 import { t } from "../../strings.js";
 import { Card, Notice, useAsked, Waiting } from "../../ui.js";
-import { when } from "./words.js";
+import { when } from "../../qcwords.js";
 
 export function Calibrations() {
   const revision = useLive((live) => live.revisions.calibrations);

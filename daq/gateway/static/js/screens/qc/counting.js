@@ -5,7 +5,7 @@ import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Notice } from "../../ui.js";
 import { Scopes } from "../../widgets/scope.js";
-import { number } from "./words.js";
+import { number } from "../../qcwords.js";
 
 /** @param {{round: any}} given */
 export function Counting({ round }) {

@@ -2,7 +2,7 @@
 import { html } from "../../preact.js";
 import { t } from "../../strings.js";
 import { Card } from "../../ui.js";
-import { number } from "./words.js";
+import { number } from "../../qcwords.js";
 
 const WIDE = 480;
 const HIGH = 200;

@@ -5,7 +5,7 @@ import { go } from "../../router.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, Notice, tell, useAsked, Waiting } from "../../ui.js";
-import { entered, levelOf } from "./words.js";
+import { entered, levelOf } from "../../qcwords.js";
 
 /** @param {{name?: string}} given  the test */
 export function Enter({ name = "" }) {

@@ -5,7 +5,7 @@ import { useLive } from "../../live.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, tell, useAsked, Waiting } from "../../ui.js";
-import { when } from "./words.js";
+import { when } from "../../qcwords.js";
 
 const WHATS = ["service", "recalibration", "damage", "collimator-change", "software"];
 

@@ -3,7 +3,7 @@ import { html } from "../../preact.js";
 import { ask } from "../../api.js";
 import { t } from "../../strings.js";
 import { Card, useAsked, Waiting } from "../../ui.js";
-import { number, valued } from "./words.js";
+import { number, valued } from "../../qcwords.js";
 
 export function Limits() {
   const asked = useAsked(() => ask("qc-limits"), []);

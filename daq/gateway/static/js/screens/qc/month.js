@@ -2,7 +2,7 @@
 import { html, useState } from "../../preact.js";
 import { t } from "../../strings.js";
 import { Card, Field } from "../../ui.js";
-import { dayText } from "./words.js";
+import { dayText } from "../../qcwords.js";
 
 export function Month() {
   const [month, setMonth] = useState(dayText(new Date()).slice(0, 7));

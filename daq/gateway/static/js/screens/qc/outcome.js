@@ -7,7 +7,7 @@ import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Notice, tell, useAsked, Waiting } from "../../ui.js";
 import { Gauge, LevelBadge } from "./badges.js";
-import { levelOf, signedBy, when } from "./words.js";
+import { levelOf, signedBy, when } from "../../qcwords.js";
 
 /** @param {{result: string, test: string, onAgain: () => void}} given */
 export function Outcome({ result, test, onAgain }) {

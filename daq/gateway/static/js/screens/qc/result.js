@@ -9,7 +9,7 @@ import { Button, Card, decide, Facts, Field, Notice, tell, useAsked, Waiting } f
 import { LevelBadge } from "./badges.js";
 import { Curves } from "./curves.js";
 import { Pictures } from "./pictures.js";
-import { levelOf, number, valued, when } from "./words.js";
+import { levelOf, number, valued, when } from "../../qcwords.js";
 
 /** @param {{name?: string}} given  id of the result */
 export function Result({ name = "" }) {

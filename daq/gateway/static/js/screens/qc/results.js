@@ -6,7 +6,7 @@ import { address } from "../../router.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, useAsked, Waiting } from "../../ui.js";
 import { LevelBadge } from "./badges.js";
-import { signedBy, valued, when, worst } from "./words.js";
+import { signedBy, valued, when, worst } from "../../qcwords.js";
 
 const PAGE = 25;
 const LEVELS = ["in limits", "action", "suspension", "not evaluable", "not judged"];

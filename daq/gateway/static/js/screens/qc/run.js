@@ -9,7 +9,7 @@ import { Button, Card, Facts, Field, Notice, useAsked, Waiting } from "../../ui.
 import { LevelBadge } from "./badges.js";
 import { Counting } from "./counting.js";
 import { Outcome } from "./outcome.js";
-import { number, valued, when } from "./words.js";
+import { number, valued, when } from "../../qcwords.js";
 
 /** @param {{name?: string, query: Record<string, string>}} given  none named: the most urgent test */
 export function Run({ name }) {

@@ -6,7 +6,7 @@ import { address } from "../../router.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, Notice, tell, useAsked, Waiting } from "../../ui.js";
-import { valued, when } from "./words.js";
+import { valued, when } from "../../qcwords.js";
 
 const FORMS = ["sheet", "point", "line", "rod", "cylinder", "capsule", "phantom", "vial", "marker", "other"];
 const EMPTY = { serial: "", nuclide: "", form: "sheet", activity: "", reference: "", certificate: "", place: "", leak_tested: "", leak_test_next: "" };

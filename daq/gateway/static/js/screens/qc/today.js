@@ -7,7 +7,7 @@ import { t } from "../../strings.js";
 import { Button, Card, Notice, useAsked, Waiting } from "../../ui.js";
 import { Gauge, LevelBadge, Spark } from "./badges.js";
 import { Calendar } from "./calendar.js";
-import { firstDue, signedBy, when, worst } from "./words.js";
+import { firstDue, signedBy, when, worst } from "../../qcwords.js";
 
 export function Today() {
   const revision = useLive((live) => live.revisions.qc);

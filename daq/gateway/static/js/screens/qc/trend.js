@@ -7,7 +7,7 @@ import { t } from "../../strings.js";
 import { Card, Field, Notice, useAsked, Waiting } from "../../ui.js";
 import { TrendChart } from "../../widgets/trend.js";
 import { drawing } from "./trendlines.js";
-import { dayText, number, valued, when } from "./words.js";
+import { dayText, number, valued, when } from "../../qcwords.js";
 
 const SPANS = ["30", "90", "366", "3660"];
 
