@@ -42,7 +42,7 @@ export const protocols = {
     restore: "Restore…", restoreLabel: "Restore version {version}", differs: "From version {old} to version {now}, which is in force", restores: "Restored version {version}:",
     restoreTitle: "Restore version {version} as version {next}", restoreAbout: "Nothing is lost: the version in force stays in this list. The restored one is a draft until it is signed.", restoreNow: "Restore as version {next}", restored: "Version {old} is in force again, as version {version}.",
     columns: { version: "Version", who: "Who, when", why: "Why", signed: "Signed", do: "To do" },
-    by: { shipped: "scandaq", found: "put there by hand", saved: "", restored: "" }, why: { shipped: "came with scandaq", found: "found in the site's folder", saved: "", restored: "" },
+    by: { shipped: "scandaq", found: "put there by hand", saved: "not noted", restored: "not noted" }, why: { shipped: "came with scandaq", found: "found in the site's folder", saved: "not noted", restored: "not noted" },
   },
   review: {
     title: "Review the changes of {id}", differs: "What differs from what is in force", differsFrom: "What differs from {like}", copies: "The protocol that comes with scandaq stays as it is. This site gets a version of its own.",
