@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daq.composition.lifecyclesteps import state_of
-from daq.errors import MissingError, ProfileError
+from daq.composition.lifecyclesteps import Kept, files_in, kept_at, state_of
+from daq.errors import MissingError, ProfileError, ScandaqError
 from daq.model.calibration import moment
 from daq.model.cameracalibration import CameraCalibration
 from device_profiles.cameracalibrations import CalibrationCheck, load_camera_calibration, newest_check
@@ -39,6 +39,36 @@ def listed(folder: Path) -> list[dict[str, Any]]:
             state = str(state_of(lifecycle, found.id, check))
         rows.append(_row(path, found, check, state, check.reason if state == "failed" and check else ""))
     return rows
+
+
+def listed_of_rings(folder: Path) -> list[dict[str, Any]]:
+    """Return a row for each file of a folder without a life-cycle, newest first. Raises `MissingError` without it.
+
+    `state`: `newest` of what it is of, `older`, `expired`, or `unreadable`, with the reason in `problem`.
+    """
+    if not folder.is_dir():
+        raise MissingError(f"{folder}: no such folder of calibrations")
+    rows: list[dict[str, Any]] = []
+    good: list[Kept] = []
+    for path in files_in(folder):
+        try:
+            good.append(kept_at(path))
+        except ScandaqError as why:
+            rows.append({"id": path.name, "of": "-", "made": "-", "state": "unreadable", "problem": str(why)})
+    taken: set[str] = set()
+    for one in sorted(good, key=lambda each: moment(each.made_utc), reverse=True):
+        made = f"{moment(one.made_utc):%Y-%m-%d %H:%M:%S}"
+        state = _state_of_ring(one, taken)
+        rows.append({"id": one.id, "of": one.slot, "made": made, "state": state, "problem": ""})
+    return rows
+
+
+def _state_of_ring(one: Kept, taken: set[str]) -> str:
+    if one.valid_until_utc is not None and moment(one.valid_until_utc) <= datetime.now(UTC):
+        return "expired"
+    state = "older" if one.slot in taken else "newest"
+    taken.add(one.slot)
+    return state
 
 
 def _state(of: CameraCalibration, check: CalibrationCheck | None, taken: set[Any]) -> str:

@@ -49,9 +49,18 @@ def kept_in(folder: Path) -> list[Kept]:
     """Return every calibration of a folder, newest first. Raises what reading them raises: none is left aside."""
     if not folder.is_dir():
         raise MissingError(f"{folder}: no such folder of calibrations")
-    paths = (path for path in sorted(folder.glob("*.toml")) if ".check-" not in path.name)
-    kept = [*map(_kept, paths), *map(_normalisation, sorted(folder.glob("*.json")))]
-    return sorted(kept, key=lambda each: moment(each.made_utc), reverse=True)
+    return sorted(map(kept_at, files_in(folder)), key=lambda each: moment(each.made_utc), reverse=True)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of the calibrations of a folder."""
+    paths = [path for path in sorted(folder.glob("*.toml")) if ".check-" not in path.name]
+    return [*paths, *sorted(folder.glob("*.json"))]
+
+
+def kept_at(path: Path) -> Kept:
+    """Return the calibration of a file. Raises what reading it raises."""
+    return _normalisation(path) if path.suffix == ".json" else _kept(path)
 
 
 def standing(folder: Path) -> list[dict[str, Any]]:
@@ -192,6 +201,7 @@ def _unfit(one: Kept) -> str | None:
 
 
 def _row(each: Kept, lifecycle: Lifecycle) -> dict[str, Any]:
+    """Return a row; `names_check`: who signs it names what verified it."""
     last = next((entry for entry in reversed(lifecycle.entries) if each.id in (entry.calibration, entry.other)), None)
     checks = [entry.check for entry in lifecycle.entries if entry.calibration == each.id and entry.check]
     check = each.check
@@ -200,7 +210,7 @@ def _row(each: Kept, lifecycle: Lifecycle) -> dict[str, Any]:
         "calibration": each.id, "state": str(state_of(lifecycle, each.id, check)), "of": each.slot,
         "made": f"{moment(each.made_utc):%Y-%m-%d %H:%M:%S}", "checked": own or (checks[-1] if checks else "no"),
         "by": last.by if last else None, "at_utc": last.at_utc if last else None,
-        "reason": last.reason if last else None, "sha256": each.sha256,
+        "reason": last.reason if last else None, "sha256": each.sha256, "names_check": each.kind not in CHECKED,
     }  # fmt: skip
 
 

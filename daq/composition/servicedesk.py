@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daq.composition import host_findings, lifecyclesteps
-from daq.composition.calibrationlist import listed
+from daq.composition.calibrationlist import listed, listed_of_rings
 from daq.devices.instruments.wiring import Controllers
 from daq.errors import MissingError, RefusedError, ScandaqError
 from daq.model.console.service_verbs import CalibrationSign, CalibrationStep, HostHealth
@@ -129,23 +129,24 @@ def _folder(name: str, path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"folder": name, "path": str(path), "problem": "", "life_cycle": False, "calibrations": []}
     try:
         told["life_cycle"] = path.is_dir() and read_lifecycle(path) is not None
-        told["calibrations"] = lifecyclesteps.standing(path) if told["life_cycle"] else _files(path)
+        told["calibrations"] = lifecyclesteps.standing(path) if told["life_cycle"] else _files(name, path)
     except (ScandaqError, OSError) as why:
         told["problem"] = str(why)
     return told
 
 
-def _files(path: Path) -> list[dict[str, Any]]:
+def _files(name: str, path: Path) -> list[dict[str, Any]]:
     """Return calibrations of a folder without a life-cycle: the newest that fits is used."""
-    rows = listed(path)
-    return [
-        {
-            "calibration": row["id"] or row["file"], "state": row["state"], "of": f"{row['head']} {row['kind']}",
-            "made": row["made"], "checked": row["checked"], "by": None, "at_utc": None, "reason": row["problem"],
-            "sha256": "",
-        }
-        for row in rows
-    ]  # fmt: skip
+    if name == "instruments":
+        return [_file(row["id"], row["of"], {"checked": "no", **row}) for row in listed_of_rings(path)]
+    return [_file(row["id"] or row["file"], f"{row['head']} {row['kind']}", row) for row in listed(path)]
+
+
+def _file(calibration: str, of: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "calibration": calibration, "state": row["state"], "of": of, "made": row["made"], "checked": row["checked"],
+        "by": None, "at_utc": None, "reason": row["problem"], "sha256": "", "names_check": False,
+    }  # fmt: skip
 
 
 def _controller(profile: ControlProfile) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from daq.services.acquisition.machine import Machine
 from daq.services.audit import Audit, Result
 from daq.services.hiding import hiding
 
-_ABOUT = ("acquisition", "calibration", "job", "protocol", "test", "source", "device", "channel", "name", "action", "volts", "value", "axis")
+_ABOUT = (
+    "acquisition", "calibration", "job", "protocol", "test", "source", "device", "channel", "name", "action", "volts",
+    "value", "axis",
+)  # fmt: skip
 """Arguments that say what a request is about, in this order."""
 _REASONS = ("reason", "draft_reason")
 

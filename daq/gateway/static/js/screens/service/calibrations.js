@@ -47,6 +47,6 @@ function Step({ folder, row, step, onEnd }) {
   };
   return html`<${Notice}><div class="stack"><h3>${t(`service.stepTitle.${step}`, { calibration: row.calibration })}</h3><p>${t(`service.stepAbout.${step}`)}</p>
     <${Field} label=${t("service.reason")} value=${reason} onInput=${setReason} rows="2" maxlength="500" />
-    ${step === "sign" && row.checked === "no" && html`<${Field} label=${t("service.checkText")} value=${check} onInput=${setCheck} maxlength="400" />`}
-    <div class="row"><${Button} onPress=${onEnd}>${t("service.keep")}<//><${Button} kind="primary" disabled=${reason.trim().length < 3} onPress=${take}>${t(`service.${step === "roll-back" ? "rollBack" : step}`)}<//></div></div><//>`;
+    ${step === "sign" && row.names_check && html`<${Field} label=${t("service.checkText")} value=${check} onInput=${setCheck} maxlength="400" />`}
+    <div class="row"><${Button} onPress=${onEnd}>${t("service.keep")}<//><${Button} kind="primary" disabled=${reason.trim().length < 3 || (step === "sign" && row.names_check && !check.trim())} onPress=${take}>${t(`service.${step === "roll-back" ? "rollBack" : step}`)}<//></div></div><//>`;
 }
