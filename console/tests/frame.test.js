@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { decode } from "../../daq/gateway/static/js/frame.js";
-import { isOld, kept, NO_FRAMES, united } from "../../daq/gateway/static/js/frameparts.js";
+import { isOld, kept, NO_FRAMES, ofRun, united } from "../../daq/gateway/static/js/frameparts.js";
 
 // Written by tests/unit/test_console_live_frame.py: both sides are tested with the same bytes.
 const file = readFileSync(new URL("golden/frame.bin", import.meta.url));
@@ -60,6 +60,14 @@ test("of each part the newest is kept, and nothing of another run", () => {
   assert.deepEqual([second.parts.spectrum?.about.at, second.parts.spectrum?.atMs], [2, 60]);
   assert.deepEqual(Object.keys(other.parts), ["spectrum"]);
   assert.deepEqual(second.fresh.looks, { state: "live", ageS: 0.1, sequence: 4, atMs: 60 });
+});
+
+test("pictures of whoever was before are not shown to whoever is prepared now", () => {
+  const before = kept(NO_FRAMES, frame("a", { scope: { at: 1 } }, ["scope/0"]), 10);
+
+  assert.deepEqual([ofRun(before, "b").parts, ofRun(before, "b").fresh, ofRun(before, "b").run], [{}, {}, null]);
+  assert.equal(ofRun(before, "a"), before);
+  assert.equal(ofRun(before, null), before);
 });
 
 test("a station that has no readout yet takes no picture away, but it looks old", () => {

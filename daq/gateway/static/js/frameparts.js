@@ -47,6 +47,18 @@ export function kept(old, frame, nowMs) {
   return { run: frame.about.run, fresh, parts, simulated: frame.simulated, timeS: frame.timeS, problem: frame.about.problem ?? "" };
 }
 
+/**
+ * Return the frames where they are of this acquisition, or there is none now; of another nothing but what is said of
+ * the station.
+ * @param {Frames} frames
+ * @param {string | null} run
+ * @returns {Frames}
+ */
+export function ofRun(frames, run) {
+  if (run === null || frames.run === null || frames.run === run) return frames;
+  return { ...NO_FRAMES, simulated: frames.simulated, timeS: frames.timeS, problem: frames.problem };
+}
+
 /** What is here is shown further, as old as it is. @param {Frames} old @param {import("./frame.js").Frame} frame @returns {Frames} */
 function grownOld(old, frame) {
   const fresh = Object.fromEntries(Object.entries(old.fresh).map(([group, each]) => [group, { ...each, state: /** @type {const} */ ("stale") }]));

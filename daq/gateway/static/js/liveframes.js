@@ -1,8 +1,8 @@
 // Live pictures: asks for what the screen shows, keeps of each part the newest, tells the station what is painted.
 import { useEffect, useState } from "./preact.js";
 import { decode } from "./frame.js";
-import { kept, NO_FRAMES, united } from "./frameparts.js";
-import { live, onFrame, say } from "./live.js";
+import { kept, NO_FRAMES, ofRun, united } from "./frameparts.js";
+import { live, onFrame, say, useLive } from "./live.js";
 import { store, useStore } from "./store.js";
 
 /** @typedef {import("./frameparts.js").Frames} Frames @typedef {import("./frameparts.js").Want} Want */
@@ -63,13 +63,15 @@ export function useWanted(want) {
 }
 
 /**
- * Return what `select` finds in the newest frames, and draw again when that changes.
+ * Return what `select` finds in the newest frames, and draw again when that changes. Of another acquisition than the
+ * station has now nothing is found: whoever is prepared never sees pictures of whoever was before.
  * @template S
  * @param {(value: Frames) => S} select
  * @returns {S}
  */
 export function useFrame(select) {
-  return useStore(frames, select);
+  const run = useLive((value) => value.status?.run ?? null);
+  return useStore(frames, (value) => select(ofRun(value, run)));
 }
 
 /**
