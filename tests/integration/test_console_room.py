@@ -297,3 +297,33 @@ def test_the_room_shows_what_happens_and_nobodys_name(
         assert (wide, high) == size
         assert in_both_themes(page) == []
         shot(page, f"room-{size[0]}")
+
+
+def test_addresses_that_name_no_screen_but_a_word_of_the_language_lead_to_a_screen(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station, "#/constructor") as page:
+        page.get_by_role("heading", name="Worklist").first.wait_for()
+        for place, heading in (("#/service/constructor", "Service"), ("#/qc/constructor", "Quality control")):
+            page.evaluate("place => { location.hash = place; }", place)
+            page.get_by_role("heading", name=heading).first.wait_for()
+
+
+def test_a_wrong_clock_of_the_browser_changes_no_time_that_is_told_of_the_station(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station, "#/service") as page:
+        page.add_init_script("const now = Date.now; Date.now = () => now() + 86_400_000 * 365;")
+        page.reload()
+        page.locator(".service-readings tbody tr").first.wait_for()
+        until(lambda: page.locator("main").inner_text(), lambda text: "told" in text and " h " not in text)
+
+
+def test_the_room_says_how_old_its_picture_is_and_goes_on_counting(station: ConsoleStation, chromium: Browser) -> None:
+    with browser_page(chromium, station, "#/room", complaints=Complaints(["ERR_INTERNET", "WebSocket"])) as page:
+        says = page.locator(".room-says")
+        until(says.inner_text, lambda text: text.startswith("Ready"))
+        page.context.set_offline(True)
+        until(says.inner_text, lambda text: text.startswith("OLD"))
+        first = says.inner_text()
+        until(says.inner_text, lambda text: text.startswith("OLD") and text != first)

@@ -1,6 +1,7 @@
 // What the station says, as it says it: one WebSocket, connected again whenever it is lost.
 import { store, useStore } from "./store.js";
 import { merged } from "./news.js";
+import { heardTime } from "./stationclock.js";
 
 /**
  * @typedef {object} Live
@@ -64,6 +65,7 @@ export function connect(signedOut) {
       return;
     }
     const told = JSON.parse(message.data);
+    heardTime(told.time_s);
     live.set((old) => ({ ...merged(old, told.news ?? []), connected: true, heardAtMs: performance.now() }));
   };
   opened.onclose = (event) => lost(opened, event.code);

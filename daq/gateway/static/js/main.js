@@ -56,7 +56,7 @@ function Console() {
 function Shown({ place }) {
   const [shown, setShown] = useState(/** @type {any} */ ({ name: "", Screen: null, problem: null }));
   useEffect(() => {
-    const name = place.screen in SCREENS ? place.screen : "worklist";
+    const name = Object.hasOwn(SCREENS, place.screen) ? place.screen : "worklist"; // `in` would find "constructor", too
     SCREENS[name]().then(
       (module) => setShown({ name, Screen: module.default, problem: null }),
       (problem) => setShown({ name, Screen: null, problem }),

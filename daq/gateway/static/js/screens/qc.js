@@ -23,7 +23,7 @@ const BELONGS = /** @type {Record<string, string>} */ ({ result: "results", tren
 /** @param {{path: string[], query: Record<string, string>}} given */
 export default function Qc({ path, query }) {
   const part = query.run ? "run" : (path[0] ?? "today");
-  const Shown = PARTS[part] ?? OTHERS[part] ?? Today;
+  const Shown = [PARTS, OTHERS].find((parts) => Object.hasOwn(parts, part))?.[part] ?? Today;
   const given = query.run && query.run !== "due" ? query.run : path[1];
   return html`<div class="qc-screen">
     <div class="spread"><h1>${t("qc.title")}</h1><${Parts} part=${BELONGS[part] ?? part} /></div>

@@ -5,6 +5,7 @@ import { clock, counts, rate, toGo } from "../format.js";
 import { useLive } from "../live.js";
 import { useFrame, useWanted } from "../liveframes.js";
 import { mayAs, useSession } from "../session.js";
+import { stationNow } from "../stationclock.js";
 import { t } from "../strings.js";
 import { Button, tell } from "../ui.js";
 import { StayWithPatient } from "../widgets/motion.js";
@@ -31,17 +32,24 @@ export default function Room() {
   </main>`;
 }
 
-function Clock() {
-  const [now, setNow] = useState(new Date());
+/** Return the time at the station in milliseconds, each second anew. */
+function useSeconds() {
+  const [now, setNow] = useState(stationNow());
   useEffect(() => {
-    const timer = setInterval(() => setNow(new Date()), 1000);
+    const timer = setInterval(() => setNow(stationNow()), 1000);
     return () => clearInterval(timer);
   }, []);
+  return now;
+}
+
+function Clock() {
+  const now = new Date(useSeconds());
   return html`<time class="room-clock" aria-label=${t("room.clock")}>${now.toLocaleTimeString("en-GB", { hour12: false })}</time>`;
 }
 
 /** @param {{status: any}} given */
 function Says({ status }) {
+  useSeconds(); // what is old grows older while nothing is heard
   const connected = useLive((live) => live.connected);
   const heardAtMs = useLive((live) => live.heardAtMs);
   const state = status ? t(`shell.states.${status.state}`) : t("shell.connecting");

@@ -16,7 +16,7 @@ const PARTS = /** @type {Record<string, any>} */ ({ devices: Devices, voltage: V
 /** @param {{path: string[]}} given */
 export default function Service({ path }) {
   const who = useSession();
-  const shown = path[0] in PARTS ? path[0] : "devices";
+  const shown = Object.hasOwn(PARTS, path[0] ?? "") ? path[0] : "devices";
   const may = mayAs(who, "service");
   const move = (/** @type {KeyboardEvent} */ event) => {
     const names = Object.keys(PARTS);

@@ -2,6 +2,7 @@
 import { html, useEffect, useState } from "../preact.js";
 import { request } from "../api.js";
 import { say } from "../live.js";
+import { stationNow } from "../stationclock.js";
 import { store, useStore } from "../store.js";
 import { t } from "../strings.js";
 import { told, wordsOf } from "./stopwords.js";
@@ -23,7 +24,7 @@ let turn = 0;
 export function stopMotion() {
   turn += 1;
   const mine = turn;
-  last.set({ at: new Date(), sentMs: performance.now(), report: null, problem: "" });
+  last.set({ at: new Date(stationNow()), sentMs: performance.now(), report: null, problem: "" });
   say({ type: "stop-motion" }); // the socket is open already: it waits for no other request
 
   for (let tries = 0; tries < MOST_TRIES; tries += 1) setTimeout(() => void send(mine), tries * AGAIN_MS);
@@ -35,7 +36,8 @@ async function send(mine) {
   if (!waits()) return;
   try {
     const answer = await request("POST", "/api/v1/commands/stop-motion", {}, { "Idempotency-Key": crypto.randomUUID() }, WITHIN_MS);
-    if (waits()) last.set((old) => old && { ...old, report: answer.stopped, problem: "" });
+    // a try that got through late stopped things late: the time that is told is that of the answer
+    if (waits()) last.set((old) => old && { ...old, at: new Date(stationNow()), report: answer.stopped, problem: "" });
   } catch (problem) {
     if (waits()) last.set((old) => old && { ...old, problem: problem instanceof Error ? problem.message : String(problem) });
   }

@@ -11,7 +11,7 @@
 
 /**
  * @typedef {object} Stop
- * @property {Date} at  by this browser's clock
+ * @property {Date} at  by the station's clock: when it was pressed; with a report, when that came
  * @property {number} sentMs  by performance.now()
  * @property {StopReport | null} report
  * @property {string} problem  why the last try failed

@@ -3,17 +3,18 @@ import { html, useEffect, useState } from "../../preact.js";
 import { ask } from "../../api.js";
 import { timeOfDay } from "../../format.js";
 import { useLive } from "../../live.js";
+import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
 import { Button, Card, Chip, Facts } from "../../ui.js";
 import { freshness, limitsText, valueText } from "./readings.js";
 
 const TICK_MS = 1000;
 
-/** Return the time, each second anew. */
+/** Return the time at the station in milliseconds, each second anew. */
 export function useNow() {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(stationNow());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    const timer = setInterval(() => setNow(stationNow()), TICK_MS);
     return () => clearInterval(timer);
   }, []);
   return now;

@@ -2,6 +2,7 @@
 import { html, useState } from "../../preact.js";
 import { command } from "../../api.js";
 import { useLive } from "../../live.js";
+import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
 import { Button, Card, Chip, Field, Notice, tell } from "../../ui.js";
 import { HoldToDo } from "../../widgets/holdtodo.js";
@@ -57,7 +58,7 @@ function Rise({ name }) {
   };
   const arm = async () => {
     const told = await command("arm-voltage", { device: name, volts: Number(volts), valid_s: Number(seconds) });
-    setArmed({ ...told, untilMs: Date.now() + told.expires_s * 1000 });
+    setArmed({ ...told, untilMs: stationNow() + told.expires_s * 1000 });
   };
   const raise = async () => {
     setRising(true);
