@@ -148,6 +148,7 @@ export function Decisions() {
 
 // What is told to whoever sits here: the newest sentence, until it is put away.
 
+const SAID_MS = 10_000;
 const told = store(/** @type {{text: string, level: string} | null} */ (null));
 
 /**
@@ -157,7 +158,9 @@ const told = store(/** @type {{text: string, level: string} | null} */ (null));
  */
 export function tell(what, level = "medium") {
   if (!(what instanceof Problem) && what instanceof Error) console.error(what);
-  told.set({ text: typeof what === "string" ? what : sentence(what), level });
+  const mine = { text: typeof what === "string" ? what : sentence(what), level };
+  told.set(mine);
+  if (level !== "medium") setTimeout(() => told.set((now) => (now === mine ? null : now)), SAID_MS); // what is no problem does not lie over buttons for long
 }
 
 /** @param {any} problem */

@@ -46,7 +46,7 @@ function Nothing({ status, bed, connected, mayAct, again }) {
     <h1>${t(patient ? "acquire.nothingButPatient" : "acquire.nothing")}</h1>
     <p>${t(patient ? "acquire.patientStill" : "acquire.nothingHow")} ${!patient && html`<a href=${address("worklist")}>${t("shell.screens.worklist")}</a>`}</p>
     ${status.detail && html`<p class="quiet">${status.detail}</p>`}
-    <div class="actions"><${Leaving} ended=${false} patient=${patient} connected=${connected} mayAct=${mayAct} again=${again} /></div>
+    ${patient && html`<div class="actions"><${Leaving} ended=${false} patient=${true} connected=${connected} mayAct=${mayAct} again=${again} /></div>`}
   </div>`;
 }
 

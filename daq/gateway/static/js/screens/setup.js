@@ -50,6 +50,7 @@ function Open({ told, wristband, again, problem }) {
   const under = status && !IDLE.includes(status.state);
   const arm = async () => {
     await command("prepare", prepareArgs(told.entry, choice, overridden, reason, wristband));
+    choose(null); // from here the banner says who is under way or lies on the bed, and after that nobody
     go("acquire");
   };
   return html`<div class="setup">

@@ -21,12 +21,14 @@ export function Scopes({ what = "scope", heads, window, hz = 20, controls = true
   const part = useFrame((frames) => frames.parts[what]);
   const run = useFrame((frames) => frames.run);
   useEffect(() => masksAreOf(run), [run]);
-  const over = useOver();
+  const over = useOver("looks", what === "counts");
+  const ended = useEnded();
   return html`<div class="scopes stack" ref=${box}>
     ${controls && html`<${ViewControls} fades=${what === "scope"} />`}
     <div class="scopes-pictures">${part
       ? part.about.heads.filter((/** @type {any} */ head) => !heads || heads.includes(head.number)).map((/** @type {any} */ head) => html`<${OneScope} key=${head.number} head=${head} what=${what} over=${over} />`)
       : html`<div class="picture-none quiet">${t("pictures.noneLong")}</div>`}</div>
+    ${part && what === "counts" && ended && html`<p class="quiet small ended" aria-live="off">${ended}</p>`}
   </div>`;
 }
 
@@ -45,14 +47,25 @@ function OneScope({ head, what, over }) {
   </figure>`;
 }
 
-/** What stands over a picture that is old, else nothing. @param {"looks" | "study"} [group] */
-export function useOver(group = "looks") {
+/**
+ * What stands over a picture that is old, else nothing. Over what has been counted to its end, `whole`, nothing stands:
+ * it is what people look at before they go on; `useEnded` says below it that it grows no more.
+ * @param {"looks" | "study"} [group] @param {boolean} [whole]
+ */
+export function useOver(group = "looks", whole = false) {
   const age = useAge(group);
   const connected = useLive((live) => live.connected);
   if (!age || age.ageS === null || (connected && !isOld(age, age.ageS))) return "";
+  if (whole && connected && age.state === "closed") return "";
   const text = ageText(age.ageS);
   if (!connected) return t("pictures.notConnected", { age: text });
   return t(age.state === "closed" ? "pictures.ended" : "pictures.old", { age: text });
+}
+
+/** What stands below a picture of what has been counted to its end. @param {"looks" | "study"} [group] */
+export function useEnded(group = "looks") {
+  const age = useAge(group);
+  return age?.state === "closed" && age.ageS !== null ? t("pictures.ended", { age: ageText(age.ageS) }) : "";
 }
 
 /** The longer side of a picture in pixels of the screen, in steps, so that the station sends no more than is seen. */

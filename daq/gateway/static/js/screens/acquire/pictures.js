@@ -2,7 +2,7 @@
 import { html } from "../../preact.js";
 import { useFrame, useWanted } from "../../liveframes.js";
 import { t } from "../../strings.js";
-import { headName, useOver, viewName } from "../../widgets/scope.js";
+import { headName, useEnded, useOver, viewName } from "../../widgets/scope.js";
 import { Picture } from "../../widgets/picture.js";
 
 /** Ask for the series of the step; returns what it says of itself and its arrays, null before there is one. @param {number} [size] */
@@ -21,7 +21,7 @@ export function NoSeries({ about }) {
  * One picture a head, of the slot that is named. @param {{part: any, slot?: number, most?: number, children?: any, caption?: (head: any) => any}} given
  */
 export function SeriesPictures({ part, slot = 0, most, children, caption }) {
-  const over = useOver("study");
+  const over = useOver("study", true);
   const window = part.about.series.windows[0] ?? "all";
   return html`<div class="series-pictures">${part.about.heads.map((/** @type {any} */ head) => {
     const array = part.arrays[`${head.number}/${window}`];
@@ -34,6 +34,7 @@ export function SeriesPictures({ part, slot = 0, most, children, caption }) {
 
 /** What whoever looks must know. @param {{part: any}} given */
 export function Notes({ part }) {
-  const notes = part.about.notes ?? [];
-  return notes.length ? html`<ul class="quiet small notes">${notes.slice(0, 4).map((/** @type {string} */ each) => html`<li>${each}</li>`)}</ul>` : null;
+  const ended = useEnded("study");
+  const notes = [...(ended ? [ended] : []), ...(part.about.notes ?? [])];
+  return notes.length ? html`<ul class="quiet small notes">${notes.slice(0, 5).map((/** @type {string} */ each) => html`<li>${each}</li>`)}</ul>` : null;
 }
