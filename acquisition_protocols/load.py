@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,12 +88,17 @@ def shipped() -> dict[str, Path]:
 
 def available(folders: Sequence[Path] = ()) -> dict[str, Path]:
     """Return the files of all protocols by id: of the first folder that has one, else the shipped one."""
-    own = (path for folder in folders for path in sorted(folder.rglob("*.toml")))
+    own = (path for folder in folders for path in _files(folder))
     found = shipped()
     site: dict[str, Path] = {}
     for path in own:
         site.setdefault(path.stem, path)
     return dict(sorted((found | site).items()))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the protocol files below a folder; what disappears while it is looked through is passed over."""
+    return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".toml"))
 
 
 def is_shipped(path: Path) -> bool:

@@ -158,12 +158,12 @@ class _Look:
             self._add("draft", "missing", draft, overridable=True)
 
     async def _at_requirements(self, protocol: AcquisitionProtocol) -> None:
-        try:
+        missing: dict[str, str] | None = None
+        with self._refused("calibrations"):
+            holding = await self._holding(protocol)
             missing = await unmet(self._equipment, protocol, self._completed)
-        except ScandaqError as why:
-            self._add("calibrations", "refused", str(why))
+        if missing is None:
             return
-        holding = await self._holding(protocol)
         for name in dict.fromkeys([*holding, *missing]):
             if name not in missing:
                 self._add(name, "ok", holding[name])
@@ -207,8 +207,9 @@ class _Look:
         return record
 
     async def _at_views(self, protocol: AcquisitionProtocol) -> None:
-        gantry_deg = (await self._equipment.places()).get(GANTRY)
+        gantry_deg = None
         with self._refused("orientation"):
+            gantry_deg = (await self._equipment.places()).get(GANTRY)
             require_facing(protocol, self._equipment.scanner, self.lies, gantry_deg)
             self._add("orientation", "ok", f"lies {lying(self.lies).words}; heads will see the views of the protocol")
         for doubt in unfaced(protocol, self._equipment.scanner, gantry_deg):
@@ -249,10 +250,9 @@ class _Look:
             self._add("enable", "ok", f"{', '.join(targets)} will move to where the first step begins")
 
     async def _at_disk(self, protocol: AcquisitionProtocol) -> None:
-        sensed = await self._equipment.collimator()
-        collimator = assumed(sensed, protocol, self._request.overrides)
         storage = self._equipment.site.storage
         with self._refused("disk"):
+            collimator = assumed(await self._equipment.collimator(), protocol, self._request.overrides)
             fit = await asyncio.to_thread(fitted, self._equipment, protocol, Path(storage) / "rehearsed", collimator)
             self._add(
                 "disk", "ok", await asyncio.to_thread(space_told, storage, fit.profile, protocol, self._equipment)
@@ -292,10 +292,10 @@ class _AsItem:
     def __exit__(
         self, _: type[BaseException] | None, why: BaseException | None, __: TracebackType | None
     ) -> bool:  # fmt: skip
-        if not isinstance(why, ScandaqError):
+        if not isinstance(why, ScandaqError | OSError):
             return False
-        self._tell(str(why))
-        return True
+        self._tell(str(why) if isinstance(why, ScandaqError) else f"{why.filename or 'a file'}: {why.strerror or why}")
+        return True  # a file that went, or a disk that was busy, while it was looked at is no fault of the program
 
 
 def _about(loaded: LoadedProtocol) -> dict[str, Any]:

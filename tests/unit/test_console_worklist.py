@@ -269,6 +269,26 @@ async def test_what_is_acquired_again_belongs_to_the_same_study(tmp_path: Path) 
     assert asked.patient["name"] == "SIM^Ada"
 
 
+@pytest.mark.parametrize("link", ["repeats", "continues", "study"])
+async def test_repeated_and_further_views_get_the_identity_that_an_emergency_is_reconciled_to(
+    tmp_path: Path, link: str
+) -> None:
+    world = World(tmp_path, entry())
+    real = await world.first()
+    key = (await world.ask("worklist-emergency"))["entry"]
+    await world.prepared(key, "run-1")
+    await world.becomes(State.COMPLETED)
+    again = Prepare.model_validate({"protocol": "x", link: "run-1"})
+    world.acquisitions.identities["run-2"] = world.acquisitions.identities["run-1"]
+    await world.following.begun(again, "run-2", SimpleNamespace(id="x"), 1, ANNA)  # type: ignore[arg-type]
+
+    await world.ask("worklist-reconcile", entry=key, other=real)
+
+    assert world.acquisitions.identities["run-2"].reveal()["patient_id"] == "SIM-0001"
+    await world.following.dropped(again, "run-2")
+    assert list(world.desk.known[real].runs) == ["run-1"]
+
+
 async def test_the_record_grows_as_it_becomes_known_and_goes_into_what_is_prepared(tmp_path: Path) -> None:
     world = World(tmp_path, entry(radionuclide="Tc-99m", radiopharmaceutical="Tc-99m HDP", patient_weight_kg=70.0))
     key = await world.first()
@@ -325,7 +345,8 @@ async def test_a_record_that_is_in_a_recording_is_changed_there(tmp_path: Path) 
 
 
 async def test_a_scanned_number_finds_its_entry_and_no_other(tmp_path: Path) -> None:
-    world = World(tmp_path, entry(), entry(patient_id="SIM-00011", accession_number="B"))
+    later = entry(patient_id="SIM-00011", accession_number="B", scheduled_procedure_step_start="2025-03-05T10:30")
+    world = World(tmp_path, entry(), later)
     key = await world.first()
 
     for number in ("SIM-0001", " SIM-0001 ", "SIM-A1"):

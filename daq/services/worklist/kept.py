@@ -1,7 +1,8 @@
 """What the station itself knows of an entry: status, acquisitions, what was given, every identity it has had.
 
 All of it follows from a list of happenings, each of which is one line of a file (`daq.services.worklist.store`) and is
-never changed. Nothing here reads or writes.
+never changed. Nothing here reads or writes. Happenings are taken in by one thread while others look: what is looked
+through is replaced, never added to.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ def apply(known: dict[str, Kept], told: Mapping[str, Any]) -> None:
         _entered(known, key, told)
     elif what == "other":
         known[key].other = str(told["other"])
-        known[known[key].other or ""].runs.update(known[key].runs)
+        real = known[known[key].other or ""]
+        real.runs = {**real.runs, **known[key].runs}
     else:
         _HAPPENINGS[what](known[key], told)
 
@@ -130,11 +132,11 @@ def _entered(known: dict[str, Kept], key: str, told: Mapping[str, Any]) -> None:
 
 def _run(kept: Kept, told: Mapping[str, Any]) -> None:
     note = RunNote(**told["run"])
-    kept.runs[note.run] = note
+    kept.runs = {**kept.runs, note.run: note}
 
 
 def _dropped(kept: Kept, told: Mapping[str, Any]) -> None:
-    kept.runs.pop(str(told["run"]), None)
+    kept.runs = {name: note for name, note in kept.runs.items() if name != str(told["run"])}
 
 
 def _acquiring(kept: Kept, told: Mapping[str, Any]) -> None:

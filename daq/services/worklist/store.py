@@ -77,7 +77,9 @@ class Store:
         why = self._append(line)
         if why is not None:
             raise StorageFailedError(f"{self._path} cannot be written: {why}")
-        apply(self.known, told)
+        known = dict(self.known)  # others go through the one there is meanwhile
+        apply(known, told)
+        self.known = known
 
     @staticmethod
     def new_key() -> str:
