@@ -73,25 +73,38 @@ class Following:
 
     async def begun(self, request: Prepare, run: str, protocol: AcquisitionProtocol, last: int, actor: Actor) -> None:
         """Note that an acquisition is prepared for an entry. `last`: the protocol's last session."""
-        if request.entry is None:
+        entry = self._entry_of(request)
+        if entry is None:
             return
-        await self._desk.kept(request.entry, actor.user)
+        await self._desk.kept(entry, actor.user)
         note = {
             "run": run, "protocol": protocol.id, "session": request.session, "last": request.session >= last,
             "at_utc": utc_now(), "by": actor.user, "confirmed": request.identity_confirmed or "",
         }  # fmt: skip
         self._preparing.add(run)
-        await self._desk.note("run", request.entry, actor.user, run=note)
+        await self._desk.note("run", entry, actor.user, run=note)
 
     async def dropped(self, request: Prepare, run: str) -> None:
         """Forget an acquisition that could not be prepared after all."""
         self._preparing.discard(run)
-        if request.entry is None or run not in getattr(self._desk.known.get(request.entry), "runs", {}):
+        entry = self._entry_of(request)
+        if entry is None or run not in getattr(self._desk.known.get(entry), "runs", {}):
             return
         try:
-            await self._desk.note("dropped", request.entry, DAEMON.user, run=run)
+            await self._desk.note("dropped", entry, DAEMON.user, run=run)
         except ScandaqError as why:
             _LOG.error("%s is not taken off its entry: %s", run, why)
+
+    def _entry_of(self, request: Prepare) -> str | None:
+        """Return the entry that is prepared: the one named, else the one whose acquisition is repeated or added to.
+
+        An identity that is reconciled or corrected later then reaches repeated and further views as well.
+        """
+        if request.entry is not None:
+            return request.entry
+        linked = {request.study, request.continues, request.repeats}
+        found = (kept.key for kept in self._desk.known.values() if kept.other is None and linked & kept.runs.keys())
+        return next(found, None)
 
     async def run(self) -> None:
         """Follow what the station does, until cancelled."""
