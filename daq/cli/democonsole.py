@@ -46,7 +46,7 @@ def run_console(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scandaq-console-", dir=short_place())))
         scanner, protocols = _scanner(folder, times), _protocols(folder, times)
-        scenes, boluses = _scenes(protocols, scanner)
+        scenes, boluses, of_steps = _scenes(protocols, scanner)
         room = folder / "room.json"
         room.write_text(json.dumps(scenes), encoding="utf-8")
         shown = ("--room", str(room), *scenes[_PROTOCOLS[0]])
@@ -58,7 +58,7 @@ def run_console(options: argparse.Namespace) -> int:
             station(_PROFILE, str(ready["udp"]), out, str(scanner), more=more, protocols=protocols, worklist=listed)
         )
         _tell(_prepared(served), served, out, as_json=options.json)
-        stack.enter_context(_followed(Room(motion, boluses, say), served.socket))
+        stack.enter_context(_followed(Room(motion, boluses, say, of_steps), served.socket))
         _await_end(served, options.seconds)
         say("ends")
     return 0
@@ -150,14 +150,17 @@ def _linked(served: Station) -> dict[str, Any]:
                 time.sleep(_WAIT_S)
 
 
-def _scenes(protocols: Path, scanner: Path) -> tuple[dict[str, list[str]], frozenset[str]]:
-    """Return what lies before the heads for each protocol, as options; and the protocols that begin with a bolus."""
+def _scenes(protocols: Path, scanner: Path) -> tuple[dict[str, list[str]], frozenset[str], dict[str, tuple[str, ...]]]:
+    """Return what lies before the heads, as options; the protocols with a bolus; and which scene each step has.
+
+    The scene of a protocol is that of its patient, under its id. Steps are told of protocols with steps of a syringe.
+    """
     from acquisition_protocols.load import load_protocol
-    from daq.cli.demopatients import patient_of
+    from daq.cli.demopatients import patient_of, syringes_of
     from device_profiles.scanners import load_scanner
 
     profile = load_scanner(scanner)
-    scenes, boluses = {}, set()
+    scenes, boluses, of_steps = {}, set(), {}
     for path in sorted(protocols.glob("*.toml")):
         protocol = load_protocol(path.stem, [protocols]).protocol
         patient = patient_of(protocol)
@@ -167,7 +170,13 @@ def _scenes(protocols: Path, scanner: Path) -> tuple[dict[str, list[str]], froze
         scenes[protocol.id] = ["--seconds", _SECONDS, *shown]
         if patient.bolus:
             boluses.add(protocol.id)
-    return scenes, frozenset(boluses)
+        syringes = syringes_of(protocol, profile, patient)
+        scenes |= {f"{protocol.id} {role}": ["--seconds", _SECONDS, *shown] for role, shown in syringes.items()}
+        if syringes:
+            of_steps[protocol.id] = tuple(
+                f"{protocol.id} {step.role}" if step.role in syringes else protocol.id for step in protocol.steps
+            )
+    return scenes, frozenset(boluses), of_steps
 
 
 def _protocols(folder: Path, times: int) -> Path:

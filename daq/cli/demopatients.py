@@ -56,6 +56,26 @@ class Patient:
         )  # fmt: skip
 
 
+_SYRINGES = {"syringe": 1.0, "residual": 0.02}
+"""What of the activity that was drawn up is in the syringe, by the role of a step that counts it alone."""
+_MOST_SYRINGE_MBQ = 500.0
+"""Nothing is between a syringe and the heads: more would come of it than of a patient."""
+
+
+def syringes_of(protocol: AcquisitionProtocol, scanner: ScannerProfile, patient: Patient) -> dict[str, tuple[str, ...]]:
+    """Return the options of the simulator for the roles of steps before which the syringe lies, and nobody."""
+    times = protocol.file.time_lapse or 1
+    drawn_mbq = min(patient.mbq * times, _MOST_SYRINGE_MBQ)
+    roles = dict.fromkeys(step.role for step in protocol.steps if step.role in _SYRINGES)
+    return {
+        role: (
+            "--collimator", collimator_of(protocol, scanner), "--body",
+            f"syringe:{protocol.radionuclide or _NUCLIDE},mbq={drawn_mbq * _SYRINGES[role]:g}", "--times", str(times),
+        )
+        for role in roles
+    }  # fmt: skip
+
+
 _HEART = ("--ecg", "bpm=68,variation=0.04,ectopic=0.03,ef=0.6")
 _SKELETON = Patient("skeleton", 600.0, 3 * _HOUR_S)
 _PELVIS = ("--bed-zero", "-960")
