@@ -68,3 +68,8 @@ test("only what ended early and stands still is gone on with", () => {
   const steps = [step(1, { state: "done" }), step(2, { state: "ended" }), step(3, { state: "ended", continuable: false })];
   assert.deepEqual(flow.continuable({ steps }).map((each) => each.number), [2]);
 });
+
+test("an acquisition that was lost after a view began is not told to have recorded nothing", () => {
+  assert.equal(flow.withoutViews(status("interrupted")), "unsealed");
+  assert.equal(flow.withoutViews(status("aborted", [], { step: 0 })), "nothing");
+});

@@ -319,7 +319,9 @@ def test_a_wrong_clock_of_the_browser_changes_no_time_that_is_told_of_the_statio
         until(lambda: page.locator("main").inner_text(), lambda text: "told" in text and " h " not in text)
 
 
-def test_the_room_says_how_old_its_picture_is_and_goes_on_counting(station: ConsoleStation, chromium: Browser) -> None:
+def test_without_a_connection_the_room_counts_how_old_it_is_and_nothing_is_told_to_be_good(
+    station: ConsoleStation, chromium: Browser
+) -> None:
     with browser_page(chromium, station, "#/room", complaints=Complaints(["ERR_INTERNET", "WebSocket"])) as page:
         says = page.locator(".room-says")
         until(says.inner_text, lambda text: text.startswith("Ready"))
@@ -327,3 +329,6 @@ def test_the_room_says_how_old_its_picture_is_and_goes_on_counting(station: Cons
         until(says.inner_text, lambda text: text.startswith("OLD"))
         first = says.inner_text()
         until(says.inner_text, lambda text: text.startswith("OLD") and text != first)
+        page.evaluate("location.hash = '#/alarms'")  # what was good before the connection was lost is not told to be so
+        chips = page.locator(".chips")
+        until(chips.inner_text, lambda text: "Interlocks: not known now" in text and "Interlocks closed" not in text)

@@ -45,6 +45,7 @@ export const acquire = {
   steps: "{steps} steps",
   partDone: "{done} of {all} done",
   stepStates: { done: "done", ended: "ended early", present: "under way", waits: "to come", left: "not acquired", next: "next", accepted: "accepted" },
+  paused: "Paused",
   transport: "Start, pause, stop",
   deeds: { start: "Start", pause: "Pause", resume: "Resume", stop: "Stop…", next: "Accept → next view" },
   leaving: "End of the exam",
@@ -69,6 +70,7 @@ export const acquire = {
   stop: {
     title: "Stop this acquisition?",
     titleArmed: "Disarm?",
+    changed: "The acquisition went on meanwhile: nothing was stopped. Look, and ask again.",
     what: "{name}: {events} events are recorded. They are kept, and the acquisition ends.",
     nothingYet: "Nothing has been recorded. The patient and the protocol would have to be prepared again.",
     keepAcquiring: "Keep acquiring",
@@ -109,6 +111,7 @@ export const acquire = {
     further: "Further view",
     add: "Add view",
     nothing: "Nothing was recorded.",
+    unsealed: "The view that was under way was not closed, so it is not shown here. What was recorded until then is kept on disk: tell whoever services the scanner, who can recover it.",
     verdict: "Verdict: {grade}",
     verdictWaits: "Pictures and verdict are being made; nothing waits for them.",
     handOver: "Before the patient leaves",

@@ -51,9 +51,11 @@ export const interlocks = {
 
 export const standing = {
   interlocksOk: "Interlocks closed",
+  interlocksOld: "Interlocks: not known now",
   interlocksOpen: "Open: {what}",
   interlocksUnknown: "Interlocks not known: {what}",
   noAlarm: "No alarm",
+  alarmsOld: "Alarms: not known now",
   alarm: "{priority} alarm: {text}",
   alarmMore: "{priority} alarm: {text} (+{count})",
 };

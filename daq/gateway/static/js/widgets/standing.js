@@ -12,19 +12,28 @@ export function Standing() {
   return html`<${InterlockChip} /><${AlarmChip} /><${QcChip} />`;
 }
 
+/** True while the station tells how things stand: what was good before that ended may not be so now. */
+function useHeard() {
+  return useLive((live) => live.connected && live.status !== null);
+}
+
 function InterlockChip() {
+  const heard = useHeard();
   const readings = useLive((live) => live.readings);
   const { any, open, unknown } = fromReadings(readings);
   const named = (/** @type {string[]} */ kinds) => kinds.map((kind) => t(`interlocks.kind.${kind}`)).join(", ");
   if (!any) return null;
   if (open.length) return html`<a class="chip-link" href=${address("alarms")}><${Chip} level="high">✕ ${t("standing.interlocksOpen", { what: named(open) })}<//></a>`;
   if (unknown.length) return html`<a class="chip-link" href=${address("alarms")}><${Chip} level="medium">? ${t("standing.interlocksUnknown", { what: named(unknown) })}<//></a>`;
+  if (!heard) return html`<${Chip}>? ${t("standing.interlocksOld")}<//>`;
   return html`<${Chip} level="good">✓ ${t("standing.interlocksOk")}<//>`;
 }
 
 function AlarmChip() {
   const alarms = useLive((live) => live.alarms);
+  const heard = useHeard();
   const all = ordered(alarms);
+  if (all.length === 0 && !heard) return html`<${Chip}>? ${t("standing.alarmsOld")}<//>`;
   if (all.length === 0) return html`<${Chip} level="good">✓ ${t("standing.noAlarm")}<//>`;
   const { priority } = all[0];
   const text = plainly(all[0].text);

@@ -5,7 +5,7 @@ import { clock, counts } from "../../format.js";
 import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
-import { continuable, counted } from "./flow.js";
+import { continuable, counted, withoutViews } from "./flow.js";
 import { stepTitle } from "./steps.js";
 
 /** What ended a step that was not to end so. @param {any} step */
@@ -51,7 +51,7 @@ export function Finish({ acquisition, status, thumbnails, again }) {
   const ended = status.state === "completed" && !whole ? "stopped" : status.state;
   return html`<${Card} class="after finish" title=${t(`acquire.after.ended.${ended}`)}>
     ${status.detail && html`<${Notice} level=${ended === "completed" || ended === "stopped" ? "" : "medium"}>${status.detail}<//>`}
-    ${taken.length === 0 ? html`<p>${t("acquire.after.nothing")}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
+    ${taken.length === 0 ? html`<p>${t(`acquire.after.${withoutViews(status)}`)}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
     ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
     ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
     ${taken.length > 0 && acquisition.protocol.modality !== "pet" && html`<${Verdict} run=${acquisition.run} />`}

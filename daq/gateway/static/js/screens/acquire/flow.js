@@ -109,3 +109,12 @@ export function kindOf(step, acquisition) {
   const kind = step?.kind ?? acquisition?.protocol?.kind ?? "static";
   return kind === "qc_flood" ? "static" : kind;
 }
+
+/**
+ * What is said where no view can be shown after an acquisition, as a key of the texts. Once a view has begun there is
+ * something on disk, also where the readout was lost before it could say so.
+ * @param {{step: number}} status
+ */
+export function withoutViews(status) {
+  return status.step > 0 ? "unsealed" : "nothing";
+}
