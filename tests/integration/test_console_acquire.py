@@ -159,6 +159,7 @@ def test_keys_do_what_the_buttons_do_and_stop_all_motion_is_one_press_before_the
         assert armed.state() == "armed"
         hand.key("F8")
         armed.wait_for("acquiring")
+        expect(page.get_by_role("button", name=PAUSE)).not_to_have_attribute("aria-disabled", "true")
         hand.key("F9")
         expect(page.get_by_role("dialog")).to_be_visible()
         hand.key("F4")  # while something is asked, keys of the transport do nothing

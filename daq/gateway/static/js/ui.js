@@ -1,6 +1,7 @@
 // The parts that screens are made of. Looks stand in css/console.css.
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { Problem } from "./api.js";
+import { live } from "./live.js";
 import { t } from "./strings.js";
 import { store, useStore } from "./store.js";
 
@@ -100,7 +101,8 @@ const question = store(/** @type {any} */ (null));
 
 /**
  * Ask for a decision; resolves with the key of the choice that was taken.
- * @param {{title: string, body?: any, choices: {key: string, label: string, safe?: boolean, kind?: string, needs?: () => boolean}[]}} asked
+ * @param {{title: string, body?: any, choices: {key: string, label: string, safe?: boolean, kind?: string, needs?: () => boolean}[], holds?: () => boolean, changed?: string}} asked
+ * `holds` says whether what is asked is still so; where it is not, the safe choice is taken and `changed` is told.
  * @returns {Promise<string>}
  */
 export function decide(asked) {
@@ -127,17 +129,26 @@ function askedAlone(dialog) {
 export function Decisions() {
   const asked = useStore(question, (value) => value);
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => (asked ? askedAlone(dialog.current) : undefined), [asked]);
-  if (!asked) return null;
   const take = (/** @type {string} */ key) => {
     question.set(null);
     asked.resolve(key);
   };
-  const safe = asked.choices.find((/** @type {any} */ each) => each.safe) ?? asked.choices[0];
-  const pressed = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Escape") take(safe.key);
-  };
-  return html`<dialog ref=${dialog} aria-labelledby="decision-title" aria-modal="true" onKeyDown=${pressed} class="stack decision">
+  const safe = asked?.choices.find((/** @type {any} */ each) => each.safe) ?? asked?.choices[0];
+  useEffect(() => (asked ? askedAlone(dialog.current) : undefined), [asked]);
+  useEffect(() => {
+    if (!asked) return undefined;
+    const pressed = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && take(safe.key); // wherever the focus is
+    const look = () => asked.holds && !asked.holds() && (take(safe.key), tell(asked.changed));
+    addEventListener("keydown", pressed);
+    const ended = live.watch(look);
+    look();
+    return () => {
+      removeEventListener("keydown", pressed);
+      ended();
+    };
+  }, [asked]);
+  if (!asked) return null;
+  return html`<dialog ref=${dialog} aria-labelledby="decision-title" aria-modal="true" class="stack decision">
     <h2 id="decision-title">${asked.title}</h2>
     <div>${asked.body}</div>
     <div class="row">${asked.choices.map(

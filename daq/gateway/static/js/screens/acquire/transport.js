@@ -40,6 +40,8 @@ async function stopAsked(step, status) {
   const taken = await decide({
     title: t(begun ? "acquire.stop.title" : "acquire.stop.titleArmed"),
     body: html`<${WhatStops} step=${step} begun=${begun} />`,
+    holds: () => sameStep(live.get().status, status),
+    changed: t("acquire.stop.changed"),
     choices: [
       { key: "keep", label: t(begun ? "acquire.stop.keepAcquiring" : "acquire.stop.keepArmed"), safe: true },
       ...(begun && status.step < status.steps && status.state === "acquiring" && !step?.moving ? [{ key: "view", label: t("acquire.stop.endView") }] : []),
@@ -48,6 +50,11 @@ async function stopAsked(step, status) {
   });
   if (taken === "stop") await command("stop");
   if (taken === "view") await command("end-step");
+}
+
+/** Whether it is still the same step of the same run that would be stopped. @param {any} now @param {any} asked */
+function sameStep(now, asked) {
+  return now?.run === asked?.run && (now?.step ?? 0) === (asked?.step ?? 0);
 }
 
 /** @param {{step: any, begun: boolean}} given */
