@@ -59,7 +59,7 @@ class Control:
     def claim(self, verb: str, session: Session) -> None:
         """Need it for a command: taken where it is free. Raise `ControlHeldError`, with a line in the audit log."""
         try:
-            self._happened(self._state.claim(_console(session)), _actor(session))
+            self._happened(self._state.claim(_console(session), gone_s=self._gone_s()), _actor(session))
         except ControlHeldError as why:
             self._offer.audit.note(_actor(session), verb, "", result="refused", error=str(why))
             raise

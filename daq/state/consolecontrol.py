@@ -14,6 +14,8 @@ NOTICE_S = 10.0
 """The holder hears so long before that somebody takes control."""
 GONE_S = 60.0
 """A holder whose browser was not heard for so long is replaced without notice."""
+OWN_GONE_S = 5.0
+"""So long a browser was not heard from which the same person takes control along to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,21 @@ class ConsoleControl:
         self.holder = holder
         self.wish: Wish | None = None
 
-    def claim(self, who: Console) -> Change | None:
-        """Need control for a command: take it where it is free, else raise `ControlHeldError`."""
+    def claim(self, who: Console, *, gone_s: float = 0.0) -> Change | None:
+        """Need control for a command: take it where it is free, else raise `ControlHeldError`.
+
+        `gone_s`: for how long the holder's browser was not heard. Whoever closed a browser that held control, and signs
+        in at another one, goes on without asking themselves for it; not where somebody else has asked for it.
+        """
         if self.holder is None:
             return self._passes("taken", who, "first command")
-        if self.holder.session != who.session:
-            raise ControlHeldError(
-                f"{self.holder.user} holds control of the scanner: ask for control first, or have it handed over"
-            )
-        return None
+        if self.holder.session == who.session:
+            return None
+        own = self.holder.user == who.user
+        if own and gone_s >= OWN_GONE_S and self.wish is None:
+            return self._passes("taken", who, "the same person, whose other browser has gone")
+        holds = "you hold control at another browser" if own else f"{self.holder.user} holds control of the scanner"
+        raise ControlHeldError(f"{holds}: ask for control first, or have it handed over")
 
     def take(self, who: Console, reason: str, now_s: float, *, gone_s: float = 0.0) -> Change | None:
         """Take control: at once where it is free or the holder has been gone, else after notice and with a reason.

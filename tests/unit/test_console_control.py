@@ -11,7 +11,7 @@ from daq.errors import ControlHeldError, RefusedError, UsageError
 from daq.model.controlled import CONTROLLED
 from daq.model.station import Role
 from daq.model.verbs import ALWAYS, ASKING, VERBS
-from daq.state.consolecontrol import GONE_S, NOTICE_S, Console, ConsoleControl
+from daq.state.consolecontrol import GONE_S, NOTICE_S, OWN_GONE_S, Console, ConsoleControl
 
 KELLER, WEBER, MEIER = Console("a", "keller"), Console("b", "weber"), Console("c", "meier")
 
@@ -66,6 +66,28 @@ def test_a_holder_whose_browser_has_gone_for_a_minute_is_replaced_without_notice
     other = held()
     other.take(WEBER, "x", 0.0, gone_s=GONE_S)
     assert other.holder == WEBER
+
+
+def test_whoever_closed_the_browser_that_held_control_goes_on_at_another_one() -> None:
+    control = ConsoleControl(KELLER)
+    again = Console("another", KELLER.user)
+
+    with pytest.raises(ControlHeldError, match="you hold control at another browser"):
+        control.claim(again, gone_s=OWN_GONE_S - 0.1)
+    with pytest.raises(ControlHeldError, match=KELLER.user):
+        control.claim(WEBER, gone_s=GONE_S)
+    change = control.claim(again, gone_s=OWN_GONE_S)
+
+    assert change is not None
+    assert (change.what, change.old, change.new, control.holder) == ("taken", KELLER, again, again)
+
+
+def test_nobody_takes_control_along_past_somebody_who_has_asked_for_it() -> None:
+    control = ConsoleControl(KELLER)
+    control.take(WEBER, "to help", 0.0)
+
+    with pytest.raises(ControlHeldError):
+        control.claim(Console("another", KELLER.user), gone_s=GONE_S)
 
 
 def test_whoever_asked_and_has_gone_does_not_get_control() -> None:
