@@ -75,10 +75,11 @@ function Under(given) {
         ${(phase === "preparing" || status.state === "positioning") && status.detail && html`<${Notice} role="status">${status.detail}<//>`}
         <${Arming} acquisition=${acquisition} atMs=${atMs} again=${again} mayAct=${mayAct && connected} />
         <${Enable} step=${toSetUp} status=${status} />
+        ${phase === "paused" && html`<${Notice} role="status"><strong>❚❚ ${t("acquire.paused")}</strong>${status.detail && html` <span>${status.detail}</span>`}<//>`}
         ${["running", "paused", "ending", "review"].includes(phase) && html`<${Counting} step=${step} status=${status} />`}
+        <${Injection} acquisition=${acquisition} again=${again} mayAct=${mayAct && connected} />
         ${phase !== "after" && html`<${StepList} acquisition=${acquisition} status=${status} thumbnails=${thumbnails} /><${Setup} acquisition=${acquisition} step=${toSetUp} />`}
         ${["running", "paused", "review", "next"].includes(phase) && html`<${Marks} run=${acquisition.run} mayAct=${mayAct && connected} />`}
-        <${Injection} acquisition=${acquisition} again=${again} mayAct=${mayAct && connected} />
       </div>
       ${phase === "after"
         ? html`<${Leaving} ended=${true} patient=${Boolean(given.bed?.patient)} connected=${connected} mayAct=${mayAct} again=${again} />`
