@@ -1,7 +1,7 @@
 // What studies and service say, without a page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freshness, limitsText, valueText, wrongRaise } from "../../daq/gateway/static/js/screens/service/readings.js";
+import { freshness, limitsText, notLowered, offered, valueText, wrongRaise } from "../../daq/gateway/static/js/screens/service/readings.js";
 import { fateOf, fileAddress, freshName, levelOf, span, worstFirst, wrongName } from "../../daq/gateway/static/js/screens/studies/words.js";
 
 test("the worst check comes first and a good one last", () => {
@@ -58,4 +58,23 @@ test("a raise needs a voltage above nothing and a leave of 5 to 600 seconds", ()
   assert.deepEqual(wrongRaise("200", "60"), { volts: "", seconds: "" });
   for (const volts of ["", "0", "-5", "x", "Infinity"]) assert.equal(wrongRaise(volts, "60").volts, "wrongVolts", volts);
   for (const seconds of ["4", "601", ""]) assert.equal(wrongRaise("1", seconds).seconds, "wrongSeconds", seconds);
+});
+
+test("only what the station would take is offered of a value or register", () => {
+  const row = { access: "read-write", hazard: "neutral", of: "device", type: "number", effects: /** @type {string[]} */ ([]) };
+  const both = { reads: true, sets: true };
+  assert.deepEqual(offered(row), both);
+  assert.deepEqual(offered({ ...row, hazard: "safe", effects: ["volatile"] }), both);
+  for (const hazard of ["energising", "moving", "anything new"]) assert.deepEqual(offered({ ...row, hazard }), { reads: true, sets: false });
+  assert.deepEqual(offered({ ...row, access: "read" }), { reads: true, sets: false });
+  assert.deepEqual(offered({ ...row, access: "write" }), { reads: false, sets: true });
+  assert.deepEqual(offered({ ...row, access: "write", effects: ["fifo"] }), { reads: false, sets: true });
+  for (const effect of ["fifo", "read_clears"]) assert.deepEqual(offered({ ...row, effects: [effect] }), { reads: false, sets: false });
+  assert.deepEqual(offered({ ...row, effects: ["write_one_clears"] }), { reads: true, sets: false });
+  assert.deepEqual(offered({ ...row, of: "channel" }), { reads: true, sets: false });
+});
+
+test("a supply that did not go down is told with why", () => {
+  assert.deepEqual(notLowered({ high_voltage: { a: { off: true, error: "" }, b: { off: false, error: "no answer" } } }), ["b: no answer"]);
+  assert.deepEqual(notLowered({ accepted: true }), []);
 });

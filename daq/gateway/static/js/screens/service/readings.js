@@ -33,6 +33,27 @@ export function freshness(reading, nowMs, connected) {
   return { key, stale: key !== "fresh", age: duration(age === null ? null : Math.round(age)) };
 }
 
+const HARMLESS = ["neutral", "safe"];
+const NUMBERS = ["number", "integer", "mantissa"];
+
+/**
+ * What is offered of a value or register: only what the station would take. What reading or writing would clear or
+ * take away has verbs of its own, on no screen.
+ * @param {{access: string, hazard: string, of: string, type: string, effects: string[]}} row
+ */
+export function offered(row) {
+  const takes = row.effects.includes("fifo") || row.effects.includes("read_clears");
+  const clears = row.effects.includes("write_one_clears") || (takes && row.access !== "write");
+  const sets = row.access !== "read" && HARMLESS.includes(row.hazard) && row.of === "device" && NUMBERS.includes(row.type);
+  return { reads: row.access !== "write" && !takes, sets: sets && !clears };
+}
+
+/** What was to be lowered and did not say that it was, each with why. @param {any} told */
+export function notLowered(told) {
+  const supplies = /** @type {[string, any][]} */ (Object.entries(told?.high_voltage ?? {}));
+  return supplies.filter(([, each]) => each.error).map(([name, each]) => `${name}: ${each.error}`);
+}
+
 /**
  * What of a raise is wrong, as keys of the texts.
  * @param {string} volts @param {string} seconds

@@ -4,7 +4,7 @@ import { ask, command } from "../../api.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, Notice, tell, useAsked, Waiting } from "../../ui.js";
 import { HoldToDo } from "../../widgets/holdtodo.js";
-import { valueText } from "./readings.js";
+import { offered, valueText } from "./readings.js";
 
 /** @param {{may: boolean}} given */
 export function Registers({ may }) {
@@ -36,11 +36,11 @@ function Row({ device, row, may, onSet }) {
     const found = (await ask("read", { device, name: row.key })).read;
     setTold(found.map((/** @type {any} */ each) => [each.channel, valueText(each.value, each.unit)].filter(Boolean).join(": ")).join("; "));
   };
-  const settable = row.access !== "read" && ["neutral", "safe"].includes(row.hazard) && row.of === "device" && ["number", "integer", "mantissa"].includes(row.type);
+  const can = offered(row);
   return html`<tr><th scope="row" class="mono">${row.key}</th><td>${t(`service.accesses.${row.access}`)}<div class="quiet">${effectsOf(row)}</div></td><td>${row.meaning}</td>
     <td><div class="row"><span class="number" aria-live="polite">${told}</span>
-      ${row.access !== "write" && html`<${Button} label=${t("service.readOf", { name: row.key })} onPress=${read}>${t("service.read")}<//>`}
-      ${may && settable && html`<${Button} label=${t("service.setOf", { name: row.key })} onPress=${onSet}>${t("service.set")}<//>`}</div></td></tr>`;
+      ${can.reads && html`<${Button} label=${t("service.readOf", { name: row.key })} onPress=${read}>${t("service.read")}<//>`}
+      ${may && can.sets && html`<${Button} label=${t("service.setOf", { name: row.key })} onPress=${onSet}>${t("service.set")}<//>`}</div></td></tr>`;
 }
 
 /** @param {any} row */
@@ -48,12 +48,13 @@ function effectsOf(row) {
   return [t(`service.hazards.${row.hazard}`), ...row.effects.map((/** @type {string} */ each) => t(`service.effects.${each}`))].join("; ");
 }
 
-/** Old and new, then a press that is held. What reading would change is not read before. @param {{device: string, row: any, onEnd: () => void}} given */
+/** Old and new, then a press that is held. @param {{device: string, row: any, onEnd: () => void}} given */
 function Setting({ device, row, onEnd }) {
   const [value, setValue] = useState("");
-  const quiet = row.access === "write" || row.effects.includes("fifo") || row.effects.includes("read_clears");
+  const quiet = row.access === "write";
   const before = useAsked(async () => (quiet ? null : (await ask("read", { device, name: row.key })).read[0]), [device, row.key]);
-  const old = before.value ? valueText(before.value.value, before.value.unit) : t("service.unreadBefore");
+  const unknown = before.loading || Boolean(before.problem);
+  const old = before.value ? valueText(before.value.value, before.value.unit) : t(before.loading ? "service.readingBefore" : "service.unreadBefore");
   const number = value.trim() === "" ? NaN : Number(value);
   const write = async () => {
     const told = await command("set", { device, name: row.key, value: number });
@@ -62,6 +63,7 @@ function Setting({ device, row, onEnd }) {
   };
   return html`<${Notice}><div class="stack"><${Field} label=${t("service.newValue", { name: row.key })} type="number" step="any" value=${value} onInput=${setValue} />
     <strong>${t("service.setPreview", { name: row.key, device, old, new: Number.isFinite(number) ? valueText(number, row.unit) : "…" })}</strong>
-    <p>${t("service.setAbout", { effects: effectsOf(row) })}</p>
-    <div class="row"><${Button} onPress=${onEnd}>${t("service.cancel")}<//><${HoldToDo} onDone=${write} held=${t("service.holding")} disabled=${!Number.isFinite(number)}>${t("service.holdSet")}<//></div></div><//>`;
+    <p>${t(quiet ? "service.setAboutQuiet" : "service.setAbout", { effects: effectsOf(row) })}</p>
+    ${before.problem && html`<div class="row"><p>${t("service.noOldValue", { why: before.problem.message })}</p><${Button} onPress=${before.again}>${t("service.read")}<//></div>`}
+    <div class="row"><${Button} onPress=${onEnd}>${t("service.cancel")}<//><${HoldToDo} onDone=${write} held=${t("service.holding")} disabled=${unknown || !Number.isFinite(number)}>${t("service.holdSet")}<//></div></div><//>`;
 }

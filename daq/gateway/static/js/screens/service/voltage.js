@@ -7,7 +7,7 @@ import { t } from "../../strings.js";
 import { Button, Card, Chip, Field, Notice, tell } from "../../ui.js";
 import { HoldToDo } from "../../widgets/holdtodo.js";
 import { Readings, useNow } from "./devices.js";
-import { freshness, valueText, wrongRaise } from "./readings.js";
+import { freshness, notLowered, valueText, wrongRaise } from "./readings.js";
 
 /** @param {{may: boolean}} given */
 export function Voltage({ may }) {
@@ -20,7 +20,8 @@ export function Voltage({ may }) {
 
 /** @param {object} args */
 async function down(args) {
-  await command("lower-voltage", args, { withinMs: 600_000 });
+  const failed = notLowered(await command("lower-voltage", args, { withinMs: 600_000 }));
+  if (failed.length) tell(t("service.notLowered", { failed: failed.join("; ") }));
 }
 
 /** @param {{name: string, about: any, may: boolean}} given */
