@@ -293,7 +293,7 @@ async def test_a_recording_that_ends_by_itself_is_interrupted_and_says_why(tmp_p
         readout.seal("stalled")
 
     assert daemon.state is State.INTERRUPTED
-    assert daemon.said[-1].detail == "the recording ended by itself: stalled"
+    assert daemon.said[-1].detail == "the recording ended by itself: nothing came from the detector any more"
 
 
 async def test_an_armed_acquisition_expires(tmp_path: Path) -> None:

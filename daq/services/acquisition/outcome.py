@@ -14,6 +14,8 @@ from daq.storage.listing import load_manifest
 
 NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
 """Why a readout ends alone. What it was asked for a moment later does not make it completed."""
+_PLAINLY = {"silent": "nothing came from the detector", "stalled": "nothing came from the detector any more"}
+"""Ends whose name says nothing to whoever stands at the scanner."""
 
 
 def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) -> tuple[Trigger, str]:
@@ -22,7 +24,7 @@ def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) 
     `steps`: so many its protocol has; `detail`: why it was asked to end, where it was.
     """
     error, ended_by = status.get("error"), str(status.get("ended_by"))
-    alone = f"the recording ended by itself: {ended_by}"
+    alone = f"the recording ended by itself: {_PLAINLY.get(ended_by, ended_by)}"
     done = sum(bool(step.get("completed")) for step in status.get("steps") or ()) >= steps
     if error:
         return Trigger.READOUT_LOST if state is State.COMPLETING else Trigger.SEALED, str(error)

@@ -100,6 +100,7 @@ export const acquire = {
     counted: "{counts} counts in {time}",
     whole: "It ended as it should.",
     endedBy: "It ended early: {by}",
+    by: { silent: "nothing came from the detector", stalled: "nothing came from the detector any more" },
     unknown: "unknown",
     tooFew: "Below {least} counts it is not worth reading.",
     picture: "{view} of {name}",

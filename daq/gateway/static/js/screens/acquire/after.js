@@ -11,7 +11,8 @@ import { stepTitle } from "./steps.js";
 /** What ended a step that was not to end so. @param {any} step */
 function endText(step) {
   if (step.state === "done") return t("acquire.after.whole");
-  return t("acquire.after.endedBy", { by: step.ended_by ?? t("acquire.after.unknown") });
+  const by = ["silent", "stalled"].includes(step.ended_by) ? t(`acquire.after.by.${step.ended_by}`) : step.ended_by;
+  return t("acquire.after.endedBy", { by: by ?? t("acquire.after.unknown") });
 }
 
 /** @param {{step: any, pictures: string[]}} given */
