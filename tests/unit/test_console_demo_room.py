@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daq.cli import democonsole, demoroom
+from daq.cli import democonsole
 from daq.cli.demoroom import Room
 from simulators.camera.bodies import parse_body
 
@@ -24,7 +24,7 @@ class Told:
             "daq.transports.datagram.send_datagram", lambda _, __, said: self.said.append(json.loads(said))
         )
         self.now_ns = 0
-        monkeypatch.setattr(demoroom.time, "monotonic_ns", lambda: self.now_ns)
+        monkeypatch.setattr("daq.cli.demoroom.time.monotonic_ns", lambda: self.now_ns)
         self.room = Room("udp://127.0.0.1:1", frozenset({"renal-mag3"}), print, {"renal-mag3": STEPS})
 
     def look(self, state: str, step: int, *, run: str = "run-1", protocol: str = "renal-mag3") -> list[Any]:

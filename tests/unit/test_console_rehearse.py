@@ -28,7 +28,10 @@ def look(equipment: Mapping[str, Any], around: Mapping[str, Any], **asked: Any) 
     machine = SimpleNamespace(allows=lambda _: True, state=State.READY)
     surroundings = SimpleNamespace(**{"machine": machine, **around})
     return _Look(
-        cast("Any", SimpleNamespace(**equipment)), cast("Any", surroundings), Rehearse(protocol="bone", **asked), ANNA
+        cast("Any", SimpleNamespace(**equipment)),
+        cast("Any", surroundings),
+        Rehearse(protocol="bone", views=[], **asked),
+        ANNA,
     )
 
 
@@ -50,7 +53,7 @@ async def test_an_acquisition_that_begins_while_the_records_of_an_entry_are_read
 
     world.acquisitions.record = record  # type: ignore[method-assign]
 
-    completed = await world.following.completed(Prepare(protocol="bone-spots", entry=key))
+    completed = await world.following.completed(Prepare.model_validate({"protocol": "bone-spots", "entry": key}))
     assert await world.following.lacking(completed) != ""
     await world.ask("worklist-entry", entry=key)
 
@@ -76,7 +79,7 @@ async def test_entries_are_listed_counted_and_completed_while_many_are_noted(tmp
         while not ended:
             await world.ask("worklist")
             await world.ask("worklist-entry", entry=key)
-            await world.following.completed(Prepare(protocol="bone-spots", entry=key))
+            await world.following.completed(Prepare.model_validate({"protocol": "bone-spots", "entry": key}))
             asked += 1
         return asked
 
@@ -117,7 +120,7 @@ async def test_a_file_that_goes_while_it_is_read_is_told_as_what_speaks_against_
     given = look({}, {"load": load, "completed": completed})
     rehearsal = Rehearsal(given._equipment, given._around)
 
-    told = await rehearsal.rehearse(Rehearse(protocol="bone"), ANNA)
+    told = await rehearsal.rehearse(Rehearse(protocol="bone", views=[]), ANNA)
 
     assert told["ready"] is False
     assert [(item["name"], item["state"], item["sentence"]) for item in told["items"]] == [
@@ -155,4 +158,4 @@ async def test_a_fault_of_the_program_is_not_told_as_something_to_mend_at_the_st
 
     given = look({}, {"load": load, "completed": completed})
     with pytest.raises(ZeroDivisionError):
-        await Rehearsal(given._equipment, given._around).rehearse(Rehearse(protocol="bone"), ANNA)
+        await Rehearsal(given._equipment, given._around).rehearse(Rehearse(protocol="bone", views=[]), ANNA)
