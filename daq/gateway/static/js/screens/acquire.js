@@ -31,7 +31,8 @@ export default function Acquire() {
   const who = useSession();
   const { told, atMs, problem, again } = useAcquisition();
   const acquisition = told?.acquisition && told.acquisition.run === status?.run ? told.acquisition : null;
-  const thumbnails = useThumbnails(acquisition?.run ?? null, status?.step ?? 0);
+  const still = kindOf(present(status, acquisition), acquisition) === "static"; // of other kinds no picture of all counts is made here
+  const thumbnails = useThumbnails(acquisition?.run ?? null, still ? (status?.step ?? 0) : 0);
   const mayAct = mayAs(who, "technologist");
   if (problem && !told) return html`<${Notice} level="medium" role="alert">${sentence(problem)}<//>`;
   if (!status || !told) return html`<p class="quiet" role="status">${t("shell.loading")}</p>`;
