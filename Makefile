@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format bench soak wheel lock system-packages clean
+.PHONY: help setup demo test check format bench soak wheel lock system-packages clean
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make setup   make .venv with everything that running needs"
 	@echo "make demo    set up and record from a simulator, verified, in minutes; then serve the console until Ctrl-C"
 	@echo "make test    set up and run every test (as root also those of disks and mounts)"
 	@echo "make check   format, lint, types, layers, the quick unit tests"
@@ -17,22 +18,28 @@ help:
 	@echo "make wheel   build the wheel and run the unit tests against it from another directory"
 	@echo "make lock    renew the hash-locked requirements"
 
+setup: $(VENV)/.run
+
 demo: $(VENV)/.run
 	at=$$(date -u +%Y%m%dT%H%M%SZ) && $(BIN)/daq demo --out demo-$$at && echo && \
 	$(BIN)/daq demo console --out demo-$$at-console $$([ -t 1 ] || echo --seconds 10)
 
 test: $(VENV)/.dev system-packages lint wheel
-	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 3 --dist loadfile $(WAITING)
-	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) $(addprefix --ignore=,$(WAITING)) tests/integration $(BESIDE_THE_SOURCES)
+	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 4 --dist loadfile $(WAITING)
+	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) -n 2 --dist loadfile $(BROWSING)
+	$(BIN)/python -m pytest -q -m "not soak" $(AGAIN) $(addprefix --ignore=,$(WAITING) $(BROWSING)) tests/integration $(BESIDE_THE_SOURCES)
 
 # What waits for processes on a machine that others use, too, is tried once more, and then named.
 AGAIN := --reruns 1 -r R
 
-# These wait for processes most of the time, or compute and look at no clock: three at a time. The others want the machine
+# These wait for processes most of the time, or compute and look at no clock: four at a time. Browsers draw with the processor:
+# two at a time. The others want the machine
 # for themselves: floods, full disks, stalls, memory, kills in the midst of a write, demonstrations that last so long.
-WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py console_*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
+WAITING := $(wildcard $(addprefix tests/integration/test_,audit_*.py catalogue*.py daemon_*.py damage.py dicom_*.py export_*.py faults_record.py fers_*.py ferslib.py \
 	gate_*.py hostile_files.py import_*.py listmode_*.py live_*.py lying_*.py mqtt_*.py orientation_*.py probe_*.py readout_adoption*.py readout_attendance*.py readout_steps.py record*.py pet_*.py \
 	petsys_*.py service_*.py simulators_*.py snapshot_*.py tutorials.py run_documents*.py instruments_*.py qc_*.py write_*.py))
+
+BROWSING := $(wildcard tests/integration/test_console_*.py)
 
 # The wheel job has run all unit tests; these look at files that a wheel does not hold.
 BESIDE_THE_SOURCES := tests/unit/test_doc_links.py

@@ -21,7 +21,7 @@ export function Header() {
     <span class="station-name">${who?.station}</span>
     ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}
     <${Banner} />
-    <div class="chips"><${Standing} /><${Connection} /><${ControlChip} /><${Who} /></div>
+    <div class="chips"><${Standing} /><${Connection} /><${ControlChip} /></div>
     <${StopButton} />
   </header>`;
 }
@@ -58,6 +58,7 @@ export function StatusLine() {
   return html`<footer class=${connected ? "" : "stale"}>
     <span role="status">${state}${status?.detail ? `: ${status.detail}` : ""}</span>
     <span style=${{ marginLeft: "auto" }}><${HandControllerButton} /></span>
+    <span class="row"><${Who} /></span>
     <span>${t("shell.notMedical")}</span>
   </footer>`;
 }

@@ -23,6 +23,7 @@ export function Button({ onPress, children, kind = "", disabled = false, why = "
     const nowMs = performance.now();
     if (busy || disabled || nowMs - lastMs.current < 200) return;
     lastMs.current = nowMs;
+    told.set(null); // what was told of an earlier press is old now
     setBusy(true);
     try {
       await onPress();
