@@ -209,7 +209,9 @@ def test_a_draft_needs_a_reason_which_then_is_in_manifest_and_audit_log(daemon: 
 
 
 def test_what_a_protocol_requires_is_overridden_by_name_with_a_reason_that_every_file_bears(daemon: Station) -> None:
-    with pytest.raises(RefusedError, match=r"collimator: HEGP is needed, LEHR is mounted; qc: daily-flood is needed: .*never done"):
+    with pytest.raises(
+        RefusedError, match=r"collimator: HEGP is needed, LEHR is mounted; qc: daily-flood is needed: .*never done"
+    ):
         daemon.prepare("needs-much")
     with pytest.raises(RefusedError, match="daily-flood"):
         daemon.prepare("needs-much", overrides={"collimator": "exchange is broken"})

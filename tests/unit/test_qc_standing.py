@@ -143,7 +143,8 @@ def test_somebody_is_on_the_bed_until_a_person_says_otherwise_and_again_when_a_p
     assert bed.statement == f"stated by anna at {NOW.isoformat()}"
     bed.state_occupied("a patient was prepared")
     assert bed.figures() == {
-        "occupied": True, "patient": False, "stated_by": "", "since_utc": NOW.isoformat(), "why": "a patient was prepared",
+        "occupied": True, "patient": False, "stated_by": "", "since_utc": NOW.isoformat(),
+        "why": "a patient was prepared",
     }  # fmt: skip
     assert device.told == ["empty anna", "occupied"]
 

@@ -122,4 +122,3 @@ STUDY_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
 STUDY_ASKING = frozenset({"studies", "study", "study-file", "jobs"})
 STUDY_PRIVATE = frozenset({"studies", "study", "study-file"})
 """Verbs whose answers hold a patient's identity, or lead to it: never over a broker."""
-
