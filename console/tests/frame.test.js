@@ -5,7 +5,7 @@ import { decode } from "../../daq/gateway/static/js/frame.js";
 import { isOld, kept, NO_FRAMES, ofRun, united } from "../../daq/gateway/static/js/frameparts.js";
 
 // Written by tests/unit/test_console_live_frame.py: both sides are tested with the same bytes.
-const file = readFileSync(new URL("golden/frame.bin", import.meta.url));
+const file = readFileSync(new URL("../../tests/golden/live-frame.bin", import.meta.url));
 const golden = () => file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength);
 
 test("the frame that Python wrote is read, and its arrays view it", () => {

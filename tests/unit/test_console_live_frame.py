@@ -11,7 +11,7 @@ import pytest
 from daq.errors import FormatError, RefusedError
 from daq.wire.liveframe import MOST_ARRAYS, SCALED, SIMULATED, Part, decode, encode
 
-GOLDEN = Path(__file__).parents[2] / "console" / "tests" / "golden" / "frame.bin"
+GOLDEN = Path(__file__).parents[1] / "golden" / "live-frame.bin"
 PARTS = (
     Part("scope/0", np.arange(6, dtype=np.uint16).reshape(2, 3), {"scale": 0.5, "letters": ["R", "L", "H", "F"]}),
     Part("spectrum/0", np.array([1, 2, 4_000_000_000], np.uint32)),

@@ -169,15 +169,18 @@ def test_the_snapshot_comes_over_the_socket_to_several_readers(live: Live, tmp_p
     def handle(_: dict[str, Any]) -> dict[str, Any]:
         return {"state": "recording", "error": None, "long": "x" * 300_000, "fd": live.snapshot.duplicate()}
 
-    before = open_descriptors()
+    before, memories = open_descriptors(), len(_memories())  # ours and its mapping, and those of other tests
     path = tmp_path / "control"
     with closing(ControlServer(path, handle)):
         tick(live, time.monotonic_ns())
         with LiveView.attach(path) as first, LiveView.attach(path) as second:
             assert first.figures()["sequence"] == second.figures()["sequence"] == 1
-            shared = [int(fd.name) for fd in Path("/proc/self/fd").iterdir() if _is_memory(fd)]
-            assert [os.get_inheritable(fd) for fd in shared] == [False] * 4  # ours, its mapping, two readers'
+            assert [os.get_inheritable(fd) for fd in _memories()] == [False] * (memories + 2)  # of each reader one more
     assert open_descriptors() == before
+
+
+def _memories() -> list[int]:
+    return [int(fd.name) for fd in Path("/proc/self/fd").iterdir() if _is_memory(fd)]
 
 
 def _is_memory(fd: Path) -> bool:
