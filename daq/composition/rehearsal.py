@@ -137,8 +137,8 @@ class _Look:
         with self._refused("study"):
             storage = self._equipment.site.storage
             found = await linked(storage, self._around.find, self._completed, protocol)
+            self.lies = found.reference.patient_orientation  # before what may be refused
             require_patient(protocol, self._completed, found, self._actor)
-            self.lies = found.reference.patient_orientation
         return found
 
     async def _usable(self, loaded: LoadedProtocol) -> bool:

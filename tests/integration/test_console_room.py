@@ -322,6 +322,7 @@ def test_a_wrong_clock_of_the_browser_changes_no_time_that_is_told_of_the_statio
 def test_without_a_connection_the_room_counts_how_old_it_is_and_nothing_is_told_to_be_good(
     station: ConsoleStation, chromium: Browser
 ) -> None:
+    station.calm()
     with browser_page(chromium, station, "#/room", complaints=Complaints(["ERR_INTERNET", "WebSocket"])) as page:
         says = page.locator(".room-says")
         until(says.inner_text, lambda text: text.startswith("Ready"))
