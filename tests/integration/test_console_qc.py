@@ -107,6 +107,7 @@ def test_a_report_opens_as_a_page_that_runs_nothing_and_loads_as_a_pdf(
     assert policy.startswith("sandbox; default-src 'none'")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("place", "there"),
     [

@@ -39,7 +39,7 @@ def daemon(at_rest: Station) -> Station:
     return at_rest.start()
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_told_to_end_while_it_acquires_it_says_goodbye_and_the_readout_goes_on(daemon: Station, times: int) -> None:
     run = daemon.acquiring("still")
     daemon.on_broker("acquiring")

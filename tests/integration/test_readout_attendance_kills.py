@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,15 @@ def forget() -> None:
     assert len(registry.sweep(0.0)) == 1
 
 
-@pytest.mark.parametrize("state", KILLED)
+IN_EVERY_RUN = ("armed", "moving", "stationary", "the last")
+
+
+def _states(states: Iterable[str]) -> list[Any]:
+    """Return the states as parameters: four of them are tried in every run of the tests, all by `make soak`."""
+    return [state if state in IN_EVERY_RUN else pytest.param(state, marks=pytest.mark.soak) for state in states]
+
+
+@pytest.mark.parametrize("state", _states(KILLED))
 def test_whoever_watches_is_killed(front_end: str, tmp_path: Path, place: Path, state: str) -> None:
     does, ended_by, steps = KILLED[state]
     with watching(front_end, tmp_path / "run", does, step_name="first", **GRACE) as daemon:
@@ -193,7 +201,7 @@ LEFT: dict[str, list[tuple[Any, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("state", LEFT)
+@pytest.mark.parametrize("state", _states(LEFT))
 def test_the_readout_is_killed_and_what_is_recovered_tells_the_steps(
     front_end: str, tmp_path: Path, place: Path, state: str
 ) -> None:

@@ -166,12 +166,14 @@ def test_the_singles_of_the_point_source_are_all_recorded_and_paired(point: Read
     assert rows(point, "point")["coincidences"] > 200_000
 
 
+@pytest.mark.soak
 def test_the_tutorial_of_a_gamma_camera_prints_what_its_page_shows(camera: Reader) -> None:
     assert codes(camera) == {}
     assert untrue(camera) == {}
     assert camera.ended == [0, 0]
 
 
+@pytest.mark.soak
 def test_the_calibrations_of_the_tutorial_bring_the_peak_to_where_it_belongs(camera: Reader) -> None:
     with open_listmode(camera.folder / "flood") as before, open_listmode(camera.folder / "spots") as after:
         peaks = [
