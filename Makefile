@@ -82,6 +82,11 @@ wheel: $(VENV)/.dev
 lock: $(VENV)/.dev
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade $(COMPILE) --output-file requirements/run.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade $(COMPILE) --extra dev --output-file requirements/dev.txt pyproject.toml
+	cd console && npm update --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error && node -e "$$WITHOUT_ADDRESSES"
+
+# The lock file names no address, not even where a package asks for money.
+export WITHOUT_ADDRESSES := const fs = require('fs'), lock = JSON.parse(fs.readFileSync('package-lock.json')); \
+	for (const each of Object.values(lock.packages)) delete each.funding; fs.writeFileSync('package-lock.json', JSON.stringify(lock, null, 2) + '\n')
 
 COMPILE := --generate-hashes --all-build-deps --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --strip-extras
 

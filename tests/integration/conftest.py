@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,10 @@ from support_catalogue import PostgreSQL
 from support_disk import mounted
 
 from daq.services.catalogue.database import Database
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from support_console import ConsoleStation
 
 
 @pytest.fixture
@@ -63,3 +68,21 @@ def database(url: str) -> Iterator[Database]:
     made = Database(url)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
+    """Yield a simulated station with its console, one for a module; modules with stations of their own say so."""
+    from support_console import console_station
+
+    with console_station(tmp_path_factory.mktemp("console")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Yield a browser, one for a module; playwright is imported where one is wanted."""
+    from support_console import browser
+
+    with browser() as running:
+        yield running

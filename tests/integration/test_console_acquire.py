@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from support_console import (
     Clicks,
     Complaints,
     ConsoleStation,
-    browser,
     browser_page,
-    console_station,
     in_both_themes,
     shot,
     until,
@@ -39,18 +36,6 @@ CUT = """() => {
 }"""
 """What a network that is gone does to a socket; offline, Chromium leaves those that are open alone."""
 MEND = "() => { window.WebSocket = window.Kept; window.Kept.prototype.send = window.sends; }"
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("console")) as station:
-        yield station
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from support_console import browser, in_both_themes, until
+from support_console import in_both_themes, until
 from support_daemon import Station, station
 
 from daq.errors import UnreachableError
@@ -49,12 +49,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     with station(tmp_path_factory.mktemp("gateway"), NO_FRONT_END, console=console, mqtt=mqtt) as made:
         begun(made)
         yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 def begun(made: Station) -> None:

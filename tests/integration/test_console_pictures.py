@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from support_console import browser, violations
+from support_console import violations
 
 import daq.gateway
 from benchmarks.livereadout import ShownReadout
@@ -116,12 +116,6 @@ class Shown:
         finally:
             self._ended.set()
             feeder.join(MS / 1e3)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as made:
-        yield made
 
 
 @pytest.fixture

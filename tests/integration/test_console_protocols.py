@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ from support_console import (
     LARGE,
     Clicks,
     ConsoleStation,
-    browser,
     browser_page,
-    console_station,
     in_both_themes,
     shot,
     until,
@@ -27,18 +24,6 @@ from daq.errors import RefusedError
 
 NAME = "bone-spots"
 WORDS = "a long enough password"
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("protocols")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as running:
-        yield running
 
 
 def site_file(station: ConsoleStation) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,9 +10,7 @@ from playwright.sync_api import Browser, Page
 from support_console import (
     Clicks,
     ConsoleStation,
-    browser,
     browser_page,
-    console_station,
     in_both_themes,
     shot,
     until,
@@ -21,18 +18,6 @@ from support_console import (
 
 FLOOD = "daily-flood"
 DONE_MS = 240_000
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("qc")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as running:
-        yield running
 
 
 def newest(station: ConsoleStation) -> dict[str, Any]:

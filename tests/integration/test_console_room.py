@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from support_console import (
     Clicks,
     Complaints,
     ConsoleStation,
-    browser,
     browser_page,
-    console_station,
     in_both_themes,
     shot,
     until,
@@ -38,18 +35,6 @@ _STORM = """async (count) => {
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   return performance.now() - began;
 }"""
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("console")) as station:
-        yield station
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as chromium:
-        yield chromium
 
 
 def room(station: ConsoleStation) -> dict[str, Any]:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
-from support_console import Clicks, ConsoleStation, browser, browser_page, console_station, in_both_themes, shot, until
+from support_console import Clicks, ConsoleStation, browser_page, in_both_themes, shot, until
 
 HELD_MS = 2600
 PARTS = ("devices", "voltage", "registers", "calibrations", "logs", "station")
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("console")) as station:
-        yield station
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from support_console import (
     Clicks,
     ConsoleStation,
-    browser,
     browser_page,
-    console_station,
     in_both_themes,
     shot,
     until,
@@ -29,18 +27,6 @@ from daq.errors import ScandaqError
 ARM = "Identity confirmed - arm"
 HOSTILE = "<script>document.title='x'</script>"
 FIELDS = ("Family name", "First name", "Patient ID", "Born", "Accession number", "What is to be done")
-
-
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleStation]:
-    with console_station(tmp_path_factory.mktemp("console")) as station:
-        yield station
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as chromium:
-        yield chromium
 
 
 @pytest.fixture(autouse=True)
