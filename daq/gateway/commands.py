@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from daq.errors import DeadlineError, MissingError, ScandaqError
 from daq.gateway.gateway import Gateway, answering, body_of, gateway_of, unexpected
+from daq.gateway.holding import HELD
 from daq.gateway.idempotency import Answer, checked_key, fingerprint
 from daq.gateway.problems import problem_of
 from daq.gateway.sessions import Session
@@ -67,8 +69,9 @@ async def _command(request: Request) -> Response:
         gateway.control.claim(verb, session)
     asked = fingerprint(verb, json.dumps(args, sort_keys=True).encode())
     answer = await gateway.answers.once(
-        session.number, key, asked, lambda: _carried_out(gateway, verb, args, gateway.actor(session)), within_s=SOON_S
-    )
+        session.number, key, asked, lambda: _carried_out(gateway, verb, args, gateway.actor(session), session.number),
+        within_s=SOON_S,
+    )  # fmt: skip
     return _sent(answer) if answer is not None else JSONResponse({"accepted": True, "key": key}, 202)
 
 
@@ -85,10 +88,18 @@ def _sent(answer: Answer) -> Response:
     return Response(answer.body, answer.status, media_type=answer.media_type)
 
 
-async def _carried_out(gateway: Gateway, verb: str, args: dict[str, Any], actor: Actor) -> Answer:
-    """Return what a command was answered with, whatever it was."""
+async def _carried_out(gateway: Gateway, verb: str, args: dict[str, Any], actor: Actor, number: str = "") -> Answer:
+    """Return what a command was answered with, whatever it was. `number`: of the session whose hand it needs."""
+
+    def work() -> Awaitable[dict[str, object]]:
+        return _within(LONGEST_S, gateway, verb, args, actor)
+
+    def stop() -> Awaitable[dict[str, object]]:
+        return gateway.offer.command("stop-motion", {}, actor)
+
     try:
-        answer = JSONResponse(await _within(LONGEST_S, gateway, verb, args, actor))
+        told = await (gateway.hands.while_held(number, verb, work, stop) if verb in HELD else work())
+        answer = JSONResponse(told)
     except ScandaqError as why:
         answer = problem_of(why)
     except Exception as why:  # noqa: BLE001 - whoever asks must not end the daemon

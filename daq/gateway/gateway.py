@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from daq.composition.fronts import Offer
 from daq.errors import NotSignedInError, ScandaqError, UsageError
 from daq.gateway.control import Control
+from daq.gateway.holding import Hands
 from daq.gateway.idempotency import Answers
 from daq.gateway.live.hub import Hub
 from daq.gateway.people import People
@@ -38,6 +39,7 @@ class Gateway:
     offer: Offer
     sessions: Sessions = field(default_factory=Sessions)
     answers: Answers = field(default_factory=Answers)
+    hands: Hands = field(default_factory=Hands)
     control: Control = field(init=False)
     people: People = field(init=False)
     hub: Hub = field(init=False)

@@ -37,11 +37,8 @@ async def serve_live(socket: WebSocket) -> None:
     await socket.accept()
     mailbox = gateway.hub.mailbox()
     hand = Hand(partial(gateway.offer.command, "stop-motion", {}, gateway.actor(session)))
-    try:
-        with gateway.hub.gallery.watching() as watcher:
-            await serve_browser(socket, mailbox, watcher, hand)
-    finally:
-        hand.gone()
+    with gateway.hands.there(session.number, hand), gateway.hub.gallery.watching() as watcher:
+        await serve_browser(socket, mailbox, watcher, hand)
 
 
 async def serve_browser(socket: WebSocket, mailbox: Mailbox, watcher: Watcher, hand: Hand | None = None) -> None:
