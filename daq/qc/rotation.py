@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daq.errors import LimitError, RefusedError
-from daq.qc.camera.alignment import FEWEST_VIEWS, LEAST_ARC_DEG, arc_deg
+from daq.qc.camera.alignment import Track, source_fit
 from daq.qc.fields import Floats
 
 FEWEST_COUNTS = 1_000
@@ -31,20 +31,13 @@ class Rotation:
 
 
 def centre_of_rotation(angles_deg: Floats, x_mm: Floats, y_mm: Floats) -> Rotation:
-    """Return the fit of x = offset + a cos(angle) + b sin(angle) to a point source seen at `angles_deg` [views].
+    """Return the fit of the sine, each view with the same weight, to a point source seen at `angles_deg` [views].
 
     Raises `RefusedError` for fewer than eight views or less than half a turn.
     """
-    angles = np.radians(angles_deg)
-    arc = arc_deg(angles_deg)
-    if len(angles) < FEWEST_VIEWS or arc < LEAST_ARC_DEG - 1e-6:
-        raise RefusedError(
-            f"{len(angles)} views over {arc:.0f} degrees; at least {FEWEST_VIEWS} over {LEAST_ARC_DEG:g} are needed"
-        )
-    terms = np.stack([np.ones(len(angles)), np.cos(angles), np.sin(angles)], axis=1)
-    (offset, cosine, sine), *_ = np.linalg.lstsq(terms, x_mm, rcond=None)
-    residual = float(np.abs(x_mm - terms @ [offset, cosine, sine]).max())
-    return Rotation(float(offset), residual, float(np.ptp(y_mm)), float(np.hypot(cosine, sine)))
+    even = np.ones(len(angles_deg))
+    fit = source_fit(angles_deg, Track(x_mm, y_mm, even, even, even))
+    return Rotation(fit.offset_mm, float(np.abs(fit.off_mm).max()), float(np.ptp(y_mm)), fit.radius_mm)
 
 
 def point_source(x_mm: npt.NDArray[Any], y_mm: npt.NDArray[Any], *, reach_mm: float = 25.0) -> tuple[float, float]:
