@@ -18,6 +18,7 @@ from typing import Any
 from daq.errors import FormatError, MissingError, RefusedError, UsageError
 from daq.gateway.privatefile import alone, read_private, write_private
 from daq.model.station import Role, utc_now
+from daq.model.words import unreadable_name
 
 SCHEMA = "console-users/0"
 USERS_FILE = "console-users.json"
@@ -73,6 +74,8 @@ def checked_name(name: str) -> str:
     found = unicodedata.normalize("NFC", name)
     if not 1 <= len(found) <= _MOST_NAME or found != found.strip() or not found.isprintable():
         raise UsageError(f"the name of a user takes 1 to {_MOST_NAME} printable letters, with no space at its ends")
+    if (why := unreadable_name(found)) is not None:
+        raise UsageError(f"the name of a user {why}")
     return found
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Text = Annotated[str, Field(max_length=500)]
-Named = Annotated[str, Field(min_length=1, max_length=200)]
+from daq.model.words import said
+
+Text = Annotated[str, Field(max_length=500), AfterValidator(said)]
+"""What a person writes; may be empty, and where it is not, something can be read."""
+Named = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(said)]
+Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(said)]
+"""Why somebody does something: needed, and to be read."""
 
 
 class Arguments(BaseModel):

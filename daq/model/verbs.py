@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from daq.errors import AccessError, UsageError
 from daq.model.arguments import Arguments, Named, Text
@@ -24,6 +24,7 @@ from daq.model.console.worklist_verbs import (
 )
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
+from daq.model.words import said
 
 
 class Prepare(Arguments):
@@ -51,7 +52,7 @@ class Prepare(Arguments):
     reference."""
     patient_orientation: Literal["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"] | None = None
     """How the patient lies; none said: as the protocol says."""
-    label: Annotated[str, Field(max_length=64)] = ""
+    label: Annotated[Text, Field(max_length=64)] = ""
     """What a person calls it; no patient's name."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
     patient: dict[str, Any] | None = Field(default=None, repr=False)
@@ -122,7 +123,7 @@ class AcknowledgeAlarm(Arguments):
 class Mark(Arguments):
     """Put a text into the recording."""
 
-    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    text: Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(said)]
 
 
 class LowerVoltage(Arguments):
@@ -300,7 +301,16 @@ def checked(verb: str, args: dict[str, object], actor: Actor) -> Arguments:
     try:
         return model.model_validate(args)
     except ValidationError as why:
-        first = why.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        keys = ", ".join(model.model_fields)
-        raise UsageError(f"{verb}: {place + ': ' if place else ''}{first['msg']}; its arguments are {keys}") from None
+        raise UsageError(f"{verb}: {_against(why, model)}") from None
+
+
+def _against(why: ValidationError, model: type[Arguments]) -> str:
+    """Return the first thing that is wrong with arguments, as a sentence for people."""
+    first = why.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    said_of_it = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        return f"{place}: is not written as it has to be; look it up, or copy it whole"
+    if first["type"] == "value_error":
+        return f"{place + ': ' if place else ''}{said_of_it}"
+    return f"{place + ': ' if place else ''}{said_of_it}; its arguments are {', '.join(model.model_fields)}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from daq.model.arguments import Arguments, Named
+from daq.model.arguments import Arguments, Named, Reason
 from daq.model.station import Role
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -81,7 +81,7 @@ class ProtocolSign(Arguments):
 
     protocol: Named
     sha256: Sha256
-    meaning: Annotated[str, Field(min_length=1, max_length=500)]
+    meaning: Reason
 
 
 class ProtocolRestore(Arguments):

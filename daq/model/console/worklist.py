@@ -5,7 +5,6 @@ A step shows nobody by accident: printing it gives its key alone, which is rando
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
@@ -17,15 +16,18 @@ from daq.errors import RefusedError
 from daq.model.activity import activity_mbq
 from daq.model.administration_rules import Pregnancy
 from daq.model.patient import PatientIdentity, Sex
+from daq.model.words import unreadable, unreadable_name
 
 Origin = Literal["scheduled", "manual", "emergency", "phantom"]
 """Whether the worklist has it, or somebody entered it here: a patient, a temporary identity, a phantom."""
 Status = Literal["scheduled", "in preparation", "acquiring", "done", "discontinued"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
-"""Characters that turn the direction of what stands beside them: a number would read as another one."""
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SEXES: Mapping[str, Sex] = {"F": "female", "M": "male", "O": "other", "": "unknown"}
+_IDENTIFYING = frozenset(
+    {"patient_name", "patient_id", "issuer_of_patient_id", "other_patient_ids", "accession_number"}
+)
+_LONG = frozenset({"allergies", "medical_alerts"})
+"""Texts of any number of lines."""
 
 Short = Annotated[str, Field(max_length=16)]
 Long = Annotated[str, Field(max_length=64)]
@@ -91,7 +93,7 @@ class WorklistEntry(BaseModel):
             if isinstance(value, ProcedureCode):
                 texts = [part for _, part in value]
             for text in texts:
-                if isinstance(text, str) and (why := unreadable(text)) is not None:
+                if isinstance(text, str) and (why := _against(name, text)) is not None:
                     raise ValueError(f"{name}: {why}")
         return self
 
@@ -167,13 +169,8 @@ def step_of(entry: WorklistEntry, key: str, zone: tzinfo) -> ScheduledStep:
     )  # fmt: skip
 
 
-def unreadable(text: str) -> str | None:
-    """Return why a text cannot be shown so that everybody reads the same, None where it can."""
-    if _TURNING.search(text) is not None:
-        return "holds a character that turns the direction of writing"
-    if _CONTROL.search(text) is not None:
-        return "holds a control character"
-    return None
+def _against(name: str, text: str) -> str | None:
+    return unreadable_name(text) if name in _IDENTIFYING else unreadable(text, lines=name in _LONG)
 
 
 def _moment(text: str, zone: tzinfo) -> datetime:

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daq.model.arguments import Arguments, Named
+from daq.model.arguments import Arguments, Named, Reason, Text
 from daq.model.station import Role
 
 Key = Annotated[str, Field(pattern=r"^w-[a-z2-7]{26}$")]
 """Opaque key of an entry."""
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Moment = Annotated[str, Field(min_length=10, max_length=40)]
 
 
@@ -48,7 +47,7 @@ class WorklistAdd(Arguments):
     kind: Literal["patient", "phantom"] = "patient"
     patient: dict[str, Any] | None = Field(default=None, repr=False)
     """As `prepare` takes it; needed for a patient. A phantom gets a number of its own."""
-    procedure: Annotated[str, Field(max_length=64)] = ""
+    procedure: Annotated[Text, Field(max_length=64)] = ""
     start: Moment | None = None
     """None said: now."""
     protocol: Named | None = None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from daq.model.arguments import Arguments, Named, Text
 from daq.model.station import Role
-
-_TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that let text be read in another order than it was written."""
 
 
 class BedEmpty(Arguments):
@@ -89,15 +85,6 @@ class QcEvent(Arguments):
     at: Named | None = None
     tests: list[Named] = Field(default_factory=list)
     """Tests that it touches; none said: all."""
-
-    @field_validator("text")
-    @classmethod
-    def _said(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("say what was done")
-        if any(unicodedata.category(each) in ("Cc", "Cs") or each in _TURNING for each in text if each not in "\n\t"):
-            raise ValueError("holds characters that cannot be shown")
-        return text
 
 
 class QcSource(Arguments):

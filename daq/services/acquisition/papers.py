@@ -17,6 +17,7 @@ from daq.errors import MissingError, RefusedError, ScandaqError
 from daq.model.administration import AdministrationRecord
 from daq.model.patient import PatientIdentity
 from daq.model.station import Actor
+from daq.model.words import says_nothing, unreadable_name
 from daq.storage.patientfile import (
     Patient,
     new_administration_key,
@@ -136,10 +137,20 @@ def checked(
 
 def identity_of(told: dict[str, Any]) -> PatientIdentity:
     """Return the identity. Raise `RefusedError` that names what is wrong and shows nothing of it, nor its context."""
-    found = _identity(told)
+    found = _unreadable(told) or _identity(told)
     if isinstance(found, str):
         raise RefusedError(found)
     return found
+
+
+def _unreadable(told: dict[str, Any]) -> str | None:
+    for name, value in told.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and (why := unreadable_name(text)) is not None:
+                return f"patient {name[:40]}: {why}"
+            if isinstance(text, str) and name in ("name", "patient_id") and says_nothing(text):
+                return f"patient {name}: is empty"
+    return None
 
 
 def _identity(told: dict[str, Any]) -> PatientIdentity | str:

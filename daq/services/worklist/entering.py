@@ -8,7 +8,7 @@ from typing import Any
 
 from daq.errors import RefusedError, UsageError
 from daq.model.console.procedures import EMERGENCY
-from daq.model.console.worklist import Origin, ScheduledStep, unreadable
+from daq.model.console.worklist import Origin, ScheduledStep
 from daq.model.console.worklist_verbs import WorklistAdd, WorklistDiscontinue, WorklistEmergency
 from daq.model.patient import PatientIdentity
 from daq.model.station import Actor
@@ -37,9 +37,6 @@ class Entering:
     async def _add(self, request: WorklistAdd, actor: Actor) -> dict[str, Any]:
         origin: Origin = "manual" if request.kind == "patient" else "phantom"
         identity = self._phantom() if request.patient is None else typed_identity(request.patient)
-        for what, text in (("procedure", request.procedure), ("reason", request.reason)):
-            if (why := unreadable(text)) is not None:
-                raise RefusedError(f"{what}: {why}")
         step = ScheduledStep(
             key=Store.new_key(), start=self._start(request.start), identity=identity, origin=origin,
             modality=self._modality(), procedure=request.procedure, protocol=request.protocol,
@@ -103,11 +100,6 @@ def typed_identity(told: dict[str, Any]) -> PatientIdentity:
     """Return an identity that a person typed. Raise `RefusedError` that names the field and shows nothing of it."""
     if told.get("temporary"):
         raise RefusedError("patient temporary: an emergency has a verb of its own")
-    for name, value in told.items():
-        texts = value if isinstance(value, list) else [value]
-        for text in texts:
-            if isinstance(text, str) and (why := unreadable(text)) is not None:
-                raise RefusedError(f"patient {name[:40]}: {why}")
     return identity_of(told)
 
 
