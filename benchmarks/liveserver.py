@@ -64,8 +64,10 @@ def application(offer: Offer, *more: BaseRoute) -> tuple[Starlette, Gallery]:
 
 
 def listening() -> socket.socket:
-    """Return a socket that listens; who connects before it is served waits."""
-    return socket.create_server(("127.0.0.1", 0))
+    """Return a socket that listens, as that of the console does; who connects before it is served waits."""
+    made = socket.create_server(("127.0.0.1", 0))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
 
 
 def server(app: Starlette) -> uvicorn.Server:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 import daq
+from daq.gateway.statics import Statics, modules_of
 
 STATIC = Path(__file__).parent / "static"
 _ASK_AGAIN = {"Cache-Control": "no-cache"}
-"""A browser asks whether a file has changed before it uses its own copy: after an update no old part is left."""
-
-
-class _Files(StaticFiles):
-    """Files, never folders, each asked for again."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        answer = await super().get_response(path, scope)
-        answer.headers.setdefault("Cache-Control", "no-cache")
-        return answer
+"""A browser asks for the page each time: after an update no old part is left."""
+_FIRST = {"/": "js/screens/worklist.js", "/room": "js/screens/room.js"}
+"""The screen that an address shows first."""
+_HERE = '    <script type="module"'
 
 
 @cache
@@ -44,9 +38,23 @@ def page_routes() -> list[BaseRoute]:
     return [
         Route("/", _page),
         Route("/room", _page),
-        Mount("/static", _Files(directory=STATIC)),
+        Mount("/static", Statics(STATIC)),
     ]
 
 
-async def _page(_: Request) -> Response:
-    return FileResponse(STATIC / "index.html", headers=_ASK_AGAIN)
+async def _page(request: Request) -> Response:
+    page = await asyncio.to_thread(page_of, request.url.path)
+    return Response(page, headers=_ASK_AGAIN, media_type="text/html")
+
+
+def page_of(address: str) -> str:
+    """Return the page of an address: it names all modules that it begins with.
+
+    Else a browser would learn of each only from the one that imports it, one after the other.
+    """
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    first = _FIRST.get(address, _FIRST["/"])
+    links = "".join(
+        f'    <link rel="modulepreload" href="/static/{name}">\n' for name in modules_of(STATIC, "js/main.js", first)
+    )
+    return page.replace(_HERE, links + _HERE, 1)

@@ -104,6 +104,8 @@ def _bound(host: str, port: int) -> socket.socket:
     """Return a socket at an address. Raise `UnreachableError` where it cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
+        made = socket.create_server(address[:2], family=family)
     except OSError as why:
         raise UnreachableError(f"the console cannot be served at {host}, port {port}: {why.strerror or why}") from None
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the body of an answer waits 40 ms for its head
+    return made
