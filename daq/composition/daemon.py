@@ -132,7 +132,7 @@ class Daemon:
             self.desk.bed, lambda: self.machine.state, self.bus, self.alarms, idle_s=60.0 * site.bed.idle_min
         )
         self.probe_tally = ProbeTally(self._probe)
-        self.desk.bed.listeners += [lambda now: self.machine.note(patient_on_bed=now), lambda _: self.bed_watch.look()]
+        self.desk.bed.listeners.append(self._bed_changed)
         self.station = Station(self._parts())
         self.hardware.mark_by(self._mark, lambda: self.machine.state)
         self._marking: set[asyncio.Task[None]] = set()
@@ -199,6 +199,7 @@ class Daemon:
         )  # fmt: skip
 
     async def _run_ended(self, run: Run, outcome: State, detail: str) -> None:
+        self.hardware.motion.unlatch("the acquisition has ended")
         await self.planner.ended(run, outcome, detail)
         await self.desk.ended(run, outcome)
 
@@ -299,6 +300,12 @@ class Daemon:
         return check
 
     # Small things
+
+    def _bed_changed(self, patient: bool) -> None:  # noqa: FBT001 - as the bed tells it
+        self.machine.note(patient_on_bed=patient)
+        self.bed_watch.look()
+        if not patient:
+            self.hardware.motion.unlatch("the patient is off the bed")
 
     def _mark(self, what: str, text: str) -> None:
         """Put a text into the audit log and what is recorded, where something is; nobody waits for the readout."""

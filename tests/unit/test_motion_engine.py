@@ -67,6 +67,19 @@ def test_steps_of_a_protocol_go_under_the_latched_enable_and_positioning_does_no
     with_gantry(body)
 
 
+def test_a_latch_that_was_given_for_one_exam_is_dropped_with_it_and_a_hand_on_the_enable_is_not() -> None:
+    async def body(gantry: Gantry) -> None:
+        gantry.engine.latch()
+        gantry.engine.unlatch("the acquisition has ended")
+        assert gantry.engine.enable.button is Button.OFF
+        gantry.engine.hold()
+        gantry.engine.unlatch("the patient is off the bed")
+        assert gantry.engine.enable.button is Button.HELD
+        gantry.engine.release()
+
+    with_gantry(body)
+
+
 def test_what_cannot_be_is_refused_before_anything_moves() -> None:
     async def body(gantry: Gantry) -> None:
         gantry.keep_holding()

@@ -9,6 +9,7 @@ trusted until axes were homed and a person has confirmed identity and position.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,9 +28,10 @@ from daq.services.motion.switch import EnableSwitch
 from daq.services.motion.trust import Trust
 from daq.services.motion.watch import Interlocks
 from daq.services.motion.whereabouts import Whereabouts
-from daq.state.enable import Enable, Event, Motion, next_step
+from daq.state.enable import Button, Enable, Event, Motion, next_step
 from daq.state.interlock import Command, Interlock, Kind, permitted
 
+_LOG = logging.getLogger(__name__)
 _LOSES = {
     Kind.EMERGENCY_STOP: Event.EMERGENCY_STOP,
     Kind.COLLISION_PAD: Event.COLLISION_PAD,
@@ -133,6 +135,15 @@ class MotionEngine:
     def release(self) -> None:
         """Let go of either. What moves, stops."""
         self._switch.apply(Event.RELEASE)
+
+    def unlatch(self, why: str) -> None:
+        """Forget a latched enable: it was given for one exam, and the next patient is positioned with a hand on it.
+
+        What the room's own controller still holds latched has to be let go and pressed anew.
+        """
+        if self.enable.button is Button.LATCHED:
+            _LOG.info("the latched enable is dropped: %s", why)
+            self._switch.apply(Event.RELEASE)
 
     def patient_moved(self) -> None:
         """Say that the patient moved: axes stop, and identity and position are to be confirmed again."""
