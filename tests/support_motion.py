@@ -32,8 +32,9 @@ class AlarmList:
         self.cleared: list[tuple[str, str]] = []
 
     def raise_(
-        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
-    ) -> Alarm:
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> Alarm:  # fmt: skip
         self.raised.append(Alarm(device, name, priority, text, guidance, utc_now(), latched=latched))
         return self.raised[-1]
 

@@ -176,8 +176,9 @@ class Board:
         self.ever: dict[str, str] = {}
 
     def raise_(
-        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
-    ) -> Alarm:
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> Alarm:  # fmt: skip
         self.raised[name] = self.ever[name] = text
         return Alarm(device, name, priority, text, guidance, AT, latched=latched)
 

@@ -49,6 +49,8 @@ def run_history(options: argparse.Namespace) -> int:
         about = f"{each['priority']}  {each['device']} {each['name']}"
         print_line(f"{each['number']}  {each['at_utc']}  {about}  {each['what']}{by}")
         print_line(f"      {each['text']}")
+        if each.get("details"):
+            print_line(f"      for the engineer: {each['details']}")
     if not page["happened"]:
         print_line("nothing has happened")
     if page["before"] is not None:
@@ -80,6 +82,8 @@ def _print(options: argparse.Namespace, alarms: list[dict[str, Any]]) -> int:
         by = f", seen by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
         print_line(f"{alarm['priority']}  {alarm['device']} {alarm['name']}  since {alarm['since_utc']}{over}{by}")
         print_line(f"      {alarm['text']}; {alarm['guidance']}")
+        if alarm.get("details"):
+            print_line(f"      for the engineer: {alarm['details']}")
     if not alarms:
         print_line("no alarm")
     return 0

@@ -130,7 +130,8 @@ Priority = Literal["high", "medium", "low"]
 class Alarm:
     """Something a person should know. `active`: the cause is still there. A latched one stays until acknowledged.
 
-    `guidance` says what to do.
+    `text` and `guidance` say what is wrong and what to do, to whoever works with the station; `details`, for whoever
+    mends it, where things lie and which command does it by hand. Empty where there is nothing more to know.
     """
 
     device: str
@@ -142,6 +143,7 @@ class Alarm:
     active: bool = True
     latched: bool = True
     acknowledged_by: str | None = None
+    details: str = ""
 
     @property
     def shown(self) -> bool:

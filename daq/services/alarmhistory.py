@@ -45,6 +45,7 @@ class Happening:
     guidance: str
     what: What
     by: str = ""
+    details: str = ""
 
 
 class AlarmLog:
@@ -120,7 +121,16 @@ class AlarmLog:
         self._number += 1
         by = alarm.acknowledged_by or "" if what == "acknowledged" else ""
         noted = Happening(
-            self._number, utc_now(), alarm.device, alarm.name, alarm.priority, alarm.text, alarm.guidance, what, by
+            self._number,
+            utc_now(),
+            alarm.device,
+            alarm.name,
+            alarm.priority,
+            alarm.text,
+            alarm.guidance,
+            what,
+            by,
+            alarm.details,
         )
         self._kept.append(noted)
         if len(self._waiting) >= _MOST_WAITING:

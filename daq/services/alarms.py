@@ -28,6 +28,7 @@ from daq.storage.files import StorageFiles
 _LOG = logging.getLogger(__name__)
 _RANK: dict[Priority, int] = {"low": 0, "medium": 1, "high": 2}
 _MOST_TEXT = 300
+_MOST_DETAILS = 1000
 _MOST_NAME = 80
 _SAVE_WITHIN_S = 10.0
 _SAVE_AGAIN_S = 5.0
@@ -102,17 +103,18 @@ class Alarms:
         return sorted(shown, key=lambda alarm: (-_RANK[alarm.priority], alarm.acknowledged_by is not None))
 
     def raise_(
-        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
-    ) -> Alarm:
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> Alarm:  # fmt: skip
         """Say that there is cause for an alarm. Said again, the newest text, priority and guidance hold.
 
-        `text` says what is wrong, with value and limit, `guidance` what to do now; both are shortened to 300
-        characters. A higher priority needs a new acknowledgement. Raise `UsageError` where something is missing.
+        `text` says what is wrong, with value and limit, `guidance` what to do now, `details` what only an engineer
+        needs: paths, commands; each is shortened to 300 characters, `details` to 1000. A higher priority needs a new acknowledgement. Raise `UsageError` where something is missing.
         """
         _require(device, name, priority, text, guidance)
         new = Alarm(
             clean_text(device, _MOST_NAME), clean_text(name, _MOST_NAME), priority, clean_text(text, _MOST_TEXT),
-            clean_text(guidance, _MOST_TEXT), utc_now(), latched=latched,
+            clean_text(guidance, _MOST_TEXT), utc_now(), latched=latched, details=clean_text(details, _MOST_DETAILS),
         )  # fmt: skip
         kept = self._kept.get((new.device, new.name)) or self._admit(new)
         if kept is None:

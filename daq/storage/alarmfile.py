@@ -13,6 +13,7 @@ from daq.model.station import Alarm, Priority, payload
 SCHEMA = "alarms/1"
 _MOST_BYTES = 8 << 20
 _MOST_TEXT = 500
+_MOST_DETAILS = 1000
 _TEXTS = ("device", "name", "text", "guidance", "since_utc")
 
 
@@ -50,5 +51,11 @@ def _alarm(entry: Any) -> Alarm | None:
         return None
     if not all(isinstance(entry.get(key), bool) for key in ("active", "latched")):
         return None
+    details = entry.get("details", "")
+    if not isinstance(details, str):
+        return None
     texts = {key: clean_text(entry[key], _MOST_TEXT) for key in _TEXTS}
-    return Alarm(priority=priority, active=entry["active"], latched=entry["latched"], acknowledged_by=who, **texts)
+    return Alarm(
+        priority=priority, active=entry["active"], latched=entry["latched"], acknowledged_by=who,
+        details=clean_text(details, _MOST_DETAILS), **texts,
+    )  # fmt: skip

@@ -59,4 +59,7 @@ def _line(text: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(told, dict) or any(not isinstance(told.get(key), kind) for key, kind in _KEYS.items()):
         return None
-    return {key: told[key] for key in _KEYS}
+    details = told.get("details", "")
+    if not isinstance(details, str):
+        return None
+    return {**{key: told[key] for key in _KEYS}, "details": details}

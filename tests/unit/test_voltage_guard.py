@@ -28,7 +28,10 @@ class Alarms:
         self.said: list[tuple[str, str, str, str]] = []
         self.cleared: list[tuple[str, str]] = []
 
-    def raise_(self, device: str, name: str, *, priority: Any, text: str, guidance: str, latched: bool = True) -> None:
+    def raise_(
+        self, device: str, name: str, *, priority: Any, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> None:  # fmt: skip
         assert guidance
         self.said.append((device, name, priority, text))
 

@@ -16,8 +16,9 @@ class Alarming(Protocol):
     """What keeps the station's alarms."""
 
     def raise_(
-        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
-    ) -> Any:
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> Any:  # fmt: skip
         """Say that there is cause for an alarm."""
 
     def clear(self, device: str, name: str) -> None:

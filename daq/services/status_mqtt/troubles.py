@@ -29,8 +29,9 @@ class AlarmBoard(Protocol):
     """Where alarms are raised; `daq.services.alarms.Alarms` is one."""
 
     def raise_(
-        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True
-    ) -> Alarm:
+        self, device: str, name: str, *, priority: Priority, text: str, guidance: str, latched: bool = True,
+        details: str = "",
+    ) -> Alarm:  # fmt: skip
         """Say that there is cause for an alarm."""
         ...
 
