@@ -150,6 +150,10 @@ class Link:
             self.readout.end_step(by, completed=True)
         self.readout.seal(by)
 
+    async def release(self) -> None:
+        self._do("release", "armed")
+        self.readout.state = "released"
+
     async def running(self) -> bool:
         return self.readout.state in UNDER_WAY or self.readout.hashing
 

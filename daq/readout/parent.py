@@ -181,6 +181,10 @@ class ReadoutProcess:
         else:
             self._terminate_adopted()
 
+    def release(self) -> dict[str, Any]:
+        """End it while it is armed, without a recording; return the status. Raise `RefusedError` once it records."""
+        return ask(self.control, {"do": "release"})
+
     def result(self, *, deadline_s: float = 60.0) -> dict[str, Any]:
         """Wait for the end and return the last status; raise the error that the readout reported.
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
 from daq.model.ledger import Ledger
+from daq.readout.armed import Armed
 from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
 from daq.readout.exchange import Exchanges
@@ -28,6 +29,7 @@ from daq.readout.live import Live
 from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.positions import Positions
+from daq.readout.preview import preview_of
 from daq.readout.provision import buffer_bytes, declared, raise_priority, rows_waiting
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
@@ -64,9 +66,11 @@ class Readout:
         self.exchanges = Exchanges()
         self._started = threading.Event()
         self._finished = threading.Event()
+        self._released = False
         self._stopping_since_s: float | None = None
         self._recording: Recording | None = None
         self._live: Live | None = None
+        self._armed: Armed | None = None
         self.source: Datagrams | StreamSource | None = None
         self._ring: Ring | None = None
         self._watch = Watch(plan)
@@ -121,7 +125,7 @@ class Readout:
 
     def _status(self) -> dict[str, Any]:
         """Return the status but for the steps, of which there may be many."""
-        recording, ring = self._recording, self._ring
+        recording, ring, armed = self._recording, self._ring, self._armed
         return {
             **self.in_short(),
             "directory": self._plan.directory,
@@ -131,6 +135,7 @@ class Readout:
             "buffer_used": round(ring.used, 3) if ring else 0.0,
             "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
             "warnings": self._watch.warnings,
+            "preview": armed.figures() if armed else None,
             **self._watch.figures(self._state),
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
@@ -160,10 +165,18 @@ class Readout:
 
     def start(self) -> None:
         """Begin to record, when armed."""
-        if self._state not in ("arming", "armed"):
+        if self._state not in ("arming", "armed") or self._released:
             raise RefusedError(f"the readout is {self._state}: it has started already")
         self.stepping.require_watched()
         self._started.set()
+
+    def release(self) -> None:
+        """End while armed, without a recording: nothing is left, and the front end is free for another readout."""
+        with self._lock:
+            if self._state != "armed" or self._started.is_set():
+                raise RefusedError(f"the readout is {self._state}: only one that waits for its start can be let go")
+            self._released = True
+        self.stop_by("released")
 
     def stop_by(self, reason: str, *, asked: bool = False) -> None:
         """Stop in order. The first reason counts; who has `asked` while rows are rebuilt wants it sealed."""
@@ -198,14 +211,20 @@ class Readout:
             self.source = source
             plan.manifest.time["source_health"] = source.health()
             self._watch.armed(source)
+            preview = preview_of(plan, source, decoder, self._live, self.exchanges)
+            armed = self._armed = Armed(self._live, self._status, preview)
+            del preview
             gc.collect()
             gc.freeze()
             self._state = "armed"
-            while not self._started.wait(_WAIT_S) and self._stop_reason is None:
-                if self.stepping.unattended_armed():
-                    self.stop_by(UNATTENDED)
+            armed.wait(self._started, self._given_up)
+            armed = self._armed = None
+            if self._released:
+                self._state = "released"
+                return
             if isinstance(source, Datagrams) and not plan.start_at_once:
                 self._watch.drained = source.drain()
+            self._live.begin()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
@@ -226,6 +245,12 @@ class Readout:
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
+
+    def _given_up(self) -> bool:
+        """Return True where it is not to wait for its start any more."""
+        if self.stepping.unattended_armed():
+            self.stop_by(UNATTENDED)
+        return self._stop_reason is not None
 
     def _reason(self, recording: Recording) -> str:
         """Return what ended the acquisition: lost motion before all, then what ended the last step."""

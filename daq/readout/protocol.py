@@ -145,6 +145,12 @@ class Stop(_Request):
     by: _Reason = "operator"
 
 
+class Release(_Request):
+    """End while armed, without a recording: nothing is left of it, and another readout may take its place."""
+
+    do: Literal["release"]
+
+
 class Match(_Request):
     """Tell a reply from other datagrams: its bytes from `offset` on, and `mask`, equal `value`."""
 
@@ -198,6 +204,7 @@ REQUESTS: dict[str, type[_Request]] = {
     "mark": Mark,
     "positions": Positions,
     "stop": Stop,
+    "release": Release,
     "exchange": Exchange,
     "ask": Ask,
     "snapshot": Snapshot,

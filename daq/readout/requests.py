@@ -29,6 +29,7 @@ class Requests:
             "attend": self._attend,
             "start": lambda _: readout.start(),
             "stop": lambda request: readout.stop_by(str(request.get("by") or "operator"), asked=True),
+            "release": lambda _: readout.release(),
             "mark": self._mark,
             "positions": self._positions,
             "step": self._step,

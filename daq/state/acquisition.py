@@ -53,6 +53,8 @@ class Trigger(StrEnum):
     PREPARED = "prepared"
     CANNOT_PREPARE = "cannot_prepare"
     """A check or a device refused; nothing was started."""
+    CHANGE = "change"
+    """What is armed is to be acquired otherwise, with another energy window: the readout is started anew."""
     ARMING_EXPIRED = "arming_expired"
     NEXT_STEP = "next_step"
     """A step has ended and the next one follows at once."""
@@ -135,6 +137,7 @@ TRANSITIONS: dict[State, dict[Trigger, State]] = {
     State.ARMED: {
         **_BEFORE_DATA,
         Trigger.START: State.ACQUIRING,
+        Trigger.CHANGE: State.PREPARING,
         Trigger.ARMING_EXPIRED: State.ABORTING,
         Trigger.SEALED: State.ABORTED,
     },

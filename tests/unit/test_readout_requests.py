@@ -60,6 +60,7 @@ VALID: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"do": "positions", "samples": [{"axis": "bed", "monotonic_ns": 123, "position": 4.5, "moving": True}]}, {}),
     ({"do": "mark", "text": "\ud800 no text"}, {"text": "? no text", "kind": "operator"}),
     ({"do": "stop"}, {"by": "operator"}),
+    ({"do": "release"}, {}),
     (EXCHANGE, {}),
     ({**EXCHANGE, "deadline_s": 1}, {}),
     ({"do": "snapshot"}, {}),

@@ -49,6 +49,8 @@ class Entry:
     """Of the protocol: its steps are those of this session alone."""
     views: list[str] = field(default_factory=list)
     """Names of those steps of it that are taken; none: all."""
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    """Energy windows that are others in this run than the protocol says: `daq.model.windowchange` as plain data."""
     step: int = 0
     steps: int = 0
     step_name: str = ""

@@ -140,6 +140,11 @@ class Link:
         """Ask for an orderly end, whatever it is doing."""
         await self._call(lambda: self._readout.stop(by=by))
 
+    async def release(self) -> None:
+        """Let an armed readout go, which leaves nothing, and wait for its end: the front end is free then."""
+        await self._call(self._readout.release)
+        await _within(self._pool, _COMMAND_S, lambda: self._readout.result(deadline_s=_COMMAND_S))
+
     async def running(self) -> bool:
         """Return whether the process lives."""
         return await self._call(self._readout.running)

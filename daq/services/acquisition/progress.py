@@ -13,7 +13,7 @@ from daq.services.alarms import Alarms
 from daq.services.bus import Bus
 
 GOOD_ENDS = frozenset({"sealed", "hashed"})
-ENDS = GOOD_ENDS | {"failed", "gone"}
+ENDS = GOOD_ENDS | {"failed", "gone", "released"}
 DEVICE = "acquisition"
 """What alarms of a run are filed under."""
 _FAMILIES = ("singles", "prompts", "delayeds")

@@ -57,6 +57,7 @@ class Run:
         self.injected_at = injected
         self._speaker = Speaker(around.bus, around.alarms, identity, protocol)
         self._link: Link | None = None
+        self._changing = False
         self._work = Work(identity)
         self._bell = Bell(around.alarms, directory)
         self._places = Places(around.motion.where, self._readout, around.alarms)
@@ -171,6 +172,26 @@ class Run:
             raise TransitionRefusedError(f"nothing is armed; the state is {self._machine.state}")
         self._arming.renew()
 
+    async def change(self, protocol: AcquisitionProtocol, launch: Callable[[], Awaitable[Link]], **noted: Any) -> None:
+        """Acquire by `protocol`, the same but for its energy windows: the armed readout is let go, another takes over.
+
+        `noted`: fields of the journal. Raise `TransitionRefusedError` where it is not armed. A moment later it is armed
+        again; where that cannot be done it is aborted.
+        """
+        next_state(self._machine.state, Trigger.CHANGE)
+        before, self._changing = self._readout(), True
+        try:
+            await before.release()
+            self._link = None
+        finally:
+            self._changing = False
+        if self._attending is not None:
+            self._attending.cancel()
+        await before.close()
+        self._machine.fire(Trigger.CHANGE, "the energy window is changed", **noted)
+        self._launch, self.protocol = launch, protocol
+        self._work.begin(self._arm(), "change")
+
     # What happens to it
 
     async def motion_lost(self, why: str) -> None:
@@ -196,12 +217,16 @@ class Run:
             if self._machine.state in ENDING and not self._work.under_way:
                 await self._finished(Trigger.SEALED, self._machine.entry.detail)  # there is nothing to be sealed
             return
+        link = self._link
         try:
-            self.last_status = await self._link.status()
+            status = await link.status()
         except DeadlineError as why:
             await self._ending.end("the daemon has lost hold of it")  # should it live
             await self._lost(str(why))
             return
+        if link is not self._link or self._changing:
+            return  # another takes its place
+        self.last_status = status
         if self.last_status["state"] in ENDS:
             await self._ended(self.last_status)
         else:
@@ -250,6 +275,9 @@ class Run:
         first = self.protocol.steps[0]
         self.steps.show(first)
         await self.steps.reach(first, Motion.POSITIONING)
+        await self._arm()
+
+    async def _arm(self) -> None:
         await launched(self._launch, self._took)
         if await is_armed(self._readout()):  # else the tick says what ended it
             self._arming.renew()

@@ -1,0 +1,108 @@
+"""A run whose energy window is changed while it is armed: its readout is let go, another takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support_run import Daemon, Link, Readout, driven, protocol, step
+
+from daq.errors import DeadlineError, TransitionRefusedError, UnreachableError
+from daq.model.windows import EnergyWindow, WindowSet
+from daq.state.acquisition import State, Trigger
+
+ONE = protocol(step("front"))
+SHIFTED = replace(ONE, windows=WindowSet((EnergyWindow(129.0, 157.0, "photopeak"),)))
+
+
+async def test_the_armed_readout_is_let_go_and_another_records_with_the_changed_windows(tmp_path: Path) -> None:
+    daemon, first, second = Daemon(tmp_path), Readout(), Readout()
+    run = daemon.run(ONE, first)
+
+    async def launch() -> Link:
+        return Link(second)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.change(SHIFTED, launch, runtime="/elsewhere", windows=[{"window": "photopeak"}])
+        await daemon.until(State.ARMED)
+        assert (daemon.journal.entry.runtime, daemon.journal.entry.windows) == ("/elsewhere", [{"window": "photopeak"}])
+        assert run.protocol is SHIFTED
+        await run.steps.start()
+        second.reach_limit()
+
+    assert daemon.states == ["preparing", "armed", "preparing", "armed", "acquiring", "completing", "completed"]
+    assert (first.asked, second.asked) == (["release"], ["start", "stop all steps done"])
+
+
+async def test_nothing_is_changed_while_it_records_or_is_paused(tmp_path: Path) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(ONE, readout)
+
+    async def launch() -> Link:
+        raise AssertionError("no readout may be started")
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.steps.start()
+        with pytest.raises(TransitionRefusedError, match="cannot change while acquiring"):
+            await run.change(SHIFTED, launch)
+        await run.steps.pause()
+        with pytest.raises(TransitionRefusedError, match="cannot change while paused"):
+            await run.change(SHIFTED, launch)
+        await run.stop(Trigger.STOP, "stopped")
+
+    assert "release" not in readout.asked
+    assert run.protocol is ONE
+
+
+async def test_a_stop_while_the_readout_is_let_go_ends_the_run(tmp_path: Path) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(ONE, readout)
+    letting, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(Link):
+        async def release(self) -> None:
+            letting.set()
+            await go.wait()
+            await super().release()
+
+        async def stop(self, by: str) -> None:
+            del by
+            raise UnreachableError("it is ending")
+
+    async def launch() -> Link:
+        raise AssertionError("a run that was stopped starts no other readout")
+
+    run._launch = lambda: _given(Slow(readout))
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        changing = asyncio.create_task(run.change(SHIFTED, launch))
+        await letting.wait()
+        await run.stop(Trigger.ABORT, "the patient is unwell")
+        go.set()
+        with pytest.raises(TransitionRefusedError):
+            await changing
+
+    assert daemon.states[-2:] == ["aborting", "aborted"]
+
+
+async def test_a_readout_that_cannot_be_started_again_aborts_the_run_with_the_reason(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    run = daemon.run(ONE, Readout())
+
+    async def launch() -> Link:
+        raise DeadlineError("no readout within 30 s")
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.change(SHIFTED, launch)
+
+    assert daemon.state is State.ABORTED
+    assert "no readout within 30 s" in daemon.ended[0][2]
+
+
+async def _given(link: Link) -> Link:
+    return link
