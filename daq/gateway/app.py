@@ -44,7 +44,7 @@ def application(gateway: Gateway) -> Starlette:
         middleware=[
             Middleware(Headers),
             Middleware(Door, names=(told.host, *told.names, socket.gethostname())),
-            Middleware(Limits),
+            Middleware(Limits, session_of=gateway.number_of),
         ],
         exception_handlers={HTTPException: _not_served},
     )

@@ -47,7 +47,7 @@ async def _ask(request: Request) -> Response:
     session = gateway.signed_in(request)
     if verb not in ASKING:
         raise MissingError(f"{verb[:40]} is none of what can be asked: {', '.join(sorted(ASKING))}")
-    return JSONResponse(await gateway.offer.command(verb, await body_of(request), gateway.actor(session)))
+    return JSONResponse(await gateway.offer.command(verb, await body_of(request, verb), gateway.actor(session)))
 
 
 async def _command(request: Request) -> Response:
@@ -57,9 +57,9 @@ async def _command(request: Request) -> Response:
     if verb not in VERBS or verb in ASKING:
         raise MissingError(f"{verb[:40]} is none of the commands: {', '.join(sorted(VERBS.keys() - ASKING))}")
     if verb in ALWAYS:
-        return _sent(await _carried_out(gateway, verb, await body_of(request), gateway.actor(session)))
+        return _sent(await _carried_out(gateway, verb, await body_of(request, verb), gateway.actor(session)))
     key = checked_key(request.headers.get("Idempotency-Key"))
-    args = await body_of(request)
+    args = await body_of(request, verb)
     session.acted_s = gateway.sessions.clock()
     if (
         verb in CONTROLLED

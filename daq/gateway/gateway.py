@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from daq.composition.fronts import Offer
 from daq.errors import NotSignedInError, ScandaqError, UsageError
@@ -23,10 +24,15 @@ from daq.gateway.problems import problem, problem_of
 from daq.gateway.sessions import Session, Sessions
 from daq.model.station import Actor, Role
 from daq.services.localsession import without_values
+from daq.model.verbs import ALWAYS
 from daq.wire.jsonlines import parse_object
 
 MOST_BODY_BYTES = 65536
 BODY_S = 5.0
+MOST_OF_VERB = dict.fromkeys(("protocol-save", "protocol-check", "protocol-diff"), 512 << 10) | dict.fromkeys(
+    ALWAYS, 4096
+)
+"""Bytes of a body, for verbs that need more than others, or less: a protocol of 100 steps may have 160 kB."""
 """From the head of a request to the end of its body."""
 Handler = Callable[[Request], Awaitable[Response]]
 _LOG = logging.getLogger(__name__)
@@ -57,6 +63,11 @@ class Gateway:
     @property
     def cookie(self) -> str:
         """Return the name of the cookie: of each station another one, for a host may have several."""
+    def number_of(self, scope: Scope) -> str | None:
+        """Return the number of the session that a request is of, None where nobody is signed in."""
+        session = self.session_of(HTTPConnection(scope))
+        return None if session is None else session.number
+
         return f"scandaq-{hashlib.sha256(self.offer.site.station.encode()).hexdigest()[:8]}"
 
     def signed_in(self, connection: HTTPConnection) -> Session:
@@ -87,18 +98,19 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
     return gateway
 
 
-async def body_of(request: Request) -> dict[str, Any]:
+async def body_of(request: Request, verb: str = "") -> dict[str, Any]:
     """Return the JSON object that a request brings, an empty one where it brings nothing.
 
-    Raise `UsageError` for one that is none, too long or too slow.
+    Raise `UsageError` for one that is none, too long for what is asked, or too slow.
     """
-    body = bytearray()
+    body, most = bytearray(), MOST_OF_VERB.get(verb, MOST_BODY_BYTES)
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MOST_BODY_BYTES:
-                    raise UsageError(f"the body has more than {MOST_BODY_BYTES} bytes, which is the limit")
+                if len(body) > most:
+                    what = f"{verb}: what is sent" if verb else "what is sent"
+                    raise UsageError(f"{what} has more than {most >> 10} KiB, which is the limit; nothing was done")
     except TimeoutError:
         raise UsageError(f"the body was not there after {BODY_S:g} s, which is the limit") from None
     except ClientDisconnect:
@@ -106,6 +118,8 @@ async def body_of(request: Request) -> dict[str, Any]:
     return parse_object(bytes(body)) if body else {}
 
 
+    if len(body) > MOST_BODY_BYTES:
+        return await asyncio.to_thread(parse_object, bytes(body))  # it would hold the loop too long
 def answering(handler: Handler) -> Handler:
     """Return the handler with every error told as problem+json, and no more of it than a person should read."""
 

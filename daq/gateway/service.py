@@ -20,6 +20,8 @@ from daq.model.station import Actor
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.05
 _PART_S = 2
+_BACKLOG = 128
+"""Connections that are taken in one turn of the loop, at most."""
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - names that are not told to browsers
 
 
@@ -55,7 +57,7 @@ class Console:
             application(self.gateway), ws="websockets-sansio",
             ws_per_message_deflate=False, log_level="warning", access_log=False, lifespan="off", server_header=False,
             timeout_graceful_shutdown=_PART_S, ws_max_size=65536,
-            proxy_headers=False, http=Connection, h11_max_incomplete_event_size=HEAD_BYTES,
+            proxy_headers=False, http=Connection, backlog=_BACKLOG, h11_max_incomplete_event_size=HEAD_BYTES,
             ssl_certfile=wanted.cert_file, ssl_keyfile=wanted.key_file,
         )  # fmt: skip
         listening = _bound(wanted.host, wanted.port or 0)

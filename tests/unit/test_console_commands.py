@@ -145,9 +145,14 @@ async def test_bodies_are_bounded_in_size_and_in_time(tmp_path: Path, monkeypatc
     large = await browser.post(MARK, content=b'{"text": "' + b"x" * 65536 + b'"}', headers=key())
     late = await browser.post(MARK, content=slow(), headers=key("2"))
 
-    assert (large.status_code, "65536 bytes" in large.json()["detail"]) == (422, True)
+    assert (large.status_code, "64 KiB" in large.json()["detail"]) == (422, True)
     assert (late.status_code, "0.02 s" in late.json()["detail"]) == (422, True)
     assert here.desk.done == []
+    document = {"steps": [{"name": "x" * 1500}] * 100}
+    assert (await browser.post("/api/v1/ask/protocol-check", json={"document": document})).status_code == 200
+    document["steps"] *= 4
+    more = await browser.post("/api/v1/ask/protocol-check", json={"document": document})
+    assert "protocol-check: what is sent has more than 512 KiB" in more.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from daq.errors import UnreachableError
 from daq.gateway import connections
-from daq.gateway.limits import BURST, PER_S, Limits
+from daq.gateway.connections import HELD
+from daq.gateway.limits import APART_S, BURST, LONGEST_S, PER_S, Limits
 from daq.gateway.service import Console
 from daq.gateway.sessions import IDLE_S
 from daq.model.station import Role
@@ -113,6 +115,14 @@ async def test_what_is_not_there_is_told_as_everything_else(tmp_path: Path) -> N
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
 
 
+def session_of(scope: Any) -> str | None:
+    return next((value.decode() for name, value in scope["headers"] if name == b"cookie"), None)
+
+
+async def no_pause(_: float) -> None:
+    """Let no time pass."""
+
+
 async def test_one_browser_cannot_take_all_places_and_stopping_is_not_counted() -> None:
     begun, release = [], asyncio.Event()
 
@@ -120,7 +130,7 @@ async def test_one_browser_cannot_take_all_places_and_stopping_is_not_counted() 
         begun.append(scope)
         await release.wait()
 
-    limits, said = Limits(app), []
+    limits, said = Limits(app, session_of, pause=no_pause), []
 
     async def ask(path: str, cookie: bytes) -> None:
         async def send(message: dict[str, object]) -> None:
@@ -150,30 +160,79 @@ async def test_a_browser_that_asks_without_pause_is_slowed_and_stopping_is_not()
     async def send(message: dict[str, object]) -> None:
         said.append(message)
 
-    limits = Limits(app, clock)
+    limits = Limits(app, session_of, clock, no_pause)
 
     async def ask(path: str, times: int) -> int:
         before = len(served)
         for _ in range(times):
-            await limits({"type": "http", "path": path, "client": ("a", 1), "headers": []}, None, send)
+            headers = [(b"cookie", b"one")]
+            await limits({"type": "http", "path": path, "client": ("a", 1), "headers": headers}, None, send)
         return len(served) - before
 
     assert await ask("/x", 500) == BURST
     clock.now_s += 0.5
     assert await ask("/x", 500) == PER_S / 2
     assert await ask("/api/v1/commands/stop-motion", 100) == 100
+    clock.now_s += 60.0
+    assert await ask("/static/js/main.js", 5000) == 10 * BURST - 9
     assert {each["status"] for each in said if "status" in each} == {429}
+
+
+async def test_the_more_refusals_wait_the_longer_each_does_and_its_connection_makes_room(tmp_path: Path) -> None:
+    paused, release = [], asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+        await release.wait()
+
+    async def app(*_: object) -> None:
+        """Serve nothing."""
+
+    async def send(_: object) -> None:
+        """Hear nothing."""
+
+    limits = Limits(app, session_of, Clock(), pause)
+    scopes = [{"type": "http", "path": "/x", "client": ("a", port), "headers": []} for port in range(1, 901)]
+    tasks = [asyncio.create_task(limits(scope, None, send)) for scope in scopes]
+    while len(paused) < 900 - 2 * BURST:
+        await asyncio.sleep(0)
+    held = len(HELD)
+    release.set()
+    await asyncio.gather(*tasks)
+
+    assert (paused[0], paused[9], paused[-1], len(paused)) == (APART_S, 10 * APART_S, LONGEST_S, held)
+    assert not HELD
+
+
+async def test_other_cookies_make_no_other_asker_of_a_session(tmp_path: Path) -> None:
+    here = room(tmp_path)
+    cookie = here.gateway.sessions.begin("keller", Role.TECHNOLOGIST)
+    clock, served, said = here.clock, [], []
+
+    async def app(*_: object) -> None:
+        served.append(1)
+
+    async def send(message: object) -> None:
+        said.append(message)
+
+    limits = Limits(app, here.gateway.number_of, clock, no_pause)
+    for number in range(300):
+        sent = f"{here.gateway.cookie}={cookie}; other={number}".encode()
+        scope = {"type": "http", "path": "/x", "client": ("a", number), "headers": [(b"cookie", sent)]}
+        await limits(scope, None, send)
+
+    assert len(served) == BURST
 
 
 async def test_very_many_browsers_take_no_more_memory() -> None:
     async def app(*_: object) -> None:
         """Serve nothing."""
 
-    limits = Limits(app)
+    limits = Limits(app, session_of)
     for number in range(3000):
         await limits({"type": "http", "path": "/", "client": (str(number), 1), "headers": []}, None, None)
 
-    assert len(limits._browsers) == 1000
+    assert len(limits._askers) == 1000
 
 
 # Over a real connection

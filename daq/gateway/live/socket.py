@@ -24,6 +24,8 @@ _SEND_S = 10.0
 NOT_SIGNED_IN = 4401
 NOT_UNDERSTOOD = 1008
 _MOST_MISSES = 20
+_BURST, _PER_S = 400.0, 100.0
+"""Texts that a browser may say at once, and on and on: it acknowledges 20 frames a second, and holds 4 times."""
 
 
 async def serve_live(socket: WebSocket) -> None:
@@ -84,10 +86,15 @@ def _sender(socket: WebSocket) -> Callable[[bytes], Awaitable[None]]:
 
 
 async def _hear(socket: WebSocket, watcher: Watcher, hand: Hand | None) -> None:
-    """Take in what the browser says. What cannot be understood is told to it; after some of that it is left."""
-    misses = 0
-    while misses < _MOST_MISSES:
+    """Take in what the browser says. What cannot be understood is told to it; after some of that it is left.
+
+    So is a browser that says too much, for a stop of another one has to be heard in between.
+    """
+    misses, left, at_s = 0, _BURST, time.monotonic()
+    while misses < _MOST_MISSES and left >= 0:
         told = await socket.receive()
+        now_s = time.monotonic()
+        left, at_s = min(_BURST, left + (now_s - at_s) * _PER_S) - 1, now_s
         if told["type"] == "websocket.disconnect":
             return
         text = told.get("text") or ""
@@ -98,4 +105,4 @@ async def _hear(socket: WebSocket, watcher: Watcher, hand: Hand | None) -> None:
         except UsageError as why:
             misses += 1
             await socket.send_text(json.dumps({"type": "problem", "detail": str(why)}))
-    await socket.close(NOT_UNDERSTOOD, "too much that cannot be understood")
+    await socket.close(NOT_UNDERSTOOD, "too much that cannot be understood" if left >= 0 else "too much at once")
