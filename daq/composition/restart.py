@@ -13,7 +13,7 @@ from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.audit import Audit
 from daq.services.station import Station
-from daq.state.acquisition import ACTIVE, Trigger
+from daq.state.acquisition import ACTIVE, IDLE, State, Trigger
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 3
@@ -27,6 +27,8 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
     await planner.file_left_behind(machine.entry.run if before in ACTIVE else None)
     if before not in ACTIVE:
         await planner.say_again(machine.entry)
+        if before in IDLE and before is not State.READY:
+            station.look_back(await asyncio.to_thread(planner.ended_before, machine.entry))
         machine.announce()
         return
     try:

@@ -27,9 +27,11 @@ from daq.model.station import Actor, RunLedger
 from daq.model.study import reference_of
 from daq.model.verbs import Amend, HandOver, Prepare, Residual
 from daq.pipeline.facing import GANTRY
+from daq.services.acquisition.between import asked_again
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
+from daq.services.acquisition.outcome import ended_status
 from daq.services.acquisition.papers import Papers
 from daq.services.acquisition.progress import DEVICE
 from daq.services.acquisition.records import Records
@@ -114,7 +116,8 @@ class Planner:
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
             views=request.views, collimator=collimator, collimator_sensed=sensed is not None,
-            qc_test=str((qc or {}).get("test", "")),
+            qc_test=str((qc or {}).get("test", "")), accepted=[], counted={},
+            asked=asked_again(request, papers.redacted),
         )  # fmt: skip
         self._lies = {identity: study.reference.patient_orientation}
         self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}
@@ -162,6 +165,32 @@ class Planner:
             self._around.alarms.raise_(
                 DEVICE, "readout-lost", priority="high", text=found.detail,
                 guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
+    def ended_before(self, entry: Entry) -> Run | None:
+        """Return a run that had ended before the daemon was started, to be looked at; None where nothing is left of it.
+
+        Nothing drives it, and it has no records: those were closed.
+        """
+        if entry.run is None or entry.directory is None or entry.protocol is None or not entry.step:
+            return None
+        from acquisition_protocols.load import checked
+
+        protocol, _ = checked(entry.protocol.encode(), Path(f"{entry.protocol_id}.toml"))
+        if protocol is None:
+            return None
+        protocol = protocol.of_session(entry.session).of_views(entry.views)
+        directory = Path(entry.directory)
+        papers = Papers(self._equipment.site.state_folder, entry.run, directory)
+        with suppress(ScandaqError):
+            papers.load()
+        run = self._run(protocol, papers, directory, partial(Link.adopted, Path(entry.runtime or "nowhere")))
+        run.over = run.steps.closed = True
+        with suppress(ScandaqError, OSError):
+            manifest = load_manifest(directory)
+            run.last_status = ended_status(manifest)
+            lay = reference_of(manifest.study)
+            self._lies = {} if lay is None else {entry.run: lay.patient_orientation}
+        return run
+
             )  # fmt: skip
             self._around.alarms.clear(DEVICE, "readout-lost")
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)

@@ -160,6 +160,10 @@ class Station:
         await run.adopt()
         self._drive(run)
 
+    def look_back(self, run: Run | None) -> None:
+        """Take a run that had ended before this daemon was started: people look at it, and nothing drives it."""
+        self.run = run
+
     def lose_motion(self, why: str) -> None:
         """Trust no position any more: axes are homed and a person confirms before anything moves."""
         if self._parts.motion.axes:

@@ -98,14 +98,21 @@ def test_a_step_whose_limit_is_reached_while_no_daemon_is_there_is_completed_and
 def test_a_step_that_waits_for_a_person_waits_on_after_the_daemon_was_killed(daemon: Station) -> None:
     run = daemon.acquiring("by-hand")
     daemon.becomes("waiting")
+    daemon.ask("accept-view", run=run, step=1)
+    before = daemon.ask("acquisition")["acquisition"]["steps"][0]
 
     daemon.restart().truth("waiting", run)
+    assert before["accepted"]
+    assert before["counted"]["events"] > 0
+    assert daemon.ask("acquisition")["acquisition"]["steps"][0] == before
     daemon.ask("start")
     daemon.truth("acquiring", run)
     daemon.ask("stop")
 
     daemon.truth("completed", run)
     assert daemon.fates(run)[0] == ("first", True)
+    ended = daemon.ask("acquisition")["acquisition"]["steps"]
+    assert daemon.restart().ask("acquisition")["acquisition"]["steps"] == ended
 
 
 @pytest.mark.parametrize("away", ["for a moment", "until the readout has noticed"])

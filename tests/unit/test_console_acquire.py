@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from acquisition_protocols.load import load_protocol
@@ -10,8 +13,10 @@ from daq.model.station import Role
 from daq.model.verbs import ASKING, VERBS
 from daq.qc.studyfacts import StudyFacts
 from daq.qc.studysteps import matched
-from daq.services.acquisition.telling import plain
+from daq.services.acquisition.progress import Pace
+from daq.services.acquisition.telling import plain, told
 from daq.services.acquisition.telling import windows as told_windows
+from daq.state.acquisition import State
 
 SPOTS = load_protocol("bone-spots").protocol
 
@@ -62,3 +67,35 @@ def test_whoever_looks_may_ask_and_technologists_accept_views() -> None:
     assert {verb: VERBS[verb][1] for verb in ("acquisition", "accept-view", "take-views")} == {
         "acquisition": Role.VIEWER, "accept-view": Role.TECHNOLOGIST, "take-views": Role.TECHNOLOGIST,
     }  # fmt: skip
+
+
+PS = 10**12
+PAUSED = {"begin_ps": 10 * PS, "end_ps": 100 * PS, "paused_ps": 30 * PS, "live_ps": 59 * PS, "completed": True}
+
+
+def test_the_time_of_a_pause_is_told_apart_from_that_in_which_a_view_acquired() -> None:
+    run: Any = SimpleNamespace(
+        identity="r", protocol=SPOTS, last_status={"steps": [PAUSED]}, injected_at=lambda: None, armed_for_s=None,
+        arming_s=900.0, steps=SimpleNamespace(between=True, counted={}, hand_overs=SimpleNamespace(missing=list)),
+    )  # fmt: skip
+
+    first, second = told(run, State.WAITING, 1, {1})["steps"][:2]
+
+    assert (first["took_s"], first["paused_s"], first["live_s"]) == (60.0, 30.0, 59.0)
+    assert (first["accepted"], second["took_s"], second["paused_s"]) == (True, None, 0.0)
+
+
+def test_a_view_that_has_ended_grows_no_older_while_somebody_looks_at_it() -> None:
+    pace = Pace("r", SPOTS)
+    status = {"steps": [PAUSED], "duration_ps": 100 * PS, "counts_live": {"events": 5}}
+
+    seen = [pace.progress({**status, "duration_ps": at * PS}, now_s=at, step=1) for at in (100, 400)]
+
+    assert [each.step_s for each in seen] == [60.0, 60.0]
+    assert [each.elapsed_s for each in seen] == [100.0, 400.0]
+
+
+def test_a_daemon_that_finds_a_view_under_way_knows_what_was_paused_of_it() -> None:
+    status = {"steps": [{"begin_ps": 10 * PS, "paused_ps": 30 * PS}], "duration_ps": 60 * PS}
+
+    assert Pace("r", SPOTS).progress(status, now_s=1.0, step=1).step_s == 20.0

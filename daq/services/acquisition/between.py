@@ -24,6 +24,16 @@ _KEPT = ("draft_reason", "overrides", "session", "patient_orientation", "label")
 Command = Callable[[str, dict[str, object], Actor], Awaitable[dict[str, object]]]
 
 
+def asked_again(request: Prepare, redacted: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return the arguments of `prepare` that hold for further views of the same patient. `redacted` hides who it is."""
+    told = request.model_dump(include=set(_KEPT), exclude_defaults=True)
+    for name in {"draft_reason", "label"} & told.keys():
+        told[name] = redacted(told[name])
+    if "overrides" in told:
+        told["overrides"] = {name: redacted(why) for name, why in told["overrides"].items()}
+    return told
+
+
 class Asked(Protocol):
     """What the station knows of the newest acquisition."""
 
@@ -49,7 +59,6 @@ class Between:
         """
         self._station, self._machine, self._bed, self._changed = station, machine, bed, changed
         self._lies = lies
-        self._accepted: dict[str, set[int]] = {}
 
     @property
     def handlers(self) -> dict[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]]:
@@ -61,7 +70,7 @@ class Between:
         status, bed = payload(self._machine.status()), dict(self._bed())
         if run is None:
             return {"status": status, "bed": bed, "acquisition": None}
-        said = told(run, self._machine.state, entry.step, self._accepted.get(run.identity, set()))
+        said = told(run, self._machine.state, entry.step, set(entry.accepted))
         request = self._station().request
         lies = self._lies(run.identity)
         said["patient_orientation"] = None if lies is None else str(lies)
@@ -80,7 +89,7 @@ class Between:
             )
         if self._machine.state not in IDLE | ENDING:
             await run.mark(f"{actor.user}: view {request.step} ({run.protocol.steps[request.step - 1].name}) accepted")
-        self._accepted = {run.identity: {*self._accepted.get(run.identity, ()), request.step}}
+        self._machine.keep(accepted=sorted({*self._machine.entry.accepted, request.step}))
         self._changed()
         return await self._acquisition(request, actor)
 
@@ -93,7 +102,7 @@ class Between:
         if state is State.WAITING:
             await self._station().command("stop", {"reason": request.reason or "further views are taken"}, actor)
         await self._ended()
-        kept = {} if before is None else before.model_dump(include=set(_KEPT), exclude_defaults=True)
+        kept = self._machine.entry.asked if before is None else asked_again(before)
         link = "continues" if request.continues else "repeats" if request.repeats else "study"
         asked = {**kept, "protocol": self._machine.entry.protocol_id, "views": request.views, link: run.identity}
         return await self._station().command("prepare", asked, actor)

@@ -63,6 +63,12 @@ class Entry:
     """Something sensed it; else it is what somebody's override means."""
     hand_overs: dict[str, Any] = field(default_factory=dict)
     """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
+    accepted: list[int] = field(default_factory=list)
+    """Numbers of the steps that a person has looked at and found good."""
+    counted: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What each step that has ended had counted then, by its number."""
+    asked: dict[str, Any] = field(default_factory=dict)
+    """Arguments of `prepare` that hold for further views of the same patient, too; nothing of who it is."""
     qc_test: str = ""
     """The test of quality control that it is."""
     rehome: bool = False

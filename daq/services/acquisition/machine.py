@@ -60,6 +60,10 @@ class Machine:
         self._journal.write(**({} if detail is None else {"detail": detail}), **{**self._shown, **changes})
         self.announce()
 
+    def keep(self, **changes: Any) -> None:
+        """Change fields of the journal of which a status says nothing: nobody is told."""
+        self._journal.write(**changes)
+
     def show_step(self, *, steps: int, name: str, moving: bool) -> None:
         """Say which step it is from here on; announced with the next change."""
         self._shown = {"steps": steps, "step_name": name, "moving": moving}

@@ -11,6 +11,7 @@ from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 from daq.state.acquisition import ENDING, RECORDING, State, Trigger
 from daq.storage.listing import load_manifest
+from daq.storage.manifest import Manifest
 
 NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
 """Why a readout ends alone. What it was asked for a moment later does not make it completed."""
@@ -44,10 +45,13 @@ def sealed_status(directory: Path) -> dict[str, Any] | None:
         manifest = load_manifest(directory)
     except (ScandaqError, OSError):
         return None
-    if manifest.state != "sealed":
-        return None
-    steps = [{"completed": step.completed} for step in manifest.steps or ()]
-    return {"state": "sealed", "ended_by": manifest.ended_by, "steps": steps, "error": None}
+    return ended_status(manifest) if manifest.state == "sealed" else None
+
+
+def ended_status(manifest: Manifest) -> dict[str, Any]:
+    """Return what a readout that has sealed would say of itself, as far as its manifest tells."""
+    steps = [step.model_dump(mode="json") for step in manifest.steps or ()]
+    return {"state": "sealed", "ended_by": manifest.ended_by, "steps": steps, "step": len(steps), "error": None}
 
 
 class Bell:

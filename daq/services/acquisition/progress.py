@@ -74,11 +74,14 @@ class Pace:
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
         duration_ps = int(status.get("duration_ps", 0))
         if step != self._step:
-            self._step, self._before, self._paused_ps = step, None, 0
+            self._step, self._before, self._paused_ps = step, None, int(_of_step(status, step).get("paused_ps") or 0)
             self._step_since_ps = _begin_ps(status, step, duration_ps)
         elif status.get("paused"):
             self._paused_ps += max(duration_ps - self._last_ps, 0)  # the time of a pause is not the step's
         self._last_ps = duration_ps
+        ended = _of_step(status, step)
+        if ended.get("end_ps") is not None:  # what comes between two steps is of neither
+            duration_ps, self._paused_ps = int(ended["end_ps"]), int(ended.get("paused_ps") or 0)
         self._wait_for_frames(status, step, duration_ps)
         elapsed_s = (duration_ps - self._step_since_ps - self._paused_ps) / _PS
         self._measure(counts, now_s, elapsed_s)
@@ -86,7 +89,7 @@ class Pace:
         fraction = self._protocol.steps[step - 1].fraction_done(counts, elapsed_s) if step else None
         return Progress(
             run=self._run,
-            elapsed_s=round(duration_ps / _PS, 3),
+            elapsed_s=round(self._last_ps / _PS, 3),
             step_s=round(max(elapsed_s, 0.0), 3),
             step=step,
             steps=len(self._protocol.steps),
@@ -127,10 +130,15 @@ def _randoms_fraction(rates_cps: dict[str, float]) -> float | None:
     return round(delayeds / prompts, 4) if prompts and delayeds else None
 
 
+def _of_step(status: dict[str, Any], step: int) -> dict[str, Any]:
+    """Return what the readout says of a step; nothing where it does not."""
+    steps = status.get("steps") or []
+    return dict(steps[step - 1]) if 0 < step <= len(steps) else {}
+
+
 def _begin_ps(status: dict[str, Any], step: int, now_ps: int) -> int:
     """Return when the step began, which may have been under another daemon; now where the readout does not say."""
-    steps = status.get("steps") or []
-    begun = steps[step - 1].get("begin_ps") if 0 < step <= len(steps) else None
+    begun = _of_step(status, step).get("begin_ps")
     return now_ps if begun is None else int(begun)
 
 

@@ -22,6 +22,8 @@ from daq.state.acquisition import RECORDING, State, Trigger, next_state
 from daq.state.enable import Motion
 
 _MOST_TRIES = 3
+_MOST_COUNTED = 200
+"""Steps whose counts a daemon that comes after this one is told: views, not the angles of a rotation."""
 
 
 class Steps:
@@ -48,7 +50,7 @@ class Steps:
         mounting = Mounting(way.collimator, way.machine, protocol)
         self.readiness = Readiness(way.motion, self.hand_overs, way.beating, way.uptake, mounting)
         self._lost_heads = LostHeads()
-        self.counted: dict[int, dict[str, int]] = {}
+        self.counted = {int(number): dict(counts) for number, counts in way.machine.entry.counted.items()}
         """What each step that has ended had counted then, by its number."""
 
     @property
@@ -248,6 +250,8 @@ class Steps:
 
     async def _after_step(self, status: dict[str, Any]) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
+        if len(self.counted) <= _MOST_COUNTED:
+            self._machine.keep(counted={str(number): found for number, found in self.counted.items()})
             await self._after_the_last()
         elif self._machine.state is State.PAUSED:
             return

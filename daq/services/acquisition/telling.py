@@ -107,16 +107,23 @@ def _speed(speed: float, unit: str) -> str:
 
 
 def _became(recorded: list[Mapping[str, Any]], number: int, present: int, state: State) -> dict[str, Any]:
-    """Return where a step stands: `waits`, `present`, `done` as it should, `ended` otherwise, or `left` out."""
+    """Return where a step stands: `waits`, `present`, `done` as it should, `ended` otherwise, or `left` out.
+
+    `took_s` is the time in which it acquired; what it was paused is `paused_s`, and no part of that. `live_s`: the time
+    in which events counted, gaps left out; None where that cannot be told.
+    """
     entry = recorded[number - 1] if number <= len(recorded) else None
     if entry is None:
         stands = "left" if state in IDLE else "present" if number == present else "waits"
-        return {"state": stands, "ended_by": None, "begin_s": None, "took_s": None}
+        return {"state": stands, "ended_by": None, "begin_s": None, "took_s": None, "paused_s": 0.0, "live_s": None}
     begin_s, end_s = entry["begin_ps"] / _PS_PER_S, (entry.get("end_ps") or 0) / _PS_PER_S
+    paused_s = (entry.get("paused_ps") or 0) / _PS_PER_S
     under_way = not end_s and state not in IDLE
     return {
         "state": "present" if under_way else "done" if entry.get("completed") else "ended",
         "ended_by": entry.get("ended_by"),
         "begin_s": begin_s,
-        "took_s": end_s - begin_s if end_s else None,
+        "took_s": max(0.0, end_s - begin_s - paused_s) if end_s else None,
+        "paused_s": paused_s,
+        "live_s": None if entry.get("live_ps") is None else entry["live_ps"] / _PS_PER_S,
     }
