@@ -158,13 +158,6 @@ class Planner:
             self._lies = {} if lay is None else {entry.run: lay.patient_orientation}
         return self._run(protocol, papers, directory, partial(Link.adopted, Path(entry.runtime)))
 
-    async def found_ended(self, run: Run, found: Found) -> None:
-        """Take note of a run that ended while no daemon was there."""
-        trigger = found.trigger or Trigger.FOUND_NOTHING
-        if found.unsealed:
-            self._around.alarms.raise_(
-                DEVICE, "readout-lost", priority="high", text=found.detail,
-                guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
     def ended_before(self, entry: Entry) -> Run | None:
         """Return a run that had ended before the daemon was started, to be looked at; None where nothing is left of it.
 
@@ -191,6 +184,13 @@ class Planner:
             self._lies = {} if lay is None else {entry.run: lay.patient_orientation}
         return run
 
+    async def found_ended(self, run: Run, found: Found) -> None:
+        """Take note of a run that ended while no daemon was there."""
+        trigger = found.trigger or Trigger.FOUND_NOTHING
+        if found.unsealed:
+            self._around.alarms.raise_(
+                DEVICE, "readout-lost", priority="high", text=found.detail,
+                guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
             )  # fmt: skip
             self._around.alarms.clear(DEVICE, "readout-lost")
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)

@@ -243,6 +243,8 @@ class Steps:
             return  # of the step before
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
         self.counted[self._machine.entry.step] = counts
+        if len(self.counted) <= _MOST_COUNTED:
+            self._machine.keep(counted={str(number): found for number, found in self.counted.items()})
         step = self.current
         for why in () if step is None else (step.shortfall(counts), never_began(step, status)):
             if why is not None:
@@ -250,8 +252,6 @@ class Steps:
 
     async def _after_step(self, status: dict[str, Any]) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
-        if len(self.counted) <= _MOST_COUNTED:
-            self._machine.keep(counted={str(number): found for number, found in self.counted.items()})
             await self._after_the_last()
         elif self._machine.state is State.PAUSED:
             return
