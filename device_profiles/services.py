@@ -99,6 +99,15 @@ class Bed(_Table):
     """After so many minutes in which nothing was acquired somebody is called."""
 
 
+class Exports(_Table):
+    """Where what people export at the console goes."""
+
+    folder: Path | None = None
+    """Absolute, or relative to the site file; default `exports` in the state folder."""
+    title: Annotated[str, Field(min_length=1, max_length=80)] = "the station's own export folder"
+    """What people call the place; the console shows this and no path."""
+
+
 class BiasSupply(_Table):
     """What the bias supply of a FERS board may be asked for."""
 

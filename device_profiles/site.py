@@ -28,7 +28,7 @@ from device_profiles.load import load_profile
 from device_profiles.places import ENV_PREFIX
 from device_profiles.reading import read_toml
 from device_profiles.scanners import beside, load_scanner
-from device_profiles.services import Access, Bed, Console, Device, Metrics, Mqtt, Qc
+from device_profiles.services import Access, Bed, Console, Device, Exports, Metrics, Mqtt, Qc
 from device_profiles.supplies_rules import wrong_supplies
 
 SITE_SCHEMA = "site/0"
@@ -108,6 +108,7 @@ class Site(BaseSettings):
     access: Access = Access()
     qc: Qc = Qc()
     bed: Bed = Bed()
+    exports: Exports = Exports()
 
     @property
     def state_folder(self) -> Path:
@@ -118,6 +119,11 @@ class Site(BaseSettings):
     def socket_path(self) -> Path:
         """Return the path of the local socket."""
         return self.socket or self.state_folder / "control"
+
+    @property
+    def exports_folder(self) -> Path:
+        """Return where exports go."""
+        return self.exports.folder or self.state_folder / "exports"
 
     @classmethod
     def settings_customise_sources(
@@ -161,7 +167,7 @@ def check_site(path: Path) -> tuple[Site | None, list[Finding]]:
     folder = path.parent
     controllers = wrong_controllers(made.controllers, made.devices, folder)
     devices = [*_wrong_devices(made, folder), *_wrong_limits(made, folder)]
-    return made, [*_named_profiles(made, folder), *controllers, *devices]
+    return made, [*_named_profiles(made, folder), *controllers, *devices, *_wrong_exports(made)]
 
 
 def _with_places(site: Site, folder: Path) -> Site:
@@ -189,6 +195,9 @@ def _with_places(site: Site, folder: Path) -> Site:
         "catalogue": site.catalogue or f"sqlite:///{state / 'catalogue.sqlite'}",
         "mqtt": site.mqtt.model_copy(update=secrets),
         "console": site.console.model_copy(update=console),
+        "exports": site.exports.model_copy(
+            update={"folder": (folder / site.exports.folder).absolute()} if site.exports.folder else {}
+        ),
     }
     return site.model_copy(update=places)
 
@@ -239,6 +248,15 @@ def _named_profiles(site: Site, folder: Path) -> Iterator[Finding]:
             load_scanner(beside(site.scanner, folder))
         except ScandaqError as why:
             yield error("scanner", site.scanner, str(why))
+
+
+def _wrong_exports(site: Site) -> Iterator[Finding]:
+    """Demand that exports lie apart from the recordings: both are looked through, and only one may be given away."""
+    folder = site.exports.folder
+    if folder is not None and (
+        folder == site.storage or folder in site.storage.parents or site.storage in folder.parents
+    ):
+        yield error("exports.folder", str(folder), "must lie outside of `storage`, and `storage` outside of it")
 
 
 def _wrong_devices(site: Site, folder: Path) -> Iterator[Finding]:

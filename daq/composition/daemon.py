@@ -125,6 +125,7 @@ class Daemon:
             self._equipment(), self.planner, self.machine, self.hardware, self.desk.bed, self.bus, self.alarms,
             self.audit, self.catalogue, self.revisions,
         )  # fmt: skip
+        self.studies.reassigning.mover = self.worklist.moving
         self.catalogue.changed = self.finishing.changed = partial(self.revisions.changed, "studies")
         self.logbook = LogBook(self._state / AUDIT_FOLDER)
         self.alarm_log = AlarmLog(self.bus, self._state / "alarm-history.jsonl", dropped=lambda: self.alarms.dropped)

@@ -106,7 +106,10 @@ def _finish(directory: Path, making: Path, manifest: Manifest, style: SheetStyle
         series, _, why_none = series_of(directory)
 
     _attempt(done, "pictures", frame)
-    done.series = [one.about for one in series]
+    done.series = [
+        {**one.about, "label": one.label, "laterality": None if one.laterality is None else str(one.laterality)}
+        for one in series
+    ]
     _judge(done, series)
     _attempt(done, "series", partial(_write_series, done, making, series, manifest))
     _attempt(done, "pages", partial(_write_pages, done, making, series, manifest, style))
@@ -128,14 +131,22 @@ def _judge(done: Finished, series: Sequence[Framed]) -> None:
 def _write_series(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest) -> None:
     """Write each series as a NumPy file and as DICOM."""
     from daq.storage.dicom import write_dicom
+    from daq.storage.dicomrejected import write_notes
     from daq.storage.dicomstudy import read_papers
     from daq.storage.framedfile import file_names, save_framed
 
     papers = read_papers(done.directory) if series else None
+    objects: list[tuple[Framed, Path]] = []
+
+    def put(dcm: Path, one: Framed, number: int) -> None:
+        objects.extend((one, at) for at in write_dicom(dcm, one, manifest, papers, number=number))
+
     for number, (name, one) in enumerate(zip(file_names(series), series, strict=True), start=1):
         npz, dcm = making / f"{name}.npz", making / f"{name}.dcm"
         _attempt(done, npz.name, partial(save_framed, one, npz))
-        _attempt(done, dcm.name, partial(write_dicom, dcm, one, manifest, papers, number=number))
+        _attempt(done, dcm.name, partial(put, dcm, one, number))
+    if series:
+        _attempt(done, "rejection notes", lambda: write_notes(making, objects, done.directory, done.directory / IMAGES))
 
 
 def _write_pages(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest, style: SheetStyle) -> None:

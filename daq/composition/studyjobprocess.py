@@ -38,10 +38,17 @@ def main(text: str) -> int:
     try:
         code, sentence, result = _KINDS[asked["kind"]](Path(asked["directory"]), asked)
     except ScandaqError as why:
-        sys.stderr.write(f"{why}\n")
+        sys.stderr.write(f"{_plain(str(why), asked)}\n")
         return why.exit_code
     _say({"sentence": sentence, "result": result})
     return code
+
+
+def _plain(text: str, asked: Mapping[str, Any]) -> str:
+    """Return a sentence with names in place of paths: who reads it sits before the console, not before the disk."""
+    for place in map(Path, filter(None, (asked.get("out"), asked["directory"]))):
+        text = text.replace(str(place), place.name).replace(f"{place.parent}/", "")
+    return text
 
 
 def _say(told: Mapping[str, Any]) -> None:
@@ -86,8 +93,8 @@ def _reframe(directory: Path, asked: Mapping[str, Any]) -> Made:
     out = Path(asked["out"])
     made = reframe(directory, out, anew, _progress)
     counts = sum(one["counts"] for one in made)
-    sentence = f"{len(made)} series with {counts:,} counts are in {out}. The recording is as it was."
-    return 0, sentence, {"folder": str(out), "series": made[:_MOST_TOLD], "page": SHEET}
+    sentence = f"{len(made)} series with {counts:,} counts are in {out.name}. The recording is as it was."
+    return 0, sentence, {"folder": str(out), "series": made[:_MOST_TOLD], "page": SHEET, "notes": _said(directory)}
 
 
 def _export(directory: Path, asked: Mapping[str, Any]) -> Made:
@@ -95,14 +102,17 @@ def _export(directory: Path, asked: Mapping[str, Any]) -> Made:
     _progress(None, f"Writes {out.name}")
     if to == "dicom":
         return _export_dicom(directory, out, step)
+    from daq.services.studies.exported import BESIDE
     from daq.storage.export import export
     from daq.storage.exportpairs import Wanted
 
     made = export(directory, out, to=to, wanted=Wanted(step=step))  # type: ignore[arg-type]  # the verb has checked it
-    sentence = f"{made.rows:,} rows of {made.stream} as {to}, {made.size_bytes / _MB:,.1f} MB: {made.file}"
+    if said := _said(directory):
+        out.with_name(f"{out.name}{BESIDE}").write_text("\n".join(said) + "\n", encoding="utf-8")
+    sentence = f"{made.rows:,} rows of {made.stream} as {to}, {made.size_bytes / _MB:,.1f} MB: {out.name}"
     told = {"file": str(made.file), "rows": made.rows, "size_bytes": made.size_bytes, "sha256": made.sha256}
     left = [f"{rows:,} rows left out: {cause}" for cause, rows in made.left_out.items()]
-    return 0, sentence, {**told, "notes": [*made.missing, *made.notes, *left][:_MOST_TOLD]}
+    return 0, sentence, {**told, "notes": [*_said(directory), *made.missing, *made.notes, *left][:_MOST_TOLD]}
 
 
 def _export_dicom(directory: Path, out: Path, step: int | None) -> Made:
@@ -112,8 +122,18 @@ def _export_dicom(directory: Path, out: Path, step: int | None) -> Made:
     objects = [
         {"file": one.file.name, "kind": one.kind, "frames": one.frames, "counts": one.counts} for one in made.objects
     ]
-    sentence = f"{len(objects)} DICOM objects with {sum(one.counts for one in made.objects):,} counts: {made.directory}"
-    return 0, sentence, {"folder": str(made.directory), "objects": objects[:_MOST_TOLD], "notes": list(made.missing)}
+    sentence = f"{len(objects)} DICOM objects with {sum(one.counts for one in made.objects):,} counts: {out.name}"
+    if made.notes:
+        sentence += f". {len(made.notes)} rejection notes say what is not to be used any more"
+    told = [*_said(directory), *made.missing]
+    return 0, sentence, {"folder": str(made.directory), "objects": objects[:_MOST_TOLD], "notes": told[:_MOST_TOLD]}
+
+
+def _said(directory: Path) -> list[str]:
+    """Return what people remarked about a recording, in sentences; who takes an export reads it beside it."""
+    from daq.storage.remarked import said_of
+
+    return said_of(directory)
 
 
 def _finish(directory: Path, _: Mapping[str, Any]) -> Made:

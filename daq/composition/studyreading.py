@@ -39,20 +39,20 @@ def brief(rows: Sequence[Acquisition]) -> dict[str, Any]:
     remarks = [remark for each in folders for remark in _tried(partial(read_remarks, each))[0] or ()]
     pictured = next((row.id for row, told in zip(rows, verdicts, strict=True) if told.get("series")), None)
     return {
-        "patient": _patient(folders)[0], "grade": worst, "sentence": sentences[0] if sentences else "",
+        "patient": patient_of(folders)[0], "grade": worst, "sentence": sentences[0] if sentences else "",
         "not_finished": sum(not told for told in verdicts), "pictured": pictured,
         "not_for_diagnosis": any(remark.what == "not-for-diagnosis" for remark in remarks),
-        "corrected": any(remark.what == "orientation" for remark in remarks),
+        "corrected": any(remark.what != "not-for-diagnosis" for remark in remarks),
     }  # fmt: skip
 
 
 def whole(rows: Sequence[Acquisition]) -> dict[str, Any]:
     """Return everything about a study. `rows`: its acquisitions, newest first."""
     folders = [Path(row.directory) for row in rows]
-    patient, why = _patient(folders)
+    patient, why = patient_of(folders)
     record, no_record = None, ""
     for folder in folders:
-        record, no_record = _tried(partial(read_administration, folder))
+        record, no_record = _tried(partial(read_administration, folder), folder)
         if record is not None:
             break
     return {
@@ -67,18 +67,41 @@ def whole(rows: Sequence[Acquisition]) -> dict[str, Any]:
 def acquisition(row: Acquisition) -> dict[str, Any]:
     """Return everything about one acquisition: verdict, pictures, files, ledger, remarks."""
     folder = Path(row.directory)
-    verdict, no_verdict = _tried(lambda: read_verdict(folder / IMAGES))
+    verdict, no_verdict = _tried(lambda: read_verdict(folder / IMAGES), folder)
+    manifest, no_manifest = _tried(lambda: load_manifest(folder), folder)
     if not (folder / IMAGES / VERDICT).exists():
-        no_verdict = "not made yet; it is made when an acquisition of a camera or a probe has ended"
-    manifest, no_manifest = _tried(lambda: load_manifest(folder))
-    remarks, broken = _tried(lambda: read_remarks(folder))
+        no_verdict = _no_verdict(row, manifest)
+    remarks, broken = _tried(lambda: read_remarks(folder), folder)
     files = _files(folder / IMAGES)
     return {
         **row.to_json(), "verdict": verdict, "no_verdict": no_verdict,
         "pictures": [each for each in files if each["kind"] in PICTURES.values()], "files": files,
         "remarks": [remark.to_json() for remark in remarks or ()], "remarks_problem": broken,
+        "trouble": trouble_of(folder, row.state, no_manifest),
         **({"unreadable": no_manifest} if manifest is None else _of_manifest(manifest)),
     }  # fmt: skip
+
+
+def trouble_of(folder: Path, state: str, no_manifest: str) -> str:
+    """Return what is the matter with the files of an acquisition, in a sentence; empty where nothing is."""
+    if not folder.is_dir():
+        return "Its files are not there any more, or their disk is not connected. Nothing of it can be shown or made."
+    if no_manifest:
+        return f"Its description cannot be read: {no_manifest}. Verify says which of its files are whole."
+    return {
+        "open": "It is being recorded, or was and nobody ended it in order. Pictures are made when it is sealed.",
+        "damaged": "It is damaged. Verify says what of it is whole; what is shown may lack counts.",
+        "missing": "Files of it are missing. Verify says which.",
+    }.get(state, "")
+
+
+def _no_verdict(row: Acquisition, manifest: Manifest | None) -> str:
+    """Return why there is no verdict."""
+    if manifest is not None and manifest.profile.get("modality") == "pet":
+        return "of PET no pictures are made here: they are reconstructed from what is exported"
+    if row.state == "open":
+        return "it is made when the acquisition has ended"
+    return "not made yet; it is made when an acquisition of a camera or a probe has ended"
 
 
 def listed_file(directory: Path, name: str) -> Path:
@@ -122,7 +145,7 @@ def _judged(rows: Sequence[Acquisition]) -> dict[str, Any]:
     from daq.composition.wholestudy import study_of
 
     if all(row.study is None for row in rows):
-        told, why = _tried(lambda: read_verdict(Path(rows[0].directory) / IMAGES))
+        told, why = _tried(lambda: read_verdict(Path(rows[0].directory) / IMAGES), Path(rows[0].directory))
         return {
             "grade": (told or {}).get("grade"),
             "sentences": (told or {}).get("sentences") or [],
@@ -130,17 +153,18 @@ def _judged(rows: Sequence[Acquisition]) -> dict[str, Any]:
         }
     if all(not (Path(row.directory) / IMAGES / VERDICT).exists() for row in rows):
         return {"grade": None, "sentences": [], "grade_problem": ""}
-    found, why = _tried(lambda: study_of([Path(row.directory) for row in rows], datetime.now(UTC)))
+    folder = Path(rows[0].directory)
+    found, why = _tried(lambda: study_of([Path(row.directory) for row in rows], datetime.now(UTC)), folder)
     if found is None:
         return {"grade": None, "sentences": [], "grade_problem": why}
     return {"grade": found.verdict.grade.word, "sentences": list(found.verdict.sentences), "grade_problem": ""}
 
 
-def _patient(folders: Sequence[Path]) -> tuple[dict[str, Any] | None, str]:
-    """Return who it is, with what was corrected; None and why not."""
+def patient_of(folders: Sequence[Path]) -> tuple[dict[str, Any] | None, str]:
+    """Return who it is, with what was corrected; None and why not, in words."""
     why = ""
     for folder in folders:
-        found, why = _tried(partial(read_patient, folder))
+        found, why = _tried(partial(read_patient, folder), folder)
         if found is not None:
             return _identity(found), ""
     return None, why
@@ -152,7 +176,7 @@ def _identity(patient: Patient) -> dict[str, Any]:
         "corrections": [
             {
                 "before": _plain(done.before.reveal()), "at_utc": done.at_utc, "by": done.by, "reason": done.reason,
-                "countersigned_by": done.countersigned_by,
+                "countersigned_by": done.countersigned_by, "reassigned": done.reassigned,
             }
             for done in patient.corrections
         ],
@@ -178,9 +202,12 @@ def _files(images: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _tried(work: Callable[[], _T]) -> tuple[_T | None, str]:
-    """Return what `work` returns and no text, or None and why not."""
+def _tried(work: Callable[[], _T], folder: Path | None = None) -> tuple[_T | None, str]:
+    """Return what `work` returns and no text, or None and why not; names stand there in place of paths."""
     try:
         return work(), ""
     except (ScandaqError, OSError) as why:
-        return None, str(why)
+        text = str(why)
+        if folder is not None:
+            text = text.replace(str(folder), folder.name).replace(f"{folder.parent}/", "")
+        return None, text

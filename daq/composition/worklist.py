@@ -23,12 +23,13 @@ from daq.services.worklist.filesource import FileSource
 from daq.services.worklist.following import Following
 from daq.services.worklist.giving import Giving
 from daq.services.worklist.identities import Identities
-from daq.services.worklist.kept import IdentityChange
+from daq.services.worklist.kept import IdentityChange, Moved
+from daq.services.worklist.moving import Moving
 from daq.services.worklist.onbed import OnBed
 from daq.services.worklist.source import NoSource, WorklistSource
 from daq.services.worklist.store import Store
 from daq.storage.listing import load_manifest
-from daq.storage.patientfile import Patient, read_administration, read_patient, write_patient
+from daq.storage.patientfile import Correction, Patient, read_administration, read_patient, write_patient
 
 if TYPE_CHECKING:
     from daq.composition.equipment import Equipment
@@ -67,6 +68,7 @@ class Worklist:
             shelf.modalities, {key.strip(): protocol for key, protocol in site.procedures.items()}, changed,
             lambda actor, verb, what: audit.note(actor, verb, what, result="done"),
         ))  # fmt: skip
+        self.moving = Moving(self.desk)
         identities = Identities(self.desk)
         self._following = Following(self.desk, identities, bus, lambda: (machine.entry.run or "", machine.state))
         parts = (self.desk, Entering(self.desk, simulated=site.simulated), identities, Giving(self.desk))
@@ -133,6 +135,25 @@ class _Recordings:
                 write_patient(directory, made)
         except MissingError:
             return ""  # nothing was recorded, or of nobody
+        except ScandaqError as why:
+            return str(why)
+        return ""
+
+    def identity(self, run: str) -> PatientIdentity | None:
+        """Return whose an acquisition is, None where it is nobody's or cannot be read."""
+        with contextlib.suppress(ScandaqError):
+            return read_patient(directory_of(self._storage, run)).identity
+        return None
+
+    def give(self, run: str, identity: PatientIdentity, moved: Moved) -> str:
+        """Give what was recorded to another patient, once; return what failed, empty where nothing."""
+        try:
+            directory = directory_of(self._storage, run)
+            there = read_patient(directory)
+            if any(done.reassigned and done.at_utc == moved.at_utc for done in there.corrections):
+                return ""
+            done = Correction(there.identity, moved.at_utc, moved.by, moved.reason, moved.second)
+            write_patient(directory, there.given_to(identity, done))
         except ScandaqError as why:
             return str(why)
         return ""

@@ -21,6 +21,7 @@ from daq.gateway.pages import page_routes
 from daq.gateway.problems import problem
 from daq.gateway.qcfiles import qc_file_routes
 from daq.gateway.security import Door, Headers
+from daq.gateway.second import second_routes
 from daq.gateway.session import session_routes
 from daq.gateway.studyfiles import study_file_routes
 
@@ -33,6 +34,7 @@ def application(gateway: Gateway) -> Starlette:
     app = Starlette(
         routes=[
             *session_routes(),
+            *second_routes(),
             *command_routes(),
             *study_file_routes(),
             *control_routes(),

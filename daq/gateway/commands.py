@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from daq.gateway.gateway import Gateway, answering, body_of, gateway_of, unexpec
 from daq.gateway.holding import HELD
 from daq.gateway.idempotency import Answer, checked_key, fingerprint
 from daq.gateway.problems import problem_of
+from daq.gateway.second import HEADER
 from daq.gateway.sessions import Session
 from daq.model.controlled import CONTROLLED
 from daq.model.station import Actor
@@ -69,7 +71,7 @@ async def _command(request: Request) -> Response:
         gateway.control.claim(verb, session)
     asked = fingerprint(verb, json.dumps(args, sort_keys=True).encode())
     answer = await gateway.answers.once(
-        session.number, key, asked, lambda: _carried_out(gateway, verb, args, gateway.actor(session), session.number),
+        session.number, key, asked, lambda: _by_two(gateway, verb, args, session, request.headers.get(HEADER)),
         within_s=SOON_S,
     )  # fmt: skip
     return _sent(answer) if answer is not None else JSONResponse({"accepted": True, "key": key}, 202)
@@ -88,6 +90,21 @@ def _sent(answer: Answer) -> Response:
     return Response(answer.body, answer.status, media_type=answer.media_type)
 
 
+async def _by_two(
+    gateway: Gateway, verb: str, args: dict[str, Any], session: Session, token: str | None
+) -> Answer:  # fmt: skip
+    """Return what a command was answered with; who signed beside whoever asks is known to it."""
+    try:
+        actor = replace(gateway.actor(session), second=gateway.seconds.take(session.number, token))
+    except ScandaqError as why:
+        return _told(problem_of(why))
+    return await _carried_out(gateway, verb, args, actor, session.number)
+
+
+def _told(answer: Response) -> Answer:
+    return Answer(answer.status_code, bytes(answer.body), answer.media_type or "application/json")
+
+
 async def _carried_out(gateway: Gateway, verb: str, args: dict[str, Any], actor: Actor, number: str = "") -> Answer:
     """Return what a command was answered with, whatever it was. `number`: of the session whose hand it needs."""
 
@@ -104,7 +121,7 @@ async def _carried_out(gateway: Gateway, verb: str, args: dict[str, Any], actor:
         answer = problem_of(why)
     except Exception as why:  # noqa: BLE001 - whoever asks must not end the daemon
         answer = unexpected(verb, why)
-    return Answer(answer.status_code, bytes(answer.body), answer.media_type or "application/json")
+    return _told(answer)
 
 
 async def _within(most_s: float, gateway: Gateway, verb: str, args: dict[str, Any], actor: Actor) -> dict[str, object]:

@@ -21,6 +21,7 @@ from daq.gateway.idempotency import Answers
 from daq.gateway.live.hub import Hub
 from daq.gateway.people import People
 from daq.gateway.problems import problem, problem_of
+from daq.gateway.seconds import Seconds
 from daq.gateway.sessions import Session, Sessions
 from daq.model.station import Actor, Role
 from daq.services.localsession import without_values
@@ -49,12 +50,14 @@ class Gateway:
     control: Control = field(init=False)
     people: People = field(init=False)
     hub: Hub = field(init=False)
+    seconds: Seconds = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the parts that need the others."""
         self.control = Control(self.offer, self.sessions)
         self.people = People(self.offer, self.sessions, self.control)
         self.hub = Hub(self.offer)
+        self.seconds = Seconds()
 
     def session_of(self, connection: HTTPConnection) -> Session | None:
         """Return the session of a request or WebSocket, None where nobody is signed in."""

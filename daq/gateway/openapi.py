@@ -43,6 +43,7 @@ def document(cookie: str) -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": PROBLEM, "Session": SESSION, **control_schemas()}
     paths = {
         "/api/v1/session": _session_paths(schemas),
+        "/api/v1/second": _second_paths(schemas),
         "/api/v1/control": _control_paths(schemas),
         **{f"/api/v1/ask/{verb}": {"post": _asking(verb, schemas)} for verb in VERBS if verb in ASKING},
         **{f"/api/v1/commands/{verb}": {"post": _commanding(verb, schemas)} for verb in VERBS if verb not in ASKING},
@@ -112,6 +113,19 @@ def _session_paths(schemas: dict[str, Any]) -> dict[str, Any]:
                  "responses": {"200": signed, **_problems(signed_in=False)}},
         "delete": {"operationId": "sign-out", "summary": "sign out", "tags": ["session"],
                    "responses": {"200": signed, **_problems(409, signed_in=False)}},
+    }  # fmt: skip
+
+
+def _second_paths(schemas: dict[str, Any]) -> dict[str, Any]:
+    signed = in_json("a token for the header Second-Person of one command", {
+        "type": "object", "required": ["second", "user", "within_s"],
+        "properties": {"second": {"type": "string"}, "user": {"type": "string"}, "within_s": {"type": "number"}},
+    })  # fmt: skip
+    return {
+        "post": {"operationId": "sign-beside", "summary": "have a second person sign beside who is signed in",
+                 "tags": ["session"], "security": _SIGNED_IN,
+                 "requestBody": _body(_schema(ByPassword, schemas), required=True),
+                 "responses": {"200": signed, **_problems()}},
     }  # fmt: skip
 
 

@@ -89,6 +89,18 @@ class People:
 
     async def by_password(self, user: str, password: str, address: str) -> str:
         """Return the cookie of a new session. Raise `AccessError` for what is wrong, `BusyError` for too many tries."""
+        account = await self._account(user, password, address)
+        return self._sessions.begin(user, account.role, proof=account.proof)
+
+    async def vouched(self, user: str, password: str, address: str) -> Role:
+        """Return the role of somebody who says their password. Raises what `by_password` does."""
+        return (await self._account(user, password, address)).role
+
+    def signed_beside(self, user: str, role: Role, session: Session, address: str) -> None:
+        """Write into the audit log that a second person signed beside whoever is signed in."""
+        self._offer.audit.note(Actor(user, "console", role), "sign-beside", address, result="done", new=session.user)
+
+    async def _account(self, user: str, password: str, address: str) -> Account:
         account = self._accounts.get(user)
         named = user if account is not None else "somebody"  # else it may be a password, typed into the wrong field
         self._throttle.check(user, address)
@@ -101,7 +113,7 @@ class People:
             self._offer.audit.note(Actor(named, "console"), "sign-in", address, result="refused", error=_WRONG)
             raise AccessError(f"{_WRONG}; look at the capital letters, or ask whoever manages the users")
         self._throttle.right(user, address)
-        return self._sessions.begin(user, account.role, proof=account.proof)
+        return account
 
     def signed_in(self, session: Session, address: str) -> None:
         """Write into the audit log that somebody has signed in."""

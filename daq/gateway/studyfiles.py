@@ -17,16 +17,29 @@ _POLICY = "sandbox; default-src 'none'"
 
 def study_file_routes() -> list[BaseRoute]:
     """Return the routes."""
-    return [Route("/api/v1/files/studies/{acquisition}/{name}", answering(_file), methods=["GET"])]
+    return [
+        Route("/api/v1/files/studies/{acquisition}/{name}", answering(_file), methods=["GET"]),
+        Route("/api/v1/files/exports/{name}/{file}", answering(_exported), methods=["GET"]),
+    ]
 
 
 async def _file(request: Request) -> Response:
     gateway = gateway_of(request)
     actor = gateway.actor(gateway.signed_in(request))
     told = await gateway.offer.command("study-file", dict(request.path_params), actor)
-    path = Path(str(told["path"]))
+    return _sent(Path(str(told["path"])), f"{told['acquisition']}-{told['name']}")
+
+
+async def _exported(request: Request) -> Response:
+    gateway = gateway_of(request)
+    actor = gateway.actor(gateway.signed_in(request))
+    told = await gateway.offer.command("study-export-file", dict(request.path_params), actor)
+    return _sent(Path(str(told["path"])), str(told["file"]))
+
+
+def _sent(path: Path, name: str) -> Response:
+    """Return a file: pictures are shown, all else is handed out; nothing of it can do anything in the browser."""
     media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     headers = {"Cache-Control": "private, no-cache", "Content-Security-Policy": _POLICY}
     how = "inline" if path.suffix in _SHOWN else "attachment"
-    name = f"{told['acquisition']}-{told['name']}"
     return FileResponse(path, headers=headers, media_type=media, filename=name, content_disposition_type=how)

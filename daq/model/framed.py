@@ -27,6 +27,8 @@ Counts = npt.NDArray[np.uint32]
 
 DAMAGED = "the recording is damaged: "
 """A note of a series begins with this where counts may be missing, because they cannot be read."""
+NOT_FOR_DIAGNOSIS = "NOT FOR DIAGNOSIS"
+"""A note of a series begins with this where somebody marked it so."""
 
 
 class ImageKind(StrEnum):
@@ -216,6 +218,8 @@ class Framed:
     completed: bool = True
     notes: tuple[str, ...] = field(default=())
     """What a reader of the pictures must know, in sentences."""
+    remarked: tuple[str, ...] = ()
+    """Those of the notes that people added when all was recorded: marks and corrections."""
 
     def __post_init__(self) -> None:
         wanted = (len(self.heads), max(len(self.windows), 1), len(self.slots), self.pixels.rows, self.pixels.columns)
@@ -230,6 +234,11 @@ class Framed:
         return "beyond the usable length, in no row" if self.kind is ImageKind.WHOLE_BODY else "in no pixel"
 
     @property
+    def not_for_diagnosis(self) -> bool:
+        """Return True where somebody marked it so."""
+        return any(text.startswith(NOT_FOR_DIAGNOSIS) for text in self.remarked)
+
+    @property
     def about(self) -> dict[str, Any]:
         """Return what identifies it, without pictures, as plain data."""
         return {
@@ -237,4 +246,5 @@ class Framed:
             "heads": [head.number for head in self.heads], "windows": [window.name for window in self.windows],
             "slots": len(self.slots), "pixels": self.pixels.about, "counts": int(self.counts.sum(dtype=np.uint64)),
             "orientation": str(self.orientation), "ungated": self.ungated,
+            **({"remarked": list(self.remarked)} if self.remarked else {}),
         }  # fmt: skip

@@ -38,6 +38,8 @@ class Actor:
     uid: int | None = None
     pid: int | None = None
     certificate: str = ""
+    second: str = ""
+    """Another person who signed in beside them for this one request."""
 
 
 DAEMON = Actor("daemon", "daemon", Role.SERVICE)

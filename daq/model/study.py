@@ -35,6 +35,8 @@ class StudyReference(BaseModel):
     """The acquisition in whose position the patient still lies, so that both have one frame of reference."""
     frame_of_reference_uid: Annotated[str, Field(max_length=64)] | None = None
     """Of the CT that was handed over in that position, where there was one."""
+    reassigned: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How often it was given to another patient; no manifest says it, the private file of the patient does."""
 
     @classmethod
     def new(cls, random: bytes, **said: object) -> Self:
@@ -43,7 +45,8 @@ class StudyReference(BaseModel):
 
     def uid(self, what: str) -> str:
         """Return a DICOM unique identifier that follows from the key: the same for `what`, another for all else."""
-        digest = bytearray(hashlib.sha256(f"{self.key}/{what}".encode()).digest()[:KEY_BYTES])
+        of = f"{self.key}/given to another {self.reassigned}" if self.reassigned else self.key
+        digest = bytearray(hashlib.sha256(f"{of}/{what}".encode()).digest()[:KEY_BYTES])
         digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80  # a UUID of version 5, RFC 9562
         return f"2.25.{int.from_bytes(digest, 'big')}"
 

@@ -14,7 +14,7 @@ from daq.model.console.protocol_verbs import PROTOCOL_ASKING, PROTOCOL_VERBS
 from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.console.service_verbs import SERVICE_ASKING, SERVICE_LOCAL, SERVICE_VERBS
-from daq.model.console.study_verbs import STUDY_ASKING, STUDY_PRIVATE, STUDY_VERBS
+from daq.model.console.study_verbs import STUDY_ASKING, STUDY_IN_TURN, STUDY_PRIVATE, STUDY_VERBS
 from daq.model.console.worklist_verbs import (
     WORKLIST_ASKING,
     WORKLIST_IN_TURN,
@@ -270,7 +270,7 @@ ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
 IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
-}) | QC_IN_TURN | WORKLIST_IN_TURN  # fmt: skip
+}) | QC_IN_TURN | WORKLIST_IN_TURN | STUDY_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = (
     frozenset({"status", "describe", "alarms", "check", "read"})

@@ -58,7 +58,7 @@ def dicom_of(
     whose study is none.
     """
     papers = papers or StudyPapers()
-    reference, dates, made = reference_of(manifest), Dates.of(manifest), Dataset()
+    reference, dates, made = reference_of(manifest, papers.patient), Dates.of(manifest), Dataset()
     order = slot_order(framed)
     put(made, "SpecificCharacterSet", "ISO_IR 192")
     put(made, "SOPClassUID", NuclearMedicineImageStorage)

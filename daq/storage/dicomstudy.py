@@ -18,7 +18,7 @@ from pydicom import Dataset
 from daq.errors import FormatError, MissingError
 from daq.model.administration import AdministrationRecord
 from daq.model.dicomcodes import ANATOMY, Anatomy
-from daq.model.framed import Framed
+from daq.model.framed import NOT_FOR_DIAGNOSIS, Framed
 from daq.model.orientation import lying
 from daq.model.patient import KEY_BYTES
 from daq.model.study import StudyReference
@@ -88,13 +88,17 @@ class Dates:
         return moment if self.zero is None else moment.astimezone(self.zero.tzinfo)
 
 
-def reference_of(manifest: Manifest) -> StudyReference:
-    """Return the study of a recording; of one without, a study of its own that follows from its name."""
+def reference_of(manifest: Manifest, patient: Patient | None = None) -> StudyReference:
+    """Return the study of a recording; of one without, a study of its own that follows from its name.
+
+    What was given to another `patient` is another study for DICOM, where a study is of one patient alone.
+    """
+    times = 0 if patient is None else patient.reassigned
     if manifest.study is None:
         digest = hashlib.sha256(manifest.acquisition_id.encode()).digest()
-        return StudyReference.new(digest[:KEY_BYTES])
+        return StudyReference.new(digest[:KEY_BYTES], reassigned=times)
     try:
-        return StudyReference.model_validate(manifest.study)
+        return StudyReference.model_validate({**manifest.study, "reassigned": times})
     except ValidationError as why:
         raise FormatError(f"{manifest.acquisition_id}: the manifest's study: {why.errors()[0]['msg']}") from None
 
@@ -157,11 +161,13 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
     anatomy = ANATOMY.get(framed.region or "")
     put(to, "Modality", "NM")
     of = f"{framed.kind}/{'all beats' if framed.ungated else ''}/{framed.steps[0]}/{framed.name}"
+    of += "".join(f"/{text}" for text in framed.remarked)  # corrected it is another series: what was sent stays true
     put(to, "SeriesInstanceUID", reference.uid(f"series/{manifest.acquisition_id}/{of}"))
     put_whole(to, "SeriesNumber", number + _PER_SESSION * (reference.session - 1))
     parts = [framed.name, framed.label, "all beats" if framed.ungated else "", framed.role.replace("_", " ")]
     told = ", ".join(part for part in parts if part and part != "emission")
-    put_text(to, "SeriesDescription", _simulated(manifest, told))
+    marked = f"{NOT_FOR_DIAGNOSIS} {told}" if framed.not_for_diagnosis else told
+    put_text(to, "SeriesDescription", _simulated(manifest, marked))
     put_text(to, "ProtocolName", str((manifest.protocol or {}).get("id", "")))
     put_user(to, "OperatorsName", manifest.operator or "")
     if anatomy is not None:

@@ -16,6 +16,7 @@ from daq.errors import MissingError, RefusedError, StorageFailedError
 from daq.model.framed import Framed
 from daq.storage.dicom import read_papers, write_dicom
 from daq.storage.dicomframes import Overflow
+from daq.storage.dicomrejected import write_notes
 from daq.storage.exportfile import sha256_of
 from daq.storage.files import partial_path
 from daq.storage.framed import framed_in
@@ -48,6 +49,8 @@ class ExportedDicom:
     directory: Path
     objects: tuple[WrittenObject, ...]
     missing: tuple[str, ...]
+    notes: tuple[Path, ...] = ()
+    """Rejection notes: what is not to be used any more, and why."""
 
 
 def export_dicom(
@@ -75,13 +78,14 @@ def export_dicom(
             file = partial / f"{name}.dcm"
             made += [(one, at) for at in write_dicom(file, one, manifest, papers, number=number, overflow=overflow)]
         objects = tuple(_written(one, file, out) for one, file in made)
+        notes = write_notes(partial, made, directory, directory / "images")
         partial.rename(out)
     except OSError as why:
         raise StorageFailedError(f"{out}: {why.strerror or why} while writing; nothing is left of it") from None
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
-    return ExportedDicom(out, objects, missing)
+    return ExportedDicom(out, objects, missing, tuple(out / each.name for each in notes))
 
 
 def _make(partial: Path, out: Path) -> None:

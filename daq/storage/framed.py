@@ -33,6 +33,7 @@ from daq.pipeline.timetablemarks import KINDS
 from daq.storage.pictures import PIXELS
 from daq.storage.recordedlayout import recorded_layout
 from daq.storage.recordedprocessing import recorded_processing
+from daq.storage.remarked import remarked
 from daq.storage.steps import steps_of
 from daq.storage.studyfacts import damages_in
 
@@ -89,7 +90,7 @@ def framed_in(
     shared = recording.manifest.ledger is not None and len(recording.manifest.ledger.sources) == 1
     damages = tuple(f"{DAMAGED}{each}" for each in damages_in(recording))
     made = [_told_by(one, recorded, seen, shared=shared) for one in framer.framed()]
-    return [replace(one, notes=(*one.notes, *damages)) for one in made]
+    return remarked([replace(one, notes=(*one.notes, *damages)) for one in made], recording.directory)
 
 
 def setup_of(

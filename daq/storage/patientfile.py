@@ -45,13 +45,17 @@ def new_administration_key() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """An identity that was replaced: when, by whom, why, and who has countersigned."""
+    """An identity that was replaced: when, by whom, why, and who has countersigned.
+
+    `reassigned`: not the identity of the same person was wrong; what was recorded was of somebody else.
+    """
 
     before: PatientIdentity
     at_utc: str
     by: str
     reason: str
     countersigned_by: str | None = None
+    reassigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,16 @@ class Patient:
     def to_countersign(self) -> bool:
         """Return True while a correction waits for a second person."""
         return any(correction.countersigned_by is None for correction in self.corrections)
+
+    @property
+    def reassigned(self) -> int:
+        """Return how often the recording was given to another patient."""
+        return sum(correction.reassigned for correction in self.corrections)
+
+    def given_to(self, identity: PatientIdentity, note: Correction) -> Self:
+        """Return the patient with the identity of another person; `note` says who, why and who signed with them."""
+        done = replace(note, before=self.identity, reassigned=True)
+        return replace(self, identity=identity, corrections=(*self.corrections, done))
 
     def corrected(self, identity: PatientIdentity, actor: Actor, reason: str) -> Self:
         """Return the patient with another identity, the wrong one kept. Raise `RefusedError` without a reason."""
@@ -135,7 +149,7 @@ def _patient_json(patient: Patient) -> dict[str, Any]:
         "corrections": [
             {
                 "before": _identity_json(done.before), "at_utc": done.at_utc, "by": done.by, "reason": done.reason,
-                "countersigned_by": done.countersigned_by,
+                "countersigned_by": done.countersigned_by, "reassigned": done.reassigned,
             }
             for done in patient.corrections
         ],
@@ -149,6 +163,7 @@ def _patient(content: dict[str, Any]) -> Patient | str:
             Correction(
                 _identity(done["before"]), str(done["at_utc"]), str(done["by"]), str(done["reason"]),
                 None if done["countersigned_by"] is None else str(done["countersigned_by"]),
+                done.get("reassigned") is True,
             )
             for done in content["corrections"]
         )  # fmt: skip

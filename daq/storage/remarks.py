@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 REMARKS_FILE = "remarks.jsonl"
 NOT_FOR_DIAGNOSIS = "not-for-diagnosis"
 ORIENTATION = "orientation"
+LABEL = "label"
+"""What a view is called was wrong; `value` is what it is called."""
+SIDE = "side"
+"""The side of the body was wrong; `value` is L, R, or empty for none."""
+SIDES = ("L", "R", "")
+MOST_LABEL = 64
 _SCHEMA = "remark/1"
 _MODE = 0o600
 _MOST_BYTES = 1 << 20
@@ -80,14 +86,21 @@ def corrected(manifest: Manifest, directory: Path) -> Manifest:
 
 def _append(descriptor: int, path: Path, remark: Remark) -> None:
     held = _chain(path)
-    if held and (held[-1][0].what, held[-1][0].step, held[-1][0].value) == (remark.what, remark.step, remark.value):
-        raise RefusedError(f"{path.parent.name}: that is remarked already, by {held[-1][0].by}")
+    same = _standing(held, remark)
+    if same is not None and same.value == remark.value:
+        raise RefusedError(f"{path.parent.name}: that is remarked already, by {same.by}")
     body = {"schema": _SCHEMA, **remark.to_json(), "previous": held[-1][1] if held else ""}
     line = (json.dumps(body, separators=(",", ":")) + "\n").encode()
     if os.fstat(descriptor).st_size + len(line) > _MOST_BYTES:
         raise RefusedError(f"{path} has {_MOST_BYTES} bytes, which is the limit")
     os.write(descriptor, line)
     os.fsync(descriptor)
+
+
+def _standing(held: Sequence[tuple[Remark, str]], remark: Remark) -> Remark | None:
+    """Return what stands of the same kind for the same step: the newest."""
+    same = (each for each, _ in reversed(held) if (each.what, each.step) == (remark.what, remark.step))
+    return next(same, None)
 
 
 def _chain(path: Path) -> list[tuple[Remark, str]]:
@@ -116,8 +129,15 @@ def _line(line: bytes) -> dict[str, Any] | None:
     known = isinstance(told, dict) and told.get("schema") == _SCHEMA and line.endswith(b"\n")
     if not known or not all(isinstance(told.get(key), str) for key in ("what", "reason", "by", "at_utc")):
         return None
-    wrong = told["what"] == ORIENTATION and told.get("value") not in set(PatientOrientation)
-    return None if wrong else told
+    return told if _may_be(told["what"], told.get("value")) else None
+
+
+def _may_be(what: str, value: object) -> bool:
+    """Return whether a correction can have that value; other remarks have none."""
+    if what == LABEL:
+        return isinstance(value, str) and len(value) <= MOST_LABEL
+    allowed = {ORIENTATION: tuple(map(str, PatientOrientation)), SIDE: SIDES}
+    return value in allowed[what] if what in allowed else True
 
 
 def _remark(told: Mapping[str, Any]) -> Remark:

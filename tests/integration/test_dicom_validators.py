@@ -16,11 +16,12 @@ from support_framed import KINDS, manifest
 
 from daq.model.framed import Framed
 from daq.model.geometry import Laterality
-from daq.storage.dicom import write_dicom
+from daq.storage.dicom import write_dataset, write_dicom
+from daq.storage.dicomnote import QUALITY, Rejection, rejection_note
 
 PACKAGE_OF = {
     "dciodvfy": "dicom3tools", "medcon": "medcon", "dcmdump": "dcmtk", "dcmftest": "dcmtk", "dcm2pnm": "dcmtk",
-    "gdcminfo": "libgdcm-tools", "gdcmdump": "libgdcm-tools",
+    "dsrdump": "dcmtk", "gdcminfo": "libgdcm-tools", "gdcmdump": "libgdcm-tools",
 }  # fmt: skip
 # dciodvfy 1.00~20220618 judges two conditions by the nested item, which has neither a Frame Increment Pointer nor an
 # Image Type. Those of the object hold Time Slot Vector and TRANSMISSION: both are required (PS3.3 C.8.4.11, C.8.4.13).
@@ -130,3 +131,17 @@ def test_regions_with_sides_and_without_are_valid(region: str | None, laterality
     series = support_framed.static(region=region, laterality=Laterality(laterality) if laterality else None)
 
     assert errors_of(write_dicom(tmp_path / "series.dcm", series, manifest())[0], but=None) == ([], 0)
+
+
+def test_a_rejection_note_is_a_key_object_selection_that_others_read(tmp_path: Path) -> None:
+    made = write_dicom(tmp_path / "series.dcm", KINDS["static"](), manifest())
+    why = Rejection(QUALITY, "the patient moved", "Example^Anna", "2020-01-01T10:00:00Z")
+    write_dataset(tmp_path / "note.dcm", rejection_note([pydicom.dcmread(each) for each in made], why))
+    judged = told("dciodvfy", tmp_path / "note.dcm")
+    assert "KeyObjectSelectionDocument" in judged
+    known = "Retired Person Name form"  # a user has one name, not a family's and a given one
+    assert not [line for line in judged.splitlines() if line.startswith(("Error", "Warning")) and known not in line]
+    shown = told("dsrdump", tmp_path / "note.dcm")
+    assert "Rejected for Quality Reasons" in shown
+    assert "the patient moved" in shown
+    assert shown.count("NM image") == len(made)

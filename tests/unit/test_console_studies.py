@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from daq.composition.studyreading import listed_file
-from daq.errors import FormatError, MissingError, RefusedError, ScandaqError, UsageError
+from daq.errors import FormatError, MissingError, RefusedError, ScandaqError, StorageFailedError, UsageError
 from daq.model.console.service_verbs import LogLines as AskedLines
 from daq.model.console.study_verbs import Studies, StudyExport, StudyMark
 from daq.model.station import Actor, Role
@@ -27,6 +27,7 @@ from daq.services.catalogue.studylist import study_page, study_rows
 from daq.services.logbook import LogLines
 from daq.services.revisions import Revisions
 from daq.services.studies.desk import Readers, StudyDesk
+from daq.services.studies.exported import BESIDE, Exports
 from daq.services.studies.jobs import Job, Jobs
 from daq.storage.auditchain import Head, chained, file_name
 from daq.storage.auditpage import audit_page
@@ -212,7 +213,43 @@ def _readers(told: Mapping[str, Any] | None = None) -> Readers:
     def brief(_: Sequence[Acquisition]) -> dict[str, Any]:
         return dict(told or {})
 
-    return Readers(brief, brief, lambda folder, name: folder / name, lambda folder: folder, lambda _: "HFS")
+    return Readers(
+        brief, brief, lambda folder, name: folder / name, lambda folder: folder, lambda *_: "HFS",
+        lambda _: (None, "nobody"), lambda _: False,
+    )  # fmt: skip
+
+
+def test_exports_are_found_by_name_alone_and_survive_the_daemon(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    made = Exports(folder, "the share", tmp_path / "exports.jsonl")
+    assert made.told()["problem"] == ""
+    (folder / "framed").mkdir()
+    (folder / "framed" / "contact-sheet.png").write_bytes(b"x")
+    (folder / "framed" / "link.png").symlink_to("/etc/passwd")
+    (folder / "events.parquet").write_bytes(b"x")
+    (folder / f"events.parquet{BESIDE}").write_text("NOT FOR DIAGNOSIS")
+    (folder / "of-others.txt").write_bytes(b"x")
+    for name in ("framed", "events.parquet", "gone"):
+        made.note(name, {"acquisition": "run-1", "kind": "export"})
+    made.note("other", {"acquisition": "run-2", "kind": "export"})
+    with (tmp_path / "exports.jsonl").open("a") as torn:
+        torn.write('{"name": "to')
+    again = Exports(folder, "the share", tmp_path / "exports.jsonl")
+    files = [(each["name"], [file["name"] for file in each["files"]]) for each in again.of("run-1")]
+    assert files == [
+        ("events.parquet", ["events.parquet", f"events.parquet{BESIDE}"]), ("framed", ["contact-sheet.png"]),
+    ]  # fmt: skip
+    assert again.file("framed", "contact-sheet.png") == folder / "framed" / "contact-sheet.png"
+    assert again.file("events.parquet", f"events.parquet{BESIDE}").read_text() == "NOT FOR DIAGNOSIS"
+    for name, file in (("framed", "link.png"), ("of-others.txt", "of-others.txt"), ("framed", ".."), ("gone", "gone")):
+        with pytest.raises(MissingError):
+            again.file(name, file)
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    bad = Exports(blocked / "exports", "the share", tmp_path / "none.jsonl")
+    assert "cannot be made" in bad.told()["problem"]
+    with pytest.raises(StorageFailedError, match="nothing can be exported to the share"):
+        bad.free_place("x")
 
 
 async def test_the_desk_lists_exports_once_under_a_name_and_keeps_remarks(tmp_path: Path) -> None:
@@ -223,7 +260,8 @@ async def test_the_desk_lists_exports_once_under_a_name_and_keeps_remarks(tmp_pa
     )
     catalogue = Catalogue(f"sqlite:///{tmp_path / 'c.sqlite'}")
     exports, revisions = tmp_path / "exports", Revisions()
-    desk = StudyDesk(catalogue, Jobs(_python(SAYS)), _readers({"grade": "good"}), exports, revisions)
+    place = Exports(exports, "the share of the department", tmp_path / "exports.jsonl")
+    desk = StudyDesk(catalogue, Jobs(_python(SAYS)), _readers({"grade": "good"}), place, revisions)
     do = desk.handlers
     listed = await do["studies"](Studies(), ANNA)
     assert (listed["total"], listed["studies"][0]["study"], listed["studies"][0]["grade"]) == (1, "run-1", "good")
@@ -233,7 +271,7 @@ async def test_the_desk_lists_exports_once_under_a_name_and_keeps_remarks(tmp_pa
     put = await do["study-export"](StudyExport(acquisition="run-1", to="parquet", name="mine"), ANNA)
     assert put["asked"]["name"] == "mine.parquet"
     (exports / "taken").mkdir()
-    with pytest.raises(RefusedError, match="nothing is written over"):
+    with pytest.raises(RefusedError, match="taken is there already in the share of the department: nothing is written"):
         await do["study-export"](StudyExport(acquisition="run-1", to="dicom", name="taken"), ANNA)
     await do["study-mark"](StudyMark(acquisition="run-1", what="orientation", value="HFP", why="lay prone"), ANNA)
     assert read_remarks(directory)[0].old == "HFS"
@@ -241,7 +279,8 @@ async def test_the_desk_lists_exports_once_under_a_name_and_keeps_remarks(tmp_pa
     wrong: list[tuple[type[ScandaqError], dict[str, Any]]] = [
         (UsageError, {"what": "orientation"}), (UsageError, {"what": "not-for-diagnosis", "value": "HFP"}),
         (MissingError, {"what": "not-for-diagnosis", "step": 2}),
-        (RefusedError, {"what": "orientation", "value": "HFS"}),
+        (RefusedError, {"what": "orientation", "value": "HFS"}), (UsageError, {"what": "orientation", "value": "HFX"}),
+        (UsageError, {"what": "label", "value": "Left knee"}), (UsageError, {"what": "side", "value": "B", "step": 1}),
     ]  # fmt: skip
     for kind, args in wrong:
         with pytest.raises(kind):

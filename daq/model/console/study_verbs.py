@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from daq.model.arguments import Arguments, Named, Text
+from daq.model.arguments import Arguments, Named, Reason
 from daq.model.station import Role
+from daq.model.words import said
 
 MOST_STUDIES = 200
 AcquisitionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$")]
 """Of a file or folder, without any folder: it begins with a letter or digit, so it is never hidden, nor one above."""
 ExportFormat = Literal["dicom", "parquet", "arrow", "petsird", "root", "raw"]
-Orientation = Literal["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"]
+Key = Annotated[str, Field(pattern=r"^w-[a-z2-7]{26}$")]
+"""Of an entry of the worklist."""
 
 
 class Studies(Arguments):
@@ -76,6 +78,45 @@ class StudyExport(Arguments):
     step: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
+class StudyExported(Arguments):
+    """Tell what of an acquisition was framed again or exported, and is in the export folder."""
+
+    acquisition: AcquisitionId
+
+
+class StudyExportFile(Arguments):
+    """Tell where a file is that was framed again or exported. `name` is that which was asked for."""
+
+    name: FileName
+    file: FileName
+
+
+class StudyWhose(Arguments):
+    """Tell whose data a study is: the identity, every one it had, the entry of the worklist, what stands in the way."""
+
+    study: AcquisitionId
+
+
+class StudyReassign(Arguments):
+    """Give all that was acquired of a study to another patient: an entry of the worklist, or one that is typed.
+
+    It takes a second person, who signs in beside whoever asks. Both identities are kept. Pictures and DICOM objects are
+    made anew; those of before are rejected by a note.
+    """
+
+    study: AcquisitionId
+    other: Key | None = None
+    patient: dict[str, Any] | None = Field(default=None, repr=False)
+    why: Annotated[Reason, Field(min_length=3)]
+    """Kept with the recording and the worklist alone: it may say who it is about, so no audit line has it."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.other is None) == (self.patient is None):
+            raise ValueError("other, patient: one of them says whose data it is")
+        return self
+
+
 class StudyFinish(Arguments):
     """Make pictures and verdict of an acquisition anew, corrections included; the earlier ones are kept beside."""
 
@@ -85,15 +126,16 @@ class StudyFinish(Arguments):
 class StudyMark(Arguments):
     """Remark something about an acquisition, for good: bytes stay, and so does the remark.
 
-    `not-for-diagnosis` of a step, or of all of it. `orientation`: the patient lay otherwise than was said (`value`);
-    pictures that are made from then on say so.
+    `not-for-diagnosis` of a step, or of all of it. Corrections say in `value` what is true: `orientation`, how the
+    patient lay; `label`, what the view of a step is called; `side` of a step, L, R, or empty for none. Pictures and
+    DICOM objects are made anew by it; those that are there are kept.
     """
 
     acquisition: AcquisitionId
-    what: Literal["not-for-diagnosis", "orientation"]
+    what: Literal["not-for-diagnosis", "orientation", "label", "side"]
     step: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    value: Orientation | None = None
-    why: Annotated[Text, Field(min_length=3)]
+    value: Annotated[str, Field(max_length=64), AfterValidator(said)] | None = None
+    why: Annotated[Reason, Field(min_length=3)]
     """Kept with the recording alone: it may say who it is about, so no audit line has it."""
 
 
@@ -114,11 +156,21 @@ STUDY_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "study-verify": (StudyVerify, Role.TECHNOLOGIST, "read every byte of a recording and note the verdict"),
     "study-reframe": (StudyReframe, Role.TECHNOLOGIST, "make pictures otherwise: other frames, windows, pixels"),
     "study-export": (StudyExport, Role.TECHNOLOGIST, "write a recording for other programs"),
+    "study-exported": (StudyExported, Role.VIEWER, "what of an acquisition is in the export folder"),
+    "study-export-file": (StudyExportFile, Role.VIEWER, "where a file of the export folder is"),
+    "study-whose": (StudyWhose, Role.TECHNOLOGIST, "whose data a study is, and what stands in the way of changing it"),
+    "study-reassign": (StudyReassign, Role.TECHNOLOGIST, "give a study to another patient; takes a second person"),
     "study-finish": (StudyFinish, Role.TECHNOLOGIST, "make pictures and verdict anew; the earlier ones are kept"),
-    "study-mark": (StudyMark, Role.TECHNOLOGIST, "remark for good: not for diagnosis, or how the patient lay"),
+    "study-mark": (StudyMark, Role.TECHNOLOGIST, "remark for good: not for diagnosis, or a correction"),
     "jobs": (JobList, Role.VIEWER, "what is made of studies now, what waits, what became of the newest"),
     "job-cancel": (JobCancel, Role.TECHNOLOGIST, "end a job; nothing half made is left"),
 }
-STUDY_ASKING = frozenset({"studies", "study", "study-file", "jobs"})
-STUDY_PRIVATE = frozenset({"studies", "study", "study-file"})
+STUDY_ASKING = frozenset({
+    "studies", "study", "study-file", "study-exported", "study-export-file", "study-whose", "jobs",
+})  # fmt: skip
+STUDY_PRIVATE = frozenset({
+    "studies", "study", "study-file", "study-exported", "study-export-file", "study-whose", "study-reassign",
+})  # fmt: skip
+STUDY_IN_TURN = frozenset({"study-reassign"})
+"""It changes files of acquisitions, as `prepare` and `amend` do."""
 """Verbs whose answers hold a patient's identity, or lead to it: never over a broker."""

@@ -8,27 +8,32 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from daq.errors import MissingError, RefusedError, StorageFailedError, UsageError
+from daq.errors import MissingError, RefusedError, UsageError
 from daq.model.console.study_verbs import (
     JobCancel,
     JobList,
     Studies,
     Study,
     StudyExport,
+    StudyExported,
+    StudyExportFile,
     StudyFile,
     StudyFinish,
     StudyMark,
     StudyReframe,
     StudyVerify,
 )
+from daq.model.geometry import PatientOrientation
 from daq.model.station import Actor, utc_now
 from daq.services.catalogue.entry import Acquisition, Filter, limits_ms, utc_text
 from daq.services.catalogue.service import Catalogue
 from daq.services.catalogue.studylist import StudyRows
 from daq.services.revisions import Revisions
+from daq.services.studies.exported import Exports
 from daq.services.studies.jobs import Job, Jobs
+from daq.services.studies.reassigning import Reassigning
 from daq.services.worker import Worker
-from daq.storage.remarks import ORIENTATION, Remark, add_remark
+from daq.storage.remarks import LABEL, NOT_FOR_DIAGNOSIS, ORIENTATION, SIDE, SIDES, Remark, add_remark
 
 _READ_S = 20.0
 _STATES = ("open", "damaged", "missing")
@@ -41,27 +46,33 @@ class Readers:
     """How directories are read; they may wait, and are called in a thread.
 
     `brief` tells what a list says of a study, `whole` everything; `file` returns a file that was made of a recording,
-    `thumbnail` its small picture; `orientation` how the patient lay by its manifest, None where that says nothing.
+    `thumbnail` its small picture; `said` what a correction would correct (kind, step), None where nothing says it;
+    `patient` whose they are and why nobody knows; `finished` whether pictures were made of it.
     """
 
     brief: Callable[[Sequence[Acquisition]], dict[str, Any]]
     whole: Callable[[Sequence[Acquisition]], dict[str, Any]]
     file: Callable[[Path, str], Path]
     thumbnail: Callable[[Path], Path]
-    orientation: Callable[[Path], str | None]
+    said: Callable[[Path, str, int | None], str | None]
+    patient: Callable[[Sequence[Path]], tuple[dict[str, Any] | None, str]]
+    finished: Callable[[Path], bool]
 
 
 class StudyDesk:
-    """Answers. `exports` is the folder of what is written for other programs."""
+    """Answers. `exports` is where what is written for other programs goes."""
 
     def __init__(
-        self, catalogue: Catalogue, jobs: Jobs, readers: Readers, exports: Path, revisions: Revisions
+        self, catalogue: Catalogue, jobs: Jobs, readers: Readers, exports: Exports, revisions: Revisions
     ) -> None:  # fmt: skip
         self._catalogue, self.jobs, self._readers, self._exports = catalogue, jobs, readers, exports
         self._revisions = revisions
         self._worker = Worker("studies", threads=2, waiting=32)
+        self.reassigning = Reassigning(catalogue, self._worker, readers.patient, self._again, self._changed)
         jobs.after("verify", self._note_verdict)
         jobs.after("finish", self._tell_studies)
+        jobs.after("reframe", self._note_exported)
+        jobs.after("export", self._note_exported)
 
     @property
     def handlers(self) -> Handlers:
@@ -70,6 +81,8 @@ class StudyDesk:
             "studies": self._studies, "study": self._study, "study-file": self._file, "study-verify": self._verify,
             "study-reframe": self._reframe, "study-export": self._export, "study-finish": self._finish,
             "study-mark": self._mark, "jobs": self._jobs, "job-cancel": self._cancel,
+            "study-exported": self._exported, "study-export-file": self._export_file,
+            "study-whose": self.reassigning.whose, "study-reassign": self.reassigning.reassign,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -97,9 +110,10 @@ class StudyDesk:
     async def _study(self, asked: Study, _: Actor) -> dict[str, Any]:
         rows = await self._catalogue.study(asked.study)
         told = await self._worker.call_within(_READ_S, self._readers.whole, rows)
+        place = await self._worker.call_within(_READ_S, self._exports.told)
         return {
-            "study": rows[0].study or rows[0].id, "simulated": any(row.simulated for row in rows),
-            "exports": str(self._exports), **told,
+            "study": rows[0].study or rows[0].id, "simulated": any(row.simulated for row in rows), "exports": place,
+            **told,
         }  # fmt: skip
 
     async def _file(self, asked: StudyFile, _: Actor) -> dict[str, Any]:
@@ -109,6 +123,14 @@ class StudyDesk:
         else:
             path = await self._worker.call_within(_READ_S, self._readers.file, directory, asked.name)
         return {"acquisition": asked.acquisition, "name": asked.name, "path": str(path)}
+
+    async def _exported(self, asked: StudyExported, _: Actor) -> dict[str, Any]:
+        made = await self._worker.call_within(_READ_S, self._exports.of, asked.acquisition)
+        return {"acquisition": asked.acquisition, "exported": made}
+
+    async def _export_file(self, asked: StudyExportFile, _: Actor) -> dict[str, Any]:
+        path = await self._worker.call_within(_READ_S, self._exports.file, asked.name, asked.file)
+        return {"name": asked.name, "file": asked.file, "path": str(path)}
 
     async def _jobs(self, _: JobList, __: Actor) -> dict[str, Any]:
         return {"jobs": self.jobs.listed()}
@@ -137,17 +159,14 @@ class StudyDesk:
         asked: dict[str, Any] = {"kind": kind, "directory": str(directory), **said}
         told = {**said, **({} if out is None else {"name": out})}
         if out is not None:
-            asked["out"] = str(await self._worker.call_within(_READ_S, _free_place, self._exports, out))
+            asked["out"] = str(await self._worker.call_within(_READ_S, self._exports.free_place, out))
         return (await self.jobs.put(Job(kind, acquisition, actor.user, asked, told))).to_json()
 
     async def _cancel(self, asked: JobCancel, _: Actor) -> dict[str, Any]:
         return self.jobs.cancel(asked.job).to_json()
 
     async def _mark(self, asked: StudyMark, actor: Actor) -> dict[str, Any]:
-        if (asked.what == ORIENTATION) != (asked.value is not None):
-            raise UsageError("study-mark: how the patient lay (`value`) is said with `orientation`, and only with it")
-        if asked.what == ORIENTATION and asked.step is not None:
-            raise UsageError("study-mark: the patient lay in one way in all steps of an acquisition")
+        _require_whole(asked)
         row = await self._catalogue.get(asked.acquisition)
         directory = await self._catalogue.open_directory(asked.acquisition)
         if row.state == "open":
@@ -155,17 +174,36 @@ class StudyDesk:
         if asked.step is not None and asked.step > len(row.steps):
             raise MissingError(f"{asked.acquisition} has {len(row.steps)} steps, no step {asked.step}")
         await self._worker.call_within(_READ_S, self._remark, directory, asked, actor)
+        pictures = await self._again([row], actor)
+        self._changed()
+        return {
+            "acquisition": asked.acquisition, "what": asked.what, "step": asked.step, "value": asked.value,
+            "pictures": pictures,
+        }  # fmt: skip
+
+    async def _again(self, rows: Sequence[Acquisition], actor: Actor) -> str:
+        """Have pictures made anew where there are some; return why they are not, empty where they will be."""
+        for row in rows:
+            directory = Path(row.directory)
+            if not await self._worker.call_within(_READ_S, self._readers.finished, directory):
+                continue
+            try:
+                await self._put("finish", row.id, actor, {"since_utc": utc_now()})  # what is under way may lack it
+            except RefusedError as why:  # what was noted stands all the same
+                return str(why)
+        return ""
+
+    def _changed(self) -> None:
         self._revisions.changed("studies")
-        return {"acquisition": asked.acquisition, "what": asked.what, "step": asked.step, "value": asked.value}
 
     def _remark(self, directory: Path, asked: StudyMark, actor: Actor) -> None:
         old = None
-        if asked.what == ORIENTATION:
-            old = self._readers.orientation(directory)
+        if asked.what != NOT_FOR_DIAGNOSIS:
+            old = self._readers.said(directory, asked.what, asked.step)
             if old is None:
-                raise RefusedError(f"{directory.name} does not say how anybody lay: there is nothing to correct")
+                raise RefusedError(f"{directory.name} says nothing of that: there is nothing to correct")
             if old == asked.value:
-                raise RefusedError(f"{directory.name}: {old} is what stands there already")
+                raise RefusedError(f"{directory.name}: {old or 'nothing'} is what stands there already")
         add_remark(directory, Remark(asked.what, asked.why, actor.user, utc_now(), asked.step, asked.value, old))
 
     async def _note_verdict(self, job: Job) -> None:
@@ -174,7 +212,30 @@ class StudyDesk:
         self._revisions.changed("studies")
 
     async def _tell_studies(self, _: Job) -> None:
-        self._revisions.changed("studies")
+        self._changed()
+
+    async def _note_exported(self, job: Job) -> None:
+        """Keep what was made in the list of exports: who comes tomorrow finds it."""
+        told = {
+            "acquisition": job.acquisition, "kind": job.kind, "by": job.by, "at_utc": job.begun_utc,
+            "text": job.result.get("sentence", ""), "asked": dict(job.told),
+        }  # fmt: skip
+        await self._worker.call_within(_READ_S, self._exports.note, str(job.told["name"]), told)
+        self._changed()
+
+
+def _require_whole(asked: StudyMark) -> None:
+    """Raise `UsageError` for a remark that lacks something, or says what does not belong to it."""
+    if (asked.what != NOT_FOR_DIAGNOSIS) != (asked.value is not None):
+        raise UsageError("study-mark: what is true (`value`) is said with a correction, and only with it")
+    if asked.what == ORIENTATION and asked.step is not None:
+        raise UsageError("study-mark: the patient lay in one way in all steps of an acquisition")
+    if asked.what in (LABEL, SIDE) and asked.step is None:
+        raise UsageError(f"study-mark: the {asked.what} is that of one step: name it")
+    allowed = {ORIENTATION: tuple(map(str, PatientOrientation)), SIDE: SIDES}.get(asked.what)
+    if allowed is not None and asked.value not in allowed:
+        words = ", ".join(each or "empty" for each in allowed)
+        raise UsageError(f"study-mark: {asked.what} = {asked.value!r} is none of {words}")
 
 
 def _filter(asked: Studies) -> Filter:
@@ -189,18 +250,6 @@ def _filter(asked: Studies) -> Filter:
         **limits_ms(asked.day, asked.day), protocol=asked.protocol, states=states,  # type: ignore[arg-type]  # those of
         outcomes=outcomes, anywhere=asked.text.strip() or None,  # type: ignore[arg-type]  # the catalogue, by their type
     )  # fmt: skip
-
-
-def _free_place(exports: Path, name: str) -> Path:
-    """Return where something new is written. Raise `RefusedError` for a name that is taken, `StorageFailedError`."""
-    try:
-        exports.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as why:
-        raise StorageFailedError(f"{exports} cannot be made: {why.strerror or why}") from None
-    out = exports / name
-    if out.parent != exports or out.is_symlink() or out.exists():
-        raise RefusedError(f"{name} is there already in {exports}: nothing is written over; choose another name")
-    return out
 
 
 def _row(row: Acquisition) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from daq.model.patient import PatientIdentity
 from daq.model.station import Actor
 
 if TYPE_CHECKING:
-    from daq.services.worklist.kept import IdentityChange
+    from daq.services.worklist.kept import IdentityChange, Moved
 
 
 class Acquisitions(Protocol):
@@ -26,6 +26,14 @@ class Acquisitions(Protocol):
 
     def bring(self, run: str, identity: PatientIdentity, changes: Sequence[IdentityChange]) -> str:
         """Give it an identity, the wrong one kept; take countersigning over. Return what failed, else nothing."""
+        ...
+
+    def identity(self, run: str) -> PatientIdentity | None:
+        """Return whose it is, None where it is nobody's or cannot be read."""
+        ...
+
+    def give(self, run: str, identity: PatientIdentity, moved: Moved) -> str:
+        """Give what was recorded to another patient, the one before kept. Return what failed, else nothing."""
         ...
 
     async def amend(self, run: str, changes: Mapping[str, Any], reason: str, actor: Actor) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from daq.model.station import Actor
 from daq.services.worklist.desk import Desk, Handler
 from daq.services.worklist.entering import typed_identity
 from daq.services.worklist.kept import Change, Kept, identity_json
+from daq.services.worklist.moving import give
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Identities:
         """Bring acquisitions up to date that were not there, or could not be written, when an identity was changed."""
         left = []
         for kept in list(self._desk.known.values()):
+            left += await give(self._desk, kept)
             left += await self._bring(kept) if kept.changes else []
         return left
 
@@ -85,9 +87,12 @@ class Identities:
             "identity", kept.key, actor.user, kind=kind, before=identity_json(before), after=identity_json(identity),
             reason=why,
         )  # fmt: skip
+        if actor.second:
+            await self._desk.note("countersigned", kept.key, actor.second)
 
     async def _changed(self, kept: Kept, actor: Actor, verb: str) -> dict[str, Any]:
-        self._desk.around.audited(actor, verb, " ".join((kept.key, *kept.runs)))
+        with_whom = (f"with {actor.second}",) if actor.second else ()
+        self._desk.around.audited(actor, verb, " ".join((kept.key, *kept.runs, *with_whom)))
         trouble = await self._bring(kept)
         return {
             "entry": kept.other or kept.key, "acquisitions": list(kept.runs), "to_countersign": kept.to_countersign,

@@ -31,6 +31,17 @@ class IdentityChange:
     countersigned_by: str | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Moved:
+    """An acquisition that was given to an entry: it had been taken for somebody else's. `second` signed with `by`."""
+
+    before: PatientIdentity
+    reason: str
+    by: str
+    second: str
+    at_utc: str
+
+
 @dataclass(slots=True)
 class RunNote:
     """An acquisition of an entry. `outcome`: empty while it is under way."""
@@ -62,6 +73,8 @@ class Kept:
     discontinued: str = ""
     discontinued_by: str = ""
     other: str | None = None
+    moved: dict[str, Moved] = field(default_factory=dict)
+    """By acquisition."""
 
     @property
     def now(self) -> ScheduledStep:
@@ -118,8 +131,26 @@ def apply(known: dict[str, Kept], told: Mapping[str, Any]) -> None:
         known[key].other = str(told["other"])
         real = known[known[key].other or ""]
         real.runs = {**real.runs, **known[key].runs}
+    elif what == "moved":
+        _moved(known, key, told)
     else:
         _HAPPENINGS[what](known[key], told)
+
+
+def _moved(known: dict[str, Kept], key: str, told: Mapping[str, Any]) -> None:
+    """Give acquisitions to an entry, and take them from those that had them."""
+    runs = [RunNote(**each) for each in told["runs"]]
+    names = {run.run for run in runs}
+    why = Moved(
+        identity_from_json(told["before"]), str(told["reason"]), str(told["by"]), str(told["second"]),
+        str(told["at_utc"]),
+    )  # fmt: skip
+    for kept in known.values():
+        if names & kept.runs.keys():
+            kept.runs = {name: run for name, run in kept.runs.items() if name not in names}
+            kept.moved = {name: moved for name, moved in kept.moved.items() if name not in names}
+    known[key].runs = {**known[key].runs, **{run.run: run for run in runs}}
+    known[key].moved = {**known[key].moved, **dict.fromkeys(names, why)}
 
 
 def _entered(known: dict[str, Kept], key: str, told: Mapping[str, Any]) -> None:
