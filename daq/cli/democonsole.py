@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from daq.cli.demostation import Station
 
 _PROFILE, _SCANNER = "head-xye64", "dual-head"
-_PROTOCOLS = ("bone-whole-body", "bone-spots", "demo-planar-static", "renal-mag3", "muga", "bone-spect", "thyroid-scan")
+_PROTOCOLS = (
+    "bone-whole-body", "bone-spots", "demo-planar-static", "renal-mag3", "muga", "bone-spect", "thyroid-scan",
+    "lymphoscintigraphy", "breast-gamma",
+)  # fmt: skip
 _SIGNED = "scandaq: approved for simulated patients"
 _FLOOD = "daily-flood"
 _SHEET_MBQ = 3500.0

@@ -16,6 +16,7 @@ _SITE = "99SIM"
 PROCEDURES = {
     "99SIM:BONEWB": "bone-whole-body", "99SIM:BONESPOT": "bone-spots", "99SIM:RENO": "renal-mag3",
     "99SIM:MUGA": "muga", "99SIM:BONESPECT": "bone-spect", "99SIM:THYR": "thyroid-scan",
+    "99SIM:SLNB": "lymphoscintigraphy", "99SIM:BSGI": "breast-gamma",
     "static view": "demo-planar-static", "emergency": "demo-planar-static",
 }  # fmt: skip
 """What the demonstration's site file proposes for procedures."""
@@ -51,6 +52,9 @@ COMERS = (
     Comer("SIM^Farid", "1984-12-05", "M", 95, "THYR", "Thyroid scan", "thyroid-scan", "Tc-99m pertechnetate"),
     Comer("SIM^Greta", "1937-05-21", "F", 120, "", "Static view of the pelvis", "demo-planar-static", "Tc-99m HDP"),
     Comer("SIM^Henrik", "2001-02-14", "M", 150, "PARA", "Parathyroid subtraction", "", "Tc-99m sestamibi"),
+    Comer("SIM^Ines", "1968-09-19", "F", 135, "SLNB", "Sentinel node of the breast", "lymphoscintigraphy",
+          "Tc-99m nanocolloid"),
+    Comer("SIM^Jana", "1976-04-27", "F", 140, "BSGI", "Breast gamma imaging", "breast-gamma", "Tc-99m sestamibi"),
 )  # fmt: skip
 
 
@@ -91,7 +95,7 @@ def with_a_flood_that_does_not_block(path: Path) -> Path:
 
 def _entry(number: int, comer: Comer, protocols: Path, now: datetime) -> dict[str, Any]:
     today = now.astimezone()
-    first, last = today.replace(hour=0, minute=0, second=0), today.replace(hour=23, minute=50 + number, second=0)
+    first, last = today.replace(hour=0, minute=0, second=0), today.replace(hour=23, minute=40 + number, second=0)
     start = min(max(today + timedelta(minutes=comer.after_min), first), last)
     told: dict[str, Any] = {
         "scheduled_procedure_step_start": start.isoformat(timespec="minutes"), "patient_name": comer.name,

@@ -18,8 +18,8 @@ export const SCREENS = ["worklist", "acquire", "qc", "protocols", "studies", "al
 export function Header() {
   const who = useSession();
   return html`<header>
-    <span class="station-name">${who?.station}</span>
-    ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}
+    <div class="station"><span class="station-name">${who?.station}</span>
+      ${who?.simulated && html`<span class="simulated-mark">${t("shell.simulated")}</span>`}</div>
     <${Banner} />
     <div class="chips"><${Standing} /><${Connection} /><${ControlChip} /></div>
     <${StopButton} />

@@ -31,8 +31,7 @@ export default function Acquire() {
   const who = useSession();
   const { told, atMs, problem, again } = useAcquisition();
   const acquisition = told?.acquisition && told.acquisition.run === status?.run ? told.acquisition : null;
-  const still = kindOf(present(status, acquisition), acquisition) === "static"; // of other kinds no picture of all counts is made here
-  const thumbnails = useThumbnails(acquisition?.run ?? null, still ? (status?.step ?? 0) : 0);
+  const thumbnails = useThumbnails(acquisition?.run ?? null);
   const mayAct = mayAs(who, "technologist");
   if (problem && !told) return html`<${Notice} level="medium" role="alert">${sentence(problem)}<//>`;
   if (!status || !told) return html`<p class="quiet" role="status">${t("shell.loading")}</p>`;
@@ -66,7 +65,7 @@ function Under(given) {
     <h1 class="hidden-text">${t("shell.screens.acquire")}</h1>
     <div class="acquire-centre">
       ${!connected && html`<${Notice} level="medium" role="status">${t("acquire.lostConnection")}<//>`}
-      <${Centre} kind=${kindOf(step, acquisition)} phase=${phase} acquisition=${acquisition} status=${status} step=${step} />
+      ${phase === "after" && status.step === 0 ? html`<${Card}><p class="picture-none quiet">${t("acquire.after.nothing")}</p><//>` : html`<${Centre} kind=${kindOf(step, acquisition)} phase=${phase} acquisition=${acquisition} status=${status} step=${step} />`}
     </div>
     <aside class="acquire-side" aria-label=${t("acquire.side")}>
       <div class="side-scroll" tabindex="0" role="region" aria-label=${t("acquire.details")}>

@@ -22,8 +22,16 @@ function ViewTaken({ step, pictures }) {
   return html`<div class="view-taken"><div class="row">${pictures.map((picture, at) => html`<img class="taken-picture" src=${picture} alt=${t("acquire.after.picture", { view: step.views[at] ?? "", name: step.name })} />`)}</div>
     <div><strong>${stepTitle(step.name, step)}</strong>
       <div>${t("acquire.after.counted", { counts: counts(value), time: clock(step.took_s) })}</div>
+      <${Times} step=${step} />
       <div class=${step.state === "done" ? "quiet" : ""}>${endText(step)}</div>
       ${few && html`<div><strong>${t("acquire.after.tooFew", { least: counts(step.minimum_counts) })}</strong></div>`}</div></div>`;
+}
+
+/** The time in which events counted where it is less than what the view took, and what it was paused. @param {{step: any}} given */
+function Times({ step }) {
+  const dead = step.live_s !== null && step.took_s !== null && step.took_s - step.live_s >= 0.5;
+  if (!dead && !(step.paused_s >= 0.5)) return null;
+  return html`<div class="quiet">${[dead && t("acquire.after.live", { time: clock(step.live_s) }), step.paused_s >= 0.5 && t("acquire.after.paused", { time: clock(step.paused_s) })].filter(Boolean).join(" · ")}</div>`;
 }
 
 /** Between two views: accept, or take it again. @param {{acquisition: any, status: any, step: any, next: any, pictures: string[], phase: string, again: () => Promise<any>}} given */
@@ -46,13 +54,14 @@ function take(run, views, how) {
 
 /** After the last view. @param {{acquisition: any, status: any, thumbnails: Record<string, string[]>, again: () => Promise<any>}} given */
 export function Finish({ acquisition, status, thumbnails, again }) {
-  const taken = acquisition.steps.filter((/** @type {any} */ each) => each.begin_s !== null);
+  const taken = status.step > 0 ? acquisition.steps.filter((/** @type {any} */ each) => each.begin_s !== null) : []; // 0: it was never started
   const open = continuable(acquisition);
   const whole = acquisition.steps.every((/** @type {any} */ each) => each.state === "done");
   const ended = status.state === "completed" && !whole ? "stopped" : status.state;
   return html`<${Card} class="after finish" title=${t(`acquire.after.ended.${ended}`)}>
     ${status.detail && html`<${Notice} level=${ended === "completed" || ended === "stopped" ? "" : "medium"}>${status.detail}<//>`}
     ${taken.length === 0 ? html`<p>${t(`acquire.after.${withoutViews(status)}`)}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
+    ${taken.length === 0 && status.state === "aborted" && acquisition.protocol.of_patient && html`<div class="row"><${Button} onPress=${() => take(acquisition.run, acquisition.steps.map((/** @type {any} */ each) => each.name), {}).then(again)}>${t("acquire.after.armAgain")}<//><span class="quiet small">${t("acquire.after.armAgainHow")}</span></div>`}
     ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
     ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
     ${taken.length > 0 && acquisition.protocol.modality !== "pet" && html`<${Verdict} run=${acquisition.run} />`}

@@ -3,9 +3,9 @@ import { html, useEffect, useState } from "../../preact.js";
 import { counts, NOT_KNOWN, percent, quantity } from "../../format.js";
 import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
-import { Button, Card, Facts } from "../../ui.js";
+import { Button, Card, Facts, Notice } from "../../ui.js";
 import { Bars } from "../../widgets/bars.js";
-import { NoSeries, Notes, SeriesPictures, useStudy } from "./pictures.js";
+import { Notes, SeriesPictures, useStudy } from "./pictures.js";
 import { FoldedControls, Heads } from "./static.js";
 
 const BIN_MS = 70;
@@ -14,7 +14,8 @@ const BIN_MS = 70;
 export default function Gated({ phase, step }) {
   const part = useStudy(256);
   const begun = part && part.about.beats;
-  return html`${begun ? html`<${Card} class="gated" label=${t("acquire.gated.title")}><${Cine} part=${part} /><${Notes} part=${part} /><//>` : phase === "running" ? html`<${Card} class="gated" label=${t("acquire.gated.title")}><${NoSeries} about=${part?.about} /><//>` : html`<${Heads} phase=${phase} />`}
+  const beating = begun && part.about.beats.accepted > 0;
+  return html`${beating ? html`<${Card} class="gated" label=${t("acquire.gated.title")}><${Cine} part=${part} /><${Notes} part=${part} /><//>` : html`<${Heads} phase=${phase} />${begun && html`<${Notice} role="status">${t("acquire.gated.noBeat")}<//>`}`}
     <div class="gated-below"><${Beats} beats=${begun ? part.about.beats : null} step=${step} />${begun && html`<${Intervals} part=${part} />`}</div>`;
 }
 

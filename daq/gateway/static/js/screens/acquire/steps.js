@@ -32,7 +32,12 @@ function StepRow({ group, status, thumbnails, run }) {
 
 /** @param {string} name @param {any} step */
 export function stepTitle(name, step) {
-  return [name.charAt(0).toUpperCase() + name.slice(1), step.laterality ? `${step.laterality} ` : "", step.views.join(" / ")].filter(Boolean).join(" ");
+  const views = step.views.join(" / ");
+  const words = name.split(" ").filter((word) => !step.views.includes(word)); // `early ANT` of ANT and POST says ANT once
+  const said = words.join(" ");
+  const side = step.laterality && !/\b(left|right)\b/i.test(said) ? t(`acquire.sides.${step.laterality}`) : "";
+  const text = [said, side, views].filter(Boolean).join(" ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** @param {string} state @param {string} waits @param {any[]} steps @param {number} done */
