@@ -147,6 +147,7 @@ class CameraLooks:
             **({"images_weighted": self._step.weighted} if len(self._step.weighted) else {}),
             "persistence": self._fading,
             "spectra": self._step.spectra,
+            "spectra_recent": self._recent,
             "window_counts": self._step.inside,
             "head_rates_per_s": rates[:, -1],
             "window_rates_per_s": rates[:, :-1],
@@ -155,6 +156,15 @@ class CameraLooks:
             "live_share": self._live_share,
             "not_converted": self._not_converted,
         }
+
+    def begin_rates(self, now_ns: int) -> None:
+        """Have rates be since `now_ns`."""
+        self._rates = RateSamples(now_ns, self._sample())
+
+    def fades_from(self, before: CameraLooks) -> None:
+        """Let what fades go on from where it was in the figures of before the start; nothing else is taken over."""
+        self._fading[...] = before._fading
+        self._faded_ns = before._faded_ns
 
     def beyond(self) -> dict[str, int]:
         """Return the events of the present step that are in no image, for their head or their place."""

@@ -30,6 +30,10 @@ LOOKED = (
 )  # fmt: skip
 """Names of the elements of the array `looked`. The first four are rows; `sources` is how many there were."""
 
+PHASES = ("nothing", "positioning", "counting", "aside")
+"""What figures are of, by the number in the array `phase`: armed, and nothing is looked at before the start; armed, and
+what comes is shown, and recorded nowhere; recorded, and it counts; recorded, outside of any step or paused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -98,6 +102,7 @@ class Declaration:
         return {
             "counters": list(self.counters),
             "looked": list(LOOKED),
+            "phases": list(PHASES),
             "sources": {"own_rows": self.source_rows, "last_row": f"sources {self.source_rows} and above, summed"},
             "energy": self.energy and {"column": self.energy.column, **_plain(self.energy.axis)},
             "detectors": self.detectors and {

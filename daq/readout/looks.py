@@ -64,6 +64,14 @@ class Looks:
         more = (one.specs() for one in (self._ring, self.camera, self._probe) if one)
         return [*specs, *(spec for specs in more for spec in specs)]
 
+    def begin(self, now_ns: int, before: Looks | None) -> None:
+        """Begin to look at `now_ns`: rates are since then. Pictures fade on from those of `before`, if it has any."""
+        self._rates = RateSamples(now_ns, self._folded())
+        if self.camera:
+            self.camera.begin_rates(now_ns)
+        if self.camera and before and before.camera:
+            self.camera.fades_from(before.camera)
+
     def see(self, streams: Streams, counts: Counts, latest_ps: int) -> None:
         """Take in the rows of a slice; `counts` are the decoder's, int64 [sources, counters], `latest_ps` its time."""
         self._note(streams, counts, latest_ps, "seen")

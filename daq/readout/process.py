@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import RefusedError, ScandaqError, UnexpectedError, VerificationError
+from daq.listmode.decoder import Decoder
 from daq.model.ledger import Ledger
+from daq.readout.armed import Armed
 from daq.readout.commands import Commands
 from daq.readout.control import ControlServer
 from daq.readout.exchange import Exchanges
@@ -28,6 +30,7 @@ from daq.readout.live import Live
 from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.positions import Positions
+from daq.readout.preview import preview_of
 from daq.readout.provision import buffer_bytes, declared, raise_priority, rows_waiting
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
@@ -68,6 +71,7 @@ class Readout:
         self._stopping_since_s: float | None = None
         self._recording: Recording | None = None
         self._live: Live | None = None
+        self._armed: Armed | None = None
         self.source: Datagrams | StreamSource | None = None
         self._ring: Ring | None = None
         self._watch = Watch(plan)
@@ -122,7 +126,7 @@ class Readout:
 
     def _status(self) -> dict[str, Any]:
         """Return the status but for the steps, of which there may be many."""
-        recording, ring = self._recording, self._ring
+        recording, ring, armed = self._recording, self._ring, self._armed
         return {
             **self.in_short(),
             "directory": self._plan.directory,
@@ -132,6 +136,7 @@ class Readout:
             "buffer_used": round(ring.used, 3) if ring else 0.0,
             "buffer_high_water_bytes": ring.high_water_bytes if ring else 0,
             "warnings": self._watch.warnings,
+            "preview": armed.figures() if armed else None,
             **self._watch.figures(self._state),
             **self._watch.of_sources(recording, self.source),
             **(recording.figures() if recording else {}),
@@ -207,17 +212,13 @@ class Readout:
             self.source = source
             plan.manifest.time["source_health"] = source.health()
             self._watch.armed(source)
-            gc.collect()
-            gc.freeze()
-            self._state = "armed"
-            while not self._started.wait(_WAIT_S) and self._stop_reason is None:
-                if self.stepping.unattended_armed():
-                    self.stop_by(UNATTENDED)
+            self._wait_for_start(source, decoder, self._live)
             if self._released:
                 self._state = "released"
                 return
             if isinstance(source, Datagrams) and not plan.start_at_once:
                 self._watch.drained = source.drain()
+            self._live.begin()
             with Recording.start(
                 plan.directory, plan.manifest, plan.layout, plan.clock, plan.unit, source.framing,
                 stop=plan.stop, store_raw=plan.store_raw, store_rows=plan.store_rows, order=plan.order,
@@ -238,6 +239,21 @@ class Readout:
         if plan.hash_segments:
             recording.hash()
             self._state = "hashed"
+
+    def _wait_for_start(self, source: Datagrams | StreamSource, decoder: Decoder, live: Live) -> None:
+        """Be armed; what this made for what comes meanwhile is gone when it returns."""
+        self._armed = Armed(live, self._status, preview_of(self._plan, source, decoder, live, self.exchanges))
+        gc.collect()
+        gc.freeze()
+        self._state = "armed"
+        self._armed.wait(self._started, self._given_up)
+        self._armed = None
+
+    def _given_up(self) -> bool:
+        """Return True where it is not to wait for its start any more."""
+        if self.stepping.unattended_armed():
+            self.stop_by(UNATTENDED)
+        return self._stop_reason is not None
 
     def _reason(self, recording: Recording) -> str:
         """Return what ended the acquisition: lost motion before all, then what ended the last step."""

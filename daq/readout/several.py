@@ -11,7 +11,8 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from copy import copy
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -47,15 +48,27 @@ class SeveralDatagrams(Datagrams):
         self._number_of = {source.fileno(): number for number, source in enumerate(self._sources)}
         for fd in self._number_of:
             self._poll.register(fd, select.POLLIN)
+        self._wait_ms = int(1e3 * WAIT_S)
+        self._begin()
+
+    def _begin(self) -> None:
         self._own = [_NONE] * len(self._sources)
         self._heard = [False] * len(self._sources)
         self._waiting: deque[int] = deque()
         """Numbers of sources that have something: datagrams left over when a slab was full come first."""
 
+    def apart(self) -> Self:
+        """Return a reader of the same sockets, which learns the numbers of front ends by itself and never waits."""
+        twin = copy(self)
+        twin._sources = [source.apart() for source in self._sources]  # noqa: SLF001 - of our kind
+        twin._wait_ms = 0  # noqa: SLF001 - of our kind
+        twin._begin()  # noqa: SLF001 - of our kind
+        return twin
+
     def receive(self, slab: Slab, begin: int) -> int:
         """Add datagrams of one front end after the other; `SLICE` after each round."""
         if not self._waiting:
-            ready = self._poll.poll(int(1e3 * WAIT_S))
+            ready = self._poll.poll(self._wait_ms)
             self._waiting.extend(self._number_of[fd] for fd, _ in ready)
         if not self._waiting:
             return IDLE

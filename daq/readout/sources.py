@@ -9,8 +9,11 @@ import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import astuple
+from functools import partial
 from types import MappingProxyType
+from typing import Self
 
 from daq.errors import MismatchError, ScandaqError, UnreachableError
 from daq.model.frontend import FrontEnd
@@ -59,6 +62,13 @@ class Datagrams(ABC):
         """Take the network's answer to something we sent: nobody there just now."""
 
     @abstractmethod
+    def apart(self) -> Self:
+        """Return a reader of the same sockets that never waits, and keeps what it learns and has left to itself.
+
+        For what comes before the start; whoever reads with it stops before this one is read.
+        """
+
+    @abstractmethod
     def drain(self) -> int:
         """Throw away what came before the start, drops of the kernel included; return how many datagrams."""
 
@@ -94,10 +104,18 @@ class DatagramSource(Datagrams):
         self._drops_before = 0
         self._drops_at_end: int | None = None
         several = len(plan.sources)
-        self.receiver = Receiver(
-            self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro,
-            slice_ms=_slice_ms(plan) / several, idle_ms=_IDLE_MS if several == 1 else 0,
+        self._receives = partial(
+            Receiver, self._socket, plan.datagram_framing, plan.layout.word_bytes, gro=plan.receive.gro
+        )
+        self.receiver = self._receives(
+            slice_ms=_slice_ms(plan) / several, idle_ms=_IDLE_MS if several == 1 else 0
         )  # fmt: skip
+
+    def apart(self) -> Self:
+        """Return a reader of the same socket, with a memory of its own, which never waits."""
+        twin = copy(self)
+        twin.receiver = self._receives(slice_ms=0.0, idle_ms=0)
+        return twin
 
     def receive(self, slab: Slab, begin: int) -> int:
         """Add datagrams to `slab`; return why it is time to look at those from `begin` on."""
