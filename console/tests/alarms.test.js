@@ -49,7 +49,14 @@ const stop = (/** @type {any} */ more = {}) => ({ at: new Date(2031, 0, 1, 14, 5
 test("a stop that nobody answers within a second says so, and what to do", () => {
   assert.equal(told(stop(), 900).key, "stopping.sent");
   assert.deepEqual(told(stop(), 2400), { level: "high", key: "stopping.silent", given: { seconds: 2 } });
-  assert.equal(told(stop({ problem: "no answer" }), 100).level, "high");
+});
+
+test("a stop that cannot have got through says so at once, also when it is tried no more, and that it came late", () => {
+  assert.deepEqual(told(stop({ problem: "Failed." }), 100), { level: "high", key: "stopping.failed", given: { why: "Failed." } });
+  assert.equal(told(stop({ lost: true, problem: "gone" }), 0).key, "stopping.unreached");
+  assert.equal(told(stop({ lost: true, triesMs: 10_000 }), 12_001).key, "stopping.givenUp");
+  const report = { ok: true, stands: true, halted_s: 0.1, text: "", axes: [axis()] };
+  assert.deepEqual(told(stop({ report, afterMs: 4100 }), 0), { level: "medium", key: "stopping.reachedLate", given: { time: "14:05:07", axes: "bed", late: 4 } });
 });
 
 test("what is not known to stand is named before anything else", () => {

@@ -24,6 +24,8 @@ STOP = "STOP ALL MOTION"
 _POST = """([path, body]) => fetch(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 }).then((answer) => answer.status)"""
+_QUESTION = """() => { import('/static/js/ui.js').then(ui => ui.decide({title: 'A question', choices: [
+    {key: 'keep', label: 'Keep acquiring', safe: true}, {key: 'stop', label: 'Stop and keep'}]})); }"""
 _STORM = """async (count) => {
   const { live } = await import("/static/js/live.js");
   const { merged } = await import("/static/js/news.js");
@@ -106,13 +108,34 @@ def test_one_escape_stops_nothing(station: ConsoleStation, chromium: Browser) ->
 def test_a_stop_comes_through_while_every_command_of_the_browser_hangs(
     station: ConsoleStation, chromium: Browser
 ) -> None:
+    """Also with a question open and the focus in a field, by keys, while the page is held up for a while."""
     with browser_page(chromium, station, "#/alarms", complaints=Complaints(allowed=["net::"])) as page:
         page.route("**/api/v1/commands/**", lambda _: None)
         latched(station)
-        Clicks(page).press(STOP)
+        page.evaluate(_QUESTION)
+        page.get_by_role("dialog").wait_for()
+        page.get_by_label("Priority").focus()
+        page.evaluate("() => { const until = performance.now() + 500; while (performance.now() < until); }")
+        page.keyboard.press("F12")
         stopped(station)
-        page.get_by_text("NOT CONFIRMED").wait_for()
-        page.get_by_text("Press the emergency stop in the room").wait_for()
+        page.get_by_text("confirmed after").wait_for()
+
+
+def test_a_stop_that_cannot_reach_the_scanner_says_so_within_a_second_and_says_when_it_did(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station, "#/studies", complaints=Complaints(allowed=["net::", "WebSocket"])) as page:
+        latched(station)
+        page.context.set_offline(True)
+        Clicks(page).press(STOP)
+        page.get_by_text("STOP HAS NOT REACHED THE SCANNER").wait_for(timeout=1000)
+        page.get_by_text("Press the emergency stop in the room").wait_for(timeout=1000)
+        assert in_both_themes(page) == []
+        shot(page, "stop-not-reached")
+        page.wait_for_timeout(1000)  # later than a stop is late
+        page.context.set_offline(False)
+        page.get_by_text("STOP reached the scanner only at").wait_for()
+        stopped(station)
 
 
 def test_a_viewer_stops_all_motion_while_somebody_else_holds_control(

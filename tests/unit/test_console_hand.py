@@ -17,11 +17,12 @@ class Axes:
         self.fails = fails
         self.stopped = asyncio.Event()
 
-    async def stop(self) -> None:
+    async def stop(self) -> dict[str, object]:
         self.stops += 1
         self.stopped.set()
         if self.fails:
             raise UnreachableError("nobody answers")
+        return {"stopped": {"ok": True}}
 
 
 def say(kind: str) -> str:
@@ -34,6 +35,16 @@ async def test_a_stop_over_the_socket_stops_at_once() -> None:
 
     async with asyncio.timeout(1):
         await axes.stopped.wait()
+
+
+async def test_what_became_of_a_stop_is_told_on_the_socket_that_said_it() -> None:
+    told: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+    hand = Hand(Axes().stop, tell=told.put)
+
+    hand.said(json.dumps({"type": "stop-motion", "number": 7}))
+
+    async with asyncio.timeout(1):
+        assert await told.get() == {"type": "stopped", "number": 7, "stopped": {"ok": True}}
 
 
 async def test_a_hold_that_is_not_renewed_is_let_go() -> None:

@@ -10,7 +10,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
+
+from starlette.websockets import WebSocketDisconnect
 
 from daq.errors import ScandaqError
 
@@ -21,13 +24,17 @@ _MOST_LENGTH = 200
 _TYPES = frozenset({"stop-motion", "holding", "let-go"})
 
 Stop = Callable[[], Awaitable[Any]]
+Tell = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Hand:
-    """One browser's. `stop` stops every axis; for the loop's thread only."""
+    """One browser's. `stop` stops every axis; `tell` tells the browser what became of it, with the number that it gave.
 
-    def __init__(self, stop: Stop, *, held_s: float = HELD_S) -> None:
-        self._stop, self._held_s = stop, held_s
+    For the loop's thread only.
+    """
+
+    def __init__(self, stop: Stop, *, held_s: float = HELD_S, tell: Tell | None = None) -> None:
+        self._stop, self._held_s, self._tell = stop, held_s, tell
         self._expiry: asyncio.TimerHandle | None = None
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -38,12 +45,13 @@ class Hand:
 
     def said(self, text: str) -> bool:
         """Do what a message asks for; return False for one that is not for the hand."""
-        kind = _kind_of(text)
-        if kind is None:
+        told = _told(text)
+        if told is None:
             return False
+        kind = told["type"]
         self._forget()
         if kind == "stop-motion":
-            self._stop_now()
+            self._stop_now(told.get("number"))
         elif kind == "holding":
             self._expiry = asyncio.get_running_loop().call_later(self._held_s, self._expired)
         return True
@@ -63,19 +71,23 @@ class Hand:
             self._expiry.cancel()
             self._expiry = None
 
-    def _stop_now(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._stopped(), name="stop-motion of a browser")
+    def _stop_now(self, number: object = None) -> None:
+        task = asyncio.get_running_loop().create_task(self._stopped(number), name="stop-motion of a browser")
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
-    async def _stopped(self) -> None:
+    async def _stopped(self, number: object) -> None:
         try:
-            await self._stop()
+            report = await self._stop()
         except ScandaqError as why:
             _LOG.error("a stop that a browser asked for failed: %s", why)
+            return
+        if self._tell is not None:
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # the browser has gone; the axes stand
+                await self._tell({"type": "stopped", "number": number, **report})
 
 
-def _kind_of(text: str) -> str | None:
+def _told(text: str) -> dict[str, Any] | None:
     """Return what a message asks of the hand, None where it is for somebody else."""
     if len(text) > _MOST_LENGTH:
         return None
@@ -84,4 +96,4 @@ def _kind_of(text: str) -> str | None:
     except ValueError:
         return None
     kind = told.get("type") if isinstance(told, dict) else None
-    return kind if isinstance(kind, str) and kind in _TYPES else None
+    return told if isinstance(kind, str) and kind in _TYPES else None

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -38,7 +39,7 @@ async def serve_live(socket: WebSocket) -> None:
         return
     await socket.accept()
     mailbox = gateway.hub.mailbox()
-    hand = Hand(partial(gateway.offer.command, "stop-motion", {}, gateway.actor(session)))
+    hand = Hand(partial(gateway.offer.command, "stop-motion", {}, gateway.actor(session)), tell=_teller(socket))
     with gateway.hands.there(session.number, hand), gateway.hub.gallery.watching() as watcher:
         await serve_browser(socket, mailbox, watcher, hand)
 
@@ -75,6 +76,14 @@ async def _ended(tasks: set[asyncio.Task[None]]) -> None:
     for why in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(why, Exception) and not isinstance(why, (WebSocketDisconnect, TimeoutError)):
             _LOG.error("live pictures of a browser ended", exc_info=why)
+
+
+def _teller(socket: WebSocket) -> Callable[[dict[str, Any]], Awaitable[None]]:
+    async def tell(told: dict[str, Any]) -> None:
+        async with asyncio.timeout(_SEND_S):
+            await socket.send_text(json.dumps(told))
+
+    return tell
 
 
 def _sender(socket: WebSocket) -> Callable[[bytes], Awaitable[None]]:

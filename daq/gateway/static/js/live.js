@@ -40,6 +40,8 @@ let silence;
 let onSignedOut = null;
 /** @type {Set<(bytes: ArrayBuffer) => void>} */
 const frameListeners = new Set();
+/** @type {Set<(number: any, report: any) => void>} */
+const stopListeners = new Set();
 
 /**
  * Begin to listen. `signedOut` is called when the station says that nobody is signed in here.
@@ -65,6 +67,10 @@ export function connect(signedOut) {
       return;
     }
     const told = JSON.parse(message.data);
+    if (told.type === "stopped") {
+      for (const listener of stopListeners) listener(told.number, told.stopped);
+      return;
+    }
     heardTime(told.time_s);
     live.set((old) => ({ ...merged(old, told.news ?? []), connected: true, heardAtMs: performance.now() }));
   };
@@ -115,6 +121,14 @@ export function say(message) {
 export function onFrame(listener) {
   frameListeners.add(listener);
   return () => void frameListeners.delete(listener);
+}
+
+/**
+ * Hear what became of every stop that was said on the socket, with the number that was said with it.
+ * @param {(number: any, report: any) => void} listener
+ */
+export function onStopped(listener) {
+  stopListeners.add(listener);
 }
 
 /** A connection on which nothing comes is none: the station says something every two seconds. */

@@ -1,11 +1,11 @@
 // STOP ALL MOTION: one press, never asked about, never waiting for anything; then what stands, and what is not known to.
 import { html, useEffect, useState } from "../preact.js";
-import { request } from "../api.js";
-import { say } from "../live.js";
+import { Problem, request } from "../api.js";
+import { live, onStopped, say } from "../live.js";
 import { stationNow } from "../stationclock.js";
 import { store, useStore } from "../store.js";
 import { t } from "../strings.js";
-import { told, wordsOf } from "./stopwords.js";
+import { isLate, told, wordsOf } from "./stopwords.js";
 
 const AGAIN_MS = 1_000;
 const WITHIN_MS = 2_500;
@@ -19,27 +19,43 @@ let turn = 0;
 
 /**
  * Stop every axis. It goes out on both ways to the station at once, and again each second until one answers: neither
- * a slow request nor a lost socket may hold it up.
+ * a slow request nor a lost socket may hold it up. Whoever pressed is told at once where it cannot have got through.
  */
 export function stopMotion() {
   turn += 1;
   const mine = turn;
-  last.set({ at: new Date(stationNow()), sentMs: performance.now(), report: null, problem: "" });
-  say({ type: "stop-motion" }); // the socket is open already: it waits for no other request
-
-  for (let tries = 0; tries < MOST_TRIES; tries += 1) setTimeout(() => void send(mine), tries * AGAIN_MS);
+  const lost = live.get().heardAtMs !== null && !live.get().connected;
+  last.set({ at: new Date(stationNow()), sentMs: performance.now(), lost, triesMs: MOST_TRIES * AGAIN_MS, report: null, problem: "" });
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) setTimeout(() => waits(mine) && (say({ type: "stop-motion", number: mine }), void send(mine)), tries * AGAIN_MS);
 }
 
 /** @param {number} mine */
+function waits(mine) {
+  return mine === turn && !last.get()?.report;
+}
+
+/** Keep what the station says of a stop: the first answer, by whichever way it came. @param {any} report */
+function heard(report) {
+  const nowMs = performance.now();
+  last.set((old) => (old && !old.report ? { ...old, at: new Date(stationNow()), afterMs: nowMs - old.sentMs, report, problem: "" } : old));
+}
+
+/** A try that nobody answered in time may have got through all the same; one that found no station has not. @param {any} problem */
+function wentWrong(problem) {
+  if (problem instanceof Problem && problem.kind === "DeadlineError" && problem.status === 0) return { problem: "" };
+  const unreached = problem instanceof Problem && problem.kind === "UnreachableError" && problem.status === 0;
+  return unreached ? { lost: !live.get().connected, problem: problem.message } : { lost: false, problem: problem instanceof Error ? problem.message : String(problem) };
+}
+
+onStopped((number, report) => number === turn && heard(report));
+
+/** @param {number} mine */
 async function send(mine) {
-  const waits = () => mine === turn && !last.get()?.report;
-  if (!waits()) return;
   try {
     const answer = await request("POST", "/api/v1/commands/stop-motion", {}, { "Idempotency-Key": crypto.randomUUID() }, WITHIN_MS);
-    // a try that got through late stopped things late: the time that is told is that of the answer
-    if (waits()) last.set((old) => old && { ...old, at: new Date(stationNow()), report: answer.stopped, problem: "" });
+    if (waits(mine)) heard(answer.stopped);
   } catch (problem) {
-    if (waits()) last.set((old) => old && { ...old, problem: problem instanceof Error ? problem.message : String(problem) });
+    if (waits(mine)) last.set((old) => old && { ...old, ...wentWrong(problem) });
   }
 }
 
@@ -91,7 +107,7 @@ export function StopReport() {
   const stop = useStore(last, (value) => value);
   const [, setTurn] = useState(0);
   useEffect(() => {
-    if (!stop?.report?.ok) return undefined;
+    if (!stop?.report?.ok || isLate(stop)) return undefined;
     const timer = setTimeout(() => last.set(null), SHOWN_MS); // all is well: it does not stand in the way for long
     return () => clearTimeout(timer);
   }, [stop]);
