@@ -44,7 +44,7 @@ function heard(report) {
 function wentWrong(problem) {
   if (problem instanceof Problem && problem.kind === "DeadlineError" && problem.status === 0) return { problem: "" };
   const unreached = problem instanceof Problem && problem.kind === "UnreachableError" && problem.status === 0;
-  return unreached ? { lost: !live.get().connected, problem: problem.message } : { lost: false, problem: problem instanceof Error ? problem.message : String(problem) };
+  return unreached ? { lost: true, problem: problem.message } : { lost: false, problem: problem instanceof Error ? problem.message : String(problem) };
 }
 
 onStopped((number, report) => number === turn && heard(report));
