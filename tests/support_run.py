@@ -195,6 +195,8 @@ class Axes:
         self.failure: Exception | None = None
         self.stops_after_s = 0.0
         self.heard: list[Callable[[AxisSample], None]] = []
+        self.silent = False
+        self.lost: list[str] = []
 
     @property
     def where(self) -> Axes:
@@ -211,6 +213,17 @@ class Axes:
 
     async def now(self) -> list[AxisSample]:
         return [AxisSample(axis, time.monotonic_ns(), place) for axis, place in self.at.items()]
+
+    async def differs(self, wanted: Mapping[str, float]) -> str | None:
+        if self.silent:
+            raise UnreachableError("the controller does not answer")
+        found = [
+            f"{axis} is at {self.at.get(axis, 0.0):g}" for axis, to in wanted.items() if self.at.get(axis, 0) != to
+        ]
+        return "; ".join(found) or None
+
+    def lose(self, why: str) -> None:
+        self.lost.append(why)
 
     async def is_at(self, targets: Mapping[str, float]) -> bool:
         return all(self.at.get(axis, 0.0) == target for axis, target in targets.items())
@@ -325,6 +338,24 @@ class Daemon:
         """Wait for one of these states."""
         async with asyncio.timeout(10):
             while self.state not in states:
+                await asyncio.sleep(0.005)
+
+    async def alarmed(self, name: str) -> None:
+        """Wait for an alarm."""
+        async with asyncio.timeout(10):
+            while not any(alarm.name == name and alarm.active for alarm in self.alarms.active()):
+                await asyncio.sleep(0.005)
+
+    async def alarm_over(self, name: str) -> None:
+        """Wait until the cause of an alarm is gone."""
+        async with asyncio.timeout(10):
+            while any(alarm.name == name and alarm.active for alarm in self.alarms.active()):
+                await asyncio.sleep(0.005)
+
+    async def said_of(self, words: str) -> None:
+        """Wait until the state is said to be so for a reason that has these words."""
+        async with asyncio.timeout(10):
+            while words not in self.machine.entry.detail:
                 await asyncio.sleep(0.005)
 
     async def _on_ended(self, run: Run, outcome: State, detail: str) -> None:

@@ -15,6 +15,7 @@ from daq.devices.axis import DrivenAxis
 from daq.devices.build import build_devices
 from daq.devices.instruments.wiring import Controllers, Wiring
 from daq.devices.lowering import lower_voltage
+from daq.devices.simulated.encoder import Encoders
 from daq.errors import MissingError, ScandaqError
 from daq.services.alarms import Alarms
 from daq.services.bus import Bus
@@ -47,7 +48,8 @@ class Hardware:
         rehome: bool,
     ) -> None:  # fmt: skip
         self._wiring = Wiring(controllers)
-        self._devices = build_devices(site.devices, scanner, self._wiring.instruments)
+        encoders = Encoders(site.state_folder / "simulated-axes.json")
+        self._devices = build_devices(site.devices, scanner, self._wiring.instruments, encoders=encoders)
         self._guarding = Guarding(site, scanner, self._devices, bus, alarms)
         self._interlocks = self._guarding.interlocks
         enable = Enable(reference=Reference.LOST if rehome else Reference.CONFIRMED)

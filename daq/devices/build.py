@@ -14,6 +14,7 @@ from daq.devices.limits import AxisLimits, VoltageLimits
 from daq.devices.profiled import build_profiled, supply_limits
 from daq.devices.simulated.axes import SimulatedAxis, SimulatedBed
 from daq.devices.simulated.collimator import SimulatedCollimator
+from daq.devices.simulated.encoder import Encoders
 from daq.devices.simulated.gate import SimulatedGate
 from daq.devices.simulated.head import SimulatedHead
 from daq.devices.simulated.safety import SafetyChain
@@ -35,9 +36,11 @@ _AT_ONCE_S = 1e-3
 
 def build_devices(
     plugged: Mapping[str, Plugged], scanner: ScannerProfile | None, instruments: Mapping[str, Instrument] = _NONE, *,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.monotonic, encoders: Encoders | None = None,
 ) -> dict[str, AnyDevice]:  # fmt: skip
     """Return the devices of a site file by name; all simulated axes share one safety chain. `instruments`: controllers.
+
+    `encoders` know where simulated axes stood before; without, they stand at their lower ends.
 
     The cover of each simulated head is wired to the simulated supplies that feed it, or feed nobody knows what.
     Raise `ProfileError` for an axis that the scanner profile does not know, and for two devices on one axis.
@@ -45,7 +48,7 @@ def build_devices(
     _require_one_device_for_each_axis(plugged)
     chain = SafetyChain()
     devices = {
-        name: _build(name, device, scanner, chain, clock)
+        name: _build(name, device, scanner, chain, clock, encoders)
         if device.controller is None
         else _on_controller(name, device, device.controller, scanner, instruments, clock)
         for name, device in plugged.items()
@@ -77,13 +80,12 @@ def axis_limits(axis: LinearAxis | RotaryAxis) -> AxisLimits:
 
 
 def _build(
-    name: str, device: Plugged, scanner: ScannerProfile | None, chain: SafetyChain, clock: Callable[[], float]
-) -> AnyDevice:
+    name: str, device: Plugged, scanner: ScannerProfile | None, chain: SafetyChain, clock: Callable[[], float],
+    encoders: Encoders | None,
+) -> AnyDevice:  # fmt: skip
     match device.ability:
-        case "axis":
-            return SimulatedAxis(name, _limits(name, device, scanner), chain, clock=clock, tell=_tell(name, device))
-        case "bed":
-            return SimulatedBed(name, _limits(name, device, scanner), chain, clock=clock, tell=_tell(name, device))
+        case "axis" | "bed":
+            return _axis(name, device, _limits(name, device, scanner), chain, clock, encoders)
         case "detector_head":
             return SimulatedHead(name, clock=clock)
         case "high_voltage":
@@ -94,6 +96,19 @@ def _build(
             return SimulatedCollimator(name, clock=clock)
         case _:
             raise ProfileError(f"devices.{name}: {device.ability} is of a controller")
+
+
+def _axis(
+    name: str, device: Plugged, limits: AxisLimits, chain: SafetyChain, clock: Callable[[], float],
+    encoders: Encoders | None,
+) -> SimulatedAxis:  # fmt: skip
+    kind = SimulatedBed if device.ability == "bed" else SimulatedAxis
+    axis, tell = device.axis or name, _tell(name, device)
+    if encoders is None:
+        return kind(name, limits, chain, clock=clock, tell=tell)
+    stood = encoders.place(axis)
+    at = None if stood is None else min(max(stood, limits.minimum), limits.maximum)
+    return kind(name, limits, chain, clock=clock, at=at, tell=encoders.of(axis, tell))
 
 
 def _on_controller(

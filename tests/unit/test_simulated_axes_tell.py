@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support_motion import BED
@@ -12,6 +14,7 @@ from support_virtual import VirtualLoop, virtually
 
 from daq.devices.build import build_devices
 from daq.devices.simulated.axes import SimulatedBed
+from daq.devices.simulated.encoder import Encoders
 from daq.devices.simulated.telling import Going
 from daq.errors import MotionError
 from device_profiles.scanners import load_scanner
@@ -112,3 +115,33 @@ def test_a_site_file_names_who_is_told_and_the_datagrams_say_it_in_words_of_the_
 def test_an_endpoint_that_nothing_can_be_told_at_is_refused(told: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Plugged.model_validate(told)
+
+
+def test_simulated_axes_stand_where_they_stood_when_the_program_is_started_again(tmp_path: Path) -> None:
+    plugged = {"table": Plugged(ability="bed", axis="bed"), "gantry": Plugged(ability="axis")}
+    file = tmp_path / "axes.json"
+
+    def built(loop: VirtualLoop) -> dict[str, Any]:
+        kept = Encoders(file, clock=loop.time)
+        return dict(build_devices(plugged, load_scanner("dual-head"), clock=loop.time, encoders=kept))
+
+    async def main(loop: VirtualLoop) -> None:
+        before = built(loop)
+        assert before["table"].drive.true_place() == 0.0
+        await before["table"].move_to(10.0, speed=5.0)
+        assert built(loop)["table"].drive.true_place() == 10.0
+
+        await before["table"].drive.start(100.0, 5.0)
+        await asyncio.sleep(3.0)  # the program ended as it began to move: its watchdog stops it a second later
+        after = built(loop)
+        assert after["table"].drive.true_place() == pytest.approx(15.0)
+        assert not after["table"].drive.is_moving()
+        assert after["gantry"].drive.true_place() == -10.0
+
+    virtually(main)
+    file.write_text("[1")
+    virtually(lambda loop: _stands(built(loop)["table"], 0.0))
+
+
+async def _stands(axis: Any, at: float) -> None:
+    assert axis.drive.true_place() == at

@@ -56,19 +56,21 @@ class Entry:
     step_name: str = ""
     moving: bool = False
     """Axes move while this step records."""
+    stood: dict[str, float] = field(default_factory=dict)
+    """Where axes stood when the step began, by name, in mm or degrees; those that did not say are missing."""
     detail: str = ""
     collimator: str | None = ""
     """As noted when it was prepared; None: not known then; empty: written by a daemon that did not note it."""
     collimator_sensed: bool = True
     """Something sensed it; else it is what somebody's override means."""
-    hand_overs: dict[str, Any] = field(default_factory=dict)
-    """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
     accepted: list[int] = field(default_factory=list)
     """Numbers of the steps that a person has looked at and found good."""
     counted: dict[str, dict[str, int]] = field(default_factory=dict)
     """What each step that has ended had counted then, by its number."""
     asked: dict[str, Any] = field(default_factory=dict)
     """Arguments of `prepare` that hold for further views of the same patient, too; nothing of who it is."""
+    hand_overs: dict[str, Any] = field(default_factory=dict)
+    """What was handed over in this run, by name: `daq.model.handover.Confirmed` as plain data."""
     qc_test: str = ""
     """The test of quality control that it is."""
     rehome: bool = False

@@ -43,6 +43,8 @@ class Places:
         self._task: asyncio.Task[None] | None = None
         self._late = False
         self.lost = 0
+        self.stood: dict[str, float] = {}
+        """Where axes were when they were last read before a step, in their units."""
 
     def begin(self) -> None:
         """Hear every movement from here on, and hand on what was heard ten times a second."""
@@ -61,7 +63,9 @@ class Places:
 
     async def standing(self) -> None:
         """Read all axes and put where they are into the recording, before a step that begins."""
-        for sample in await self._where.now():
+        samples = await self._where.now()
+        self.stood = {sample.axis: sample.position for sample in samples}
+        for sample in samples:
             self._heard(sample)
         await self.delivered()
 

@@ -29,6 +29,7 @@ from daq.services.acquisition.outcome import Bell, end_of, sealed_status
 from daq.services.acquisition.places import Places
 from daq.services.acquisition.progress import ENDS, GOOD_ENDS, Speaker
 from daq.services.acquisition.steps import Steps
+from daq.services.acquisition.stillthere import StillThere
 from daq.services.acquisition.uptake import Injected, UptakeTime
 from daq.services.acquisition.way import Way
 from daq.services.acquisition.work import Work
@@ -68,6 +69,7 @@ class Run:
             UptakeTime(injected, around.alarms), around.collimator,
         )  # fmt: skip
         self.steps = Steps(protocol, way)
+        self._still = StillThere(around.motion, self._readout, around.alarms, self.motion_lost, self.steps.hold)
         self._attending: asyncio.Task[None] | None = None
         self.over = False
         """It has come to its end; the state may be that of another run by now."""
@@ -99,7 +101,8 @@ class Run:
         status = await self._link.status()
         changes = reconciled(self._machine.entry, status)
         self.steps.found(changes)
-        self._machine.note("found again after a restart of the daemon", **changes)
+        stood = {"stood": {}} if "step" in changes else {}
+        self._machine.note("found again after a restart of the daemon", **changes, **stood)
         self._attend()
         self._arming.renew()
         if self._machine.state in RECORDING:
@@ -110,7 +113,9 @@ class Run:
             self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
             await self._ending.end("could not be prepared")
         elif state is State.POSITIONING or (self.moves and not ended):
-            await self.motion_lost("the daemon was restarted while axes moved")
+            await self.motion_lost("the station's program was restarted while axes moved")
+        elif state is State.ACQUIRING or (state is State.PAUSED and not ended):
+            self._still.begin(self.steps.current, self._machine.entry.stood)
 
     @property
     def moves(self) -> bool:
@@ -244,7 +249,8 @@ class Run:
         elif state in RECORDING and status.get("step_ended_by") == MOTION_LOST:
             await self.motion_lost("the readout took the motion for lost: nobody had watched over it")
         elif state in RECORDING or status["state"] == "recording":
-            await self.steps.look(status)
+            if not self._still.pending:
+                await self.steps.look(status)
         elif state is State.ARMED and self._arming.expired():
             self._machine.fire(Trigger.ARMING_EXPIRED, f"armed for {self._arming.lasts_s:g} s without a start")
             await self._ending.end("arming expired")
@@ -357,6 +363,7 @@ class Run:
         """Say nothing more of how it is: the next one may be under way."""
         self._speaker.close()
         self._places.end()
+        self._still.end()
         self.steps.readiness.end()
         self._arming.over()
         self._clock_start.cancel()

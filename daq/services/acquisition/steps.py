@@ -103,6 +103,7 @@ class Steps:
             self.readiness.begun(first)
             self._way.places.begin()
             await self._way.places.standing()  # before, nothing is recorded that could hold it
+            self._machine.keep(stood=self._way.places.stood)
             self._sweep_if_any(first)
 
     async def pause(self) -> str:
@@ -115,6 +116,12 @@ class Steps:
                 return "the axes are stopped; resume goes on to the next step"
             step = self.current
             return await self._hold(step.pause if step is not None else PauseMeaning.GAP_MARKED)
+
+    async def hold(self, why: str) -> None:
+        """Pause what records, as its kind can be held, until a person resumes; `why` is said."""
+        if self._machine.state is State.ACQUIRING:
+            await self.pause()
+        self._machine.note(why)
 
     async def _hold(self, meaning: PauseMeaning) -> str:
         if meaning is PauseMeaning.FINISH_STEP:
@@ -235,7 +242,7 @@ class Steps:
             self.between = self._arrived = self._swept = False
         self.begun = True
         self.show(step)
-        self._fire(trigger, "as the readout is; its answer was lost", step=number)
+        self._fire(trigger, "as the readout is; its answer was lost", step=number, stood={})
 
     def judge(self, status: dict[str, Any]) -> None:
         """Say where a step that has ended is not worth reading."""
@@ -308,7 +315,7 @@ class Steps:
         await self._tell_once(lambda: link.step(limits, name=step.name, moving=step.moving))
         self.between = self._arrived = self._swept = False
         self.readiness.begun(step)
-        self._fire(trigger, "", step=self._machine.entry.step + 1)
+        self._fire(trigger, "", step=self._machine.entry.step + 1, stood=self._way.places.stood)
         self._sweep_if_any(step)
 
     async def _tell_once(self, tell: Callable[[], Awaitable[None]], *, armed: bool = False) -> None:

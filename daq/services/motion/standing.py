@@ -16,8 +16,8 @@ from daq.services.motion.alarming import Alarming
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.5
-_TIMES = 5.0
-"""So many times as far as counts as in position: motors settle."""
+SETTLES = 5.0
+"""So many times as far as counts as in position an axis may be that nobody has moved: motors settle."""
 _ALARM = "moved-by-itself"
 
 
@@ -54,7 +54,7 @@ class StandingWatch:
             if last is None or last.monotonic_s <= self._since_s:
                 continue  # it may have been on its way
             stood = self._stood.setdefault(name, last.position)
-            if abs(last.position - stood) > _TIMES * axis.limits.in_position:
+            if abs(last.position - stood) > SETTLES * axis.limits.in_position:
                 self._stood[name] = last.position
                 way = f"from {stood:.1f} to {last.position:.1f} {axis.unit}"
                 self._moved(f"{name} went {way} though nothing told it to")

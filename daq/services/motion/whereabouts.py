@@ -11,6 +11,7 @@ from daq.devices.abilities import Axis, Sample, Sampled
 from daq.errors import MissingError, MotionError, ScandaqError
 from daq.model.axissample import AxisSample
 from daq.services.motion.envelope import Envelope, Order, check_way
+from daq.services.motion.standing import SETTLES
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +71,24 @@ class Whereabouts:
         """Read all axes now, at the same time; one that does not answer is left out, and its readings say so."""
         read = await asyncio.gather(*(self._read(name, axis) for name, axis in self.axes.items()))
         return [sample for sample in read if sample is not None]
+
+    async def differs(self, wanted: Mapping[str, float]) -> str | None:
+        """Return in words which axes do not stand where they are wanted, by more than settles; None where all do.
+
+        `wanted` in the units of the axes. Raise what asking them raises.
+        """
+        found = []
+        for name, place in wanted.items():
+            axis = self.axis(name)
+            sample = await axis.sample()
+            at = f"{name} is at {sample.position:.1f} {axis.unit} and should be at {place:.1f} {axis.unit}"
+            if abs(sample.position - place) > SETTLES * axis.limits.in_position:
+                found.append(at)
+            elif sample.moving:
+                found.append(f"{name} moves")
+            elif not sample.homed:
+                found.append(f"{name} has no reference: where it stands is not known")
+        return "; ".join(found) or None
 
     async def away_first(self, targets: Mapping[str, float]) -> dict[str, float]:
         """Return the targets in the order in which to go there: away from the patient, others, towards the patient.
