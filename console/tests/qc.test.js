@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawing } from "../../daq/gateway/static/js/screens/qc/trendlines.js";
-import { bounds, entered, firstDue, gaugeRange, levelOf, number, standing, valued, wanting, worst } from "../../daq/gateway/static/js/qcwords.js";
+import { bounds, entered, firstDue, gaugeRange, heads, isUnit, levelOf, number, standing, valued, wanting, worst } from "../../daq/gateway/static/js/qcwords.js";
 
 const LIMIT = { of: "value", action: { below: -4, above: 4 }, suspension: { below: null, above: 10 } };
 
@@ -31,6 +31,22 @@ test("a gauge holds value, noise and every bound", () => {
 
 test("what is typed becomes yes or no, a number, or a text with its unit", () => {
   assert.deepEqual([entered("yes", ""), entered("no", ""), entered("1,2", "s"), entered("1.2 s", "s")], [true, false, 1.2, "1.2 s"]);
+});
+
+test("what is no plain number is never made one: the station refuses it in words", () => {
+  for (const text of ["0x10", "1e309", "NaN", "Infinity", "1.234,5", "1 2", "-", ".", "7.02 MBq", "１２"]) assert.equal(entered(text, "MBq"), text);
+  assert.deepEqual([entered(" -3,5 ", "MBq"), entered(".5", "MBq"), entered("2e1", "MBq"), entered("", "MBq")], [-3.5, 0.5, 20, ""]);
+});
+
+test("units are told from what is described in words", () => {
+  assert.deepEqual(["MBq", "mm/s", "%", "1"].map(isUnit), [true, true, true, true]);
+  assert.deepEqual(["", "times", "time", "MBq, by the certificates", "names; each of the source"].map(isUnit), [false, false, false, false, false]);
+});
+
+test("counts of heads are those of the first window, lowest head first", () => {
+  const counts = { singles: 9, "singles[photopeak]": 7, "singles[photopeak]@1": 3, "singles[photopeak]@0": 4, "singles[scatter]@0": 1 };
+  assert.deepEqual(heads(counts), [{ head: "0", count: 4 }, { head: "1", count: 3 }]);
+  assert.deepEqual(heads({ prompts: 3 }), []);
 });
 
 test("the worst figure comes first", () => {

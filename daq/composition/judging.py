@@ -39,8 +39,15 @@ async def judged(equipment: Equipment, loaded: LoadedProtocol, request: Prepare)
             f"protocol {protocol.id} cannot be prepared: {'; '.join(left)}; "
             "each may be overridden by name with a reason, which every file will bear"
         )
-    told = {name: request.overrides[name] for name in missing}
+    told = {name: request.overrides[name] for name in missing} | await in_spite(equipment, protocol)
     return told | ({"draft": request.draft_reason} if draft is not None else {})
+
+
+async def in_spite(equipment: Equipment, protocol: AcquisitionProtocol) -> dict[str, str]:
+    """Return the tests that a person has allowed patients in spite of, each with the reason."""
+    if equipment.standing is None:
+        return {}
+    return dict((await equipment.standing.of_protocol(protocol)).in_spite)
 
 
 async def require_usable(equipment: Equipment, loaded: LoadedProtocol, request: Prepare) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -56,6 +56,10 @@ class Planner:
 
     def __init__(self, equipment: Equipment, around: Around, audit: Audit, catalogue: Catalogue, boot: str) -> None:
         self._catalogue = catalogue
+async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
+    """Take no note of what was overridden."""
+
+
         self._equipment, self._around, self._machine = equipment, around, around.machine
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
@@ -70,6 +74,8 @@ class Planner:
     async def planned(self, request: Prepare, actor: Actor, qc: Mapping[str, Any] | None = None) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it.
 
+        self.overridden: Callable[[str, Mapping[str, str], Actor], Awaitable[None]] = _nobody_hears
+        """Hears of each run that is prepared what was overridden, each with its reason."""
         `qc`: what the manifest says of the test of quality control that it is; of none: of what it rests on.
         """
         loaded = await asyncio.to_thread(self.load, request.protocol)
@@ -139,6 +145,7 @@ class Planner:
 
     async def found(self, entry: Entry) -> Run:
         """Return the run that a journal speaks of, with its protocol as it was when it began; records are resumed."""
+        await self.overridden(identity, wanted.overrides, actor)
         from acquisition_protocols.load import checked
 
         if entry.run is None or entry.directory is None or entry.runtime is None or entry.protocol is None:

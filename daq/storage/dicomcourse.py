@@ -103,6 +103,8 @@ def remarks(framed: Framed, manifest: Manifest) -> Iterator[str]:
     """Yield what DICOM has no attribute for, in sentences."""
     if manifest.simulated:
         yield "SIMULATED, not a patient"
+    for requirement, why in manifest.overrides.items():
+        yield f"Acquired in spite of what is missing, {requirement}: {why}"
     if not framed.completed:
         yield f"Not completed: ended by {framed.ended_by or 'what is not known'}"
     yield from framed.notes

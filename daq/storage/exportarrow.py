@@ -69,5 +69,6 @@ def _schema(run: ListMode, stream: str) -> pa.Schema:
         "profile": manifest.profile.get("id"),
         "profile_sha256": manifest.profile_sha256,
         "simulated": manifest.simulated,
+        "overrides": dict(manifest.overrides),
     }
     return run.schema(stream).with_metadata({"scandaq": json.dumps(origin)})

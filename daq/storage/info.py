@@ -37,6 +37,7 @@ def describe(directory: Path) -> dict[str, Any]:
         "profile": manifest.profile.get("id"),
         "source": manifest.source or None,
         "simulated": manifest.simulated,
+        "overrides": dict(manifest.overrides),
         "started": manifest.created_utc or None,
         "sealed": manifest.sealed_utc,
         "stop": manifest.stop or None,
@@ -133,6 +134,8 @@ def _head(info: dict[str, Any]) -> str:
     }
     if info["simulated"]:
         lines["data"] = "simulated"
+    if info["overrides"]:
+        lines["in spite of"] = "; ".join(f"{name}: {why}" for name, why in info["overrides"].items())
     if info["rows_left_to_replay"]:
         lines["rows"] = (
             "not complete: `daq listmode replay --out` derives what overload left undone from the raw stream"

@@ -67,7 +67,7 @@ async def test_one_person_may_approve_where_the_site_file_says_so(alone: bool) -
     quality.books, quality.tests, quality._where = MemoryBooks(), {}, Where()
     quality._site = SimpleNamespace(qc=SimpleNamespace(one_person_may_approve=alone), state_folder=Path("nowhere"))
     quality.desk, quality._rounds = SimpleNamespace(handlers={}), SimpleNamespace(handlers=dict)
-    quality.standing, quality._revisions = None, Revisions()
+    quality.standing, quality._revisions, quality.in_spite = None, Revisions(), SimpleNamespace(handlers=dict)
     quality._announcing = SimpleNamespace(look=lambda: None)
     own = quality.books.enter("daily-flood", Level.IN_LIMITS, ago_h=1)
     signs = quality.handlers["qc-sign"](

@@ -33,10 +33,11 @@ from daq.services.qc.looking import Looking
 from daq.services.qc.planning import Planning
 from daq.services.qc.reading import Reading
 from daq.services.qc.register import Register
-from daq.services.qc.ringing import Ringing
+from daq.services.qc.ringing import DEVICE, Ringing
 from daq.services.qc.rounds import Room as RoundsRoom
 from daq.services.qc.rounds import Rounds
 from daq.services.qc.signing import Signing, Where
+from daq.services.qc.spite import InSpite
 from daq.services.qc.standing import Standing
 from daq.state.acquisition import ACTIVE, IDLE, State
 from daq.storage.listing import load_manifest
@@ -87,6 +88,16 @@ class Quality:
         self.books = QcBooks(self._url, folder, station=site.station, simulated=site.simulated, alarms=alarms)
         heads = heads_of(head.number for head in scanner.heads) if scanner is not None else frozenset()
         self.standing = Standing(self.tests, self.books, host_zone(), heads=heads)
+        self.in_spite = InSpite(
+            site.state_folder, self.standing.due, alone=site.qc.one_person_may_approve,
+            changed=lambda: revisions.changed(REVISION),
+        )  # fmt: skip
+        if self.in_spite.problem:
+            alarms.raise_(
+                DEVICE, "in-spite", priority="medium", text=self.in_spite.problem,
+                guidance="recordings bear what they were made in spite of; have the file looked at by service",
+            )  # fmt: skip
+        self.standing.allows = self.in_spite.allows
         self._announcing = Announcing(self.standing, bus)
         self._ringing = Ringing(alarms)
         self.analysing = Analysing(
@@ -109,6 +120,7 @@ class Quality:
         )  # fmt: skip
         self.desk = Desk(asking, self.standing, bed, self.analysing, self._leavings, around)
         planner.prepares = self.desk.prepared
+        planner.overridden = self._overridden
         planning = Planning(asking, self.standing, self.books, bed, self._busy)
         self._rounds = Rounds(planning, RoundsRoom(
             self._asked, self._stands, self._bus, self._alarms, bed, self.books, self.analysing.is_owed,
@@ -128,7 +140,7 @@ class Quality:
         reading = Reading(readingprocess.command, self._reading_job, self.books, self.tests, work)
         return {
             **{verb: self._looked(do) for verb, do in entering.items()}, **self.desk.handlers, **looking.handlers(),
-            **reading.handlers(), **self._rounds.handlers(),
+            **reading.handlers(), **self._rounds.handlers(), **self.in_spite.handlers(),
         }  # fmt: skip
 
     def services(self, station: Station) -> Services:
@@ -160,6 +172,15 @@ class Quality:
     def _changed(self) -> None:
         self._announcing.look()
         self._revisions.changed(REVISION)
+
+    async def _overridden(self, run: str, overrides: Mapping[str, str], actor: Actor) -> None:
+        """Take note of what was overridden of quality control. Its files bear it, also where no note can be taken."""
+        allowed = {each.test for each in self.in_spite.open}
+        names = [name for name in self.tests if name not in allowed]
+        try:
+            await self.in_spite.note(run, overrides, names, actor)
+        except ScandaqError as why:
+            _LOG.error("%s was prepared in spite of quality control, of which no note could be taken: %s", run, why)
 
     # What others need of the station
 

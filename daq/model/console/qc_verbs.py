@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daq.model.arguments import Arguments, Named, Text
+from daq.model.arguments import Arguments, Named, Reason, Text
 from daq.model.station import Role
 
 Moment = Annotated[str, Field(min_length=1, max_length=40)]
@@ -117,6 +117,20 @@ class QcCall(Arguments):
     text: Text = ""
 
 
+class QcAllow(Arguments):
+    """Allow patients in spite of a test that failed or is missing, as it stands now; every file bears the reason."""
+
+    test: Named
+    reason: Reason
+
+
+class QcSignOff(Arguments):
+    """Sign off what was used in spite of quality control: somebody has looked at it."""
+
+    ids: Annotated[list[Named], Field(min_length=1, max_length=100)]
+    comment: Text = ""
+
+
 CONSOLE_QC_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "qc-results": (QcResults, Role.VIEWER, "results of quality control, newest first"),
     "qc-result": (QcResultAsk, Role.VIEWER, "one result whole, with signatures and what pictures there are"),
@@ -131,9 +145,12 @@ CONSOLE_QC_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "qc-picture": (QcPicture, Role.VIEWER, "have a picture of a result written"),
     "qc-begin": (QcBegin, Role.QC, "do a test: prepare, start, analyse; the background before it where that is due"),
     "qc-go-on": (QcGoOn, Role.QC, "state that the source is in place: the test that waits for it begins"),
+    "qc-allow": (QcAllow, Role.QC, "allow patients in spite of a test, with a reason that every file bears"),
+    "qc-allowed": (Arguments, Role.VIEWER, "what was used in spite of quality control and nobody has signed off"),
+    "qc-sign-off": (QcSignOff, Role.PHYSICIST, "sign off what was used in spite of quality control"),
     "qc-call": (QcCall, Role.QC, "raise an alarm that asks a physicist to look at a result"),
 }
 """Verb: its arguments, the least role, what it does."""
 CONSOLE_QC_ASKING = frozenset(
-    verb for verb in CONSOLE_QC_VERBS if verb not in ("qc-begin", "qc-go-on", "qc-call")
+    verb for verb in CONSOLE_QC_VERBS if verb not in ("qc-begin", "qc-go-on", "qc-call", "qc-allow", "qc-sign-off")
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from daq.model.qc.analyses_entered import DIMENSIONS
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
 from daq.qc.schedule import Due
@@ -47,7 +48,7 @@ def asks(test: QcTest) -> list[dict[str, str]]:
     named = {name for name, _ in kind.parameters} & set(test.parameters)
     if not kind.entries and named:
         return [
-            {"name": each.strip(), "about": name, "unit": ""}
+            {"name": each.strip(), "about": name, "unit": DIMENSIONS.get(name, "")}
             for name in sorted(named)
             for each in str(test.parameters[name]).split(";")
         ]

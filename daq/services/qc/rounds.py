@@ -50,6 +50,7 @@ class Round:
     run: str | None = None
     why: str = ""
     since_utc: str = field(default_factory=utc_now)
+    begun_utc: str = field(default_factory=utc_now)
     results: list[str | None] = field(default_factory=list)
     levels: list[str | None] = field(default_factory=list)
 
@@ -69,7 +70,7 @@ class Round:
                 for part, result, level in told
             ],
             "by": self.by, "source": self.source, "stage": self.stage, "now": self.now, "run": self.run,
-            "why": self.why, "since_utc": self.since_utc, "over": self.over,
+            "why": self.why, "since_utc": self.since_utc, "begun_utc": self.begun_utc, "over": self.over,
         }  # fmt: skip
 
 

@@ -30,17 +30,20 @@ _S_PER_H = 3600.0
 class Stands:
     """Where a protocol stands. `missing`: why it may not be used, by test; `valid`: the results that it rests on.
 
-    `remarks`: tests whose result is beyond its action level; it may be used, and somebody investigates.
+    `remarks`: tests whose result is beyond its action level; it may be used, and somebody investigates. `in_spite`: by
+    test, why and by whom it was allowed in spite of what stands against it.
     """
 
     missing: Mapping[str, str] = field(default_factory=dict)
     valid: tuple[Mapping[str, Any], ...] = ()
     remarks: tuple[str, ...] = ()
+    in_spite: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return what a manifest says of it."""
         told = {"valid": [dict(each) for each in self.valid], "missing": dict(self.missing)}
-        return {**told, "remarks": list(self.remarks)}
+        spite = {"in_spite": dict(self.in_spite)} if self.in_spite else {}
+        return {**told, "remarks": list(self.remarks), **spite}
 
 
 class Standing:
@@ -54,6 +57,8 @@ class Standing:
         *, heads: frozenset[str] = frozenset(), clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self.tests, self.books, self.zone, self.heads, self.clock = tests, books, zone, heads, clock
+        self.allows: Callable[[str, str | None], str | None] = lambda _test, _result: None
+        """Says of a test and its newest result why and by whom it was allowed in spite of it."""
 
     async def due(self, only: str | None = None) -> tuple[Due, ...]:
         """Return where tests stand, the most urgent first. Raise `MissingError`, `DeadlineError`, what books raise."""
@@ -71,13 +76,19 @@ class Standing:
             due, kept = await self._read(names)
         except ScandaqError as why:
             return Stands(missing | dict.fromkeys(names, f"the books of quality control cannot be read: {why}"))
+        in_spite: dict[str, str] = {}
         for one in due:
             why_not = self.against(one, needs.get(one.test))
-            if why_not is not None:
+            if why_not is None:
+                continue
+            allowed = self.allows(one.test, None if one.newest is None else one.newest.id)
+            if allowed is None:
                 missing[one.test] = why_not
-        standing = [kept[one.newest.id] for one in due if one.newest is not None and one.test not in missing]
+            else:
+                in_spite[one.test] = f"{allowed}; {why_not}"
+        standing = [kept[one.newest.id] for one in due if one.newest is not None and one.test not in missing | in_spite]
         noticed = [f"{each.result.test}: {each.result.level} level" for each in standing if _noticed(each)]
-        return Stands(missing, tuple(map(_about, standing)), tuple(noticed))
+        return Stands(missing, tuple(map(_about, standing)), tuple(noticed), in_spite)
 
     def against(self, due: Due, need: Need | None) -> str | None:
         """Return why a test does not allow what needs it; None where it does. `need` None: it only blocks."""

@@ -8,6 +8,7 @@ import { SignIn } from "./signin.js";
 import { t } from "./strings.js";
 import { applyTheme } from "./theme.js";
 import { Decisions, Notice, sentence, tell, Told } from "./ui.js";
+import { InSpite } from "./screens/qc/spite.js";
 import { HandController } from "./widgets/handcontroller.js";
 import { StayWithPatient } from "./widgets/motion.js";
 import { ControlDialog, ControlNotice } from "./widgets/control.js";
@@ -45,7 +46,7 @@ function Console() {
     <div class="frame">
       <${Header} />
       <${Navigation} screen=${place.screen} />
-      <main id="content" tabindex="-1" key=${place.screen}><${Outdated} /><${StayWithPatient} /><${Shown} place=${place} /></main>
+      <main id="content" tabindex="-1" key=${place.screen}><${Outdated} /><${InSpite} /><${StayWithPatient} /><${Shown} place=${place} /></main>
       <${StatusLine} />
     </div>
     <${HandController} /><${StopReport} /><${ControlNotice} /><${ControlDialog} /><${Told} /><${Decisions} />

@@ -95,8 +95,24 @@ function two(value) {
   return String(value).padStart(2, "0");
 }
 
+/** What each head has counted in the first window that it tells of, lowest head first. @param {Record<string, number>} counts */
+export function heads(counts) {
+  const found = /** @type {Map<string, number>} */ (new Map());
+  for (const [name, count] of Object.entries(counts)) {
+    const head = /^singles\[.*\]@(\d+)$/.exec(name)?.[1];
+    if (head !== undefined && !found.has(head)) found.set(head, count);
+  }
+  return [...found].map(([head, count]) => ({ head, count })).sort((one, other) => Number(one.head) - Number(other.head));
+}
+
+/** Whether an entry of a test is a number in a unit, and not something that is described. @param {string} unit */
+export function isUnit(unit) {
+  return unit !== "" && !/[ ;,]|^times?$|^names?$/.test(unit);
+}
+
 /**
- * What a person typed for an entry of a test: yes and no, numbers as numbers, else the text with its unit.
+ * What a person typed for an entry of a test: yes and no; a plain number, by a point or a comma, as a number; all else as
+ * it was typed, for the station to read or to refuse in words.
  * @param {string} text
  * @param {string} unit
  * @returns {string | number | boolean}
@@ -104,8 +120,8 @@ function two(value) {
 export function entered(text, unit) {
   const plain = text.trim();
   if (unit === "" && (plain === "yes" || plain === "no")) return plain === "yes";
-  const value = Number(plain.replace(",", "."));
-  return plain !== "" && Number.isFinite(value) ? value : plain;
+  const value = /^[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain.replace(",", ".")) : NaN;
+  return Number.isFinite(value) ? value : plain;
 }
 
 /** What stands against a result first, else its worst figure. @param {any} row */
@@ -118,6 +134,11 @@ export function worst(row) {
 /** Who signed it, in words that a list has room for. @param {any} row */
 export function signedBy(row) {
   return (row?.signatures ?? []).map((/** @type {any} */ each) => `${each.by} (${each.meaning})${each.holds ? "" : " BROKEN"}`).join(", ");
+}
+
+/** Why something was allowed in spite of quality control, by whom and when. @param {{reason: string, by: string, at_utc: string}} spite */
+export function spiteWords(spite) {
+  return `${spite.reason} (${spite.by}, ${when(spite.at_utc)})`;
 }
 
 /**

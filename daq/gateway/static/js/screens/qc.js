@@ -11,13 +11,14 @@ import { Result } from "./qc/result.js";
 import { Results } from "./qc/results.js";
 import { Run } from "./qc/run.js";
 import { Sources } from "./qc/sources.js";
+import { Allow, Spites } from "./qc/spite.js";
 import { Today } from "./qc/today.js";
 import { Trend } from "./qc/trend.js";
 
 const PARTS = /** @type {Record<string, any>} */ ({
   results: Results, trends: Trend, sources: Sources, events: Events, limits: Limits, calibrations: Calibrations, reports: Month,
 });
-const OTHERS = /** @type {Record<string, any>} */ ({ run: Run, result: Result, trend: Trend, enter: Enter });
+const OTHERS = /** @type {Record<string, any>} */ ({ run: Run, result: Result, trend: Trend, enter: Enter, allow: Allow, spite: Spites });
 const BELONGS = /** @type {Record<string, string>} */ ({ result: "results", trend: "trends" });
 
 /** @param {{path: string[], query: Record<string, string>}} given */

@@ -1,46 +1,73 @@
-// A test that counts: how far it is, how fast, and the stop.
-import { html } from "../../preact.js";
+// A test that counts: how far it is, how fast, pause and stop. Its figures stand there from the first moment on.
+import { html, useEffect, useState } from "../../preact.js";
 import { command } from "../../api.js";
+import { clock, counts, NOT_KNOWN, rate, toGo } from "../../format.js";
 import { useLive } from "../../live.js";
+import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
-import { Button, Card, decide, Notice } from "../../ui.js";
+import { Button, Card, decide, Facts, Notice, tell } from "../../ui.js";
 import { Scopes } from "../../widgets/scope.js";
-import { number } from "../../qcwords.js";
+import { heads, number } from "../../qcwords.js";
 
 /** @param {{round: any}} given */
 export function Counting({ round }) {
   const progress = useLive((live) => live.progress);
   const connected = useLive((live) => live.connected);
-  const rate = useLive((live) => live.alarms["qc rate"]);
+  const state = useLive((live) => live.status?.state);
+  const detail = useLive((live) => live.status?.detail ?? "");
+  const alarm = useLive((live) => live.alarms["qc rate"]);
   const part = round.parts[round.now];
-  const own = progress?.run === round.run && round.stage === "counting" ? progress : null;
+  const counting = round.stage === "counting";
+  const paused = counting && state === "paused";
+  const own = progress?.run === round.run && round.stage !== "preparing" ? progress : null;
+  const stage = paused ? t("qc.run.paused") : t(`qc.run.stages.${round.stage}`);
   return html`<div class="stack">
     ${round.stage === "place-source" && html`<${Place} round=${round} />`}
     <${Card} class=${connected ? "" : "stale"} title=${part.title} label=${t("qc.run.progress")}>
-      <div class="spread" aria-live="off"><span><span class="big">${counted(own)}</span> <span class="quiet">${t("qc.run.total")}</span></span>
-        <span><span class="big">${own ? `${number(own.rate_cps / 1000)} kcps` : ""}</span> <span class="quiet">${t("qc.run.rateNow")}</span></span></div>
+      <div class="spread" aria-live="off"><span><span class="big">${counts(total(own) ?? 0)}</span> <span class="quiet">${t("qc.run.total")}</span></span>
+        <span><span class="big">${own && counting && !paused ? rate(own.rate_cps) : NOT_KNOWN}</span> <span class="quiet">${t("qc.run.rateNow")}</span></span></div>
       <progress max="1" value=${own?.fraction ?? (round.stage === "analysing" ? 1 : 0)} aria-label=${t("qc.run.progress")}></progress>
-      <p role="status">${t(`qc.run.stages.${round.stage}`)}${round.why ? `: ${round.why}` : ""}${round.stage === "analysing" ? `. ${t("qc.run.analysingText")}` : ""}</p>
-      <p class="quiet" aria-live="off">${left(own)}</p>
-      ${rate?.active && html`<${Notice} level="medium" role="alert"><span>${rate.text}. ${rate.guidance}</span><//>`}
+      <p role="status"><strong>${paused ? "❚❚ " : ""}${stage}</strong>${round.why ? `: ${round.why}` : ""}${round.stage === "analysing" ? `. ${t("qc.run.analysingText")}` : ""}${round.stage === "preparing" && detail ? `: ${detail}` : ""}</p>
+      <div aria-live="off"><${Facts} rows=${figures(round, part, own)} /><${Since} since=${round.since_utc} /></div>
+      ${alarm?.active && html`<${Notice} level="medium" role="alert"><span>${alarm.text}. ${alarm.guidance}</span><//>`}
     <//>
-    ${round.stage === "counting" && html`<${Scopes} what="counts" hz=${5} controls=${false} />`}
-    <div class="actions">${round.stage === "counting" && html`<${Button} onPress=${stop}>${t("qc.run.stop")}<//>`}</div>
+    ${counting && html`<${Scopes} what="counts" hz=${5} controls=${false} />`}
+    <div class="actions">${counting && html`<${Button} onPress=${stop}>${t("qc.run.stop")}<//>
+      <${Button} disabled=${state !== "acquiring"} why=${state === "acquiring" ? "" : t("qc.run.notCounting")} onPress=${pause}>${t("qc.run.pause")}<//>
+      <${Button} kind=${paused ? "primary" : ""} disabled=${!paused} why=${paused ? "" : t("qc.run.notPaused")} onPress=${() => command("resume")}>${t("qc.run.resume")}<//>`}</div>
   </div>`;
 }
 
-/** @param {any} progress */
-function counted(progress) {
-  const counts = progress?.counts?.singles ?? progress?.counts?.prompts ?? progress?.counts?.events;
-  if (counts === undefined) return "";
-  return counts >= 1e6 ? `${(counts / 1e6).toFixed(2)} M` : counts >= 1e4 ? `${Math.round(counts / 1e3)} k` : String(counts);
+/** What was counted of what is wanted, by head; what is left; which rate is wanted; the source. @param {any} round @param {any} part @param {any} own @returns {[any, any][]} */
+function figures(round, part, own) {
+  const of = part.counts === null ? "" : ` ${t("qc.run.ofCounts", { counts: counts(part.counts) })}`;
+  const rows = /** @type {[any, any][]} */ (heads(own?.counts ?? {}).map(({ head, count }) => [t("qc.run.head", { head }), `${counts(count)}${part.each_head ? of : ""}`]));
+  if (part.counts !== null && (!part.each_head || rows.length === 0)) rows.push([t("qc.run.wanted"), `${counts(part.counts)}${part.each_head ? t("qc.run.eachHead") : ""}`]);
+  if (part.seconds !== null) rows.push([t("qc.run.lasts"), t("qc.run.seconds", { seconds: number(part.seconds) })]);
+  if (part.rate_cps) rows.push([t("qc.run.rateWanted"), t("qc.run.rateRange", { low: number(part.rate_cps[0] / 1000), high: number(part.rate_cps[1] / 1000) })]);
+  if (part.source !== "none" && round.source) rows.push([t("qc.run.source"), round.source]);
+  rows.push([t("qc.run.toGoTitle"), toGo(round.stage === "counting" ? own?.remaining_s : null)]);
+  return rows;
 }
 
-/** @param {any} progress */
-function left(progress) {
-  if (!progress || progress.remaining_s === null || progress.remaining_s === undefined) return "";
-  const seconds = Math.max(0, Math.round(progress.remaining_s));
-  return t("qc.run.left", { time: `${String(Math.floor(seconds / 60)).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}` });
+/** @param {any} progress @returns {number | null} */
+function total(progress) {
+  return progress?.counts?.singles ?? progress?.counts?.prompts ?? progress?.counts?.events ?? null;
+}
+
+/** How long this stage has lasted: what hangs is seen to hang. @param {{since: string}} given */
+function Since({ since }) {
+  const [now, setNow] = useState(stationNow);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(stationNow()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<p class="quiet">${t("qc.run.lasting", { time: clock(Math.max(0, (now - Date.parse(since)) / 1000)) })}</p>`;
+}
+
+async function pause() {
+  const answer = await command("pause");
+  if (answer?.meaning) tell(t("acquire.pauseMeans", { meaning: answer.meaning }), "");
 }
 
 /** @param {{round: any}} given */

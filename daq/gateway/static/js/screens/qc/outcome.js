@@ -35,6 +35,7 @@ export function Outcome({ result, test, onAgain }) {
   <div class="actions">
     <a class="button" href=${address("qc", "result", result)}>${t("qc.run.wholeResult")}</a>
     ${!good && html`<${Button} disabled=${!may} why=${may ? "" : t("qc.run.technologist")} onPress=${() => call(result)}>${t("qc.run.call")}<//>`}
+    ${["suspension", "not evaluable"].includes(told.level) && may && html`<a class="button" href=${address("qc", "allow", told.test)}>${t("qc.spite.open")}</a>`}
     ${!good && signing && html`<${Button} disabled=${!may} onPress=${sign}>${t("qc.run.signAs")}<//>`}
     ${!good && html`<${Button} kind="primary" disabled=${!may} onPress=${() => repeat(test, onAgain)}>${t("qc.run.repeat")}<//>`}
     ${good && signing && html`<${Button} kind="primary" disabled=${!may} why=${may ? "" : t("qc.run.technologist")} onPress=${sign}>${t("qc.run.signHere")}<//>`}

@@ -17,6 +17,7 @@ export function Run({ name }) {
   const revision = useLive((live) => live.revisions.qc);
   const [source, setSource] = useState(/** @type {string | undefined} */ (undefined));
   const [mine, setMine] = useState(false);
+  const [begun, setBegun] = useState(/** @type {any} */ (null));
   const asked = useAsked(() => ask("qc-plan", { ...(name ? { test: name } : {}), ...(source ? { source } : {}) }), [name, source, state, revision]);
   const plan = asked.value;
   useEffect(() => {
@@ -25,18 +26,30 @@ export function Run({ name }) {
   if (!plan) return html`<${Waiting} of=${asked} />`;
   const again = () => {
     setMine(false);
+    setBegun(null);
     asked.again();
   };
-  const shown = plan.round && (!plan.round.over || mine) ? plan.round : null;
+  const begin = (/** @type {any} */ round) => {
+    setMine(true);
+    setBegun(round);
+    asked.again();
+  };
+  const told = begun && !isOf(plan.round, begun) ? begun : plan.round; // what the plan still says of an earlier one is not shown again
+  const shown = told && (!told.over || mine) ? told : null;
   return html`<section class="stack qc-run" aria-label=${t("qc.run.title", { title: plan.title })}>
     <h2>${t("qc.run.title", { title: shown ? shown.parts[shown.parts.length - 1].title : plan.title })}</h2>
     <${Waiting} of=${{ ...asked, loading: false }} />
-    ${shown ? html`<${Underway} round=${shown} onAgain=${again} />` : html`<${Ready} plan=${plan} source=${plan.source} onSource=${setSource} onBegun=${() => { setMine(true); asked.again(); }} />`}
+    ${shown ? html`<${Underway} round=${shown} onAgain=${again} />` : html`<${Ready} plan=${plan} source=${plan.source} onSource=${setSource} onBegun=${begin} onChange=${asked.again} />`}
   </section>`;
 }
 
-/** @param {{plan: any, source: string | null, onSource: (serial: string) => void, onBegun: () => void}} given */
-function Ready({ plan, source, onSource, onBegun }) {
+/** Whether a round is the one that was begun: of the same parts, and not older. @param {any} round @param {any} begun */
+function isOf(round, begun) {
+  return Boolean(round) && round.begun_utc >= begun.begun_utc;
+}
+
+/** @param {{plan: any, source: string | null, onSource: (serial: string) => void, onBegun: (round: any) => void, onChange: () => void}} given */
+function Ready({ plan, source, onSource, onBegun, onChange }) {
   const who = useSession();
   const [reason, setReason] = useState("");
   const may = mayAs(who, "qc");
@@ -46,14 +59,14 @@ function Ready({ plan, source, onSource, onBegun }) {
   const chosen = plan.sources.find((/** @type {any} */ each) => each.serial === source);
   const against = plan.against;
   const begin = async (/** @type {Record<string, string>} */ overrides) => {
-    await command("qc-begin", { test: plan.test, bed_empty: true, ...(needs && source ? { source } : {}), ...(Object.keys(overrides).length ? { overrides } : {}) });
-    onBegun();
+    const answer = await command("qc-begin", { test: plan.test, bed_empty: true, ...(needs && source ? { source } : {}), ...(Object.keys(overrides).length ? { overrides } : {}) });
+    onBegun(answer.round);
   };
   return html`<div class="qc-columns">
     <div class="stack">
       <${Parts} parts=${plan.parts} now=${-1} />
       ${against.length > 0 && html`<${Notice} level="medium" role="alert"><div><strong>${t("qc.run.against")}</strong><ul>${against.map((/** @type {string} */ why) => html`<li key=${why}>${why}</li>`)}</ul></div>
-        ${plan.bed.patient && html`<${Button} onPress=${() => command("bed-empty").then(onBegun)}>${t("qc.run.patientOff")}<//>`}<//>`}
+        ${plan.bed.patient && html`<${Button} onPress=${() => command("bed-empty").then(onChange)}>${t("qc.run.patientOff")}<//>`}<//>`}
       ${!may && html`<p class="quiet">${t("qc.run.technologist")}</p>`}
     </div>
     <div class="stack">

@@ -1,0 +1,129 @@
+"""Use in spite of quality control: with a reason and a name, until the next result, open until it is signed off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daq.errors import AccessError, MissingError, RefusedError, ScandaqError
+from daq.model.console.qc_verbs import QcAllow, QcSignOff
+from daq.model.qc.figures import Level
+from daq.model.station import Actor, Role
+from daq.model.verbs import checked
+from daq.qc.schedule import Done, Due
+from daq.services.qc.spite import FILE, InSpite
+
+NURSE, PHYSICIST = Actor("keller", "console", Role.QC), Actor("maurer", "console", Role.PHYSICIST)
+WHY = "emergency: only head 1 is used"
+
+
+@dataclass(slots=True)
+class Station:
+    """Where the flood stands, and how often screens were told to ask again."""
+
+    state: Any = "failed"
+    result: str | None = "r-1"
+    changes: list[int] = field(default_factory=list)
+
+    async def due(self, name: str) -> Sequence[Due]:
+        at = datetime(2025, 1, 2, tzinfo=UTC)
+        newest = None if self.result is None else Done(self.result, at, Level.SUSPENSION)
+        asked = self.state != "valid"
+        return (Due(name, "Daily flood", self.state, newest, None, True, asked, asked, "suspension: do not use"),)
+
+
+def made(tmp_path: Path, station: Station, *, alone: bool = False) -> InSpite:
+    return InSpite(tmp_path, station.due, alone=alone, changed=lambda: station.changes.append(1))
+
+
+def do(spite: InSpite, verb: str, actor: Actor, **args: Any) -> dict[str, Any]:
+    request = {"qc-allow": QcAllow, "qc-sign-off": QcSignOff}[verb].model_validate(args)
+    return asyncio.run(spite.handlers()[verb](request, actor))  # type: ignore[arg-type]
+
+
+def test_what_is_allowed_holds_until_the_next_result_and_survives_a_restart(tmp_path: Path) -> None:
+    station = Station()
+    do(made(tmp_path, station), "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    after = made(tmp_path, station)
+    words = after.allows("daily-flood", "r-1")
+    assert words is not None
+    assert WHY in words
+    assert "allowed by keller" in words
+    assert after.allows("daily-flood", "r-2") is None, "another result is another question"
+    assert after.allows("camera-background", "r-1") is None
+    assert station.changes == [1]
+
+
+def test_it_is_open_until_another_person_has_signed_it_off(tmp_path: Path) -> None:
+    spite = made(tmp_path, Station())
+    told = do(spite, "qc-allow", PHYSICIST, test="daily-flood", reason=WHY)
+    with pytest.raises(RefusedError, match="maurer allowed it and cannot sign it off"):
+        do(spite, "qc-sign-off", PHYSICIST, ids=[told["id"]])
+    assert [each.id for each in spite.open] == [told["id"]]
+    other = Actor("weber", "console", Role.PHYSICIST)
+    assert do(spite, "qc-sign-off", other, ids=[told["id"]], comment="head 0 was off")["count"] == 0
+    assert spite.open == ()
+    assert spite.allows("daily-flood", "r-1") is None, "signed off, it allows nothing any more"
+
+
+def test_a_site_of_one_person_may_say_that_one_signs_off_ones_own(tmp_path: Path) -> None:
+    spite = made(tmp_path, Station(), alone=True)
+    told = do(spite, "qc-allow", PHYSICIST, test="daily-flood", reason=WHY)
+    assert do(spite, "qc-sign-off", PHYSICIST, ids=[told["id"]])["signed"] == [told["id"]]
+
+
+def test_what_stands_in_nobodys_way_and_what_is_allowed_already_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="stands in nobody's way"):
+        do(made(tmp_path, Station("valid")), "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    spite = made(tmp_path, Station("never", None))
+    do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    assert spite.allows("daily-flood", None) is not None
+    with pytest.raises(RefusedError, match="allowed already"):
+        do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    with pytest.raises(MissingError, match="spite-0"):
+        do(spite, "qc-sign-off", PHYSICIST, ids=["spite-0"])
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\u202eb"])
+def test_a_reason_is_to_be_read_by_everybody(reason: str) -> None:
+    with pytest.raises(ScandaqError, match="reason"):
+        checked("qc-allow", {"test": "daily-flood", "reason": reason}, NURSE)
+
+
+def test_no_program_and_nobody_over_mqtt_allows_anything(tmp_path: Path) -> None:
+    for origin in ("daemon", "mqtt"):
+        with pytest.raises(AccessError, match="a person"):
+            do(made(tmp_path, Station()), "qc-allow", Actor("x", origin, Role.QC), test="t", reason=WHY)
+
+
+def test_an_acquisition_that_was_overridden_is_open_too_and_allows_nothing(tmp_path: Path) -> None:
+    spite = made(tmp_path, Station())
+    asyncio.run(spite.note("run-1", {"qc": "a fracture", "collimator": "sensor broken"}, ["daily-flood"], NURSE))
+    asyncio.run(spite.note("run-2", {"collimator": "sensor broken"}, ["daily-flood"], NURSE))
+    assert [(each.run, each.reason) for each in spite.open] == [("run-1", "a fracture")]
+    assert spite.allows("daily-flood", "r-1") is None
+
+
+def test_many_acquisitions_never_push_an_allowance_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daq.services.qc.spite._MOST", 4)
+    spite = made(tmp_path, Station())
+    do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    for number in range(9):
+        asyncio.run(spite.note(f"run-{number}", {"qc": WHY}, [], NURSE))
+    assert [each.run for each in spite.open if each.run] == ["run-8", "run-7", "run-6"]
+    assert spite.allows("daily-flood", "r-1") is not None
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"used": [{"id": 1}]}', '{"used": [{"nonsense": "x"}]}', "[]"])
+def test_a_file_that_cannot_be_understood_is_put_aside_and_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    spite = made(tmp_path, Station())
+    assert "cannot be read" in spite.problem
+    assert (tmp_path / "qc-in-spite.damaged").read_text() == content
+    assert not (tmp_path / FILE).exists()
