@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from daq.cli import administration
+from daq.cli import acquire_windows, administration
 from daq.cli.acquire_verbs import (
     run_confirm,
     run_hand_over,
@@ -68,6 +68,7 @@ def add_parser(nouns: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     confirm.add_argument("--position", action="store_true", help="the patient's position was confirmed")
 
     administration.add_verbs(verbs)
+    acquire_windows.add_verbs(verbs)
     _add_hand_over(verbs)
     _verb(verbs, "status", "say what the station is doing, and what is possible now", run_status)
     watch = _verb(verbs, "watch", "watch until the acquisition under way has ended", run_watch)

@@ -31,6 +31,7 @@ from daq.errors import DeadlineError, RefusedError
 from daq.model.station import DAEMON, Description
 from daq.readout.plan import CONTROL
 from daq.services.acquisition.between import Between
+from daq.services.acquisition.examwindows import ExamWindows
 from daq.services.acquisition.journal import Journal
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.outcome import sealed_status
@@ -234,13 +235,20 @@ class Daemon:
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
                 **self.probe_tally.handlers,
                 **self.studies.handlers, **self.service_desk.handlers, **self.logbook.handlers,
-                **self._between().handlers, **self.protocols.handlers, **self.worklist.handlers,
+                **self._between().handlers, **self._windows().handlers,
+                **self.protocols.handlers, **self.worklist.handlers,
             },
         )  # fmt: skip
 
     def _between(self) -> Between:
         return Between(
             lambda: self.station, self.machine, self.desk.bed.figures, self.planner.lies,
+            lambda: self.revisions.changed("acquisition"),
+        )  # fmt: skip
+
+    def _windows(self) -> ExamWindows:
+        return ExamWindows(
+            lambda: self.station.run, self.machine, self.planner, self._readout,
             lambda: self.revisions.changed("acquisition"),
         )  # fmt: skip
 

@@ -170,14 +170,18 @@ def calibration_for(
 
 
 def camera_for(equipment: Equipment, protocol: AcquisitionProtocol, collimator: str | None) -> Camera:
-    """Return the corrections of the heads that a protocol is acquired with. Raises what `camera_of` does."""
+    """Return the corrections of the heads that a protocol is acquired with. Raises what `camera_of` does.
+
+    Uniformity is that of the windows as they were signed, also where an exam has moved one: within what may be moved it
+    is the same peak, and a map that is left out would be worse.
+    """
     plug, profile = instrument_for(equipment, protocol)
     scanner = equipment.scanner
     if scanner is None or not scanner.heads or pairs_itself(profile):
         return camera_of(profile, None, None)
     return camera_of(
-        profile, scanner, equipment.site.head_calibrations, windows=protocol.windows.windows, collimator=collimator,
-        serials=dict(enumerate(plug.serials)), sensed=True,
+        profile, scanner, equipment.site.head_calibrations, windows=protocol.signed_windows.windows,
+        collimator=collimator, serials=dict(enumerate(plug.serials)), sensed=True,
     )  # fmt: skip
 
 
@@ -219,7 +223,7 @@ def _manifest(equipment: Equipment, wanted: Wanted, profile: InstrumentProfile, 
         "protocol": {
             "id": protocol.id, "version": protocol.version, "title": protocol.title, "sha256": loaded.sha256,
             "state": loaded.state, "steps": len(protocol.steps), "plan": [_planned(step) for step in protocol.steps],
-            "toml": loaded.text.decode(),
+            "toml": loaded.text.decode(), "window_changes": [each.to_json() for each in protocol.changed],
         },
         "operator": wanted.operator,
         "overrides": {**wanted.overrides, **(wanted.qc or {}).get("overrides", {})},

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from daq.composition.entries import require_patient
+from daq.composition.examwindows import asked_for
 from daq.composition.facing import require_facing, unfaced
 from daq.composition.judging import QC, assumed, require_usable, unmet, unsigned
 from daq.composition.protocolplan import fitted
@@ -110,6 +111,7 @@ class _Look:
             loaded = await asyncio.to_thread(self._around.load, self._request.protocol)
             chosen = loaded.protocol.of_session(self._request.session).of_views(self._request.views)
             self.loaded = replace(loaded, protocol=chosen)
+            self._at_windows(chosen)
         if self.loaded is None:
             return
         study = await self._study(self.loaded.protocol)
@@ -131,6 +133,12 @@ class _Look:
         if not machine.allows(Trigger.PREPARE):
             legal = ", ".join(possible(machine.state))
             self._add("station", "refused", f"the station is {machine.state}; possible now: {legal}")
+
+    def _at_windows(self, protocol: AcquisitionProtocol) -> None:
+        with self._refused("windows"):
+            request = self._request
+            for change in asked_for(self._equipment, protocol, request.windows, self._actor.user, request.reason):
+                self._add("windows", "warning", change.sentence)
 
     async def _study(self, protocol: AcquisitionProtocol) -> Linked | None:
         found = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from daq.composition import acquisition_id, output_directory
 from daq.composition.administrations import Administrations
 from daq.composition.entries import Entries, require_confirmed, require_patient
+from daq.composition.examwindows import allowed_for, as_asked, audit_lines, moved
 from daq.composition.facing import require_facing, unfaced
 from daq.composition.judging import assumed, judged
 from daq.composition.protocolplan import Wanted, protocol_plan
@@ -26,6 +27,7 @@ from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
 from daq.model.study import reference_of
 from daq.model.verbs import Amend, HandOver, Prepare, Residual
+from daq.model.windowchange import Allowed, WindowChange, WindowEdges
 from daq.pipeline.facing import GANTRY
 from daq.services.acquisition.between import asked_again
 from daq.services.acquisition.found import Found
@@ -43,6 +45,8 @@ from daq.state.acquisition import State, Trigger, next_state
 from daq.storage.listing import load_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from acquisition_protocols.load import LoadedProtocol
     from daq.composition.equipment import Equipment
     from daq.model.protocol import AcquisitionProtocol
@@ -65,6 +69,8 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         self._records: dict[str, Records] = {}
         self._lies: dict[str, PatientOrientation] = {}
         self._unfaced: dict[str, list[str]] = {}
+        self._wanted: dict[str, Wanted] = {}
+        """What the run under way was planned from."""
         self.prepares: Callable[[AcquisitionProtocol], None] = lambda _: None
         """Hears of every protocol that somebody prepares, before anything is done about it."""
         self.entries: Entries | None = None
@@ -82,7 +88,7 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         self.prepares(loaded.protocol)
         last_session = loaded.protocol.sessions[-1]
         chosen = loaded.protocol.of_session(request.session).of_views(request.views)
-        loaded = replace(loaded, protocol=chosen)
+        loaded = replace(loaded, protocol=as_asked(self._equipment, chosen, request, actor))
         said = request
         if self.entries is not None:
             request = await self.entries.completed(request)
@@ -121,10 +127,12 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         self._machine.fire(
             Trigger.PREPARE, "", run=identity, directory=plan.directory, runtime=str(runtime), step=0,
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
-            views=request.views, collimator=collimator, collimator_sensed=sensed is not None,
+            views=request.views, windows=[each.to_json() for each in loaded.protocol.changed], collimator=collimator,
+            collimator_sensed=sensed is not None,
             qc_test=str((qc or {}).get("test", "")), accepted=[], counted={},
             asked=asked_again(request, papers.redacted),
         )  # fmt: skip
+        self._wanted = {identity: wanted}
         self._lies = {identity: study.reference.patient_orientation}
         self._unfaced = {identity: unfaced(loaded.protocol, self._equipment.scanner, gantry_deg)}
         about = {"sha256": loaded.sha256, "state": loaded.state}
@@ -155,6 +163,7 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         if protocol is None:
             raise UnexpectedError(f"the protocol in the journal: {'; '.join(map(str, wrong))}")
         protocol = protocol.of_session(entry.session).of_views(entry.views)
+        protocol = protocol.with_windows([WindowChange.from_json(each) for each in entry.windows])
         about = {"sha256": hashlib.sha256(text).hexdigest(), "state": "as it was when the run began"}
         papers = Papers(self._equipment.site.state_folder, entry.run, directory)
         await asyncio.to_thread(papers.load)
@@ -288,7 +297,27 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         papers = self._papers().get(run.identity)
         record = None if papers is None else papers.administration
         given = [] if record is None else [f"administration record: {doubt}" for doubt in record.doubts]
-        return given + self._unfaced.get(run.identity, [])
+        windows = [each.sentence for each in run.protocol.changed]
+        return given + self._unfaced.get(run.identity, []) + windows
+
+    def allowed(self, run: Run) -> Allowed:
+        """Return how far the energy windows of a run may be moved."""
+        return allowed_for(self._equipment, run.protocol)
+
+    async def moved(
+        self, run: Run, windows: Sequence[WindowEdges], actor: Actor, reason: str
+    ) -> tuple[WindowChange, ...]:
+        """Have an armed run acquired with these windows, and note it; return all that differ from the protocol."""
+        wanted = self._wanted.get(run.identity)
+        if wanted is None:
+            raise RefusedError("the daemon was restarted since it was armed: disarm it, and prepare it again")
+        before, why = run.protocol, self.redacted(reason)
+        self._wanted = {run.identity: await moved(self._equipment, wanted, run, windows, actor, why)}
+        for line in audit_lines(before, run.protocol, run.identity):
+            self._audit.note(actor, "energy-window", result="done", reason=why, **line)
+        if (records := self._records.get(run.identity)) is not None:
+            records.windows(run.protocol.changed)
+        return run.protocol.changed
 
     def lies(self, identity: str) -> PatientOrientation | None:
         """Return how the patient of a run lies; None where it is not known."""
@@ -354,7 +383,7 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         )  # fmt: skip
         records = Records(
             around.bus, around.alarms, self._audit, identity=identity, directory=directory, fields=fields,
-            papers=papers, begun=partial(self._catalogue.note, directory),
+            papers=papers, begun=partial(self._catalogue.note, directory), changed=protocol.changed,
         )  # fmt: skip
         self._records[identity] = records
         return records

@@ -17,6 +17,7 @@ from daq.model.geometry import Laterality, PatientOrientation, View
 from daq.model.protocol_terms import Coincidence, HandOver, Need, QcTerms, Requirements, Store, Tolerances
 from daq.model.stop import WindowCounter
 from daq.model.stopterms import gate_term, zero_term
+from daq.model.windowchange import WindowChange
 from daq.model.windows import EnergyWindow, WindowSet
 
 if TYPE_CHECKING:
@@ -329,6 +330,20 @@ class AcquisitionProtocol:
     tolerances: Tolerances = field(default_factory=Tolerances)
     qc: QcTerms | None = None
     """Of a protocol of quality control."""
+    changed: tuple[WindowChange, ...] = ()
+    """Windows that are others in one exam; of a protocol as it was read: none."""
+
+    @property
+    def signed_windows(self) -> WindowSet:
+        """Return the energy windows as the file has them, whatever they are in this exam."""
+        before = {each.window: EnergyWindow(*each.from_kev, each.window) for each in self.changed}
+        return WindowSet(tuple(before.get(each.name, each) for each in self.windows.windows))
+
+    def with_windows(self, changes: Sequence[WindowChange]) -> AcquisitionProtocol:
+        """Return it with these windows in place of its own, for one exam; without any, as the file has it."""
+        after = {each.window: EnergyWindow(*each.to_kev, each.window) for each in changes}
+        windows = tuple(after.get(each.name, each) for each in self.signed_windows.windows)
+        return replace(self, windows=WindowSet(windows), changed=tuple(changes))
 
     @property
     def of_patient(self) -> bool:

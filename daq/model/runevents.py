@@ -8,12 +8,14 @@
 | `alarms` | alarms, on change | 10 Hz each |
 | `steps` | beginning and end of steps | |
 | `hand_overs` | what is confirmed in the run | |
+| `energy_windows` | windows that are others in this exam | |
 
 What comes too early waits for its turn, or for something newer that takes its place.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +23,7 @@ from datetime import datetime
 from daq.model.datakey import DataKey, Dtype, Value, dtype_of, key_name, limits_of
 from daq.model.handover import Confirmed
 from daq.model.station import Alarm, Progress, Reading, StationStatus
+from daq.model.windowchange import WindowChange
 
 NUMBERS_S = 0.9
 """Shortest time between two events of numbers: 1 Hz, with room for who is a little early."""
@@ -177,6 +180,16 @@ def hand_over_event(made: Confirmed) -> Happening:
         "hand_over_what": made.record.what,
         "hand_over_by": made.by,
         "hand_over_record": made.record.model_dump_json(),
+    })  # fmt: skip
+
+
+def window_event(change: WindowChange) -> Happening:
+    """Return the event of an energy window that is another in this exam than its protocol says."""
+    return _of_texts("energy_windows", "protocol", {
+        "window_name": change.window,
+        "window_by": change.by,
+        "window_how": change.how,
+        "window_change": json.dumps(change.to_json()),
     })  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
 from daq.model.console.room_verbs import ROOM_ASKING, ROOM_VERBS
 from daq.model.console.service_verbs import SERVICE_ASKING, SERVICE_LOCAL, SERVICE_VERBS
 from daq.model.console.study_verbs import STUDY_ASKING, STUDY_IN_TURN, STUDY_PRIVATE, STUDY_VERBS
+from daq.model.console.window_verbs import WINDOW_IN_TURN, WINDOW_VERBS
 from daq.model.console.worklist_verbs import (
     WORKLIST_ASKING,
     WORKLIST_IN_TURN,
@@ -24,6 +25,7 @@ from daq.model.console.worklist_verbs import (
 )
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
+from daq.model.windowchange import WindowEdges
 from daq.model.words import said
 
 
@@ -52,6 +54,8 @@ class Prepare(Arguments):
     reference."""
     patient_orientation: Literal["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"] | None = None
     """How the patient lies; none said: as the protocol says."""
+    windows: Annotated[list[WindowEdges], Field(default_factory=list, max_length=16)]
+    """Energy windows that are others in this exam than the protocol says; none said: as it says."""
     label: Annotated[Text, Field(max_length=64)] = ""
     """What a person calls it; no patient's name."""
     administration: dict[str, Any] | None = Field(default=None, repr=False)
@@ -263,6 +267,7 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     **SERVICE_VERBS,
     **ACQUIRE_VERBS,
     **PROTOCOL_VERBS,
+    **WINDOW_VERBS,
 }
 """Verb: its arguments, the least role, what it does. Stopping and lowering are everybody's."""
 
@@ -270,7 +275,7 @@ ALWAYS = frozenset({"stop", "abort", "stop-motion", "lower-voltage"})
 """Verbs that never wait for others, and for no entry in the audit log."""
 IN_TURN = frozenset({
     "prepare", "start", "pause", "resume", "end-step", "acknowledge", "renew-arming", "hand-over", "residual", "amend",
-}) | QC_IN_TURN | WORKLIST_IN_TURN | STUDY_IN_TURN  # fmt: skip
+}) | WINDOW_IN_TURN | QC_IN_TURN | WORKLIST_IN_TURN | STUDY_IN_TURN  # fmt: skip
 """Verbs that change the acquisition: carried out one after the other."""
 ASKING = (
     frozenset({"status", "describe", "alarms", "check", "read"})

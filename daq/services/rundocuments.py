@@ -26,8 +26,10 @@ from daq.model.runevents import (
     reading_event,
     status_event,
     step_event,
+    window_event,
 )
 from daq.model.station import Alarm, Announcement, Progress, Reading, RunDocument, StationStatus
+from daq.model.windowchange import WindowChange
 from daq.services.bus import Bus
 from daq.services.runfile import RunFile
 from daq.services.worker import Worker
@@ -130,6 +132,10 @@ class RunDocuments:
     def hand_over(self, made: Confirmed) -> None:
         """Note what was handed over."""
         self._emit([hand_over_event(made)])
+
+    def window(self, change: WindowChange) -> None:
+        """Note that an energy window is another in this exam."""
+        self._emit([window_event(change)])
 
     def files(self, manifest: Manifest) -> None:
         """Name the segment files of the manifest that have not been named yet; meant for a sealed one."""

@@ -14,6 +14,7 @@ from support_registry import only_place
 from support_station import RUN, STOPPED, ThreadedStation, alarm, progress, station_at
 
 from daq.cli import following
+from daq.cli.acquire_windows import edges_of
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_a_refusal_has_its_exit_code_and_its_words(there: ThreadedStation) -> No
 
     assert (done.code, done.out) == (3, "")
     assert done.err == "daq: cannot renew-arming while ready; possible: prepare\n"
+
+
+def test_windows_are_written_as_people_write_them_and_refused_otherwise(there: ThreadedStation) -> None:
+    wrong = daq(there, "acquire", "window", "photopeak=129")
+
+    assert edges_of(["photopeak=129-157 keV", "Co 57=110.5-134"]) == [
+        {"window": "photopeak", "lower_kev": 129.0, "upper_kev": 157.0},
+        {"window": "Co 57", "lower_kev": 110.5, "upper_kev": 134.0},
+    ]
+    assert (wrong.code, there.station.asked) == (2, [])
+    assert "write NAME=LOW-HIGH keV" in wrong.err
 
 
 def test_the_status_is_printed_for_people_and_programs(there: ThreadedStation) -> None:

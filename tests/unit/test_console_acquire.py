@@ -52,7 +52,8 @@ def test_a_limit_on_both_heads_is_told_with_the_counters_of_each() -> None:
 def test_windows_are_told_in_kev() -> None:
     (window,) = told_windows(SPOTS)
 
-    assert window == {"name": "photopeak", "lower_kev": pytest.approx(126.45), "upper_kev": pytest.approx(154.55)}
+    assert window == {"name": "photopeak", "lower_kev": pytest.approx(126.45), "upper_kev": pytest.approx(154.55),
+                      "signed_kev": pytest.approx([126.45, 154.55]), "line_kev": 140.5}  # fmt: skip
 
 
 def test_views_that_were_left_out_when_it_was_prepared_are_not_missed_by_the_verdict() -> None:

@@ -105,6 +105,8 @@ class Between:
         kept = self._machine.entry.asked if before is None else asked_again(before)
         link = "continues" if request.continues else "repeats" if request.repeats else "study"
         asked = {**kept, "protocol": self._machine.entry.protocol_id, "views": request.views, link: run.identity}
+        if run.protocol.changed:
+            asked["windows"] = [each.edges.model_dump() for each in run.protocol.changed]
         return await self._station().command("prepare", asked, actor)
 
     def _left_out(self, run: Run, name: str) -> bool:

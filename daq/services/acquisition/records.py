@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from daq.errors import ScandaqError
 from daq.model.station import DAEMON, Announcement, RunLedger, StationStatus
+from daq.model.windowchange import WindowChange
 from daq.services.acquisition.papers import Papers
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
@@ -41,9 +42,13 @@ class Records:
 
     def __init__(
         self, bus: Bus, alarms: Alarms, audit: Audit, *, identity: str, directory: Path, fields: Mapping[str, Any],
-        papers: Papers, begun: Callable[[], None],
+        papers: Papers, begun: Callable[[], None], changed: Sequence[WindowChange] = (),
     ) -> None:  # fmt: skip
-        """`fields` go into the start document; `begun` is called once the recording's directory is there."""
+        """`fields` go into the start document; `begun` is called once the recording's directory is there.
+
+        `changed`: energy windows that are others from the beginning than the protocol says.
+        """
+        self._changed = changed
         self._begun = begun
         self.papers = papers
         self._filing: asyncio.Task[bool] | None = None
@@ -57,7 +62,13 @@ class Records:
     def begin(self) -> None:
         """Begin the documents; their file appears when the recording does."""
         self._documents.open()
+        self.windows(self._changed)
         self._listen()
+
+    def windows(self, changes: Sequence[WindowChange]) -> None:
+        """Note energy windows that are others in this exam than its protocol says."""
+        for change in changes:
+            self._documents.window(change)
 
     async def resume(self, step: int) -> None:
         """Go on with the documents after a restart, in step `step`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from daq.model.protocol import AcquisitionProtocol, CountLimit, Step
 from daq.model.steptext import ends
+from daq.model.windowchange import line_of
 from daq.services.acquisition.run import Run
 from daq.state.acquisition import ACTIVE, IDLE, State
 
@@ -31,7 +32,7 @@ def told(run: Run, state: State, step: int, accepted: set[int]) -> dict[str, Any
     return {
         "run": run.identity, "protocol": about(protocol), "steps": steps, "between": run.steps.between,
         "armed_for_s": None if run.armed_for_s is None else round(run.armed_for_s, 1),
-        "arming_s": run.arming_s, "windows": windows(protocol),
+        "arming_s": run.arming_s, "windows": windows(protocol), "window_changes": changed(protocol),
         "administration": protocol.requirements.administration,
         "injected_at": None if injected is None else injected.isoformat(),
         "collimators": list(protocol.requirements.collimators),
@@ -52,12 +53,19 @@ def about(protocol: AcquisitionProtocol) -> dict[str, Any]:
 
 
 def windows(protocol: AcquisitionProtocol) -> list[dict[str, Any]]:
-    """Return the energy windows in keV; no upper edge where one is open above."""
+    """Return the energy windows in keV, no upper edge where one is open above; and what the protocol itself has."""
     return [
         {"name": each.name, "lower_kev": each.lower_kev,
-         "upper_kev": None if each.upper_kev == float("inf") else each.upper_kev}
-        for each in protocol.windows.windows
+         "upper_kev": None if each.upper_kev == float("inf") else each.upper_kev,
+         "signed_kev": [signed.lower_kev, None if signed.upper_kev == float("inf") else signed.upper_kev],
+         "line_kev": line_of(protocol, signed)}
+        for each, signed in zip(protocol.windows.windows, protocol.signed_windows.windows, strict=True)
     ]  # fmt: skip
+
+
+def changed(protocol: AcquisitionProtocol) -> list[dict[str, Any]]:
+    """Return what windows are others in this exam, by whom and how, and in a sentence."""
+    return [{**each.to_json(), "sentence": each.sentence} for each in protocol.changed]
 
 
 def plain(step: Step, number: int) -> dict[str, Any]:
