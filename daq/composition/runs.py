@@ -55,15 +55,15 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
+async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
+    """Take no note of what was overridden."""
+
+
 class Planner:
     """Makes the runs of a station."""
 
     def __init__(self, equipment: Equipment, around: Around, audit: Audit, catalogue: Catalogue, boot: str) -> None:
         self._catalogue = catalogue
-async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
-    """Take no note of what was overridden."""
-
-
         self._equipment, self._around, self._machine = equipment, around, around.machine
         self._audit, self._boot = audit, boot
         self._records: dict[str, Records] = {}
@@ -73,6 +73,8 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
         """What the run under way was planned from."""
         self.prepares: Callable[[AcquisitionProtocol], None] = lambda _: None
         """Hears of every protocol that somebody prepares, before anything is done about it."""
+        self.overridden: Callable[[str, Mapping[str, str], Actor], Awaitable[None]] = _nobody_hears
+        """Hears of each run that is prepared what was overridden, each with its reason."""
         self.entries: Entries | None = None
         """Knows the worklist; None where nothing is prepared for an entry of it."""
         self._administrations = Administrations(equipment.site.storage, catalogue.find, audit, self._papers)
@@ -80,8 +82,6 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
     async def planned(self, request: Prepare, actor: Actor, qc: Mapping[str, Any] | None = None) -> Run:
         """Return a run, the state `preparing` and the journal written; raise what speaks against it.
 
-        self.overridden: Callable[[str, Mapping[str, str], Actor], Awaitable[None]] = _nobody_hears
-        """Hears of each run that is prepared what was overridden, each with its reason."""
         `qc`: what the manifest says of the test of quality control that it is; of none: of what it rests on.
         """
         loaded = await asyncio.to_thread(self.load, request.protocol)
@@ -142,6 +142,7 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
             self._records.pop(identity, None)
             self._machine.fire(Trigger.CANNOT_PREPARE, f"its records cannot be begun: {type(why).__name__}")
             raise
+        await self.overridden(identity, wanted.overrides, actor)
         return self._run(loaded.protocol, papers, directory, partial(Link.launched, plan, runtime))
 
     async def _rests_on(self, protocol: AcquisitionProtocol) -> Mapping[str, Any] | None:
@@ -153,7 +154,6 @@ async def _nobody_hears(_: str, __: Mapping[str, str], ___: Actor) -> None:
 
     async def found(self, entry: Entry) -> Run:
         """Return the run that a journal speaks of, with its protocol as it was when it began; records are resumed."""
-        await self.overridden(identity, wanted.overrides, actor)
         from acquisition_protocols.load import checked
 
         if entry.run is None or entry.directory is None or entry.runtime is None or entry.protocol is None:
