@@ -193,6 +193,8 @@ class _Look:
             told[QC] = "quality control allows it" + (
                 f"; to be looked at: {', '.join(stands.remarks)}" * bool(stands.remarks)
             )
+            if stands.in_spite:
+                told[QC] = f"used in spite of {'; '.join(f'{name}: {why}' for name, why in stands.in_spite.items())}"
         told["high-voltage"] = "no supply is in trouble"
         told |= {need.name: "a calibration that fits is there, and not too old" for need in wants.calibrations}
         if protocol.windows.windows:
@@ -201,8 +203,6 @@ class _Look:
             told["administration"] = "the administration record has what the protocol needs"
         return told
 
-            if stands.in_spite:
-                told[QC] = f"used in spite of {'; '.join(f'{name}: {why}' for name, why in stands.in_spite.items())}"
     async def _at_papers(self, protocol: AcquisitionProtocol, study: Linked) -> AdministrationRecord | None:
         given = self._completed
         with self._refused("identity"):
