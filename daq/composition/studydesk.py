@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from daq.composition import studyjobprocess, studyreading
 from daq.composition.finishingfolder import IMAGES, is_finished, read_verdict
+from daq.composition.studyframes import frames
 from daq.composition.studythumbnails import thumbnail
 from daq.errors import MissingError
 from daq.services.catalogue.service import Catalogue
@@ -31,6 +32,7 @@ def study_desk(site: Site, catalogue: Catalogue, revisions: Revisions) -> StudyD
         studyreading.brief, studyreading.whole, studyreading.listed_file,
         lambda directory: thumbnail(directory, site.state_folder / THUMBNAILS), _said,
         studyreading.patient_of, is_finished,
+        lambda directory, name, head, window: frames(directory, name, head, window, site.state_folder / THUMBNAILS),
     )  # fmt: skip
     exports = Exports(site.exports_folder, site.exports.title, site.state_folder / INDEX)
     return StudyDesk(catalogue, jobs, readers, exports, revisions)

@@ -122,7 +122,10 @@ def _export_dicom(directory: Path, out: Path, step: int | None) -> Made:
     objects = [
         {"file": one.file.name, "kind": one.kind, "frames": one.frames, "counts": one.counts} for one in made.objects
     ]
-    sentence = f"{len(objects)} DICOM objects with {sum(one.counts for one in made.objects):,} counts: {out.name}"
+    several = "" if len(objects) == 1 else "s"
+    sentence = (
+        f"{len(objects)} DICOM object{several} with {sum(one.counts for one in made.objects):,} counts: {out.name}"
+    )
     if made.notes:
         sentence += f". {len(made.notes)} rejection notes say what is not to be used any more"
     told = [*_said(directory), *made.missing]

@@ -19,6 +19,9 @@ def study_file_routes() -> list[BaseRoute]:
     """Return the routes."""
     return [
         Route("/api/v1/files/studies/{acquisition}/{name}", answering(_file), methods=["GET"]),
+        Route(
+            "/api/v1/files/frames/{acquisition}/{series}/{head:int}/{window:int}", answering(_frames), methods=["GET"]
+        ),
         Route("/api/v1/files/exports/{name}/{file}", answering(_exported), methods=["GET"]),
     ]
 
@@ -28,6 +31,13 @@ async def _file(request: Request) -> Response:
     actor = gateway.actor(gateway.signed_in(request))
     told = await gateway.offer.command("study-file", dict(request.path_params), actor)
     return _sent(Path(str(told["path"])), f"{told['acquisition']}-{told['name']}")
+
+
+async def _frames(request: Request) -> Response:
+    gateway = gateway_of(request)
+    actor = gateway.actor(gateway.signed_in(request))
+    told = await gateway.offer.command("study-frames", dict(request.path_params), actor)
+    return _sent(Path(str(told["path"])), f"{told['acquisition']}-{told['series']}.png")
 
 
 async def _exported(request: Request) -> Response:

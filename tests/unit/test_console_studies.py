@@ -215,7 +215,7 @@ def _readers(told: Mapping[str, Any] | None = None) -> Readers:
 
     return Readers(
         brief, brief, lambda folder, name: folder / name, lambda folder: folder, lambda *_: "HFS",
-        lambda _: (None, "nobody"), lambda _: False,
+        lambda _: (None, "nobody"), lambda _: False, lambda folder, *_: (folder, {}),
     )  # fmt: skip
 
 

@@ -46,6 +46,18 @@ class StudyFile(Arguments):
     name: FileName
 
 
+class StudyFrames(Arguments):
+    """Tell where the picture of all frames of a series is that is made when it is asked for, and what they are.
+
+    `series`: the name of its file, without suffix; `head` and `window` count from 0.
+    """
+
+    acquisition: AcquisitionId
+    series: FileName
+    head: Annotated[int, Field(ge=0, le=63)] = 0
+    window: Annotated[int, Field(ge=0, le=63)] = 0
+
+
 class StudyVerify(Arguments):
     """Read every byte of a recording, in a process of its own, and note the verdict."""
 
@@ -153,6 +165,7 @@ STUDY_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "studies": (Studies, Role.VIEWER, "what was recorded, newest first, a page at a time"),
     "study": (Study, Role.VIEWER, "a study: acquisitions, verdict, pictures, files, ledger"),
     "study-file": (StudyFile, Role.VIEWER, "where a picture or file of an acquisition is"),
+    "study-frames": (StudyFrames, Role.VIEWER, "all frames of a series as one picture, and what they are"),
     "study-verify": (StudyVerify, Role.TECHNOLOGIST, "read every byte of a recording and note the verdict"),
     "study-reframe": (StudyReframe, Role.TECHNOLOGIST, "make pictures otherwise: other frames, windows, pixels"),
     "study-export": (StudyExport, Role.TECHNOLOGIST, "write a recording for other programs"),
@@ -166,10 +179,11 @@ STUDY_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "job-cancel": (JobCancel, Role.TECHNOLOGIST, "end a job; nothing half made is left"),
 }
 STUDY_ASKING = frozenset({
-    "studies", "study", "study-file", "study-exported", "study-export-file", "study-whose", "jobs",
+    "studies", "study", "study-file", "study-frames", "study-exported", "study-export-file", "study-whose", "jobs",
 })  # fmt: skip
 STUDY_PRIVATE = frozenset({
-    "studies", "study", "study-file", "study-exported", "study-export-file", "study-whose", "study-reassign",
+    "studies", "study", "study-file", "study-frames", "study-exported", "study-export-file", "study-whose",
+    "study-reassign",
 })  # fmt: skip
 STUDY_IN_TURN = frozenset({"study-reassign"})
 """It changes files of acquisitions, as `prepare` and `amend` do."""

@@ -19,6 +19,7 @@ from daq.model.console.study_verbs import (
     StudyExportFile,
     StudyFile,
     StudyFinish,
+    StudyFrames,
     StudyMark,
     StudyReframe,
     StudyVerify,
@@ -47,7 +48,8 @@ class Readers:
 
     `brief` tells what a list says of a study, `whole` everything; `file` returns a file that was made of a recording,
     `thumbnail` its small picture; `said` what a correction would correct (kind, step), None where nothing says it;
-    `patient` whose they are and why nobody knows; `finished` whether pictures were made of it.
+    `patient` whose they are and why nobody knows; `finished` whether pictures were made of it;
+    `frames` the picture of all frames of a series, by name, head and window, and what is said of them.
     """
 
     brief: Callable[[Sequence[Acquisition]], dict[str, Any]]
@@ -57,6 +59,7 @@ class Readers:
     said: Callable[[Path, str, int | None], str | None]
     patient: Callable[[Sequence[Path]], tuple[dict[str, Any] | None, str]]
     finished: Callable[[Path], bool]
+    frames: Callable[[Path, str, int, int], tuple[Path, dict[str, Any]]]
 
 
 class StudyDesk:
@@ -81,7 +84,7 @@ class StudyDesk:
             "studies": self._studies, "study": self._study, "study-file": self._file, "study-verify": self._verify,
             "study-reframe": self._reframe, "study-export": self._export, "study-finish": self._finish,
             "study-mark": self._mark, "jobs": self._jobs, "job-cancel": self._cancel,
-            "study-exported": self._exported, "study-export-file": self._export_file,
+            "study-frames": self._frames, "study-exported": self._exported, "study-export-file": self._export_file,
             "study-whose": self.reassigning.whose, "study-reassign": self.reassigning.reassign,
         }  # fmt: skip
 
@@ -123,6 +126,13 @@ class StudyDesk:
         else:
             path = await self._worker.call_within(_READ_S, self._readers.file, directory, asked.name)
         return {"acquisition": asked.acquisition, "name": asked.name, "path": str(path)}
+
+    async def _frames(self, asked: StudyFrames, _: Actor) -> dict[str, Any]:
+        directory = await self._catalogue.open_directory(asked.acquisition)
+        path, about = await self._worker.call_within(
+            _READ_S, self._readers.frames, directory, asked.series, asked.head, asked.window
+        )
+        return {"acquisition": asked.acquisition, "series": asked.series, "path": str(path), "about": about}
 
     async def _exported(self, asked: StudyExported, _: Actor) -> dict[str, Any]:
         made = await self._worker.call_within(_READ_S, self._exports.of, asked.acquisition)

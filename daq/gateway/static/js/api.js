@@ -62,14 +62,14 @@ const PAUSE_MS = 300;
  * on the way, and where the station says that it is still under way.
  * @param {string} verb
  * @param {object} [args]
- * @param {{key?: string, withinMs?: number}} [how]
+ * @param {{key?: string, withinMs?: number, headers?: Record<string, string>}} [how]
  */
-export async function command(verb, args = {}, { key = crypto.randomUUID(), withinMs = 120_000 } = {}) {
+export async function command(verb, args = {}, { key = crypto.randomUUID(), withinMs = 120_000, headers = {} } = {}) {
   const untilMs = performance.now() + withinMs;
   for (let lost = 0; ; ) {
     const leftMs = Math.max(1000, untilMs - performance.now());
     try {
-      const told = await request("POST", `/api/v1/commands/${verb}`, args, { "Idempotency-Key": key }, leftMs);
+      const told = await request("POST", `/api/v1/commands/${verb}`, args, { ...headers, "Idempotency-Key": key }, leftMs);
       if (!(told.accepted === true && told.key === key)) return told;
       if (performance.now() > untilMs) throw new Problem({ status: 0, kind: "DeadlineError", detail: `Not done within ${withinMs / 1000} s; it goes on.` });
     } catch (problem) {

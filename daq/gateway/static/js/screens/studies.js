@@ -8,6 +8,7 @@ import { address } from "../router.js";
 import { t } from "../strings.js";
 import { Button, Chip, Field, useAsked, Waiting } from "../ui.js";
 import { StudyPage } from "./studies/page.js";
+import { Whose } from "./studies/whose.js";
 import { fateOf, fileAddress, levelOf, SIGNS, span } from "./studies/words.js";
 
 const PAGE = 50;
@@ -16,6 +17,8 @@ const STATES = ["completed", "interrupted", "aborted", "fault", "open", "damaged
 
 /** @param {{path: string[]}} given */
 export default function Studies({ path }) {
+  if (path[0] === "-whose") return html`<${Whose} key=${path[1]} study=${path[1]} />`; // no id begins with a dash
+  if (path[0] === "-entry") return html`<${Whose} key=${path[1]} entry=${path[1]} />`;
   return path[0] ? html`<${StudyPage} key=${path[0]} study=${path[0]} acquisition=${path[1]} />` : html`<${List} />`;
 }
 

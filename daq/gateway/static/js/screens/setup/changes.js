@@ -4,7 +4,7 @@ import { ask, command } from "../../api.js";
 import { choose } from "../../chosen.js";
 import { dayTime } from "../../format.js";
 import { personName } from "../../identity.js";
-import { go } from "../../router.js";
+import { address, go } from "../../router.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, sentence, tell, useAsked, Waiting } from "../../ui.js";
 import { identityOf, IdentityFields, typedOf } from "../worklist/adding.js";
@@ -23,7 +23,8 @@ export function Changes({ told, again }) {
       <span class="quiet" dir="auto">${t("identities.was", { name: personName(change.before.name), id: change.before.patient_id })}; ${change.countersigned_by ? t("identities.signedBy", { by: change.countersigned_by }) : t("identities.waits")}</span></li>`)}</ul>
       ${told.to_countersign && html`<${Button} onPress=${sign}>${t("identities.countersign")}<//>`}<//>`}
     ${open ? html`<${Who} told=${told} close=${() => setOpen(false)} again=${again} />`
-      : html`<div class="row"><${Button} kind=${told.to_reconcile ? "" : "plain"} onPress=${() => setOpen(true)}>${t(told.to_reconcile ? "identities.reconcile" : "identities.change")}<//></div>`}
+      : html`<div class="row"><${Button} kind=${told.to_reconcile ? "" : "plain"} onPress=${() => setOpen(true)}>${t(told.to_reconcile ? "identities.reconcile" : "identities.change")}<//>
+        ${told.to_reconcile && html`<a class="button" href=${address("studies", "-entry", told.entry)}>${t("studies.linkTrue")}</a>`}</div>`}
   </div>`;
 }
 

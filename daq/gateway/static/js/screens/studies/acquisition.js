@@ -10,9 +10,9 @@ import { fateOf, fileAddress, SIGNS, worstFirst } from "./words.js";
 const PS = 1e12;
 const FATES = ["sent", "gap", "received", "recorded", "malformed", "ring_full", "shed", "disk"];
 
-/** @param {{row: any, exports: string}} given */
+/** @param {{row: any, exports: any}} given */
 export function Acquisition({ row, exports }) {
-  return html`<div class="studies-acquisition">
+  return html`${row.trouble && html`<${Notice}><span>${row.trouble}</span><//>`}<div class="studies-acquisition">
     <div class="stack"><${Pictures} row=${row} /><${Work} row=${row} exports=${exports} /></div>
     <div class="stack"><${Remarks} row=${row} /><${Verdict} row=${row} /><${Ledger} ledger=${row.ledger} why=${row.unreadable} /><${About} row=${row} /><${Files} row=${row} /></div>
   </div>`;
@@ -78,7 +78,7 @@ function About({ row }) {
   const protocol = row.protocol ? `${row.protocol_title ?? row.protocol}, ${row.protocol_version ?? ""} (${t(row.protocol_state === "signed" ? "studies.signed" : "studies.draft")})` : t("shell.unknown");
   const rows = /** @type {[string, any][]} */ ([
     ["id", row.id], ["begun", dayTime(row.created_utc)], ["ended", dayTime(row.ended_utc)], ["endedBy", row.ended_by], ["lasted", duration(row.duration_ps === null ? null : row.duration_ps / PS)],
-    ["counts", stored], ["size", bytes(row.size_bytes)], ["files", fateText(row)], ["by", row.operator], ["station", row.station], ["protocol", protocol], ["lies", row.orientation],
+    ["counts", stored], ["size", bytes(row.size_bytes)], ["files", fateText(row)], ["by", row.operator], ["station", row.station], ["protocol", protocol], ["lies", row.orientation && lying(row.orientation)],
     ["repeats", row.repeats], ["continues", row.continues], ["calibrations", row.calibrations?.join(", ")],
   ]).filter(([, value]) => value);
   return html`<${Card} title=${t("studies.facts")}><div class="stack"><${Facts} rows=${rows.map(([name, value]) => [t(`studies.fact.${name}`), value])} />
@@ -98,9 +98,16 @@ function Remarks({ row }) {
   return html`<${Card} title=${t("studies.remarks")}><ul class="plain-list">${row.remarks.map((/** @type {any} */ each) => html`<li><strong>${remark(each)}</strong><div class="quiet">${t("studies.remarkBy", { by: each.by, time: dayTime(each.at_utc), why: each.reason })}</div></li>`)}</ul><//>`;
 }
 
+/** @param {string | null} code */
+function lying(code) {
+  return code ? t(`studies.lying.${code}`) : t("shell.unknown");
+}
+
 /** @param {any} each */
 function remark(each) {
-  if (each.what === "orientation") return t("studies.remarkLies", { value: each.value, old: each.old ?? "" });
+  if (each.what === "orientation") return t("studies.remarkLies", { value: lying(each.value), old: lying(each.old) });
+  if (each.what === "label") return t("studies.remarkLabel", { value: each.value, old: each.old ?? "" });
+  if (each.what === "side") return t("studies.remarkSide", { value: t(`studies.sides.${each.value || "none"}`), old: t(`studies.sides.${each.old || "none"}`) });
   return each.step ? t("studies.remarkNotStep", { step: each.step }) : t("studies.remarkNot");
 }
 

@@ -1,10 +1,11 @@
 // One study: whose it is, the verdict in words, a tab for each acquisition.
 import { html, useState } from "../../preact.js";
-import { ask } from "../../api.js";
+import { ask, command } from "../../api.js";
 import { activity, dayTime } from "../../format.js";
 import { personName } from "../../identity.js";
 import { useLive } from "../../live.js";
-import { address, go } from "../../router.js";
+import { address, go, goWith } from "../../router.js";
+import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Chip, Notice, tell, useAsked, Waiting } from "../../ui.js";
 import { Grade } from "../studies.js";
@@ -38,9 +39,21 @@ function Whose({ found }) {
       <p class="quiet">${t("studies.study", { key: found.study })} · ${t("studies.administration")}: ${given(found.administration)}</p>
     </div><div class="row">
       ${found.simulated && html`<${Chip}>${t("studies.simulated")}<//>`}
-      ${patient?.temporary && html`<${Chip}>${t("studies.temporary")}<//>`}<${Grade} grade=${found.grade} /></div></div>
-    ${patient && html`<${Corrections} patient=${patient} />`}
+      ${patient?.temporary && html`<${Chip}>${t("studies.temporary")}<//>`}<${Grade} grade=${found.grade} />
+      ${patient && found.acquisitions.length > 0 && html`<${LateView} run=${found.acquisitions[0].id} />`}</div></div>
+    ${patient && html`<${Corrections} patient=${patient} study=${found.study} />`}
   </section>`;
+}
+
+/** Another view of the same study, of a patient who comes back. @param {{run: string}} given */
+function LateView({ run }) {
+  const who = useSession();
+  if (!mayAs(who, "technologist")) return null;
+  const open = async () => {
+    const { entry } = await command("worklist-late", { run });
+    goWith(["setup", entry], { late: "1" });
+  };
+  return html`<${Button} onPress=${open}>${t("worklist.late")}<//>`;
 }
 
 /** @param {any} record */
@@ -49,23 +62,26 @@ function given(record) {
   return t("studies.given", { nuclide: record.nuclide ?? t("shell.unknown"), mbq: activity(record.net_mbq ?? record.assayed_mbq) });
 }
 
-/** Both identities, who changed them and why; where they are changed. @param {{patient: any}} given */
-function Corrections({ patient }) {
+/** Both identities, who changed them and why; where they are changed. @param {{patient: any, study: string}} given */
+function Corrections({ patient, study }) {
+  const who = useSession();
   const [missing, setMissing] = useState(false);
   const find = async () => {
     const told = await ask("worklist-find", { number: patient.patient_id });
     const entry = told.entries?.[0];
-    if (entry) go("setup", entry.key ?? entry.entry);
+    if (entry) go("setup", entry);
     else setMissing(true);
   };
   return html`<details class="studies-identity" open=${patient.to_countersign}><summary>${t("studies.correctIdentity")}</summary><div class="stack">
     ${patient.corrections.map((/** @type {any} */ done) => html`<div>
+      ${done.reassigned && html`<p><strong>${t("studies.identityGiven")}</strong></p>`}
       <p>${t("studies.identityBefore")}: <strong>${personName(done.before.name)}</strong>, ${t("studies.number", { id: done.before.patient_id })}</p>
       <p>${t("studies.identityNow")}: <strong>${personName(patient.name)}</strong>, ${t("studies.number", { id: patient.patient_id })}</p>
       <p class="quiet">${t("studies.identityChange", { by: done.by, time: dayTime(done.at_utc), why: done.reason })} · ${done.countersigned_by
         ? t("studies.countersignedBy", { user: done.countersigned_by }) : t("studies.waitsSecond", { by: done.by })}</p></div>`)}
     <p>${t("studies.correctAbout")}</p>
-    <div><${Button} onPress=${() => find().catch(tell)}>${t("studies.findEntry")}<//></div>
+    ${mayAs(who, "technologist") && html`<div class="row"><a class="button" href=${address("studies", "-whose", study)}>${t(patient.temporary ? "studies.linkTrue" : "studies.giveAway")}</a>
+      <${Button} onPress=${() => find().catch(tell)}>${t("studies.findEntry")}<//></div>`}
     ${missing && html`<p role="status">${t("studies.noEntry")}</p>`}</div></details>`;
 }
 

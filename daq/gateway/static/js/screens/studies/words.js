@@ -52,6 +52,11 @@ export function wrongName(name) {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(name) ? "" : "name";
 }
 
+/** @param {string} name @param {string} file */
+export function exportAddress(name, file) {
+  return `/api/v1/files/exports/${encodeURIComponent(name)}/${encodeURIComponent(file)}`;
+}
+
 /** @param {string} acquisition @param {string} name */
 export function fileAddress(acquisition, name) {
   return `/api/v1/files/studies/${encodeURIComponent(acquisition)}/${encodeURIComponent(name)}`;
