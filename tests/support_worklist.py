@@ -22,6 +22,7 @@ from daq.services.worklist.following import Following
 from daq.services.worklist.giving import Giving
 from daq.services.worklist.identities import Identities
 from daq.services.worklist.kept import IdentityChange
+from daq.services.worklist.later import Later
 from daq.services.worklist.source import NoSource
 from daq.services.worklist.store import Store
 from daq.state.acquisition import State
@@ -54,9 +55,16 @@ class MadeUpAcquisitions:
     records: dict[str, AdministrationRecord] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    done: dict[str, list[str]] = field(default_factory=dict)
 
     def there(self, run: str) -> bool:
         return run in self.identities
+
+    def identity(self, run: str) -> PatientIdentity | None:
+        return self.identities.get(run)
+
+    def steps_done(self, run: str) -> Sequence[str]:
+        return self.done.get(run, [])
 
     def record(self, run: str) -> AdministrationRecord | None:
         return self.records.get(run)
@@ -106,7 +114,7 @@ class World:
         ))  # fmt: skip
         self.identities = Identities(self.desk)
         self.following = Following(self.desk, self.identities, self.bus, lambda: (self.run, self.state))
-        parts = (self.desk, Entering(self.desk, simulated=True), self.identities, Giving(self.desk))
+        parts = (self.desk, Entering(self.desk, simulated=True), self.identities, Giving(self.desk), Later(self.desk))
         self.handlers = {verb: do for part in parts for verb, do in part.handlers.items()}
 
     def _changed(self) -> None:
@@ -120,11 +128,13 @@ class World:
         """Return the key of the first row."""
         return str((await self.ask("worklist"))["rows"][0]["entry"])
 
-    async def prepared(self, key: str, run: str, *, session: int = 1, last: int = 1) -> None:
+    async def prepared(
+        self, key: str, run: str, *, session: int = 1, last: int = 1, parts: dict[str, list[str]] | None = None
+    ) -> None:
         """Have an acquisition prepared for an entry."""
         request: Any = SimpleNamespace(entry=key, session=session, identity_confirmed="asked")
         protocol: Any = SimpleNamespace(id="bone-whole-body")
-        await self.following.begun(request, run, protocol, last, ANNA)
+        await self.following.begun(request, run, protocol, last, ANNA, parts)
         self.run, self.state = run, State.PREPARING
         self.acquisitions.identities[run] = (await self.desk.step(key)).identity
         await self.following._look()

@@ -136,6 +136,7 @@ class Daemon:
         self.probe_tally = ProbeTally(self._probe)
         self.desk.bed.listeners.append(self._bed_changed)
         self.station = Station(self._parts())
+        self.worklist.recordings.present = lambda: self.station.run
         self.hardware.mark_by(self._mark, lambda: self.machine.state)
         self._marking: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor(self._service_failed, end_s=_END_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from daq.errors import RefusedError
+from daq.model.parts import Parts
 from daq.model.station import Actor
 from daq.model.verbs import Prepare
 
@@ -20,8 +21,11 @@ class Entries(Protocol):
         """Return a request with who it is and what was given, where it names an entry."""
         ...
 
-    async def begun(self, request: Prepare, run: str, protocol: AcquisitionProtocol, last: int, actor: Actor) -> None:
-        """Note that an acquisition is prepared for the entry that a request names."""
+    async def begun(
+        self, request: Prepare, run: str, protocol: AcquisitionProtocol, last: int, actor: Actor,
+        parts: Parts | None = None,
+    ) -> None:  # fmt: skip
+        """Note that an acquisition is prepared for the entry that a request names. `parts`: views of its session."""
         ...
 
     async def dropped(self, request: Prepare, run: str) -> None:

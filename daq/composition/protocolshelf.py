@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from daq.composition.protocolplan import instrument_for
 from daq.errors import ScandaqError
 from daq.model.finding import errors
+from daq.model.parts import parts_of
 
 if TYPE_CHECKING:
     from acquisition_protocols.load import LoadedProtocol
@@ -85,6 +86,8 @@ def _about(loaded: LoadedProtocol) -> dict[str, Any]:
         "orientation": str(protocol.patient_orientation), "nuclide": protocol.radionuclide,
         "administration": protocol.requirements.administration, "sessions": list(protocol.sessions),
         "kind": str(protocol.kind),
+        "parts": {str(session): parts_of(protocol.of_session(session).steps) for session in protocol.sessions},
+        "still": [step.name for step in protocol.steps if step.continuable],
     }  # fmt: skip
 
 

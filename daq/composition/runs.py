@@ -23,6 +23,7 @@ from daq.composition.protocolplan import Wanted, protocol_plan
 from daq.composition.studies import linked
 from daq.errors import RefusedError, ScandaqError, UnexpectedError
 from daq.model.geometry import PatientOrientation
+from daq.model.parts import parts_of
 from daq.model.rundocument import run_fields
 from daq.model.station import Actor, RunLedger
 from daq.model.study import reference_of
@@ -86,8 +87,8 @@ class Planner:
         """
         loaded = await asyncio.to_thread(self.load, request.protocol)
         self.prepares(loaded.protocol)
-        last_session = loaded.protocol.sessions[-1]
-        chosen = loaded.protocol.of_session(request.session).of_views(request.views)
+        session, last_session = loaded.protocol.of_session(request.session), loaded.protocol.sessions[-1]
+        chosen = session.of_views(request.views)
         loaded = replace(loaded, protocol=as_asked(self._equipment, chosen, request, actor))
         said = request
         if self.entries is not None:
@@ -118,7 +119,9 @@ class Planner:
             )  # fmt: skip
             plan, runtime = await asyncio.to_thread(protocol_plan, self._equipment, wanted)
             if self.entries is not None:
-                await self.entries.begun(said, identity, loaded.protocol, last_session, actor)
+                await self.entries.begun(
+                    said, identity, loaded.protocol, last_session, actor, parts_of(session.steps)
+                )  # fmt: skip
         except BaseException:
             await asyncio.to_thread(papers.drop)
             if self.entries is not None:

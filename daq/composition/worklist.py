@@ -24,6 +24,7 @@ from daq.services.worklist.following import Following
 from daq.services.worklist.giving import Giving
 from daq.services.worklist.identities import Identities
 from daq.services.worklist.kept import IdentityChange, Moved
+from daq.services.worklist.later import Later
 from daq.services.worklist.moving import Moving
 from daq.services.worklist.onbed import OnBed
 from daq.services.worklist.source import NoSource, WorklistSource
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from daq.composition.hardware import Hardware
     from daq.composition.runs import Planner
     from daq.services.acquisition.machine import Machine
+    from daq.services.acquisition.run import Run
     from daq.services.alarms import Alarms
     from daq.services.audit import Audit
     from daq.services.bus import Bus
@@ -62,7 +64,7 @@ class Worklist:
         if site.worklist is not None:
             self._source = FileSource(site.worklist, store.secret(), zone, changed)
         shelf = ProtocolShelf(equipment)
-        recordings = _Recordings(planner, site.storage)
+        self.recordings = recordings = Recordings(planner, site.storage, machine)
         self.desk = Desk(Around(
             self._source, store, recordings, shelf, zone, site.station,
             shelf.modalities, {key.strip(): protocol for key, protocol in site.procedures.items()}, changed,
@@ -71,7 +73,8 @@ class Worklist:
         self.moving = Moving(self.desk)
         identities = Identities(self.desk)
         self._following = Following(self.desk, identities, bus, lambda: (machine.entry.run or "", machine.state))
-        parts = (self.desk, Entering(self.desk, simulated=site.simulated), identities, Giving(self.desk))
+        entering = Entering(self.desk, simulated=site.simulated)
+        parts = (self.desk, entering, identities, Giving(self.desk), Later(self.desk))
         rehearsal = Rehearsal(equipment, Surroundings(
             planner.load, catalogue.find, machine, hardware.motion, alarms, bed, hardware.interlock_trouble,
             self._following.completed, self._following.lacking,
@@ -89,11 +92,13 @@ class Worklist:
         return services
 
 
-class _Recordings:
+class Recordings:
     """The private files of acquisitions: of those under way by their papers, of others in their directories."""
 
-    def __init__(self, planner: Planner, storage: Path) -> None:
-        self._planner, self._storage = planner, storage
+    def __init__(self, planner: Planner, storage: Path, machine: Machine) -> None:
+        self._planner, self._storage, self._machine = planner, storage, machine
+        self.present: Callable[[], Run | None] = lambda: None
+        """Gives the run that the station has now."""
 
     def there(self, run: str) -> bool:
         """Return True for an acquisition that can be read."""
@@ -102,6 +107,18 @@ class _Recordings:
         except ScandaqError:
             return False
         return True
+
+    def steps_done(self, run: str) -> Sequence[str]:
+        """Return the steps of an acquisition that are whole, or that a person found good; none where nobody knows."""
+        entry, live = self._machine.entry, self.present()
+        if entry.run == run and live is not None and live.identity == run:
+            recorded = live.last_status.get("steps") or ()
+            names = [step.name for step in live.protocol.steps]
+            whole = {number for number, step in enumerate(recorded, 1) if step.get("completed")}
+            return [name for number, name in enumerate(names, 1) if number in whole or number in entry.accepted]
+        with contextlib.suppress(ScandaqError):
+            return [step.name for step in load_manifest(directory_of(self._storage, run)).steps or () if step.completed]
+        return []
 
     def record(self, run: str) -> AdministrationRecord | None:
         """Return the administration record of an acquisition, where it has one."""

@@ -20,10 +20,11 @@ from daq.gateway.openapi import openapi_routes
 from daq.gateway.pages import page_routes
 from daq.gateway.problems import problem
 from daq.gateway.qcfiles import qc_file_routes
-from daq.gateway.security import Door, Headers
 from daq.gateway.second import second_routes
+from daq.gateway.security import Door, Headers
 from daq.gateway.session import session_routes
 from daq.gateway.studyfiles import study_file_routes
+from daq.gateway.viewfiles import view_file_routes
 
 __all__ = ["Gateway", "application", "gateway_of"]
 
@@ -37,6 +38,7 @@ def application(gateway: Gateway) -> Starlette:
             *second_routes(),
             *command_routes(),
             *study_file_routes(),
+            *view_file_routes(),
             *control_routes(),
             *openapi_routes(),
             WebSocketRoute("/live", live),

@@ -15,6 +15,7 @@ from daq.composition.fronts import Offer, Services
 from daq.errors import AccessError, UnreachableError
 from daq.gateway.app import Gateway, application
 from daq.gateway.connections import HEAD_BYTES, Connection
+from daq.gateway.live.taken import Taken
 from daq.model.station import Actor
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def console(offer: Offer) -> Services:
     """Return the service of the console; none where the site has no port for it."""
     if offer.site.console.port is None:
         return []
-    return [("console", Console(offer).run)]
+    return [("console", Console(offer).run), ("view-pictures", Taken(offer).run)]
 
 
 class Console:

@@ -20,7 +20,7 @@ from daq.model.words import unreadable, unreadable_name
 
 Origin = Literal["scheduled", "manual", "emergency", "phantom"]
 """Whether the worklist has it, or somebody entered it here: a patient, a temporary identity, a phantom."""
-Status = Literal["scheduled", "in preparation", "acquiring", "done", "discontinued"]
+Status = Literal["scheduled", "in preparation", "acquiring", "ended early", "done", "discontinued"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 _SEXES: Mapping[str, Sex] = {"F": "female", "M": "male", "O": "other", "": "unknown"}
 _IDENTIFYING = frozenset(

@@ -103,6 +103,12 @@ class WorklistDiscontinue(Arguments):
     reason: Reason
 
 
+class WorklistLate(Arguments):
+    """Find the entry of an earlier acquisition, to add a view to its study; it is made where there is none any more."""
+
+    run: Named
+
+
 class WorklistAdministration(Arguments):
     """Note fields of the administration record of an entry, as far as they are known; a null forgets one.
 
@@ -131,6 +137,7 @@ WORKLIST_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "worklist-correct": (WorklistCorrect, Role.TECHNOLOGIST, "correct a wrong identity; flagged until countersigned"),
     "worklist-countersign": (WorklistCountersign, Role.TECHNOLOGIST, "countersign what another person corrected"),
     "worklist-discontinue": (WorklistDiscontinue, Role.TECHNOLOGIST, "say that an entry is not done, and why"),
+    "worklist-late": (WorklistLate, Role.TECHNOLOGIST, "the entry of an earlier acquisition, to add a late view to it"),
     "worklist-administration": (WorklistAdministration, Role.TECHNOLOGIST, "note what was given, before it is used"),
     "patient": (PatientAsk, Role.TECHNOLOGIST, "who is on the bed"),
 }

@@ -20,6 +20,10 @@ class Acquisitions(Protocol):
         """Return True for an acquisition that was recorded, or is under way."""
         ...
 
+    def steps_done(self, run: str) -> Sequence[str]:
+        """Return the names of its steps that are whole, or that a person found good."""
+        ...
+
     def record(self, run: str) -> AdministrationRecord | None:
         """Return its administration record, None where it has none or it cannot be read."""
         ...

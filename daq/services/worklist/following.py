@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from daq.errors import RefusedError, ScandaqError
+from daq.model.parts import Parts, whole
 from daq.model.station import DAEMON, Actor, Announcement, StationStatus, utc_now
 from daq.model.verbs import Prepare
 from daq.services.worklist.desk import Desk, require_usable
 from daq.services.worklist.identities import Identities
-from daq.services.worklist.kept import identity_json
+from daq.services.worklist.kept import Kept, RunNote, identity_json
 from daq.services.worklist.recorded import missing, pieces
 from daq.state.acquisition import IDLE, RECORDING, State
 
@@ -71,8 +72,11 @@ class Following:
             return ""
         return ", ".join(missing(pieces(step, {} if kept is None else kept.record)))
 
-    async def begun(self, request: Prepare, run: str, protocol: AcquisitionProtocol, last: int, actor: Actor) -> None:
-        """Note that an acquisition is prepared for an entry. `last`: the protocol's last session."""
+    async def begun(
+        self, request: Prepare, run: str, protocol: AcquisitionProtocol, last: int, actor: Actor,
+        parts: Parts | None = None,
+    ) -> None:  # fmt: skip
+        """Note that an acquisition is prepared for an entry. `last`: the last session; `parts`: views of this one."""
         entry = self._entry_of(request)
         if entry is None:
             return
@@ -80,6 +84,7 @@ class Following:
         note = {
             "run": run, "protocol": protocol.id, "session": request.session, "last": request.session >= last,
             "at_utc": utc_now(), "by": actor.user, "confirmed": request.identity_confirmed or "",
+            "parts": {name: list(steps) for name, steps in (parts or {}).items()},
         }  # fmt: skip
         self._preparing.add(run)
         await self._desk.note("run", entry, actor.user, run=note)
@@ -132,6 +137,7 @@ class Following:
                 if note.outcome or kept.other is not None or (note.run != now and note.run in self._preparing):
                     continue
                 self._preparing.discard(note.run)
+                await self._look_at_views(kept, note)
                 if note.run == now and state not in IDLE:
                     if state in RECORDING and not note.acquiring:
                         await self._desk.note("acquiring", kept.key, DAEMON.user, run=note.run)
@@ -139,6 +145,15 @@ class Following:
                 ended = str(state) if note.run == now and state is not State.READY else "interrupted"
                 await self._desk.note("ended", kept.key, DAEMON.user, run=note.run, outcome=ended)
                 await self._identities.bring_all()
+
+    async def _look_at_views(self, kept: Kept, note: RunNote) -> None:
+        """Note which views are there, when there is one more."""
+        if not note.parts:
+            return
+        steps = await asyncio.to_thread(self._desk.around.acquisitions.steps_done, note.run)
+        done = whole(note.parts, steps)
+        if done != note.done:
+            await self._desk.note("views", kept.key, DAEMON.user, run=note.run, done=done)
 
     async def _earlier(self, runs: list[str]) -> str | None:
         """Return the newest acquisition of an entry that was recorded: what follows belongs to its study."""

@@ -58,6 +58,27 @@ class RunNote:
     acquiring: bool = False
     outcome: str = ""
     ended_utc: str = ""
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    """All views of the session, each with its steps; empty where that was not noted."""
+    done: list[str] = field(default_factory=list)
+    """Views that are whole, or that a person found good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an exam is: views that are there, all that the session of the protocol has, and what is left of them."""
+
+    protocol: str
+    session: int
+    done: int
+    of: int
+    left: tuple[str, ...]
+    """Names of the steps that are left."""
+
+    @property
+    def words(self) -> str:
+        """Return it in words."""
+        return f"{self.done} of {self.of} {'view' if self.of == 1 else 'views'}"
 
 
 @dataclass(slots=True, repr=False)
@@ -106,7 +127,32 @@ class Kept:
             return "in preparation"
         if self.discontinued or self.other is not None:
             return "discontinued"
-        return "done" if any(run.outcome == "completed" and run.last for run in runs) else "scheduled"
+        if any(run.last and self._whole(run) for run in runs):
+            return "done"
+        newest = runs[-1] if runs else None
+        begun = newest is not None and bool(newest.parts) and (newest.acquiring or bool(newest.done))
+        return "ended early" if begun and newest is not None and not self._whole(newest) else "scheduled"
+
+    @property
+    def progress(self) -> Progress | None:
+        """Return how far the session is that was prepared last; None where nobody noted its views."""
+        newest = next(reversed(self.runs.values()), None)
+        if newest is None or not newest.parts:
+            return None
+        done = self._done(newest)
+        left = [step for name, steps in newest.parts.items() if name not in done for step in steps]
+        return Progress(newest.protocol, newest.session, len(done), len(newest.parts), tuple(left))
+
+    def _done(self, run: RunNote) -> set[str]:
+        """Return the views of the session of a run that are done, by it or by others of the same session."""
+        same = (each for each in self.runs.values() if (each.protocol, each.session) == (run.protocol, run.session))
+        return {name for each in same for name in each.done} & run.parts.keys()
+
+    def _whole(self, run: RunNote) -> bool:
+        """Return True where the session of a run that has ended is there; of an old note only its outcome is known."""
+        if not run.parts:
+            return run.outcome == "completed"
+        return bool(run.outcome) and self._done(run) == run.parts.keys()
 
     @property
     def why(self) -> str:
@@ -114,11 +160,13 @@ class Kept:
         if self.discontinued:
             return self.discontinued
         ended = [run for run in self.runs.values() if run.outcome]
-        if self.status != "scheduled" or not ended:
+        if self.status not in ("scheduled", "ended early") or not ended:
             return ""
         newest = ended[-1]
-        if newest.outcome == "completed":
+        if self._whole(newest):
             return f"session {newest.session} is done"
+        if self.status == "ended early" and newest.outcome == "completed":
+            return ""
         return f"the last acquisition: {newest.outcome}"
 
 
@@ -179,6 +227,10 @@ def _ended(kept: Kept, told: Mapping[str, Any]) -> None:
     note.outcome, note.ended_utc = str(told["outcome"]), str(told["at_utc"])
 
 
+def _views(kept: Kept, told: Mapping[str, Any]) -> None:
+    kept.runs[str(told["run"])].done = [str(name) for name in told["done"]]
+
+
 def _identity(kept: Kept, told: Mapping[str, Any]) -> None:
     before, after = (identity_from_json(told[name]) for name in ("before", "after"))
     kept.changes.append(
@@ -200,7 +252,7 @@ def _discontinued(kept: Kept, told: Mapping[str, Any]) -> None:
 
 
 _HAPPENINGS: dict[str, Callable[[Kept, Mapping[str, Any]], None]] = {
-    "run": _run, "dropped": _dropped, "acquiring": _acquiring, "ended": _ended, "identity": _identity,
+    "views": _views, "run": _run, "dropped": _dropped, "acquiring": _acquiring, "ended": _ended, "identity": _identity,
     "countersigned": _countersigned, "administration": _administration, "discontinued": _discontinued,
 }  # fmt: skip
 

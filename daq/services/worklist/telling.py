@@ -10,7 +10,7 @@ from typing import Any
 from daq.errors import RefusedError
 from daq.model.console.procedures import Proposal
 from daq.model.console.worklist import ScheduledStep
-from daq.services.worklist.kept import IdentityChange, Kept, RunNote, identity_json
+from daq.services.worklist.kept import IdentityChange, Kept, Progress, RunNote, identity_json
 from daq.services.worklist.recorded import activity_told, missing, pieces, require_possible
 
 
@@ -24,6 +24,7 @@ def row(step: ScheduledStep, kept: Kept | None, proposal: Proposal, zone: tzinfo
         "code": step.code.code_value if step.code is not None else "", "modality": step.modality,
         "origin": step.origin, "protocol": proposal.protocol, "proposal": proposal.words,
         "status": "scheduled" if kept is None else kept.status, "why": "" if kept is None else kept.why,
+        "progress": None if kept is None or kept.progress is None else progress_told(kept.progress),
         "to_reconcile": kept is not None and kept.to_reconcile,
         "to_countersign": kept is not None and kept.to_countersign,
         "alerts": bool(step.alerts or step.allergies),
@@ -72,6 +73,14 @@ def run_told(run: RunNote) -> dict[str, Any]:
     return {
         "run": run.run, "protocol": run.protocol, "session": run.session, "outcome": run.outcome, "at_utc": run.at_utc,
         "by": run.by, "identity_confirmed": run.confirmed,
+    }  # fmt: skip
+
+
+def progress_told(progress: Progress) -> dict[str, Any]:
+    """Return how far an exam is."""
+    return {
+        "protocol": progress.protocol, "session": progress.session, "done": progress.done, "of": progress.of,
+        "left": list(progress.left), "words": progress.words,
     }  # fmt: skip
 
 

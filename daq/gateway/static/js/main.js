@@ -1,7 +1,7 @@
 // The console: who is signed in, which screen is shown. Screens are fetched when they are first wanted.
 import { html, render, useEffect, useState } from "./preact.js";
 import { connect, disconnect } from "./live.js";
-import { usePlace } from "./router.js";
+import { address, usePlace } from "./router.js";
 import { begin, refresh, useSession } from "./session.js";
 import { Header, Navigation, StatusLine } from "./shell.js";
 import { SignIn } from "./signin.js";
@@ -27,6 +27,9 @@ const SCREENS = {
   service: () => import("./screens/service.js"),
   room: () => import("./screens/room.js"),
 };
+
+/** Screens of which there is one: an address that goes on after them leads nowhere. */
+const ALONE = ["worklist", "acquire", "alarms", "room"];
 
 function Console() {
   const who = useSession();
@@ -56,13 +59,16 @@ function Console() {
 /** @param {{place: {screen: string, path: string[], query: Record<string, string>}}} given */
 function Shown({ place }) {
   const [shown, setShown] = useState(/** @type {any} */ ({ name: "", Screen: null, problem: null }));
+  const wrong = !Object.hasOwn(SCREENS, place.screen) || (ALONE.includes(place.screen) && place.path.length > 0); // `in` would find "constructor", too
   useEffect(() => {
-    const name = Object.hasOwn(SCREENS, place.screen) ? place.screen : "worklist"; // `in` would find "constructor", too
+    const name = place.screen;
+    if (wrong) return;
     SCREENS[name]().then(
       (module) => setShown({ name, Screen: module.default, problem: null }),
       (problem) => setShown({ name, Screen: null, problem }),
     );
   }, [place.screen]);
+  if (wrong) return html`<h1>${t("shell.noPage")}</h1><p>${t("shell.noPageHow")} <a href=${address("worklist")}>${t("shell.screens.worklist")}</a></p>`;
   if (shown.problem) return html`<${Notice} level="medium" role="alert">${t("shell.failed", { why: sentence(shown.problem) })}<//>`;
   if (!shown.Screen) return html`<p class="quiet" role="status">${t("shell.loading")}</p>`;
   return html`<${shown.Screen} path=${place.path} query=${place.query} />`;

@@ -38,6 +38,18 @@ export function go(screen, ...path) {
   location.hash = address(screen, ...path);
 }
 
+/**
+ * Go to a screen with something said beside its path; what is undefined is left out.
+ * @param {[string, ...string[]]} path
+ * @param {Record<string, string | undefined>} query
+ */
+export function goWith(path, query) {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, value);
+  const said = given.toString();
+  location.hash = `${address(...path)}${said ? `?${said}` : ""}`;
+}
+
 const place = store(parsed(globalThis.location?.hash ?? ""));
 globalThis.addEventListener?.("hashchange", () => place.set(parsed(location.hash)));
 

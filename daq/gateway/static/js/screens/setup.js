@@ -15,6 +15,7 @@ import { IdentityBlock, Runs } from "./setup/identityblock.js";
 import { armWords, blocking, chosenFor, prepareArgs } from "./setup/reckoning.js";
 
 const LOOK_MS = 3000;
+const KEY = /^w-[a-z2-7]{26}$/;
 const IDLE = ["ready", "completed", "interrupted", "aborted", "fault"];
 
 /** @param {{path: string[], query: Record<string, string>}} given */
@@ -22,24 +23,24 @@ export default function Setup({ path, query }) {
   const who = useSession();
   const [entry] = path;
   if (!mayAs(who, "technologist")) return html`<${Notice}>${t("worklist.notAllowed")}<//>`;
-  if (!entry) return html`<h1>${t("setup.title")}</h1><p>${t("setup.noEntry")} <a href=${address("worklist")}>${t("worklist.title")}</a></p>`;
-  return html`<${CardOf} key=${entry} entry=${entry} wristband=${query.read === "wristband"} />`;
+  if (!KEY.test(entry ?? "") || path.length > 1) return html`<h1>${t("setup.title")}</h1><p>${t(entry ? "setup.wrongAddress" : "setup.noEntry")} <a href=${address("worklist")}>${t("setup.back")}</a></p>`;
+  return html`<${CardOf} key=${entry} entry=${entry} wristband=${query.read === "wristband"} how=${{ late: query.late !== undefined, protocol: query.protocol }} />`;
 }
 
-/** @param {{entry: string, wristband: boolean}} given */
-function CardOf({ entry, wristband }) {
+/** @param {{entry: string, wristband: boolean, how: {late: boolean, protocol?: string}}} given */
+function CardOf({ entry, wristband, how }) {
   const revision = useLive((live) => live.revisions.worklist ?? 0);
   const asked = useAsked(() => ask("worklist-entry", { entry }), [entry, revision]);
   useEffect(() => choose(entry), [entry]);
-  if (!asked.value) return html`<h1>${t("setup.title")}</h1><${Waiting} of=${asked} />`;
-  return html`<${Open} told=${asked.value} wristband=${wristband} again=${asked.again} problem=${asked.problem} />`;
+  if (!asked.value) return html`<h1>${t("setup.title")}</h1><${Waiting} of=${asked} />${asked.problem && html`<p><a href=${address("worklist")}>${t("setup.back")}</a></p>`}`;
+  return html`<${Open} told=${asked.value} wristband=${wristband} how=${how} again=${asked.again} problem=${asked.problem} />`;
 }
 
-/** @param {{told: any, wristband: boolean, again: () => void, problem: any}} given */
-function Open({ told, wristband, again, problem }) {
+/** @param {{told: any, wristband: boolean, how: {late: boolean, protocol?: string}, again: () => void, problem: any}} given */
+function Open({ told, wristband, how, again, problem }) {
   const status = useLive((live) => live.status);
   const connected = useLive((live) => live.connected);
-  const [choice, setChoice] = useState(() => chosenFor(told));
+  const [choice, setChoice] = useState(() => chosenFor(told, how));
   const [reason, setReason] = useState(told.origin === "emergency" ? t("setup.emergencyReason") : "");
   const [spite, setSpite] = useState(/** @type {string[] | null} */ (told.origin === "emergency" ? null : []));
   const rehearsal = useRehearsal(told, choice, status);
@@ -57,6 +58,8 @@ function Open({ told, wristband, again, problem }) {
     <div class="setup-left stack">
       <${IdentityBlock} told=${told} wristband=${wristband} />
       <${Changes} told=${told} again=${again} />
+      ${how.late && html`<${Notice} role="status">${t("setup.lateView")}<//>`}
+      ${!how.late && told.status === "ended early" && told.progress && html`<${Notice} role="status">${t("setup.goesOn", { words: told.progress.words })}<//>`}
       <${Choices} told=${told} choice=${choice} setChoice=${setChoice} orientation=${rehearsal.value?.orientation} />
       <${Given} told=${told} again=${again} />
       <${Runs} runs=${told.runs} />

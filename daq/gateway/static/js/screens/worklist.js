@@ -4,10 +4,10 @@ import { ask, command } from "../api.js";
 import { choose, useChosen } from "../chosen.js";
 import { folded, holds, scanning, stepped } from "../identity.js";
 import { useLive } from "../live.js";
-import { address, go } from "../router.js";
+import { address, go, goWith } from "../router.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
-import { Button, Notice, tell, Waiting } from "../ui.js";
+import { Button, Notice, tell, useAsked, Waiting } from "../ui.js";
 import { Adding } from "./worklist/adding.js";
 import { Notices } from "./worklist/notices.js";
 import { Rows } from "./worklist/rows.js";
@@ -19,10 +19,11 @@ const TYPED_MS = 250;
 export default function Worklist({ query }) {
   const who = useSession();
   if (!mayAs(who, "technologist")) return html`<h1>${t("worklist.title")}</h1><${Notice}>${t("worklist.notAllowed")}<//>`;
-  return query.add === undefined ? html`<${List} />` : html`<${Adding} />`;
+  return query.add === undefined ? html`<${List} protocol=${query.protocol} />` : html`<${Adding} protocol=${query.protocol} />`;
 }
 
-function List() {
+/** `protocol`: chosen on another screen, for whoever is prepared next. @param {{protocol?: string}} given */
+function List({ protocol }) {
   const [day, setDay] = useState("");
   const [text, setText] = useState("");
   const asked = useList(day, text);
@@ -31,13 +32,14 @@ function List() {
   const words = useMemo(() => folded(text).split(/\s+/).filter(Boolean), [text]);
   const rows = useMemo(() => (told?.rows ?? []).filter((/** @type {any} */ row) => holds(row, words)), [told, words]);
   const shownChosen = rows.some((/** @type {any} */ row) => row.entry === chosen) ? chosen : null;
-  const prepare = (/** @type {string | null} */ entry) => entry && go("setup", entry);
-  const find = (/** @type {string} */ number) => scanned(number, day);
+  const prepare = (/** @type {string | null} */ entry) => entry && goWith(["setup", entry], { protocol });
+  const find = (/** @type {string} */ number) => scanned(number, day, protocol);
   useScanner(find);
   useEffect(() => {
     if (!text && shownChosen === null) choose(null);
   }, [told?.day]);
   const key = (/** @type {KeyboardEvent} */ event) => {
+    if (/** @type {HTMLElement} */ (event.target).closest("button")) return; // what it says is done, not what the row would
     if (event.key === "Enter") {
       event.preventDefault();
       prepare(shownChosen ?? (rows.length === 1 ? rows[0].entry : null));
@@ -52,15 +54,23 @@ function List() {
   return html`<div class="worklist">
     <div class="spread"><h1>${told ? t("worklist.titleOf", { day: told.day }) : t("worklist.title")}</h1><${DayChooser} told=${told} setDay=${setDay} /></div>
     <${Notices} told=${told} />
+    ${protocol && html`<${Preset} protocol=${protocol} />`}
     <${Search} text=${text} setText=${setText} find=${find} rows=${rows} prepare=${prepare} />
     <${Waiting} of=${{ ...asked, loading: asked.loading && !told }} />
     ${told && html`<${Rows} rows=${rows} total=${told.total} text=${text} chosen=${shownChosen} onChoose=${choose} onKey=${key} onOpen=${prepare} />`}
     <div class="actions">
-      <${Emergency} />
-      <a class="button" href=${`${address("worklist")}?add=1`}>${t("worklist.add")}</a>
+      <${Emergency} protocol=${protocol} />
+      <a class="button" href=${`${address("worklist")}?${new URLSearchParams({ add: "1", ...(protocol ? { protocol } : {}) })}`}>${t("worklist.add")}</a>
       <${Button} kind="primary" disabled=${!shownChosen} why=${shownChosen ? "" : t("worklist.prepareWhy")} onPress=${() => prepare(shownChosen)}>${t("worklist.prepare")}<//>
     </div>
   </div>`;
+}
+
+/** That a protocol was chosen elsewhere. @param {{protocol: string}} given */
+function Preset({ protocol }) {
+  const asked = useAsked(() => ask("protocol", { protocol }), [protocol]);
+  const name = asked.value?.document?.title ?? protocol;
+  return html`<${Notice} role="status"><span class="grow">${asked.problem ? t("worklist.presetGone", { protocol }) : t("worklist.preset", { protocol: name })}</span><${Button} onPress=${() => go("worklist")}>${t("worklist.presetNot")}<//><//>`;
 }
 
 /** The list of a day; asked again when it changes. The station looks for the text where not all rows are here.
@@ -125,12 +135,12 @@ function Search({ text, setText, find, rows, prepare }) {
       onInput=${(/** @type {any} */ event) => setText(event.target.value)} onKeyDown=${entered} /></label>`;
 }
 
-/** Open the entry of a number that was scanned: that counts as identity read-back. @param {string} number @param {string} day */
-async function scanned(number, day) {
+/** Open the entry of a number that was scanned: that counts as identity read-back. @param {string} number @param {string} day @param {string} [protocol] */
+async function scanned(number, day, protocol) {
   const { entries } = await ask("worklist-find", { number: number.trim().slice(0, 64), ...(day ? { day } : {}) });
   if (entries.length === 1) {
     choose(entries[0]);
-    location.hash = `${address("setup", entries[0])}?read=wristband`;
+    goWith(["setup", entries[0]], { read: "wristband", protocol });
     return true;
   }
   tell(entries.length ? t("worklist.several", { count: entries.length }) : t("worklist.nobodyWithNumber", { number }));
@@ -157,11 +167,12 @@ function useScanner(find) {
   }, []);
 }
 
-function Emergency() {
+/** @param {{protocol?: string}} given */
+function Emergency({ protocol }) {
   const begin = async () => {
-    const { entry } = await command("worklist-emergency");
+    const { entry } = await command("worklist-emergency", protocol ? { protocol } : {});
     choose(entry);
-    go("setup", entry);
+    goWith(["setup", entry], { protocol });
   };
   return html`<${Button} why=${t("worklist.emergencyWhy")} class="emergency" onPress=${begin}>${t("worklist.emergency")}<//>`;
 }

@@ -1,6 +1,8 @@
 // Texts of the frame that all screens share.
 export const shell = {
   skip: "To the content",
+  noPage: "There is no such page",
+  noPageHow: "The address may have been typed or copied in part. Go to:",
   navigation: "Screens",
   noPatient: "No patient",
   simulated: "SIMULATED",

@@ -55,7 +55,16 @@ export const worklist = {
   alerts: "alert",
   manual: "entered here",
   phantom: "phantom",
-  statuses: { scheduled: "Scheduled", "in preparation": "In preparation", acquiring: "Acquiring", done: "Done", discontinued: "Discontinued" },
+  statuses: { scheduled: "Scheduled", "in preparation": "In preparation", acquiring: "In progress", "ended early": "Ended early", done: "Done", discontinued: "Discontinued" },
+  withViews: "{word} - {done} of {of} views",
+  withView: "{word} - {done} of {of} view",
+  continue: "Continue exam",
+  continueOf: "Continue the exam of {name}",
+  late: "Add late view",
+  lateOf: "Add a late view of {name}",
+  preset: "{protocol} is chosen for whom you prepare next.",
+  presetGone: "The protocol {protocol} that was chosen is not offered any more.",
+  presetNot: "Use what is proposed",
   notAllowed: "The worklist is for technologists.",
 };
 
@@ -83,6 +92,10 @@ export const adding = {
 export const setup = {
   title: "Set-up",
   noEntry: "Choose somebody on the worklist first.",
+  wrongAddress: "This address leads to nobody on the worklist. It may have been typed or copied in part.",
+  views: "Views that are taken",
+  goesOn: "This exam ended early: {words} are there. What is left is chosen.",
+  lateView: "A late view of the exam before: it belongs to the same study. Choose another protocol or view where that is wanted.",
   born: "Born",
   age: "{years} years",
   sex: "Sex",

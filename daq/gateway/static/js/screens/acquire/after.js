@@ -29,9 +29,9 @@ function ViewTaken({ step, pictures }) {
 
 /** The time in which events counted where it is less than what the view took, and what it was paused. @param {{step: any}} given */
 function Times({ step }) {
-  const dead = step.live_s !== null && step.took_s !== null && step.took_s - step.live_s >= 0.5;
-  if (!dead && !(step.paused_s >= 0.5)) return null;
-  return html`<div class="quiet">${[dead && t("acquire.after.live", { time: clock(step.live_s) }), step.paused_s >= 0.5 && t("acquire.after.paused", { time: clock(step.paused_s) })].filter(Boolean).join(" · ")}</div>`;
+  const dead = step.live_s !== null && step.took_s !== null && step.took_s - step.live_s >= 1;
+  if (!dead && !(step.paused_s >= 1)) return null;
+  return html`<div class="quiet">${[dead && t("acquire.after.live", { time: clock(step.live_s) }), step.paused_s >= 1 && t("acquire.after.paused", { time: clock(step.paused_s) })].filter(Boolean).join(" · ")}</div>`;
 }
 
 /** Between two views: accept, or take it again. @param {{acquisition: any, status: any, step: any, next: any, pictures: string[], phase: string, again: () => Promise<any>}} given */

@@ -14,7 +14,7 @@ export function Counting({ step, status }) {
   const connected = useLive((live) => live.connected);
   const mine = progress?.run === status?.run && progress?.step === status?.step ? progress : null;
   const { value, limit, of, window, head } = counted(step, mine?.counts ?? step?.counted);
-  const seconds = mine?.step_s ?? step?.took_s ?? null;
+  const seconds = step?.took_s ?? mine?.step_s ?? null;
   const fraction = mine?.fraction ?? (step?.state === "done" ? 1 : null);
   return html`<${Card} class="counting" title=${step ? t("acquire.viewOf", { number: step.number, steps: status.steps, name: stepTitle(step.name, step) }) : t("acquire.counting")}>
     <div aria-live="off" class=${connected ? "" : "stale"}>

@@ -1,16 +1,13 @@
-// What the screen knows: the acquisition as the station tells it, and small pictures of views that were seen to end here.
+// What the screen knows: the acquisition as the station tells it, and the small pictures that it keeps of its views.
 import { useEffect } from "../../preact.js";
-import { ask } from "../../api.js";
+import { ask, request } from "../../api.js";
 import { live, useLive } from "../../live.js";
-import { frames } from "../../liveframes.js";
 import { store, useStore } from "../../store.js";
-import { paint, mostOf, table } from "../../colours.js";
 
 /** @typedef {{told: any, atMs: number, problem: any, of: string}} Known */
 
 const known = store(/** @type {Known} */ ({ told: null, atMs: 0, problem: null, of: "" }));
 const thumbnails = store(/** @type {Record<string, string[]>} */ ({}));
-const MOST = 40;
 let turn = 0;
 
 /** Ask anew; what comes late is dropped where something newer was asked for. @param {string} of */
@@ -39,38 +36,26 @@ export function useAcquisition() {
   return { ...value, again: () => lookAgain(of) };
 }
 
-/** Keep small pictures of the step so far, so that there are some when it has ended. @param {string | null} run @param {number} step */
-export function useThumbnails(run, step) {
+/**
+ * The small pictures of the views of a run, as the station keeps them: their addresses by `run/step`. @param {string | null} run
+ * @returns {Record<string, string[]>}
+ */
+export function useThumbnails(run) {
+  const of = useLive((now) => `${now.connected} ${now.status?.step} ${now.status?.state} ${now.revisions.views}`);
   useEffect(() => {
-    if (!run || !step) return undefined;
-    const timer = setInterval(() => keep(run, step), 1000);
-    return () => {
-      clearInterval(timer);
-    };
-  }, [run, step]);
+    if (run && live.get().connected) void lookAtPictures(run);
+  }, [run, of]);
   return useStore(thumbnails, (value) => value);
 }
 
-/** @param {string} run @param {number} step */
-function keep(run, step) {
-  const part = frames.get().parts.counts;
-  if (!part || part.about.step !== step || frames.get().run !== run || live.get().status?.run !== run) return;
-  const made = Object.values(part.arrays).map(small);
-  thumbnails.set((old) => {
-    const next = { ...old, [`${run}/${step}`]: made };
-    return Object.fromEntries(Object.entries(next).slice(-MOST));
-  });
-}
-
-/** @param {import("../../frame.js").Part} part */
-function small(part) {
-  const [rows, columns] = part.shape;
-  const canvas = document.createElement("canvas");
-  canvas.width = columns;
-  canvas.height = rows;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-  const image = context.createImageData(columns, rows);
-  paint(part.values, new Uint32Array(image.data.buffer), { colours: table("inverse"), upper: mostOf(part.values, null), log: false, unit: 1 / (part.about.scale ?? 1), mask: null });
-  context.putImageData(image, 0, 0);
-  return canvas.toDataURL("image/png");
+/** @param {string} run */
+async function lookAtPictures(run) {
+  const place = `/api/v1/files/views/${encodeURIComponent(run)}`;
+  try {
+    const { steps } = await request("GET", place);
+    const made = Object.entries(steps).map(([step, { pictures, changed }]) => [`${run}/${step}`, Array.from({ length: pictures }, (_, at) => `${place}/${step}-${at}.png?${changed}`)]);
+    thumbnails.set(Object.fromEntries(made));
+  } catch (problem) {
+    console.warn("no pictures of the views", problem); // they are asked for again with the next view
+  }
 }

@@ -53,7 +53,7 @@ function Shown({ told }) {
       ${may && !told.retired && !told.shipped && html`<${Button} onPress=${() => setAsking("retire")}>${t("protocols.page.retire")}<//>`}
       ${may && !told.shipped && told.errors === 0 && told.row?.state !== "signed" && html`<${Button} onPress=${() => setAsking("sign")}>${t("protocols.page.sign")}<//>`}
       ${may && html`<a class="button" href=${address("protocols", told.id, "edit")}>${t(told.shipped ? "protocols.page.editShipped" : "protocols.page.edit")}</a>`}
-      ${usable && html`<a class="button protocol-use" href=${address("worklist")}>${t("protocols.page.use")}</a>`}</div>`}
+      ${usable && html`<a class="button protocol-use" href=${`${address("worklist")}?protocol=${encodeURIComponent(told.id)}`}>${t("protocols.page.use")}</a>`}</div>`}
   </div>`;
 }
 

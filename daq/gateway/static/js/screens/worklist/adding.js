@@ -2,13 +2,14 @@
 import { html, useState } from "../../preact.js";
 import { command } from "../../api.js";
 import { choose } from "../../chosen.js";
-import { address, go } from "../../router.js";
+import { address, goWith } from "../../router.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, sentence } from "../../ui.js";
 
 const EMPTY = { family: "", given: "", id: "", born: "", sex: "unknown", accession: "", procedure: "", reason: "" };
 
-export function Adding() {
+/** `protocol`: chosen on another screen. @param {{protocol?: string}} given */
+export function Adding({ protocol }) {
   const [kind, setKind] = useState("patient");
   const [typed, setTyped] = useState(EMPTY);
   const [wrong, setWrong] = useState("");
@@ -18,7 +19,7 @@ export function Adding() {
     try {
       const { entry } = await command("worklist-add", asked(kind, typed));
       choose(entry);
-      go("setup", entry);
+      goWith(["setup", entry], { protocol });
     } catch (problem) {
       setWrong(sentence(problem));
     }

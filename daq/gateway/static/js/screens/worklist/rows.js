@@ -2,7 +2,8 @@
 import { html, useEffect, useRef, useState } from "../../preact.js";
 import { personName, sexLetter } from "../../identity.js";
 import { t } from "../../strings.js";
-import { Chip } from "../../ui.js";
+import { goWith } from "../../router.js";
+import { Button, Chip } from "../../ui.js";
 
 const AT_ONCE = 100;
 /** @type {Record<string, "" | "good" | "high" | "medium" | "low">} */
@@ -43,11 +44,28 @@ function Row({ row, chosen, onChoose, onOpen }) {
     <span role="gridcell" class="born number">${row.birth_date ?? ""} ${sexLetter(row.sex) && `(${sexLetter(row.sex)})`}</span>
     <span role="gridcell" class="exam" dir="auto">${row.procedure}</span>
     <span role="gridcell" class="protocol">${row.protocol ?? html`<span class="quiet" title=${row.proposal}>${t("worklist.chooseProtocol")}</span>`}</span>
-    <span role="gridcell" class="status"><${Chip} level=${LEVELS[row.status] ?? ""}>${t(`worklist.statuses.${row.status}`)}<//>
+    <span role="gridcell" class="status"><${Chip} level=${LEVELS[row.status] ?? ""}>${statusText(row)}<//>
       ${row.origin === "manual" && html`<${Chip}>${t("worklist.manual")}<//>`}
       ${row.origin === "phantom" && html`<${Chip}>${t("worklist.phantom")}<//>`}
       ${row.to_reconcile && html`<${Chip}>${t("worklist.temporary")}<//>`}
       ${row.to_countersign && html`<${Chip}>${t("worklist.toCountersign")}<//>`}
-      ${row.why && html`<small class="quiet" dir="auto">${row.why}</small>`}</span>
+      ${row.why && html`<small class="quiet" dir="auto">${row.why}</small>`}
+      <${Further} row=${row} /></span>
   </div>`;
+}
+
+/** Where an exam stands, with its views: `Ended early - 1 of 5 views`. @param {any} row */
+export function statusText(row) {
+  const word = t(`worklist.statuses.${row.status}`);
+  const counts = row.progress && (row.progress.of > 1 || row.status === "ended early") && ["in preparation", "acquiring", "ended early"].includes(row.status);
+  return counts ? t(row.progress.of === 1 ? "worklist.withView" : "worklist.withViews", { word, done: row.progress.done, of: row.progress.of }) : word;
+}
+
+/** What may be done next about an exam that has ended: the rest of it, or a late view of the same study. @param {{row: any}} given */
+function Further({ row }) {
+  if (row.status !== "done" && row.status !== "ended early") return null;
+  const late = row.status === "done";
+  const open = () => goWith(["setup", row.entry], late ? { late: "1" } : {});
+  const label = t(late ? "worklist.lateOf" : "worklist.continueOf", { name: personName(row.name) });
+  return html`<span onClick=${(/** @type {Event} */ event) => event.stopPropagation()}><${Button} class="further" label=${label} onPress=${open}>${t(late ? "worklist.late" : "worklist.continue")}<//></span>`;
 }
