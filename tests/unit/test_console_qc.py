@@ -129,7 +129,31 @@ def looking(books: QcBooks) -> dict[str, Any]:
 
     stands = standing(cast("Any", books), TESTS)
     stands.clock = lambda: datetime(2025, 1, 12, 9, 0, tzinfo=UTC)
-    return dict(Looking(books, stands, limits).handlers())
+    return dict(Looking(books, stands, limits, Signing(cast("Any", books), Where()).against).handlers())
+
+
+async def test_what_one_may_do_with_a_result_is_told_with_the_reason_for_what_one_may_not(books: QcBooks) -> None:
+    await books.put(only := result(1))
+
+    async def against(name: str, role: Role) -> dict[str, str]:
+        actor = Actor(name, "console", role)
+        return dict((await looking(books)["qc-result"](QcResultAsk(result=only.id), actor))["against"])
+
+    looks = await against("t", Role.TECHNOLOGIST)
+    assert {looks[each] for each in ("performed", "reviewed")} == {"that needs the role qc"}
+    runs = await against("q", Role.QC)
+    assert (runs["performed"], runs["reviewed"]) == ("", "")
+    assert {runs[each] for each in ("approved", "strike", "reference")} == {"that needs the role physicist"}
+    leads = await against("p", Role.PHYSICIST)
+    assert [each for each, why in leads.items() if why] == ["reference"]
+    assert leads["reference"] == "nobody has approved it; a reference needs a signature as approved"
+
+    sign = Signing(cast("Any", books), Where()).handlers()["qc-sign"]
+    request = QcSign(result=only.id, sha256=only.sha256, meaning="performed")
+    await sign(request, Actor("p", "console", Role.PHYSICIST))
+    leads = await against("p", Role.PHYSICIST)
+    assert leads["performed"] == "p has signed it as performed before"
+    assert "cannot both perform and approve" in leads["approved"]
 
 
 async def test_results_come_in_pages_newest_first(books: QcBooks) -> None:

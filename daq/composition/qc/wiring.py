@@ -135,7 +135,7 @@ class Quality:
         register = Register(self.books, self._where, self.tests)
         importing = Importing(self.books, self._where, self.tests)
         entering = {**signing.handlers(), **register.handlers(), **importing.handlers()}
-        looking = Looking(self.books, self.standing, self._limit_rows)
+        looking = Looking(self.books, self.standing, self._limit_rows, signing.against)
         work = self._site.state_folder / WORK / "made"
         reading = Reading(readingprocess.command, self._reading_job, self.books, self.tests, work)
         return {

@@ -31,13 +31,15 @@ _BEFORE_TODAY, _LATEST = 20, 1000
 _SPARK_DAYS = 30
 LimitRows = Callable[[str | None], Awaitable[list[dict[str, Any]]]]
 """Gives the limits in force, of one test or all."""
+Against = Callable[[Kept, Actor], Awaitable[dict[str, str]]]
+"""Says why somebody may not do what can be done with a result, by what it is; empty where it may be done."""
 
 
 class Looking:
     """Answers what is asked of the books."""
 
-    def __init__(self, books: QcBooks, standing: Standing, limits: LimitRows) -> None:
-        self._books, self._standing, self._limits = books, standing, limits
+    def __init__(self, books: QcBooks, standing: Standing, limits: LimitRows, against: Against) -> None:
+        self._books, self._standing, self._limits, self._against = books, standing, limits, against
 
     def handlers(self) -> Handlers:
         """Return who carries out which verb."""
@@ -55,7 +57,7 @@ class Looking:
         rows = await asyncio.to_thread(lambda: list(map(row_of, page)))
         return {"results": rows, "more": len(found) == wanted, "offset": request.offset}
 
-    async def _result(self, request: QcResultAsk, _: Actor) -> dict[str, Any]:
+    async def _result(self, request: QcResultAsk, actor: Actor) -> dict[str, Any]:
         kept = await self._books.result(request.result)
         told = await asyncio.to_thread(whole_of, kept, *await self._books.evidence(kept))
         reference = await self._books.reference(kept.result.test)
@@ -65,6 +67,7 @@ class Looking:
             told["compared"] = await asyncio.to_thread(whole_of, compared, *await self._books.evidence(compared))
         told["is_reference"] = reference is not None and reference.document.id == kept.document.id
         test = self._standing.tests.get(kept.result.test)
+        told["against"] = await self._against(kept, actor)
         told["repeatable"] = test is not None and test.protocol is not None
         return told
 

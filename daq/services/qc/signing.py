@@ -7,12 +7,13 @@ the console who signed in there; over MQTT nobody signs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from daq.errors import AccessError, RefusedError, UsageError
+from daq.errors import AccessError, RefusedError, ScandaqError, UsageError
 from daq.model.qc.documents import Document, DocumentKind, new_identity
 from daq.model.qc.figures import Level
 from daq.model.qc.known import ANALYSES
@@ -24,6 +25,7 @@ from daq.services.qc.handlers import Handlers
 
 _NO_PERSONS = frozenset({DAEMON.user, "autoqc"})
 """Who performs tests without being anybody: such a result may be approved by whoever may approve."""
+MEANINGS = ("performed", "reviewed", "approved")
 _REFERENCES = (Level.IN_LIMITS, Level.NOT_JUDGED)
 
 
@@ -124,17 +126,7 @@ class Signing:
         _require_person(actor, "a reference")
         async with self._turn:
             kept = await self._books.result(request.result)
-            _require_standing(kept)
-            first = kept.document
-            if first.simulated and not self._where.simulated:
-                raise RefusedError(f"{first.id}: it is simulated, and this is a real machine")
-            if not kept.signed("approved"):
-                raise RefusedError(f"{first.id}: nobody has approved it; a reference needs a signature as approved")
-            before = await self._books.reference(kept.result.test)
-            if kept.result.level not in _REFERENCES:
-                await self._require_normal(kept, before)
-            if before is not None and before.document.id == first.id:
-                raise RefusedError(f"{first.id}: it is the reference of {kept.result.test} already")
+            first, before = kept.document, await self._require_reference(kept)
             body = {
                 "test": kept.result.test, "sha256": first.sha256, "reason": request.reason,
                 "before": before.document.id if before else None,
@@ -143,6 +135,37 @@ class Signing:
             made = self._where.document("reference", actor, body, name=kept.result.test, about=first.id, after=newest)
             await self._books.put(made)
         return {"result": first.id, "test": kept.result.test, "before": body["before"], "reference": made.id}
+
+    async def against(self, kept: Kept, actor: Actor) -> dict[str, str]:
+        """Return why somebody may not sign, strike out or make the reference: by what it is; empty where it may be."""
+        first, told = kept.document, {}
+        for meaning in MEANINGS:
+            request = QcSign(result=first.id, sha256=first.sha256, meaning=meaning)
+            least = Role.PHYSICIST if meaning == "approved" else Role.QC
+            told[meaning] = _lacks(actor, least) or _why(partial(self._require_signable, kept, request, actor))
+        told["strike"] = _lacks(actor, Role.PHYSICIST) or _why(partial(_require_standing, kept))
+        told["reference"] = _lacks(actor, Role.PHYSICIST)
+        if not told["reference"]:
+            try:
+                await self._require_reference(kept)
+            except ScandaqError as why:
+                told["reference"] = str(why)
+        return {what: why.removeprefix(f"{first.id}: ") for what, why in told.items()}
+
+    async def _require_reference(self, kept: Kept) -> Kept | None:
+        """Demand that a result can be made the reference; return the one before it."""
+        _require_standing(kept)
+        first = kept.document
+        if first.simulated and not self._where.simulated:
+            raise RefusedError(f"{first.id}: it is simulated, and this is a real machine")
+        if not kept.signed("approved"):
+            raise RefusedError(f"{first.id}: nobody has approved it; a reference needs a signature as approved")
+        before = await self._books.reference(kept.result.test)
+        if kept.result.level not in _REFERENCES:
+            await self._require_normal(kept, before)
+        if before is not None and before.document.id == first.id:
+            raise RefusedError(f"{first.id}: it is the reference of {kept.result.test} already")
+        return before
 
     async def _require_normal(self, kept: Kept, before: Kept | None) -> None:
         """Demand that a reference alone keeps a result from being in limits: there is none, or another normal began."""
@@ -163,6 +186,19 @@ class Signing:
                 f"{first.id}: it is beyond the {level} level against the reference, {before.document.id}, and no event "
                 "lies between them: a change that nobody explains is no new normal (daq qc event)"
             )
+
+
+def _lacks(actor: Actor, least: Role) -> str:
+    return "" if actor.role >= least else f"that needs the role {least.name.lower()}"
+
+
+def _why(demand: Callable[[], None]) -> str:
+    """Return why something that is demanded does not hold; empty where it does."""
+    try:
+        demand()
+    except ScandaqError as why:
+        return str(why)
+    return ""
 
 
 def _just_after(document: Document) -> str:

@@ -106,7 +106,7 @@ export const qc = {
     facts: "What it rests on", performed: "Performed", who: "By", id: "Result", sha: "SHA-256", test: "Test", station: "Station", scanner: "Scanner", recording: "Recording",
     protocol: "Protocol", source: "Source", collimator: "Collimator", analysis: "Analysis", software: "Software", stated: "Stated: {what}", overridden: "Overridden: {what}", doubt: "Doubt", calibration: "Calibration", entered: "Entered: {what}",
     against: "What stands against it", advice: "What to do next", sentences: "In sentences", remarks: "Remarks", struck: "Struck out by {by}, {when}: {reason}",
-    sign: "Sign this result", signText: "Your name is bound to just these figures, by their hash.", meanings: { performed: "performed", reviewed: "reviewed", approved: "approved" },
+    sign: "Sign this result", qcSigns: "The role qc signs results. You may look.", notAs: "Not as {meaning}: {why}", signText: "Your name is bound to just these figures, by their hash.", meanings: { performed: "performed", reviewed: "reviewed", approved: "approved" },
     signButton: "Sign", commentOptional: "Comment (may be left out)", signedNow: "Signed as {meaning}.", strike: "Strike out", strikeTitle: "Strike out this result?",
     strikeBody: "It leaves lists and trends. It stays in the books with your name and this reason, and nothing brings it back.", strikeKeep: "Keep it", reason: "Reason", reasonNeeded: "A reason is needed.",
     struckNow: "It is struck out.", makeReference: "Make it the reference", referenceTitle: "Compare later results with this one?", referenceBody: "Limits that are relative to the reference are held against this result from now on.", referenceKeep: "Leave the reference as it is", isReference: "This is the reference of its test.", referenceNow: "Later results are compared with it.",
@@ -114,10 +114,11 @@ export const qc = {
   },
   list: { title: "Results", all: "All tests", anyLevel: "Any level", testField: "Test", levelField: "Level", since: "From", until: "Before", performed: "Performed", test: "Test", level: "Level", found: "What was found", signed: "Signed", nobody: "nobody", none: "No results.", older: "Older", newer: "Newer", page: "Results {first} to {last}", struck: "struck out: {reason}" },
   trend: {
-    title: "Trend: {title}", choose: "Test", figure: "Figure", subject: "Of", method: "Chart", ewma: "Average that weighs new results (EWMA)", cusum: "Sum of what is beyond (CUSUM)", span: "Shown", spans: { 30: "30 days", 90: "90 days", 366: "one year", 3660: "ten years" },
+    title: "Trend: {title}", choose: "Test", figure: "Figure", subject: "Of", method: "Chart", ewma: "Average that weighs new results (EWMA)", cusum: "Sum of what is beyond (CUSUM)", span: "Shown", spans: { 30: "30 days", 90: "90 days", 366: "one year", 1827: "five years", 3660: "ten years" },
     value: "result", mean: "normal", average: "its average (EWMA)", limitOf: "limit of the average", upper: "upper limit of the average", lower: "lower limit of the average", high: "sum upwards", low: "sum downwards", limit: "limit of the sums",
     action: "action level", suspension: "suspension level", alarm: "alarm", event: "event", change: "change", sigma: "standard deviations",
     waiting: "Charts are worked out; this takes some seconds.", none: "No result has a figure that is watched.", states: { learning: "learning what is normal", steady: "steady", changed: "CHANGED" },
+    point: "Read a point (arrow keys)", closer: "Closer", wider: "Wider", all: "All", allShown: "All of it is shown.",
     table: "The points as a table", when: "When", normal: "Normal", averageShort: "Average", limitShort: "Limits of the average", charts: "All charts of this test", chart: "Chart", state: "State", since: "Normal since", alarmAt: "Alarm", show: "Show",
     drawing: "{about}, {subject}: {count} results; {sentence}", events: "Events", eventLine: "{when}: {words}", earlier: "{count} earlier results are in the chart, but not shown.", rate: "False alarms",
   },
@@ -136,5 +137,5 @@ export const qc = {
     name: "Calibration", what: "Of", state: "State", made: "Made", checked: "Checked", by: "Last step by",
   },
   month: { title: "Report of a month", choose: "Month", html: "Open as a page", pdf: "Save as PDF", text: "Everything of a month on one page: a calendar of what was done and missed, every result, alarms of charts, services, trends, signatures. It is made when you open it, which takes some seconds." },
-  fewer: "The role {role} may do that.",
+  fewer: "The role {role} may do that",
 };

@@ -19,7 +19,7 @@ export function Events() {
     <${Card} title=${t("qc.event.title")}>${events.length === 0 ? html`<p class="quiet">${t("qc.event.none")}</p>` : html`<div class="qc-scroll" tabindex="0" role="region" aria-label=${t("qc.event.title")}><table>
       <thead><tr><th scope="col">${t("qc.event.at")}</th><th scope="col">${t("qc.event.what")}</th><th scope="col">${t("qc.event.text")}</th><th scope="col">${t("qc.event.tests")}</th><th scope="col">${t("qc.event.by")}</th></tr></thead>
       <tbody>${events.map((/** @type {any} */ each) => html`<tr key=${each.id}><td>${when(each.at_utc)}</td><td>${t(`qc.event.whats.${each.what}`)}</td><td>${each.text}</td><td>${each.tests.join(", ")}</td><td>${each.by}</td></tr>`)}</tbody></table></div>`}<//>
-    ${mayAs(who, "qc") && html`<${Add} tests=${tests} onDone=${asked.again} />`}
+    ${mayAs(who, "qc") ? html`<${Add} tests=${tests} onDone=${asked.again} />` : html`<p class="quiet">${t("qc.fewer", { role: "qc" })}: ${t("qc.event.add")}</p>`}
   </div>`;
 }
 

@@ -11,6 +11,8 @@ import { Curves } from "./curves.js";
 import { Pictures } from "./pictures.js";
 import { levelOf, number, valued, when } from "../../qcwords.js";
 
+const MEANINGS = ["performed", "reviewed", "approved"];
+
 /** @param {{name?: string}} given  id of the result */
 export function Result({ name = "" }) {
   const revision = useLive((live) => live.revisions.qc);
@@ -59,26 +61,29 @@ function Signatures({ told }) {
   </table></div>`}<//>`;
 }
 
-/** @param {{told: any, onDone: () => void}} given */
+/** What one may do with it; what one may not is there with its reason, in words. @param {{told: any, onDone: () => void}} given */
 function Signing({ told, onDone }) {
   const who = useSession();
-  const [meaning, setMeaning] = useState("performed");
+  const against = told.against;
+  const [meaning, setMeaning] = useState(MEANINGS.find((each) => !against[each]) ?? "performed");
   const [comment, setComment] = useState("");
-  const physicist = mayAs(who, "physicist");
-  if (told.struck || !mayAs(who, "qc")) return null;
+  if (told.struck) return null;
   const sign = async () => {
     await command("qc-sign", { result: told.id, sha256: told.sha256, meaning, ...(comment ? { comment } : {}) });
     setComment("");
     tell(t("qc.result.signedNow", { meaning: t(`qc.result.meanings.${meaning}`) }), "good");
     onDone();
   };
-  const meanings = physicist ? ["performed", "reviewed", "approved"] : ["performed", "reviewed"];
+  if (!mayAs(who, "qc")) return html`<${Card} title=${t("qc.result.sign")}><p class="quiet">${t("qc.result.qcSigns")}</p><//>`;
   return html`<${Card} title=${t("qc.result.sign")}><p class="quiet">${t("qc.result.signText")}</p>
-    <div class="row qc-sign"><${Field} label=${t("qc.result.meaning")} value=${meaning} onInput=${setMeaning} options=${meanings.map((value) => ({ value, label: t(`qc.result.meanings.${value}`) }))} />
+    <div class="row qc-sign"><${Field} label=${t("qc.result.meaning")} value=${meaning} onInput=${setMeaning} options=${MEANINGS.map((value) => ({ value, label: t(`qc.result.meanings.${value}`) }))} />
       <${Field} label=${t("qc.result.commentOptional")} value=${comment} onInput=${setComment} maxlength="500" />
-      <${Button} kind="primary" onPress=${sign}>${t("qc.result.signButton")}<//></div>
-    ${physicist && html`<div class="row"><${Button} onPress=${() => strike(told, onDone)}>${t("qc.result.strike")}<//>
-      ${!told.is_reference && html`<${Button} onPress=${() => makeReference(told, onDone)}>${t("qc.result.makeReference")}<//>`}</div>`}<//>`;
+      <${Button} kind="primary" disabled=${against[meaning] !== ""} why=${against[meaning]} onPress=${sign}>${t("qc.result.signButton")}<//></div>
+    ${against[meaning] && html`<p role="status">${t("qc.result.notAs", { meaning: t(`qc.result.meanings.${meaning}`), why: against[meaning] })}</p>`}
+    <div class="row"><${Button} disabled=${against.strike !== ""} why=${against.strike} onPress=${() => strike(told, onDone)}>${t("qc.result.strike")}<//>
+      ${!told.is_reference && html`<${Button} disabled=${against.reference !== ""} why=${against.reference} onPress=${() => makeReference(told, onDone)}>${t("qc.result.makeReference")}<//>`}</div>
+    ${against.strike && html`<p class="quiet">${t("qc.result.strike")}: ${against.strike}</p>`}
+    ${against.reference && !told.is_reference && html`<p class="quiet">${t("qc.result.makeReference")}: ${against.reference}</p>`}<//>`;
 }
 
 /** @param {any} told @param {() => void} onDone */

@@ -23,7 +23,7 @@ export function Sources({ name }) {
       ${name && html`<p><a href=${address("qc", "sources")}>${t("qc.source.back")}</a></p>`}
       ${told.sources.length === 0 ? html`<p class="quiet">${t("qc.source.none")}</p>` : html`<${Register} sources=${told.sources} />`}
     <//>
-    ${name ? html`<${Log} serial=${name} log=${told.log} may=${mayAs(who, "qc")} onDone=${asked.again} />` : mayAs(who, "qc") && html`<${Add} onDone=${asked.again} />`}
+    ${name ? html`<${Log} serial=${name} log=${told.log} may=${mayAs(who, "qc")} onDone=${asked.again} />` : (mayAs(who, "qc") ? html`<${Add} onDone=${asked.again} />` : html`<p class="quiet">${t("qc.fewer", { role: "qc" })}: ${t("qc.source.add")}</p>`)}
   </div>`;
 }
 

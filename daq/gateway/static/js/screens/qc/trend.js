@@ -9,7 +9,7 @@ import { TrendChart } from "../../widgets/trend.js";
 import { drawing } from "./trendlines.js";
 import { dayText, number, valued, when } from "../../qcwords.js";
 
-const SPANS = ["30", "90", "366", "3660"];
+const SPANS = ["30", "90", "366", "1827", "3660"];
 
 /** @param {{name?: string}} given  none named: the first test that has charts */
 export function Trend({ name }) {
@@ -51,6 +51,7 @@ function Charts({ test, revision }) {
 /** @param {{drawn: any}} given */
 function Drawn({ drawn }) {
   const made = useMemo(() => drawing(drawn, t), [drawn]);
+  const [open, setOpen] = useState(false); // five years are a thousand rows: they are made for who wants them
   const words = t("qc.trend.drawing", { about: drawn.about, subject: drawn.subject || t("qc.whole"), count: drawn.at_ms.length, sentence: drawn.sentence });
   return html`<div class="stack">
     <p><strong class=${drawn.state === "changed" ? "qc-changed" : ""}>${drawn.state === "changed" ? "▲ " : ""}${t(`qc.trend.states.${drawn.state}`)}</strong> · ${drawn.sentence}</p>
@@ -58,9 +59,9 @@ function Drawn({ drawn }) {
     ${made.sums && html`<${TrendChart} atMs=${drawn.at_ms} lines=${made.sums} unit=${t("qc.trend.sigma")} alternative=${words} />`}
     ${drawn.earlier > 0 && html`<p class="quiet">${t("qc.trend.earlier", { count: drawn.earlier })}</p>`}
     ${drawn.events.length > 0 && html`<ul class="quiet">${drawn.events.map((/** @type {any} */ each) => html`<li key=${each[0]}>${t("qc.trend.eventLine", { when: when(new Date(each[0]).toISOString()), words: each[1] })}</li>`)}</ul>`}
-    <details><summary>${t("qc.trend.table")}</summary><div class="qc-scroll tall" tabindex="0" role="region" aria-label=${t("qc.trend.table")}><table>
+    <details onToggle=${(/** @type {any} */ event) => setOpen(event.target.open)}><summary>${t("qc.trend.table")}</summary><div class="qc-scroll tall" tabindex="0" role="region" aria-label=${t("qc.trend.table")}><table>
       <thead><tr><th scope="col">${t("qc.trend.when")}</th><th scope="col" class="number">${t("qc.trend.value")}</th><th scope="col" class="number">${t("qc.trend.normal")}</th>${drawn.average && html`<th scope="col" class="number">${t("qc.trend.averageShort")}</th><th scope="col" class="number">${t("qc.trend.limitShort")}</th>`}</tr></thead>
-      <tbody>${[...drawn.at_ms.keys()].reverse().map((at) => html`<tr key=${at}><td>${when(new Date(drawn.at_ms[at]).toISOString())}</td><td class="number">${valued(drawn.value[at], drawn.unit)}</td><td class="number">${number(drawn.mean[at])}</td>${drawn.average && html`<td class="number">${number(drawn.average[at])}</td><td class="number">${drawn.upper[at] === null ? "" : `${number(drawn.lower[at])} – ${number(drawn.upper[at])}`}</td>`}</tr>`)}</tbody>
+      <tbody>${open && [...drawn.at_ms.keys()].reverse().map((at) => html`<tr key=${at}><td>${when(new Date(drawn.at_ms[at]).toISOString())}</td><td class="number">${valued(drawn.value[at], drawn.unit)}</td><td class="number">${number(drawn.mean[at])}</td>${drawn.average && html`<td class="number">${number(drawn.average[at])}</td><td class="number">${drawn.upper[at] === null ? "" : `${number(drawn.lower[at])} – ${number(drawn.upper[at])}`}</td>`}</tr>`)}</tbody>
     </table></div></details>
   </div>`;
 }
