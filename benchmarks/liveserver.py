@@ -1,6 +1,7 @@
 """The server's part of live pictures in a process of its own, and browsers that paint nothing.
 
-`python -m benchmarks.liveserver serve CONTROL` serves `/live` of the readout behind that socket and says at which port;
+`python -m benchmarks.liveserver serve CONTROL` serves `/live` of the readout behind that socket, and an empty page with
+the console's files, and says at which port;
 `python -m benchmarks.liveserver watch PORT SECONDS PAINT_MS WHAT` takes frames, paints each for so long, and says what
 came: one line of JSON.
 """
@@ -19,15 +20,25 @@ from typing import Any, cast
 import uvicorn
 import websockets
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from daq.composition.fronts import Offer
 from daq.gateway.live.gallery import Gallery
 from daq.gateway.live.hub import Mailbox
 from daq.gateway.live.socket import serve_browser
+from daq.gateway.pages import STATIC
+from daq.gateway.statics import Statics
 from daq.services.bus import Bus
 from daq.wire.liveframe import decode
+
+_STYLES = "".join(
+    f'<link rel="stylesheet" href="/static/{name}">'
+    for name in ("css/tokens.css", "css/console.css", "css/pictures.css", "vendor/uplot.css")
+)
+_PAGE = f'<!doctype html><html lang="en" data-theme="dark"><title>pictures</title>{_STYLES}<div id="here"></div></html>'
 
 
 class NoNews:
@@ -80,11 +91,15 @@ def server(app: Starlette) -> uvicorn.Server:
 
 async def serve(control: Path) -> None:
     """Serve until it is ended."""
-    app, _ = application(offer_of([control]))
+    app, _ = application(offer_of([control]), Route("/", _page), Mount("/static", Statics(STATIC)))
     made = server(app)
     with listening() as taken:
         print(json.dumps({"port": taken.getsockname()[1]}), flush=True)
         await made.serve([taken])
+
+
+async def _page(_: Request) -> HTMLResponse:
+    return HTMLResponse(_PAGE)
 
 
 async def watch(port: int, seconds: float, paint_s: float, what: list[str]) -> dict[str, Any]:

@@ -28,11 +28,11 @@ from daq.wire.petsys_setup import Unit, set_up, shut_down
 
 _LOG = logging.getLogger(__name__)
 
-_SLICE_MS, _LONGEST_SLICE_MS = 5.0, 40.0
+_SLICE_MS, _LONGEST_SLICE_MS = 5.0, 20.0
 _SLICE_WORDS = 50_000
 _LOW_WORDS_PER_S = 2e6
 """A slice waits for so many words at the rate that is planned for: what is done once a slice costs as much for few.
-At a low rate it costs more than the words do, and a slice waits as long as it may: figures are shown every 100 ms."""
+At a low rate it costs more than the words do, and a slice waits as long as it may: figures are shown every 50 ms."""
 _IDLE_MS = 50
 _REQUEST_PERIOD_S = 0.5
 _SO_RCVBUFFORCE = 33

@@ -1,5 +1,5 @@
 // One picture of counts on a canvas: upright and as the detector sees the patient, with letters, masks, zoom. Never mirrored.
-import { html, useEffect, useMemo, useRef, useState } from "../preact.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../preact.js";
 import { mostOf, paint, table } from "../colours.js";
 import { corners, maskOf } from "../masks.js";
 import { addMask, useView } from "../pictureview.js";
@@ -28,7 +28,8 @@ export function Picture({ part, slot = 0, name, letters = [], alternative, over 
   const tool = useView((value) => value.tool);
   const [rows, columns] = part.shape.slice(-2);
   const mask = useMemo(() => maskOf(shapes, columns, rows), [shapes, columns, rows]);
-  useEffect(() => {
+  // Painted with the rest of the page: an effect that comes after it is seen a refresh of the screen later.
+  useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d", { alpha: false });
     if (!context) return;
     const values = part.values.subarray(slot * rows * columns, (slot + 1) * rows * columns);
