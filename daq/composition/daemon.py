@@ -210,14 +210,17 @@ class Daemon:
         await self.planner.hashed(run)
         self.desk.hashed(run)
         if run.steps.begun:  # else it was called off before its first photon
-            await self._finish(run.directory, run.protocol.modality)
+            await self._finish(run.directory, run.protocol.modality, by_hand=run.steps.by_hand)
 
-    async def _finish(self, directory: Path, modality: str) -> None:
-        """Have pictures and a verdict made of what a camera or a probe recorded, and the readout sealed."""
+    async def _finish(self, directory: Path, modality: str, *, by_hand: bool = False) -> None:
+        """Have pictures and a verdict made of what a camera or a probe recorded, and the readout sealed.
+
+        `by_hand`: a person has ended it.
+        """
         if not self._site.finish or modality == "pet":
             return
         if await asyncio.to_thread(sealed_status, directory) is not None and not is_finished(directory):
-            self.finishing.put(directory)
+            self.finishing.put(directory, by_hand=by_hand)
 
     async def _finish_left_behind(self) -> None:
         """Do so with the last acquisition where it ended before its daemon did."""
@@ -347,15 +350,17 @@ class Daemon:
             return
         _LOG.error("%s", text)
         self.alarms.raise_(
-            "daemon", "journal", priority="medium", text=text, latched=True,
-            guidance="acquisitions go on; mend the storage of the state folder before the daemon is restarted",
+            "daemon", "journal", priority="medium", latched=True, details=text,
+            text="the station cannot note what is under way: if it were restarted now, it would not know of it",
+            guidance="acquisitions go on; do not switch the station off, and tell whoever services the scanner",
         )  # fmt: skip
 
     def _service_failed(self, service: Service) -> None:
         self.alarms.raise_(
             "daemon", f"service-{service.name}", priority="high" if service.essential else "medium",
-            text=f"the service {service.name} was given up: {service.why}",
-            guidance="the log tells more; acquisitions go on; restart the daemon when none is under way",
+            text=f"a part of the station's program has failed: {service.name.replace('-', ' ')}",
+            guidance="acquisitions go on; tell whoever services the scanner, who restarts it when nothing is under way",
+            details=f"the service {service.name} was given up: {service.why}; the daemon's log tells more",
         )  # fmt: skip
         if service.essential:
             self.supervisor.stop()

@@ -17,7 +17,7 @@ from daq.state.acquisition import ACTIVE, IDLE, State, Trigger
 
 _LOG = logging.getLogger(__name__)
 _TRIES = 3
-_LIVES = "the daemon was restarted, and the readout lives without answering"
+_LIVES = "the station's program was restarted, and the program that records does not answer"
 _SILENT = Found(trigger=Trigger.READOUT_LOST, detail=_LIVES, unsealed=True)
 
 
@@ -39,9 +39,9 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
         audit.note(DAEMON, "found", machine.entry.run or "", result="failed", old=str(before), new=str(machine.state))
         return
     if axes_moved(machine.entry, run.protocol):
-        station.lose_motion(f"the daemon of {run.identity} ended while axes moved")
+        station.lose_motion("the station's program ended while axes moved")
     elif power_was_cut(machine.entry):
-        station.lose_motion(f"the machine was switched off or restarted while {run.identity} was under way")
+        station.lose_motion("the station's computer was switched off or restarted during an acquisition")
     found, tries = await _look(machine, run), _TRIES
     while found.alive and tries and not (adopted := await _adopted(station, run)):
         found, tries = await _look(machine, run), tries - 1

@@ -34,7 +34,7 @@ from daq.services.acquisition.between import asked_again
 from daq.services.acquisition.found import Found
 from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.link import Link
-from daq.services.acquisition.outcome import ended_status
+from daq.services.acquisition.outcome import ended_status, lost
 from daq.services.acquisition.papers import Papers
 from daq.services.acquisition.progress import DEVICE
 from daq.services.acquisition.records import Records
@@ -207,11 +207,7 @@ class Planner:
         """Take note of a run that ended while no daemon was there."""
         trigger = found.trigger or Trigger.FOUND_NOTHING
         if found.unsealed:
-            self._around.alarms.raise_(
-                DEVICE, "readout-lost", priority="high", text=found.detail,
-                guidance=f"what was acknowledged is safe: daq listmode recover {run.directory} --out NEW",
-            )  # fmt: skip
-            self._around.alarms.clear(DEVICE, "readout-lost")
+            self._ring_lost(run.directory, found.why or found.detail)
         await self.ended(run, next_state(self._machine.state, trigger), found.detail)
         self._machine.fire(trigger, found.detail)
 
@@ -226,12 +222,15 @@ class Planner:
                 await link.close()
         except ScandaqError as gone:
             _LOG.info("%s has no readout: %s", entry.run, gone)
+        self._ring_lost(entry.directory, detail)
+        self._machine.fire(Trigger.READOUT_LOST, "what was under way cannot be followed after a restart")
+
+    def _ring_lost(self, directory: Path | str | None, why: str) -> None:
+        text, guidance, details = lost(directory, why)
         self._around.alarms.raise_(
-            DEVICE, "readout-lost", priority="high", text=detail,
-            guidance=f"what was acknowledged is safe: daq listmode recover {entry.directory} --out NEW",
+            DEVICE, "readout-lost", priority="high", text=text, guidance=guidance, details=details
         )  # fmt: skip
         self._around.alarms.clear(DEVICE, "readout-lost")
-        self._machine.fire(Trigger.READOUT_LOST, detail)
 
     async def file_left_behind(self, but: str | None) -> None:
         """Put patient and administration beside recordings that did not take them when they ended."""

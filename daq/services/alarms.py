@@ -109,7 +109,8 @@ class Alarms:
         """Say that there is cause for an alarm. Said again, the newest text, priority and guidance hold.
 
         `text` says what is wrong, with value and limit, `guidance` what to do now, `details` what only an engineer
-        needs: paths, commands; each is shortened to 300 characters, `details` to 1000. A higher priority needs a new acknowledgement. Raise `UsageError` where something is missing.
+        needs: paths, commands. They are shortened to 300 characters, `details` to 1000. A higher priority needs a new
+        acknowledgement. Raise `UsageError` where something is missing.
         """
         _require(device, name, priority, text, guidance)
         new = Alarm(
@@ -208,7 +209,7 @@ class Alarms:
             self.raise_(
                 _DEVICE, "file", priority="low", latched=False,
                 text=f"alarms cannot be kept over a restart: {getattr(why, 'strerror', None) or why}",
-                guidance="Look at the disk of the station's state folder.",
+                guidance="tell whoever services the scanner", details="look at the disk of the station's state folder",
             )  # fmt: skip
             return False
         self.clear(_DEVICE, "file")
@@ -247,8 +248,9 @@ class Alarms:
         except OSError as error:
             said = f"{said}; it cannot be put aside: {error.strerror}"
         self.raise_(
-            _DEVICE, "file", priority="medium", text=f"the alarms of the run before cannot be read: {said}",
-            guidance=f"Look for what was wrong in {aside.name} and in the journal, then acknowledge.",
+            _DEVICE, "file", priority="medium", text=f"the alarms from before the restart cannot be read: {said}",
+            guidance="look whether something still needs attention; tell whoever services the scanner",
+            details=f"what was wrong is in {aside.name}",
         )  # fmt: skip
         self.clear(_DEVICE, "file")
 

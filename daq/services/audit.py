@@ -329,8 +329,8 @@ class Audit:
                 "storage",
                 priority="medium",
                 text=text,
-                guidance="Look at the disk of the station's state folder: is it full, read-only or gone? "
-                "Lines wait in memory until it takes them.",
+                guidance="go on, nothing is lost yet; do not switch the station off; tell whoever services the scanner",
+                details="look at the disk of the station's state folder: is it full, read-only or gone?",
             )
 
     def _clear(self) -> None:
@@ -348,6 +348,7 @@ class Audit:
             "chain",
             priority="medium",
             text=f"the audit log was found {condition}",
-            guidance="Run `daq audit verify`, keep a copy of the folder, and find out who changed it.",
+            guidance="tell whoever services the scanner: somebody, or a fault of the disk, changed it",
+            details="run `daq audit verify`, keep a copy of the folder, and find out who changed it",
         )
         self._alarms.clear(_DEVICE, "chain")

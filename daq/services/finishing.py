@@ -10,7 +10,8 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _COUNTED = re.compile(r"([0-9]+) earlier acquisitions")
 _SHOWN = 2
 _FAILED = 6
 _URGENCY: dict[str, Priority] = {"doubtful": "low", "bad": "medium"}
+_BY_HAND: dict[str, Priority] = {"doubtful": "low", "bad": "low"}
+"""Who ended an acquisition by hand knows that something is missing."""
 
 Command = Callable[[Path], Sequence[str]]
 """Gives the command that finishes a recording and prints what it made as one JSON object."""
@@ -45,29 +48,30 @@ class Finishing:
         self.changed: Callable[[], None] = lambda: None
         """Called when pictures and verdict of a recording are there."""
         self._command, self._alarms, self._audit, self._within_s = command, alarms, audit, within_s
-        self._waiting: asyncio.Queue[Path] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.Queue[tuple[Path, bool]] = asyncio.Queue(_MOST_WAITING)
 
-    def put(self, directory: Path) -> None:
-        """Have a recording finished when its turn comes; return at once."""
+    def put(self, directory: Path, *, by_hand: bool = False) -> None:
+        """Have a recording finished when its turn comes; return at once. `by_hand`: a person has ended it."""
         try:
-            self._waiting.put_nowait(directory)
+            self._waiting.put_nowait((directory, by_hand))
         except asyncio.QueueFull:
             self._fail(directory, f"{_MOST_WAITING} others wait for theirs already")
 
     async def run(self) -> None:
         """Finish one recording after the other until cancelled; then end the process under way, which loses nothing."""
         while True:
-            await self._finish(await self._waiting.get())
+            directory, by_hand = await self._waiting.get()
+            await self._finish(directory, _BY_HAND if by_hand else _URGENCY)
 
-    async def _finish(self, directory: Path) -> None:
+    async def _finish(self, directory: Path, urgency: Mapping[str, Priority]) -> None:
         try:
             told = await ended(self._command(directory), within_s=self._within_s, name=f"finishing-{directory.name}")
         except ScandaqError as why:
             self._fail(directory, str(why))
         else:
-            self._heard(directory, told)
+            self._heard(directory, told, urgency)
 
-    def _heard(self, directory: Path, said: Ended) -> None:
+    def _heard(self, directory: Path, said: Ended, urgency: Mapping[str, Priority] = _URGENCY) -> None:
         """Take what the process said: what was made and the verdict, or why nothing was."""
         if said.errors:
             _LOG.warning("finishing %s: %s", directory, said.errors)
@@ -87,26 +91,25 @@ class Finishing:
         self._audit.note(DAEMON, "finish", directory.name, result="done", new=made)
         _LOG.info("finished %s: %s", directory, made)
         if problems:
-            self._ring("not-finished", directory, f"{directory.name}: {problems[0]}", _by_hand(directory))
-        if grade in _URGENCY:
-            self._judged(directory, grade, verdict.get("sentences") or [])
+            self._ring("not-finished", directory, *_not_finished(directory, str(problems[0])))
+        if grade in urgency:
+            self._judged(directory, grade, verdict.get("sentences") or [], urgency[grade])
 
-    def _judged(self, directory: Path, grade: str, sentences: Sequence[str]) -> None:
+    def _judged(self, directory: Path, grade: str, sentences: Sequence[str], priority: Priority) -> None:
         more = len(sentences) - _SHOWN
-        text = f"{directory.name} is {grade}: {'; '.join(sentences[:_SHOWN])}" + (
-            f"; and {more} more" if more > 0 else ""
-        )
-        guidance = f"look at it before the patient leaves: daq study show {directory}, images/contact-sheet.png"
-        self._ring("verdict", directory, text, guidance, _URGENCY[grade])
+        found = "; ".join([*sentences[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+        text = f"{_called(directory)} is {grade}: {found}"
+        guidance = "look at its pictures under Studies before the patient leaves; repeat what is not worth reading"
+        details = f"daq study show {directory}"
+        self._ring("verdict", directory, text, guidance, details, priority)
 
     def _fail(self, directory: Path, why: str) -> None:
         self.failed += 1
         self._audit.note(DAEMON, "finish", directory.name, result="failed", error=why)
-        text = f"pictures and verdict of {directory.name} are missing: {why}"
-        self._ring("not-finished", directory, text, _by_hand(directory))
+        self._ring("not-finished", directory, *_not_finished(directory, why))
 
     def _ring(
-        self, kind: str, directory: Path, text: str, guidance: str, priority: Priority = "medium"
+        self, kind: str, directory: Path, text: str, guidance: str, details: str, priority: Priority = "medium"
     ) -> None:  # fmt: skip
         """Show it until somebody has seen it, each acquisition by itself; of more than 32 the oldest become one."""
         name = f"{kind}-{directory.name}"[:_MOST_NAME]
@@ -114,7 +117,7 @@ class Finishing:
         unseen = [alarm for alarm in shown if alarm.name.startswith(f"{kind}-") and alarm.name != name]
         if len(unseen) >= _MOST_SHOWN:
             self._merge(kind, min(unseen, key=lambda alarm: (alarm.since_utc, alarm.name)), shown)
-        self._show(name, text, guidance, priority)
+        self._show(name, text, guidance, priority, details)
 
     def _merge(self, kind: str, oldest: Alarm, shown: Sequence[Alarm]) -> None:
         """Put an alarm that nobody has seen into the one of its kind that counts."""
@@ -123,14 +126,28 @@ class Finishing:
         before = int(counted[1]) if counted is not None else int(earlier is not None)
         urgent = "medium" in (oldest.priority, None if earlier is None else earlier.priority)
         text = f"{before + 1} earlier acquisitions that nobody has looked at, the newest of them: {oldest.text}"
-        guidance = "look at each of them: daq study list, then daq study show"
-        self._show(kind, text, guidance, "medium" if urgent else "low")
+        guidance = "look at each of them under Studies"
+        self._show(kind, text, guidance, "medium" if urgent else "low", "daq study list, then daq study show")
         self._alarms.acknowledge(_DEVICE, oldest.name, DAEMON)
 
-    def _show(self, name: str, text: str, guidance: str, priority: Priority) -> None:
-        self._alarms.raise_(_DEVICE, name, priority=priority, text=text, guidance=guidance)
+    def _show(self, name: str, text: str, guidance: str, priority: Priority, details: str) -> None:
+        self._alarms.raise_(_DEVICE, name, priority=priority, text=text, guidance=guidance, details=details)
         self._alarms.clear(_DEVICE, name)
 
 
-def _by_hand(directory: Path) -> str:
-    return f"the recording is sealed and safe; make them by hand: daq study finish {directory} --again"
+def _not_finished(directory: Path, why: str) -> tuple[str, str, str]:
+    """Return text, guidance and details."""
+    return (
+        f"pictures or verdict of {_called(directory)} could not be made; the recording itself is safe",
+        "tell whoever services the scanner, who makes them by hand",
+        f"{directory.name}: {why}; daq study finish {directory} --again",
+    )
+
+
+def _called(directory: Path) -> str:
+    """Return what people call an acquisition: when it began; its name where that does not say so."""
+    try:
+        begun = datetime.strptime(directory.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return f"the acquisition {directory.name}"
+    return f"the acquisition of {begun.astimezone():%Y-%m-%d %H:%M}"

@@ -222,8 +222,10 @@ class Station:
             "acquisition",
             "daemon-fault",
             priority="high",
-            text=f"the daemon lost hold of {run.identity}: {type(why).__name__}",
-            guidance="what was recorded is sealed; restart the daemon when none is under way, its log tells more",
+            text="a fault of the station's program ended the acquisition",
+            guidance="what was recorded is kept; repeat the view, and tell whoever services the scanner",
+            details=f"{run.identity}: {type(why).__name__}; the daemon's log tells more. Restart it when nothing is "
+            "under way",
         )  # fmt: skip
         self._parts.alarms.clear("acquisition", "daemon-fault")
         if not run.over:  # else the state may be that of the next run by now

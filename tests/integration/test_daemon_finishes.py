@@ -81,5 +81,5 @@ def test_where_pictures_cannot_be_made_an_alarm_says_what_to_do_and_the_recordin
 
     name = f"study/not-finished-{run}"
     daemon.until(lambda: name in daemon.alarms(), "the alarm", lambda: str(daemon.alarms()))
-    assert "daq study finish" in daemon.alarms()[name]["guidance"]
+    assert "daq study finish" in daemon.alarms()[name]["details"]
     assert verify(daemon.directory(run)).verdict == "ok"

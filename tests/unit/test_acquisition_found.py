@@ -155,10 +155,12 @@ async def test_after_a_power_cut_in_mid_study_nothing_resumes_and_axes_are_homed
     daemon = await come(tmp_path, planner, SimpleNamespace(lose_motion=lost.append))
 
     assert daemon.state is State.INTERRUPTED
-    assert lost == ["the machine was switched off or restarted while run-1 was under way"]
+    assert lost == ["the station's computer was switched off or restarted during an acquisition"]
     [seen] = planner.told
     assert isinstance(seen, Found)
-    assert seen.detail.startswith("the machine was switched off or restarted, and /nowhere is not there")
+    assert seen.detail.startswith(
+        "the station's computer was switched off or restarted, and the recording is not there"
+    )
 
 
 def test_a_restart_of_the_daemon_alone_is_no_power_cut() -> None:

@@ -53,7 +53,7 @@ async def test_a_second_step_that_is_gated_waits_for_a_person_where_no_beats_com
         await run.steps.start()
         readout.reach_limit()
         await daemon.until(State.WAITING)
-        assert daemon.said[-1].detail.startswith("next: heart; it is gated, and there is no R wave yet")
+        assert daemon.said[-1].detail.startswith("heart; it is gated, and there is no R wave yet")
         await run.stop(Trigger.STOP, "enough")
 
 

@@ -47,11 +47,11 @@ async def test_a_run_begins_after_the_ct_and_ends_after_the_look_at_the_overlay(
 
     async with driven(daemon, run):
         await daemon.until(State.ARMED)
-        with pytest.raises(RefusedError, match=r"cannot start: first CT: ask for the CT; confirm it with"):
+        with pytest.raises(RefusedError, match=r"cannot start: first CT: ask for the CT; it is to be confirmed"):
             await run.steps.start()
         assert "start" not in readout.asked
         await recorded(daemon, run, readout)
-        assert daemon.said[-1].detail == "all steps are recorded; first look; confirm it with `daq acquire hand-over`"
+        assert daemon.said[-1].detail == "all steps are recorded; first look; it is to be confirmed"
         with pytest.raises(RefusedError, match="cannot start: first look"):
             await run.steps.start()
         run.steps.hand_overs.confirm(None, ALIGNED, by="tech")
@@ -71,7 +71,7 @@ async def test_a_step_in_between_waits_for_its_hand_over(tmp_path: Path) -> None
         await run.steps.start()
         readout.reach_limit()
         await daemon.until(State.WAITING)
-        assert daemon.said[-1].detail.startswith("next: b; first CT: ask for the CT")
+        assert daemon.said[-1].detail.startswith("b; first CT: ask for the CT")
         with pytest.raises(RefusedError, match="cannot start: first CT"):
             await run.steps.start()
         run.steps.hand_overs.confirm("CT", RECORD, by="tech")
@@ -92,7 +92,7 @@ async def test_a_run_that_is_stopped_before_the_look_is_kept_and_says_what_is_mi
 
     assert daemon.state is State.COMPLETED
     (alarm,) = daemon.alarms.active()
-    assert (alarm.name, alarm.text) == ("not-handed-over", "the run ended without: look")
+    assert (alarm.name, alarm.text) == ("not-handed-over", "the acquisition ended without: look")
 
 
 async def test_what_was_confirmed_outlives_the_daemon(tmp_path: Path) -> None:

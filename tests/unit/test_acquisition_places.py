@@ -96,7 +96,7 @@ async def test_too_many_that_wait_are_dropped_counted_and_said(monkeypatch: pyte
     assert readout.places == samples(130)[30:]
     assert places.lost == 30
     [alarm] = alarms.active()
-    assert alarm.text == "30 positions of axes are not in the recording: the readout does not take them"
+    assert alarm.text == "30 positions of axes are missing in the recording: the program that records is too slow"
     places.end()
 
 

@@ -11,6 +11,7 @@ from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 
 from daq.errors import DeadlineError, InterlockError
 from daq.model.protocol import CountLimit, ProtocolKind, Sweep
+from daq.services.acquisition.outcome import PLAINLY
 from daq.services.acquisition.run import Run
 from daq.state.acquisition import State, Trigger
 
@@ -78,7 +79,7 @@ async def test_a_stop_that_comes_after_the_readout_ended_alone_does_not_make_it_
 
     assert (daemon.state, daemon.said[-1].detail) == (
         State.INTERRUPTED,
-        f"the recording ended by itself: {ended_by}",
+        f"the recording ended by itself: {PLAINLY[ended_by]}",
     )
 
 
@@ -93,7 +94,11 @@ async def test_a_failure_while_all_is_being_sealed_is_not_completed_and_rings(tm
 
     assert daemon.state is State.INTERRUPTED
     [alarm] = daemon.alarms.active()
-    assert (alarm.name, alarm.text, alarm.active) == ("recording-failed", "the disk is full", False)
+    assert (alarm.name, alarm.text, alarm.active) == (
+        "recording-failed",
+        "the end of the recording went wrong: the disk is full",
+        False,
+    )
 
 
 async def test_a_readout_that_ended_unattended_after_all_its_steps_is_completed(tmp_path: Path) -> None:
@@ -128,7 +133,7 @@ async def test_a_readout_that_dies_before_it_recorded_leaves_nothing_to_recover(
         readout.die()
 
     [alarm] = daemon.alarms.active()
-    assert alarm.guidance == "nothing was recorded; prepare it again"
+    assert alarm.guidance == "nothing had been recorded: prepare it again"
 
 
 # Records that take long
@@ -263,7 +268,7 @@ async def test_after_a_pause_a_step_that_a_person_starts_still_waits_for_one(tmp
         await asyncio.sleep(0.3)
         assert daemon.states[-1] == "paused"
         await run.steps.resume()
-        assert (daemon.state, daemon.said[-1].detail) == (State.WAITING, "next: b; inject")
+        assert (daemon.state, daemon.said[-1].detail) == (State.WAITING, "b; inject")
         assert len(readout.steps) == 1
         await run.steps.start()
         readout.reach_limit()

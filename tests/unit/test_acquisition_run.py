@@ -48,7 +48,7 @@ async def test_a_step_that_a_person_starts_waits_for_one(tmp_path: Path) -> None
         await run.steps.start()
         readout.reach_limit()
         await daemon.until(State.WAITING)
-        assert daemon.said[-1].detail == "next: b"
+        assert daemon.said[-1].detail == "b"
         await run.steps.start()
         assert daemon.state is State.ACQUIRING
         await run.stop(Trigger.STOP, "stopped by operator")
@@ -280,7 +280,8 @@ async def test_a_readout_that_dies_is_said_with_what_to_do(tmp_path: Path) -> No
     assert daemon.state is State.INTERRUPTED
     [alarm] = daemon.alarms.active()
     assert (alarm.name, alarm.priority) == ("readout-lost", "high")
-    assert "daq listmode recover" in alarm.guidance
+    assert "daq listmode recover" in alarm.details
+    assert "daq" not in f"{alarm.text} {alarm.guidance}"
 
 
 async def test_a_recording_that_ends_by_itself_is_interrupted_and_says_why(tmp_path: Path) -> None:

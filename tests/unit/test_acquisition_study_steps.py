@@ -236,7 +236,7 @@ def test_a_bed_that_slips_for_a_second_is_said_with_its_speeds() -> None:
     assert pace.pace.off_percent(2.5) == pytest.approx(40.0, abs=4)
     [alarm] = alarms.active()
     assert alarm.text.startswith("bed moves at ")
-    assert alarm.text.endswith("mm/s, 2.5 give or take 5 % was asked for")
+    assert alarm.text.endswith("mm/s; 2.5 mm/s within 5 % is wanted")
     pace.over()
     assert [alarm.name for alarm in alarms.active()] == ["sweep-speed"]  # until somebody has seen it
 

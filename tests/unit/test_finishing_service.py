@@ -45,7 +45,9 @@ class Heard:
         return []
 
 
-async def after(script: str, folder: Path, *, times: int = 1, within_s: float = 10.0) -> tuple[Finishing, Heard]:
+async def after(
+    script: str, folder: Path, *, times: int = 1, within_s: float = 10.0, by_hand: bool = False
+) -> tuple[Finishing, Heard]:
     """Have recordings finished by a shell script, and return when all have been."""
     heard = Heard()
 
@@ -54,7 +56,7 @@ async def after(script: str, folder: Path, *, times: int = 1, within_s: float = 
 
     service = Finishing(command, cast("Alarms", heard), cast("Audit", heard), within_s=within_s)
     for _ in range(times):
-        service.put(folder / "run")
+        service.put(folder / "run", by_hand=by_hand)
     running = asyncio.create_task(service.run())
     async with asyncio.timeout(30):
         while service.finished + service.failed < times:
@@ -86,8 +88,15 @@ async def test_a_verdict_that_is_not_good_rings_with_its_first_sentences(
 
     (alarm,) = heard.rung
     assert (alarm["name"], alarm["priority"], heard.cleared) == ("verdict-run", priority, 1)
-    assert alarm["text"] == f"run is {grade}: too few counts; the bed slipped; and 1 more"
-    assert "daq study show" in alarm["guidance"]
+    assert alarm["text"] == f"the acquisition run is {grade}: too few counts; the bed slipped; and 1 more"
+    assert "daq study show" in alarm["details"]
+
+
+async def test_what_a_person_ended_by_hand_is_no_urgent_alarm(tmp_path: Path) -> None:
+    verdict = {"grade": "bad", "sentences": ["not acquired: LLAT"]}
+    _, heard = await after(says({**GOOD, "verdict": verdict}), tmp_path, by_hand=True)
+
+    assert [alarm["priority"] for alarm in heard.rung] == ["low"]
 
 
 def test_each_acquisition_rings_by_itself_and_of_many_the_oldest_are_counted() -> None:
@@ -101,7 +110,8 @@ def test_each_acquisition_rings_by_itself_and_of_many_the_oldest_are_counted() -
     judged(0, "bad")
     judged(1)
     assert {alarm.name: alarm.text for alarm in alarms.active()} == {
-        "verdict-run-00": "run-00 is bad: why 0", "verdict-run-01": "run-01 is doubtful: why 1",
+        "verdict-run-00": "the acquisition run-00 is bad: why 0",
+        "verdict-run-01": "the acquisition run-01 is doubtful: why 1",
     }  # fmt: skip
 
     for number in range(2, 35):
@@ -109,14 +119,17 @@ def test_each_acquisition_rings_by_itself_and_of_many_the_oldest_are_counted() -
     shown = {alarm.name: alarm for alarm in alarms.active()}
     counted = shown.pop("verdict")
     assert (len(shown), min(shown), counted.priority) == (32, "verdict-run-03", "medium")
-    assert counted.text.startswith("3 earlier acquisitions that nobody has looked at, the newest of them: run-02 is")
+    assert counted.text.startswith("3 earlier acquisitions that nobody has looked at, the newest of them: the acqui")
 
 
 async def test_what_could_not_be_made_rings_and_the_rest_counts_as_done(tmp_path: Path) -> None:
     service, heard = await after(says({**GOOD, "problems": ["01-view.dcm: no weight"]}, 6), tmp_path)
 
     assert (service.finished, service.failed) == (1, 0)
-    assert [(one["name"], one["text"]) for one in heard.rung] == [("not-finished-run", "run: 01-view.dcm: no weight")]
+    (rung,) = heard.rung
+    assert rung["name"] == "not-finished-run"
+    assert rung["text"].startswith("pictures or verdict of the acquisition run could not be made")
+    assert rung["details"].startswith("run: 01-view.dcm: no weight; daq study finish ")
 
 
 @pytest.mark.parametrize(
@@ -129,8 +142,8 @@ async def test_a_process_that_fails_rings_with_the_reason_and_what_to_do(tmp_pat
     service, heard = await after(script, tmp_path)
 
     assert (service.finished, service.failed) == (0, 1)
-    assert why in heard.rung[0]["text"]
-    assert "daq study finish" in heard.rung[0]["guidance"]
+    assert why in heard.rung[0]["details"]
+    assert "daq study finish" in heard.rung[0]["details"]
     assert (heard.lines[0]["result"], why in heard.lines[0]["error"]) == ("failed", True)
 
 
@@ -141,7 +154,7 @@ async def test_one_that_takes_too_long_is_killed_and_the_next_one_has_its_turn(
     service, heard = await after("trap '' TERM; sleep 60 & wait", tmp_path, times=2, within_s=0.2)
 
     assert service.failed == 2
-    assert "not done within 0.2 s" in heard.rung[0]["text"]
+    assert "not done within 0.2 s" in heard.rung[0]["details"]
 
 
 async def test_a_process_that_says_without_end_is_read_and_its_answer_bounded(tmp_path: Path) -> None:
@@ -160,7 +173,7 @@ async def test_a_command_that_cannot_be_started_rings(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
     running.cancel()
 
-    assert "cannot be started" in heard.rung[0]["text"]
+    assert "cannot be started" in heard.rung[0]["details"]
 
 
 async def test_more_than_can_wait_is_said_at_once(tmp_path: Path) -> None:
@@ -170,7 +183,7 @@ async def test_more_than_can_wait_is_said_at_once(tmp_path: Path) -> None:
     for _ in range(33):
         service.put(tmp_path / "run")
 
-    assert (service.failed, "32 others wait" in heard.rung[0]["text"]) == (1, True)
+    assert (service.failed, "32 others wait" in heard.rung[0]["details"]) == (1, True)
 
 
 async def test_told_to_end_it_ends_the_process_under_way(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_bed_that_slips_is_measured_and_one_that_falls_far_behind_ends_the_vie
 
         [alarm] = alarms.active()
         assert alarm.text.startswith("bed moves at ")
-        assert alarm.text.endswith("mm/s, 10 give or take 5 % was asked for")
+        assert alarm.text.endswith("mm/s; 10.0 mm/s within 5 % is wanted")
         assert bool(gantry.losses) is lost
 
     with_gantry(body)

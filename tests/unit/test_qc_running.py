@@ -185,7 +185,7 @@ def test_a_rate_outside_of_the_range_for_ten_seconds_stands_against_the_test_onc
 
     assert told == ["head 1 counts 500 cps, and 1,000 to 30,000 cps are wanted, for 10 s or longer"]
     assert came
-    assert came[0].startswith("r: head 1 counts 500 cps")
+    assert came[0].startswith("head 1 counts 500 cps")
 
 
 def test_a_short_burst_and_a_rate_within_the_range_are_no_obstacle() -> None:
@@ -340,7 +340,7 @@ async def test_an_analysis_that_dies_rings_is_done_by_hand_and_stays_owed(
 
     rung = lab.ringing()["not-analysed-run-1"]
     assert why in rung.text
-    assert "daq qc analyse run-1 --test daily-flood --store" in rung.guidance
+    assert "daq qc analyse run-1 --test daily-flood --store" in rung.details
     assert lab.desk.orders.owed() == [ORDER]
     assert not list((tmp_path / "work").iterdir())
 

@@ -40,7 +40,7 @@ def uptake(after: timedelta | None) -> tuple[UptakeTime, Alarms]:
             -timedelta(minutes=3),
             "which the record dates into the future: look at the clock of the dose calibrator",
         ),
-        (POOL, None, "whose time is not known: note it with `daq acquire injected-now`"),
+        (POOL, None, "whose time is not known: note it"),
         (LATE, timedelta(hours=3), None),
         (POOL, timedelta(minutes=5), None),
         (step("front"), None, None),

@@ -8,7 +8,7 @@ from pathlib import Path
 from daq.errors import ScandaqError
 from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.journal import Entry, machine_boot
-from daq.services.acquisition.outcome import NOT_ASKED_FOR
+from daq.services.acquisition.outcome import NOT_ASKED_FOR, PLAINLY
 from daq.services.acquisition.reaching import targets_of
 from daq.state.acquisition import State, Trigger
 from daq.storage.listing import load_manifest
@@ -23,6 +23,8 @@ class Found:
     trigger: Trigger | None = None
     detail: str = ""
     unsealed: bool = False
+    why: str = ""
+    """What only an engineer needs to know of it."""
 
 
 def look(entry: Entry, *, steps: int) -> Found:
@@ -38,24 +40,27 @@ def look(entry: Entry, *, steps: int) -> Found:
 
 
 def _ended(entry: Entry, steps: int) -> Found:
-    restart = "the machine was switched off or restarted" if power_was_cut(entry) else "the daemon was restarted"
+    off = "the station's computer was switched off or restarted"
+    restart = off if power_was_cut(entry) else "the station's program was restarted"
     if entry.directory is None or (entry.step == 0 and not _exists(Path(entry.directory))):
         return Found(trigger=Trigger.FOUND_NOTHING, detail=f"{restart}: nothing had been recorded")
     if not _exists(Path(entry.directory)):
-        where = f"{entry.directory} is not there or cannot be read: look for its storage"
+        where = "the recording is not there or cannot be read: look for the disk that it is on"
         return Found(trigger=Trigger.READOUT_LOST, detail=f"{restart}, and {where}", unsealed=True)
     try:
         manifest = load_manifest(Path(entry.directory))
     except (ScandaqError, OSError) as why:
-        return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=str(why), unsealed=True)
+        detail = f"{restart}, and the recording cannot be read"
+        return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=detail, unsealed=True, why=str(why))
     if manifest.state == "open":
         return Found(
             trigger=Trigger.READOUT_LOST,
-            detail=f"{restart}, and the readout had gone without sealing",
+            detail=f"{restart}, and the program that records had stopped working",
             unsealed=True,
         )
     done = sum(step.completed for step in manifest.steps or ())
-    how = f"the readout had sealed alone (ended by: {manifest.ended_by}); {done} of {steps} steps are completed"
+    ended_by = str(manifest.ended_by)
+    how = f"the recording was closed meanwhile ({PLAINLY.get(ended_by, ended_by)}); {done} of {steps} views are whole"
     if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in NOT_ASKED_FOR):
         return Found(trigger=Trigger.FOUND_COMPLETED, detail=f"{restart}: {how}")
     return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=f"{restart}: {how}")

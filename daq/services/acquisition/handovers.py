@@ -18,7 +18,7 @@ from daq.services.acquisition.machine import Machine
 from daq.state.acquisition import RECORDING, State
 
 _LOG = logging.getLogger(__name__)
-_HOW = "confirm it with `daq acquire hand-over`"
+_HOW = "it is to be confirmed"
 _MAY = RECORDING | {State.PREPARING, State.ARMED}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import ScandaqError
+from daq.model.station import Priority
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
 from daq.state.acquisition import ENDING, RECORDING, State, Trigger
@@ -15,8 +16,17 @@ from daq.storage.manifest import Manifest
 
 NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
 """Why a readout ends alone. What it was asked for a moment later does not make it completed."""
-_PLAINLY = {"silent": "nothing came from the detector", "stalled": "nothing came from the detector any more"}
+PLAINLY = {
+    "silent": "nothing came from the detector",
+    "stalled": "nothing came from the detector any more",
+    "host": "its time was up before it had what it waited for",
+    "disk": "the disk for recordings is full or has failed",
+    "motion lost": "axes were not where they should be, or nobody watched over them",
+    "unattended": "the station's program was away for too long",
+    "fault": "a fault of the program that records",
+}
 """Ends whose name says nothing to whoever stands at the scanner."""
+_SAFE = "what was recorded until then is safe"
 
 
 def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) -> tuple[Trigger, str]:
@@ -25,7 +35,7 @@ def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) 
     `steps`: so many its protocol has; `detail`: why it was asked to end, where it was.
     """
     error, ended_by = status.get("error"), str(status.get("ended_by"))
-    alone = f"the recording ended by itself: {_PLAINLY.get(ended_by, ended_by)}"
+    alone = f"the recording ended by itself: {PLAINLY.get(ended_by, ended_by)}"
     done = sum(bool(step.get("completed")) for step in status.get("steps") or ()) >= steps
     if error:
         return Trigger.READOUT_LOST if state is State.COMPLETING else Trigger.SEALED, str(error)
@@ -60,25 +70,39 @@ class Bell:
     def __init__(self, alarms: Alarms, directory: Path) -> None:
         self._alarms, self._directory = alarms, directory
 
-    def readout_lost(self, why: str, *, recorded: bool) -> None:
-        """Say that the readout has gone without sealing."""
-        recover = f"what was acknowledged is safe: daq listmode recover {self._directory} --out NEW"
-        self._ring("readout-lost", why, recover if recorded else "nothing was recorded; prepare it again")
+    def readout_lost(self, why: str, *, recorded: bool) -> str:
+        """Say that the readout has gone without sealing; return what people are told."""
+        text, guidance, details = lost(self._directory, why, recorded=recorded)
+        self._ring("readout-lost", text, guidance, details)
+        return text
 
     def recording_failed(self, why: str) -> None:
         """Say that the readout has sealed what it could, and that something went wrong."""
-        self._ring("recording-failed", why, f"daq listmode verify {self._directory} tells what is whole")
+        self._ring(
+            "recording-failed", f"the end of the recording went wrong: {why}",
+            "look at its pictures before the patient leaves, and tell whoever services the scanner",
+            f"`daq listmode verify {self._directory}` tells what is whole",
+        )  # fmt: skip
 
-    def too_few(self, why: str) -> None:
+    def too_few(self, why: str, priority: Priority) -> None:
         """Say that a step has too few counts, as long as somebody may repeat it."""
         again = "repeat the view while the patient is there, or note why it is enough"
-        self._ring("too-few-counts", why, again, priority="medium")
+        self._ring("too-few-counts", why, again, priority=priority)
 
     def not_handed_over(self, names: str) -> None:
         """Say that a run has ended before everything was confirmed that its protocol wants."""
         guidance = "see to it before the patient leaves; what was recorded is kept, with what was confirmed"
-        self._ring("not-handed-over", f"the run ended without: {names}", guidance, priority="medium")
+        self._ring("not-handed-over", f"the acquisition ended without: {names}", guidance, priority="medium")
 
-    def _ring(self, name: str, text: str, guidance: str, priority: Any = "high") -> None:
-        self._alarms.raise_(DEVICE, name, priority=priority, text=text, guidance=guidance)
+    def _ring(self, name: str, text: str, guidance: str, details: str = "", priority: Priority = "high") -> None:
+        self._alarms.raise_(DEVICE, name, priority=priority, text=text, guidance=guidance, details=details)
         self._alarms.clear(DEVICE, name)
+
+
+def lost(directory: Path | str | None, why: str, *, recorded: bool = True) -> tuple[str, str, str]:
+    """Return text, guidance and details of the alarm for a recording that nobody has closed."""
+    text = "the program that records has stopped working; nothing is recorded since then"
+    if not recorded:
+        return text, "nothing had been recorded: prepare it again", why
+    guidance = f"{_SAFE}: repeat the view with the patient as he lies, and have whoever services the scanner recover it"
+    return text, guidance, f"{why}; `daq listmode recover {directory} --out NEW` makes a readable copy"

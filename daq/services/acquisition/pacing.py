@@ -72,9 +72,9 @@ class SweepPace:
             return
         self._alarms.raise_(
             DEVICE, "sweep-speed", priority="medium", latched=True,
-            text=f"{sweep.axis} moves at {pace.slowest:.3g} to {pace.fastest:.3g} {sweep.unit}/s, {sweep.speed:.3g} "
-            f"give or take {self._most_percent:g} % was asked for",
-            guidance="the exposure of each row is measured and kept; look at the bed before the next patient",
+            text=f"{sweep.axis} moves at {pace.slowest:.1f} to {pace.fastest:.1f} {sweep.unit}/s; {sweep.speed:.1f} "
+            f"{sweep.unit}/s within {self._most_percent:g} % is wanted",
+            guidance="let it go on, each row's time is measured; have the bed looked at before the next patient",
         )  # fmt: skip
 
     def _speed(self, a: AxisSample, b: AxisSample) -> float:

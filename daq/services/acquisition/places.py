@@ -139,6 +139,6 @@ class Places:
         self.lost += over
         self._alarms.raise_(
             DEVICE, "places-lost", priority="medium", latched=True,
-            text=f"{self.lost} positions of axes are not in the recording: the readout does not take them",
-            guidance="look whether the machine or its disk hangs; what moved then has no known exposure",
+            text=f"{self.lost:,} positions of axes are missing in the recording: the program that records is too slow",
+            guidance="repeat the view if axes moved meanwhile; tell whoever services the scanner",
         )  # fmt: skip

@@ -154,26 +154,27 @@ def troubles(status: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     if float(status.get("unanswered_s", 0.0)) > _UNANSWERED_S:
         yield (
             "readout-silent",
-            f"the readout has not answered for {status['unanswered_s']:.0f} s; what is shown is as old",
-            "look whether the machine or its disk hangs; stop ends the acquisition, and what is durable is safe",
+            f"the program that records has not answered for {status['unanswered_s']:.0f} s; what is shown is as old",
+            "wait a moment; if it stays so, stop and repeat the view: what was recorded is safe. Tell service",
         )
     if float(status.get("silent_s", 0.0)) > _SILENT_S and status["state"] == "recording":
         yield (
             "front-end-silent",
-            "the front end sends nothing",
-            "check that the front end runs and its cable; the run ends by itself when it stays silent",
+            "nothing comes from the detector",
+            "look at the power and the cables of the detector's electronics; it ends by itself when nothing comes",
         )
     if status.get("words_missing"):
         yield (
             "words-missing",
-            f"{status['words_missing']} words of the front end did not arrive; they are listed in the ledger",
-            "see the page 'Find out why words were lost' of the manual; the counts that arrived are safe",
+            f"{int(status['words_missing']):,} words of the detector's electronics were lost on their way: counts are "
+            "missing",
+            "go on; the counts that arrived are safe, the time that is missing is kept. Where it grows, tell service",
         )
     if status.get("rows_shed_to_rebuild"):
         yield (
             "rows-rebuilt-later",
-            "rows were left out under load; they are derived from the raw data before the run is complete",
-            "nothing needs to be done; completing takes longer",
+            "more came than could be worked out at once; it is worked out from what was recorded at the end",
+            "nothing needs to be done; it takes a little longer to complete",
         )
     for number, warning in enumerate(status.get("warnings", [])):
         yield f"readout-warning-{number + 1}", str(warning), "the text says what mends it; the recording goes on"

@@ -140,8 +140,9 @@ class Records:
             _LOG.error("%s: the private files could not be moved: %s", self._identity, type(why).__name__)
             self._alarms.raise_(
                 DEVICE, "papers", priority="medium", latched=True,
-                text=f"patient and administration of {self._identity} could not be put beside the recording",
-                guidance="they are kept in the state folder; mend the storage and restart the daemon",
+                text="the patient's name and what was given could not be stored beside the recording",
+                guidance="they are kept at the station, nothing is lost; tell whoever services the scanner",
+                details=f"{self._identity}: kept in the state folder; mend the storage, then restart the daemon",
             )  # fmt: skip
             return False
         return True
@@ -166,7 +167,7 @@ class Records:
             self._alarms.clear(DEVICE, "run-documents")
             return
         self._alarms.raise_(
-            DEVICE, "run-documents", priority="low", text=text,
-            guidance="the photons are safe; run.jsonl, which tells what happened beside them, is not written",
-            latched=False,
+            DEVICE, "run-documents", priority="low", text="the log of this acquisition cannot be written",
+            guidance="go on: what is recorded is safe. Tell whoever services the scanner",
+            latched=False, details=f"run.jsonl, which tells what happened beside the photons: {text}",
         )  # fmt: skip

@@ -102,7 +102,7 @@ class Run:
         changes = reconciled(self._machine.entry, status)
         self.steps.found(changes)
         stood = {"stood": {}} if "step" in changes else {}
-        self._machine.note("found again after a restart of the daemon", **changes, **stood)
+        self._machine.note("goes on after a restart of the station's program", **changes, **stood)
         self._attend()
         self._arming.renew()
         if self._machine.state in RECORDING:
@@ -110,7 +110,7 @@ class Run:
         state = self._machine.state
         ended = bool(status.get("step_ended_by"))  # the next tick goes on from there
         if state is State.PREPARING:
-            self._machine.fire(Trigger.ABORT, "the daemon was restarted while it prepared")
+            self._machine.fire(Trigger.ABORT, "the station's program was restarted while it prepared")
             await self._ending.end("could not be prepared")
         elif state is State.POSITIONING or (self.moves and not ended):
             await self.motion_lost("the station's program was restarted while axes moved")
@@ -132,6 +132,7 @@ class Run:
         if self.steps.closed:
             return  # it has ended; that is being put into the records
         self._machine.fire(trigger, by)
+        self.steps.by_hand = True
         if before in RECORDING and not self.steps.between:
             self.steps.judge(self.last_status)
         await self._ending.end(by)
@@ -247,12 +248,14 @@ class Run:
         if state in ENDING:
             await self._ending.insist(status, self._why_ended)
         elif state in RECORDING and status.get("step_ended_by") == MOTION_LOST:
-            await self.motion_lost("the readout took the motion for lost: nobody had watched over it")
+            await self.motion_lost(
+                "nobody watched over the axes while they moved: the station's program did not answer"
+            )
         elif state in RECORDING or status["state"] == "recording":
             if not self._still.pending:
                 await self.steps.look(status)
         elif state is State.ARMED and self._arming.expired():
-            self._machine.fire(Trigger.ARMING_EXPIRED, f"armed for {self._arming.lasts_s:g} s without a start")
+            self._machine.fire(Trigger.ARMING_EXPIRED, f"nobody pressed Start for {self._arming.lasts_s / 60:g} min")
             await self._ending.end("arming expired")
 
     async def _look_at_work(self) -> None:
@@ -312,8 +315,8 @@ class Run:
         await self._finished(trigger, detail)
 
     async def _lost(self, why: str) -> None:
-        self._bell.readout_lost(why, recorded=self._machine.entry.step > 0)
-        await self._finished(Trigger.READOUT_LOST, why)
+        text = self._bell.readout_lost(why, recorded=self._machine.entry.step > 0)
+        await self._finished(Trigger.READOUT_LOST, text)
 
     async def _finished(self, trigger: Trigger, detail: str) -> None:
         """Leave the acquisition behind: records first, then the state, which lets the next one begin.

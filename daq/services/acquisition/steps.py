@@ -37,6 +37,8 @@ class Steps:
         self.between = False
         self.begun = False
         """A person has started it: there is something that pictures could be made of."""
+        self.by_hand = False
+        """A person has ended the step, or all of it: what is missing then is no surprise to anybody."""
         self.closed = False
         """The recording has ended: nothing is begun any more."""
         self._astray = Astray()
@@ -178,6 +180,7 @@ class Steps:
             if state is State.PAUSED:
                 raise TransitionRefusedError(f"{step.name!r} is paused: resume first")
             await self._way.readout().end_step(by, completed=step.stop.manual)
+            self.by_hand = True
 
     async def look(self, status: dict[str, Any]) -> None:
         """Go on where a step has reached its end; follow a readout that has done what it did not confirm."""
@@ -255,7 +258,7 @@ class Steps:
         step = self.current
         for why in () if step is None else (step.shortfall(counts), never_began(step, status)):
             if why is not None:
-                self._way.short(why)
+                self._way.short(why, "low" if self.by_hand else "medium")
 
     async def _after_step(self, status: dict[str, Any]) -> None:
         if self._machine.entry.step == len(self._protocol.steps):
@@ -285,7 +288,7 @@ class Steps:
     def _wait(self, why: str) -> None:
         self._pause_wanted = False
         self.show(self._following())
-        self._fire(Trigger.STEP_WAITS, f"next: {self._following().name}{why}")
+        self._fire(Trigger.STEP_WAITS, f"{self._following().name}{why}")
 
     async def _go(self, trigger: Trigger) -> None:
         """Begin the next step, from where `trigger` leads out of; move axes first where it stands elsewhere."""
@@ -313,7 +316,7 @@ class Steps:
         await self._way.places.standing()
         await self._way.places.passed()  # the step begins with data, not where axes are ahead of them
         await self._tell_once(lambda: link.step(limits, name=step.name, moving=step.moving))
-        self.between = self._arrived = self._swept = False
+        self.between = self._arrived = self._swept = self.by_hand = False
         self.readiness.begun(step)
         self._fire(trigger, "", step=self._machine.entry.step + 1, stood=self._way.places.stood)
         self._sweep_if_any(step)

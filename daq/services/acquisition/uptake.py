@@ -66,13 +66,13 @@ class UptakeTime:
             return None
         wanted = f"{step.name!r} is to begin {_span(window_s[0])} to {_span(window_s[1])} after the injection"
         if at is None:
-            return Remark(f"{wanted}, whose time is not known: note it with `daq acquire injected-now`")
+            return Remark(f"{wanted}, whose time is not known: note it")
         return _judged(wanted, (self._now() - at).total_seconds(), window_s)
 
     def _raise(self, text: str, *, latched: bool) -> None:
         self._alarms.raise_(
             DEVICE, _NAME, priority="low", text=text, latched=latched,
-            guidance="the verdict will say when it began; the physician decides what it is worth",
+            guidance="begin in time where that can be; the verdict will say when it began, and a physician decides",
         )  # fmt: skip
 
 

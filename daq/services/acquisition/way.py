@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daq.model.station import Priority
 from daq.services.acquisition.beating import Beating
 from daq.services.acquisition.link import Link
 from daq.services.acquisition.machine import Machine
@@ -33,8 +34,8 @@ class Way:
     fault: Callable[[str], Awaitable[None]]
     lost: Callable[[str], Awaitable[None]]
     """Ends a step that moves before its axis has arrived."""
-    short: Callable[[str], None]
-    """Hears that a step has fewer counts than its protocol wants."""
+    short: Callable[[str, Priority], None]
+    """Hears that a step has fewer counts than its protocol wants, and how urgent that is."""
     patience_s: float
     """How long to wait for the motion enable."""
     places: Places

@@ -46,7 +46,7 @@ class MotionAlarms:
         """Say that an axis may still move."""
         self._alarms.raise_(
             axis, _NOT_HALTED, priority="high", text=why,
-            guidance="press the emergency stop; this program does not know whether the axis stands",
+            guidance="press the emergency stop: it is not known whether the axis stands",
         )  # fmt: skip
 
     def clear_not_halted(self, axis: str) -> None:

@@ -233,7 +233,7 @@ class MotionEngine:
             await self.where.check_way({axis: end}, {axis: speed}, "together")
             await swept.sweep(begin, end, speed=speed, within_s=within_s, sampled=self.where.sampled(axis))
 
-        what = f"sweep {axis} from {begin:g} to {end:g} {swept.unit} at {speed:g} {swept.unit}/s"
+        what = f"sweep {axis} from {begin:g} to {end:g} {swept.unit} at {speed:.3g} {swept.unit}/s"
         await self._run(Running(Motion.SWEEP, (axis,), what, work))
 
     async def home(self, *names: str, within_s: float = 120.0) -> None:

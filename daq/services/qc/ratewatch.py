@@ -94,7 +94,7 @@ class RateWatch:
             return
         text = f"{_called(name)} counts {rate_cps:,.0f} cps, and {low:,.0f} to {high:,.0f} cps are wanted"
         self._alarms.raise_(
-            DEVICE, ALARM, priority="medium", latched=False, text=f"{self._run}: {text}, for {OUTSIDE_S:g} s",
+            DEVICE, ALARM, priority="medium", latched=False, text=f"{text}, for {OUTSIDE_S:g} s",
             guidance="stop, look at the source, its place and the collimator, and run the test again",
         )  # fmt: skip
         if (self._step, name) not in self._said:

@@ -47,17 +47,19 @@ class Ringing:
         if found:
             self._rung[name] = units.suspended(result) or units.units_of(result)
             text = f"{result.test}: {head}: {_several(found)}"
-            guidance = f"{result.advice or usual} (daq qc history {result.test}, result {identity})"
-            self._alarms.raise_(DEVICE, name, priority=urgency, text=text, guidance=guidance)
+            details = f"result {identity}: daq qc history {result.test}"
+            self._alarms.raise_(
+                DEVICE, name, priority=urgency, text=text, guidance=result.advice or usual, details=details
+            )  # fmt: skip
 
     def not_analysed(self, order: Order, why: str) -> None:
         """Ring for an analysis that was not done, and say how it is done by hand."""
         runs = " ".join(path.name for path in order.recordings)
         name = f"not-analysed-{order.recordings[0].name if order.recordings else order.test}"[:_MOST_NAME]
         self._alarms.raise_(
-            DEVICE, name, priority="medium", text=f"{order.test} of {runs or 'what was entered'} has no result: {why}",
-            guidance=f"the recording is sealed and safe; analyse it by hand: daq qc analyse {runs} --test {order.test} "
-            "--store",
+            DEVICE, name, priority="medium", text=f"{order.test} has no result: {why}",
+            guidance="the recording is safe; run the test again, or have service analyse it by hand",
+            details=f"{runs or 'what was entered'}: daq qc analyse {runs} --test {order.test} --store",
         )  # fmt: skip
         self._alarms.clear(DEVICE, name)
 
@@ -65,7 +67,7 @@ class Ringing:
         """Ring for an automatic test that was not done."""
         self._alarms.raise_(
             DEVICE, f"auto-{test}"[:_MOST_NAME], priority="low", text=f"the automatic {test} was not done: {why}",
-            guidance=f"do it by hand: daq qc run {test}",
+            guidance="run it by hand, under QC", details=f"daq qc run {test}",
         )  # fmt: skip
         self._alarms.clear(DEVICE, f"auto-{test}"[:_MOST_NAME])
 
