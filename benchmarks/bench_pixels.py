@@ -50,10 +50,11 @@ _SHOW = """async () => {
   const put = CanvasRenderingContext2D.prototype.putImageData;
   CanvasRenderingContext2D.prototype.putImageData = function (...given) {
     put.apply(this, given);
-    const seen = frames.get().parts.rates?.about.looked;
+    const of = frames.get().parts.rates?.about.looked;
+    const seen = of ? of.singles_seen + of.singles_skipped : null;
     requestAnimationFrame(() => {
       const after = new MessageChannel();
-      after.port1.onmessage = () => window.painted.push([(performance.timeOrigin + performance.now()) / 1000, seen ? seen.singles_seen + seen.singles_skipped : null]);
+      after.port1.onmessage = () => window.painted.push([(performance.timeOrigin + performance.now()) / 1000, seen]);
       after.port2.postMessage(0); // it is heard when this refresh of the screen is done
     });
   };
