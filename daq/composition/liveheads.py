@@ -5,20 +5,23 @@ By the functions that say so of a recording (`daq.pipeline.facing`, `daq.model.o
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daq.errors import MissingError
 from daq.model.framed import head_first
 from daq.model.geometry import PatientOrientation, View
 from daq.model.orientation import NO_LETTERS, letters_seen, nearest_view
 from daq.model.protocol import AcquisitionProtocol, Step
 from daq.pipeline.facing import faced
 from daq.pipeline.seriesrule import HeadFacts
-from daq.storage.framed import head_facts, orientation_of, recorded_protocol, turns
 from daq.storage.listing import load_manifest
+from daq.storage.manifest import Manifest
+from daq.storage.manifestfacts import head_facts, orientation_of, recorded_protocol, turns
 
 _QUALITY_CONTROL = "quality_control"
 _MOST_KNOWN = 64
@@ -105,9 +108,17 @@ class LiveHeads:
         return next((step for step in steps if name in (step.name, step.key, step.name.rpartition(" ")[0])), None)
 
 
-def live_heads(directory: Path) -> LiveHeads:
-    """Return what the manifest of a recording says. Raises what reading a manifest raises."""
-    manifest = load_manifest(directory)
+def live_heads(directory: Path, plan: Path | None = None) -> LiveHeads:
+    """Return what the manifest of a recording says; before there is one what that of the readout's `plan` says.
+
+    Raises what reading a manifest raises.
+    """
+    try:
+        manifest = load_manifest(directory)
+    except MissingError:
+        if plan is None:
+            raise
+        manifest = _planned(plan)
     protocol = recorded_protocol(manifest, manifest.acquisition_id)
     told = (manifest.scanner or {}).get("heads", ())
     heads = [head_facts(place, each) for place, each in enumerate(told)]
@@ -115,3 +126,11 @@ def live_heads(directory: Path) -> LiveHeads:
         {head.number: head for head in heads}, orientation_of(manifest, protocol), protocol,
         protocol is not None and turns(manifest, protocol), manifest.simulated,
     )  # fmt: skip
+
+
+def _planned(plan: Path) -> Manifest:
+    """Return the manifest that a readout will begin with, of the file that told it."""
+    try:
+        return Manifest.model_validate(json.loads(plan.read_bytes())["manifest"])
+    except (OSError, ValueError, KeyError, TypeError) as why:
+        raise MissingError(f"{plan}: it does not say what is going to be recorded ({type(why).__name__})") from None

@@ -63,6 +63,11 @@ class Live(Closing):
         self._ledger_due_ns = 0
         self._study_due_ns = 0
 
+    @property
+    def has_heads(self) -> bool:
+        """True where there are pictures of gamma-camera heads."""
+        return self._declaration.camera is not None
+
     def position(self) -> None:
         """Show from here on what comes before the start."""
         self._before = Looks(self._declaration, now_ns=time.monotonic_ns())

@@ -115,10 +115,9 @@ class Plan(BaseModel):
     `sources` are on one clock. Of several, what comes from the k-th is of source number k, whatever its framing says.
 
     `stop` is the first step's condition; with `single_step` its end is the acquisition's. Without `start_at_once` the
-    readout is armed and waits to be told; with `preview` datagrams that come meanwhile are shown, and recorded nowhere:
-    front ends that do not push are asked for them as soon as it is armed. Without an `order` rows stay as they came.
-    `processing` says what is done to singles and which rows are kept; without `store_rows` marks alone are, whatever it
-    says.
+    readout is armed and waits to be told; with `preview` what comes meanwhile is shown, and recorded nowhere, where
+    data flow before the start (`daq.readout.preview`). Without an `order` rows stay as they came. `processing` says
+    what is done to singles and which rows are kept; without `store_rows` marks alone are, whatever it says.
 
     `step_name` and `moving` are the first step's: its name, and whether axes move during it. With `attend_s` the
     readout is watched over from the beginning for so long, as if whoever started it had said so. `unattended_s` is how
@@ -146,7 +145,7 @@ class Plan(BaseModel):
     order: OrderRule | None = None
     processing: Processing = Processing()
     start_at_once: bool = True
-    preview: bool = False
+    preview: bool = True
     single_step: bool = True
     step_name: Annotated[str, Field(max_length=MOST_NAME_CHARACTERS)] = ""
     moving: bool = False

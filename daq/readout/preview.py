@@ -101,11 +101,22 @@ class Preview:
         return float(looked / sent) if sent > 0 and 0 < looked < sent else 1.0
 
 
+def flows_before_start(plan: Plan, *, heads: bool) -> bool:
+    """Return True where data flow before our start, which then only decides from when on they are recorded.
+
+    That is of front ends that push, of those that were set up when we armed, and of heads of cameras: they convert
+    whether or not anybody records, and stream to whoever asked them. Others are asked at the start.
+    """
+    return all(each.listen for each in plan.sources) or plan.datagram_framing == "petsys-gbe" or heads
+
+
 def preview_of(
     plan: Plan, source: Datagrams | StreamSource, decoder: Decoder, live: Live, exchanges: Exchanges
 ) -> Preview | None:
     """Return the preview where the plan has one; None where nothing comes before the start, or it cannot be made."""
     if plan.start_at_once or not plan.preview or not isinstance(source, Datagrams):
+        return None
+    if not flows_before_start(plan, heads=live.has_heads):
         return None
     try:
         return Preview(plan, source, decoder, live, exchanges)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from daq.gateway.live.socket import serve_browser
 from daq.gateway.live.wants import MOST_MESSAGE_BYTES, Ack, Want, message_in
 from daq.gateway.live.watcher import MOST_UNPAINTED, Watcher
 from daq.readout import liveview
+from daq.readout.plan import PLAN
+from daq.storage.manifest import MANIFEST
 from daq.wire.liveframe import SIMULATED, Frame, decode
 
 CAMERA = Want(what=("scope", "spectrum", "rates"), hz=30)
@@ -142,6 +145,38 @@ async def test_counts_rates_and_spectra_are_those_of_the_readout(tmp_path: Path)
     assert frame.arrays["energy/all"].sum() == 5000
     scale = frame.abouts["scope/0"]["scale"]
     assert frame.arrays["scope/0"].sum() * scale == pytest.approx(inside[0], rel=0.05)
+
+
+async def test_before_the_start_a_frame_says_so_shows_what_comes_now_and_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want = Want(what=("scope", "counts", "spectrum", "rates"), hz=30)
+    with ShownReadout(tmp_path / "run") as readout, screens(Gallery(offer_of([readout.path])), want=want) as (screen,):
+        manifest = readout.path.parent / MANIFEST
+        told = {"manifest": json.loads(manifest.read_bytes())}
+        (readout.path.parent / PLAN).write_text(json.dumps(told), encoding="utf-8")
+        manifest.unlink()  # nothing is recorded yet
+        readout.live.position()
+        monkeypatch.setattr(readout.live, "see", readout.live.see_before)
+        readout.see(4000, x_mm=10.0, y_mm=10.0)
+        readout.live.tick_before(time.monotonic_ns(), dict, share=0.5)
+        frame = await screen.until(has("scope"))
+        readout.live.begin()
+        monkeypatch.undo()
+        readout.live.view(1, 0, None)
+        publish(readout, 100, x_mm=10.0, y_mm=10.0)
+        begun = await screen.until(lambda frame: frame.about["parts"].get("scope", {}).get("phase") == "counting")
+
+    parts = frame.about["parts"]
+    assert {part["phase"] for part in parts.values()} == {"positioning"}
+    assert parts["scope"]["heads"][0]["view"] == "ANT"
+    assert frame.arrays["scope/0"].any()
+    assert frame.arrays["spectrum/recent/0"].sum() == pytest.approx(2000, rel=0.02)
+    assert not frame.arrays["spectrum/0"].any()
+    assert not frame.arrays["counts/0"].any()
+    assert (parts["rates"]["counts"], parts["rates"]["heads"][0]["windows"][0]["counts"]) == ({"single": 0}, 0)
+    assert begun.arrays["spectrum/0"].sum() == 50
+    assert begun.arrays["scope/0"].sum() * begun.abouts["scope/0"]["scale"] > 1000  # fades on
 
 
 async def test_a_frame_is_made_once_for_all_who_want_the_same_and_never_in_the_loop(

@@ -45,15 +45,15 @@ class Given:
 
 
 NEEDED: dict[What, tuple[str, ...]] = {
-    "scope": ("persistence",),
-    "counts": ("images", "view"),
-    "spectrum": ("spectra", "peak_kev", "peak_error_kev", "view"),
-    "energy": ("energy",),
+    "scope": ("persistence", "phase"),
+    "counts": ("images", "view", "phase"),
+    "spectrum": ("spectra", "spectra_recent", "peak_kev", "peak_error_kev", "view", "phase"),
+    "energy": ("energy", "phase"),
     "rates": (
         "counts", "rates_per_s", "rate_window_s", "latest_ps", "looked", "view", "window_counts", "window_rates_per_s",
-        "head_rates_per_s", "peak_kev", "peak_error_kev", "live_share", "not_converted",
+        "head_rates_per_s", "peak_kev", "peak_error_kev", "live_share", "not_converted", "phase",
     ),
-    "ring": ("modules", "tof", "axial", "sinogram"),
+    "ring": ("modules", "tof", "axial", "sinogram", "phase"),
     "probe": (
         "probe_counts", "probe_seconds", "probe_rates_per_s", "probe_rate_errors_per_s", "probe_peak_rates_per_s",
     ),
@@ -139,20 +139,24 @@ def _pictures(name: str, want: Want, given: Given, images: npt.NDArray[Any]) -> 
         arrays.append(
             Part(f"{name}/{number}", whole, {"scale": scale, "pixel_mm": camera["frame"]["pixel_mm"] * factor})
         )
-    return Made({"window": window, "windows": camera["images"], "heads": seen}, arrays, factor > 1)
+    about = {"window": window, "windows": camera["images"], "heads": seen, "phase": _phase(given)}
+    return Made(about, arrays, factor > 1)
 
 
 def _spectrum(want: Want, given: Given) -> Made | None:
     camera = given.looks["camera"]
     if camera is None or "spectra" not in given.figures:
         return None
+    kinds = {"spectrum": "spectra", "spectrum/recent": "spectra_recent"}
     arrays = [
-        Part(f"spectrum/{number}", np.minimum(given.figures["spectra"][place], 0xFFFFFFFF).astype(np.uint32))
+        Part(f"{name}/{number}", np.minimum(given.figures[figure][place], 0xFFFFFFFF).astype(np.uint32))
+        for name, figure in kinds.items()
+        if figure in given.figures
         for place, number in enumerate(camera["heads"])
         if want.wants_head(number)
     ]
-    peaks = _peaks(camera, given.figures)
-    return Made({**camera["energy"], "windows": camera["windows"], "peaks": peaks, "heads": camera["heads"]}, arrays)
+    about = {**camera["energy"], "windows": camera["windows"], "heads": camera["heads"], "phase": _phase(given)}
+    return Made({**about, "peaks": _peaks(camera, given.figures)}, arrays)
 
 
 def _peaks(camera: Mapping[str, Any], figures: Figures) -> list[dict[str, Any]]:
@@ -171,7 +175,7 @@ def _energy(_: Want, given: Given) -> Made | None:
     energy = given.looks["energy"]
     if energy is None:
         return None
-    return Made(dict(energy), [Part("energy/all", given.figures["energy"])])
+    return Made({**energy, "phase": _phase(given)}, [Part("energy/all", given.figures["energy"])])
 
 
 def _rates(want: Want, given: Given) -> Made | None:
@@ -183,6 +187,7 @@ def _rates(want: Want, given: Given) -> Made | None:
         "counts": dict(zip(looks["counters"], figures["counts"].sum(axis=0).tolist(), strict=True)),
         "rates_cps": _named(looks["counters"], figures["rates_per_s"].sum(axis=0)),
         "looked": looked,
+        "phase": _phase(given),
         "heads": [],
     }
     camera = looks["camera"]
@@ -219,8 +224,10 @@ def _of_head(given: Given, place: int, number: int) -> dict[str, Any]:
 def _ring(_: Want, given: Given) -> Made | None:
     if given.looks["ring"] is None:
         return None
-    names = [name for name in NEEDED["ring"] if name in given.figures]
-    return Made(dict(given.looks["ring"]), [Part(f"ring/{name}", given.figures[name]) for name in names])
+    names = [name for name in NEEDED["ring"] if name in given.figures and name != "phase"]
+    return Made(
+        {**given.looks["ring"], "phase": _phase(given)}, [Part(f"ring/{name}", given.figures[name]) for name in names]
+    )
 
 
 def _probe(_: Want, given: Given) -> Made | None:
@@ -230,6 +237,13 @@ def _probe(_: Want, given: Given) -> Made | None:
         dict(given.looks["probe"]),
         [Part(f"probe/{name.removeprefix('probe_')}", given.figures[name]) for name in NEEDED["probe"]],
     )
+
+
+def _phase(given: Given) -> str | None:
+    """Return what the figures are of: nothing, positioning, counting, aside; None where the readout does not say."""
+    if "phase" not in given.figures:
+        return None
+    return str(given.looks["phases"][int(given.figures["phase"][0])])
 
 
 def _named(names: Iterable[str], values: npt.NDArray[Any]) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from daq.gateway.live.parts import NEEDED, Given
 from daq.gateway.live.wants import What
 from daq.model.station import Actor
 from daq.readout.liveview import LiveView
+from daq.readout.plan import PLAN
 
 _LOG = logging.getLogger(__name__)
 _ATTACH_S = 2.0
@@ -112,7 +113,7 @@ class Viewer:
 def _attached(path: Path) -> tuple[LiveView, LiveHeads]:
     view = LiveView.attach(path, deadline_s=_ATTACH_S)
     try:
-        return view, live_heads(Path(view.about["directory"]))
+        return view, live_heads(Path(view.about["directory"]), path.parent / PLAN)
     except BaseException:
         view.close()
         raise

@@ -88,8 +88,9 @@ function Under(given) {
   </div>`;
 }
 
-/** @param {{kind: string, phase: string, acquisition: any, status: any, step: any}} given */
-function Centre({ kind, ...rest }) {
+/** Whoever positions a patient for the next view of heads sees what they see now. @param {{kind: string, phase: string, acquisition: any, status: any, step: any}} given */
+function Centre({ kind: ended, ...rest }) {
+  const kind = rest.phase === "next" && ended !== "pet" && ended !== "probe" ? "static" : ended;
   const [found, setFound] = useState(/** @type {any} */ ({ kind: "", Shown: null, problem: null }));
   useEffect(() => {
     let wanted = true;

@@ -10,7 +10,7 @@ import { t } from "../strings.js";
 import { Button, tell } from "../ui.js";
 import { StayWithPatient } from "../widgets/motion.js";
 import { Picture } from "../widgets/picture.js";
-import { headName, useOver, viewName } from "../widgets/scope.js";
+import { headName, PhaseNote, useOver, viewName } from "../widgets/scope.js";
 import { StopButton } from "../widgets/stopping.js";
 import { figureOf, markAt } from "./room/figures.js";
 
@@ -68,7 +68,7 @@ function Middle({ status, marking, onMarked }) {
   const shown = figureOf(status, mine);
   if (probe) return html`<div class="room-big" aria-live="off">${Math.round(probe.arrays.rates_per_s.values[0])}<small class="room-figure"><small>${t("probe.unit")}</small></small></div>`;
   return html`<div class="room-middle">
-    ${part ? html`<${Pictures} part=${part} marking=${marking} onMarked=${onMarked} />` : html`<div class="room-big" aria-live="off">${mine?.rates_cps?.prompts === undefined ? "" : rate(mine.rates_cps.prompts)}</div>`}
+    ${part ? html`<${Pictures} part=${part} marking=${marking} onMarked=${onMarked} /><${PhaseNote} />` : html`<div class="room-big" aria-live="off">${mine?.rates_cps?.prompts === undefined ? "" : rate(mine.rates_cps.prompts)}</div>`}
     ${mine && html`<div class="room-figures" aria-live="off">
       <div class="room-figure">${shown.left === null ? counts(shown.value) : counts(shown.left)}<small>${t(shown.left === null ? "room.counts" : "room.toGo")}</small></div>
       <div class="room-figure">${shown.seconds === null ? clock(mine.step_s ?? mine.elapsed_s) : toGo(shown.seconds)}<small>${shown.seconds === null ? t("room.noLimit") : t("room.left")}</small></div>

@@ -4,6 +4,7 @@ import { COLOURS } from "../colours.js";
 import { isOld } from "../frameparts.js";
 import { useLive } from "../live.js";
 import { useAge, useFrame, useWanted } from "../liveframes.js";
+import { comesCps, phaseNote } from "../positioning.js";
 import { forgetMasks, masksAreOf, PERSISTENCES_S, setView, useView, ZOOMS } from "../pictureview.js";
 import { t } from "../strings.js";
 import { Picture } from "./picture.js";
@@ -12,9 +13,10 @@ const LARGEST = 1024;
 
 /**
  * The pictures of the heads beside each other. `what`: "scope" for what fades, "counts" for the step so far.
- * @param {{what?: "scope" | "counts", heads?: number[], window?: string, hz?: number, controls?: boolean}} given
+ * @param {{what?: "scope" | "counts", heads?: number[], window?: string, hz?: number, controls?: boolean, note?: boolean}} given
+ * `note`: what the pictures are not is said here, not by whoever shows them.
  */
-export function Scopes({ what = "scope", heads, window, hz = 20, controls = true }) {
+export function Scopes({ what = "scope", heads, window, hz = 20, controls = true, note = true }) {
   const persistence = useView((view) => view.persistence);
   const [box, size] = useSize();
   useWanted({ what: [what, "rates"], heads, window, hz, size, persistence });
@@ -25,11 +27,22 @@ export function Scopes({ what = "scope", heads, window, hz = 20, controls = true
   const ended = useEnded();
   return html`<div class="scopes stack" ref=${box}>
     ${controls && html`<${ViewControls} fades=${what === "scope"} />`}
+    ${note && html`<${PhaseNote} what=${what} />`}
     <div class="scopes-pictures">${part
       ? part.about.heads.filter((/** @type {any} */ head) => !heads || heads.includes(head.number)).map((/** @type {any} */ head) => html`<${OneScope} key=${head.number} head=${head} what=${what} over=${over} />`)
       : html`<div class="picture-none quiet">${t("pictures.noneLong")}</div>`}</div>
     ${part && what === "counts" && ended && html`<p class="quiet small ended" aria-live="off">${ended}</p>`}
   </div>`;
+}
+
+/** What the pictures are not: recorded, or counted. @param {{what?: string}} given */
+export function PhaseNote({ what = "scope" }) {
+  const state = useLive((live) => live.status?.state);
+  const phase = useFrame((frames) => frames.parts[what]?.about.phase);
+  const cps = useFrame((frames) => comesCps(frames.parts.rates?.about));
+  const old = useOver("looks", what === "counts");
+  const note = old ? "" : phaseNote(phase, { what, state, cps });
+  return note ? html`<p class="phase-note" role="status" data-phase=${phase}>${t(`pictures.phases.${note}`)}</p>` : null;
 }
 
 /** @param {{head: any, what: string, over: string}} given */

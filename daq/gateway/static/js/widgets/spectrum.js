@@ -1,8 +1,9 @@
 // The energies of the step, of each head, with the energy windows and the peaks that are found.
 import { html, useMemo, useRef } from "../preact.js";
 import { useFrame, useWanted } from "../liveframes.js";
+import { besideMiddle, energiesOfNow } from "../positioning.js";
 import { t } from "../strings.js";
-import { edgeRange, moved, shownUntil, stepOf } from "../windowedges.js";
+import { edgeRange, middleRange, moved, shifted, shownUntil, stepOf } from "../windowedges.js";
 import { Chart, colour } from "./chart.js";
 
 const STROKES = ["--accent", "--text", "--accent", "--text"];
@@ -11,16 +12,24 @@ const EDGES = /** @type {const} */ (["lower_kev", "upper_kev"]);
 
 /**
  * The spectrum as it comes. With `onEdit` the edges of the windows can be moved: it is called with all windows.
- * @param {{heads?: number[], windows?: import("../windowedges.js").EnergyWindow[], onEdit?: (windows: any[]) => void, log?: boolean, height?: number}} given
- * `windows`: in place of those that were acquired with.
+ * @param {{heads?: number[], windows?: import("../windowedges.js").EnergyWindow[], onEdit?: (windows: any[]) => void, log?: boolean, height?: number, between?: boolean}} given
+ * `windows`: in place of those that were acquired with; `between`: no view is looked at that has ended, so that the energies are those of now.
  */
-export function Spectrum({ heads, windows, onEdit, log = false, height = 220 }) {
+export function Spectrum({ heads, windows, onEdit, log = false, height = 220, between = false }) {
   useWanted({ what: ["spectrum"], heads, hz: 20 });
   const part = useFrame((frames) => frames.parts.spectrum);
   if (!part) return html`<div class="picture-none quiet">${t("pictures.none")}</div>`;
-  const shown = part.about.heads.filter((/** @type {number} */ each) => (!heads || heads.includes(each)) && part.arrays[each]);
-  return html`<${Energies} about=${part.about} heads=${shown} values=${shown.map((/** @type {number} */ each) => part.arrays[each].values)}
-    windows=${windows ?? part.about.windows} onEdit=${onEdit} log=${log} height=${height} />`;
+  const now = energiesOfNow(part.about.phase, between);
+  const of = (/** @type {number} */ head) => part.arrays[now ? `recent/${head}` : head];
+  const shown = part.about.heads.filter((/** @type {number} */ each) => (!heads || heads.includes(each)) && of(each));
+  return html`<${Energies} about=${part.about} heads=${shown} values=${shown.map((/** @type {number} */ each) => of(each).values)} now=${now}
+    windows=${windows ?? part.about.windows} onEdit=${onEdit} log=${log} height=${height} />${now && html`<${Beside} about=${part.about} />`}`;
+}
+
+/** Peaks beside the middle of their windows, while there is time to do something about it. @param {{about: any}} given */
+function Beside({ about }) {
+  const beside = besideMiddle(about.peaks, about.windows);
+  return html`${beside.map(({ head, window, kev }) => html`<p class="phase-note" role="status">${t("pictures.besideMiddle", { head, window, kev: kev.toFixed(1) })}</p>`)}`;
 }
 
 /**
@@ -40,12 +49,12 @@ export function WholeSpectrum({ log = false, height = 220, windows = NO_WINDOWS 
 const NO_WINDOWS = [];
 const ALL = [""];
 
-/** @param {{about: any, heads: (number | string)[], values: any[], windows: any[], onEdit?: (windows: any[]) => void, log: boolean, height: number}} given */
-function Energies({ about, heads, values, windows, onEdit, log, height }) {
+/** @param {{about: any, heads: (number | string)[], values: any[], windows: any[], onEdit?: (windows: any[]) => void, log: boolean, height: number, now?: boolean}} given */
+function Energies({ about, heads, values, windows, onEdit, log, height, now = false }) {
   const { low_kev: low, bin_kev: width, bins } = about;
   const x = useMemo(() => Float64Array.from({ length: bins }, (_, at) => low + (at + 0.5) * width), [low, width, bins]);
   const data = useMemo(() => [x, ...values], [x, ...values]);
-  const range = /** @type {[number, number]} */ ([Math.max(0, low), shownUntil(windows, low + bins * width)]);
+  const range = /** @type {[number, number]} */ ([Math.max(0, low), shownUntil(about.windows ?? windows, low + bins * width)]);
   const peaks = about.peaks.filter((/** @type {any} */ peak) => heads.includes(peak.head));
   const told = peaks.map((/** @type {any} */ peak) => t("pictures.peak", { ...peak, kev: peak.kev.toFixed(1) })).join(" ") || t("pictures.noPeak");
   const under = (/** @type {any} */ chart) => {
@@ -55,7 +64,7 @@ function Energies({ about, heads, values, windows, onEdit, log, height }) {
   const over = onEdit && ((/** @type {any} */ place) => html`<${Edges} place=${place} windows=${windows} range=${range} onEdit=${onEdit} />`);
   return html`<${Chart} data=${data} range=${range} log=${log} height=${height} under=${under} over=${over}
     series=${heads.map((head, at) => ({ label: head === "" ? "" : t("pictures.head", { number: head }), stroke: STROKES[at % STROKES.length], dash: DASHES[at % DASHES.length] }))}
-    axes=${{ x: t("pictures.energyAxis"), y: t("pictures.countsAxis") }}
+    axes=${{ x: t("pictures.energyAxis"), y: t(now ? "pictures.countsNowAxis" : "pictures.countsAxis") }}
     alternative=${t("pictures.spectrumAlternative", { low: Math.round(range[0]), high: Math.round(range[1]), peaks: told })} />`;
 }
 
@@ -85,35 +94,62 @@ function mark(chart, kev) {
 
 /** @param {{place: import("./chart.js").Place, windows: any[], range: [number, number], onEdit: (windows: any[]) => void}} given */
 function Edges({ place, windows, range, onEdit }) {
-  return windows.flatMap((_, at) => EDGES.map((edge) => html`<${EdgeHandle} key=${`${at}${edge}`} place=${place} windows=${windows} at=${at} edge=${edge} range=${range} onEdit=${onEdit} />`));
+  const given = { place, windows, range, onEdit };
+  return windows.flatMap((_, at) => [...EDGES.map((edge) => html`<${EdgeHandle} key=${`${at}${edge}`} ...${given} at=${at} edge=${edge} />`), html`<${MiddleHandle} key=${`${at}middle`} ...${given} at=${at} />`]);
+}
+
+const GRIP_PX = 44;
+
+/** Keys and pointers move something along the energies: `go` hears to where, `from` says where it is. @param {any} place @param {number} from @param {(kev: number) => void} go */
+function useHandle(place, from, go) {
+  const held = useRef(/** @type {number | null} */ (null)); // how far the pointer is beside what it moves, keV
+  const kevAt = (/** @type {PointerEvent} */ event) => {
+    const box = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (event.currentTarget).parentElement).getBoundingClientRect();
+    return place.min + ((event.clientX - box.left - place.left) / place.width) * (place.max - place.min);
+  };
+  return {
+    onPointerDown: (/** @type {PointerEvent} */ event) => {
+      held.current = from - kevAt(event);
+      /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
+    },
+    onPointerMove: (/** @type {PointerEvent} */ event) => {
+      if (held.current !== null) go(kevAt(event) + held.current);
+    },
+    onPointerUp: () => (held.current = null),
+    onPointerCancel: () => (held.current = null),
+    onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+      const step = stepOf(event.key, event.shiftKey);
+      if (!step) return;
+      event.preventDefault();
+      go(from + step);
+    },
+  };
+}
+
+/** The window as a whole. @param {any} given */
+function MiddleHandle({ place, windows, at, range, onEdit }) {
+  const window = windows[at];
+  const kev = (window.lower_kev + window.upper_kev) / 2;
+  const [least, most] = middleRange(window, range);
+  const handle = useHandle(place, kev, (to) => onEdit(shifted(windows, at, to - kev, range)));
+  const px = (/** @type {number} */ energy) => place.left + ((energy - place.min) / (place.max - place.min)) * place.width;
+  const wide = Math.max(GRIP_PX, px(window.upper_kev) - px(window.lower_kev));
+  const text = { lower: window.lower_kev.toFixed(1), upper: window.upper_kev.toFixed(1) };
+  return html`<div class="chart-window" role="slider" tabindex="0" aria-label=${t("pictures.wholeWindow", { window: window.name })}
+      aria-valuemin=${least} aria-valuemax=${most} aria-valuenow=${kev} aria-valuetext=${t("pictures.windowIs", text)} aria-orientation="horizontal"
+      style=${{ left: `${px(kev) - wide / 2}px`, top: `${place.top + place.height - GRIP_PX}px`, width: `${wide}px`, height: `${GRIP_PX}px` }} ...${handle}><span aria-hidden="true">⇔</span></div>`;
 }
 
 /** @param {any} given */
 function EdgeHandle({ place, windows, at, edge, range, onEdit }) {
-  const dragging = useRef(false);
   const window = windows[at];
   const kev = window[edge];
   const [least, most] = edgeRange(window, edge, range);
   const go = (/** @type {number} */ to) => onEdit(moved(windows, at, edge, to, range));
-  const keyed = (/** @type {KeyboardEvent} */ event) => {
-    const step = stepOf(event.key, event.shiftKey);
-    if (!step) return;
-    event.preventDefault();
-    go(kev + step);
-  };
-  const down = (/** @type {PointerEvent} */ event) => {
-    dragging.current = true;
-    /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
-  };
-  const dragged = (/** @type {PointerEvent} */ event) => {
-    if (!dragging.current) return;
-    const box = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (event.currentTarget).parentElement).getBoundingClientRect();
-    go(place.min + ((event.clientX - box.left - place.left) / place.width) * (place.max - place.min));
-  };
+  const handle = useHandle(place, kev, go);
   const left = place.left + ((kev - place.min) / (place.max - place.min)) * place.width;
   return html`<div class=${`chart-edge ${edge === "lower_kev" ? "lower" : "upper"}`} role="slider" tabindex="0"
       aria-label=${t(edge === "lower_kev" ? "pictures.lowerEdge" : "pictures.upperEdge", { window: window.name })}
-      aria-valuemin=${least} aria-valuemax=${most} aria-valuenow=${kev} aria-valuetext=${t("pictures.kev", { kev })} aria-orientation="horizontal"
-      style=${{ left: `${left}px`, top: `${place.top}px`, height: `${place.height}px` }}
-      onPointerDown=${down} onPointerMove=${dragged} onPointerUp=${() => (dragging.current = false)} onKeyDown=${keyed}><span aria-hidden="true">${kev}</span></div>`;
+      aria-valuemin=${least} aria-valuemax=${most} aria-valuenow=${kev} aria-valuetext=${t("pictures.kev", { kev: kev.toFixed(1) })} aria-orientation="horizontal"
+      style=${{ left: `${left}px`, top: `${place.top}px`, height: `${place.height - GRIP_PX}px` }} ...${handle}><span aria-hidden="true">${kev.toFixed(1)}</span></div>`;
 }

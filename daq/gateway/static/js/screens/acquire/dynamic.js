@@ -7,7 +7,7 @@ import { Card } from "../../ui.js";
 import { mostOf, paint, table } from "../../colours.js";
 import { Chart } from "../../widgets/chart.js";
 import { NoSeries, Notes, SeriesPictures, useStudy } from "./pictures.js";
-import { FoldedControls, Heads } from "./static.js";
+import { Energies, FoldedControls, Heads } from "./static.js";
 
 const MOST_FRAMES = 60;
 const MOST_POINTS = 2400;
@@ -17,7 +17,7 @@ export default function Dynamic({ phase, status, step }) {
   const part = useStudy(256);
   const points = useCurve(status);
   const taken = useFrames(part, status);
-  if (!part && phase !== "running") return html`<${Heads} phase=${phase} /><${Plan} step=${step} />`;
+  if (!part && phase !== "running") return html`<${Heads} phase=${phase} /><${Energies} phase=${phase} /><${Plan} step=${step} />`;
   return html`<${Card} class="dynamic" label=${t("acquire.dynamic.title")}>
     <div class="spread heads-tools"><h2>${part ? t("acquire.dynamic.frame", { now: part.about.slot + 1, all: part.about.planned }) : t("acquire.dynamic.title")}</h2><${FoldedControls} fades=${false} /></div>
     ${part ? html`<${SeriesPictures} part=${part} /><${Notes} part=${part} />` : html`<${NoSeries} about=${null} />`}

@@ -6,7 +6,7 @@ import { t } from "../../strings.js";
 import { Button, Card, Facts, Notice } from "../../ui.js";
 import { Bars } from "../../widgets/bars.js";
 import { Notes, SeriesPictures, useStudy } from "./pictures.js";
-import { FoldedControls, Heads } from "./static.js";
+import { Energies, FoldedControls, Heads } from "./static.js";
 
 const BIN_MS = 70;
 
@@ -15,7 +15,7 @@ export default function Gated({ phase, step }) {
   const part = useStudy(256);
   const begun = part && part.about.beats;
   const beating = begun && part.about.beats.accepted > 0;
-  return html`${beating ? html`<${Card} class="gated" label=${t("acquire.gated.title")}><${Cine} part=${part} /><${Notes} part=${part} /><//>` : html`<${Heads} phase=${phase} />${begun && html`<${Notice} role="status">${t("acquire.gated.noBeat")}<//>`}`}
+  return html`${beating ? html`<${Card} class="gated" label=${t("acquire.gated.title")}><${Cine} part=${part} /><${Notes} part=${part} /><//>` : html`<${Heads} phase=${phase} />${phase === "armed" && html`<${Energies} phase=${phase} />`}${begun && html`<${Notice} role="status">${t("acquire.gated.noBeat")}<//>`}`}
     <div class="gated-below"><${Beats} beats=${begun ? part.about.beats : null} step=${step} />${begun && html`<${Intervals} part=${part} />`}</div>`;
 }
 

@@ -18,7 +18,7 @@ export default function Spect({ phase, acquisition, status, step }) {
     ${turns ? html`<${Card} class="projection" label=${t("acquire.spect.last")}><div class="spread heads-tools"><h2>${t("acquire.spect.last")}</h2><${FoldedControls} fades=${false} /></div><${SeriesPictures} part=${part} caption=${caption} /><${Notes} part=${part} /><//>`
       : phase === "running" ? html`<${Card} class="projection"><${NoSeries} about=${part?.about} /><//>` : html`<${Heads} phase=${phase} />`}
     <div class="spect-side"><${Orbit} part=${turns ? part : null} acquisition=${acquisition} /><${Angles} acquisition=${acquisition} status=${status} step=${step} part=${turns ? part : null} /></div>
-  </div><${Energies} />`;
+  </div><${Energies} phase=${phase} />`;
 }
 
 /** @param {any} head */

@@ -5,7 +5,7 @@ import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Card, Facts } from "../../ui.js";
 import { NoSeries, Notes, SeriesPictures, useStudy } from "./pictures.js";
-import { FoldedControls, Heads } from "./static.js";
+import { Energies, FoldedControls, Heads } from "./static.js";
 import { axisName } from "./steps.js";
 
 const CM_PER_MIN = 6;
@@ -14,7 +14,7 @@ const CM_PER_MIN = 6;
 export default function WholeBody({ phase, step }) {
   const part = useStudy(1024);
   const begun = part && part.about.series.kind === "WHOLE BODY";
-  if (!begun && phase !== "running" && phase !== "after") return html`<${Heads} phase=${phase} /><${Bed} step=${step} />`;
+  if (!begun && phase !== "running" && phase !== "after") return html`<${Heads} phase=${phase} /><${Energies} phase=${phase} /><${Bed} step=${step} />`;
   return html`<div class="whole-body"><${Card} class="strip" label=${t("acquire.strip.title")}>
     <div class="spread heads-tools"><h2>${t("acquire.strip.title")}</h2><${FoldedControls} fades=${false} /></div>
     ${begun ? html`<div class="strip-body"><${SeriesPictures} part=${part}><${NewestRow} part=${part} /><//><${Exposure} part=${part} /></div><${Notes} part=${part} />` : html`<${NoSeries} about=${part?.about} />`}
