@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drawing } from "../../daq/gateway/static/js/screens/qc/trendlines.js";
-import { bounds, entered, firstDue, gaugeRange, heads, isUnit, levelOf, number, standing, valued, wanting, worst } from "../../daq/gateway/static/js/qcwords.js";
+import { bounds, entered, firstDue, gaugeRange, heads, isUnit, levelOf, number, standing, unreadable, valued, wanting, worst } from "../../daq/gateway/static/js/qcwords.js";
 
 const LIMIT = { of: "value", action: { below: -4, above: 4 }, suspension: { below: null, above: 10 } };
 
@@ -33,9 +33,19 @@ test("what is typed becomes yes or no, a number, or a text with its unit", () =>
   assert.deepEqual([entered("yes", ""), entered("no", ""), entered("1,2", "s"), entered("1.2 s", "s")], [true, false, 1.2, "1.2 s"]);
 });
 
-test("what is no plain number is never made one: the station refuses it in words", () => {
-  for (const text of ["0x10", "1e309", "NaN", "Infinity", "1.234,5", "1 2", "-", ".", "7.02 MBq", "１２"]) assert.equal(entered(text, "MBq"), text);
+test("what is no number is said before it is entered, and never made one", () => {
+  for (const text of ["0x10", "1e309", "NaN", "Infinity", "1.234,5", "1 2", "-", ".", "１２", "12 <b>", "1; x"]) {
+    assert.equal(unreadable(text, "MBq"), true, text);
+    assert.equal(entered(text, "MBq"), text);
+  }
   assert.deepEqual([entered(" -3,5 ", "MBq"), entered(".5", "MBq"), entered("2e1", "MBq"), entered("", "MBq")], [-3.5, 0.5, 20, ""]);
+  assert.deepEqual([unreadable("", "MBq"), unreadable("soon", "times"), unreadable("yes", "")], [false, false, false]);
+});
+
+test("several numbers each have a unit, and a comma is a point", () => {
+  assert.equal(entered("600; 300,5 ; 1,2 GBq", "MBq"), "600 MBq; 300.5 MBq; 1.2 GBq");
+  assert.equal(entered("4,25 mm", "mm"), "4.25 mm");
+  assert.equal(entered("3; 4", "1"), "3; 4");
 });
 
 test("units are told from what is described in words", () => {

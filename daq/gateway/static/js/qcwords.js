@@ -110,9 +110,27 @@ export function isUnit(unit) {
   return unit !== "" && !/[ ;,]|^times?$|^names?$/.test(unit);
 }
 
+const NUMBER = /^([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*([A-Za-zµ°%][A-Za-z0-9/%]*)?$/i;
+
 /**
- * What a person typed for an entry of a test: yes and no; a plain number, by a point or a comma, as a number; all else as
- * it was typed, for the station to read or to refuse in words.
+ * Numbers of a text, with semicolons between, each with the unit that it has or that is asked; null where one is none.
+ * @param {string} text @param {string} unit
+ * @returns {{value: number, unit: string}[] | null}
+ */
+function quantities(text, unit) {
+  const found = text.split(";").map((part) => NUMBER.exec(part.trim()));
+  const told = found.map((each) => ({ value: Number((each?.[1] ?? "").replace(",", ".")), unit: each?.[2] ?? unit }));
+  return found.every(Boolean) && told.every(({ value }) => Number.isFinite(value)) ? told : null;
+}
+
+/** Whether something was typed where a number in a unit is asked, and no number can be read. @param {string} text @param {string} unit */
+export function unreadable(text, unit) {
+  return isUnit(unit) && text.trim() !== "" && quantities(text, unit) === null;
+}
+
+/**
+ * What a person typed for an entry of a test: yes and no; a plain number, by a point or a comma, as a number; others each
+ * with its unit; all else as it was typed, for the station to read or to refuse in words.
  * @param {string} text
  * @param {string} unit
  * @returns {string | number | boolean}
@@ -120,8 +138,10 @@ export function isUnit(unit) {
 export function entered(text, unit) {
   const plain = text.trim();
   if (unit === "" && (plain === "yes" || plain === "no")) return plain === "yes";
-  const value = /^[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain.replace(",", ".")) : NaN;
-  return Number.isFinite(value) ? value : plain;
+  const told = isUnit(unit) && plain ? quantities(plain, unit) : null;
+  if (!told) return plain;
+  if (told.length === 1 && !NUMBER.exec(plain)?.[2]) return told[0].value;
+  return told.map((each) => `${each.value}${each.unit === "1" ? "" : ` ${each.unit}`}`).join("; ");
 }
 
 /** What stands against a result first, else its worst figure. @param {any} row */

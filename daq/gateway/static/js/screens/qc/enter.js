@@ -5,7 +5,7 @@ import { go } from "../../router.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, Notice, sentence, tell, useAsked, Waiting } from "../../ui.js";
-import { entered, isUnit, levelOf, valued } from "../../qcwords.js";
+import { entered, isUnit, levelOf, unreadable, valued } from "../../qcwords.js";
 
 /** @param {{name?: string}} given  the test */
 export function Enter({ name = "" }) {
@@ -26,7 +26,7 @@ function Form({ row, sources }) {
   const given = row.asks.filter((/** @type {any} */ each) => (values[each.name] ?? "").trim());
   const answers = row.asks.every((/** @type {any} */ each) => each.unit === "");
   const may = mayAs(who, "qc");
-  const why = !may ? t("qc.fewer", { role: "qc" }) : answers && given.length < row.asks.length ? t("qc.enter.missing") : given.length === 0 ? t("qc.enter.nothing") : "";
+  const why = !may ? t("qc.fewer", { role: "qc" }) : answers && given.length < row.asks.length ? t("qc.enter.missing") : given.length === 0 ? t("qc.enter.nothing") : row.asks.some((/** @type {any} */ each) => unreadable(values[each.name] ?? "", each.unit)) ? t("qc.enter.wrong") : "";
   const save = async () => {
     const entries = Object.fromEntries(given.map((/** @type {any} */ each) => [each.name, entered(values[each.name], each.unit)]));
     const others = Object.fromEntries(Object.entries(more).filter(([, value]) => value.trim() !== ""));
@@ -43,7 +43,7 @@ function Form({ row, sources }) {
     <div class="stack qc-form">
       ${row.asks.map((/** @type {any} */ each) => each.unit === ""
         ? html`<fieldset key=${each.name} class="qc-answer"><legend>${each.about || each.name}</legend>${["yes", "no"].map((answer) => html`<label key=${answer}><input type="radio" name=${each.name} value=${answer} checked=${values[each.name] === answer} onChange=${() => set(each.name)(answer)} /><span>${t(`qc.enter.${answer}`)}</span></label>`)}</fieldset>`
-        : html`<${Field} key=${each.name} label=${each.name.replaceAll("_", " ")} hint=${hint(each, values[each.name] ?? "")} value=${values[each.name] ?? ""} onInput=${set(each.name)} maxlength="2000" />`)}
+        : html`<${Field} key=${each.name} label=${each.name.replaceAll("_", " ")} hint=${hint(each, values[each.name] ?? "")} value=${values[each.name] ?? ""} onInput=${set(each.name)} maxlength="200" wrong=${unreadable(values[each.name] ?? "", each.unit) ? t("qc.enter.unreadable", { unit: each.unit }) : ""} />`)}
       ${!answers && html`<p class="quiet">${t("qc.enter.some")}</p>`}
       ${sources.length > 0 && html`<${Field} label=${t("qc.enter.source")} value=${more.source} onInput=${(/** @type {string} */ source) => setMore({ ...more, source })} options=${[{ value: "", label: t("qc.enter.noSource") }, ...sources.map((each) => ({ value: each.serial, label: `${each.serial}, ${each.nuclide}` }))]} />`}
       <${Field} label=${t("qc.enter.performed")} hint=${t("qc.enter.performedHint")} value=${more.performed} onInput=${(/** @type {string} */ performed) => setMore({ ...more, performed })} />
@@ -57,6 +57,6 @@ function Form({ row, sources }) {
 /** What is asked; of a number as it will be entered, so that nobody mistakes a comma. @param {any} each @param {string} text */
 function hint(each, text) {
   const value = entered(text, each.unit);
-  if (isUnit(each.unit) && typeof value === "number") return t("qc.enter.reads", { value: valued(value, each.unit) });
+  if (isUnit(each.unit) && value !== "" && !unreadable(text, each.unit)) return t("qc.enter.reads", { value: typeof value === "number" ? valued(value, each.unit) : String(value) });
   return isUnit(each.unit) ? t("qc.enter.unit", { unit: each.unit === "1" ? t("qc.enter.plain") : each.unit }) : each.unit;
 }
