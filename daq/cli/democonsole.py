@@ -40,6 +40,7 @@ def run_console(options: argparse.Namespace) -> int:
         return _run_other(options)
     from daq import composition
     from daq.cli.demoroom import Room
+    from daq.cli.demoservice import board
     from daq.cli.demostation import short_place, simulated, station
     from daq.cli.demoworklist import write_worklist
     from daq.cli.output import say
@@ -55,7 +56,8 @@ def run_console(options: argparse.Namespace) -> int:
         shown = ("--room", str(room), *scenes[_PROTOCOLS[0]])
         ready = stack.enter_context(simulated("camera", _PROFILE, shown, str(scanner), seconds=_SECONDS))
         motion = str(ready["endpoints"]["motion"])
-        more = _site(scanner, motion, port=_USUAL_PORT if options.port is None else options.port)
+        more = stack.enter_context(board())
+        more += _site(scanner, motion, port=_USUAL_PORT if options.port is None else options.port)
         listed = write_worklist(folder, protocols)
         served = stack.enter_context(
             station(_PROFILE, str(ready["udp"]), out, str(scanner), more=more, protocols=protocols, worklist=listed)

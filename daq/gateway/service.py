@@ -14,6 +14,7 @@ import uvicorn
 from daq.composition.fronts import Offer, Services
 from daq.errors import AccessError, UnreachableError
 from daq.gateway.app import Gateway, application
+from daq.gateway.attendance import Attendance
 from daq.gateway.connections import HEAD_BYTES, Connection
 from daq.gateway.live.taken import Taken
 from daq.model.station import Actor
@@ -50,6 +51,9 @@ class Console:
         """Where it is served; empty before it is."""
         self.gateway = Gateway(offer)
         offer.take_on("console-link", self._link)
+        attendance = Attendance(self.gateway.sessions, self.gateway.control)
+        offer.take_on("console-sessions", attendance.told)
+        offer.take_on("console-session-end", attendance.end)
 
     async def run(self) -> None:
         """Serve. Raise `UnreachableError` where the port cannot be had."""

@@ -27,7 +27,8 @@ def content_of(sessions: Sessions, holder: str | None, *, wall: Callable[[], flo
         "sessions": {
             key: {
                 "number": each.number, "user": each.user, "role": each.role.name.lower(), "proof": each.proof,
-                "uid": each.uid, "acted_wall_s": round(now_wall_s - (now_s - each.acted_s), 3),
+                "uid": each.uid, "begun_utc": each.begun_utc,
+                "acted_wall_s": round(now_wall_s - (now_s - each.acted_s), 3),
             }
             for key, each in sessions.kept().items()
         },
@@ -52,7 +53,8 @@ def restore(path: Path, sessions: Sessions, *, wall: Callable[[], float] = time.
             sessions.put(
                 str(key),
                 Session(
-                    str(told["number"]), str(told["user"]), role, now_s - idle_s, now_s, str(told["proof"]), told["uid"]
+                    str(told["number"]), str(told["user"]), role, now_s - idle_s, now_s, str(told["proof"]),
+                    told["uid"], begun_utc=str(told.get("begun_utc", "")),
                 ),
             )  # fmt: skip
         holder = found["holder"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daq.errors import AccessError, RefusedError
-from daq.model.station import Role
+from daq.model.station import Role, utc_now
 
 LINK_S = 600.0
 IDLE_S = 12 * 3600.0
@@ -42,6 +42,8 @@ class Session:
     uid: int | None = None
     ended: str = ""
     """Why it has ended; empty while it has not."""
+    begun_utc: str = ""
+    """When somebody signed in."""
     watching: int = 0
     """WebSockets of this session that are open."""
 
@@ -81,7 +83,7 @@ class Sessions:
         going_on = self.going_on()
         if len(going_on) >= _MOST:
             self.finish(min(going_on, key=lambda each: each.heard_s), "too many others have signed in")
-        session = Session(secrets.token_hex(4), user, role, now_s, now_s, proof, uid)
+        session = Session(secrets.token_hex(4), user, role, now_s, now_s, proof, uid, begun_utc=utc_now())
         self.put(hashed(cookie), session)
         return cookie
 

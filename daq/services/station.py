@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from daq.errors import RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
+from daq.errors import MissingError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
 from daq.model.arguments import Arguments
 from daq.model.qc.verbs import QcRun
 from daq.model.station import Actor, payload
@@ -47,6 +48,7 @@ from daq.state.acquisition import IDLE, Trigger, possible
 
 _LOG = logging.getLogger(__name__)
 _TURN_S = 30.0
+_AT_A_TIME = 20
 _ORIENTATION_STAYS = (
     ". How the patient lies is said before the start and stays so: it decides what is left and right in every picture; "
     "abort, and prepare again with the patient as he lies"
@@ -121,6 +123,7 @@ class Station:
             "start": self._start, "pause": self._pause, "resume": self._resume, "stop": self._stop,
             "end-step": self._end_step,
             "abort": self._abort, "acknowledge": self._acknowledge, "acknowledge-alarm": self._acknowledge_alarm,
+            "acknowledge-low-alarms": self._acknowledge_low,
             "renew-arming": self._renew, "injected-now": self._injected, "residual": self._amend,
             "amend": self._amend, "confirm": self._confirm, "home": self._home,
             "hand-over": self._hand_over, "retreat": self._retreat, "mark": self._mark,
@@ -318,6 +321,16 @@ class Station:
     async def _acknowledge_alarm(self, request: AcknowledgeAlarm, actor: Actor) -> dict[str, Any]:
         self._parts.alarms.acknowledge(request.device, request.name, actor)
         return await self._alarms(request, actor)
+
+    async def _acknowledge_low(self, request: Arguments, actor: Actor) -> dict[str, Any]:
+        """Acknowledge every low alarm, a few at a time: what stops something is heard in between."""
+        low = [each for each in self._parts.alarms.active() if each.priority == "low" and each.acknowledged_by is None]
+        for number, alarm in enumerate(low):
+            with suppress(MissingError):  # it is over since
+                self._parts.alarms.acknowledge(alarm.device, alarm.name, actor)
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        return {"acknowledged": len(low), **await self._alarms(request, actor)}
 
     async def _renew(self, _: Arguments, __: Actor) -> dict[str, Any]:
         self._current().renew_arming()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -261,8 +262,16 @@ def test_a_storm_of_a_thousand_alarms_leaves_the_page_usable_and_true(
         page.get_by_text("333 high").wait_for()
         assert page.locator(".alarm").count() == 40
         assert page.locator(".alarm").first.get_by_text("High").count() == 1
-        Clicks(page).press("Show 40 more")
+        page.get_by_role("link", name=re.compile(r"High alarm: alarm \d+ \(\+")).wait_for()
+        hand = Clicks(page)
+        hand.press("Show 40 more")
         until(lambda: page.locator(".alarm").count(), lambda count: count == 80, 5.0)
+        assert in_both_themes(page) == []
+        asked: list[str] = []
+        page.on("request", lambda sent: asked.append(sent.url) if "acknowledge" in sent.url else None)
+        hand.press("Acknowledge all low alarms")
+        page.get_by_text("low alarms are acknowledged").wait_for()
+        assert [each.rpartition("/")[2] for each in asked] == ["acknowledge-low-alarms"]
         latched(station)
         Clicks(page).press(STOP)
         stopped(station)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from daq.gateway.accounts import add_account
 from daq.model.station import Role
 
 HELD_MS = 2600
+NEW = re.compile("^New value of threshold")
+_TAKE = """() => fetch("/api/v1/control", {method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({action: "take", reason: "a test"})}).then((answer) => answer.status)"""
 PARTS = ("devices", "voltage", "registers", "calibrations", "logs", "station")
 
 
@@ -286,16 +290,16 @@ def test_a_register_is_written_by_a_press_that_is_held_after_old_and_new_were_sh
 ) -> None:
     station.calm()
     with browser_page(chromium, station, "#/service/registers") as page:
-        before = station.ask("read", device="front_end", name="threshold")["read"][0]["value"]
+        before = int(station.ask("read", device="front_end", name="threshold")["read"][0]["value"])
         new = (before + 17) % 256
         hand = Clicks(page)
         hand.press("Set: threshold")
         page.get_by_text(f"threshold of front end: {before} becomes").wait_for()
-        hand.type("New value of threshold", "256")
+        hand.type(NEW, "256")
         page.get_by_text("It takes 0 to 255.").wait_for()
         hold = page.get_by_role("button", name="Hold 2 seconds to write")
         assert hold.get_attribute("aria-disabled") == "true"
-        hand.type("New value of threshold", str(new))
+        hand.type(NEW, str(new))
         page.get_by_text(f"threshold of front end: {before} becomes {new}").wait_for()
         hold.focus()
         page.keyboard.press("Enter")  # one press is no held one
@@ -313,6 +317,25 @@ def test_a_register_is_written_by_a_press_that_is_held_after_old_and_new_were_sh
             line for line in station.ask("audit-lines")["lines"] if line["verb"] == "set" and line["result"] == "done"
         ]
         assert (done[0]["old"], done[0]["new"]) == (before, new)
+
+
+def test_service_ends_the_session_of_a_console_that_was_left_open_and_it_is_told_why(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station) as left, browser_page(chromium, station, "#/service/station") as page:
+        assert left.evaluate(_TAKE) == 200
+        page.get_by_text("holds control").first.wait_for()
+        row = page.get_by_role("row").filter(has_text="holds control")
+        hand = Clicks(page)
+        hand.press("End session: root", within=row)
+        hand.type("Reason", "left open over night")
+        assert in_both_themes(page) == []
+        shot(page, "service-consoles")
+        hand.press("End session", within=page.locator("td .notice"))
+        left.get_by_text("root has ended it: left open over night").wait_for()
+        left.get_by_role("button", name="STOP ALL MOTION").wait_for()
+        assert station.ask("console-sessions")["sessions"][0]["in_control"] is False
+        left.goto(station.sign_in())  # as whom the harness signs out
 
 
 def test_every_part_of_service_is_readable_for_all_in_both_themes(station: ConsoleStation, chromium: Browser) -> None:

@@ -380,3 +380,19 @@ def test_every_verb_says_what_it_does_and_who_may() -> None:
     assert all(VERBS[verb][1] is Role.VIEWER for verb in (ALWAYS | ASKING) - WORKLIST_PRIVATE)
     assert all(VERBS[verb][1] is Role.TECHNOLOGIST for verb in WORKLIST_PRIVATE)
     assert issubclass(AccessError, ScandaqError)
+
+
+async def test_low_alarms_are_acknowledged_together_and_no_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for number in range(50):
+            w.daemon.alarms.raise_("hall", f"low-{number}", priority="low", text="cool", guidance="look")
+        for priority in ("medium", "high"):
+            w.daemon.alarms.raise_("hall", priority, priority=priority, text="hot", guidance="act")  # type: ignore[arg-type]
+
+        answer = await w.ask("acknowledge-low-alarms")
+
+        seen = {alarm.name: alarm.acknowledged_by for alarm in w.daemon.alarms.active()}
+        assert (answer["acknowledged"], seen.pop("high"), seen.pop("medium")) == (50, None, None)
+        assert set(seen.values()) == {"tech"}
+        with pytest.raises(AccessError):
+            await w.ask("acknowledge-low-alarms", VIEWER)

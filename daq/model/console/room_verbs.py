@@ -28,6 +28,7 @@ class ProbeNodes(Arguments):
 
 
 ROOM_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
+    "acknowledge-low-alarms": (Arguments, Role.TECHNOLOGIST, "say that every low alarm was seen, and no other"),
     "alarm-history": (AlarmHistory, Role.VIEWER, "what happened to alarms: came, were acknowledged, were over"),
     "probe-nodes": (ProbeNodes, Role.VIEWER, "rates of a probe by step, and what the 10 % rule says of them"),
     "room": (Arguments, Role.VIEWER, "axes, motion enable, interlocks and bed as they are now"),

@@ -54,6 +54,13 @@ class HostHealth(Arguments):
     """Tell what limits this host, as `daq doctor` does, the disk's speed left out."""
 
 
+class ConsoleSessionEnd(Arguments):
+    """End the session of somebody at another console, by its number; its browser is told why."""
+
+    session: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    reason: Annotated[Text, Field(min_length=3)]
+
+
 SERVICE_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "controllers": (Arguments, Role.VIEWER, "values, registers and actions of controllers, by their profiles"),
     "calibrations": (Arguments, Role.VIEWER, "calibrations and where each stands in its life"),
@@ -63,7 +70,17 @@ SERVICE_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "audit-lines": (AuditLines, Role.VIEWER, "who did what, newest first, a page at a time"),
     "log-lines": (LogLines, Role.VIEWER, "what the daemon logged since it started"),
     "host-health": (HostHealth, Role.VIEWER, "what limits this host"),
+    "console-sessions": (
+        Arguments,
+        Role.SERVICE,
+        "who is signed in at the consoles, since when, and who holds control",
+    ),
+    "console-session-end": (ConsoleSessionEnd, Role.SERVICE, "end the session of somebody at another console"),
 }
-SERVICE_ASKING = frozenset({"controllers", "calibrations", "audit-lines", "log-lines", "host-health"})
-SERVICE_LOCAL = frozenset({"calibration-sign", "calibration-activate", "calibration-roll-back"})
-"""Never taken from a broker: who signs is at this host, or signed in at the console."""
+SERVICE_ASKING = frozenset(
+    {"controllers", "calibrations", "audit-lines", "log-lines", "host-health", "console-sessions"}
+)
+SERVICE_LOCAL = frozenset({
+    "calibration-sign", "calibration-activate", "calibration-roll-back", "console-sessions", "console-session-end",
+})  # fmt: skip
+"""Never taken from a broker: who signs, or ends a session, is at this host, or signed in at the console."""

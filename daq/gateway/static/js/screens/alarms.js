@@ -4,7 +4,7 @@ import { command } from "../api.js";
 import { useLive } from "../live.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
-import { Button, Notice } from "../ui.js";
+import { Button, Notice, tell } from "../ui.js";
 import { counted, flashing, ordered } from "../widgets/alarmorder.js";
 import { Interlocks } from "../widgets/interlocks.js";
 import { Motion } from "../widgets/motion.js";
@@ -29,14 +29,24 @@ function Active() {
   const [shown, setShown] = useState(PAGE);
   const all = ordered(alarms);
   const left = all.length - shown;
+  const low = all.filter((each) => each.priority === "low" && each.acknowledged_by === null).length;
   return html`<section class="stack" aria-label=${t("alarms.active")}>
     <div class="spread"><h2>${t("alarms.active")}</h2><span class="number quiet">${t("alarms.counts", counted(all))}</span></div>
     ${!connected && html`<${Notice} level="medium">${t("alarms.stale")}<//>`}
     ${all.length === 0 && html`<p class="alarm-none"><span aria-hidden="true">✓</span> ${t("alarms.none")}</p>`}
+    ${low > 1 && html`<${AllLow} count=${low} />`}
     <ul class=${`alarm-list ${connected ? "" : "stale"}`}>${all.slice(0, shown).map((alarm) => html`<${Alarm} key=${`${alarm.device} ${alarm.name}`} alarm=${alarm} />`)}</ul>
     ${left > 0 && html`<div class="spread"><span class="quiet">${t("alarms.moreLeft", { count: left })}</span>
       <${Button} onPress=${() => setShown(shown + PAGE)}>${t("alarms.more", { count: Math.min(PAGE, left) })}<//></div>`}
   </section>`;
+}
+
+/** Low alarms alone may be acknowledged together: of the others each wants to be looked at. @param {{count: number}} given */
+function AllLow({ count }) {
+  const may = mayAs(useSession(), "technologist");
+  const acknowledge = async () => tell(t("alarms.lowDone", { count: (await command("acknowledge-low-alarms")).acknowledged }), "good");
+  return html`<div class="row alarm-all-low"><span class="quiet">${t("alarms.lowLeft", { count })}</span>
+    <${Button} disabled=${!may} why=${may ? "" : t("alarms.watchOnly")} onPress=${acknowledge}>${t("alarms.allLow")}<//></div>`;
 }
 
 /** @param {{alarm: any}} given */

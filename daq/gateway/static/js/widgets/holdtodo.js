@@ -4,6 +4,7 @@ import { tell } from "../ui.js";
 
 const KEYS = [" ", "Enter"];
 const STEP_MS = 50;
+const HUNG_MS = 500;
 
 /**
  * @param {{onDone: () => Promise<any>, seconds?: number, disabled?: boolean, why?: string, held?: string, children?: any}} given
@@ -23,9 +24,13 @@ export function HoldToDo({ onDone, seconds = 2, disabled = false, why = "", held
   const begin = () => {
     if (disabled || busy || timer.current !== undefined) return;
     const beganMs = performance.now();
+    let lookedMs = beganMs;
     timer.current = setInterval(async () => {
-      if (latest.current.disabled) return end();
-      const now = (performance.now() - beganMs) / (seconds * 1000);
+      const nowMs = performance.now();
+      const hung = nowMs - lookedMs > HUNG_MS; // the page hung: whether it was let go meanwhile is not known yet
+      lookedMs = nowMs;
+      if (latest.current.disabled || hung) return end();
+      const now = (nowMs - beganMs) / (seconds * 1000);
       if (now < 1) return setShare(now);
       end();
       setBusy(true);

@@ -26,7 +26,7 @@ function Folder({ folder, may }) {
   const columns = ["calibration", "state", "made", "checkedBy", "by"];
   return html`<${Card} title=${t(`service.folder.${folder.folder}`)}><div class="stack">
     ${folder.problem && html`<${Notice} level="medium">${folder.problem}<//>`}
-    ${!folder.life_cycle && html`<p>${t("service.noLifecycle", { path: folder.path })}</p>`}
+    ${!folder.life_cycle && html`<p>${t("service.noLifecycle")}</p>`}
     ${chosen && html`<${Step} key=${chosen.calibration} folder=${folder.folder} row=${chosen} step=${STEPS[chosen.state]} onEnd=${() => setChosen(null)} />`}
     <table><thead><tr>${columns.map((key) => html`<th scope="col">${t(`service.${key}`)}</th>`)}<td></td></tr></thead>
     <tbody>${folder.calibrations.map((/** @type {any} */ row) => html`<tr key=${row.calibration}><th scope="row">${row.calibration}<div class="quiet">${row.of}</div></th>

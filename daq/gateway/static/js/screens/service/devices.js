@@ -6,6 +6,8 @@ import { useLive } from "../../live.js";
 import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
 import { Button, Card, Chip, Facts } from "../../ui.js";
+import { called } from "../../widgets/roomstate.js";
+import { plainly } from "../../widgets/when.js";
 import { freshness, limitsText, valueText } from "./readings.js";
 
 const TICK_MS = 1000;
@@ -32,9 +34,9 @@ function Device({ name, about }) {
   const [found, setFound] = useState(/** @type {any} */ (null));
   const check = async () => setFound({ told: await ask("check", { device: name }), at: new Date() });
   const kind = t("service.ability", { ability: about.ability.replaceAll("_", " "), kind: about.kind });
-  return html`<${Card} label=${name}><div class="stack">
-    <div class="spread"><div><h2>${name}</h2><span class="quiet">${kind} ${about.controller && t("service.onController", { controller: about.controller, channel: about.channel ?? "" })}</span></div>
-      <${Button} label=${t("service.checkOf", { device: name })} onPress=${check}>${t("service.check")}<//></div>
+  return html`<${Card} label=${called(name)}><div class="stack">
+    <div class="spread"><div><h2>${called(name)}</h2><span class="quiet">${kind} ${about.controller && t("service.onController", { controller: called(about.controller), channel: about.channel ?? "" })}</span></div>
+      <${Button} label=${t("service.checkOf", { device: called(name) })} onPress=${check}>${t("service.check")}<//></div>
     <${Readings} device=${name} quantities=${about.quantities ?? {}} />
     ${found && html`<${Found} name=${name} found=${found} />`}</div><//>`;
 }
@@ -59,12 +61,12 @@ export function Readings({ device, quantities }) {
 /** @param {{name: string, found: any}} given */
 function Found({ name, found }) {
   const device = found.told.devices[name];
-  const why = (/** @type {string[]} */ reasons) => (reasons.length ? html`<ul class="plain-list">${reasons.map((each) => html`<li>${each}</li>`)}</ul>` : t("service.nothing"));
+  const why = (/** @type {string[]} */ reasons) => (reasons.length ? html`<ul class="plain-list">${reasons.map((each) => html`<li>${plainly(each)}</li>`)}</ul>` : t("service.nothing"));
   const rows = /** @type {[string, any][]} */ ([]);
   if (device?.against_raising) rows.push([t("service.againstRaising"), why(device.against_raising)]);
   if (device?.against_moving) rows.push([t("service.againstMoving"), why(device.against_moving)]);
   for (const [controller, each] of /** @type {[string, any][]} */ (Object.entries(found.told.controllers))) {
-    rows.push([controller, each.error ? t("service.noAnswer", { why: each.error }) : `${each.identity?.vendor} ${each.identity?.model} ${each.identity?.serial}`], [t("service.wire"), each.wire]);
+    rows.push([called(controller), each.error ? t("service.noAnswer", { why: each.error }) : `${each.identity?.vendor} ${each.identity?.model} ${each.identity?.serial}`], [t("service.wire"), each.wire]);
   }
   return html`<div aria-live="polite"><p class="quiet">${t("service.checked", { time: timeOfDay(found.at) })}</p><${Facts} rows=${rows} /></div>`;
 }

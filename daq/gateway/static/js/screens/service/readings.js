@@ -5,8 +5,37 @@ import { duration, NOT_KNOWN } from "../../format.js";
 export function valueText(value, unit) {
   if (value === null || value === undefined) return NOT_KNOWN;
   if (typeof value === "boolean") return value ? "yes" : "no";
-  const text = typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
-  return unit ? `${text}\u00a0${unit.replace("degC", "°C")}` : text;
+  if (value === "") return "none";
+  const [number, of] = scaled(value, unit);
+  const text = typeof number === "number" ? String(Number(number.toPrecision(6))) : String(number);
+  return of && of !== "1" ? `${text}\u00a0${of.replace("degC", "°C")}` : text; // a unit of 1 is none
+}
+
+/** Small currents as people say them. @param {any} value @param {string} unit @returns {[any, string]} */
+function scaled(value, unit) {
+  if (unit !== "A" || typeof value !== "number" || value === 0 || Math.abs(value) >= 1) return [value, unit];
+  return Math.abs(value) < 1e-3 ? [value * 1e6, "µA"] : [value * 1e3, "mA"];
+}
+
+/**
+ * From where to where a number may be set, as far as the profile says: limits of a value, or what fits into the bits of
+ * a register that holds plain numbers.
+ * @param {{hard?: [number, number] | null, mask?: number, words?: number, unit?: string}} row
+ * @returns {[number, number] | null}
+ */
+export function range(row) {
+  if (row.hard) return row.hard;
+  const plain = row.words === 1 && (!row.unit || row.unit === "1");
+  if (!row.mask || !plain) return null;
+  return [0, row.mask / ((row.mask & -row.mask) >>> 0)];
+}
+
+/** What is wrong with a number that is to be set, as a key of the texts. @param {string} typed @param {[number, number] | null} within */
+export function wrongNumber(typed, within) {
+  const number = Number(typed);
+  if (typed.trim() === "") return "";
+  if (!Number.isFinite(number)) return "wrongNumber";
+  return within && (number < within[0] || number > within[1]) ? "wrongRange" : "";
 }
 
 /** @param {Record<string, number>} limits @param {string} unit */
@@ -55,12 +84,13 @@ export function notLowered(told) {
 }
 
 /**
- * What of a raise is wrong, as keys of the texts.
- * @param {string} volts @param {string} seconds
+ * What of a raise is wrong, as keys of the texts. `most`: the limit of the supply, where it is known.
+ * @param {string} volts @param {string} seconds @param {number} [most]
  */
-export function wrongRaise(volts, seconds) {
+export function wrongRaise(volts, seconds, most = Infinity) {
+  const number = Number(volts);
   return {
-    volts: Number(volts) > 0 && Number.isFinite(Number(volts)) ? "" : "wrongVolts",
+    volts: number > most ? "wrongMost" : number > 0 && Number.isFinite(number) ? "" : "wrongVolts",
     seconds: Number(seconds) >= 5 && Number(seconds) <= 600 ? "" : "wrongSeconds",
   };
 }

@@ -5,8 +5,10 @@ import { useLive } from "../../live.js";
 import { useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Card, Chip, Facts, useAsked, Waiting } from "../../ui.js";
+import { Consoles } from "./consoles.js";
 
-export function Station() {
+/** @param {{may: boolean}} given */
+export function Station({ may }) {
   const who = useSession();
   const versions = useLive((live) => live.description?.versions) ?? {};
   const holder = useLive((live) => live.control?.holder);
@@ -14,7 +16,7 @@ export function Station() {
     <${Card} title=${t("service.simulator")}><div class="stack"><strong>${t(who?.simulated ? "service.isSimulated" : "service.isHardware")}</strong><p>${t("service.simulatorWhy")}</p></div><//>
     <${Card} title=${t("service.connected")}><p>${holder ? holder.user : t("service.nobody")}</p><//>
     <${Card} title=${t("service.versions")}><${Facts} rows=${Object.entries(versions)} /><//></div>
-    <${Host} /></div>`;
+    ${may && html`<${Consoles} />`}<${Host} /></div>`;
 }
 
 function Host() {
