@@ -49,13 +49,13 @@ export const pictures = {
   countsNowAxis: "Counts now",
   besideMiddle: "Head {head}: the peak lies at {kev} keV, beside the middle of {window}.",
   phases: {
-    positioning: "Positioning – nothing is recorded yet",
-    positioningSilent: "Positioning – nothing comes from the detector",
+    positioning: "Positioning: nothing is recorded yet",
+    positioningSilent: "Positioning: nothing comes from the detector",
     nothingCounted: "Nothing is counted before Start",
     beginsWithStart: "This detector sends nothing before Start: the picture begins then",
-    begins: "Started – the first counts come",
-    asidePaused: "Paused – what comes now does not count",
-    asideBetween: "Between views – what comes now does not count",
+    begins: "Started: the first counts come",
+    asidePaused: "Paused: what comes now does not count",
+    asideBetween: "Between views: what comes now does not count",
   },
   energyAxis: "Energy, keV",
 };
