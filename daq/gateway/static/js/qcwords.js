@@ -110,7 +110,7 @@ export function isUnit(unit) {
   return unit !== "" && !/[ ;,]|^times?$|^names?$/.test(unit);
 }
 
-const NUMBER = /^([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*([A-Za-zµ°%][A-Za-z0-9/%]*)?$/i;
+const NUMBER = /^([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*([A-Za-zµ°%][A-Za-z/%]*)?$/i;
 
 /**
  * Numbers of a text, with semicolons between, each with the unit that it has or that is asked; null where one is none.
