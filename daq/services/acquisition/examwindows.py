@@ -13,7 +13,7 @@ from daq.model.repeaking import HeadPeak, Shift, recentred, require_within, shif
 from daq.model.station import Actor
 from daq.model.windowchange import Allowed, WindowChange, WindowEdges, line_of, named, require_changeable
 from daq.model.windows import EnergyWindow as Window
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.peaks import peaks_in
 from daq.readout.liveview import LiveView
 from daq.services.acquisition.machine import Machine
@@ -82,7 +82,7 @@ class ExamWindows:
             return {**answer, "recentred": False, "said": f"{_found(shift)}. The window stays", "state": self._state}
         why = f"peak measured on a source: {shift.kev:+.2f} ± {shift.error_kev:.2f} keV off {line_kev:g} keV"
         done = await self._moved(run, [wanted], actor, f"{request.reason}; {why}" if request.reason else why)
-        said = f"{_found(shift)}. The window is now {wanted.lower_kev:g} to {wanted.upper_kev:g} keV in this exam"
+        said = f"{_found(shift)}. The window is now {wanted.lower_kev:.1f} to {wanted.upper_kev:.1f} keV in this exam"
         return {**answer, **done, "recentred": True, "said": said}
 
     async def _moved(self, run: Run, windows: Sequence[WindowEdges], actor: Actor, reason: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Card, Facts } from "../../ui.js";
 import { counted, grouped, stands } from "./flow.js";
+import { edgesText } from "./windowtext.js";
 
 const SIGNS = /** @type {Record<string, string>} */ ({ done: "✔", ended: "◐", present: "▶", waits: "○", left: "–" });
 
@@ -76,6 +77,7 @@ export function Setup({ acquisition, step }) {
     [t("acquire.collimator"), collimatorText(acquisition.collimators, mounted)],
     ...(step.image ? [/** @type {[any, any]} */ ([t("acquire.matrix"), `${step.image.columns} × ${step.image.rows} / ${step.image.zoom.toFixed(2)}`])] : []),
     [t("acquire.stopOn"), t("acquire.endsAt", { ends: step.ends })],
+    ...(acquisition.window_changes ?? []).map((/** @type {any} */ each) => /** @type {[any, any]} */ ([t("acquire.window.energies"), html`<strong>${edgesText({ name: each.window, lower_kev: each.to_kev[0], upper_kev: each.to_kev[1] })}</strong> ${t("acquire.window.ofExam")}`])),
     ...places(step, readings),
   ];
   return html`<${Card} class="acq-setup" title=${t("acquire.setup", { step: stepTitle(step.name, step) })}>
