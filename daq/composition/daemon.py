@@ -50,6 +50,7 @@ from daq.services.protocols.desk import ProtocolDesk
 from daq.services.revisions import Revisions
 from daq.services.station import Parts, Station
 from daq.services.stationlock import only_daemon
+from daq.services.studies.choosing import Choosing
 from daq.services.supervision import Service, Supervisor
 from daq.services.watchdog import LoopTicker, Pulse, Watchdog
 from daq.state.acquisition import IDLE, RECORDING, State
@@ -120,6 +121,7 @@ class Daemon:
         self.planner = Planner(self._equipment(), self._around(), self.audit, self.catalogue, self._boot)
         self.desk = self.quality.connect(self.planner)
         self.studies = study_desk(site, self.catalogue, self.revisions)
+        self.choosing = Choosing(self.catalogue, partial(self.revisions.changed, "studies"))
         self.service_desk = ServiceDesk(site, controllers, self._instruments, self.revisions)
         self.protocols = ProtocolDesk(site.protocols, ProtocolFacts(self._equipment()), self.revisions.changed)
         self.worklist = Worklist(
@@ -238,7 +240,8 @@ class Daemon:
             desk=self.desk, further={
                 **self.quality.handlers, **self.hardware.looks(self.desk.bed.figures), **self.alarm_log.handlers,
                 **self.probe_tally.handlers,
-                **self.studies.handlers, **self.service_desk.handlers, **self.logbook.handlers,
+                **self.studies.handlers, **self.choosing.handlers,
+                **self.service_desk.handlers, **self.logbook.handlers,
                 **self._between().handlers, **self._windows().handlers,
                 **self.protocols.handlers, **self.worklist.handlers,
             },
@@ -378,6 +381,7 @@ class Daemon:
         self.catalogue.close()
         self.protocols.close()
         self.studies.close()
+        self.choosing.close()
         self.service_desk.close()
         self.logbook.close()
         self.quality.close()

@@ -16,6 +16,7 @@ from daq.model.verdict import Grade, Verdict
 from daq.qc.studywhole import Part, whole
 from daq.storage.listing import load_manifest
 from daq.storage.patientfile import read_administration
+from daq.storage.remarks import COUNTS, read_remarks
 
 if TYPE_CHECKING:
     from daq.model.protocol import AcquisitionProtocol
@@ -84,7 +85,17 @@ def _part(manifest: Manifest, directory: Path) -> Part:
     return Part(
         manifest.acquisition_id, str((manifest.protocol or {}).get("id", "")),
         1 if reference is None else reference.session, grade, said, None if reference is None else reference.repeats,
+        _chosen(directory),
     )  # fmt: skip
+
+
+def _chosen(directory: Path) -> str:
+    """Return when a person said that it counts, of views that were taken twice; empty where nobody did."""
+    try:
+        remarks = read_remarks(directory)
+    except ScandaqError:
+        return ""
+    return max((each.at_utc for each in remarks if each.what == COUNTS), default="")
 
 
 def _injected(directory: Path) -> datetime | None:

@@ -24,6 +24,8 @@ class Part:
     grade: Grade | None
     sentences: tuple[str, ...] = ()
     repeats: str | None = None
+    chosen_utc: str = ""
+    """When a person said that it counts, of views that were taken twice; empty where nobody did."""
 
 
 def whole(
@@ -33,21 +35,34 @@ def whole(
 
     An acquisition whose views were taken again is told, and counts no more. `protocols`: one of each that was used.
     """
-    again = {part.repeats: part.acquisition for part in parts if part.repeats is not None}
-    checks = [_acquired(part, again.get(part.acquisition)) for part in parts]
+    others = _passed_over(parts)
+    checks = [_acquired(part, others.get(part.acquisition, "")) for part in parts]
     for protocol in protocols:
         there = {part.session for part in parts if part.protocol == protocol.id}
         checks += _missing(protocol, there, injected_at, now)
     return Verdict(tuple(checks))
 
 
-def _acquired(part: Part, repeated_by: str | None) -> Check:
+def _passed_over(parts: Sequence[Part]) -> dict[str, str]:
+    """Return which acquisitions do not count, and why: the last of two takings does, unless a person chose."""
+    by_name = {part.acquisition: part for part in parts}
+    found = {}
+    for part in parts:
+        before = by_name.get(part.repeats or "")
+        if before is not None and before.chosen_utc > part.chosen_utc:
+            found[part.acquisition] = f"{before.acquisition} was chosen, which counts"
+        elif part.repeats is not None:
+            found[part.repeats] = f"taken again by {part.acquisition}, which counts"
+    return found
+
+
+def _acquired(part: Part, passed_over: str) -> Check:
     name, of = f"session {part.session}", part.acquisition
     said = f": {'; '.join(part.sentences)}" if part.sentences else ""
     if part.grade is None:
         return Check(name, of, Grade.NOT_EVALUABLE, f"no verdict{said}")
-    if repeated_by is not None:
-        return Check(name, of, Grade.GOOD, f"{part.grade.word}, taken again by {repeated_by}, which counts")
+    if passed_over:
+        return Check(name, of, Grade.GOOD, f"{part.grade.word}, {passed_over}")
     return Check(name, of, part.grade, f"{part.grade.word}{said}")
 
 

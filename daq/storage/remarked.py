@@ -13,7 +13,7 @@ from pathlib import Path
 from daq.model.framed import NOT_FOR_DIAGNOSIS as MARKED
 from daq.model.framed import Framed
 from daq.model.geometry import Laterality
-from daq.storage.remarks import LABEL, NOT_FOR_DIAGNOSIS, ORIENTATION, SIDE, Remark, read_remarks
+from daq.storage.remarks import COUNTS, LABEL, NOT_FOR_DIAGNOSIS, ORIENTATION, SIDE, Remark, read_remarks
 
 _SIDES = {"L": "left", "R": "right", "": "no side"}
 
@@ -63,4 +63,6 @@ def _sentence(remark: Remark) -> str:
         return f"Corrected by {who}: {_SIDES[remark.value or '']}, not {_SIDES[remark.old or '']}"
     if remark.what == LABEL:
         return f'Corrected by {who}: the view is "{remark.value}", not "{remark.old}"'
+    if remark.what == COUNTS:
+        return f"Of views taken twice this one counts: said by {who}"
     return f"Remarked by {who}: {remark.what}"

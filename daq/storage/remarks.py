@@ -29,6 +29,8 @@ LABEL = "label"
 SIDE = "side"
 """The side of the body was wrong; `value` is L, R, or empty for none."""
 SIDES = ("L", "R", "")
+COUNTS = "counts"
+"""Of views that were taken twice, this acquisition counts; `value` is when that was said."""
 MOST_LABEL = 64
 _SCHEMA = "remark/1"
 _MODE = 0o600

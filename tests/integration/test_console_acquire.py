@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -16,6 +17,8 @@ from support_console import (
     shot,
     until,
 )
+
+from daq.errors import RefusedError
 
 START, PAUSE, RESUME, STOP, NEXT = (re.compile(text) for text in ("Start", "Pause", "Resume", "Stop…", "Accept"))
 SPOTS = "bone-spots"
@@ -131,6 +134,51 @@ def test_a_view_is_repeated_with_one_press_accepted_with_one_and_the_next_starte
         armed.wait_for("acquiring")
         assert hand.count - before == 2
         assert [step["accepted"] for step in _told(armed)["steps"]] == [True, False]
+
+
+def test_a_view_stopped_too_early_goes_on_with_a_press_while_the_patient_lies_there_and_of_two_takings_one_is_chosen(
+    armed: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, armed, "#/acquire") as page:
+        hand = Clicks(page)
+        first = _stopped_early(hand, armed)
+        before = hand.count
+        hand.press("Continue thorax")
+        until(lambda: armed.ask("status"), lambda seen: seen["run"] != first and seen["state"] == "armed", 90.0)
+        assert hand.count - before == 1
+        (step,) = _told(armed)["steps"]
+        assert (step["name"], step["before"]["run"]) == ("thorax", first)
+        assert step["before"]["counted"]["events"] > 0
+        second = _stopped_early(hand, armed)
+        expect(page.get_by_text("Before the gap:").first).to_be_visible()
+        manifest = json.loads(next(armed.storage.glob(f"*/{second}/manifest.json")).read_text(encoding="utf-8"))
+        assert manifest["continues"] == first
+        assert manifest["study"]["position_uid_of"] == first  # the patient has not moved: one frame of reference
+
+        before = hand.count
+        hand.press("Repeat view thorax")
+        until(lambda: armed.ask("status"), lambda seen: seen["run"] != second and seen["state"] == "armed", 90.0)
+        assert hand.count - before == 1
+        third = _stopped_early(hand, armed)
+        hand.press("The one before")
+        expect(page.get_by_role("button", name="The one before")).to_have_attribute("aria-pressed", "true")
+        counts = {run: bool(list(armed.storage.glob(f"*/{run}/remarks.jsonl"))) for run in (second, third)}
+        assert counts == {second: True, third: False}
+
+        armed.ask("acknowledge")
+        armed.ask("bed-empty")
+    with pytest.raises(RefusedError, match="not the acquisition that the station has now"):
+        armed.ask("take-views", run=third, views=["thorax"], continues=True)
+
+
+def _stopped_early(hand: Clicks, station: ConsoleStation) -> str:
+    """Start, and stop once there is something; return the acquisition."""
+    hand.press(START)
+    _recording(station)
+    until(lambda: _told(station)["recorded_events"], lambda events: events > 20_000)
+    hand.press(STOP)
+    hand.press("Stop and keep")
+    return str(station.wait_for("completed")["run"])
 
 
 def test_keys_do_what_the_buttons_do_and_stop_all_motion_is_one_press_before_the_two_that_stop_the_exam(

@@ -32,9 +32,16 @@ class TakeViews(Arguments):
     """They go on where they were ended, of a patient who has not moved."""
 
 
+class ChooseTaking(Arguments):
+    """Say which acquisition counts of views that were taken twice; both are kept. None said: the one taken last."""
+
+    run: Named
+
+
 ACQUIRE_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "acquisition": (Arguments, Role.VIEWER, "the acquisition under way: protocol, steps, set-up, how long it waits"),
     "accept-view": (AcceptView, Role.TECHNOLOGIST, "state that a view was looked at and is good"),
+    "choose-taking": (ChooseTaking, Role.TECHNOLOGIST, "of views that were taken twice, which acquisition counts"),
     "take-views": (TakeViews, Role.TECHNOLOGIST, "prepare views again, or further ones, for the same patient"),
 }
 """Verb: its arguments, the least role, what it does."""

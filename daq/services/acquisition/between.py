@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from daq.errors import DeadlineError, RefusedError
 from daq.model.arguments import Arguments
 from daq.model.console.acquire_verbs import AcceptView, TakeViews
-from daq.model.station import Actor, payload
+from daq.model.station import Actor, payload, utc_now
 from daq.model.verbs import Prepare
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
@@ -75,6 +75,8 @@ class Between:
         lies = self._lies(run.identity)
         said["patient_orientation"] = None if lies is None else str(lies)
         said["repeats"] = None if request is None else request.repeats
+        for step in said["steps"]:
+            step["before"] = entry.before.get(step["name"])
         return {"status": status, "bed": bed, "acquisition": said}
 
     async def _accept(self, request: AcceptView, actor: Actor) -> dict[str, Any]:
@@ -98,6 +100,9 @@ class Between:
         state = self._machine.state
         if state not in IDLE | ENDING | {State.WAITING}:
             raise RefusedError(f"views cannot be prepared while {state}: stop, or wait for the end of the view")
+        if request.continues:
+            self._require_still(run, request.views)
+        had = self._had(run, request.views) if request.continues else {}
         run.protocol.of_views([name for name in request.views if not self._left_out(run, name)])
         if state is State.WAITING:
             await self._station().command("stop", {"reason": request.reason or "further views are taken"}, actor)
@@ -107,7 +112,36 @@ class Between:
         asked = {**kept, "protocol": self._machine.entry.protocol_id, "views": request.views, link: run.identity}
         if run.protocol.changed:
             asked["windows"] = [each.edges.model_dump() for each in run.protocol.changed]
-        return await self._station().command("prepare", asked, actor)
+        if request.continues:
+            asked["same_position_as"] = run.identity
+        answer = await self._station().command("prepare", asked, actor)
+        if had:
+            self._machine.keep(before=had)
+            self._changed()
+        return answer
+
+    def _require_still(self, run: Run, views: list[str]) -> None:
+        """Refuse to continue views of a patient who may have moved, or that cannot be continued."""
+        if run.protocol.of_patient and not self._bed()["patient"]:
+            raise RefusedError(
+                "the patient has left the bed since: a view is continued only while the patient has not moved; "
+                "repeat it, or add another view"
+            )
+        moving = [step.name for step in run.protocol.steps if step.name in views and not step.continuable]
+        if moving:
+            raise RefusedError(f"{', '.join(moving)}: what moves or has frames is not continued; repeat it")
+
+    def _had(self, run: Run, views: list[str]) -> dict[str, Any]:
+        """Return what views had when they ended, by name: the gap until they go on begins there."""
+        steps = told(run, self._machine.state, self._machine.entry.step, set())["steps"]
+        ended_utc = utc_now() if self._machine.state not in IDLE else self._machine.entry.since_utc
+        return {
+            step["name"]: {
+                "counted": step["counted"], "took_s": step["took_s"], "live_s": step["live_s"], "ended_utc": ended_utc,
+                "run": run.identity,
+            }
+            for step in steps if step["name"] in views and step["begin_s"] is not None
+        }  # fmt: skip
 
     def _left_out(self, run: Run, name: str) -> bool:
         """Return True for a step that the protocol has, though this run was prepared without it."""

@@ -67,6 +67,8 @@ class Entry:
     """Numbers of the steps that a person has looked at and found good."""
     counted: dict[str, dict[str, int]] = field(default_factory=dict)
     """What each step that has ended had counted then, by its number."""
+    before: dict[str, Any] = field(default_factory=dict)
+    """Of the views that it continues, by name: what they had before the gap, as plain data, and when they ended."""
     asked: dict[str, Any] = field(default_factory=dict)
     """Arguments of `prepare` that hold for further views of the same patient, too; nothing of who it is."""
     hand_overs: dict[str, Any] = field(default_factory=dict)

@@ -64,7 +64,7 @@ export const studies = {
   overrides: "Done all the same",
   remarks: "Remarks",
   remarkNot: "Not for diagnosis",
-  remarkNotStep: "Not for diagnosis: step {step}",
+  remarkCounts: "Of views that were taken twice, this taking counts", remarkNotStep: "Not for diagnosis: step {step}",
   remarkLies: "The patient lay {value}, not {old}",
   remarkLabel: "The view is “{value}”, not “{old}”",
   remarkSide: "Side: {value}, not {old}",

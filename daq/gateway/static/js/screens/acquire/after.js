@@ -1,7 +1,7 @@
 // After a view: what it has, whether it is good, and what comes next; after the last: finish the exam, patient off the bed.
 import { html, useState } from "../../preact.js";
 import { ask, command } from "../../api.js";
-import { clock, counts } from "../../format.js";
+import { clock, counts, timeOfDay } from "../../format.js";
 import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
@@ -22,7 +22,7 @@ function ViewTaken({ step, pictures }) {
   return html`<div class="view-taken"><div class="row">${pictures.map((picture, at) => html`<img class="taken-picture" src=${picture} alt=${t("acquire.after.picture", { view: step.views[at] ?? "", name: step.name })} />`)}</div>
     <div><strong>${stepTitle(step.name, step)}</strong>
       <div>${t("acquire.after.counted", { counts: counts(value), time: clock(step.took_s) })}</div>
-      <${Times} step=${step} />
+      <${Times} step=${step} /><${Before} step=${step} />
       <div class=${step.state === "done" ? "quiet" : ""}>${endText(step)}</div>
       ${few && html`<div><strong>${t("acquire.after.tooFew", { least: counts(step.minimum_counts) })}</strong></div>`}</div></div>`;
 }
@@ -32,6 +32,25 @@ function Times({ step }) {
   const dead = step.live_s !== null && step.took_s !== null && step.took_s - step.live_s >= 1;
   if (!dead && !(step.paused_s >= 1)) return null;
   return html`<div class="quiet">${[dead && t("acquire.after.live", { time: clock(step.live_s) }), step.paused_s >= 1 && t("acquire.after.paused", { time: clock(step.paused_s) })].filter(Boolean).join(" · ")}</div>`;
+}
+
+/** What a view had that this one goes on with, and the gap between. @param {{step: any}} given */
+export function Before({ step }) {
+  if (!step?.before) return null;
+  const { value } = counted(step, step.before.counted);
+  return html`<div class="quiet">${t("acquire.after.before", { counts: counts(value), time: clock(step.before.took_s), at: timeOfDay(step.before.ended_utc) })}</div>`;
+}
+
+/** Of views that were taken twice, which taking counts; both are kept. @param {{acquisition: any}} given */
+function Which({ acquisition }) {
+  const [chosen, setChosen] = useState(acquisition.run);
+  if (!acquisition.repeats) return null;
+  const choose = async (/** @type {string} */ run) => {
+    await command("choose-taking", { run });
+    setChosen(run);
+  };
+  return html`<div class="stack which"><span>${t("acquire.after.which")}</span><div class="row" role="group" aria-label=${t("acquire.after.which")}>${[acquisition.repeats, acquisition.run].map((run, at) => html`<${Button} key=${run}
+    aria-pressed=${run === chosen} onPress=${() => choose(run)}>${t(at ? "acquire.after.second" : "acquire.after.first")}<//>`)}</div></div>`;
 }
 
 /** Between two views: accept, or take it again. @param {{acquisition: any, status: any, step: any, next: any, pictures: string[], phase: string, again: () => Promise<any>}} given */
@@ -63,6 +82,7 @@ export function Finish({ acquisition, status, thumbnails, again }) {
     ${taken.length === 0 ? html`<p>${t(`acquire.after.${withoutViews(status)}`)}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
     ${taken.length === 0 && status.state === "aborted" && acquisition.protocol.of_patient && html`<div class="row"><${Button} onPress=${() => take(acquisition.run, acquisition.steps.map((/** @type {any} */ each) => each.name), {}).then(again)}>${t("acquire.after.armAgain")}<//><span class="quiet small">${t("acquire.after.armAgainHow")}</span></div>`}
     ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
+    <${Which} acquisition=${acquisition} />
     ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
     ${taken.length > 0 && acquisition.protocol.modality !== "pet" && html`<${Verdict} run=${acquisition.run} />`}
   <//>`;

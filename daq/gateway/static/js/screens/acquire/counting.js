@@ -5,6 +5,7 @@ import { useLive } from "../../live.js";
 import { useFrame } from "../../liveframes.js";
 import { t } from "../../strings.js";
 import { Card } from "../../ui.js";
+import { Before } from "./after.js";
 import { counted } from "./flow.js";
 import { stepTitle } from "./steps.js";
 
@@ -22,7 +23,7 @@ export function Counting({ step, status }) {
       <progress max="1" value=${fraction ?? undefined} aria-label=${t("acquire.progress")} aria-valuetext=${fraction === null ? t("acquire.noEnd") : percent(fraction, 0)}></progress>
       <div class="spread small"><span>${limitText(value, limit, of)}</span><span>${mine?.remaining_s != null && status.state === "acquiring" ? t("acquire.left", { time: toGo(mine.remaining_s) }) : ""}</span></div>
       <div class="spread small quiet"><span>${t(`acquire.of.${of}`, { window, head: head ? t(`acquire.heads.${head}`) : "" })}</span><span>${rate(mine?.rate_cps)}</span></div>
-      <${DeadTime} />
+      <${Before} step=${step} /><${DeadTime} />
       <${OnDisk} progress=${progress?.run === status?.run ? progress : null} />
     </div>
     ${mine?.frames_wait && html`<p class="waits" role="status">${mine.frames_wait_for === "trigger" ? t("acquire.waitsTrigger") : t("acquire.waitsRate", { rate: rate(mine.frames_begin_cps), now: rate(mine.frames_wait_cps) })}</p>`}

@@ -108,6 +108,7 @@ function remark(each) {
   if (each.what === "orientation") return t("studies.remarkLies", { value: lying(each.value), old: lying(each.old) });
   if (each.what === "label") return t("studies.remarkLabel", { value: each.value, old: each.old ?? "" });
   if (each.what === "side") return t("studies.remarkSide", { value: t(`studies.sides.${each.value || "none"}`), old: t(`studies.sides.${each.old || "none"}`) });
+  if (each.what === "counts") return t("studies.remarkCounts");
   return each.step ? t("studies.remarkNotStep", { step: each.step }) : t("studies.remarkNot");
 }
 
