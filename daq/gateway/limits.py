@@ -20,16 +20,16 @@ from daq.gateway.problems import problem
 from daq.model.verbs import ALWAYS
 
 MOST = 64
-MOST_OF_ONE = 16
+MOST_OF_ONE = 8
 MOST_OF_STRANGERS = 40
-"""Requests under way: of all, of one session, of all at one address who are not signed in."""
+"""Requests under way: of all, of one session (a browser has six connections), of all at one address not signed in."""
 BURST, PER_S = 200.0, 40.0
 """Requests that one session may send at once, and on and on."""
 STRANGERS = 2.0
 """So many times as much may those at one address together who are not signed in."""
 FILE_COSTS = 0.1
 """What a file of the page counts for."""
-APART_S, LONGEST_S = 0.01, 2.0
+APART_S, LONGEST_S = 0.02, 2.0
 """Refusals come so far apart, and none waits longer."""
 _MOST_KNOWN = 1000
 _STOPS = frozenset(f"/api/v1/commands/{verb}" for verb in ALWAYS)

@@ -21,6 +21,8 @@ from daq.services.supervision import cancel_until_done
 
 _LOG = logging.getLogger(__name__)
 _LEFT_S = 2.0
+_SWITCH_S = 0.001
+"""After so long a thread that computes gives way to the loop, in which a stop is heard; usual are 5 ms."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
@@ -33,6 +35,7 @@ def run(main: Main, *, left_s: float = _LEFT_S) -> int:
     that do not end within `left_s` after `main` are logged, and the process is left without them. Raise what `main`
     raises.
     """
+    sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner() as runner, ThreadPoolExecutor(thread_name_prefix="loop") as executor:
         loop = runner.get_loop()
         loop.set_default_executor(executor)
