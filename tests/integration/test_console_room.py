@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,24 +177,48 @@ def holding(page: Page, station: ConsoleStation) -> None:
     until(lambda: room(station), lambda now: now["moving"] and now["doing"] == "retreat bed", 5.0)
 
 
-@pytest.mark.parametrize("end", ["release", "leave", "key", "close"])
-def test_what_is_held_stops_at_every_way_out(station: ConsoleStation, chromium: Browser, end: str) -> None:
-    """The last is a page that goes: nothing of it can say so any more, the station notices."""
+_ENDS: dict[str, Callable[[Page], Any]] = {
+    "released": lambda page: page.mouse.up(),
+    "left": lambda page: page.mouse.move(5, 5),
+    "another finger, a palm": lambda page: page.evaluate("() => dispatchEvent(new PointerEvent('pointercancel'))"),
+    "another window": lambda page: page.evaluate("() => dispatchEvent(new Event('blur'))"),
+    "key": lambda page: page.keyboard.press("F12"),
+}
+_GONE: dict[str, Callable[[Page], Any]] = {
+    "network": lambda page: page.context.set_offline(True),
+    "hang": lambda page: page.evaluate(
+        "() => { setTimeout(() => { const end = Date.now() + 2500; while (Date.now() < end); }, 0); }"
+    ),
+    "close": lambda page: page.goto("about:blank"),
+}
+
+
+def stands(station: ConsoleStation, how: str) -> None:
+    now = until(lambda: room(station), lambda now: not now["moving"], 3.0)
+    assert now["axes"]["bed"]["position"] > 0, how
+    assert now["enable"] in ("off", "spent"), how
+
+
+def test_what_is_held_stops_at_every_way_out(station: ConsoleStation, chromium: Browser) -> None:
     with browser_page(chromium, station, "#/alarms", complaints=Complaints(allowed=["50"])) as page:
+        for how, end in _ENDS.items():
+            holding(page, station)
+            end(page)
+            stands(station, how)
+            page.mouse.up()
+            by_hand(station, "enable", "release")
+
+
+@pytest.mark.parametrize("how", _GONE)
+def test_what_a_page_holds_that_cannot_say_anything_any_more_is_stopped_by_the_station(
+    station: ConsoleStation, chromium: Browser, how: str
+) -> None:
+    with browser_page(chromium, station, "#/alarms", complaints=Complaints(allowed=["50", "net::", "WebS"])) as page:
         holding(page, station)
-        match end:
-            case "release":
-                page.mouse.up()
-            case "leave":
-                page.mouse.move(5, 5)
-            case "key":
-                page.keyboard.press("F12")
-            case _:
-                page.goto("about:blank")
-        now = until(lambda: room(station), lambda now: not now["moving"], 3.0)
-        assert now["axes"]["bed"]["position"] > 0
-        assert now["enable"] in ("off", "spent")
-        if end == "close":
+        _GONE[how](page)
+        stands(station, how)
+        page.context.set_offline(False)
+        if how == "close":
             page.goto(station.url)  # where the harness signs out
 
 
