@@ -143,5 +143,20 @@ def test_simulated_axes_stand_where_they_stood_when_the_program_is_started_again
     virtually(lambda loop: _stands(built(loop)["table"], 0.0))
 
 
+def test_a_place_has_the_time_at_which_it_was_so_however_late_a_busy_program_hears_it() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        axis = bed(loop, [])
+        moving = asyncio.create_task(axis.move_to(200.0, speed=10.0))
+        await asyncio.sleep(1.0)
+        said = await axis.drive.status()
+        began_s = loop.time() - (said.position - 100.0) / 10.0
+        await asyncio.sleep(0.3)
+        assert said.read_s is not None
+        assert said.position == pytest.approx(100.0 + 10.0 * (said.read_s - began_s))
+        await moving
+
+    virtually(main)
+
+
 async def _stands(axis: Any, at: float) -> None:
     assert axis.drive.true_place() == at

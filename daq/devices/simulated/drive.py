@@ -89,7 +89,7 @@ class SimulatedDrive:
         self._run: _Run | None = None
         self._stuck_s: float | None = None
         self._obstacle: float | None = None
-        self._heard_s = clock()
+        self._heard_s = self._settled_s = clock()
         self._offset = 0.0
         self._homed = True
         self.powered = True
@@ -208,7 +208,8 @@ class SimulatedDrive:
         run = self._run
         velocity = run.direction * run.speed if run is not None and self._stuck_s is None else 0.0
         fault = self.chain.trouble or ("" if self.powered else "no drive power")
-        return DriveStatus(self._place + self._offset, velocity, run is not None, self._homed, fault)
+        place = self._place + self._offset
+        return DriveStatus(place, velocity, run is not None, self._homed, fault, read_s=self._settled_s)
 
     async def _heard(self) -> None:
         """Feed the watchdog where the line carries, and answer."""
@@ -249,7 +250,7 @@ class SimulatedDrive:
 
     def _settle(self) -> None:
         """Let everything happen that was due by now."""
-        now_s = self._clock()
+        now_s = self._settled_s = self._clock()
         if self._run is None or self._stuck_s is not None:
             return
         if now_s - self._heard_s > self._watchdog_s:
