@@ -60,6 +60,7 @@ function Alarm({ alarm }) {
       <h3>${plainly(alarm.text)}</h3>
       <p><strong>${t("alarms.whatToDo")}:</strong> ${plainly(alarm.guidance)}</p>
       <p class="quiet">${plainly(alarm.device)} · ${t("alarms.since", { time: clock(alarm.since_utc) })} · ${alarm.active ? t("alarms.there") : t("alarms.gone")}</p>
+      ${alarm.details && mayAs(who, "service") && html`<details class="alarm-details"><summary>${t("alarms.details")}</summary><p>${alarm.details}</p></details>`}
     </div>
     <div class="alarm-hand">${alarm.acknowledged_by !== null
       ? html`<span>✓ ${t("alarms.by", { user: alarm.acknowledged_by })}</span>`

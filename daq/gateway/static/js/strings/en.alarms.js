@@ -9,7 +9,18 @@ export const alarms = {
   moreLeft: "{count} less important ones are not shown yet.",
   since: "since {time}",
   whatToDo: "What to do",
-  gone: "The cause is gone. It stays here until somebody acknowledges it.",
+  gone: "Over, or it happened once. It stays here until somebody acknowledges it.",
+  details: "For the engineer",
+  short: {
+    recordingStopped: "Recording stopped", recordingFailed: "Recording incomplete", programFault: "Program fault", recordingSilent: "Recording silent",
+    motionLost: "Motion lost", movedByItself: "Axis moved by itself", notHalted: "Axis may move", overtravel: "Axis stopped late", placeUnknown: "Positions unknown",
+    patientWaits: "Patient waits", voltageDown: "Voltage taken down", voltageUp: "Voltage still on", noBeats: "No heart beats", beatsOutside: "No beat accepted",
+    fewCounts: "Too few counts", noData: "Detector silent", dataLost: "Counts missing", armingExpires: "Arming expires", uptakeTime: "Time after injection",
+    sweepSpeed: "Bed speed", handOver: "Hand-over missing", clockStart: "Start refused", placesLost: "Positions missing", brokerLost: "Status link lost",
+    qcRate: "QC count rate", physicist: "Physicist called", diskFull: "Disk refuses", verdict: "Look at a study", notFinished: "Pictures missing", qcLevel: "QC beyond limit",
+    notAnalysed: "QC without result", programPart: "Program part failed", deviceSilent: "Device silent", open: "Contact open", trip: "Voltage tripped",
+    limits: "Beyond a limit", drift: "Temperature drifts",
+  },
   there: "The cause is still there.",
   acknowledge: "Acknowledge",
   acknowledgeThis: "Acknowledge: {text}",
@@ -59,8 +70,8 @@ export const standing = {
   interlocksUnknown: "Interlocks not known: {what}",
   noAlarm: "No alarm",
   alarmsOld: "Alarms: not known now",
-  alarm: "{priority} alarm: {text}",
-  alarmMore: "{priority} alarm: {text} (+{count})",
+  alarm: "{priority} alarm: ",
+  alarmMore: " (+{count})",
 };
 
 export const stopping = {

@@ -5,6 +5,7 @@ import { address } from "../router.js";
 import { t } from "../strings.js";
 import { Chip } from "../ui.js";
 import { flashing, fromReadings, ordered } from "./alarmorder.js";
+import { shortKey } from "./alarmshort.js";
 import { QcChip } from "./qcchip.js";
 import { plainly } from "./when.js";
 
@@ -37,8 +38,9 @@ function AlarmChip() {
   if (all.length === 0) return html`<${Chip} level="good">✓ ${t("standing.noAlarm")}<//>`;
   const { priority } = all[0];
   const text = plainly(all[0].text);
-  const given = { priority: t(`alarms.priority.${priority}`), text, count: all.length - 1 };
+  const key = shortKey(all[0]);
+  const few = key === null ? text : t(`alarms.short.${key}`);
   return html`<a class="chip-link alarm-chip" href=${address("alarms")} title=${text}><span class=${`chip ${priority}`}>
     <span class=${flashing(all[0])} aria-hidden="true">${t(`alarms.mark.${priority}`)}</span>
-    <span class="cut">${t(all.length > 1 ? "standing.alarmMore" : "standing.alarm", given)}</span></span></a>`;
+    <span class="hidden-text">${t("standing.alarm", { priority: t(`alarms.priority.${priority}`) })}</span><span class="cut">${few}</span>${all.length > 1 && html`<span>${t("standing.alarmMore", { count: all.length - 1 })}</span>`}</span></a>`;
 }
