@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freshness, limitsText, notLowered, offered, valueText, wrongRaise } from "../../daq/gateway/static/js/screens/service/readings.js";
-import { fateOf, fileAddress, freshName, levelOf, span, worstFirst, wrongName } from "../../daq/gateway/static/js/screens/studies/words.js";
+import { readable, same } from "../../daq/gateway/static/js/screens/studies/identities.js";
+import { fateOf, fileAddress, frameAt, freshName, levelOf, nextFrame, span, worstFirst, wrongName } from "../../daq/gateway/static/js/screens/studies/words.js";
 
 test("the worst check comes first and a good one last", () => {
   const sorted = worstFirst([{ grade: "good" }, { grade: "note" }, { grade: "bad" }, { grade: "doubtful" }]);
@@ -77,4 +78,22 @@ test("only what the station would take is offered of a value or register", () =>
 test("a supply that did not go down is told with why", () => {
   assert.deepEqual(notLowered({ high_voltage: { a: { off: true, error: "" }, b: { off: false, error: "no answer" } } }), ["b: no answer"]);
   assert.deepEqual(notLowered({ accepted: true }), []);
+});
+
+test("frames lie side by side in one picture, and after the last comes the first", () => {
+  const about = { rows: 64, columns: 32, across: 3 };
+  assert.deepEqual([0, 2, 3, 7].map((at) => frameAt(about, at)), [
+    { left: 0, top: 0 }, { left: 64, top: 0 }, { left: 0, top: 64 }, { left: 32, top: 128 },
+  ]);
+  assert.deepEqual([0, 1, 2].map((at) => nextFrame(at, 3)), [1, 2, 0]);
+});
+
+test("a reason that nobody can see is none, and two identities are the same by name and number", () => {
+  for (const text of ["", "  ", "\u200b\u200b\u200b", "\u2800 \u3164a", "ab"]) assert.equal(readable(text), false, JSON.stringify(text));
+  assert.equal(readable("why"), true);
+  assert.equal(readable("ß", 1), true);
+  const one = { name: "A^B", patient_id: "1" };
+  assert.equal(same(one, { ...one, sex: "other" }), true);
+  assert.equal(same(one, { ...one, patient_id: "2" }), false);
+  assert.equal(same(null, one), false);
 });

@@ -19,6 +19,10 @@ HELD_MS = 2600
 NEW = re.compile("^New value of threshold")
 _TAKE = """() => fetch("/api/v1/control", {method: "POST", headers: {"Content-Type": "application/json"},
     body: JSON.stringify({action: "take", reason: "a test"})}).then((answer) => answer.status)"""
+HAS_DARK = """canvas => {
+    const dots = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    return dots.some((value, at) => at % 4 === 0 && value < 60 && dots[at + 3] === 255);
+}"""
 PARTS = ("devices", "voltage", "registers", "calibrations", "logs", "station")
 
 
@@ -49,6 +53,10 @@ def test_a_study_is_opened_verified_and_exported(station: ConsoleStation, chromi
         expect(picture).to_be_visible()
         until(lambda: picture.evaluate("image => image.naturalWidth"), lambda width: width > 300)
         expect(page.get_by_text("Every word is accounted for")).to_be_visible()
+        hand.press("spots")
+        frame = page.get_by_role("img", name="ANT · 0 s to")
+        expect(frame).to_be_visible()
+        until(lambda: frame.evaluate(HAS_DARK), bool)
         hand.press("Verify")
         hand.press("Verify now")
         expect(page.get_by_text("Whole: every byte of")).to_be_visible(timeout=30_000)
@@ -56,8 +64,9 @@ def test_a_study_is_opened_verified_and_exported(station: ConsoleStation, chromi
         hand.press("Export")
         hand.press("Export now")
         expect(page.get_by_text("1 DICOM object with")).to_be_visible(timeout=30_000)
-        assert hand.count == 5
+        assert hand.count == 6
         assert in_both_themes(page) == []
+        hand.press("Contact sheet")
         shot(page, "study")
     done = next(job for job in station.ask("jobs")["jobs"] if job["kind"] == "export")
     assert [path.suffix for path in Path(done["result"]["folder"]).iterdir()] == [".dcm"]

@@ -2,12 +2,14 @@
 import { html, useState } from "../../preact.js";
 import { bytes, counts, dayTime, duration } from "../../format.js";
 import { t } from "../../strings.js";
-import { Card, Chip, Facts, Notice } from "../../ui.js";
+import { Card, Chip, Facts, Field, Notice } from "../../ui.js";
 import { Grade } from "../studies.js";
+import { Frames } from "./frames.js";
 import { Work } from "./work.js";
 import { fateOf, fileAddress, SIGNS, worstFirst } from "./words.js";
 
 const PS = 1e12;
+const MOST_BUTTONS = 6;
 const FATES = ["sent", "gap", "received", "recorded", "malformed", "ring_full", "shed", "disk"];
 
 /** @param {{row: any, exports: any}} given */
@@ -23,11 +25,24 @@ function Pictures({ row }) {
   const there = row.pictures.filter((/** @type {any} */ each) => each.size_bytes !== null);
   const [name, setName] = useState(there[0]?.name ?? "");
   if (!there.length) return html`<${Card} title=${t("studies.pictures")}><p>${t("studies.noPictures", { why: row.verdict?.no_pictures || row.no_verdict || t("studies.noPicturesYet") })}</p><//>`;
+  const series = seriesOf(row);
+  const frames = series.find((/** @type {any} */ each) => each.file === name);
   const alt = t("studies.pictureAlt", { name: called(name), protocol: row.protocol_title ?? row.protocol ?? "", time: dayTime(row.created_utc) });
   return html`<${Card} title=${t("studies.pictures")} class="studies-pictures">
-    ${there.length > 1 && html`<div class="row" role="group" aria-label=${t("studies.choose")}>${there.map((/** @type {any} */ each) => html`<button type="button" key=${each.name} aria-pressed=${each.name === name} onClick=${() => setName(each.name)}>${called(each.name)}</button>`)}</div>`}
-    <a class="studies-picture" href=${fileAddress(row.id, name)} target="_blank" rel="noopener"><img src=${`${fileAddress(row.id, name)}?${row.verdict?.grade ?? ""}`} alt=${alt} /></a>
+    <div class="row" role="group" aria-label=${t("studies.choose")}>${there.map((/** @type {any} */ each) => html`<button type="button" key=${each.name} aria-pressed=${each.name === name} onClick=${() => setName(each.name)}>${called(each.name)}</button>`)}
+      ${series.length <= MOST_BUTTONS && series.map((/** @type {any} */ each) => html`<button type="button" key=${each.file} aria-pressed=${each.file === name} onClick=${() => setName(each.file)}>${each.title}</button>`)}
+      ${series.length > MOST_BUTTONS && html`<${Field} label=${t("studies.byFrame.series")} value=${frames ? name : ""} onInput=${(/** @type {string} */ chosen) => setName(chosen || there[0].name)} options=${[{ value: "", label: t("studies.byFrame.noSeries") }, ...series.map((/** @type {any} */ each) => ({ value: each.file, label: each.title }))]} />`}</div>
+    ${frames && html`<${Frames} row=${row} series=${frames.about} name=${frames.file} />`}
+    ${!frames && html`<a class="studies-picture" href=${fileAddress(row.id, name)} target="_blank" rel="noopener"><img src=${`${fileAddress(row.id, name)}?${row.verdict?.grade ?? ""}`} alt=${alt} /></a>`}
   <//>`;
+}
+
+/** The series that can be looked at frame by frame. @param {any} row */
+function seriesOf(row) {
+  const files = row.files.map((/** @type {any} */ each) => each.name).filter((/** @type {string} */ name) => name.endsWith(".npz")).sort();
+  return (row.verdict?.series ?? []).slice(0, files.length).map((/** @type {any} */ about, /** @type {number} */ at) => ({
+    file: files[at].slice(0, -".npz".length), about, title: t(about.slots > 1 ? "studies.byFrame.titleOf" : "studies.byFrame.title", { name: about.label || about.name, kind: about.kind.toLowerCase(), count: about.slots }),
+  }));
 }
 
 /** @param {string} name */
@@ -47,7 +62,7 @@ function Verdict({ row }) {
   const checks = worstFirst(verdict.checks);
   const wrong = checks.filter((check) => check.grade !== "good");
   return html`<${Card} title=${t("studies.verdict")}><div class="stack">
-    <div class="row"><${Grade} grade=${verdict.grade} /><span class="quiet">${t("studies.checks", { count: checks.length })}</span></div>
+    <div class="row"><${Grade} grade=${verdict.grade} /><span class="quiet">${checks.length === 1 ? t("studies.oneCheck") : t("studies.checks", { count: checks.length })}</span></div>
     ${wrong.length > 0 && html`<${Checks} checks=${wrong} />`}
     ${verdict.problems?.map((/** @type {string} */ text) => html`<${Notice}>${text}<//>`)}
     <details><summary>${t("studies.allChecks")}</summary><${Checks} checks=${checks} /></details></div><//>`;
@@ -82,7 +97,8 @@ function About({ row }) {
     ["repeats", row.repeats], ["continues", row.continues], ["calibrations", row.calibrations?.join(", ")],
   ]).filter(([, value]) => value);
   return html`<${Card} title=${t("studies.facts")}><div class="stack"><${Facts} rows=${rows.map(([name, value]) => [t(`studies.fact.${name}`), value])} />
-    ${Object.keys(row.overrides ?? {}).length > 0 && html`<h3>${t("studies.overrides")}</h3><${Facts} rows=${Object.entries(row.overrides)} />`}</div><//>`;
+    ${Object.keys(row.overrides ?? {}).length > 0 && html`<h3>${t("studies.overrides")}</h3><${Facts} rows=${Object.entries(row.overrides)} />`}
+    ${(row.window_changes ?? []).length > 0 && html`<h3>${t("studies.windowChanges")}</h3><ul>${row.window_changes.map((/** @type {string} */ each) => html`<li>${each}</li>`)}</ul>`}</div><//>`;
 }
 
 /** @param {any} row */

@@ -52,6 +52,21 @@ export function wrongName(name) {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(name) ? "" : "name";
 }
 
+/** Where a frame lies in the picture of all. @param {{rows: number, columns: number, across: number}} about @param {number} at */
+export function frameAt(about, at) {
+  return { left: (at % about.across) * about.columns, top: Math.floor(at / about.across) * about.rows };
+}
+
+/** The frame after one; after the last the first. @param {number} at @param {number} number */
+export function nextFrame(at, number) {
+  return (at + 1) % number;
+}
+
+/** @param {string} acquisition @param {string} series @param {string} head @param {string} window */
+export function framesAddress(acquisition, series, head, window) {
+  return `/api/v1/files/frames/${encodeURIComponent(acquisition)}/${encodeURIComponent(series)}/${head}/${window}`;
+}
+
 /** @param {string} name @param {string} file */
 export function exportAddress(name, file) {
   return `/api/v1/files/exports/${encodeURIComponent(name)}/${encodeURIComponent(file)}`;
