@@ -20,7 +20,8 @@ from benchmarks.flashes import Camera, best_mm, located, looked_up, quality
 from daq.model.framed import Pixels
 from daq.model.headcalibration import Estimator, Grid, HeadCorrections
 from daq.pipeline import headtables as t
-from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule, Pictures
 from daq.pipeline.heads import HeadStage
 
 CAMERAS = ("fers-dual-head", "fers-compact-camera")

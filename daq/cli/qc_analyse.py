@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.store:
         return _store(options)
-    from daq.composition.qc.job import analysed
+    from daq.composition.qc.analysed import analysed
 
     done = analysed(_job(options))
     if options.json:

@@ -19,18 +19,18 @@ from daq.model.framed import Pixels
 from daq.model.geometry import VIEW_ANGLE_DEG
 from daq.model.orientation import aspect_at, letters_seen, lying
 from daq.pipeline.facing import NOT_RECORDED, faced
-from daq.pipeline.framing import FramingRule
 from daq.pipeline.peaks import Peak, peaks_in
 from daq.pipeline.seriesrule import HeadFacts
 from daq.storage.drawing import Colours, Shown, image_panel, page
 from daq.storage.drawingspectrum import Marked, Spectrum, spectrum_panel
-from daq.storage.framed import head_facts, orientation_of, recorded_protocol, turns
+from daq.storage.manifestfacts import head_facts, orientation_of, recorded_protocol, turns
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from daq.model.protocol import AcquisitionProtocol, Step
     from daq.model.windows import EnergyWindow
+    from daq.pipeline.framing import FramingRule
     from daq.storage.manifest import Manifest
     from daq.storage.pictures import RecordedPictures
 

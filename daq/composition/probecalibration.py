@@ -14,7 +14,7 @@ import numpy.typing as npt
 from daq.errors import MismatchError, RefusedError, UsageError
 from daq.model import mcpha as m
 from daq.model.windows import EnergyWindow
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.peaks import Peak, peak_in
 from daq.storage.reader import open_listmode
 from device_profiles.calibrations import write_calibration

@@ -18,6 +18,7 @@ from daq.errors import RefusedError
 from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid, HeadCorrections
 from daq.model.windows import EnergyWindow
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.framingkernels import NO_HEAD, NO_MAP, ONE, add_events
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -29,21 +30,6 @@ EVERY_EVENT = "all"
 """The name of the only image of a recording without energy windows."""
 MOST_PIXELS = 1 << 26
 MOST_WEIGHT = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyAxis:
-    """`bins` equal bins from `low_kev` on."""
-
-    low_kev: float
-    bin_kev: float
-    bins: int
-
-    @property
-    def centres_kev(self) -> npt.NDArray[np.float64]:
-        """Return the middle of each bin [bins]."""
-        places: npt.NDArray[np.float64] = np.arange(self.bins, dtype=np.float64) + 0.5
-        return self.low_kev + places * self.bin_kev
 
 
 @dataclass(frozen=True, slots=True)

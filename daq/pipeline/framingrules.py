@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from daq.model.framed import Pixels
 from daq.model.layout import Layout, Target
 from daq.model.processing import Processing
-from daq.pipeline.framing import EnergyAxis, FramingRule, uniformity_of
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule, uniformity_of
 
 MOST_BINS = 1024
 MOST_HEADS = 8

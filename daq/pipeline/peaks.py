@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daq.model.windows import FWHM_PER_SIGMA, EnergyWindow
-from daq.pipeline.framing import EnergyAxis
+
+if TYPE_CHECKING:
+    from daq.pipeline.energyaxis import EnergyAxis
 
 LEAST_COUNTS = 1000
 """Fewer between the bounds tell no peak: its place would be off by more than a per cent of its width."""

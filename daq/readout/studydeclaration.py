@@ -11,8 +11,9 @@ from daq.model.framed import ImageKind
 from daq.model.layout import Layout
 from daq.model.processing import Processing
 from daq.pipeline.seriesrule import SeriesRule, Setup, rules_of
-from daq.storage.framed import recorded_protocol, setup_from
+from daq.storage.framed import setup_from
 from daq.storage.manifest import Manifest
+from daq.storage.manifestfacts import recorded_protocol
 
 MOST_PIXELS = 512
 """A side of a picture that is shown; where all of them are too many, half of it, and so on."""

@@ -22,7 +22,8 @@ from daq.readout.liveview import LiveView
 from daq.readout.parent import ReadoutProcess
 from daq.readout.registry import runtime_directory
 from daq.readout.studydeclaration import MOST_PIXELS
-from daq.storage.framed import framed_in, recorded_protocol
+from daq.storage.framed import framed_in
+from daq.storage.manifestfacts import recorded_protocol
 from daq.storage.reader import open_listmode
 from daq.storage.replaying import compare, rewrite
 from device_profiles.scanners import load_scanner

@@ -12,9 +12,9 @@ from support_protocols import camera as protocol_text
 from support_qc_floods import bed, disc, even, flood_recording, half, source
 from support_recording import Script, record
 
+from daq.composition.qc.analysed import analysed as done
 from daq.composition.qc.analyses import analysis
 from daq.composition.qc.job import Job
-from daq.composition.qc.job import analysed as done
 from daq.composition.qc.material import Material
 from daq.errors import MissingError, UsageError
 from daq.model.processing import Processing

@@ -14,7 +14,8 @@ from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid, HeadCorrections
 from daq.model.processing import Processing
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, FramingRule, pictures_of
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule, pictures_of
 from daq.pipeline.framingrules import frame_of
 from daq.readout.cameralooks import FADES_S, ROOM, SMOOTH_PIXELS, CameraLooks, camera_rule, pixels_of
 from device_profiles.load import load_profile

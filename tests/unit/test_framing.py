@@ -14,7 +14,8 @@ from daq.errors import RefusedError
 from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures, pictures_of
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule, Pictures, pictures_of
 
 FRAME = Pixels(-10.0, -4.0, 1.0, 32, 8)
 AXIS = EnergyAxis(-0.25, 0.5, 256)

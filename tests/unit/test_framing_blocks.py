@@ -9,7 +9,8 @@ import numpy as np
 from daq.model.framed import Pixels
 from daq.model.headcalibration import Grid
 from daq.model.windows import EnergyWindow, WindowSet
-from daq.pipeline.framing import EnergyAxis, FramingRule, Pictures
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule, Pictures
 from daq.pipeline.framingkernels import BLOCK
 
 WINDOWS = (EnergyWindow(20, 60, "low"), EnergyWindow(40, 90, "high"))

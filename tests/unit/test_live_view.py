@@ -19,7 +19,8 @@ import pytest
 from daq.errors import DeadlineError, FormatError, RefusedError, UnreachableError
 from daq.model.framed import Pixels
 from daq.model.ledger import Ledger, SourceLedger
-from daq.pipeline.framing import EnergyAxis, FramingRule
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule
 from daq.readout.control import ControlServer
 from daq.readout.descriptors import receive_snapshot
 from daq.readout.live import FIGURES_PERIOD_NS, LEDGER_PERIOD_NS, Live

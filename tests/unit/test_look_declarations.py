@@ -12,7 +12,7 @@ from support_looks import S, singles, whole_declaration
 from daq.listmode.columns import decoded_columns
 from daq.model.framed import Pixels
 from daq.model.layout import Layout
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.readout.lookdeclaration import (
     MOST_DETECTOR_BINS,
     Axis,

@@ -13,7 +13,8 @@ from support_looks import S, singles
 
 from daq.model.framed import Pixels
 from daq.model.windows import EnergyWindow
-from daq.pipeline.framing import EnergyAxis, FramingRule
+from daq.pipeline.energyaxis import EnergyAxis
+from daq.pipeline.framing import FramingRule
 from daq.readout.lookdeclaration import (
     LOOKED,
     Axis,

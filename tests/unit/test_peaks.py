@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from daq.model.windows import EnergyWindow
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.peaks import LEAST_COUNTS, peak_in, peaks_in
 
 AXIS = EnergyAxis(-0.25, 0.5, 1024)

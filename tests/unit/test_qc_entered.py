@@ -17,8 +17,9 @@ from icrp107_database import get_icrp107_spectrum
 from scipy.spatial.transform import Rotation
 from support_listmode import MARKS, make_directory, segment
 
+from daq.composition.qc.analysed import analysed
 from daq.composition.qc.analyses import DONE_BY, analysis
-from daq.composition.qc.job import Job, analysed
+from daq.composition.qc.job import Job
 from daq.composition.qc.material import Material
 from daq.composition.qc.sourceremarks import source_remarks
 from daq.errors import RefusedError

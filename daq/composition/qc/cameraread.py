@@ -13,7 +13,8 @@ from daq.errors import MissingError, RefusedError
 from daq.model.framed import Framed, HeadSeen, ImageKind
 from daq.qc.fields import FieldOfView, Floats
 from daq.qc.spectra import Spectrum, spectrum
-from daq.storage.framed import framed_in, recorded_protocol
+from daq.storage.framed import framed_in
+from daq.storage.manifestfacts import recorded_protocol
 from daq.storage.reader import open_listmode
 from daq.storage.recordedprocessing import recorded_processing
 

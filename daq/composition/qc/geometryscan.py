@@ -12,7 +12,7 @@ from daq.errors import RefusedError
 from daq.model.framed import Framed, ImageKind
 from daq.model.qc.analyses_spect import SCAN
 from daq.qc.camera.points import REACH_MM, point_sources
-from daq.storage.framed import recorded_protocol
+from daq.storage.manifestfacts import recorded_protocol
 
 if TYPE_CHECKING:
     from daq.composition.qc.material import Material

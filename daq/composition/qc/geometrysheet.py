@@ -15,7 +15,8 @@ from daq.errors import MismatchError, MissingError, RefusedError, UsageError
 from daq.model.framed import Framed, ImageKind
 from daq.model.nuclide_table import nuclide as nuclide_named
 from daq.model.qc.figures import Curve, Figure, Findings, Picture
-from daq.storage.framed import framed_in, recorded_protocol
+from daq.storage.framed import framed_in
+from daq.storage.manifestfacts import recorded_protocol
 from daq.storage.reader import open_listmode
 
 if TYPE_CHECKING:

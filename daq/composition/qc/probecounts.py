@@ -14,7 +14,7 @@ from daq.composition.verdicts import protocol_in
 from daq.errors import MismatchError, RefusedError
 from daq.model import mcpha as m
 from daq.model.windows import EnergyWindow
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.probe import Rate, corrected, rate_of
 from daq.storage.probecounts import probe_counts
 from daq.storage.reader import ListMode, open_listmode

@@ -27,7 +27,8 @@ def main(job_file: Path, evidence: Path) -> int:
     """Do the job; print what came of it. Return 0, or the exit code of what stood against it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lower_priority()  # of this thread before any other is there; they have it, too
-    from daq.composition.qc.job import Job, analysed
+    from daq.composition.qc.analysed import analysed
+    from daq.composition.qc.job import Job
     from daq.services.qc.evidence import evidence_bytes
 
     try:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from daq.errors import RefusedError
 from daq.services.qc.ratewatch import OBSTACLE
-from daq.storage.framed import recorded_protocol
 from daq.storage.listing import load_manifest
 from daq.storage.manifest import MANIFEST
+from daq.storage.manifestfacts import recorded_protocol
 from daq.storage.reader import open_listmode
 
 if TYPE_CHECKING:

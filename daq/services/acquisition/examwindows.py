@@ -13,7 +13,7 @@ from daq.model.repeaking import HeadPeak, Shift, recentred, require_within, shif
 from daq.model.station import Actor
 from daq.model.windowchange import Allowed, WindowChange, WindowEdges, line_of, named, require_changeable
 from daq.model.windows import EnergyWindow as Window
-from daq.pipeline.framing import EnergyAxis
+from daq.pipeline.energyaxis import EnergyAxis
 from daq.pipeline.peaks import peaks_in
 from daq.readout.liveview import LiveView
 from daq.services.acquisition.machine import Machine
