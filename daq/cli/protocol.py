@@ -70,12 +70,14 @@ def run_list(args: argparse.Namespace) -> int:
     from acquisition_protocols.load import available
     from daq.cli.output import print_json, print_table
 
-    rows = [_listed(path) for path in available(folders(args)).values()]
+    site = folders(args)
+    rows = [_listed(path) | _retired(path.stem, site) for path in available(site).values()]
     if args.json:
         print_json({"protocols": rows})
         return 0
     columns = ["id", "version", "title", "kind", "modality", "nuclide", "steps", "state"]
-    print_table("", columns, [[_cell(row[column]) for column in columns] for row in rows])
+    told = [row if row["retired"] is None else {**row, "state": "retired"} for row in rows]
+    print_table("", columns, [[_cell(row[column]) for column in columns] for row in told])
     return 0
 
 
@@ -232,6 +234,14 @@ def _listed(path: Path) -> dict[str, Any]:
         "modality": protocol.modality, "nuclide": protocol.radionuclide, "steps": len(protocol.steps),
         "state": loaded.state, "state_reason": loaded.state_reason, "file": str(path), "sha256": loaded.sha256,
     }  # fmt: skip
+
+
+def _retired(identity: str, site: list[Path]) -> dict[str, Any]:
+    """Return who retired it, when and why; None where it is offered."""
+    from acquisition_protocols.versions import retired
+
+    found = next((told for folder in site if (told := retired(folder, identity)) is not None), None)
+    return {"retired": None if found is None else found.model_dump(mode="json")}
 
 
 def _cell(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from daq.model.coincidence import Policy
 from daq.model.geometry import Laterality, PatientOrientation, View
@@ -17,6 +17,7 @@ from daq.model.processing import StoredSingles
 from daq.model.protocol import Head, HeadCounted, PauseMeaning, ProtocolKind
 from daq.model.protocol_terms import HandOverKind
 from daq.model.quantity import CountsLimit, Energy, LowEnergy, Offset, Percent, Position, Rate, Speed, Time
+from daq.model.words import said
 
 MAX_STEPS = 100
 MAX_REPEAT = 1000
@@ -307,7 +308,7 @@ class ProtocolFile(Strict):
     schema_id: Literal["acquisition-protocol/1"] = Field(alias="schema")
     id: Identifier
     version: PositiveInt
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(said)]
     kind: ProtocolKind
     modality: Literal["pet", "gamma_camera", "probe"]
     notes: Text | None = None

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,7 @@ from acquisition_protocols.load import checked, load_protocol, shipped
 from acquisition_protocols.rewrite import rewritten
 from acquisition_protocols.signing import sign
 from acquisition_protocols.toml_scan import comments
-from daq.cli.main import main
-from daq.composition.protocolform import choices, hints
-from daq.errors import AccessError, MissingError, ProfileError, RefusedError
-from daq.model.console.protocol_verbs import PROTOCOL_ASKING, PROTOCOL_VERBS
-from daq.model.finding import Finding, error
-from daq.model.protocol import AcquisitionProtocol
-from daq.model.station import Actor, Role
-from daq.model.verbs import checked as checked_arguments
-from daq.services.protocols.desk import ProtocolDesk
+from daq.errors import MissingError, ProfileError, RefusedError
 
 SHIPPED = shipped()
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in SHIPPED.items()}
@@ -301,146 +291,3 @@ def test_a_step_of_another_name_in_the_same_place_is_renamed_and_long_lists_tell
         "step stop, name: stop → turn",
         "step turn, repetition, with it, front radius: 173 mm (of 60: number 3) → 175 mm",
     ]
-
-
-# The station
-
-
-class _Facts:
-    """A station that has nothing against any protocol."""
-
-    def against(self, protocol: AcquisitionProtocol) -> list[Finding]:
-        return [error("modality", protocol.modality, "no ring here")] if protocol.modality == "pet" else []
-
-    def figures(self, protocol: AcquisitionProtocol) -> dict[str, Any]:
-        return {"steps": len(protocol.steps)}
-
-    def expected(self, protocol: AcquisitionProtocol, request: Any) -> dict[str, Any] | None:
-        raise RefusedError(f"--activity {request.activity} of {protocol.id}")
-
-    def form(self) -> dict[str, Any]:
-        return {"hints": hints()}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[tuple[ProtocolDesk, list[str]]]:
-    changed: list[str] = []
-    made = ProtocolDesk(tmp_path, _Facts(), changed.append)
-    yield made, changed
-    made.close()
-
-
-async def ask(desk: ProtocolDesk, verb: str, **args: Any) -> dict[str, Any]:
-    role = PROTOCOL_VERBS[verb][1]
-    return await desk.handlers[verb](checked_arguments(verb, args, Actor("anna", "console", role)), ANNA)
-
-
-ANNA = Actor("anna", "console", Role.PHYSICIST)
-
-
-def test_those_who_are_no_physicists_ask_and_change_nothing() -> None:
-    needs = {verb: role for verb, (_, role, _) in PROTOCOL_VERBS.items()}
-    assert {verb for verb, role in needs.items() if role is Role.VIEWER} == PROTOCOL_ASKING
-    for verb in needs.keys() - PROTOCOL_ASKING:
-        for role in (Role.VIEWER, Role.TECHNOLOGIST, Role.QC):
-            with pytest.raises(AccessError, match=f"may not {verb}: that needs physicist"):
-                checked_arguments(verb, {}, Actor("ben", "console", role))
-
-
-async def test_the_list_has_the_sites_first_and_sees_what_changes_in_the_folder(
-    tmp_path: Path, desk: tuple[ProtocolDesk, list[str]]
-) -> None:  # fmt: skip
-    there, changed = desk
-    rows = (await ask(there, "protocols"))["protocols"]
-    assert {row["id"] for row in rows} == set(SHIPPED)
-    assert all(row["problems"] for row in rows if row["modality"] == "pet")
-    now = await ask(there, "protocol", protocol="muga")
-    made = await ask(
-        there, "protocol-save", protocol="muga", document={**now["document"], "title": "Ours"}, base=now["base"],
-        reason="why",
-    )  # fmt: skip
-    await ask(there, "protocol-sign", protocol="muga", sha256=made["sha256"], meaning="approved")
-    assert changed == ["protocols", "protocols"]
-    (tmp_path / "broken.toml").write_text("id = ")
-    rows = (await ask(there, "protocols"))["protocols"]
-    assert [(row["id"], row["state"], row["owner"]) for row in rows[:2]] == [
-        ("broken", "refused", None), ("muga", "signed", "anna"),
-    ]  # fmt: skip
-    assert "not TOML" in rows[0]["state_reason"]
-    assert str(tmp_path) not in json.dumps(rows), "no path of the host leaves it"
-    (tmp_path / "broken.toml").unlink()
-    found = (await ask(there, "protocols", text="OURS signed"))["protocols"]
-    assert [row["id"] for row in found] == ["muga"]
-    assert len((await ask(there, "protocols", kind="probe"))["protocols"]) > 0
-
-
-async def test_hundreds_are_listed_at_once_when_they_have_not_changed(
-    tmp_path: Path, desk: tuple[ProtocolDesk, list[str]]
-) -> None:  # fmt: skip
-    for number in range(300):
-        text = TEXTS["demo-planar-static"].replace('id = "demo-planar-static"', f'id = "site-{number}"')
-        (tmp_path / f"site-{number}.toml").write_text(text)
-    first = (await ask(desk[0], "protocols"))["protocols"]
-    begun_s = time.perf_counter()
-    again = (await ask(desk[0], "protocols"))["protocols"]
-    assert time.perf_counter() - begun_s < 0.5
-    assert again == first
-    assert sum(not row["shipped"] for row in again) == 300
-
-
-async def test_an_edited_protocol_is_checked_with_places_values_and_reasons(
-    desk: tuple[ProtocolDesk, list[str]],
-) -> None:
-    said = document("bone-spots")
-    said["steps"][0]["stop"]["host"] = "x7 min"
-    told = await ask(desk[0], "protocol-check", document=said)
-    assert [(each["key"], each["value"], each["where"]) for each in told["findings"]] == [
-        ("steps[0].stop.host", "'x7 min'", "file")
-    ]
-    assert (told["errors"], told["usable_here"], told["figures"]) == (1, False, None)
-    told = await ask(desk[0], "protocol-check", document=document("pet-list-mode"))
-    assert (told["errors"], told["usable_here"]) == (0, False)
-    assert told["findings"][-1]["where"] == "station"
-    for hostile in ({"id": "x"}, {"steps": [[[]]]}, {"schema": "other/1", "id": 5}, {"id": "a", "steps": "x" * 9999}):
-        assert (await ask(desk[0], "protocol-check", document=hostile))["errors"] > 0
-
-
-async def test_what_somebody_has_not_read_he_does_not_sign_and_what_is_shipped_nobody(
-    desk: tuple[ProtocolDesk, list[str]],
-) -> None:  # fmt: skip
-    now = await ask(desk[0], "protocol", protocol="muga", activity="1 MBq")
-    assert now["expected_problem"] == "activity 1 MBq of muga"
-    with pytest.raises(RefusedError, match="comes with scandaq and is not signed there"):
-        await ask(desk[0], "protocol-sign", protocol="muga", sha256=now["base"], meaning="x")
-    changed = {**now["document"], "title": "Ours"}
-    await ask(desk[0], "protocol-save", protocol="muga", document=changed, base=now["base"], reason="why")
-    with pytest.raises(RefusedError, match="has changed since you read it"):
-        await ask(desk[0], "protocol-sign", protocol="muga", sha256=now["base"], meaning="x")
-    with pytest.raises(RefusedError, match="the document is of 'muga', not of 'other'"):
-        await ask(desk[0], "protocol-save", protocol="other", document=changed, reason="why")
-    with pytest.raises(RefusedError, match="lower-case letters"):
-        await ask(desk[0], "protocol", protocol="../site")
-
-
-def test_a_form_has_the_models_own_descriptions() -> None:
-    told = hints()
-    assert told["StopFile.host"].startswith("Host time, the backstop")
-    assert all("`" not in text for text in told.values())
-    assert choices()["administration"] == ["none", "before_start", "may_follow", "follows"]
-    assert set(choices()["step_kind"]) >= {"static", "hand_over"}
-
-
-def test_the_shell_lists_compares_and_restores_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    saved(Book(tmp_path), "bone-spots", title="Ours")
-    where = ["--protocols", str(tmp_path)]
-    assert main(["protocol", "versions", "bone-spots", "--json", *where]) == 0
-    assert [each["version"] for each in json.loads(capsys.readouterr().out)["versions"]] == [2, 1]
-    assert main(["protocol", "diff", "bone-spots", "1", *where]) == 0
-    assert capsys.readouterr().out.endswith("→ Ours\n")
-    assert main(["protocol", "restore", "bone-spots", "1", "--reason", "was better", "--by", "anna", *where]) == 0
-    assert "version 1 is in force again, as version 3" in capsys.readouterr().out
-    assert main(["protocol", "versions", "bone-spots", "--toml", "1", *where]) == 0
-    assert capsys.readouterr().out == TEXTS["bone-spots"]
-    assert main(["protocol", "versions", "bone-spots", "--toml", "9", *where]) == 4
-    assert main(["protocol", "versions", "bone-spots", *where]) == 0
-    assert "restored" not in capsys.readouterr().err

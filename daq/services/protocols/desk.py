@@ -161,11 +161,14 @@ class ProtocolDesk:
         return {"id": request.protocol, "versions": self._kept(identified(request.protocol))}
 
     def _kept(self, identity: str) -> list[dict[str, Any]]:
-        told = []
-        for each in self._book.history(identity):
+        """Return the versions. `not_in_force`: newer than the one in force, as where the station died while saving."""
+        told, kept = [], self._book.history(identity)
+        now = next((each.version.version for each in kept if each.in_force), None)
+        for each in kept:
             about = each.version.model_dump(mode="json", exclude={"text", "schema_id"})
             signed = None if each.signature is None else asdict(each.signature)
-            told.append(about | {"in_force": each.in_force, "signature": signed})
+            never = now is not None and each.version.version > now
+            told.append(about | {"in_force": each.in_force, "not_in_force": never, "signature": signed})
         return told
 
     def _diff(self, request: ProtocolDiff, _: Actor) -> dict[str, Any]:

@@ -53,24 +53,30 @@ class Rows:
         row: Row = {
             "id": identity, "version": None, "title": None, "kind": None, "modality": None, "nuclide": None,
             "steps": None, "sessions": None, "collimators": [], "state": "refused", "state_reason": "",
-            "signed_by": None, "signed_utc": None, "meaning": None, "owner": None, "saved_utc": None, "sha256": None,
-            "shipped": is_shipped(path), "retired": None, "problems": [],
+            "signed_by": None, "signed_utc": None, "meaning": None, "owner": None, "saved_by": None,
+            "saved_utc": None, "sha256": None, "shipped": is_shipped(path), "retired": None, "problems": [],
         }  # fmt: skip
         try:
             loaded = load_protocol(path)
-            row |= _facts(loaded) | self._history(identity, loaded)
+            row |= _facts(loaded) | self._history(identity)
         except ScandaqError as why:
             row |= {"state_reason": str(why).removeprefix(f"{path}: "), "problems": [_short(str(why), path)]}
             return row
         wrong = errors(self._against(loaded.protocol))
         return row | {"problems": [str(finding) for finding in wrong[:_MOST_SAID]]}
 
-    def _history(self, identity: str, loaded: LoadedProtocol) -> Row:
-        saved = next((each.version for each in self._book.history(identity) if each.in_force), None)
+    def _history(self, identity: str) -> Row:
+        """Return whose it is: the first person who saved a version here, and stays it; who saved the one in force."""
+        kept = self._book.history(identity)
+        saved = next((each.version for each in kept if each.in_force), None)
+        owner = next((each.version.by for each in reversed(kept) if each.version.by), None)
         retired = self._book.retired(identity)
         told = None if retired is None else retired.model_dump(mode="json")
         by = saved is not None and saved.by
-        return {"owner": by or None, "saved_utc": saved.at_utc if saved is not None and by else None, "retired": told}
+        return {
+            "owner": owner, "saved_by": by or None, "saved_utc": saved.at_utc if saved is not None and by else None,
+            "retired": told,
+        }  # fmt: skip
 
 
 def _facts(loaded: LoadedProtocol) -> Row:

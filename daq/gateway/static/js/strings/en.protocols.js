@@ -14,7 +14,7 @@ export const protocols = {
   },
   page: {
     toList: "To the protocols", gone: "The file of this protocol is gone. Its versions are kept: restore one to have it again. What was prepared with it goes on with what it has.",
-    owner: "last saved by {owner}", shipped: "It comes with scandaq and is never changed. When you change it, this site gets a version of its own.",
+    owner: "owner: {owner}", savedBy: "last saved by {by}", shipped: "It comes with scandaq and is never changed. When you change it, this site gets a version of its own.",
     retired: "Retired by {by}, {at}: {reason}. It is not offered any more. Restore a version to offer it again.",
     refused: "It cannot be used before this is put right:", notHere: "It cannot be used at this station:", warnings: "To look at:",
     about: "What it is", takes: "What it takes here", duration: "Takes", events: "Events recorded", state: "State", unknown: "unknown", aboutValue: "about {value}",
@@ -38,7 +38,7 @@ export const protocols = {
     columns: { step: "Step", begins: "Begins after", takes: "Takes", counts: "Counts of a head", look: "To look at" },
   },
   versions: {
-    title: "Versions", inForce: "in force", notSigned: "not signed", compare: "What differs", compareLabel: "What differs between version {version} and version {now}", hide: "Hide what differs", hideLabel: "Hide what differs between version {version} and version {now}",
+    title: "Versions", inForce: "in force", notInForce: "not in force", notInForceWhy: " kept, and not put in force: the station ended while it was saved, or the file was put back by hand. Restore it to use it.", notSigned: "not signed", compare: "What differs", compareLabel: "What differs between version {version} and version {now}", hide: "Hide what differs", hideLabel: "Hide what differs between version {version} and version {now}",
     restore: "Restore…", restoreLabel: "Restore version {version}", differs: "From version {old} to version {now}, which is in force", restores: "Restored version {version}:",
     restoreTitle: "Restore version {version} as version {next}", restoreAbout: "Nothing is lost: the version in force stays in this list. The restored one is a draft until it is signed.", restoreNow: "Restore as version {next}", restored: "Version {old} is in force again, as version {version}.",
     columns: { version: "Version", who: "Who, when", why: "Why", signed: "Signed", do: "To do" },

@@ -33,7 +33,7 @@ export function List() {
 function Rows({ rows }) {
   return html`<table class="protocol-rows"><thead><tr>${["protocol", "kind", "nuclide", "steps", "state"].map((each) => html`<th scope="col">${t(`protocols.list.columns.${each}`)}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr class="choice" key=${row.id} onClick=${() => go("protocols", row.id)}>
-      <td><a href=${address("protocols", row.id)} onClick=${(/** @type {Event} */ event) => event.stopPropagation()}>${row.title ?? row.id}</a><div class="quiet">${row.id}${row.version === null ? "" : `, ${t("protocols.list.version", { version: row.version })}`}${row.owner ? `, ${row.owner}` : ""}</div></td>
+      <td><a href=${address("protocols", row.id)} onClick=${(/** @type {Event} */ event) => event.stopPropagation()}>${row.title ?? row.id}</a><div class="quiet">${row.id}${row.version === null ? "" : `, ${t("protocols.list.version", { version: row.version })}`}${row.owner ? `, ${t("protocols.page.owner", { owner: row.owner })}` : ""}</div></td>
       <td>${row.kind ? t(`protocols.kinds.${row.kind}`) : ""}</td><td>${row.nuclide ?? ""}</td><td class="number">${row.steps ?? ""}</td>
       <td><${State} row=${row} /></td></tr>`)}</tbody></table>`;
 }

@@ -34,7 +34,7 @@ function Shown({ told }) {
   const may = mayAs(who, "physicist") && told.may_save;
   const usable = told.usable_here && !told.retired;
   return html`<div class="stack protocol-page">
-    <div class="spread"><div><h1>${document.title ?? told.id}</h1><p class="quiet">${told.id}, ${t("protocols.list.version", { version: told.version ?? "" })}${told.row?.owner ? `, ${t("protocols.page.owner", { owner: told.row.owner })}` : ""}</p></div>
+    <div class="spread"><div><h1>${document.title ?? told.id}</h1><p class="quiet">${told.id}, ${t("protocols.list.version", { version: told.version ?? "" })}${told.row?.owner ? `, ${t("protocols.page.owner", { owner: told.row.owner })}` : ""}${told.row?.saved_by ? `, ${t("protocols.page.savedBy", { by: told.row.saved_by })}` : ""}</p></div>
       ${told.row && html`<${State} row=${told.row} />`}</div>
     <${Against} told=${told} />
     <div class="grid-2"><${Facts2} told=${told} /><${Takes} told=${told} /></div>

@@ -16,7 +16,7 @@ export function Versions({ id, versions, base }) {
   const may = mayAs(who, "physicist");
   return html`<${Card} title=${t("protocols.versions.title")}><table class="versions"><thead><tr>${["version", "who", "why", "signed", "do"].map((each) => html`<th scope="col">${t(`protocols.versions.columns.${each}`)}</th>`)}</tr></thead>
     <tbody>${versions.map((each) => html`<tr key=${each.version}>
-      <td>${each.version}${each.in_force && html`<div><${Chip} level="good">${t("protocols.versions.inForce")}<//></div>`}</td>
+      <td>${each.version}${each.in_force && html`<div><${Chip} level="good">${t("protocols.versions.inForce")}<//></div>`}${each.not_in_force && html`<div><${Chip}>${t("protocols.versions.notInForce")}<//><span class="quiet">${t("protocols.versions.notInForceWhy")}</span></div>`}</td>
       <td>${each.by || t(`protocols.versions.by.${each.what}`)}<div class="quiet">${each.at_utc ? dayTime(each.at_utc) : ""}</div></td>
       <td>${each.restores ? `${t("protocols.versions.restores", { version: each.restores })} ` : ""}${each.by ? each.reason : t(`protocols.versions.why.${each.what}`)}</td>
       <td>${each.signature ? html`${each.signature.by}<div class="quiet">${each.signature.meaning}</div>` : html`<span class="quiet">${t("protocols.versions.notSigned")}</span>`}</td>
