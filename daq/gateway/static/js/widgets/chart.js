@@ -24,7 +24,8 @@ export function colour(name) {
  * @param {(chart: any) => void} [given.under]  draws below the lines
  * @param {(place: Place) => any} [given.over]  what stands above the plot
  */
-export function Chart({ data, series, range, alternative, axes, log = false, height = 220, under, over }) {
+export function Chart({ data, series, range, alternative, axes, log = false, height: usual = 220, under, over }) {
+  const height = Math.round(usual * scale());
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const drawUnder = useRef(under);
@@ -49,6 +50,11 @@ export function Chart({ data, series, range, alternative, axes, log = false, hei
     ${over && place && over(place)}</div>`;
 }
 
+/** How much larger texts are than usual: on large screens charts grow with them. */
+function scale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
 /** On a logarithmic axis nothing has no place. @param {any} data @param {boolean} log */
 function shown([x, ...values], log) {
   return [x, ...values.map((/** @type {any} */ each) => (log ? Array.from(each, (/** @type {number} */ value) => (value > 0 ? value : null)) : each))];
@@ -57,7 +63,7 @@ function shown([x, ...values], log) {
 /** @param {any} given @returns {any} */
 function options({ series, range, axes, log, height, width, under, told }) {
   const axis = (/** @type {string} */ label) => ({
-    label, labelSize: 20, labelFont: "12px system-ui", font: "12px system-ui", space: ACROSS_PX,
+    label, labelSize: 20 * scale(), labelFont: `${12 * scale()}px system-ui`, font: `${12 * scale()}px system-ui`, space: ACROSS_PX,
     stroke: () => colour("--quiet"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { stroke: () => colour("--line"), width: 1 },
   });
   /** @type {string} */
@@ -76,7 +82,7 @@ function options({ series, range, axes, log, height, width, under, told }) {
       dash: each.dash,
       paths: each.stepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
     }))],
-    axes: [{ ...axis(axes.x), size: 36 }, { ...axis(axes.y), size: 58, space: UP_PX, ...(log ? { grid: { show: false } } : {}), values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(short) }],
+    axes: [{ ...axis(axes.x), size: 36 * scale() }, { ...axis(axes.y), size: 58 * scale(), space: UP_PX, ...(log ? { grid: { show: false } } : {}), values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(short) }],
     hooks: { drawClear: [(/** @type {any} */ chart) => under(chart)], draw: [tell] },
   };
 }

@@ -14,7 +14,8 @@ export function Counting({ step, status }) {
   const progress = useLive((live) => live.progress);
   const connected = useLive((live) => live.connected);
   const mine = progress?.run === status?.run && progress?.step === status?.step ? progress : null;
-  const { value, limit, of, window, head } = counted(step, mine?.counts ?? step?.counted);
+  const ended = step?.state === "done" || step?.state === "ended"; // what comes while the next view waits is not of this one
+  const { value, limit, of, window, head } = counted(step, (ended ? step.counted : null) ?? mine?.counts ?? step?.counted);
   const seconds = step?.took_s ?? mine?.step_s ?? null;
   const fraction = mine?.fraction ?? (step?.state === "done" ? 1 : null);
   return html`<${Card} class="counting" title=${step ? t("acquire.viewOf", { number: step.number, steps: status.steps, name: stepTitle(step.name, step) }) : t("acquire.counting")}>

@@ -17,11 +17,13 @@ export default function Dynamic({ phase, status, step }) {
   const part = useStudy(256);
   const points = useCurve(status);
   const taken = useFrames(part, status);
+  const strip = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => strip.current?.scrollTo({ left: strip.current.scrollWidth }), [taken.length]); // the newest is in view
   if (!part && phase !== "running") return html`<${Heads} phase=${phase} /><${Energies} phase=${phase} /><${Plan} step=${step} />`;
   return html`<${Card} class="dynamic" label=${t("acquire.dynamic.title")}>
     <div class="spread heads-tools"><h2>${part ? t("acquire.dynamic.frame", { now: part.about.slot + 1, all: part.about.planned }) : t("acquire.dynamic.title")}</h2><${FoldedControls} fades=${false} /></div>
     ${part ? html`<${SeriesPictures} part=${part} /><${Notes} part=${part} />` : html`<${NoSeries} about=${null} />`}
-    ${taken.length > 0 && html`<ol class="frames" aria-label=${t("acquire.dynamic.before")}>${taken.map((each) => html`<li key=${each.slot}><img src=${each.picture} alt=${t("acquire.dynamic.one", { number: each.slot + 1 })} /><small>${each.slot + 1}</small></li>`)}</ol>`}
+    ${taken.length > 0 && html`<ol class="frames" ref=${strip} tabindex="0" aria-label=${t("acquire.dynamic.before")}>${taken.map((each) => html`<li key=${each.slot}><img src=${each.picture} alt=${t("acquire.dynamic.one", { number: each.slot + 1 })} /><small>${each.slot + 1}</small></li>`)}</ol>`}
   <//><${Curve} points=${points} />`;
 }
 
