@@ -31,7 +31,7 @@ _NODES = 2
 _MADE = "2026-01-01T00:00:00Z"
 
 
-_PETWB, _DYNAMIC, _SENTINEL = "PET whole body, five beds", "PET dynamic, one bed", "Sentinel node, probe"
+_PETWB, _DYNAMIC, _SENTINEL = "PET whole body, seven beds", "PET dynamic, one bed", "Sentinel node, probe"
 PROPOSED = {
     "pet": {"99SIM:PETWB": "demo-pet-whole-body", "99SIM:PETDYN": "f18-dynamic", "emergency": "demo-pet-whole-body"},
     "probe": {"99SIM:SLNP": "sentinel-node-probe", "emergency": "sentinel-node-probe"},
@@ -86,7 +86,7 @@ def _ring(folder: Path, calibrations: Path, times: int) -> Iterator[Scanner]:
     options = (*_PET, "--calibration", str(calibrations / "ring.toml"))
     simulator = simulated("pet", _RING, options, "reference-ring", seconds=_SECONDS)
     with simulator as ready, board_and_supply() as instruments:
-        protocols = _signed(folder, {"demo-pet-whole-body": _five_beds, "f18-dynamic": _of_this_ring}, times)
+        protocols = _signed(folder, {"demo-pet-whole-body": _seven_beds, "f18-dynamic": _of_this_ring}, times)
         scanner, devices = str(with_supply("reference-ring", folder)), f"{instruments}{_BEDS}"
         yield Scanner(_RING, str(ready["udp"]), scanner, devices, protocols, calibrations)
 
@@ -124,10 +124,10 @@ def _signed(folder: Path, changes: Mapping[str, Callable[[str], str]], times: in
     return made
 
 
-def _five_beds(text: str) -> str:
-    """Let a whole body have five bed positions of a minute each."""
-    text = text.replace("two short bed positions", "five bed positions of a minute")
-    return text.replace("count = 2", "count = 5").replace('"3 s"', '"60 s"').replace('"20 s"', '"90 s"')
+def _seven_beds(text: str) -> str:
+    """Let a whole body have seven bed positions of a minute each."""
+    text = text.replace("two short bed positions", "seven bed positions of a minute")
+    return text.replace("count = 2", "count = 7").replace('"3 s"', '"60 s"').replace('"20 s"', '"90 s"')
 
 
 def _of_this_ring(text: str) -> str:
