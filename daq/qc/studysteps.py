@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from daq.model.endwords import plainly
 from daq.model.framed import DAMAGED, Framed, ImageKind
 from daq.model.protocol import AcquisitionProtocol, CountLimit, Step
 from daq.model.verdict import Check, Grade
@@ -81,7 +82,7 @@ def whole(planned: Sequence[Planned], facts: StudyFacts) -> Iterator[Check]:
 
 def _acquired(planned: Sequence[Planned], missing: Sequence[str], ended_by: str | None) -> str:
     if missing:
-        by = "" if ended_by in (None, "all steps done") else f"; the acquisition ended by {ended_by}"
+        by = "" if ended_by in (None, "all steps done") else f"; the acquisition ended early: {plainly(ended_by)}"
         return f"not acquired: {spoken(missing)}{by}"
     partial = sum(each.seen is not None and not each.seen.completed for each in planned)
     return f"all {len(planned)} steps were acquired" + (f", {partial} of them in part" if partial else "")
@@ -114,7 +115,7 @@ def _backstops(planned: Sequence[Planned]) -> Iterator[Check]:
 def _unfinished(step: Step, seen: StepSeen) -> str:
     lasted = "" if seen.active_ps is None else f" after {seen.active_ps / PS_PER_S:,.1f} s"
     kept = "it may be continued" if step.continuable else "it is kept as partial and repeated as a new view"
-    ended = f"ended by {seen.ended_by}{lasted}" if seen.ended_by else "its end is not in the recording"
+    ended = f"it ended early{lasted}, {plainly(seen.ended_by)}" if seen.ended_by else "its end is not in the recording"
     return f"not finished, {ended}: {kept}"
 
 

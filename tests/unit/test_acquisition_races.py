@@ -10,8 +10,8 @@ from support_acquisition_races import SWEEP, TWO, made, started, until
 from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 
 from daq.errors import DeadlineError, InterlockError
+from daq.model.endwords import PLAINLY
 from daq.model.protocol import CountLimit, ProtocolKind, Sweep
-from daq.services.acquisition.outcome import PLAINLY
 from daq.services.acquisition.run import Run
 from daq.state.acquisition import State, Trigger
 

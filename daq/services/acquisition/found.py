@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daq.errors import ScandaqError
+from daq.model.endwords import plainly
 from daq.model.protocol import AcquisitionProtocol
 from daq.services.acquisition.journal import Entry, machine_boot
-from daq.services.acquisition.outcome import NOT_ASKED_FOR, PLAINLY
+from daq.services.acquisition.outcome import NOT_ASKED_FOR
 from daq.services.acquisition.reaching import targets_of
 from daq.state.acquisition import State, Trigger
 from daq.storage.listing import load_manifest
@@ -59,8 +60,7 @@ def _ended(entry: Entry, steps: int) -> Found:
             unsealed=True,
         )
     done = sum(step.completed for step in manifest.steps or ())
-    ended_by = str(manifest.ended_by)
-    how = f"the recording was closed meanwhile ({PLAINLY.get(ended_by, ended_by)}); {done} of {steps} views are whole"
+    how = f"the recording was closed meanwhile ({plainly(manifest.ended_by)}); {done} of {steps} views are whole"
     if done == steps or (entry.state is State.COMPLETING and manifest.ended_by not in NOT_ASKED_FOR):
         return Found(trigger=Trigger.FOUND_COMPLETED, detail=f"{restart}: {how}")
     return Found(trigger=Trigger.FOUND_INTERRUPTED, detail=f"{restart}: {how}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import ScandaqError
+from daq.model.endwords import plainly
 from daq.model.station import Priority
 from daq.services.acquisition.progress import DEVICE
 from daq.services.alarms import Alarms
@@ -16,16 +17,6 @@ from daq.storage.manifest import Manifest
 
 NOT_ASKED_FOR = ("motion lost", "unattended", "disk", "fault")
 """Why a readout ends alone. What it was asked for a moment later does not make it completed."""
-PLAINLY = {
-    "silent": "nothing came from the detector",
-    "stalled": "nothing came from the detector any more",
-    "host": "its time was up before it had what it waited for",
-    "disk": "the disk for recordings is full or has failed",
-    "motion lost": "axes were not where they should be, or nobody watched over them",
-    "unattended": "the station's program was away for too long",
-    "fault": "a fault of the program that records",
-}
-"""Ends whose name says nothing to whoever stands at the scanner."""
 _SAFE = "what was recorded until then is safe"
 
 
@@ -35,7 +26,7 @@ def end_of(state: State, status: Mapping[str, Any], *, steps: int, detail: str) 
     `steps`: so many its protocol has; `detail`: why it was asked to end, where it was.
     """
     error, ended_by = status.get("error"), str(status.get("ended_by"))
-    alone = f"the recording ended by itself: {PLAINLY.get(ended_by, ended_by)}"
+    alone = f"the recording ended by itself: {plainly(ended_by)}"
     done = sum(bool(step.get("completed")) for step in status.get("steps") or ()) >= steps
     if error:
         return Trigger.READOUT_LOST if state is State.COMPLETING else Trigger.SEALED, str(error)
@@ -105,4 +96,5 @@ def lost(directory: Path | str | None, why: str, *, recorded: bool = True) -> tu
     if not recorded:
         return text, "nothing had been recorded: prepare it again", why
     guidance = f"{_SAFE}: repeat the view with the patient as he lies, and have whoever services the scanner recover it"
-    return text, guidance, f"{why}; `daq listmode recover {directory} --out NEW` makes a readable copy"
+    command = f"daq listmode recover {directory} --out NEW"
+    return text, guidance, why if command in why else f"{why}; `{command}` makes a readable copy"

@@ -115,7 +115,11 @@ export const acquire = {
     counted: "{counts} counts in {time}", paused: "paused for {time}, which counts for nothing", live: "live time {time}",
     whole: "It ended as it should.",
     endedBy: "It ended early: {by}",
-    by: { silent: "nothing came from the detector", stalled: "nothing came from the detector any more" },
+    by: {
+      silent: "nothing came from the detector", stalled: "nothing came from the detector any more", host: "its time was up before it had what it waited for",
+      disk: "the disk for recordings is full or has failed", "motion lost": "axes were not where they should be, or nobody watched over them",
+      unattended: "the station's program was away for too long", fault: "a fault of the program that records",
+    },
     unknown: "unknown",
     tooFew: "Below {least} counts it is not worth reading.",
     picture: "{view} of {name}",

@@ -9,7 +9,7 @@ export const alarms = {
   moreLeft: "{count} less important ones are not shown yet.",
   since: "since {time}",
   whatToDo: "What to do",
-  gone: "Over, or it happened once. It stays here until somebody acknowledges it.",
+  gone: "It has happened. It stays here until somebody acknowledges it.",
   details: "For the engineer",
   short: {
     recordingStopped: "Recording stopped", recordingFailed: "Recording incomplete", programFault: "Program fault", recordingSilent: "Recording silent",

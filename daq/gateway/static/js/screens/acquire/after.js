@@ -8,10 +8,13 @@ import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
 import { continuable, counted, withoutViews } from "./flow.js";
 import { stepTitle } from "./steps.js";
 
+/** Ends whose name says nothing to whoever stands at the scanner. */
+const PLAINLY = new Set(["silent", "stalled", "host", "disk", "motion lost", "unattended", "fault"]);
+
 /** What ended a step that was not to end so. @param {any} step */
 function endText(step) {
   if (step.state === "done") return t("acquire.after.whole");
-  const by = ["silent", "stalled"].includes(step.ended_by) ? t(`acquire.after.by.${step.ended_by}`) : step.ended_by;
+  const by = PLAINLY.has(step.ended_by) ? t(`acquire.after.by.${step.ended_by}`) : step.ended_by;
   return t("acquire.after.endedBy", { by: by ?? t("acquire.after.unknown") });
 }
 
