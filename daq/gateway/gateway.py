@@ -24,16 +24,16 @@ from daq.gateway.problems import problem, problem_of
 from daq.gateway.seconds import Seconds
 from daq.gateway.sessions import Session, Sessions
 from daq.model.station import Actor, Role
-from daq.services.localsession import without_values
 from daq.model.verbs import ALWAYS
+from daq.services.localsession import without_values
 from daq.wire.jsonlines import parse_object
 
 MOST_BODY_BYTES = 65536
-BODY_S = 5.0
 MOST_OF_VERB = dict.fromkeys(("protocol-save", "protocol-check", "protocol-diff"), 512 << 10) | dict.fromkeys(
     ALWAYS, 4096
 )
 """Bytes of a body, for verbs that need more than others, or less: a protocol of 100 steps may have 160 kB."""
+BODY_S = 5.0
 """From the head of a request to the end of its body."""
 Handler = Callable[[Request], Awaitable[Response]]
 _LOG = logging.getLogger(__name__)
@@ -63,14 +63,14 @@ class Gateway:
         """Return the session of a request or WebSocket, None where nobody is signed in."""
         return self.sessions.find(connection.cookies.get(self.cookie))
 
-    @property
-    def cookie(self) -> str:
-        """Return the name of the cookie: of each station another one, for a host may have several."""
     def number_of(self, scope: Scope) -> str | None:
         """Return the number of the session that a request is of, None where nobody is signed in."""
         session = self.session_of(HTTPConnection(scope))
         return None if session is None else session.number
 
+    @property
+    def cookie(self) -> str:
+        """Return the name of the cookie: of each station another one, for a host may have several."""
         return f"scandaq-{hashlib.sha256(self.offer.site.station.encode()).hexdigest()[:8]}"
 
     def signed_in(self, connection: HTTPConnection) -> Session:
@@ -118,11 +118,11 @@ async def body_of(request: Request, verb: str = "") -> dict[str, Any]:
         raise UsageError(f"the body was not there after {BODY_S:g} s, which is the limit") from None
     except ClientDisconnect:
         raise UsageError("the browser went before the body was there") from None
+    if len(body) > MOST_BODY_BYTES:
+        return await asyncio.to_thread(parse_object, bytes(body))  # it would hold the loop too long
     return parse_object(bytes(body)) if body else {}
 
 
-    if len(body) > MOST_BODY_BYTES:
-        return await asyncio.to_thread(parse_object, bytes(body))  # it would hold the loop too long
 def answering(handler: Handler) -> Handler:
     """Return the handler with every error told as problem+json, and no more of it than a person should read."""
 
