@@ -80,13 +80,14 @@ def scanner_of(kind: str, folder: Path, times: int) -> Iterator[Scanner]:
 
 @contextmanager
 def _ring(folder: Path, calibrations: Path, times: int) -> Iterator[Scanner]:
-    from daq.cli.demoservice import board_and_supply, with_supply
+    from daq.cli.demoservice import board_and_supply, with_lifecycle, with_supply
     from daq.cli.demostation import simulated
 
     options = (*_PET, "--calibration", str(calibrations / "ring.toml"))
     simulator = simulated("pet", _RING, options, "reference-ring", seconds=_SECONDS)
     with simulator as ready, board_and_supply() as instruments:
         protocols = _signed(folder, {"demo-pet-whole-body": _seven_beds, "f18-dynamic": _of_this_ring}, times)
+        with_lifecycle(calibrations)
         scanner, devices = str(with_supply("reference-ring", folder)), f"{instruments}{_BEDS}"
         yield Scanner(_RING, str(ready["udp"]), scanner, devices, protocols, calibrations)
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+_BY, _REASON = "scandaq", "a demonstration"
 _BOARD, _SUPPLY = "front_end", "ring_bias"
 _LIMITS = f"""
 [supplies.{_SUPPLY}]
@@ -45,6 +46,17 @@ def with_supply(scanner: str, folder: Path) -> Path:
     made = folder / "scanner.toml"
     made.write_text(shipped.read_text(encoding="utf-8") + _LIMITS, encoding="utf-8")
     return made
+
+
+def with_lifecycle(folder: Path) -> None:
+    """Begin the life-cycle of a folder with the calibration `ring`, which is used; another one waits to be signed."""
+    from daq.composition import lifecyclesteps
+
+    told = (folder / "ring.toml").read_text(encoding="utf-8")
+    lifecyclesteps.begun(folder, reason=_REASON, by=_BY)
+    lifecyclesteps.signed(folder, "ring", reason=_REASON, by=_BY, check="it is the truth of the simulator")
+    lifecyclesteps.activated(folder, "ring", reason=_REASON, by=_BY)
+    (folder / "ring-2.toml").write_text(told.replace('id = "ring"', 'id = "ring-2"'), encoding="utf-8")
 
 
 @contextmanager

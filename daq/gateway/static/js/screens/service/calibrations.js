@@ -27,12 +27,19 @@ function Folder({ folder, may }) {
   return html`<${Card} title=${t(`service.folder.${folder.folder}`)}><div class="stack">
     ${folder.problem && html`<${Notice} level="medium">${folder.problem}<//>`}
     ${!folder.life_cycle && html`<p>${t("service.noLifecycle")}</p>`}
-    ${chosen && html`<${Step} key=${chosen.calibration} folder=${folder.folder} row=${chosen} step=${STEPS[chosen.state]} onEnd=${() => setChosen(null)} />`}
-    <table><thead><tr>${columns.map((key) => html`<th scope="col">${t(`service.${key}`)}</th>`)}<td></td></tr></thead>
+    <table class="service-calibrations"><thead><tr>${columns.map((key) => html`<th scope="col">${t(`service.${key}`)}</th>`)}<td></td></tr></thead>
     <tbody>${folder.calibrations.map((/** @type {any} */ row) => html`<tr key=${row.calibration}><th scope="row">${row.calibration}<div class="quiet">${row.of}</div></th>
-      <td><${Chip} level=${row.state === "active" ? "good" : ""}>${row.state}<//></td><td>${row.made}</td><td>${row.checked}</td>
+      <td><${Chip} level=${row.state === "active" ? "good" : ""}>${row.state}<//></td><td>${row.made}</td><td>${row.checked === "no" ? t("service.notChecked") : row.checked}</td>
       <td>${row.by && `${row.by}, ${dayTime(row.at_utc)}`}<div class="quiet">${row.reason}</div></td>
-      <td>${may && folder.life_cycle && STEPS[row.state] && html`<${Button} onPress=${() => setChosen(row)}>${t(`service.${STEPS[row.state] === "roll-back" ? "rollBack" : STEPS[row.state]}`)}<//>`}</td></tr>`)}</tbody></table></div><//>`;
+      <td>${may && folder.life_cycle && STEPS[row.state] && html`<${Offered} row=${row} onPress=${() => setChosen(row)} />`}</td></tr>
+      ${chosen?.calibration === row.calibration && html`<tr><td colspan=${columns.length + 1}><${Step} folder=${folder.folder} row=${chosen} step=${STEPS[chosen.state]} onEnd=${() => setChosen(null)} /></td></tr>`}`)}</tbody></table></div><//>`;
+}
+
+/** The next step of its life; what a flood has to verify first is not offered to be signed. @param {{row: any, onPress: () => void}} given */
+function Offered({ row, onPress }) {
+  const step = STEPS[row.state];
+  if (step === "sign" && row.state === "candidate" && !row.names_check) return html`<span class="quiet">${t("service.verifyFirst")}</span>`;
+  return html`<${Button} onPress=${onPress}>${t(`service.${step === "roll-back" ? "rollBack" : step}`)}<//>`;
 }
 
 /** @param {{folder: string, row: any, step: string, onEnd: () => void}} given */
@@ -48,5 +55,5 @@ function Step({ folder, row, step, onEnd }) {
   return html`<${Notice}><div class="stack"><h3>${t(`service.stepTitle.${step}`, { calibration: row.calibration })}</h3><p>${t(`service.stepAbout.${step}`)}</p>
     <${Field} label=${t("service.reason")} value=${reason} onInput=${setReason} rows="2" maxlength="500" />
     ${step === "sign" && row.names_check && html`<${Field} label=${t("service.checkText")} value=${check} onInput=${setCheck} maxlength="400" />`}
-    <div class="row"><${Button} onPress=${onEnd}>${t("service.keep")}<//><${Button} kind="primary" disabled=${reason.trim().length < 3 || (step === "sign" && row.names_check && !check.trim())} onPress=${take}>${t(`service.${step === "roll-back" ? "rollBack" : step}`)}<//></div></div><//>`;
+    <div class="row"><${Button} onPress=${onEnd}>${t("service.keep")}<//><${Button} kind="primary" why=${t("service.reasonFirst")} disabled=${reason.trim().length < 3 || (step === "sign" && row.names_check && !check.trim())} onPress=${take}>${t(`service.${step === "roll-back" ? "rollBack" : step}`)}<//></div></div><//>`;
 }
