@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from daq.composition.finishingfolder import IMAGES, SUMS, VERDICT, read_sums, read_verdict
 from daq.errors import MissingError, ScandaqError
+from daq.model.windowchange import WindowChange
 from daq.storage.ledgertext import ledger_sentences
 from daq.storage.listing import load_manifest
 from daq.storage.patientfile import Patient, read_administration, read_patient
@@ -121,6 +122,7 @@ def _of_manifest(manifest: Manifest) -> dict[str, Any]:
         "protocol_title": protocol.get("title"), "scanner_title": (manifest.scanner or {}).get("title"),
         "profile_title": manifest.profile.get("title"), "modality": manifest.profile.get("modality"),
         "overrides": manifest.overrides, "qc_missing": list((manifest.qc or {}).get("missing") or ()),
+        "window_changes": [WindowChange.from_json(each).sentence for each in protocol.get("window_changes") or ()],
         "calibrations": _calibrations(manifest), "orientation": study.get("patient_orientation"),
         "repeats": study.get("repeats"), "hand_overs": [h for step in manifest.steps or () for h in step.hand_overs],
         "losses": manifest.losses, "software": manifest.software, "hashed": manifest.hashed,

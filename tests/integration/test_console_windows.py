@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page
-from support_console import Clicks, ConsoleStation, browser_page, in_both_themes, shot
+from support_console import Clicks, ConsoleStation, browser_page, in_both_themes, shot, until
 
 from daq.errors import TransitionRefusedError
 
@@ -71,15 +73,38 @@ def test_a_window_is_moved_for_this_exam_with_one_drag_and_one_press_and_follows
         assert lower.get_attribute("aria-valuetext") == f"{round((at - 5.5) * 2) / 2:.1f} keV"
 
 
-def test_while_it_records_there_is_nothing_to_drag_and_the_station_refuses(
+def test_while_it_records_nothing_is_dragged_the_station_refuses_and_each_mark_on_a_picture_is_one_press(
     armed: ConsoleStation, chromium: Browser
 ) -> None:
     wanted = [{"window": "photopeak", "lower_kev": 129.0, "upper_kev": 157.0}]
     with browser_page(chromium, armed, "#/acquire") as page:
-        Clicks(page).press("Start")
+        hand = Clicks(page)
+        hand.press("Start")
         armed.wait_for("acquiring")
         page.get_by_role("slider").first.wait_for(state="detached")
         with pytest.raises(TransitionRefusedError, match="stays as it is while the exam is acquiring"):
             armed.ask("energy-window", windows=wanted)
         with pytest.raises(TransitionRefusedError, match="finish or abort first"):
             armed.ask("repeak", source=True)
+
+        until(lambda: armed.ask("acquisition")["acquisition"]["recorded_events"], bool)
+        hand.press("On the picture")
+        before = hand.count
+        place = page.get_by_role("application", name=re.compile("Press where the mark belongs")).first
+        with page.expect_response("**/api/v1/commands/mark", timeout=TAKES_MS) as answered:
+            hand.on(place)
+        assert answered.value.ok, answered.value.text()
+        page.get_by_text("Marked: Node 1").wait_for()
+        assert hand.count == before + 1
+        text = answered.value.request.post_data_json["text"]
+        assert re.fullmatch(
+            r"Node 1: \d+\.\d mm to the (left|right) and \d+\.\d mm (up|down) from the middle of ANT, .*", text
+        )
+        assert page.locator(".picture-mark").inner_text() == "Node 1"
+        assert in_both_themes(page) == []
+        hand.press("Body contour 1")
+        with page.expect_response("**/api/v1/commands/mark", timeout=TAKES_MS) as answered:
+            place.focus()
+            page.keyboard.press("ArrowRight")
+            hand.key("Enter")
+        assert answered.value.request.post_data_json["text"].startswith("Body contour 1: ")

@@ -88,6 +88,7 @@ def plain(step: Step, number: int) -> dict[str, Any]:
         "gate": None if step.gate is None else {
             "trigger": step.gate.trigger, "bins": step.gate.bins, "framing": step.gate.framing,
             "direction": step.gate.direction, "tolerance_percent": step.gate.tolerance_percent,
+            "accepted_ms": None if step.gate.interval_ps is None else [each / 1e9 for each in step.gate.interval_ps],
         },
         "phases": [{"frames": each.frames, "frame_s": each.frame_ps / _PS_PER_S} for each in step.phases],
         "positions": [{"axis": axis, "value": at, "unit": step.units[axis]} for axis, at in step.positions.items()],

@@ -12,7 +12,7 @@ export const ZOOMS = [1, 2, 4];
  * @property {number} upper  per cent of the most in a pixel, where colours end
  * @property {number} zoom
  * @property {number} persistence  s
- * @property {"" | "rectangle" | "polygon"} tool  what is drawn by pressing on a picture
+ * @property {"" | "rectangle" | "polygon" | "mark"} tool  what is drawn by pressing on a picture
  * @property {Record<string, import("./masks.js").Shape[]>} masks  by picture
  * @property {string | null} masksOf  the run that they were drawn in
  */

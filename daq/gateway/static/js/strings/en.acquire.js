@@ -103,7 +103,8 @@ export const acquire = {
   notInjected: "The time of the injection is not known",
   injectedNow: "Injected now",
   injectionNoted: "Injection noted at {time}.",
-  marks: { text: "Mark", first: "Node 1", mark: "Mark", made: "Marked: {marks}" },
+  marks: { text: "Mark", first: "Node 1", mark: "Mark", made: "Marked: {marks}", contour: "Body contour 1", onPicture: "On the picture",
+    place: "{across} mm to the {side} and {up} mm {way} from the middle of {view}, {head}, as seen", left: "left", right: "right", up: "up", down: "down" },
   enable: {
     name: "Motion enable", off: "off", held: "held", spent: "let go and press again", latched: "latched",
     latchNeeded: "The sweep begins when the enable is latched in the room.",
@@ -155,6 +156,7 @@ export const acquire = {
   gated: {
     title: "Gated", noBeat: "No beat was taken yet. The picture of the beat comes with the first ones; here is what the heads see meanwhile.", bin: "Bin {now} of {all}", hold: "Hold", play: "Play", before: "Bin before", after: "Bin after", beats: "Beats by {trigger}", heart: "Heart rate", perMinute: "/min",
     triggers: "Triggers", accepted: "Accepted", rejected: "Rejected", taken: "Taken", notTaken: "Not taken", bins: "Bins of a beat", intervals: "Intervals between beats",
+    window: "Beats that are taken", within: "within {percent} % of the mean interval", between: "{low} to {high} ms", all: "all of them",
     ms: "Interval, ms", count: "Beats", intervalsAlternative: "Histogram of the intervals between beats; those from {low} to {high} ms are taken.",
   },
   spect: {

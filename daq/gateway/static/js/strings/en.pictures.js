@@ -44,6 +44,7 @@ export const pictures = {
   upperEdge: "Upper edge of {window}",
   wholeWindow: "Window {window}",
   windowIs: "{lower} to {upper} keV",
+  markHint: "Press where the mark belongs; or arrow keys and Enter",
   kev: "{kev} keV",
   countsAxis: "Counts",
   countsNowAxis: "Counts now",

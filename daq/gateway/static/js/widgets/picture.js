@@ -4,6 +4,7 @@ import { mostOf, paint, table } from "../colours.js";
 import { corners, maskOf } from "../masks.js";
 import { addMask, useView } from "../pictureview.js";
 import { t } from "../strings.js";
+import { tell } from "../ui.js";
 
 const STEP = 0.02;
 const NEAR = 0.03;
@@ -20,8 +21,10 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  * @param {string} [given.over]  stands over it, because it is old; it is greyed out then
  * @param {number} [given.most]  of the colours, in `values`, where several pictures share them
  * @param {any} [given.children]  drawn above it
+ * @param {(point: {x: number, y: number}) => Promise<any>} [given.onPlace]  hears where a person marks a place, in shares of the picture
+ * @param {{text: string, x: number, y: number}[]} [given.places]  that were marked
  */
-export function Picture({ part, slot = 0, name, letters = [], alternative, over = "", most, children }) {
+export function Picture({ part, slot = 0, name, letters = [], alternative, over = "", most, children, onPlace, places = NO_PLACES }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const { colours, log, upper, zoom } = useView((value) => value);
   const shapes = useView((value) => value.masks[name]) ?? NONE;
@@ -46,7 +49,9 @@ export function Picture({ part, slot = 0, name, letters = [], alternative, over 
       ${children}
     </div>
     ${["left", "right", "top", "bottom"].map((edge, at) => letters[at] && html`<span class=${`letter letter-${edge}`} aria-hidden="true">${letters[at]}</span>`)}
-    ${tool && zoom === 1 && html`<${Drawing} tool=${tool} name=${name} />`}
+    ${zoom === 1 && places.map((each) => html`<span class="picture-mark" style=${{ left: `${each.x * 100}%`, top: `${each.y * 100}%` }}>${each.text}</span>`)}
+    ${tool === "mark" && zoom === 1 && onPlace && html`<${Marking} onPlace=${onPlace} />`}
+    ${tool && tool !== "mark" && zoom === 1 && html`<${Drawing} tool=${tool} name=${name} />`}
     ${zoom > 1 && html`<${Pan} zoom=${zoom} panned=${panned} onPan=${setPanned} />`}
     ${over && html`<div class="picture-over" role="status">${over}</div>`}
   </div>`;
@@ -54,6 +59,38 @@ export function Picture({ part, slot = 0, name, letters = [], alternative, over 
 
 /** @type {import("../masks.js").Shape[]} */
 const NONE = [];
+/** @type {{text: string, x: number, y: number}[]} */
+const NO_PLACES = [];
+
+/** Where a pointer is, in shares of what it is on. @param {PointerEvent} event */
+function shareOf(event) {
+  const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
+  return { x: within((event.clientX - box.left) / box.width, 0, 1), y: within((event.clientY - box.top) / box.height, 0, 1) };
+}
+
+/** A press marks a place; or arrow keys and Enter do. @param {{onPlace: (point: {x: number, y: number}) => Promise<any>}} given */
+function Marking({ onPlace }) {
+  const [at, setAt] = useState({ x: 0.5, y: 0.5 });
+  const lastMs = useRef(-Infinity);
+  const take = (/** @type {{x: number, y: number}} */ point) => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs.current < 200) return;
+    lastMs.current = nowMs;
+    onPlace(point).catch(tell);
+  };
+  const keyed = (/** @type {KeyboardEvent} */ event) => {
+    const way = ARROWS[/** @type {keyof typeof ARROWS} */ (event.key)];
+    if (way) setAt({ x: within(at.x + way[0] * STEP, 0, 1), y: within(at.y + way[1] * STEP, 0, 1) });
+    else if (event.key === "Enter") take(at);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return html`<svg class="picture-drawing" tabindex="0" role="application" aria-label=${t("pictures.markHint")} viewBox="0 0 1 1" preserveAspectRatio="none"
+      onPointerDown=${(/** @type {PointerEvent} */ event) => take(shareOf(event))} onPointerMove=${(/** @type {PointerEvent} */ event) => setAt(shareOf(event))} onKeyDown=${keyed}>
+    <path d=${`M${at.x - NEAR},${at.y}h${2 * NEAR}M${at.x},${at.y - NEAR}v${2 * NEAR}`} vector-effect="non-scaling-stroke" />
+  </svg>`;
+}
 
 /** How far the middle was moved, in shares of the picture; with another zoom it begins in the middle. @param {number} zoom */
 function usePan(zoom) {
@@ -90,10 +127,7 @@ function Pan({ zoom, panned, onPan }) {
 function Drawing({ tool, name }) {
   const [points, setPoints] = useState(/** @type {import("../masks.js").Shape} */ ([]));
   const [at, setAt] = useState({ x: 0.5, y: 0.5 });
-  const place = (/** @type {PointerEvent} */ event) => {
-    const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
-    return { x: within((event.clientX - box.left) / box.width, 0, 1), y: within((event.clientY - box.top) / box.height, 0, 1) };
-  };
+  const place = shareOf;
   const take = (/** @type {import("../masks.js").Point} */ point) => {
     const closes = tool === "polygon" && points.length > 2 && near(points[0], point);
     if (closes || (tool === "rectangle" && points.length === 1)) {

@@ -1,10 +1,11 @@
 // What the heads see now, or have counted in this step, as the station sends it; and how it is shown.
-import { html, useEffect, useRef, useState } from "../preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../preact.js";
 import { COLOURS } from "../colours.js";
 import { isOld } from "../frameparts.js";
 import { useLive } from "../live.js";
 import { useAge, useFrame, useWanted } from "../liveframes.js";
 import { comesCps, phaseNote } from "../positioning.js";
+import { markPlace, useMarks } from "../marks.js";
 import { forgetMasks, masksAreOf, PERSISTENCES_S, setView, useView, ZOOMS } from "../pictureview.js";
 import { t } from "../strings.js";
 import { Picture } from "./picture.js";
@@ -50,12 +51,16 @@ function OneScope({ head, what, over }) {
   const picture = useFrame((frames) => frames.parts[what]?.arrays[head.number]);
   const about = useFrame((frames) => frames.parts[what]?.about);
   const rates = useFrame((frames) => frames.parts.rates?.about.heads.find((/** @type {any} */ each) => each.number === head.number));
+  const made = useMarks((marks) => marks.made);
+  const places = useMemo(() => made.filter((each) => each.picture === String(head.number)), [made, head.number]);
   if (!picture) return null;
+  const [rows, columns] = picture.shape.slice(-2);
+  const place = (/** @type {{x: number, y: number}} */ at) => markPlace({ ...at, picture: String(head.number) }, { columns, rows, pixelMm: picture.about.pixel_mm, head: headName(head), view: viewName(head) });
   const counted = rates?.windows.find((/** @type {any} */ each) => each.name === about.window);
   return html`<figure class="scope">
     <figcaption><strong>${viewName(head)}</strong><span class="quiet">${headName(head)}</span>
       <span class="number" aria-live="off">${what === "scope" ? rateText(counted?.rate_cps) : countsText(counted?.counts)}</span></figcaption>
-    <${Picture} part=${picture} name=${`${what}/${head.number}`} letters=${head.letters} over=${over} alternative=${alternative(head, about, counted)} />
+    <${Picture} part=${picture} name=${`${what}/${head.number}`} letters=${head.letters} over=${over} alternative=${alternative(head, about, counted)} onPlace=${place} places=${places} />
     ${head.doubt && html`<small class="quiet">${head.doubt}</small>`}
   </figure>`;
 }

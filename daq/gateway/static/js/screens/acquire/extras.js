@@ -3,6 +3,8 @@ import { html, useEffect, useState } from "../../preact.js";
 import { command } from "../../api.js";
 import { clock, timeOfDay } from "../../format.js";
 import { useLive } from "../../live.js";
+import { markNow, marksAreOf, nameNext, useMarks } from "../../marks.js";
+import { setView, useView } from "../../pictureview.js";
 import { t } from "../../strings.js";
 import { Button, Card, Field, Notice, tell } from "../../ui.js";
 import { armedFor } from "./flow.js";
@@ -44,23 +46,16 @@ export function Injection({ acquisition, again, mayAct }) {
 
 /** A mark a press; what it says is kept for the next one, counted on. @param {{run: string, mayAct: boolean}} given */
 export function Marks({ run, mayAct }) {
-  const [text, setText] = useState(t("acquire.marks.first"));
-  const [made, setMade] = useState(/** @type {{run: string, texts: string[]}} */ ({ run, texts: [] }));
-  const mine = made.run === run ? made.texts : [];
-  const mark = async () => {
-    const said = text.trim() || t("acquire.marks.first");
-    await command("mark", { text: said });
-    setMade({ run, texts: [...mine, said] });
-    setText(counting(said));
-  };
-  return html`<${Card} class="marks"><div class="mark-row"><${Field} label=${t("acquire.marks.text")} value=${text} onInput=${setText} maxlength="200" />
-    <${Button} disabled=${!mayAct} onPress=${mark}>${t("acquire.marks.mark")}<//></div>
-    ${mine.length > 0 && html`<p class="quiet small" role="status">${t("acquire.marks.made", { marks: mine.slice(-4).join(", ") })}</p>`}<//>`;
-}
-
-/** `Node 1` becomes `Node 2`. @param {string} text */
-export function counting(text) {
-  return text.replace(/(\d+)\s*$/, (number) => String(Number(number) + 1));
+  const { next, made } = useMarks((value) => value);
+  const places = useView((view) => view.tool === "mark");
+  useEffect(() => marksAreOf(run), [run]);
+  useEffect(() => () => setView({ tool: "" }), []);
+  return html`<${Card} class="marks"><div class="mark-row"><${Field} label=${t("acquire.marks.text")} value=${next} onInput=${nameNext} maxlength="200" />
+    <${Button} disabled=${!mayAct} onPress=${markNow}>${t("acquire.marks.mark")}<//></div>
+    <div class="row tight">${/** @type {const} */ (["first", "contour"]).map((each) => html`<button type="button" onClick=${() => nameNext(t(`acquire.marks.${each}`))}>${t(`acquire.marks.${each}`)}</button>`)}
+      <button type="button" aria-pressed=${places} disabled=${!mayAct} onClick=${() => setView({ tool: places ? "" : "mark", zoom: 1 })}>${t("acquire.marks.onPicture")}</button></div>
+    ${places && html`<p class="quiet small">${t("pictures.markHint")}</p>`}
+    ${made.length > 0 && html`<p class="quiet small" role="status">${t("acquire.marks.made", { marks: made.slice(-4).map((/** @type {any} */ each) => each.text).join(", ") })}</p>`}<//>`;
 }
 
 /** The enable of motion, as the room has it: shown where something moves, or has to. @param {{step: any, status: any}} given */

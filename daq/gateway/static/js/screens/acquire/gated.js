@@ -46,6 +46,12 @@ function highest(values) {
   return most;
 }
 
+/** Which beats the protocol takes: it is signed, and not changed at the console. @param {any} gate */
+function rejection(gate) {
+  if (gate.accepted_ms) return t("acquire.gated.between", { low: Math.round(gate.accepted_ms[0]), high: Math.round(gate.accepted_ms[1]) });
+  return gate.tolerance_percent == null ? t("acquire.gated.all") : t("acquire.gated.within", { percent: gate.tolerance_percent });
+}
+
 /** @param {{beats: any, step: any}} given */
 function Beats({ beats, step }) {
   const readings = useLive((live) => live.readings);
@@ -61,6 +67,7 @@ function Beats({ beats, step }) {
     [t("acquire.gated.rejected"), beats ? `${counts(beats.rejected)} (${percent(judged ? beats.rejected / judged : null, 0)})` : NOT_KNOWN],
     ...causes.map(([cause, count]) => /** @type {[any, any]} */ ([`· ${cause.replaceAll("_", " ")}`, counts(Number(count))])),
     [t("acquire.gated.taken"), beats && beats.low_ms !== null ? `${quantity(beats.low_ms, "", 0)}– ${quantity(beats.high_ms, "ms", 0)}` : NOT_KNOWN],
+    ...(step?.gate ? [/** @type {[any, any]} */ ([t("acquire.gated.window"), rejection(step.gate)])] : []),
     [t("acquire.gated.bins"), step?.gate ? String(step.gate.bins) : NOT_KNOWN],
   ];
   return html`<${Card} class="beats" title=${t("acquire.gated.beats", { trigger: (step?.gate?.trigger ?? "").toUpperCase() })}><${Facts} rows=${rows} /><//>`;
