@@ -107,6 +107,9 @@ async def test_an_exam_of_which_one_view_is_there_has_ended_early_and_says_what_
     await world.becomes(State.COMPLETED)
     assert await row() == ("ended early", "1 of 3 views", ["head", "stop 1/2", "stop 2/2"])
 
+    await world.prepared(key, "run-given-up", parts=PARTS)
+    await world.becomes(State.ABORTED)
+    assert await row() == ("ended early", "1 of 3 views", ["head", "stop 1/2", "stop 2/2"])
     await world.prepared(key, "run-2", parts=PARTS)
     await world.becomes(State.ACQUIRING)
     world.acquisitions.done["run-2"] = ["head", "stop 1/2", "stop 2/2"]

@@ -130,8 +130,10 @@ class Kept:
         if any(run.last and self._whole(run) for run in runs):
             return "done"
         newest = runs[-1] if runs else None
-        begun = newest is not None and bool(newest.parts) and (newest.acquiring or bool(newest.done))
-        return "ended early" if begun and newest is not None and not self._whole(newest) else "scheduled"
+        begun = newest is not None and any(run.acquiring or run.done for run in self._session(newest))
+        return (
+            "ended early" if begun and newest is not None and newest.parts and not self._whole(newest) else "scheduled"
+        )
 
     @property
     def progress(self) -> Progress | None:
@@ -143,10 +145,13 @@ class Kept:
         left = [step for name, steps in newest.parts.items() if name not in done for step in steps]
         return Progress(newest.protocol, newest.session, len(done), len(newest.parts), tuple(left))
 
+    def _session(self, run: RunNote) -> list[RunNote]:
+        """Return the acquisitions of the same session of the same protocol."""
+        return [each for each in self.runs.values() if (each.protocol, each.session) == (run.protocol, run.session)]
+
     def _done(self, run: RunNote) -> set[str]:
         """Return the views of the session of a run that are done, by it or by others of the same session."""
-        same = (each for each in self.runs.values() if (each.protocol, each.session) == (run.protocol, run.session))
-        return {name for each in same for name in each.done} & run.parts.keys()
+        return {name for each in self._session(run) for name in each.done} & run.parts.keys()
 
     def _whole(self, run: RunNote) -> bool:
         """Return True where the session of a run that has ended is there; of an old note only its outcome is known."""
