@@ -83,7 +83,6 @@ export const studies = {
   signed: "signed",
   overrides: "Done all the same",
   windowChanges: "Energy windows of this exam",
-  windowChanges: "Energy windows of this exam",
   remarks: "Remarks",
   remarkNot: "Not for diagnosis",
   remarkCounts: "Of views that were taken twice, this taking counts", remarkNotStep: "Not for diagnosis: step {step}",
