@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
 import tempfile
 import threading
@@ -30,6 +31,7 @@ _SHEET_MBQ = 3500.0
 _SECONDS = f"{24 * 3600}"
 _SUPPLY = '[devices.front]\nability = "detector_head"\n[devices.bias]\nability = "high_voltage"\n'
 _USUAL_PORT = 8650
+_COLLEAGUE = "colleague"
 _ASK_S = 30.0
 _WAIT_S = 0.2
 
@@ -108,13 +110,27 @@ def _tell(link: dict[str, Any], served: Station, out: Path, *, as_json: bool) ->
     """Say where the console is, at once, also into a pipe."""
     from daq.cli.output import print_json, print_line
 
+    user, password = _colleague(served)
     if as_json:
-        print_json({"url": link["base"], "link": link["url"], "socket": str(served.socket), "storage": str(out)})
+        colleague = {"user": user, "password": password}
+        told = {"url": link["base"], "link": link["url"], "socket": str(served.socket), "storage": str(out)}
+        print_json({**told, "colleague": colleague})
     else:
         print_line(f"The console: {link['url']}")
         print_line(f"The link signs you in, once. What is recorded stays in {out}")
+        print_line(f"Where a second person signs: user {user}, password {password}")
         print_line("Ctrl-C ends the station.")
     sys.stdout.flush()
+
+
+def _colleague(served: Station) -> tuple[str, str]:
+    """Enter a second person, who can sign beside whoever tries the console; return name and password."""
+    from daq.gateway.accounts import USERS_FILE, add_account
+    from daq.model.station import Role
+
+    password = secrets.token_hex(6)
+    add_account(served.socket.parent / USERS_FILE, _COLLEAGUE, Role.PHYSICIST, password)
+    return _COLLEAGUE, password
 
 
 @contextmanager

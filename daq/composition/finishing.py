@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SHEET = "contact-sheet.png"
 QUICK_LOOK = "quick-look.png"
+SPECTRUM = "spectrum.png"
 _LOG = logging.getLogger(__name__)
 
 
@@ -150,13 +151,22 @@ def _write_series(done: Finished, making: Path, series: Sequence[Framed], manife
 
 
 def _write_pages(done: Finished, making: Path, series: Sequence[Framed], manifest: Manifest, style: SheetStyle) -> None:
-    """Write contact sheet, quick look and moving pictures; nothing where there is no series."""
+    """Write the energies, contact sheet, quick look and moving pictures; of no series there are energies alone."""
+    _attempt(done, SPECTRUM, partial(_energies, making / SPECTRUM, done.directory))
     if not series:
         return
     _attempt(done, SHEET, partial(_sheet, making / SHEET, series, manifest, done.verdict, style))
     _attempt(done, QUICK_LOOK, partial(_look, making / QUICK_LOOK, series, manifest, style))
     for name, one in cines(series):
         _attempt(done, name, partial(_move, making / name, one, manifest, style))
+
+
+def _energies(file: Path, directory: Path) -> None:
+    from daq.composition.studyspectrum import spectrum_page
+
+    page = spectrum_page(directory)
+    if page is not None:
+        page.save(file)
 
 
 def _sheet(

@@ -52,7 +52,7 @@ def test_pictures_and_verdict_are_there_when_it_has_ended_and_the_audit_log_has_
 
     daemon.until(lambda: bool(told()), "the line of the audit log")
     names = {path.name for path in images.iterdir()}
-    assert names == {"01-view.dcm", "01-view.npz", "contact-sheet.png", "verdict.json", SUMS}
+    assert names == {"01-view.dcm", "01-view.npz", "contact-sheet.png", "spectrum.png", "verdict.json", SUMS}
     assert not (daemon.directory(called_off) / "images").exists()
     assert not changed_files(images)
     assert hashlib.sha256((images / SUMS).read_bytes()).hexdigest() in told()[0]

@@ -18,7 +18,7 @@ from daq.composition.finishingfolder import SUMS, changed_files, making_in
 from daq.errors import BusyError
 from daq.storage.framedfile import load_framed
 
-MADE = ["01-spots.dcm", "01-spots.npz", "contact-sheet.png", "verdict.json"]
+MADE = ["01-spots.dcm", "01-spots.npz", "contact-sheet.png", "spectrum.png", "verdict.json"]
 
 
 @pytest.fixture

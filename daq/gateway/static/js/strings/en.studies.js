@@ -44,6 +44,7 @@ export const studies = {
   pictureAlt: "{name} of {protocol}, recorded {time}. Letters and numbers stand in the picture.",
   contactSheet: "Contact sheet",
   quickLook: "Quick look",
+  spectrum: "Energies",
   moving: "Moving picture",
   byFrame: {
     series: "Frame by frame",

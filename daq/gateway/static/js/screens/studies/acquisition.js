@@ -47,6 +47,7 @@ function seriesOf(row) {
 
 /** @param {string} name */
 function called(name) {
+  if (name === "spectrum.png") return t("studies.spectrum");
   return ["contact-sheet.png", "quick-look.png"].includes(name) ? picked(name) : name.startsWith("cine") ? t("studies.moving") : name;
 }
 
