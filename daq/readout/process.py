@@ -31,7 +31,7 @@ from daq.readout.opening import open_source
 from daq.readout.plan import LAST_STATUS, Plan
 from daq.readout.positions import Positions
 from daq.readout.preview import preview_of
-from daq.readout.provision import buffer_bytes, declared, raise_priority, rows_waiting
+from daq.readout.provision import buffer_bytes, declared, load_writing, raise_priority, rows_waiting
 from daq.readout.requests import Requests
 from daq.readout.ring import Empty, Ring, Slice
 from daq.readout.sources import Datagrams
@@ -205,6 +205,7 @@ class Readout:
         decoder = load_decoder(plan.layout, plan.clock)  # before the front end is asked: it may take seconds
         self._counters = decoder.counters
         load_path(plan.layout, plan.datagram_framing, plan.processing)
+        load_writing()
         self._ring = Ring(buffer_bytes(plan))
         about = {"acquisition_id": plan.manifest.acquisition_id, "directory": plan.directory}
         self._live = Live(declared(plan, decoder), about=about)

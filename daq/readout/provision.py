@@ -6,6 +6,9 @@ import logging
 import os
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+
 from daq.listmode.decoder import Decoder
 from daq.readout.lookdeclaration import Declaration, declare
 from daq.readout.plan import Plan
@@ -40,6 +43,15 @@ def rows_waiting(plan: Plan) -> int:
     if plan.order is None or not plan.store_rows:
         return 0
     return min(int(plan.receive.rate_words_per_s * plan.order.max_disorder_ps * 1e-12), _MOST_RESERVED_ROWS)
+
+
+def load_writing() -> None:
+    """Have loaded before data flow what the first rows that are written load.
+
+    pyarrow looks for pandas with the first array that it makes, and imports it where it is installed: that takes a
+    third of a second, during which nobody would take from the socket.
+    """
+    pa.array(np.zeros(1))
 
 
 def raise_priority(priority: int) -> None:
