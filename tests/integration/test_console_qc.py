@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 from support_console import (
     Clicks,
     ConsoleStation,
@@ -16,13 +18,75 @@ from support_console import (
     until,
 )
 
+from daq.gateway.accounts import USERS_FILE, add_account
+from daq.model.station import Role
+
 FLOOD = "daily-flood"
 DONE_MS = 240_000
+
+
+WORDS = "a long enough password"
+PEOPLE = {"tom": Role.TECHNOLOGIST, "quinn": Role.QC, "maurer": Role.PHYSICIST}
+
+
+@pytest.fixture(scope="module")
+def people(station: ConsoleStation) -> dict[str, Role]:
+    """Have a technologist, somebody of quality control and a physicist who may sign in."""
+    for name, role in PEOPLE.items():
+        add_account(station.socket.parent / USERS_FILE, name, role, WORDS)
+    return PEOPLE
+
+
+@contextmanager
+def page_of(chromium: Browser, station: ConsoleStation, name: str, place: str) -> Iterator[Page]:
+    """Open the console as a person who signs in by password."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce", locale="en-GB")
+    context.set_default_timeout(15_000)
+    try:
+        page = context.new_page()
+        page.goto(station.url)
+        page.get_by_label("User").fill(name)
+        page.get_by_label("Password").fill(WORDS)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("navigation").first.wait_for()
+        page.evaluate("place => { location.hash = place; }", place)
+        yield page
+    finally:
+        context.close()
 
 
 def newest(station: ConsoleStation) -> dict[str, Any]:
     (row,) = station.ask("qc-results", test=FLOOD, limit=1)["results"]
     return dict(row)
+
+
+def test_use_in_spite_of_a_test_takes_a_reason_and_stays_on_every_screen_until_a_physicist_signs_it_off(
+    station: ConsoleStation, chromium: Browser, people: dict[str, Role]
+) -> None:
+    assert set(people) >= {"tom", "quinn", "maurer"}
+    with page_of(chromium, station, "tom", f"#/qc/allow/{FLOOD}") as page:
+        page.get_by_text("The role qc may do that").first.wait_for()
+        assert page.get_by_role("button", name="Allow patients, in my name").get_attribute("aria-disabled") == "true"
+    with page_of(chromium, station, "quinn", f"#/qc/allow/{FLOOD}") as page:
+        allow = page.get_by_role("button", name="Allow patients, in my name")
+        allow.wait_for()
+        assert allow.get_attribute("aria-disabled") == "true", "not without a reason"
+        Clicks(page).type(re.compile("^Reason"), "emergency: only head 1 is used")
+        assert in_both_themes(page) == []
+        allow.click()
+        for screen in ("worklist", "acquire", "protocols", "studies", "alarms"):
+            page.evaluate("screen => { location.hash = `#/${screen}`; }", screen)
+            page.locator(".qc-spite").get_by_text("emergency: only head 1 is used (quinn").wait_for()
+        shot(page, "qc-in-spite")
+        page.evaluate("() => { location.hash = '#/qc/spite'; }")
+        page.get_by_text("The role physicist signs it off.").wait_for()
+    with page_of(chromium, station, "maurer", "#/qc/spite") as page:
+        sign_off = page.get_by_role("button", name=re.compile("^Sign off: Daily flood"))
+        sign_off.wait_for()
+        assert in_both_themes(page) == []
+        sign_off.click()
+        page.get_by_text("Nothing is open.").wait_for()
+        assert page.locator(".qc-spite").count() == 0
 
 
 @pytest.mark.timeout(400)
@@ -55,6 +119,47 @@ def test_the_daily_flood_is_done_in_three_presses(station: ConsoleStation, chrom
     assert station.state() == "ready", "the station is free for the first patient"
 
 
+def test_what_the_station_did_by_itself_is_signed_by_one_press(station: ConsoleStation, chromium: Browser) -> None:
+    with browser_page(chromium, station, "#/worklist") as page:
+
+        def by_itself(route: Route) -> None:
+            told = (answer := route.fetch()).json()
+            told["newest"]["camera-background"]["by"] = "autoqc"
+            route.fulfill(response=answer, json=told)
+
+        page.route("**/ask/qc-calendar", by_itself)
+        page.evaluate("() => { location.hash = '#/qc'; }")
+        page.get_by_text("Done by itself, not signed yet").wait_for()
+        hand = Clicks(page)
+        hand.press("Sign")
+        page.get_by_text(re.compile(r"Signed: root \(performed\)")).wait_for()
+        assert (hand.count, hand.typed) == (1, 0)
+    (row,) = station.ask("qc-results", test="camera-background", limit=1)["results"]
+    assert row["signatures"][0]["holds"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "may", "words"),
+    [
+        ("tom", [], "The role qc signs results. You may look."),
+        ("quinn", ["Sign"], "Strike out: that needs the role physicist"),
+        ("maurer", ["Sign", "Strike out"], "Make it the reference: nobody has approved it"),
+    ],
+)
+def test_what_one_may_do_with_a_result_can_be_pressed_and_else_says_why(
+    station: ConsoleStation, chromium: Browser, people: dict[str, Role], name: str, may: list[str], words: str
+) -> None:
+    with page_of(chromium, station, name, f"#/qc/result/{newest(station)['id']}") as page:
+        card = page.locator("section.card").filter(has=page.get_by_role("heading", name="Sign this result"))
+        card.get_by_text(words).wait_for()
+        buttons = card.get_by_role("button").all()
+        assert [each.inner_text() for each in buttons if each.get_attribute("aria-disabled") != "true"] == may
+        page.evaluate("place => { location.hash = place; }", f"#/qc/run/{FLOOD}")
+        start = page.get_by_role("button", name=re.compile("- start$"))
+        start.wait_for()
+        assert (start.get_attribute("aria-disabled") == "true") is (people[name] < Role.QC)
+
+
 def test_a_result_shows_figures_pictures_and_who_signed_and_is_signed_once(
     station: ConsoleStation, chromium: Browser
 ) -> None:
@@ -67,8 +172,8 @@ def test_a_result_shows_figures_pictures_and_who_signed_and_is_signed_once(
         assert "pixels" in str(picture.get_attribute("alt"))
         assert page.get_by_text(row["sha256"]).count() >= 2, "what was signed is what is shown"
         shot(page, "qc-whole-result")
-        Clicks(page).press("Sign")
-        page.get_by_text("root has signed it as performed before").wait_for()
+        page.get_by_text("Not as performed: root has signed it as performed before").wait_for()
+        assert page.get_by_role("button", name="Sign", exact=True).get_attribute("aria-disabled") == "true"
         assert in_both_themes(page) == []
 
 

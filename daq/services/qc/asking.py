@@ -72,7 +72,7 @@ class Asking:
         }  # fmt: skip
         prepare = Prepare(
             protocol=protocol.id, draft_reason=request.draft_reason or DRAFT, reason=request.reason, views=[],
-            overrides={name: reason for name, reason in request.overrides.items() if name != BACKGROUND},
+            windows=[], overrides={name: reason for name, reason in request.overrides.items() if name != BACKGROUND},
         )  # fmt: skip
         return Asked(prepare, protocol, told)
 

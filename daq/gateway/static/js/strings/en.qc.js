@@ -34,6 +34,7 @@ export const qc = {
   nothingDue: "Nothing is due now.",
   blocks: "blocks patients",
   analysing: "is being analysed",
+  itself: "Done by itself, not signed yet",
   lastDone: "Last done {when}",
   validUntil: "Next due {when}",
   dueSince: "Due since {when}",

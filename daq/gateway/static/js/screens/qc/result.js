@@ -65,7 +65,7 @@ function Signatures({ told }) {
 function Signing({ told, onDone }) {
   const who = useSession();
   const against = told.against;
-  const [meaning, setMeaning] = useState(MEANINGS.find((each) => !against[each]) ?? "performed");
+  const [meaning, setMeaning] = useState("performed"); // never another by itself: nobody signs as what he did not choose
   const [comment, setComment] = useState("");
   if (told.struck) return null;
   const sign = async () => {

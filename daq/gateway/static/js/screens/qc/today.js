@@ -7,6 +7,7 @@ import { t } from "../../strings.js";
 import { Button, Card, Notice, useAsked, Waiting } from "../../ui.js";
 import { Gauge, LevelBadge, Spark } from "./badges.js";
 import { Calendar } from "./calendar.js";
+import { Outcome } from "./outcome.js";
 import { firstDue, signedBy, when, worst } from "../../qcwords.js";
 
 export function Today() {
@@ -19,10 +20,23 @@ export function Today() {
   return html`<div class="stack">
     <${Waiting} of=${{ ...asked, loading: false }} />
     <${Round} />
+    <${ByItself} newest=${told.newest} />
     <${Due} due=${told.due} />
     <div class="qc-cards">${told.due.map((/** @type {any} */ row) => html`<${TestCard} key=${row.test} row=${row} newest=${told.newest[row.test]} spark=${told.sparks[row.test]} nowUtc=${told.now_utc} />`)}</div>
     <${Calendar} told=${told} onFirst=${setFirst} />
   </div>`;
+}
+
+/** What the station did by itself and nobody has signed: its figures, to be signed by one press. @param {{newest: Record<string, any>}} given */
+function ByItself({ newest }) {
+  const [shown, setShown] = useState(/** @type {any} */ (null)); // stays when it is signed, so that it says by whom
+  const waits = Object.values(newest).find((each) => each.by === "autoqc" && each.signatures.length === 0);
+  useEffect(() => {
+    if (waits) setShown(waits);
+  }, [waits?.id]);
+  const row = waits ?? shown;
+  if (!row) return null;
+  return html`<section class="stack qc-itself" aria-label=${t("qc.itself")}><h2>${t("qc.itself")}</h2><${Outcome} key=${row.id} result=${row.id} test=${row.test} onAgain=${() => setShown(null)} /></section>`;
 }
 
 /** A test that was begun here or at another console, and is under way. */
