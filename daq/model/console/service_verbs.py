@@ -72,7 +72,7 @@ SERVICE_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "host-health": (HostHealth, Role.VIEWER, "what limits this host"),
     "console-sessions": (
         Arguments,
-        Role.SERVICE,
+        Role.VIEWER,
         "who is signed in at the consoles, since when, and who holds control",
     ),
     "console-session-end": (ConsoleSessionEnd, Role.SERVICE, "end the session of somebody at another console"),
