@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support_run import Daemon, Link, Readout, driven, protocol, step
@@ -21,7 +22,7 @@ async def test_the_armed_readout_is_let_go_and_another_records_with_the_changed_
     daemon, first, second = Daemon(tmp_path), Readout(), Readout()
     run = daemon.run(ONE, first)
 
-    async def launch() -> Link:
+    async def launch() -> Any:
         return Link(second)
 
     async with driven(daemon, run):
@@ -41,7 +42,7 @@ async def test_nothing_is_changed_while_it_records_or_is_paused(tmp_path: Path) 
     daemon, readout = Daemon(tmp_path), Readout()
     run = daemon.run(ONE, readout)
 
-    async def launch() -> Link:
+    async def launch() -> Any:
         raise AssertionError("no readout may be started")
 
     async with driven(daemon, run):
@@ -73,7 +74,7 @@ async def test_a_stop_while_the_readout_is_let_go_ends_the_run(tmp_path: Path) -
             del by
             raise UnreachableError("it is ending")
 
-    async def launch() -> Link:
+    async def launch() -> Any:
         raise AssertionError("a run that was stopped starts no other readout")
 
     run._launch = lambda: _given(Slow(readout))
@@ -93,7 +94,7 @@ async def test_a_readout_that_cannot_be_started_again_aborts_the_run_with_the_re
     daemon = Daemon(tmp_path)
     run = daemon.run(ONE, Readout())
 
-    async def launch() -> Link:
+    async def launch() -> Any:
         raise DeadlineError("no readout within 30 s")
 
     async with driven(daemon, run):
@@ -104,5 +105,5 @@ async def test_a_readout_that_cannot_be_started_again_aborts_the_run_with_the_re
     assert "no readout within 30 s" in daemon.ended[0][2]
 
 
-async def _given(link: Link) -> Link:
+async def _given(link: Link) -> Any:
     return link

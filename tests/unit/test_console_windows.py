@@ -20,7 +20,7 @@ from daq.model.station import Actor, Role
 from daq.model.verbs import IN_TURN
 from daq.model.verbs import checked as checked_verb
 from daq.model.windowchange import Allowed, WindowChange, WindowEdges, changes_of, checked, line_of, named
-from daq.services.acquisition import examwindows
+from daq.readout.liveview import LiveView
 from daq.services.acquisition.examwindows import ExamWindows
 from daq.services.acquisition.telling import changed, windows
 from daq.state.acquisition import State
@@ -205,7 +205,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     def made(state: State = State.ARMED, *spectra: Any) -> tuple[ExamWindows, Planner, Any]:
         run = SimpleNamespace(identity="run-1", protocol=SPOTS)
         machine: Any = SimpleNamespace(state=state, entry=SimpleNamespace(run="run-1", detail=""))
-        monkeypatch.setattr(examwindows.LiveView, "attach", lambda *_, **__: View(*spectra))
+        monkeypatch.setattr(LiveView, "attach", lambda *_, **__: View(*spectra))
         planner = Planner()
         return ExamWindows(lambda: run, machine, planner, lambda: Path("control"), lambda: None), planner, run  # type: ignore[arg-type, return-value]
 
