@@ -235,3 +235,8 @@ def test_a_protocol_deleted_while_prepared_goes_on_and_its_page_restores_it(
     assert "to-be-deleted" not in [row["id"] for row in station.ask("protocols")["protocols"]]
     with pytest.raises(RefusedError, match="was retired by root: nobody needs it"):
         station.ask("prepare", protocol="to-be-deleted", overrides={"qc": "a test"})
+    entry = station.ask("worklist")["rows"][0]["entry"]
+    with browser_page(chromium, station, f"#/setup/{entry}?protocol=to-be-deleted") as page:
+        page.locator(".setup-actions .why").get_by_text("was retired by root: nobody needs it").wait_for()
+        page.get_by_label("Protocol").select_option("bone-spots")  # another one is chosen, and nothing was lost
+        page.locator(".setup-actions .why").get_by_text("was retired").wait_for(state="detached")

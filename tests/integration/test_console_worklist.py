@@ -106,7 +106,13 @@ def test_an_emergency_is_armed_by_two_presses_and_reconciled_later(station: Cons
         assert (hand.count, hand.typed) == (2, 0)
         expect(page.get_by_role("region", name="Patient")).to_contain_text("temporary identity")
         assert "SIM-EMERG-" in banner(page)
-    station.calm()
+        station.ask("simulate", device="enable", action="latch")
+        hand.press(re.compile("Start"))
+        until(lambda: station.ask("acquisition")["acquisition"]["recorded_events"], lambda events: events > 1000)
+        station.ask("stop")
+        station.wait_for("completed")
+        assert station.ask("status")["motion"]["enable"] == "off"  # it was latched for this exam alone
+        left_bed(hand, station)
     key = next(str(row["entry"]) for row in rows(station) if row["to_reconcile"])
     with browser_page(chromium, station, f"#/setup/{key}") as page:
         hand = Clicks(page)
@@ -118,7 +124,7 @@ def test_an_emergency_is_armed_by_two_presses_and_reconciled_later(station: Cons
     directory = station.storage
     run = told["runs"][-1]["run"]
     patients = list(directory.glob(f"*/{run}/patient.json"))
-    assert all(json.loads(path.read_text())["identity"]["patient_id"] == "SIM-0007" for path in patients)
+    assert [json.loads(path.read_text())["identity"]["patient_id"] for path in patients] == ["SIM-0007"]
 
 
 @pytest.mark.parametrize(
@@ -247,3 +253,116 @@ def test_what_the_rehearsal_says_is_what_prepare_does(station: ConsoleStation, n
         assert told["ready"] == (not refused), (asked, refused, told["items"])
         assert not against or any(each in refused for each in against), (against, refused)
         assert wrong or told["ready"] == ready
+
+
+def armed_by(hand: Clicks, station: ConsoleStation) -> None:
+    """Press what arms, with a hand on the enable, until it is armed."""
+    hand.press(ARM)
+    station.hold()
+    station.wait_for("armed")
+
+
+def row_of(station: ConsoleStation, name: str) -> dict[str, Any]:
+    return next(row for row in rows(station) if row["name"] == name)
+
+
+def left_bed(hand: Clicks, station: ConsoleStation) -> None:
+    hand.press("Finish exam")
+    hand.on(hand.page.locator(".leaving").get_by_role("button", name="Patient off the bed"))
+    until(lambda: station.ask("status")["bed"]["patient"], lambda lies: not lies)
+
+
+def test_an_exam_that_ended_early_says_so_and_goes_on_with_what_is_left_and_gets_a_late_view_by_three_presses(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station) as page:
+        hand = Clicks(page)
+        hand.on(page.get_by_role("row", name=re.compile("SIM, Boris")))
+        hand.press("Prepare")
+        armed_by(hand, station)
+        hand.press(re.compile("Start"))
+        until(lambda: station.ask("acquisition")["acquisition"]["recorded_events"], lambda events: events > 50_000)
+        station.ask("end-step")
+        station.wait_for("waiting")
+        hand.press(re.compile("Accept"))
+        expect(page.get_by_text("accepted", exact=True)).to_be_visible()
+        expect(page.locator(".step-picture").first).to_be_visible()
+        until(lambda: row_of(station, "SIM^Boris")["status"], lambda status: status == "acquiring")
+        page.reload()  # what was accepted and taken is the station's to know, not the page's
+        expect(page.get_by_text("accepted", exact=True)).to_be_visible()
+        expect(page.locator(".step-picture").first).to_be_visible()
+        assert page.locator(".step-picture").first.evaluate("image => image.naturalWidth") > 16
+        hand.press(re.compile("Stop…"))
+        hand.press("Stop and keep")
+        first = station.wait_for("completed")["run"]
+        left_bed(hand, station)
+        page.evaluate("location.hash = '#/worklist'")
+        expect(page.get_by_text("Ended early - 1 of 5 views")).to_be_visible()
+        assert in_both_themes(page) == []
+        shot(page, "worklist-ended-early")
+        before = hand.count
+        hand.press("Continue exam: SIM, Boris")
+        expect(page.get_by_role("checkbox", name="thorax")).not_to_be_checked()
+        expect(page.get_by_role("checkbox", name="pelvis")).to_be_checked()
+        armed_by(hand, station)
+        assert hand.count - before == 2
+        told = station.ask("acquisition")["acquisition"]
+        assert [step["name"] for step in told["steps"]] == ["pelvis", "head", "knees", "extremities"]
+        station.calm()
+
+        study = station.ask("studies", text=first)["studies"][0]["study"]
+        page.evaluate("location.hash = '#/studies'")
+        before = hand.count
+        hand.on(page.locator(f"a[href='#/studies/{study}']").first)
+        hand.press("Add late view")
+        expect(page.get_by_text("it belongs to the same study")).to_be_visible()
+        armed_by(hand, station)
+        assert (hand.count - before, hand.typed) == (3, 0)
+        assert [step["name"] for step in station.ask("acquisition")["acquisition"]["steps"]] == ["thorax"]
+    late = station.ask("status")["run"]
+    assert station.ask("worklist-late", run=late) == {"entry": entry_of(station, "SIM^Boris")}
+
+
+def test_a_late_view_of_an_exam_that_is_done_is_begun_by_three_presses_from_the_worklist(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    station.prepare("demo-planar-static", entry=entry_of(station, "SIM^Greta"))
+    station.hold()
+    station.wait_for("armed")
+    station.ask("start")
+    first = station.wait_for("completed")["run"]
+    station.calm()
+    until(lambda: row_of(station, "SIM^Greta")["status"], lambda status: status == "done")
+    with browser_page(chromium, station) as page:
+        hand = Clicks(page)
+        hand.press("Add late view: SIM, Greta")
+        armed_by(hand, station)
+        hand.press(re.compile("Start"))
+        station.wait_for("acquiring")
+        assert (hand.count, hand.typed) == (3, 0)
+    second = station.ask("status")["run"]
+    assert [station.ask("worklist-late", run=each)["entry"] for each in (first, second)] == [
+        entry_of(station, "SIM^Greta")
+    ] * 2
+
+
+def test_a_protocol_that_is_used_from_its_page_is_chosen_on_the_card_of_whoever_comes_next(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    with browser_page(chromium, station, "#/protocols/bone-spots") as page:
+        hand = Clicks(page)
+        hand.press("Use it: to the worklist", role="link")
+        expect(page.get_by_text("is chosen for whom you prepare next")).to_be_visible()
+        hand.on(page.get_by_role("row", name=re.compile("SIM, Ada")))
+        hand.press("Prepare")
+        expect(page.get_by_label("Protocol")).to_have_value("bone-spots")
+
+
+def test_an_address_that_leads_nowhere_says_so_and_shows_a_way_back(station: ConsoleStation, chromium: Browser) -> None:
+    with browser_page(chromium, station) as page:
+        for typed in ("#/nowhere", "#/acquire/x", "#/worklist/../../etc", "#/setup/../x", "#/setup/w-a", "#/setup/%00"):
+            page.evaluate("place => { location.hash = place; }", typed)
+            expect(page.get_by_text(re.compile("There is no such page|leads to nobody"))).to_be_visible()
+            assert "[a-z" not in page.locator("main").inner_text()
+            page.locator("main").get_by_role("link", name="Worklist").click()
+            expect(page.get_by_role("row", name=re.compile("SIM, Ada"))).to_be_visible()

@@ -59,7 +59,7 @@ async def test_what_is_acquired_again_belongs_to_the_same_study(tmp_path: Path) 
     key = await world.first()
     await world.prepared(key, "run-1")
 
-    asked = await world.following.completed(Prepare(protocol="x", entry=key))
+    asked = await world.following.completed(Prepare.model_validate({"protocol": "x", "entry": key}))
 
     assert asked.study == "run-1"
     assert asked.patient is not None
@@ -142,7 +142,7 @@ async def test_a_late_view_is_added_to_the_entry_of_the_exam(tmp_path: Path) -> 
     await world.becomes(State.COMPLETED)
 
     assert await world.ask("worklist-late", run="run-1") == {"entry": key}
-    request = Prepare(protocol="bone-spots", entry=key, views=["head"])
+    request = Prepare.model_validate({"protocol": "bone-spots", "entry": key, "views": ["head"]})
     assert (await world.following.completed(request)).study == "run-1"
 
 
@@ -156,5 +156,7 @@ async def test_a_late_view_of_an_exam_that_no_entry_knows_any_more_gets_one_for_
 
     told = await world.ask("worklist-entry", entry=key)
     assert (told["name"], told["status"], told["reason"]) == ("SIM^Old", "scheduled", "late view of an earlier exam")
-    assert (await world.following.completed(Prepare(protocol="bone-spots", entry=key))).study == "old"
+    assert (
+        await world.following.completed(Prepare.model_validate({"protocol": "bone-spots", "entry": key}))
+    ).study == "old"
     assert await world.ask("worklist-late", run="old") == {"entry": key}
