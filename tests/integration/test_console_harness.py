@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-from playwright.sync_api import Browser, Page
-from support_console import SMALL, Clicks, Complaints, ConsoleStation, browser_page, violations
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from support_console import SMALL, Clicks, Complaints, ConsoleStation, browser_page, shot, until, violations
 
 SCREENS = ("worklist", "acquire", "qc", "protocols", "studies", "alarms", "service", "room")
 _SMALL = """() => [...document.querySelectorAll(
@@ -114,3 +115,55 @@ def test_presses_are_counted_and_complaints_are_heard(station: ConsoleStation, c
     assert hand.count == 1
     assert len(complaints.heard) == 2
     assert Complaints(heard=["x"]).left() == ["x"]
+
+
+START = re.compile("Start")
+
+
+def test_a_sentinel_node_is_armed_beforehand_and_takes_one_press_at_the_injection(
+    station: ConsoleStation, chromium: Browser
+) -> None:
+    """What expired, or was let go, is armed again with one press."""
+    station.calm()
+    with browser_page(chromium, station) as page:
+        hand = Clicks(page)
+        hand.on(page.get_by_role("row", name=re.compile("SIM, Ines")))
+        hand.press("Prepare")
+        hand.press("Identity confirmed - arm")
+        station.hold()
+        station.wait_for("armed")
+        assert (hand.count, hand.typed) == (3, 0)
+        expect(page.get_by_text("Armed. Expires in")).to_be_visible()
+        station.ask("stop")
+        expect(page.get_by_role("button", name="Arm again")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Nothing was recorded").first).to_be_visible()
+        before = hand.count
+        hand.press("Arm again")
+        until(station.state, lambda state: state in ("preparing", "armed"))
+        station.hold()
+        station.wait_for("armed")
+        hand.press(START)
+        station.wait_for("acquiring")
+        assert hand.count - before == 2
+        hand.press("Injected now")
+        expect(page.get_by_text("Injected at")).to_be_visible()
+        expect(page.get_by_role("heading", name=re.compile(r"Frame \d+ of 60"))).to_be_visible(timeout=20_000)
+        assert violations(page) == []
+        shot(page, "acquire-sentinel-node")
+        station.calm()
+
+
+@pytest.mark.parametrize(("protocol", "shown"), [("muga", "Beats by ECG"), ("bone-spect", "Last projection")])
+def test_a_beating_heart_and_a_rotation_have_centres_of_their_own(
+    station: ConsoleStation, chromium: Browser, protocol: str, shown: str
+) -> None:
+    station.calm()
+    station.prepare(protocol, patient={"name": "SIM^Dorian", "patient_id": "SIM-0004"})
+    station.hold()
+    station.wait_for("armed")
+    with browser_page(chromium, station, "#/acquire") as page:
+        Clicks(page).press(START)
+        expect(page.get_by_role("heading", name=shown)).to_be_visible(timeout=30_000)
+        expect(page.locator("main canvas").first).to_be_visible(timeout=20_000)
+        assert violations(page) == []
+        station.calm()

@@ -76,7 +76,7 @@ def test_pet_of_seven_beds_takes_four_presses_with_its_beds_and_its_figures_in_v
         page.evaluate("() => { location.hash = '#/room'; }")
         expect(page.get_by_text("kcps").first).to_be_visible()
         assert page.get_by_text("Pavel").count() == 0
-        station.ask("abort")
+        station.calm()
 
 
 @pytest.mark.soak
@@ -125,7 +125,7 @@ def test_a_probe_takes_one_press_a_count_with_its_rate_in_large_and_numbers_node
         expect(page.get_by_role("row", name=re.compile("node 1", re.IGNORECASE)).first).to_be_visible()
         assert in_both_themes(page) == []
         shot(page, "acquire-probe")
-        station.ask("stop")
+        station.calm()
 
 
 @pytest.mark.soak

@@ -65,7 +65,7 @@ function Under(given) {
     <h1 class="hidden-text">${t("shell.screens.acquire")}</h1>
     <div class="acquire-centre">
       ${!connected && html`<${Notice} level="medium" role="status">${t("acquire.lostConnection")}<//>`}
-      ${phase === "after" && status.step === 0 ? html`<${Card}><p class="picture-none quiet">${t("acquire.after.nothing")}</p><//>` : html`<${Centre} kind=${kindOf(step, acquisition)} phase=${phase} acquisition=${acquisition} status=${status} step=${step} />`}
+      ${(phase === "after" || phase === "ending") && status.step === 0 ? html`<${Card}><p class="picture-none quiet">${t("acquire.after.nothing")}</p><//>` : html`<${Centre} kind=${kindOf(step, acquisition)} phase=${phase} acquisition=${acquisition} status=${status} step=${step} />`}
     </div>
     <aside class="acquire-side" aria-label=${t("acquire.side")}>
       <div class="side-scroll" tabindex="0" role="region" aria-label=${t("acquire.details")}>
