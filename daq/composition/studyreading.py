@@ -88,7 +88,7 @@ def trouble_of(folder: Path, state: str, no_manifest: str) -> str:
     if not folder.is_dir():
         return "Its files are not there any more, or their disk is not connected. Nothing of it can be shown or made."
     if no_manifest:
-        return f"Its description cannot be read: {no_manifest}. Verify says which of its files are whole."
+        return "Its description is missing or cannot be read. Verify says which of its files are whole."
     return {
         "open": "It is being recorded, or was and nobody ended it in order. Pictures are made when it is sealed.",
         "damaged": "It is damaged. Verify says what of it is whole; what is shown may lack counts.",

@@ -14,10 +14,10 @@ const FATES = ["sent", "gap", "received", "recorded", "malformed", "ring_full", 
 
 /** @param {{row: any, exports: any}} given */
 export function Acquisition({ row, exports }) {
-  return html`${row.trouble && html`<${Notice}><span>${row.trouble}</span><//>`}<div class="studies-acquisition">
+  return html`<div class="stack">${row.trouble && html`<${Notice}><span>${row.trouble}</span><//>`}<div class="studies-acquisition">
     <div class="stack"><${Pictures} row=${row} /><${Work} row=${row} exports=${exports} /></div>
     <div class="stack"><${Remarks} row=${row} /><${Verdict} row=${row} /><${Ledger} ledger=${row.ledger} why=${row.unreadable} /><${About} row=${row} /><${Files} row=${row} /></div>
-  </div>`;
+  </div></div>`;
 }
 
 /** @param {{row: any}} given */

@@ -11,6 +11,7 @@ import { readable } from "./identities.js";
 import { freshName, wrongName } from "./words.js";
 
 const KINDS = ["verify", "reframe", "export", "finish", "mark"];
+const OF_PICTURES = ["reframe", "finish"];
 const FORMATS = ["dicom", "parquet", "arrow", "petsird", "root", "raw"];
 const LYING = ["HFS", "HFP", "HFDL", "HFDR", "FFS", "FFP", "FFDL", "FFDR"];
 const PIXELS = ["64", "128", "256", "512", "1024"];
@@ -26,7 +27,7 @@ export function Work({ row, exports }) {
   const may = mayAs(who, "technologist");
   const forms = /** @type {Record<string, any>} */ ({ verify: Verify, reframe: Reframe, export: Export, finish: Finish, mark: Mark });
   return html`<${Card} title=${t("studies.work")}><div class="stack">
-    <div class="row">${KINDS.map((each) => html`<button type="button" key=${each} aria-expanded=${kind === each} aria-disabled=${!may || undefined} title=${may ? undefined : t("studies.lookOnly")}
+    <div class="row">${KINDS.filter((each) => row.modality !== "pet" || !OF_PICTURES.includes(each)).map((each) => html`<button type="button" key=${each} aria-expanded=${kind === each} aria-disabled=${!may || undefined} title=${may ? undefined : t("studies.lookOnly")}
       onClick=${() => may && setKind(kind === each ? "" : each)}>${t(`studies.${each}`)}</button>`)}</div>
     ${!may && html`<p class="quiet">${t("studies.lookOnly")}</p>`}
     ${kind && html`<${forms[kind]} key=${kind} row=${row} exports=${exports} jobs=${jobs} onDone=${() => setKind("")} />`}
