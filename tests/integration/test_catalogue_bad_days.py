@@ -62,7 +62,7 @@ async def test_acquisitions_go_on_while_the_server_is_gone(
             rows = await catalogue.find()
 
     assert (alarm.device, alarm.name, alarm.priority) == ("catalogue", "database", "low")
-    assert "scandaq@" in alarm.text
+    assert "scandaq@" in alarm.details
     assert catalogue.failures >= 1
     assert [(row.id, row.outcome) for row in rows] == [(identity(n), "completed") for n in (5, 4, 3, 2, 1)]
     assert alarms.active() == []
@@ -168,7 +168,7 @@ async def test_a_disk_that_refuses_the_catalogue_is_said(tmp_path: Path, storage
             assert await catalogue.flush(DEADLINE_S)
 
     assert isinstance(said[0], Alarm)
-    assert "state cannot be made" in said[0].text
+    assert "state cannot be made" in said[0].details
 
 
 def test_a_catalogue_that_another_process_holds_is_said_after_the_wait(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def test_a_readout_that_is_killed_while_armed_aborts_and_the_next_run_can_be_pre
     said = daemon.truth("aborted", run)
 
     assert said["alarm/acquisition/readout-lost"]["priority"] == "high"
-    assert "is gone" in said["state"]["detail"] or "ended with code -9" in said["state"]["detail"]
+    assert said["state"]["detail"] == "the program that records has stopped working; nothing is recorded since then"
+    details = daemon.alarms()[LOST]["details"]
+    assert "is gone" in details or "ended with code -9" in details
     daemon.armed("still")
 
 
@@ -70,7 +72,7 @@ def test_a_readout_that_is_killed_leaves_an_interrupted_run_of_which_the_durable
 
     said = daemon.truth("interrupted", run)
 
-    assert daemon.directory(run).name in daemon.alarms()[LOST]["guidance"]
+    assert daemon.directory(run).name in daemon.alarms()[LOST]["details"]
     assert f"alarm/{LOST}" in said
     daemon.catalogued(run, "interrupted", "open")
     assert recovered(daemon, run) == {"first": True, "second": False}
@@ -99,7 +101,7 @@ def test_daemon_and_readout_killed_together_are_an_interrupted_run_for_the_next_
 
     said = daemon.start().truth("interrupted", run)
 
-    assert "without sealing" in said["state"]["detail"]
+    assert "the program that records had stopped working" in said["state"]["detail"]
     assert LOST in daemon.alarms()
     daemon.catalogued(run, "interrupted", "open")
     assert recovered(daemon, run) == {"first": True, "second": False}

@@ -103,7 +103,8 @@ async def test_a_head_lost_in_tomography_pauses_between_two_stops_and_a_person_d
         readout.reach_limit()
         await daemon.until(State.PAUSED)
         assert daemon.said[-1].detail == (
-            "paused after 'stop 1/4': front-end source 1 sends nothing; mend it, then resume, or stop"
+            "paused after 'stop 1/4': nothing comes from a part of the detector (source 1 of its electronics); "
+            "have it mended, then resume; or stop"
         )
         await run.steps.resume()  # with one head: not asked again for the same one
         readout.reach_limit()

@@ -24,5 +24,8 @@ class LostHeads:
         new, self._without = silent - self._without, silent
         if not new or step is None or step.pause is not PauseMeaning.FINISH_STEP:
             return None
-        which = " and ".join(f"front-end source {source}" for source in sorted(new))
-        return f"paused after {step.name!r}: {which} sends nothing; mend it, then resume, or stop"
+        which = " and ".join(str(source) for source in sorted(new))
+        return (
+            f"paused after {step.name!r}: nothing comes from a part of the detector (source {which} of its "
+            "electronics); have it mended, then resume; or stop"
+        )

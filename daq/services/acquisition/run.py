@@ -101,7 +101,7 @@ class Run:
         status = await self._link.status()
         changes = reconciled(self._machine.entry, status)
         self.steps.found(changes)
-        stood = {"stood": {}} if "step" in changes else {}
+        stood: dict[str, object] = {"stood": {}} if "step" in changes else {}
         self._machine.note("goes on after a restart of the station's program", **changes, **stood)
         self._attend()
         self._arming.renew()

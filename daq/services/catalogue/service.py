@@ -265,28 +265,34 @@ class Catalogue:
             await self._move_aside(why)
             return
         self._raise(
-            "database", f"{why}; {len(self._pending)} entries wait",
-            "Acquisitions go on. Look at the database of the catalogue; entries are written when it answers.",
-            latched=False,
+            "database", f"the list of studies cannot be written; {len(self._pending)} entries wait",
+            "go on: acquisitions are recorded, the list may miss the newest. Tell whoever services the scanner",
+            latched=False, details=f"{why}; look at the database of the catalogue",
         )  # fmt: skip
 
     async def _move_aside(self, why: ScandaqError) -> None:
         try:
             aside = await self._writer.call_within(self.bounds.call_s, self._database.move_aside)
         except ScandaqError as error:
-            self._raise("database", f"{why}; {error}", "Move the catalogue file away by hand.", latched=False)
+            self._raise(
+                "database", "the list of studies is damaged", "go on; tell whoever services the scanner",
+                latched=False, details=f"{why}; {error}; move the file of the catalogue away by hand",
+            )  # fmt: skip
             return
         self._owes_rebuild = self._storage is not None
         self._raise(
-            "damaged", f"the catalogue was damaged and is made anew; the old one is {aside.name}",
-            "Look for faults of the disk; acquisitions themselves are not touched. Acknowledge.",
+            "damaged", "the list of studies was damaged and is made anew",
+            "acquisitions themselves are not touched; have the disk looked at, and acknowledge",
+            details=f"the old file of the catalogue is {aside.name}",
         )  # fmt: skip
         if self._alarms is not None:
             self._alarms.clear(_DEVICE, "damaged")
 
-    def _raise(self, name: str, text: str, guidance: str, *, latched: bool = True) -> None:
+    def _raise(self, name: str, text: str, guidance: str, *, details: str, latched: bool = True) -> None:
         if self._alarms is not None:
-            self._alarms.raise_(_DEVICE, name, priority="low", text=text, guidance=guidance, latched=latched)
+            self._alarms.raise_(
+                _DEVICE, name, priority="low", text=text, guidance=guidance, latched=latched, details=details
+            )  # fmt: skip
 
     def _clear(self) -> None:
         if self._alarms is not None:

@@ -168,7 +168,7 @@ class Rounds:
         self._room.alarms.raise_(
             DEVICE, CALLED, priority="medium", latched=True,
             text=f"{actor.user} asks a physicist to look at {kept.result.test}, {kept.result.level}{said}",
-            guidance=f"nobody was rung up: go to the physicist, or call. Result {kept.document.id}",
+            guidance="nobody was rung up: go to the physicist, or call", details=f"result {kept.document.id}",
         )  # fmt: skip
         self._room.alarms.clear(DEVICE, CALLED)
         return {"alarm": CALLED, "result": kept.document.id}

@@ -17,11 +17,18 @@ TOO_LARGE = "message-too-large"
 DROPPED = "documents-dropped"
 
 _GUIDANCE = {
-    LOST: "acquisitions go on and are recorded; look after the broker, its address and the network",
+    LOST: "go on: acquisitions are recorded; displays elsewhere show nothing new. Tell whoever services the scanner",
+    REFUSED: "go on: acquisitions are recorded; displays elsewhere show nothing. Tell whoever services the scanner",
+    TAKEN_OVER: "go on: acquisitions are recorded; displays elsewhere may be wrong. Tell whoever services the scanner",
+    TOO_LARGE: "go on: nothing is lost, all of it is beside the recording",
+    DROPPED: "go on: nothing is lost, all of it is beside the recording",
+}
+_DETAILS = {
+    LOST: "look after the broker, its address and the network",
     REFUSED: "the broker's access list must let this user write nm/v1/<scanner>/# and read its commands",
     TAKEN_OVER: "two daemons run for one scanner, or two stations have the same client_id: end one, or name it anew",
     TOO_LARGE: "raise max_packet_size of the broker; the whole document is in the recording's directory",
-    DROPPED: "nothing is lost: every document of the run is in run.jsonl in the recording's directory",
+    DROPPED: "every document of the run is in run.jsonl in the recording's directory",
 }
 
 
@@ -54,7 +61,9 @@ class Troubles:
         self._present.add(name)
         _LOG.warning("MQTT: %s", text)
         if self._alarms is not None:
-            self._alarms.raise_(DEVICE, name, priority="low", text=text, guidance=_GUIDANCE[name], latched=False)
+            self._alarms.raise_(
+                DEVICE, name, priority="low", text=text, guidance=_GUIDANCE[name], latched=False, details=_DETAILS[name]
+            )  # fmt: skip
 
     def gone(self, *names: str) -> None:
         """Say that it is over."""
