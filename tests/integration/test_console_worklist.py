@@ -38,8 +38,13 @@ def rows(station: ConsoleStation) -> list[dict[str, Any]]:
     return list(station.ask("worklist")["rows"])
 
 
+def row_of(station: ConsoleStation, name: str) -> dict[str, Any]:
+    """Return the row of somebody; not that of an emergency which turned out to be them."""
+    return next(row for row in rows(station) if row["name"] == name and row["status"] != "discontinued")
+
+
 def entry_of(station: ConsoleStation, name: str) -> str:
-    return next(str(row["entry"]) for row in rows(station) if row["name"] == name)
+    return str(row_of(station, name)["entry"])
 
 
 def labelled(field: str) -> re.Pattern[str]:
@@ -260,10 +265,6 @@ def armed_by(hand: Clicks, station: ConsoleStation) -> None:
     hand.press(ARM)
     station.hold()
     station.wait_for("armed")
-
-
-def row_of(station: ConsoleStation, name: str) -> dict[str, Any]:
-    return next(row for row in rows(station) if row["name"] == name)
 
 
 def left_bed(hand: Clicks, station: ConsoleStation) -> None:
