@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+from starlette.convertors import IntegerConvertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -20,6 +21,7 @@ from daq.gateway.openapiparts import PROBLEM, SESSION, control_schemas, in_json,
 from daq.gateway.qcfiles import qc_file_routes
 from daq.gateway.session import ByLink, ByPassword
 from daq.gateway.studyfiles import study_file_routes
+from daq.gateway.viewfiles import view_file_routes
 from daq.model.controlled import CONTROLLED
 from daq.model.verbs import ALWAYS, ASKING, VERBS
 
@@ -48,8 +50,10 @@ def document(cookie: str) -> dict[str, Any]:
         **{f"/api/v1/ask/{verb}": {"post": _asking(verb, schemas)} for verb in VERBS if verb in ASKING},
         **{f"/api/v1/commands/{verb}": {"post": _commanding(verb, schemas)} for verb in VERBS if verb not in ASKING},
     }
-    files = [route for route in (*qc_file_routes(), *study_file_routes()) if isinstance(route, Route)]
-    paths |= {str(route.path): {"get": _file(route)} for route in files}
+    files = [
+        route for route in (*qc_file_routes(), *study_file_routes(), *view_file_routes()) if isinstance(route, Route)
+    ]
+    paths |= {_plain(route): {"get": _file(route)} for route in files}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -142,14 +146,23 @@ def _control_paths(schemas: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_KINDS = {IntegerConvertor: "integer"}
+
+
+def _plain(route: Route) -> str:
+    """Return the address of a route as the document names it: without what its parts are made of."""
+    return re.sub(r":\w+\}", "}", route.path)
+
+
 def _file(route: Route) -> dict[str, Any]:
     """Return what is said of a route of files: pictures, reports, exports."""
     given = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.param_convertors
+        {"name": name, "in": "path", "required": True, "schema": {"type": _KINDS.get(type(of), "string")}}
+        for name, of in route.param_convertors.items()
     ]
     content = {"*/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}
     return {
-        "operationId": re.sub(r"\W+", "-", route.path).strip("-"), "summary": "a file", "tags": ["files"],
+        "operationId": re.sub(r"\W+", "-", _plain(route)).strip("-"), "summary": "a file", "tags": ["files"],
         "security": _SIGNED_IN, "parameters": given,
         "responses": {"200": {"description": "the file", "content": content}, **_problems(409)},
     }  # fmt: skip

@@ -42,7 +42,8 @@ async def test_every_address_that_is_served_is_in_the_document_and_it_needs_no_s
     here = room(tmp_path)
     served = (await here.browser().get("/api/v1/openapi.json")).json()
     told = {path for path in served["paths"] if not path.startswith(("/api/v1/ask/", "/api/v1/commands/"))}
-    routes = {route.path for route in here.app.routes if isinstance(route, Route) and route.path.startswith("/api/")}
+    found = [route.path for route in here.app.routes if isinstance(route, Route) and route.path.startswith("/api/")]
+    routes = {path.replace(":int}", "}") for path in found}
 
     assert served["openapi"] == "3.1.0"
     assert told == routes - {"/api/v1/openapi.json", "/api/v1/ask/{verb}", "/api/v1/commands/{verb}"}
