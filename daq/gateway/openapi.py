@@ -160,7 +160,10 @@ def _file(route: Route) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": _KINDS.get(type(of), "string")}}
         for name, of in route.param_convertors.items()
     ]
-    content = {"*/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}
+    content = {
+        "application/json": {"schema": {"type": "object"}},  # a list of what there is
+        "*/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    }
     return {
         "operationId": re.sub(r"\W+", "-", _plain(route)).strip("-"), "summary": "a file", "tags": ["files"],
         "security": _SIGNED_IN, "parameters": given,
