@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.convertors import IntegerConvertor
+from starlette.convertors import Convertor, IntegerConvertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -146,7 +146,7 @@ def _control_paths(schemas: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_KINDS = {IntegerConvertor: "integer"}
+_KINDS: dict[type[Convertor[Any]], str] = {IntegerConvertor: "integer"}
 
 
 def _plain(route: Route) -> str:
