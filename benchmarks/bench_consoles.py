@@ -104,7 +104,7 @@ def _station(out: Path, probe: Path) -> Iterator[dict[str, Any]]:
         try:
             assert made.stdout is not None
             said = ""
-            while not said.endswith("}\n"):
+            while not said.endswith("\n}\n"):  # that of the whole object begins its line
                 line = made.stdout.readline()
                 assert line, "the demonstration ended before it was ready"
                 said += line
