@@ -62,7 +62,7 @@ async def judged_draft(monkeypatch: pytest.MonkeyPatch, state: str, reason: str)
     monkeypatch.setattr(judging, "_unmet", nothing_unmet)
     protocol = SimpleNamespace(id="mine", version=3, file=SimpleNamespace(time_lapse=None))
     loaded = cast("LoadedProtocol", SimpleNamespace(protocol=protocol, state=state, state_reason="draft: not signed"))
-    equipment = cast("Equipment", SimpleNamespace(scanner=None))
+    equipment = cast("Equipment", SimpleNamespace(scanner=None, standing=None))
     return await judging.judged(equipment, loaded, Prepare(protocol="mine", draft_reason=reason))
 
 
