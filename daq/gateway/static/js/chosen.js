@@ -1,7 +1,7 @@
 // The entry of the worklist that is chosen here: the banner shows it while nobody is on the bed. Kept by this page alone.
-import { store, useStore } from "./store.js";
+import { personalStore, useStore } from "./store.js";
 
-const chosen = store(/** @type {string | null} */ (null));
+const chosen = personalStore(/** @type {string | null} */ (null));
 
 /** Choose an entry by its key, or none. @param {string | null} entry */
 export function choose(entry) {

@@ -36,9 +36,10 @@ function Console() {
   const place = usePlace();
   useStopKeys();
   useEffect(() => {
-    if (who?.signed_in) connect(() => void refresh().catch(tell));
-    else disconnect();
-  }, [who?.signed_in]);
+    if (!who?.signed_in) return disconnect();
+    connect(() => void refresh().catch(tell));
+    return disconnect; // the socket is of one session: whoever signs in over it gets another one
+  }, [who?.signed_in, who?.session]);
   if (!who) return null;
   if (!who.signed_in) return html`<${SignIn} /><${StopReport} /><${Told} />`;
   const framed = who.simulated ? "simulated" : "";

@@ -1,6 +1,6 @@
 // Who is signed in here.
 import { request } from "./api.js";
-import { store, useStore } from "./store.js";
+import { forgetPerson, store, useStore } from "./store.js";
 import { tell } from "./ui.js";
 
 /**
@@ -41,6 +41,8 @@ globalThis.addEventListener?.("hashchange", () => {
 export async function refresh() {
   const told = await request("GET", "/api/v1/session");
   pageVersion ||= told.version;
+  const before = session.get();
+  if (before?.signed_in && before.session !== told.session) forgetPerson(); // whoever comes next sees nothing of it
   session.set(told);
 }
 

@@ -26,6 +26,25 @@ export function store(first) {
   };
 }
 
+/** @type {Set<() => void>} */
+const personal = new Set();
+
+/**
+ * A store of what one person chose, typed or was told here: it is as at first again when somebody else sits here.
+ * @template T
+ * @param {T} first
+ */
+export function personalStore(first) {
+  const made = store(first);
+  personal.add(() => made.set(() => first));
+  return made;
+}
+
+/** Forget what is of the person who sat here. */
+export function forgetPerson() {
+  for (const forget of personal) forget();
+}
+
 /**
  * Return what `select` finds in a store, and draw the component again when that changes.
  * @template T, S

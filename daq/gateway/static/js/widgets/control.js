@@ -4,11 +4,11 @@ import { passing, secondsLeft, standing } from "../controlstate.js";
 import { useLive } from "../live.js";
 import { html, useEffect, useRef, useState } from "../preact.js";
 import { mayAs, useSession } from "../session.js";
-import { store, useStore } from "../store.js";
+import { personalStore, useStore } from "../store.js";
 import { t } from "../strings.js";
 import { Button, Field, Notice, tell } from "../ui.js";
 
-const shown = store(false);
+const shown = personalStore(false);
 
 /** Open the dialog: to hand control over, above all. */
 export function showControl() {
