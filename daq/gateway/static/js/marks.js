@@ -1,13 +1,13 @@
 // Marks that a person puts into the recording: at a moment, or at a place of a picture. They are kept for this page.
 import { command } from "./api.js";
 import { counting, placeOf } from "./marktext.js";
-import { store, useStore } from "./store.js";
+import { personalStore, useStore } from "./store.js";
 import { t } from "./strings.js";
 
-/** @typedef {{text: string, picture: string, x: number, y: number}} Mark  `picture` is empty for one of a moment alone */
+/** @typedef {{text: string, picture: string, x: number, y: number}} Mark  `picture`: see `pictureOf`; empty for one of a moment alone */
 /** @typedef {{run: string | null, next: string, made: Mark[]}} Marks */
 
-const marks = store(/** @type {Marks} */ ({ run: null, next: t("acquire.marks.first"), made: [] }));
+const marks = personalStore(/** @type {Marks} */ ({ run: null, next: t("acquire.marks.first"), made: [] }));
 
 /** @template S @param {(value: Marks) => S} select @returns {S} */
 export function useMarks(select) {
@@ -41,7 +41,15 @@ export async function markPlace(at, seen) {
 
 /** @param {{picture: string, x: number, y: number}} at @param {string} place */
 async function put(at, place) {
-  const text = marks.get().next.trim() || t("acquire.marks.first");
-  await command("mark", { text: place ? `${text}: ${place}` : text });
-  marks.set((old) => ({ ...old, next: counting(text), made: [...old.made, { ...at, text }] }));
+  const { run, next: named } = marks.get();
+  const text = named.trim() || t("acquire.marks.first");
+  const next = counting(text);
+  marks.set((old) => ({ ...old, next })); // at once: a second press while this one is on its way is another mark
+  try {
+    await command("mark", { text: place ? `${text}: ${place}` : text });
+  } catch (problem) {
+    marks.set((old) => (old.run === run && old.next === next ? { ...old, next: named } : old));
+    throw problem;
+  }
+  marks.set((old) => (old.run === run ? { ...old, made: [...old.made, { ...at, text }] } : old));
 }

@@ -87,7 +87,7 @@ function Marking({ onPlace }) {
     event.stopPropagation();
   };
   return html`<svg class="picture-drawing" tabindex="0" role="application" aria-label=${t("pictures.markHint")} viewBox="0 0 1 1" preserveAspectRatio="none"
-      onPointerDown=${(/** @type {PointerEvent} */ event) => take(shareOf(event))} onPointerMove=${(/** @type {PointerEvent} */ event) => setAt(shareOf(event))} onKeyDown=${keyed}>
+      onPointerDown=${(/** @type {PointerEvent} */ event) => event.button === 0 && take(shareOf(event))} onPointerMove=${(/** @type {PointerEvent} */ event) => setAt(shareOf(event))} onKeyDown=${keyed}>
     <path d=${`M${at.x - NEAR},${at.y}h${2 * NEAR}M${at.x},${at.y - NEAR}v${2 * NEAR}`} vector-effect="non-scaling-stroke" />
   </svg>`;
 }

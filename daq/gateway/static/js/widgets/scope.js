@@ -6,6 +6,7 @@ import { useLive } from "../live.js";
 import { useAge, useFrame, useWanted } from "../liveframes.js";
 import { comesCps, phaseNote } from "../positioning.js";
 import { markPlace, useMarks } from "../marks.js";
+import { pictureOf } from "../marktext.js";
 import { forgetMasks, masksAreOf, PERSISTENCES_S, setView, useView, ZOOMS } from "../pictureview.js";
 import { t } from "../strings.js";
 import { Picture } from "./picture.js";
@@ -52,10 +53,11 @@ function OneScope({ head, what, over }) {
   const about = useFrame((frames) => frames.parts[what]?.about);
   const rates = useFrame((frames) => frames.parts.rates?.about.heads.find((/** @type {any} */ each) => each.number === head.number));
   const made = useMarks((marks) => marks.made);
-  const places = useMemo(() => made.filter((each) => each.picture === String(head.number)), [made, head.number]);
+  const of = useLive((live) => pictureOf(live.status, head.number, what));
+  const places = useMemo(() => made.filter((each) => each.picture === of), [made, of]);
   if (!picture) return null;
   const [rows, columns] = picture.shape.slice(-2);
-  const place = (/** @type {{x: number, y: number}} */ at) => markPlace({ ...at, picture: String(head.number) }, { columns, rows, pixelMm: picture.about.pixel_mm, head: headName(head), view: viewName(head) });
+  const place = (/** @type {{x: number, y: number}} */ at) => markPlace({ ...at, picture: of }, { columns, rows, pixelMm: picture.about.pixel_mm, head: headName(head), view: viewName(head) });
   const counted = rates?.windows.find((/** @type {any} */ each) => each.name === about.window);
   return html`<figure class="scope">
     <figcaption><strong>${viewName(head)}</strong><span class="quiet">${headName(head)}</span>
@@ -115,12 +117,12 @@ export function ViewControls({ fades = false }) {
     <label class="field"><span>${t("pictures.upperLabel")} <output>${t("pictures.upper", { percent: view.upper })}</output></span>
       <input type="range" min="1" max="100" value=${view.upper} aria-label=${t("pictures.upperLabel")} aria-valuetext=${t("pictures.upper", { percent: view.upper })} onInput=${(/** @type {any} */ event) => setView({ upper: number(event) })} /></label>
     <label class="check"><input type="checkbox" checked=${view.log} onInput=${(/** @type {any} */ event) => setView({ log: event.target.checked })} /><span>${t("pictures.log")}</span></label>
-    <${Choice} label=${t("pictures.zoom")} value=${view.zoom} options=${ZOOMS.map((each) => [each, t("pictures.zoomTimes", { times: each })])} onTake=${(/** @type {number} */ zoom) => setView({ zoom })} />
+    <${Choice} label=${t("pictures.zoom")} value=${view.zoom} options=${ZOOMS.map((each) => [each, t("pictures.zoomTimes", { times: each })])} onTake=${(/** @type {number} */ zoom) => setView(zoom > 1 ? { zoom, tool: "" } : { zoom })} />
     <div role="group" aria-label=${t("pictures.mask")} class="field"><span aria-hidden="true">${t("pictures.mask")}</span><div class="row tight">
       ${/** @type {const} */ (["rectangle", "polygon"]).map((tool) => html`<button type="button" aria-pressed=${view.tool === tool} onClick=${() => setView({ tool: view.tool === tool ? "" : tool, zoom: 1 })}>${t(tool === "polygon" ? "pictures.maskPolygon" : "pictures.maskRectangle")}</button>`)}
       ${masks > 0 && html`<button type="button" onClick=${forgetMasks}>${t("pictures.maskClear")}</button><span class="quiet">${t("pictures.masked", { count: masks })}</span>`}
     </div></div>
-    ${view.tool && html`<p class="quiet hint">${t(view.tool === "polygon" ? "pictures.maskHintPolygon" : "pictures.maskHint")}</p>`}
+    ${view.tool && view.tool !== "mark" && html`<p class="quiet hint">${t(view.tool === "polygon" ? "pictures.maskHintPolygon" : "pictures.maskHint")}</p>`}
   </div></details>`;
 }
 
