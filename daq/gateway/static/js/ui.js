@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "./preact.js";
 import { Problem } from "./api.js";
 import { live } from "./live.js";
 import { t } from "./strings.js";
-import { store, useStore } from "./store.js";
+import { personalStore, useStore } from "./store.js";
 
 /** @param {{title?: any, children?: any, class?: string, label?: string}} given */
 export function Card({ title, children, class: more = "", label }) {
@@ -11,7 +11,8 @@ export function Card({ title, children, class: more = "", label }) {
 }
 
 /**
- * A button that does one thing at a time: pressed again while that is under way, or within 200 ms, it does nothing.
+ * A button that does one thing at a time: pressed again while that is under way, or within 200 ms, it does nothing. Nor
+ * does the second press of a double one that began on something else: what stands here now came in between.
  * What is refused is told in a sentence at the foot of the page.
  * @param {{onPress: () => any, children?: any, kind?: "" | "primary" | "plain" | "stop-motion", disabled?: boolean, why?: string, keys?: string, label?: string, [more: string]: any}} given
  * `why` says why it cannot be pressed now; it is shown to those who ask.
@@ -19,9 +20,9 @@ export function Card({ title, children, class: more = "", label }) {
 export function Button({ onPress, children, kind = "", disabled = false, why = "", keys, label, ...more }) {
   const [busy, setBusy] = useState(false);
   const lastMs = useRef(-Infinity);
-  const press = async () => {
+  const press = async (/** @type {MouseEvent} */ event) => {
     const nowMs = performance.now();
-    if (busy || disabled || nowMs - lastMs.current < 200) return;
+    if (busy || disabled || nowMs - lastMs.current < 200 || (event.detail > 1 && lastMs.current === -Infinity)) return;
     lastMs.current = nowMs;
     told.set(null); // what was told of an earlier press is old now
     setBusy(true);
@@ -98,7 +99,7 @@ export function useAsked(asking, depends) {
 
 // A confirmation carries content and a verb. The safe choice has the focus; Esc takes it.
 
-const question = store(/** @type {any} */ (null));
+const question = personalStore(/** @type {any} */ (null));
 
 /**
  * Ask for a decision; resolves with the key of the choice that was taken.
@@ -161,7 +162,7 @@ export function Decisions() {
 // What is told to whoever sits here: the newest sentence, until it is put away.
 
 const SAID_MS = 10_000;
-const told = store(/** @type {{text: string, level: string} | null} */ (null));
+const told = personalStore(/** @type {{text: string, level: string} | null} */ (null));
 
 /**
  * Tell a problem, or a sentence with its level.
