@@ -27,13 +27,14 @@ function Pictures({ row }) {
   if (!there.length) return html`<${Card} title=${t("studies.pictures")}><p>${t("studies.noPictures", { why: row.verdict?.no_pictures || row.no_verdict || t("studies.noPicturesYet") })}</p><//>`;
   const series = seriesOf(row);
   const frames = series.find((/** @type {any} */ each) => each.file === name);
+  const made = there.find((/** @type {any} */ each) => each.name === name)?.size_bytes ?? 0; // another one once it is made anew
   const alt = t("studies.pictureAlt", { name: called(name), protocol: row.protocol_title ?? row.protocol ?? "", time: dayTime(row.created_utc) });
   return html`<${Card} title=${t("studies.pictures")} class="studies-pictures">
     <div class="row" role="group" aria-label=${t("studies.choose")}>${there.map((/** @type {any} */ each) => html`<button type="button" key=${each.name} aria-pressed=${each.name === name} onClick=${() => setName(each.name)}>${called(each.name)}</button>`)}
       ${series.length <= MOST_BUTTONS && series.map((/** @type {any} */ each) => html`<button type="button" key=${each.file} aria-pressed=${each.file === name} onClick=${() => setName(each.file)}>${each.title}</button>`)}
       ${series.length > MOST_BUTTONS && html`<${Field} label=${t("studies.byFrame.series")} value=${frames ? name : ""} onInput=${(/** @type {string} */ chosen) => setName(chosen || there[0].name)} options=${[{ value: "", label: t("studies.byFrame.noSeries") }, ...series.map((/** @type {any} */ each) => ({ value: each.file, label: each.title }))]} />`}</div>
-    ${frames && html`<${Frames} row=${row} series=${frames.about} name=${frames.file} />`}
-    ${!frames && html`<a class="studies-picture" href=${fileAddress(row.id, name)} target="_blank" rel="noopener"><img src=${`${fileAddress(row.id, name)}?${row.verdict?.grade ?? ""}`} alt=${alt} /></a>`}
+    ${frames && html`<${Frames} key=${frames.file} row=${row} series=${frames.about} name=${frames.file} />`}
+    ${!frames && html`<a class="studies-picture" href=${fileAddress(row.id, name)} target="_blank" rel="noopener"><img src=${`${fileAddress(row.id, name)}?${row.verdict?.grade ?? ""}-${made}`} alt=${alt} /></a>`}
   <//>`;
 }
 

@@ -13,13 +13,16 @@ const MOST_SHOWN = 560;
 export function Frames({ row, series, name }) {
   const [head, setHead] = useState("0");
   const [window, setWindow] = useState("0");
-  const asked = useAsked(() => ask("study-frames", { acquisition: row.id, series: name, head: Number(head), window: Number(window) }), [row.id, name, head, window, row.verdict?.grade]);
+  const of = `${name}-${head}-${window}`;
+  const made = row.pictures.map((/** @type {any} */ each) => each.size_bytes).join(); // others once pictures and letters are made anew
+  const asked = useAsked(async () => ({ of, ...(await ask("study-frames", { acquisition: row.id, series: name, head: Number(head), window: Number(window) })) }), [row.id, of, row.verdict?.grade, made]);
+  const told = asked.value?.of === of && !asked.problem ? asked.value : null; // never the letters and counts of another picture
   const heads = series.heads.map((/** @type {number} */ number, /** @type {number} */ at) => ({ value: String(at), label: t("studies.byFrame.head", { number }) }));
   const windows = series.windows.map((/** @type {string} */ each, /** @type {number} */ at) => ({ value: String(at), label: each }));
   return html`<div class="stack frames">
     <div class="row">${heads.length > 1 && html`<${Field} label=${t("studies.byFrame.whichHead")} value=${head} options=${heads} onInput=${setHead} />`}
       ${windows.length > 1 && html`<${Field} label=${t("studies.byFrame.window")} value=${window} options=${windows} onInput=${setWindow} />`}</div>
-    ${asked.value ? html`<${Cine} key=${`${name}-${head}-${window}`} about=${asked.value.about} src=${framesAddress(row.id, name, head, window)} />` : html`<${Waiting} of=${asked} />`}
+    ${told ? html`<${Cine} key=${of} about=${told.about} src=${framesAddress(row.id, name, head, window)} />` : html`<${Waiting} of=${asked} />`}
   </div>`;
 }
 
