@@ -53,6 +53,16 @@ export function goWith(path, query) {
 const place = store(parsed(globalThis.location?.hash ?? ""));
 globalThis.addEventListener?.("hashchange", () => place.set(parsed(location.hash)));
 
+/** Take something out of the address, for good: whoever loads the page again, or comes back, does not say it again. @param {string} name */
+export function forget(name) {
+  const { screen, path, query } = place.get();
+  if (!(name in query)) return;
+  const { [name]: _, ...rest } = query;
+  const said = new URLSearchParams(rest).toString();
+  history.replaceState(null, "", `${location.pathname}${location.search}${address(screen, ...path)}${said && `?${said}`}`);
+  place.set(parsed(location.hash));
+}
+
 /** Return where we are, and draw again when that changes. */
 export function usePlace() {
   return useStore(place, (value) => value);

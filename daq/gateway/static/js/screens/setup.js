@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../preact.js";
 import { ask, command } from "../api.js";
 import { choose } from "../chosen.js";
 import { useLive } from "../live.js";
-import { address, go } from "../router.js";
+import { address, forget, go } from "../router.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
 import { Button, Notice, useAsked, Waiting } from "../ui.js";
@@ -28,10 +28,14 @@ export default function Setup({ path, query }) {
 }
 
 /** @param {{entry: string, wristband: boolean, how: {late: boolean, protocol?: string}}} given */
-function CardOf({ entry, wristband, how }) {
+function CardOf({ entry, wristband: scanned, how }) {
+  const [wristband] = useState(scanned); // of this card, as long as it is open: a page that is loaded again has read none
   const revision = useLive((live) => live.revisions.worklist ?? 0);
   const asked = useAsked(() => ask("worklist-entry", { entry }), [entry, revision]);
-  useEffect(() => choose(entry), [entry]);
+  useEffect(() => {
+    choose(entry);
+    if (scanned) forget("read");
+  }, [entry]);
   if (!asked.value) return html`<h1>${t("setup.title")}</h1><${Waiting} of=${asked} />${asked.problem && html`<p><a href=${address("worklist")}>${t("setup.back")}</a></p>`}`;
   return html`<${Open} told=${asked.value} wristband=${wristband} how=${how} again=${asked.again} problem=${asked.problem} />`;
 }
@@ -72,9 +76,8 @@ function Open({ told, wristband, how, again, problem }) {
     <div class="actions setup-actions">
       ${under ? html`<span class="grow">${t("setup.under")}</span>` : html`<span class="grow ${why ? "why" : "hidden-text"}" role="status">${why ? t("setup.blocked", { why }) : ""}</span>`}
       <a class="button" href=${address("worklist")}>${t("setup.back")}</a>
-      ${under
-        ? html`<${Button} kind="primary" onPress=${() => go("acquire")}>${t("setup.toAcquire")}<//>`
-        : html`<${Button} kind="primary" disabled=${Boolean(why)} why=${why} onPress=${arm}>${armWords(told, wristband)}<//>`}
+      ${under && html`<a class="button" href=${address("acquire")}>${t("setup.toAcquire")}</a>`}
+      <${Button} kind="primary" disabled=${Boolean(under || why)} why=${under ? t("setup.under") : why} onPress=${arm}>${armWords(told, wristband)}<//>
     </div>
   </div>`;
 }

@@ -44,7 +44,7 @@ export function turned(told, choice, name) {
   const steps = views.find(([each]) => each === name)?.[1] ?? [];
   const there = steps.every((step) => now.has(step));
   for (const step of steps) there ? now.delete(step) : now.add(step);
-  if (!now.size) return choice; // something has to be taken
+  if (!now.size) return { ...choice }; // something has to be taken: another object, so that the box is drawn as it is
   return { ...choice, views: now.size === all.length ? [] : all.filter((step) => now.has(step)) };
 }
 
