@@ -73,3 +73,12 @@ test("an acquisition that was lost after a view began is not told to have record
   assert.equal(flow.withoutViews(status("interrupted")), "unsealed");
   assert.equal(flow.withoutViews(status("aborted", [], { step: 0 })), "nothing");
 });
+
+test("of two takings the one counts that was chosen last, and the newest where nobody chose", () => {
+  const counts = (at_utc) => ({ what: "counts", at_utc });
+  const rows = [{ id: "first", remarks: [counts("2020-01-01T10:00:00Z")] }, { id: "second", remarks: [{ what: "label", at_utc: "2020-01-01T12:00:00Z" }] }];
+  assert.equal(flow.chosenOf(["first", "second"], []), "second");
+  assert.equal(flow.chosenOf(["first", "second"], rows), "first");
+  rows[1].remarks.push(counts("2020-01-01T11:00:00Z"));
+  assert.equal(flow.chosenOf(["first", "second"], rows), "second");
+});

@@ -2,10 +2,10 @@
 import { html, useState } from "../../preact.js";
 import { ask, command } from "../../api.js";
 import { clock, counts, timeOfDay } from "../../format.js";
-import { useLive } from "../../live.js";
+import { live, useLive } from "../../live.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
-import { continuable, counted, withoutViews } from "./flow.js";
+import { chosenOf, continuable, counted, withoutViews } from "./flow.js";
 import { stepTitle } from "./steps.js";
 
 /** Ends whose name says nothing to whoever stands at the scanner. */
@@ -44,16 +44,20 @@ export function Before({ step }) {
   return html`<div class="quiet">${t("acquire.after.before", { counts: counts(value), time: clock(step.before.took_s), at: timeOfDay(step.before.ended_utc) })}</div>`;
 }
 
-/** Of views that were taken twice, which taking counts; both are kept. @param {{acquisition: any}} given */
+/** Of views that were taken twice, which taking counts, as the study says; both are kept. @param {{acquisition: any}} given */
 function Which({ acquisition }) {
-  const [chosen, setChosen] = useState(acquisition.run);
-  if (!acquisition.repeats) return null;
-  const choose = async (/** @type {string} */ run) => {
-    await command("choose-taking", { run });
-    setChosen(run);
+  const { run, repeats } = acquisition;
+  const revision = useLive((live) => live.revisions.studies);
+  const asked = useAsked(async () => (repeats ? (await ask("study", { study: run })).acquisitions : []), [run, repeats, revision]);
+  const [chosen, setChosen] = useState("");
+  if (!repeats) return null;
+  const counts = chosen || chosenOf([repeats, run], asked.value ?? []);
+  const choose = async (/** @type {string} */ taking) => {
+    await command("choose-taking", { run: taking });
+    setChosen(taking);
   };
-  return html`<div class="stack which"><span>${t("acquire.after.which")}</span><div class="row" role="group" aria-label=${t("acquire.after.which")}>${[acquisition.repeats, acquisition.run].map((run, at) => html`<${Button} key=${run}
-    aria-pressed=${run === chosen} onPress=${() => choose(run)}>${t(at ? "acquire.after.second" : "acquire.after.first")}<//>`)}</div></div>`;
+  return html`<div class="stack which"><span>${t("acquire.after.which")}</span><div class="row" role="group" aria-label=${t("acquire.after.which")}>${[repeats, run].map((taking, at) => html`<${Button} key=${taking}
+    aria-pressed=${taking === counts} onPress=${() => choose(taking)}>${t(at ? "acquire.after.second" : "acquire.after.first")}<//>`)}</div></div>`;
 }
 
 /** Between two views: accept, or take it again. @param {{acquisition: any, status: any, step: any, next: any, pictures: string[], phase: string, again: () => Promise<any>}} given */
@@ -85,7 +89,7 @@ export function Finish({ acquisition, status, thumbnails, again }) {
     ${taken.length === 0 ? html`<p>${t(`acquire.after.${withoutViews(status)}`)}</p>` : html`<${Taken} acquisition=${acquisition} taken=${taken} thumbnails=${thumbnails} again=${again} />`}
     ${taken.length === 0 && status.state === "aborted" && acquisition.protocol.of_patient && html`<div class="row"><${Button} onPress=${() => take(acquisition.run, acquisition.steps.map((/** @type {any} */ each) => each.name), {}).then(again)}>${t("acquire.after.armAgain")}<//><span class="quiet small">${t("acquire.after.armAgainHow")}</span></div>`}
     ${open.length > 0 && html`<div class="row">${open.map((/** @type {any} */ step) => html`<${Button} key=${step.number} onPress=${() => take(acquisition.run, [step.name], { continues: true }).then(again)}>${t("acquire.after.continueNamed", { name: step.name })}<//>`)}</div>`}
-    <${Which} acquisition=${acquisition} />
+    <${Which} key=${`which ${acquisition.run}`} acquisition=${acquisition} />
     ${taken.length > 0 && acquisition.protocol.of_patient && html`<${AddView} acquisition=${acquisition} again=${again} />`}
     ${taken.length > 0 && acquisition.protocol.modality !== "pet" && html`<${Verdict} run=${acquisition.run} />`}
   <//>`;
@@ -133,5 +137,5 @@ export function Leaving({ ended, patient, connected, mayAct, again }) {
 export function HandOver({ acquisition, again }) {
   return html`<${Card} class="after" title=${t("acquire.after.handOver")}>${acquisition.hand_overs.map((/** @type {any} */ each) => html`<p key=${each.name}><strong>${each.name}</strong>: ${each.instruction}</p>`)}
     <p class="quiet">${t("acquire.after.handOverHow")}</p>
-    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop").then(again)}>${t("acquire.deeds.stop")}<//><//>`;
+    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), holds: () => live.get().status?.run === acquisition.run, changed: t("acquire.stop.changed"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop").then(again)}>${t("acquire.deeds.stop")}<//><//>`;
 }

@@ -43,7 +43,7 @@ export function ExamWindow({ phase }) {
     <div class="exam-window">
       <p class="exam-window-is">${shown.map((window, at) => html`<span><strong>${edgesText(window)}</strong> <span class="quiet">${isText(window, signed[at], wanted, away)}</span></span>`)}</p>
       <div class="row tight">
-        ${(wanted.length > 0 || away.length > 0) && html`<${Button} disabled=${!may} onPress=${() => (away.length ? use(changedOf(station, signed)) : setDraft(null))}>${t("acquire.window.back")}<//>`}
+        <${Button} disabled=${!may || !(wanted.length || away.length)} onPress=${() => (away.length ? use(changedOf(station, signed)) : setDraft(null))}>${t("acquire.window.back")}<//>
         <${Button} disabled=${!may} onPress=${() => measure(false)}>${t("acquire.window.check")}<//>
         <${Button} disabled=${!may} why=${t("acquire.window.sourceWhy")} onPress=${() => measure(true)}>${t("acquire.window.source")}<//>
         <${Button} disabled=${!may || !wanted.length} why=${wanted.length ? "" : t("acquire.window.useWhy")} onPress=${() => use(wanted)}>${t("acquire.window.use")}<//>

@@ -118,3 +118,13 @@ export function kindOf(step, acquisition) {
 export function withoutViews(status) {
   return status.step > 0 ? "unsealed" : "nothing";
 }
+
+/**
+ * Which of several takings counts: the one that was chosen last, else the newest.
+ * @param {string[]} runs  the newest last @param {any[]} rows  of the study, with their remarks
+ */
+export function chosenOf(runs, rows) {
+  const said = rows.filter((row) => runs.includes(row.id)).flatMap((row) => (row.remarks ?? []).filter((/** @type {any} */ each) => each.what === "counts").map((/** @type {any} */ each) => ({ id: row.id, at: each.at_utc })));
+  said.sort((one, other) => (one.at < other.at ? -1 : 1));
+  return said.at(-1)?.id ?? runs.at(-1);
+}

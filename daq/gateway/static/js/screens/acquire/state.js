@@ -2,12 +2,12 @@
 import { useEffect } from "../../preact.js";
 import { ask, request } from "../../api.js";
 import { live, useLive } from "../../live.js";
-import { store, useStore } from "../../store.js";
+import { personalStore, useStore } from "../../store.js";
 
 /** @typedef {{told: any, atMs: number, problem: any, of: string}} Known */
 
-const known = store(/** @type {Known} */ ({ told: null, atMs: 0, problem: null, of: "" }));
-const thumbnails = store(/** @type {Record<string, string[]>} */ ({}));
+const known = personalStore(/** @type {Known} */ ({ told: null, atMs: 0, problem: null, of: "" }));
+const thumbnails = personalStore(/** @type {Record<string, string[]>} */ ({}));
 let turn = 0;
 
 /** Ask anew; what comes late is dropped where something newer was asked for. @param {string} of */
@@ -53,6 +53,7 @@ async function lookAtPictures(run) {
   const place = `/api/v1/files/views/${encodeURIComponent(run)}`;
   try {
     const { steps } = await request("GET", place);
+    if (live.get().status?.run !== run) return; // another one came meanwhile
     const made = Object.entries(steps).map(([step, { pictures, changed }]) => [`${run}/${step}`, Array.from({ length: pictures }, (_, at) => `${place}/${step}-${at}.png?${changed}`)]);
     thumbnails.set(Object.fromEntries(made));
   } catch (problem) {

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../preact.js";
 import { command } from "../../api.js";
 import { clock, counts, NOT_KNOWN, rate, toGo } from "../../format.js";
-import { useLive } from "../../live.js";
+import { live, useLive } from "../../live.js";
 import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
 import { Button, Card, decide, Facts, Notice, tell } from "../../ui.js";
@@ -32,7 +32,7 @@ export function Counting({ round }) {
       ${alarm?.active && html`<${Notice} level="medium" role="alert"><span>${alarm.text}. ${alarm.guidance}</span><//>`}
     <//>
     ${counting && html`<${Scopes} what="counts" hz=${5} controls=${false} />`}
-    <div class="actions">${counting && html`<${Button} onPress=${stop}>${t("qc.run.stop")}<//>
+    <div class="actions">${counting && html`<${Button} onPress=${() => stop(round.run)}>${t("qc.run.stop")}<//>
       <${Button} disabled=${state !== "acquiring"} why=${state === "acquiring" ? "" : t("qc.run.notCounting")} onPress=${pause}>${t("qc.run.pause")}<//>
       <${Button} kind=${paused ? "primary" : ""} disabled=${!paused} why=${paused ? "" : t("qc.run.notPaused")} onPress=${() => command("resume")}>${t("qc.run.resume")}<//>`}</div>
   </div>`;
@@ -77,9 +77,11 @@ function Place({ round }) {
     <${Button} kind="primary" onPress=${() => command("qc-go-on")}>${t("qc.run.goOn")}<//><//>`;
 }
 
-async function stop() {
+/** @param {string} run */
+async function stop(run) {
   const choice = await decide({
     title: t("qc.run.stopTitle"), body: html`<p>${t("qc.run.stopBody")}</p>`,
+    holds: () => live.get().status?.run === run, changed: t("acquire.stop.changed"),
     choices: [{ key: "on", label: t("qc.run.goOnCounting"), safe: true }, { key: "stop", label: t("qc.run.stopAndKeep") }],
   });
   if (choice === "stop") await command("stop");
