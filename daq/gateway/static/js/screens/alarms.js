@@ -64,7 +64,7 @@ function Alarm({ alarm }) {
     </div>
     <div class="alarm-hand">${alarm.acknowledged_by !== null
       ? html`<span>✓ ${t("alarms.by", { user: alarm.acknowledged_by })}</span>`
-      : html`<${Button} disabled=${!may} why=${may ? "" : t("alarms.watchOnly")} label=${t("alarms.acknowledgeThis", { text: alarm.text })} onPress=${acknowledge}>${t("alarms.acknowledge")}<//>`}
+      : html`<${Button} disabled=${!may} why=${may ? "" : t("alarms.watchOnly")} label=${t("alarms.acknowledgeThis", { text: plainly(alarm.text) })} onPress=${acknowledge}>${t("alarms.acknowledge")}<//>`}
     </div>
   </li>`;
 }

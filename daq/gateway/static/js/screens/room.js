@@ -19,6 +19,7 @@ export default function Room() {
   const status = useLive((live) => live.status);
   const who = useSession();
   const pictures = useFrame((frames) => Boolean(frames.parts.scope));
+  useEffect(() => setMarking(false), [status?.run]); // who lies there next is not marked by a press that was meant for another
   const may = pictures && mayAs(who, "technologist") && ["acquiring", "paused"].includes(status?.state);
   return html`<main class="room" id="content"><h1 class="hidden-text">${t("room.title")}</h1>
     <header><${Clock} /><${Says} status=${status} /><${StopButton} /></header>

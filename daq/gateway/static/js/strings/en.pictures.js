@@ -49,6 +49,7 @@ export const pictures = {
   countsAxis: "Counts",
   countsNowAxis: "Counts now",
   besideMiddle: "Head {head}: the peak lies at {kev} keV, beside the middle of {window}.",
+  besideMiddleSaid: "Head {head}: the peak lies beside the middle of {window}.",
   phases: {
     positioning: "Positioning: nothing is recorded yet",
     positioningSilent: "Positioning: nothing comes from the detector",

@@ -133,8 +133,8 @@ export const studies = {
   markNow: "It says now:",
   lies: "The patient lay",
   lying: {
-    HFS: "Head first, on the back", HFP: "Head first, on the belly", HFDL: "Head first, on the left side", HFDR: "Head first, on the right side",
-    FFS: "Feet first, on the back", FFP: "Feet first, on the belly", FFDL: "Feet first, on the left side", FFDR: "Feet first, on the right side",
+    HFS: "Head first, on the back", HFP: "Head first, face down", HFDL: "Head first, on the left side", HFDR: "Head first, on the right side",
+    FFS: "Feet first, on the back", FFP: "Feet first, face down", FFDL: "Feet first, on the left side", FFDR: "Feet first, on the right side",
   },
   viewLabel: "What the view is called",
   side: "Side of the body",

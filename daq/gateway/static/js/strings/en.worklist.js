@@ -120,8 +120,8 @@ export const setup = {
   proposal: "Proposed: {why}",
   orientation: "How the patient lies",
   orientations: {
-    HFS: "Head first, supine", HFP: "Head first, prone", HFDL: "Head first, on the left side", HFDR: "Head first, on the right side",
-    FFS: "Feet first, supine", FFP: "Feet first, prone", FFDL: "Feet first, on the left side", FFDR: "Feet first, on the right side",
+    HFS: "Head first, on the back", HFP: "Head first, face down", HFDL: "Head first, on the left side", HFDR: "Head first, on the right side",
+    FFS: "Feet first, on the back", FFP: "Feet first, face down", FFDL: "Feet first, on the left side", FFDR: "Feet first, on the right side",
   },
   gantry: "gantry",
   asProtocol: "as the protocol has it",

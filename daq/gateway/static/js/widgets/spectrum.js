@@ -29,7 +29,8 @@ export function Spectrum({ heads, windows, onEdit, log = false, height = 220, be
 /** Peaks beside the middle of their windows, while there is time to do something about it. @param {{about: any}} given */
 function Beside({ about }) {
   const beside = besideMiddle(about.peaks, about.windows);
-  return html`${beside.map(({ head, window, kev }) => html`<p class="phase-note" role="status">${t("pictures.besideMiddle", { head, window, kev: kev.toFixed(1) })}</p>`)}`;
+  return html`${beside.map(({ head, window, kev }) => html`<p class="phase-note" key=${`${head} ${window}`}>${t("pictures.besideMiddle", { head, window, kev: kev.toFixed(1) })}</p>`)}
+    <span class="hidden-text" role="status">${beside.map(({ head, window }) => t("pictures.besideMiddleSaid", { head, window })).join(" ")}</span>`; // without the number, which changes all the time
 }
 
 /**

@@ -61,6 +61,7 @@ export function Spites() {
   const may = mayAs(who, "physicist");
   const signOff = async (/** @type {string} */ id) => {
     await command("qc-sign-off", { ids: [id], ...(comment.trim() ? { comment: comment.trim() } : {}) });
+    setComment(""); // it was said of this one
     tell(t("qc.spite.signed"), "good");
     asked.again();
   };
