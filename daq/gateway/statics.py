@@ -44,7 +44,8 @@ class Statics:
     def __init__(self, folder: Path) -> None:
         """Begin with nothing in memory."""
         self._folder = folder.resolve()
-        self._held: dict[str, Held] = {}
+        self._held: dict[Path, Held] = {}
+        """By where a file lies: of many ways to write its name, each is the same file."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a file; raises `HTTPException` where there is none, or where it is not only asked for."""
@@ -63,9 +64,9 @@ class Statics:
         if path is None:
             return None
         at = path.stat()
-        held = self._held.get(name)
+        held = self._held.get(path)
         if held is None or held.stamp != (at.st_size, at.st_mtime_ns):
-            held = self._held[name] = await asyncio.to_thread(_read, path)
+            held = self._held[path] = await asyncio.to_thread(_read, path)
         return held
 
     def _path(self, name: str) -> Path | None:

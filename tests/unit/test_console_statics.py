@@ -51,6 +51,15 @@ async def test_who_takes_nothing_packed_gets_the_file_and_a_head_has_no_body(tmp
     assert (head.status_code, head.content) == (200, b"")
 
 
+async def test_a_file_is_in_memory_once_however_its_name_is_written(tmp_path: Path) -> None:
+    (tmp_path / "js").mkdir()
+    (tmp_path / "js" / "a.js").write_text("let a = 1;\n", encoding="utf-8")
+    files = Statics(tmp_path)
+    held = [await files.held(name) for name in ("js/a.js", "js//a.js", "js/./a.js", "js/../js/a.js")]
+    assert held[0] is not None
+    assert all(each is held[0] for each in held)
+
+
 async def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
     (tmp_path / "static").mkdir()
