@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from daq.errors import RefusedError, ScandaqError
+from daq.errors import DeadlineError, RefusedError
 from daq.gateway.live.hand import Hand
 
 _LOG = logging.getLogger(__name__)
@@ -67,11 +67,13 @@ class Hands:
                 await _stopped(verb, stop)
                 stopped_s = clock()
             await asyncio.wait({task}, timeout=_LOOK_S)
+        if isinstance(task.exception(), DeadlineError):  # it may go on, and nobody looks at the button any more
+            await _stopped(verb, stop)
         return task.result()
 
 
 async def _stopped(verb: str, stop: Work) -> None:
     try:
         await stop()
-    except ScandaqError as why:  # the motion engine has an alarm for it; it is tried again while the command goes on
+    except Exception as why:  # noqa: BLE001 - there is an alarm for it; it is tried again while the command goes on
         _LOG.error("%s was let go and could not be stopped: %s", verb, why)

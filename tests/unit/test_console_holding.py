@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support_gateway import key, room
 
-from daq.errors import RefusedError
+from daq.errors import DeadlineError, RefusedError
 from daq.gateway import holding
 from daq.gateway.holding import Hands
 from daq.gateway.live.hand import Hand
@@ -82,6 +82,41 @@ async def test_what_is_let_go_is_stopped_until_it_stands(monkeypatch: pytest.Mon
         async with asyncio.timeout(2):
             await moving
     assert axes.stops >= 2
+
+
+async def test_a_stop_that_fails_is_tried_again_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "_STOP_AGAIN_S", 0.01)
+    monkeypatch.setattr(holding, "_LOOK_S", 0.01)
+    axes, hands = Axes(), Hands()
+    hand = Hand(axes.stop)
+
+    async def stop() -> None:
+        await axes.stop()
+        if axes.stops == 1:
+            raise ValueError("a fault of the program")
+
+    with hands.there("s1", hand):
+        hand.said(HOLDING)
+        moving = asyncio.create_task(hands.while_held("s1", "retreat", axes.move, stop))
+        while not axes.begun:
+            await asyncio.sleep(0)
+        hand.said(json.dumps({"type": "let-go"}))
+        async with asyncio.timeout(2):
+            assert await moving == "arrived"
+
+
+async def test_what_goes_on_when_nobody_waits_for_it_any_longer_is_stopped() -> None:
+    axes, hands = Axes(), Hands()
+    hand = Hand(axes.stop)
+
+    async def move() -> None:
+        raise DeadlineError("home is not done after 600 s and goes on; ask for the status")
+
+    with hands.there("s1", hand):
+        hand.said(HOLDING)
+        with pytest.raises(DeadlineError):
+            await hands.while_held("s1", "home", move, axes.stop)
+    assert axes.stops == 1
 
 
 async def test_over_http_homing_without_a_held_button_is_refused(
