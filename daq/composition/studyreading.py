@@ -17,7 +17,7 @@ from daq.model.windowchange import WindowChange
 from daq.storage.ledgertext import ledger_sentences
 from daq.storage.listing import load_manifest
 from daq.storage.patientfile import Patient, read_administration, read_patient
-from daq.storage.remarks import read_remarks
+from daq.storage.remarks import CORRECTIONS, read_remarks
 
 if TYPE_CHECKING:
     from daq.services.catalogue.entry import Acquisition
@@ -43,7 +43,7 @@ def brief(rows: Sequence[Acquisition]) -> dict[str, Any]:
         "patient": patient_of(folders)[0], "grade": worst, "sentence": sentences[0] if sentences else "",
         "not_finished": sum(not told for told in verdicts), "pictured": pictured,
         "not_for_diagnosis": any(remark.what == "not-for-diagnosis" for remark in remarks),
-        "corrected": any(remark.what != "not-for-diagnosis" for remark in remarks),
+        "corrected": any(remark.what in CORRECTIONS for remark in remarks),
     }  # fmt: skip
 
 

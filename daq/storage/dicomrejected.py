@@ -21,7 +21,7 @@ from daq.storage.dicom import write_dataset
 from daq.storage.dicomnote import OTHER_PATIENT, QUALITY, SAFETY, Rejection, rejection_note
 from daq.storage.patientfile import Patient, read_patient
 from daq.storage.remarked import concerns
-from daq.storage.remarks import NOT_FOR_DIAGNOSIS, Remark, read_remarks
+from daq.storage.remarks import CORRECTIONS, NOT_FOR_DIAGNOSIS, Remark, read_remarks
 
 _NAMES = {QUALITY.value: "quality", SAFETY.value: "corrected", OTHER_PATIENT.value: "other-patient"}
 _ORDER = (QUALITY, SAFETY, OTHER_PATIENT)
@@ -95,8 +95,8 @@ def _why(
 
 def _newest(remarks: Sequence[Remark], one: Framed, *, marks: bool) -> Remark | None:
     """Return the newest remark on a series: a mark, or a correction."""
-    of = (each for each in reversed(remarks) if concerns(each, one) and (each.what == NOT_FOR_DIAGNOSIS) == marks)
-    return next(of, None)
+    kinds = (NOT_FOR_DIAGNOSIS,) if marks else CORRECTIONS
+    return next((each for each in reversed(remarks) if concerns(each, one) and each.what in kinds), None)
 
 
 def _rejection(title: Code, remark: Remark) -> Rejection:

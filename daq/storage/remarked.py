@@ -39,9 +39,9 @@ def concerns(remark: Remark, one: Framed) -> bool:
 
 
 def _of(one: Framed, remarks: Sequence[Remark]) -> Framed:
-    if not remarks:
+    newest = {remark.what: remark for remark in remarks if remark.what != COUNTS}  # which is said of the study
+    if not newest:
         return one
-    newest = {remark.what: remark for remark in remarks}
     label, side = newest.get(LABEL), newest.get(SIDE)
     said = tuple(_sentence(each) for each in newest.values())
     return replace(

@@ -31,6 +31,8 @@ SIDE = "side"
 SIDES = ("L", "R", "")
 COUNTS = "counts"
 """Of views that were taken twice, this acquisition counts; `value` is when that was said."""
+CORRECTIONS = (ORIENTATION, LABEL, SIDE)
+"""What was wrong in pictures that were made before."""
 MOST_LABEL = 64
 _SCHEMA = "remark/1"
 _MODE = 0o600

@@ -77,6 +77,16 @@ def test_a_corrected_label_and_side_are_in_new_objects_and_the_old_ones_are_reje
         remarked([other], tmp_path)
 
 
+def test_that_an_acquisition_counts_rejects_none_of_its_images_and_changes_none(tmp_path: Path) -> None:
+    made(tmp_path, tmp_path / "images")
+    add_remark(tmp_path, Remark("counts", "chosen of two takings", "anna", AT, value=AT))
+    _, notes = made(tmp_path, tmp_path / "new")
+    assert notes == []
+    was, now = (dcmread(next((tmp_path / each).glob("01-*.dcm"))) for each in ("images", "new"))
+    assert (was.SeriesInstanceUID, was.SOPInstanceUID) == (now.SeriesInstanceUID, now.SOPInstanceUID)
+    assert said_of(tmp_path) == ["Of views taken twice this one counts: said by anna on 2020-01-01"]
+
+
 def test_a_study_of_another_patient_is_another_study_for_dicom_and_a_note_of_the_first_rejects_it(
     tmp_path: Path,
 ) -> None:
