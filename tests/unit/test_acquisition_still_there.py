@@ -11,7 +11,7 @@ from support_run import Axes, Daemon, Link, Readout, driven, protocol, step
 from daq.model.protocol import AcquisitionProtocol, ProtocolKind
 from daq.services.acquisition import stillthere
 from daq.services.acquisition.run import Run
-from daq.state.acquisition import State
+from daq.state.acquisition import State, Trigger
 
 BY_PROTOCOL = protocol(step("post", positions={"gantry": 180.0}), step("rao", positions={"gantry": 45.0}))
 BY_HAND = protocol(step("lateral"))
@@ -114,3 +114,21 @@ async def test_while_nobody_can_say_where_axes_stand_the_view_is_held_as_its_kin
         readout.reach_limit()
 
     assert motion.lost == []
+
+
+async def test_a_fault_of_the_program_where_axes_are_read_holds_the_view_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stillthere, "READ_S", 0.05)
+    motion, readout = Axes(), Readout()
+    await killed_in_the_first_view(tmp_path, motion, readout, BY_PROTOCOL)
+
+    async def broken(_: object) -> str | None:
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr(motion, "differs", broken)
+    daemon, run = await back(tmp_path, motion, readout, BY_PROTOCOL)
+    async with driven(daemon, run):
+        await daemon.alarmed("place-unknown")
+        await daemon.until(State.PAUSED)
+        await run.stop(Trigger.STOP, "stopped")

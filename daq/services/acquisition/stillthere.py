@@ -63,10 +63,10 @@ class StillThere:
             while True:
                 try:
                     differs = await self._motion.where.differs(wanted)
-                except ScandaqError as why:
+                except Exception as why:  # noqa: BLE001 - whatever it is, nobody knows where they stand
                     if not held and time.monotonic() > until_s:
                         held = True
-                        await self._unknown(step, str(why))
+                        await self._unknown(step, _told(why))
                     await asyncio.sleep(_AGAIN_S)
                     continue
                 await self._known(step, differs, held=held)
@@ -93,14 +93,22 @@ class StillThere:
             details=why,
         )  # fmt: skip
         await self._mark(f"where axes stand is not known after a restart of the daemon: {why}")
-        self.pending = False
         try:
             await self._hold(f"where heads and bed stand is not known: look at them; resume if {step.name!r} is right")
         except ScandaqError as refused:
             _LOG.warning("%r could not be held: %s", step.name, refused)
+        finally:
+            self.pending = False  # not before: a step that has ended would be followed by one that moves
 
     async def _mark(self, text: str) -> None:
         try:
             await self._readout().mark(text)
         except ScandaqError as why:  # it is being sealed, or gone: who follows its status says so
             _LOG.info("not in the recording: %s: %s", text, why)
+
+
+def _told(why: Exception) -> str:
+    if isinstance(why, ScandaqError):
+        return str(why)
+    _LOG.error("unexpected where axes are read", exc_info=why)
+    return f"unexpected {type(why).__name__}; the daemon's log tells more"
