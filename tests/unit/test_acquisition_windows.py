@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,28 @@ async def test_the_armed_readout_is_let_go_and_another_records_with_the_changed_
 
     assert daemon.states == ["preparing", "armed", "preparing", "armed", "acquiring", "completing", "completed"]
     assert (first.asked, second.asked) == (["release"], ["start", "stop all steps done"])
+
+
+async def test_a_start_by_the_clock_is_waited_for_also_with_another_window(tmp_path: Path) -> None:
+    daemon, first, second = Daemon(tmp_path), Readout(), Readout()
+    run = daemon.run(ONE, first)
+
+    async def launch() -> Any:
+        return Link(second)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.start(datetime.now(UTC) + timedelta(hours=5))
+        await run.change(SHIFTED, launch)
+        await daemon.until(State.ARMED)
+        by_clock_s = run.armed_for_s
+        run.renew_arming()
+        renewed_s = run.armed_for_s
+        await run.stop(Trigger.ABORT, "aborted")
+
+    assert by_clock_s is not None
+    assert renewed_s is not None
+    assert min(by_clock_s, renewed_s) > 5 * 3600 - 60
 
 
 async def test_nothing_is_changed_while_it_records_or_is_paused(tmp_path: Path) -> None:

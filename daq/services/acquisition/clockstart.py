@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -31,6 +32,13 @@ class ClockStart:
         """`mark` puts a text into the recording: that the host's clock was changed meanwhile."""
         self._start, self._mark, self._alarms, self._now = start, mark, alarms, now
         self._task: asyncio.Task[None] | None = None
+        self._at_s = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Return the seconds until it starts; 0 where nothing is to be started by the clock."""
+        waits = self._task is not None and not self._task.done()
+        return max(0.0, self._at_s - time.monotonic()) if waits else 0.0
 
     def arm(self, at: datetime) -> float:
         """Start at this time; return the seconds until then. Raise `RefusedError` for the past, or beyond a day."""
@@ -41,6 +49,7 @@ class ClockStart:
         if left_s > MOST_S:
             raise RefusedError(f"cannot start at {for_people(at)}: that is more than 24 h from {for_people(now)}")
         self.cancel()
+        self._at_s = time.monotonic() + left_s
         self._task = asyncio.create_task(self._wait(at, left_s), name="start by the clock")
         return left_s
 

@@ -176,7 +176,7 @@ class Run:
         """Wait for the start as long again; raise `TransitionRefusedError` when not armed."""
         if self._machine.state is not State.ARMED:
             raise TransitionRefusedError(f"nothing is armed; the state is {self._machine.state}")
-        self._arming.renew()
+        self._arming.renew(at_least_s=self._clock_start.left_s)
 
     async def change(self, protocol: AcquisitionProtocol, launch: Callable[[], Awaitable[Link]], **noted: Any) -> None:
         """Acquire by `protocol`, the same but for its energy windows: the armed readout is let go, another takes over.
@@ -289,7 +289,7 @@ class Run:
     async def _arm(self) -> None:
         await launched(self._launch, self._took)
         if await is_armed(self._readout()):  # else the tick says what ended it
-            self._arming.renew()
+            self._arming.renew(at_least_s=self._clock_start.left_s)
             self._machine.fire(Trigger.PREPARED, "")
 
     def _took(self, link: Link) -> None:
