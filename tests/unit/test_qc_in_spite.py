@@ -110,6 +110,16 @@ def test_an_acquisition_that_was_overridden_is_open_too_and_allows_nothing(tmp_p
     assert spite.allows("daily-flood", "r-1") is None
 
 
+def test_what_rests_on_an_allowance_is_not_noted_again_and_what_does_not_is(tmp_path: Path) -> None:
+    spite = made(tmp_path, Station())
+    do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    words = f"{spite.allows('daily-flood', 'r-1')}; suspension: do not use"
+    asyncio.run(spite.note("run-1", {"daily-flood": words}, ["daily-flood"], NURSE))
+    assert [each.run for each in spite.open if each.run] == []
+    asyncio.run(spite.note("run-2", {"daily-flood": "an infarction"}, ["daily-flood"], NURSE))
+    assert [(each.run, each.reason) for each in spite.open if each.run] == [("run-2", "an infarction")]
+
+
 def test_many_acquisitions_never_push_an_allowance_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daq.services.qc.spite._MOST", 4)
     spite = made(tmp_path, Station())

@@ -91,8 +91,12 @@ class InSpite:
         return found[0].words if found else None
 
     async def note(self, run: str, overrides: Mapping[str, str], names: Sequence[str], actor: Actor) -> None:
-        """Take note of an acquisition that was prepared with overrides; `names`: those that are of quality control."""
-        those = [name for name in overrides if name in names or name == QC]
+        """Take note of an acquisition that was prepared with overrides; `names`: those that are of quality control.
+
+        What rests on an allowance is noted by that, and not again.
+        """
+        rests = {each.test for each in self.open if overrides.get(each.test, "").startswith(each.words)}
+        those = [name for name in overrides if name == QC or (name in names and name not in rests)]
         if not those:
             return
         what = "" if those == [QC] else ", ".join(name for name in those if name != QC)
