@@ -122,6 +122,7 @@ class Planner:
                 await self.entries.begun(
                     said, identity, loaded.protocol, last_session, actor, parts_of(session.steps)
                 )  # fmt: skip
+            await self.overridden(identity, wanted.overrides, actor)  # last: from here on an abort finds the run
         except BaseException:
             await asyncio.to_thread(papers.drop)
             if self.entries is not None:
@@ -145,7 +146,6 @@ class Planner:
             self._records.pop(identity, None)
             self._machine.fire(Trigger.CANNOT_PREPARE, f"its records cannot be begun: {type(why).__name__}")
             raise
-        await self.overridden(identity, wanted.overrides, actor)
         return self._run(loaded.protocol, papers, directory, partial(Link.launched, plan, runtime))
 
     async def _rests_on(self, protocol: AcquisitionProtocol) -> Mapping[str, Any] | None:
@@ -190,6 +190,7 @@ class Planner:
         if protocol is None:
             return None
         protocol = protocol.of_session(entry.session).of_views(entry.views)
+        protocol = protocol.with_windows([WindowChange.from_json(each) for each in entry.windows])
         directory = Path(entry.directory)
         papers = Papers(self._equipment.site.state_folder, entry.run, directory)
         with suppress(ScandaqError):

@@ -6,13 +6,18 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support_run import Daemon, Link, Readout, driven, protocol, step
 
+from acquisition_protocols.load import available, load_protocol
+from daq.composition.runs import Planner
 from daq.errors import DeadlineError, TransitionRefusedError, UnreachableError
+from daq.model.windowchange import WindowChange
 from daq.model.windows import EnergyWindow, WindowSet
+from daq.services.acquisition.journal import Entry
 from daq.state.acquisition import State, Trigger
 
 ONE = protocol(step("front"))
@@ -130,3 +135,25 @@ async def test_a_readout_that_cannot_be_started_again_aborts_the_run_with_the_re
 
 async def _given(link: Link) -> Any:
     return link
+
+
+def test_after_a_restart_further_views_are_asked_for_with_the_windows_that_the_exam_had(tmp_path: Path) -> None:
+    path = available()["demo-planar-static"]
+    loaded = load_protocol(path)
+    signed = loaded.protocol.windows.windows[0]
+    change = WindowChange(
+        signed.name, (signed.lower_kev, signed.upper_kev), (signed.lower_kev - 2.0, signed.upper_kev - 2.0), "anna",
+        "2020-01-01T10:00:00Z", "by hand",
+    )  # fmt: skip
+    entry = Entry(
+        state=State.COMPLETED, run="run-1", directory=str(tmp_path / "run-1"), protocol_id=loaded.protocol.id,
+        protocol=loaded.text.decode(), step=1, windows=[change.to_json()],
+    )  # fmt: skip
+    equipment: Any = SimpleNamespace(site=SimpleNamespace(state_folder=tmp_path, storage=tmp_path))
+    nothing: Any = None
+    planner = Planner(equipment, Daemon(tmp_path).around, nothing, SimpleNamespace(find=nothing), "boot")  # type: ignore[arg-type]
+    run = planner.ended_before(entry)
+
+    assert run is not None
+    assert run.protocol.changed == (change,)
+    assert run.protocol.windows.windows[0].lower_kev == signed.lower_kev - 2.0
