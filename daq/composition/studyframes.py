@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def frames(directory: Path, name: str, head: int, window: int, kept: Path) -> tu
     try:
         stem = f"frames-{directory.name}-{name}-{head}-{window}-{source.stat().st_mtime_ns:x}"
         made, about = kept / f"{stem}.png", kept / f"{stem}.json"
-        if not about.is_file():
+        if not (about.is_file() and made.is_file()):
             kept.mkdir(parents=True, exist_ok=True)
             _forget(kept)
             _make(load_framed(source), head, window, made, about)
@@ -65,7 +66,7 @@ def _make(series: Framed, head: int, window: int, made: Path, about: Path) -> No
         "rows": small.shape[1], "columns": small.shape[2], "across": across, "upper": upper, "added_up": by,
         "counts": [int(each) for each in counts.sum(axis=(1, 2), dtype=np.uint64)],
     }  # fmt: skip
-    beside = made.with_name(f".{made.name}.{os.getpid()}.tmp")
+    beside = made.with_name(f".{made.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     Image.fromarray(_mosaic(small, across, upper)).save(beside, format="PNG")
     beside.rename(made)
     beside.write_text(json.dumps(told), encoding="utf-8")
