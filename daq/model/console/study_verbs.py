@@ -185,6 +185,6 @@ STUDY_PRIVATE = frozenset({
     "studies", "study", "study-file", "study-frames", "study-exported", "study-export-file", "study-whose",
     "study-reassign",
 })  # fmt: skip
+"""Verbs whose answers hold a patient's identity, or lead to it: never over a broker."""
 STUDY_IN_TURN = frozenset({"study-reassign"})
 """It changes files of acquisitions, as `prepare` and `amend` do."""
-"""Verbs whose answers hold a patient's identity, or lead to it: never over a broker."""
