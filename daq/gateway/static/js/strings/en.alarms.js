@@ -130,6 +130,7 @@ export const motion = {
   confirmBody: "Ask for name and date of birth, compare them with these, and look how the patient lies. Axes stand at: {positions}.",
   confirmYes: "Identity and position are confirmed",
   confirmNo: "Not yet",
+  confirmChanged: "Who lies there, or what is acquired, has changed meanwhile: nothing was confirmed. Look, and ask again.",
   confirmed: "Identity and position are confirmed.",
   patientOff: "Patient off the bed",
   patientOn: "A patient is on the bed",

@@ -2,7 +2,7 @@
 import { html, useEffect } from "../preact.js";
 import { ask, command } from "../api.js";
 import { personName } from "../identity.js";
-import { useLive } from "../live.js";
+import { live, useLive } from "../live.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
 import { Button, Card, decide, Notice, tell } from "../ui.js";
@@ -37,8 +37,9 @@ function Trust({ room }) {
 async function confirmed(room) {
   const patient = await ask("patient").catch(() => null); // then the question says that it is not known
   const positions = Object.entries(room.axes).map(([name, axis]) => `${called(name)} ${place(axis.position, axis.unit)}`).join(", ");
+  const asked = whoLies();
   const taken = await decide({
-    title: t("motion.confirmTitle"),
+    title: t("motion.confirmTitle"), holds: () => whoLies() === asked, changed: t("motion.confirmChanged"),
     body: html`<div class="stack"><p class="big">${nameOf(patient)}</p><p>${t("motion.confirmBody", { positions })}</p></div>`,
     choices: [{ key: "no", label: t("motion.confirmNo"), safe: true }, { key: "yes", label: t("motion.confirmYes"), kind: "primary" }],
   });
@@ -46,6 +47,12 @@ async function confirmed(room) {
   await command("confirm", { identity: true, position: true });
   tell(t("motion.confirmed"), "good");
   await lookAgain();
+}
+
+/** What changes when somebody else lies there. */
+function whoLies() {
+  const { status, readings } = live.get();
+  return `${status?.run} ${readings["patient on_bed"]?.value}`;
 }
 
 /** Who lies there, in words to be compared with what the patient says. @param {any} patient */

@@ -32,7 +32,7 @@ export function Consoles() {
       <td>${each.since_utc ? clock(each.since_utc) : t("service.notKnown")}</td><td>${t("service.ago", { time: duration(each.idle_s) })}</td>
       <td>${each.in_control && html`<${Chip}>${t("service.inControl")}<//>`} ${t(each.pages ? "service.looks" : "service.pageClosed")}</td>
       <td>${each.session === here ? t("service.thisConsole") : html`<${Button} label=${t("service.endOf", { user: each.user })} aria-expanded=${chosen === each.session} onPress=${() => setChosen(each.session)}>${t("service.endSession")}<//>`}</td></tr>
-      ${chosen === each.session && html`<tr><td colspan=${COLUMNS.length + 1}><${Ending} session=${each} onEnd=${end} /></td></tr>`}`)}</tbody></table></div>`}<//>`;
+      ${chosen === each.session && html`<tr><td colspan=${COLUMNS.length + 1}><${Ending} session=${each} onEnd=${end} /></td></tr>`}`)}</tbody></table></div>${asked.problem && html`<${Waiting} of=${asked} />`}`}<//>`;
 }
 
 /** @param {{session: any, onEnd: () => void}} given */

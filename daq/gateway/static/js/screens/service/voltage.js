@@ -1,5 +1,5 @@
 // High voltage: down by one press, for everybody; up by preview, leave for a while, and a press that is held.
-import { html, useState } from "../../preact.js";
+import { html, useEffect, useState } from "../../preact.js";
 import { ask, command, Problem } from "../../api.js";
 import { useLive } from "../../live.js";
 import { stationNow } from "../../stationclock.js";
@@ -63,6 +63,10 @@ function Rise({ name, most }) {
   const wrong = wrongRaise(volts, seconds, most);
   const reading = useLive((live) => live.readings[`${name} voltage`]);
   const left = armed ? Math.max(0, Math.round((armed.untilMs - now) / 1000)) : 0;
+  const expired = armed !== null && left === 0 && !rising;
+  useEffect(() => {
+    if (expired) setArmed(null); // it has to be armed again, and that is offered
+  }, [expired]);
   const back = (/** @type {(value: string) => void} */ set) => (/** @type {string} */ value) => {
     set(value);
     setAsked(null);
