@@ -1,8 +1,8 @@
 // The display in the room, read from three metres: what is seen, what is left, the time. Never whose it is.
-import { html, useEffect, useState } from "../preact.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
 import { command } from "../api.js";
 import { clock, counts, rate, toGo } from "../format.js";
-import { useLive } from "../live.js";
+import { live, useLive } from "../live.js";
 import { useFrame, useWanted } from "../liveframes.js";
 import { mayAs, useSession } from "../session.js";
 import { stationNow } from "../stationclock.js";
@@ -86,21 +86,28 @@ function Pictures({ part, marking, onMarked }) {
     <figcaption>${viewName(head)}</figcaption></figure>`)}</div>`;
 }
 
-let marks = 0;
+let marks = { run: "", made: 0 };
 
 /** @param {{head: any, part: any, onMarked: () => void}} given */
 function Touch({ head, part, onMarked }) {
+  const busy = useRef(false); // one touch is one mark
   const touched = async (/** @type {PointerEvent} */ event) => {
+    if (busy.current) return;
+    busy.current = true;
+    const run = live.get().status?.run ?? "";
+    if (marks.run !== run) marks = { run, made: 0 };
     const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
     const { x, y } = markAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, part);
-    const text = t("room.markText", { number: marks + 1, x: x.toFixed(0), y: y.toFixed(0), head: headName(head) });
+    const text = t("room.markText", { number: marks.made + 1, x: x.toFixed(0), y: y.toFixed(0), head: headName(head) });
     try {
       await command("mark", { text });
-      marks += 1;
+      marks.made += 1;
       tell(t("room.marked", { text }), "good");
       onMarked();
     } catch (problem) {
       tell(problem);
+    } finally {
+      busy.current = false;
     }
   };
   return html`<button type="button" class="room-touch" aria-label=${t("room.markHint")} onPointerDown=${touched}></button>`;
