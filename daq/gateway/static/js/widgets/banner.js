@@ -1,5 +1,5 @@
 // Whose data this is: always visible. Of the acquisition under way, else of who lies on the bed, else the chosen entry.
-import { html, useEffect, useState } from "../preact.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
 import { ask } from "../api.js";
 import { useChosen } from "../chosen.js";
 import { activity, timeOfDay } from "../format.js";
@@ -8,6 +8,8 @@ import { useLive } from "../live.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
 import { Chip } from "../ui.js";
+
+const LATE_MS = 500;
 
 export function Banner() {
   const who = useSession();
@@ -47,15 +49,22 @@ function usePatient(may) {
   const bed = useLive((live) => live.readings["patient on_bed"]?.value ?? null);
   const connected = useLive((live) => live.connected);
   const [patient, setPatient] = useState(/** @type {any} */ (null));
+  const shown = useRef("");
   useEffect(() => {
     if (!may || !connected) return undefined;
     let wanted = true;
-    ask("patient", chosen ? { entry: chosen } : {}).then(
-      (told) => wanted && setPatient(told),
-      () => wanted && setPatient(null), // the banner then says that it is not known
-    );
+    const whose = `${run} ${chosen} ${bed}`;
+    const tell = (/** @type {any} */ told) => {
+      clearTimeout(late);
+      if (!wanted) return;
+      shown.current = told ? whose : "";
+      setPatient(told);
+    };
+    const late = whose === shown.current ? undefined : setTimeout(() => tell(null), LATE_MS); // nobody rather than who was before
+    ask("patient", chosen ? { entry: chosen } : {}).then(tell, () => tell(null)); // the banner then says that it is not known
     return () => {
       wanted = false;
+      clearTimeout(late);
     };
   }, [may, connected, chosen, run, state, revision, bed]);
   return patient;

@@ -15,7 +15,8 @@ import { useAcquisition } from "./state.js";
 /** @param {{phase: string}} given */
 export function ExamWindow({ phase }) {
   const { told, again } = useAcquisition();
-  const acquisition = told?.acquisition;
+  const run = useLive((live) => live.status?.run ?? null);
+  const acquisition = told?.acquisition?.run === run ? told?.acquisition : null; // never the windows of another exam
   const connected = useLive((live) => live.connected);
   const may = mayAs(useSession(), "technologist") && connected && phase === "armed";
   const station = closed(acquisition?.windows ?? []);

@@ -72,7 +72,7 @@ function useNodes(status, window) {
       clearInterval(timer);
     };
   }, [run, status?.state, status?.step, window, runs]);
-  return nodes;
+  return nodes?.run === run ? nodes : null; // never those of who lay there before
 }
 
 /** @param {{nodes: any, steps: any[]}} given */
