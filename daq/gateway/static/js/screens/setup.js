@@ -63,7 +63,7 @@ function Open({ told, wristband, how, again, problem }) {
       <${IdentityBlock} told=${told} wristband=${wristband} />
       <${Changes} told=${told} again=${again} />
       ${how.late && html`<${Notice} role="status">${t("setup.lateView")}<//>`}
-      ${!how.late && told.status === "ended early" && told.progress && html`<${Notice} role="status">${t("setup.goesOn", { words: told.progress.words })}<//>`}
+      ${!how.late && !how.protocol && told.status === "ended early" && told.progress && html`<${Notice} role="status">${t("setup.goesOn", { words: told.progress.words })}<//>`}
       <${Choices} told=${told} choice=${choice} setChoice=${setChoice} orientation=${rehearsal.value?.orientation} />
       <${Given} told=${told} again=${again} />
       <${Runs} runs=${told.runs} />
