@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ import pytest
 from daq.composition.studyreading import listed_file
 from daq.errors import FormatError, MissingError, RefusedError, ScandaqError, StorageFailedError, UsageError
 from daq.model.console.service_verbs import LogLines as AskedLines
-from daq.model.console.study_verbs import Studies, StudyExport, StudyMark
+from daq.model.console.study_verbs import Studies, Study, StudyExport, StudyMark
 from daq.model.station import Actor, Role
 from daq.model.verbs import checked
 from daq.services.catalogue.database import Database
@@ -285,6 +286,22 @@ async def test_the_desk_lists_exports_once_under_a_name_and_keeps_remarks(tmp_pa
     for kind, args in wrong:
         with pytest.raises(kind):
             await do["study-mark"](StudyMark(acquisition="run-1", why="because", **args), ANNA)
+    catalogue.close()
+    desk.close()
+
+
+async def test_a_share_that_hangs_keeps_nobody_from_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Database(tmp_path / "c.sqlite").store([Acquisition(id="run-1", directory=str(tmp_path), state="sealed")])
+    answers = threading.Event()
+    monkeypatch.setattr(Exports, "told", lambda _: answers.wait(10))
+    monkeypatch.setattr("daq.services.studies.desk._PLACE_S", 0.05)
+    catalogue = Catalogue(f"sqlite:///{tmp_path / 'c.sqlite'}")
+    place = Exports(tmp_path / "exports", "the share", tmp_path / "exports.jsonl")
+    desk = StudyDesk(catalogue, Jobs(_python(SAYS)), _readers({"grade": "good"}), place, Revisions())
+    for _ in range(4):  # more than there are threads for the share
+        told = await desk.handlers["study"](Study(study="run-1"), ANNA)
+        assert told["exports"] == {"title": "the share", "problem": "it does not answer", "free_bytes": None}
+    answers.set()
     catalogue.close()
     desk.close()
 

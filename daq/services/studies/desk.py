@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from daq.errors import MissingError, RefusedError, UsageError
+from daq.errors import DeadlineError, MissingError, RefusedError, UsageError
 from daq.model.console.study_verbs import (
     JobCancel,
     JobList,
@@ -37,6 +37,7 @@ from daq.services.worker import Worker
 from daq.storage.remarks import LABEL, NOT_FOR_DIAGNOSIS, ORIENTATION, SIDE, SIDES, Remark, add_remark
 
 _READ_S = 20.0
+_PLACE_S = 2.0
 _STATES = ("open", "damaged", "missing")
 _SUFFIXES = {"parquet": ".parquet", "arrow": ".arrow", "petsird": ".petsird", "root": ".root", "raw": ".raw"}
 Handlers = Mapping[str, Callable[[Any, Actor], Awaitable[dict[str, Any]]]]
@@ -71,6 +72,7 @@ class StudyDesk:
         self._catalogue, self.jobs, self._readers, self._exports = catalogue, jobs, readers, exports
         self._revisions = revisions
         self._worker = Worker("studies", threads=2, waiting=32)
+        self._disk = Worker("exports", threads=2, waiting=16)
         self.reassigning = Reassigning(catalogue, self._worker, readers.patient, self._again, self._changed)
         jobs.after("verify", self._note_verdict)
         jobs.after("finish", self._tell_studies)
@@ -91,6 +93,7 @@ class StudyDesk:
     def close(self) -> None:
         """Let the threads end."""
         self._worker.close()
+        self._disk.close()
 
     # Asking
 
@@ -113,11 +116,18 @@ class StudyDesk:
     async def _study(self, asked: Study, _: Actor) -> dict[str, Any]:
         rows = await self._catalogue.study(asked.study)
         told = await self._worker.call_within(_READ_S, self._readers.whole, rows)
-        place = await self._worker.call_within(_READ_S, self._exports.told)
+        place = await self._place()
         return {
             "study": rows[0].study or rows[0].id, "simulated": any(row.simulated for row in rows), "exports": place,
             **told,
         }  # fmt: skip
+
+    async def _place(self) -> dict[str, Any]:
+        """Tell of the place of exports; a share that hangs keeps nobody from studies."""
+        try:
+            return await self._disk.call_within(_PLACE_S, self._exports.told)
+        except (DeadlineError, RefusedError):
+            return {"title": self._exports.title, "problem": "it does not answer", "free_bytes": None}
 
     async def _file(self, asked: StudyFile, _: Actor) -> dict[str, Any]:
         directory = await self._catalogue.open_directory(asked.acquisition)
@@ -135,11 +145,11 @@ class StudyDesk:
         return {"acquisition": asked.acquisition, "series": asked.series, "path": str(path), "about": about}
 
     async def _exported(self, asked: StudyExported, _: Actor) -> dict[str, Any]:
-        made = await self._worker.call_within(_READ_S, self._exports.of, asked.acquisition)
+        made = await self._disk.call_within(_READ_S, self._exports.of, asked.acquisition)
         return {"acquisition": asked.acquisition, "exported": made}
 
     async def _export_file(self, asked: StudyExportFile, _: Actor) -> dict[str, Any]:
-        path = await self._worker.call_within(_READ_S, self._exports.file, asked.name, asked.file)
+        path = await self._disk.call_within(_READ_S, self._exports.file, asked.name, asked.file)
         return {"name": asked.name, "file": asked.file, "path": str(path)}
 
     async def _jobs(self, _: JobList, __: Actor) -> dict[str, Any]:
@@ -169,7 +179,7 @@ class StudyDesk:
         asked: dict[str, Any] = {"kind": kind, "directory": str(directory), **said}
         told = {**said, **({} if out is None else {"name": out})}
         if out is not None:
-            asked["out"] = str(await self._worker.call_within(_READ_S, self._exports.free_place, out))
+            asked["out"] = str(await self._disk.call_within(_READ_S, self._exports.free_place, out))
         return (await self.jobs.put(Job(kind, acquisition, actor.user, asked, told))).to_json()
 
     async def _cancel(self, asked: JobCancel, _: Actor) -> dict[str, Any]:
@@ -230,7 +240,7 @@ class StudyDesk:
             "acquisition": job.acquisition, "kind": job.kind, "by": job.by, "at_utc": job.begun_utc,
             "text": job.result.get("sentence", ""), "asked": dict(job.told),
         }  # fmt: skip
-        await self._worker.call_within(_READ_S, self._exports.note, str(job.told["name"]), told)
+        await self._disk.call_within(_READ_S, self._exports.note, str(job.told["name"]), told)
         self._changed()
 
 

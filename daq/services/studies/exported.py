@@ -30,11 +30,13 @@ class Exports:
 
     def told(self) -> dict[str, Any]:
         """Return what people are told of the place: its name, whether something can be written there, what is free."""
-        why = self._against()
-        free = None
+        why, free = self._against(), None
         if not why:
-            found = os.statvfs(self.folder)
-            free = found.f_bavail * found.f_frsize
+            try:
+                found = os.statvfs(self.folder)
+                free = found.f_bavail * found.f_frsize
+            except OSError as gone:
+                why = f"it cannot be looked at ({gone.strerror or gone})"
         return {"title": self.title, "problem": why, "free_bytes": free}
 
     def free_place(self, name: str) -> Path:
