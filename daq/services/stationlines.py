@@ -37,7 +37,9 @@ class RequestLines:
         self._verb, self._actor = verb, actor
         self._before = str(machine.state)
         self._hide = hiding(args)
-        self._what = " ".join(str(args[key]) for key in _ABOUT if args.get(key) not in (None, ""))
+        label = args.get("what") == "label"  # what a view is called is somebody's own words, and may name a patient
+        about = (key for key in _ABOUT if not (label and key == "value"))
+        self._what = " ".join(str(args[key]) for key in about if args.get(key) not in (None, ""))
         self._reason = str(next((args[key] for key in _REASONS if args.get(key)), ""))
 
     async def write(

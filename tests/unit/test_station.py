@@ -223,6 +223,15 @@ async def test_refusals_and_nonsense_are_audited_with_their_reason(tmp_path: Pat
             assert w.audit.lines[-1][2] in ("refused", "failed")
 
 
+async def test_what_a_view_is_called_is_in_no_line_for_it_may_name_somebody(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        for what, value, told in (("label", "knee of Mustermann", ""), ("orientation", "HFP", " HFP")):
+            with pytest.raises(ScandaqError):
+                await w.ask("study-mark", acquisition="run-1", what=what, value=value, step=1, why="it was wrong")
+            assert w.audit.whats[-1].startswith(f"run-1{told} ")
+            assert "knee" not in w.audit.whats[-1]
+
+
 async def test_a_stop_waits_neither_for_a_slow_request_nor_for_the_audit_log(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.ask("prepare", protocol="x", draft_reason="try")
