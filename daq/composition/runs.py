@@ -133,7 +133,7 @@ class Planner:
             protocol_id=loaded.protocol.id, protocol=loaded.text.decode(), session=request.session, hand_overs={},
             views=request.views, windows=[each.to_json() for each in loaded.protocol.changed], collimator=collimator,
             collimator_sensed=sensed is not None,
-            qc_test=str((qc or {}).get("test", "")), accepted=[], counted={}, before={},
+            qc_test=str((qc or {}).get("test", "")), accepted=[], counted={}, before={}, stood={},
             asked=asked_again(request, papers.redacted),
         )  # fmt: skip
         self._wanted = {identity: wanted}
