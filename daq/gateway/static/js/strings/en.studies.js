@@ -209,7 +209,7 @@ export const studies = {
     toStudy: "To the study",
     toEntry: "To the set-up card",
   },
-  noEntry: "There is no entry of the worklist with this patient's number.",
+  noEntry: "Today's worklist has no entry with this patient's number. Look for it on the day of the study.",
   administration: "Administered",
   given: "{nuclide}, net {mbq}",
   noAdministration: "No record",

@@ -67,10 +67,10 @@ function Corrections({ patient, study }) {
   const who = useSession();
   const [missing, setMissing] = useState(false);
   const find = async () => {
-    const told = await ask("worklist-find", { number: patient.patient_id });
-    const entry = told.entries?.[0];
-    if (entry) go("setup", entry);
-    else setMissing(true);
+    const { entries } = await ask("worklist-find", { number: patient.patient_id });
+    setMissing(entries.length === 0);
+    if (entries.length === 1) go("setup", entries[0]);
+    else if (entries.length > 1) tell(t("worklist.several", { count: entries.length })); // which one this study is of is not guessed
   };
   return html`<details class="studies-identity" open=${patient.to_countersign}><summary>${t("studies.correctIdentity")}</summary><div class="stack">
     ${patient.corrections.map((/** @type {any} */ done) => html`<div>
