@@ -35,11 +35,17 @@ class Station:
         at = datetime(2025, 1, 2, tzinfo=UTC)
         newest = None if self.result is None else Done(self.result, at, Level.SUSPENSION)
         asked = self.state != "valid"
-        return (Due(name, "Daily flood", self.state, newest, None, True, asked, asked, "suspension: do not use"),)
+        since = datetime(2025, 1, 3, tzinfo=UTC)
+        return (Due(name, "Daily flood", self.state, newest, since, True, asked, asked, "suspension: do not use"),)
 
 
 def made(tmp_path: Path, station: Station, *, alone: bool = False) -> InSpite:
     return InSpite(tmp_path, station.due, alone=alone, changed=lambda: station.changes.append(1))
+
+
+def stands(result: str | None, *, test: str = "daily-flood", state: Any = "failed", since: int = 1) -> Due:
+    newest = None if result is None else Done(result, datetime(2025, 1, 1, tzinfo=UTC), Level.SUSPENSION)
+    return Due(test, "Daily flood", state, newest, datetime(2025, 1, since, tzinfo=UTC), True, True, True, "suspension")
 
 
 def do(spite: InSpite, verb: str, actor: Actor, **args: Any) -> dict[str, Any]:
@@ -51,13 +57,25 @@ def test_what_is_allowed_holds_until_the_next_result_and_survives_a_restart(tmp_
     station = Station()
     do(made(tmp_path, station), "qc-allow", NURSE, test="daily-flood", reason=WHY)
     after = made(tmp_path, station)
-    words = after.allows("daily-flood", "r-1")
+    words = after.allows(stands("r-1"))
     assert words is not None
     assert WHY in words
     assert "allowed by keller" in words
-    assert after.allows("daily-flood", "r-2") is None, "another result is another question"
-    assert after.allows("camera-background", "r-1") is None
+    assert after.allows(stands("r-2")) is None, "another result is another question"
+    assert after.allows(stands("r-1", test="camera-background")) is None
     assert station.changes == [1]
+
+
+def test_after_service_or_damage_what_was_allowed_before_is_another_question(tmp_path: Path) -> None:
+    spite = made(tmp_path, Station("overdue"))
+    do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    assert spite.allows(stands("r-1", state="overdue")) is not None
+    assert spite.allows(stands("r-1", state="after-service")) is None
+    station = Station("after-service")
+    again = made(tmp_path, station)
+    do(again, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    assert again.allows(stands("r-1", state="after-service", since=3)) is not None
+    assert again.allows(stands("r-1", state="after-service", since=4)) is None, "another service"
 
 
 def test_it_is_open_until_another_person_has_signed_it_off(tmp_path: Path) -> None:
@@ -69,7 +87,7 @@ def test_it_is_open_until_another_person_has_signed_it_off(tmp_path: Path) -> No
     other = Actor("weber", "console", Role.PHYSICIST)
     assert do(spite, "qc-sign-off", other, ids=[told["id"]], comment="head 0 was off")["count"] == 0
     assert spite.open == ()
-    assert spite.allows("daily-flood", "r-1") is None, "signed off, it allows nothing any more"
+    assert spite.allows(stands("r-1")) is None, "signed off, it allows nothing any more"
 
 
 def test_a_site_of_one_person_may_say_that_one_signs_off_ones_own(tmp_path: Path) -> None:
@@ -83,7 +101,7 @@ def test_what_stands_in_nobodys_way_and_what_is_allowed_already_is_refused(tmp_p
         do(made(tmp_path, Station("valid")), "qc-allow", NURSE, test="daily-flood", reason=WHY)
     spite = made(tmp_path, Station("never", None))
     do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
-    assert spite.allows("daily-flood", None) is not None
+    assert spite.allows(stands(None)) is not None
     with pytest.raises(RefusedError, match="allowed already"):
         do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
     with pytest.raises(MissingError, match="spite-0"):
@@ -107,13 +125,13 @@ def test_an_acquisition_that_was_overridden_is_open_too_and_allows_nothing(tmp_p
     asyncio.run(spite.note("run-1", {"qc": "a fracture", "collimator": "sensor broken"}, ["daily-flood"], NURSE))
     asyncio.run(spite.note("run-2", {"collimator": "sensor broken"}, ["daily-flood"], NURSE))
     assert [(each.run, each.reason) for each in spite.open] == [("run-1", "a fracture")]
-    assert spite.allows("daily-flood", "r-1") is None
+    assert spite.allows(stands("r-1")) is None
 
 
 def test_what_rests_on_an_allowance_is_not_noted_again_and_what_does_not_is(tmp_path: Path) -> None:
     spite = made(tmp_path, Station())
     do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
-    words = f"{spite.allows('daily-flood', 'r-1')}; suspension: do not use"
+    words = f"{spite.allows(stands('r-1'))}; suspension: do not use"
     asyncio.run(spite.note("run-1", {"daily-flood": words}, ["daily-flood"], NURSE))
     assert [each.run for each in spite.open if each.run] == []
     asyncio.run(spite.note("run-2", {"daily-flood": "an infarction"}, ["daily-flood"], NURSE))
@@ -127,7 +145,7 @@ def test_many_acquisitions_never_push_an_allowance_out(tmp_path: Path, monkeypat
     for number in range(9):
         asyncio.run(spite.note(f"run-{number}", {"qc": WHY}, [], NURSE))
     assert [each.run for each in spite.open if each.run] == ["run-8", "run-7", "run-6"]
-    assert spite.allows("daily-flood", "r-1") is not None
+    assert spite.allows(stands("r-1")) is not None
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"used": [{"id": 1}]}', '{"used": [{"nonsense": "x"}]}', "[]"])

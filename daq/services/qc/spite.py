@@ -1,6 +1,7 @@
 """Use in spite of quality control: who allowed it, of which test, why; open until somebody else has signed it off.
 
-An allowance holds for a test as it stood when a person gave it: with another result of that test it lapses. What was
+An allowance holds for a test as it stood when a person gave it: with another result of that test, or service or damage
+that touches it, it lapses. What was
 acquired in spite of a requirement at the set-up card alone is noted too, and allows nothing further. Every screen says
 what is open, every file bears it.
 """
@@ -35,7 +36,8 @@ class Spite:
     """Something that was used in spite of quality control.
 
     `test` is empty, and `run` an acquisition, where it was overridden at the set-up card for that one alone. `result`:
-    the newest of the test then. `stood`: what spoke against it, in words.
+    the newest of the test then. `stood`: what spoke against it, in words; `event`: where that was service or damage, its
+    time.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Spite:
     signed_by: str = ""
     signed_utc: str = ""
     comment: str = ""
+    event: str = ""
 
     @property
     def words(self) -> str:
@@ -85,10 +88,10 @@ class InSpite:
         """Return what nobody has signed off, the newest first."""
         return tuple(each for each in reversed(self._all) if not each.signed_by)
 
-    def allows(self, test: str, result: str | None) -> str | None:
+    def allows(self, due: Due) -> str | None:
         """Return why a test does not stand in the way as it stands now, in the words for files; None where it does."""
-        found = [each for each in self.open if each.test == test and each.result == (result or "")]
-        return found[0].words if found else None
+        now = (due.test, _result(due), _event(due))
+        return next((each.words for each in self.open if (each.test, each.result, each.event) == now), None)
 
     async def note(self, run: str, overrides: Mapping[str, str], names: Sequence[str], actor: Actor) -> None:
         """Take note of an acquisition that was prepared with overrides; `names`: those that are of quality control.
@@ -108,12 +111,12 @@ class InSpite:
         (due,) = await self._due(request.test)
         if not due.asked and due.state != "failed":
             raise RefusedError(f"{request.test} stands in nobody's way: {due.words}")
-        result = "" if due.newest is None else due.newest.id
-        if self.allows(request.test, result) is not None:
+        if self.allows(due) is not None:
             raise RefusedError(f"{request.test} is allowed already; it is open until somebody has signed it off")
         made = Spite(
-            _new_id(), actor.user, utc_now(), request.reason.strip(), request.test, due.title, result, due.words
-        )
+            _new_id(), actor.user, utc_now(), request.reason.strip(), request.test, due.title, _result(due), due.words,
+            event=_event(due),
+        )  # fmt: skip
         await self._add(made)
         return asdict(made)
 
@@ -158,6 +161,15 @@ def _bounded(told: list[Spite]) -> list[Spite]:
     while len(told) > _MOST:
         told.remove(min(told, key=lambda each: (not each.signed_by, not each.run, each.at_utc)))
     return told
+
+
+def _result(due: Due) -> str:
+    return "" if due.newest is None else due.newest.id
+
+
+def _event(due: Due) -> str:
+    """Return the event after which a test is to be done, by its time; empty where there is none."""
+    return "" if due.state != "after-service" or due.next_due is None else due.next_due.isoformat()
 
 
 def _new_id() -> str:

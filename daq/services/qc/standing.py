@@ -57,8 +57,8 @@ class Standing:
         *, heads: frozenset[str] = frozenset(), clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self.tests, self.books, self.zone, self.heads, self.clock = tests, books, zone, heads, clock
-        self.allows: Callable[[str, str | None], str | None] = lambda _test, _result: None
-        """Says of a test and its newest result why and by whom it was allowed in spite of it."""
+        self.allows: Callable[[Due], str | None] = lambda _: None
+        """Says of a test as it stands why and by whom it was allowed in spite of it."""
 
     async def due(self, only: str | None = None) -> tuple[Due, ...]:
         """Return where tests stand, the most urgent first. Raise `MissingError`, `DeadlineError`, what books raise."""
@@ -81,7 +81,7 @@ class Standing:
             why_not = self.against(one, needs.get(one.test))
             if why_not is None:
                 continue
-            allowed = self.allows(one.test, None if one.newest is None else one.newest.id)
+            allowed = self.allows(one)
             if allowed is None:
                 missing[one.test] = why_not
             else:
