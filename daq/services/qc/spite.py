@@ -36,8 +36,8 @@ class Spite:
     """Something that was used in spite of quality control.
 
     `test` is empty, and `run` an acquisition, where it was overridden at the set-up card for that one alone. `result`:
-    the newest of the test then. `stood`: what spoke against it, in words; `event`: where that was service or damage, its
-    time.
+    the newest of the test then. `stood`: what spoke against it, in words; `event`: the time of service or damage, where
+    it was that.
     """
 
     id: str
