@@ -53,7 +53,8 @@ def unexpected(errors: str) -> list[str]:
 INFO_KEYS = {
     "directory", "ended_by", "acquisition_id", "format", "state", "profile", "source", "simulated", "started", "sealed",
     "stop", "duration_ps", "size_bytes", "rows", "words_by_kind", "ledger", "segments", "hashed", "continues",
-    "recovered_from", "rows_left_to_replay", "losses", "steps", "sorted_from", "processing", "lost_sources", "overrides",
+    "recovered_from", "rows_left_to_replay", "losses", "steps", "sorted_from", "processing", "lost_sources",
+    "overrides",
 }  # fmt: skip
 
 
