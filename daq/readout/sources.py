@@ -244,7 +244,7 @@ class PetsysSource(DatagramSource):
 
 
 def _slice_ms(plan: Plan) -> float:
-    """Return how long a slice lasts: 5 ms from 10 M words/s on, 40 ms up to 2 M words/s."""
+    """Return how long a slice lasts: 5 ms from 10 M words/s on, 20 ms up to 2 M words/s, 25 ms at most."""
     rate = plan.receive.rate_words_per_s
     return _LONGEST_SLICE_MS if rate <= _LOW_WORDS_PER_S else max(_SLICE_MS, 1000.0 * _SLICE_WORDS / rate)
 
