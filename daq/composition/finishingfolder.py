@@ -29,6 +29,11 @@ def is_finished(directory: Path) -> bool:
     return (directory / IMAGES / VERDICT).exists()
 
 
+def is_begun(directory: Path) -> bool:
+    """Return True where pictures of a recording were made, or are being made; what is made now may lack the newest."""
+    return (directory / IMAGES).is_dir()
+
+
 @contextmanager
 def making_in(images: Path) -> Iterator[Path]:
     """Give an empty folder in `images` and hold the lock. Raise `BusyError` where another process has it.

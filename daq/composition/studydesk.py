@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daq.composition import studyjobprocess, studyreading
-from daq.composition.finishingfolder import IMAGES, is_finished, read_verdict
+from daq.composition.finishingfolder import IMAGES, is_begun, read_verdict
 from daq.composition.studyframes import frames
 from daq.composition.studythumbnails import thumbnail
 from daq.errors import MissingError
@@ -31,7 +31,7 @@ def study_desk(site: Site, catalogue: Catalogue, revisions: Revisions) -> StudyD
     readers = Readers(
         studyreading.brief, studyreading.whole, studyreading.listed_file,
         lambda directory: thumbnail(directory, site.state_folder / THUMBNAILS), _said,
-        studyreading.patient_of, is_finished,
+        studyreading.patient_of, is_begun,
         lambda directory, name, head, window: frames(directory, name, head, window, site.state_folder / THUMBNAILS),
     )  # fmt: skip
     exports = Exports(site.exports_folder, site.exports.title, site.state_folder / INDEX)

@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from daq.errors import ScandaqError
+from daq.errors import BusyError, ScandaqError
 from daq.storage.hashing import lower_priority
 
 _FAILED = 6
 _MOST_TOLD = 50
 _MB = 1e6
+_BUSY_S = 600.0
+"""So long it waits for another process that makes pictures of the same recording."""
+_AGAIN_S = 1.0
 
 Made = tuple[int, str, dict[str, Any]]
 """Exit code, a sentence for people, what was made."""
@@ -142,9 +145,16 @@ def _said(directory: Path) -> list[str]:
 def _finish(directory: Path, _: Mapping[str, Any]) -> Made:
     from daq.composition.finishing import finish
 
-    _progress(None, "Makes pictures and verdict anew")
     begun_s = time.monotonic()
-    done = finish(directory, again=True)
+    _progress(None, "Makes pictures and verdict anew")
+    while True:
+        try:
+            done = finish(directory, again=True)
+            break
+        except BusyError:  # what is being made now may lack what was corrected since
+            if time.monotonic() - begun_s > _BUSY_S:
+                raise
+            time.sleep(_AGAIN_S)
     grade = "none" if done.verdict is None else done.verdict.grade.word
     sentence = f"{len(done.files)} files made anew, verdict: {grade}. The earlier ones are kept beside."
     told = {"files": list(done.files)[:_MOST_TOLD], "grade": grade, "problems": done.problems}

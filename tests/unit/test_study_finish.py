@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from PIL import Image
 from support_cli import call
 from support_recorded_view import ROWS, recording
 
-from daq.composition import finishing
-from daq.composition.finishingfolder import SUMS, changed_files, making_in
+from daq.composition import finishing, studyjobprocess
+from daq.composition.finishingfolder import SUMS, changed_files, is_begun, making_in
 from daq.errors import BusyError
 from daq.storage.framedfile import load_framed
 
@@ -120,6 +121,26 @@ def test_two_at_once_do_not_meet_and_what_one_left_in_the_middle_is_made_anew(tm
     with pytest.raises(SystemExit):
         told_to_end()
     assert found == list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_after_a_correction_waits_for_who_makes_pictures_already(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studyjobprocess, "_AGAIN_S", 0.02)
+    assert not is_begun(directory)
+    (directory / "images").mkdir()
+    assert is_begun(directory), "it is being made: who it is may have been read already"
+    asked = studyjobprocess.command({"kind": "finish", "directory": str(directory)})[-1]
+    held = os.open(directory / "images", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.2, os.close, (held,)).start()
+
+    assert studyjobprocess._KINDS["finish"](directory, json.loads(asked))[0] in (0, 6)
+    assert (directory / "images" / "verdict.json").exists()
+
+    monkeypatch.setattr(studyjobprocess, "_BUSY_S", 0.1)
+    with pytest.raises(BusyError, match="another process"), making_in(directory / "images"):
+        studyjobprocess._KINDS["finish"](directory, json.loads(asked))
 
 
 def test_what_of_a_recording_cannot_be_read_is_bad_whatever_its_pictures_show(directory: Path, tmp_path: Path) -> None:

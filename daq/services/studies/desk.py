@@ -49,7 +49,7 @@ class Readers:
 
     `brief` tells what a list says of a study, `whole` everything; `file` returns a file that was made of a recording,
     `thumbnail` its small picture; `said` what a correction would correct (kind, step), None where nothing says it;
-    `patient` whose they are and why nobody knows; `finished` whether pictures were made of it;
+    `patient` whose they are and why nobody knows; `begun` whether pictures of it were made, or are being made;
     `frames` the picture of all frames of a series, by name, head and window, and what is said of them.
     """
 
@@ -59,7 +59,7 @@ class Readers:
     thumbnail: Callable[[Path], Path]
     said: Callable[[Path, str, int | None], str | None]
     patient: Callable[[Sequence[Path]], tuple[dict[str, Any] | None, str]]
-    finished: Callable[[Path], bool]
+    begun: Callable[[Path], bool]
     frames: Callable[[Path, str, int, int], tuple[Path, dict[str, Any]]]
 
 
@@ -202,10 +202,10 @@ class StudyDesk:
         }  # fmt: skip
 
     async def _again(self, rows: Sequence[Acquisition], actor: Actor) -> str:
-        """Have pictures made anew where there are some; return why they are not, empty where they will be."""
+        """Have pictures made anew where there are some, or soon; return why they are not, empty where they will be."""
         for row in rows:
             directory = Path(row.directory)
-            if not await self._worker.call_within(_READ_S, self._readers.finished, directory):
+            if not await self._worker.call_within(_READ_S, self._readers.begun, directory):
                 continue
             try:
                 await self._put("finish", row.id, actor, {"since_utc": utc_now()})  # what is under way may lack it
