@@ -9,6 +9,7 @@ from daq.composition.runs import Planner
 from daq.errors import ScandaqError
 from daq.model.station import DAEMON
 from daq.services.acquisition.found import Found, axes_moved, look, power_was_cut
+from daq.services.acquisition.journal import Entry
 from daq.services.acquisition.machine import Machine
 from daq.services.acquisition.run import Run
 from daq.services.audit import Audit
@@ -28,7 +29,7 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
     if before not in ACTIVE:
         await planner.say_again(machine.entry)
         if before in IDLE and before is not State.READY:
-            station.look_back(await asyncio.to_thread(planner.ended_before, machine.entry))
+            station.look_back(await _ended_before(planner, machine.entry))
         machine.announce()
         return
     try:
@@ -51,6 +52,14 @@ async def take_over(planner: Planner, station: Station, machine: Machine, audit:
         await planner.found_ended(run, found if not found.alive else _SILENT)
         _LOG.info("%s had ended: %s", run.identity, found.detail)
     audit.note(DAEMON, "found", run.identity, result="done", old=str(before), new=str(machine.state))
+
+
+async def _ended_before(planner: Planner, entry: Entry) -> Run | None:
+    try:
+        return await asyncio.to_thread(planner.ended_before, entry)
+    except Exception:  # noqa: BLE001 - whatever the journal holds, the daemon has to come
+        _LOG.exception("the journal's run %s, which had ended, cannot be looked at", entry.run)
+        return None
 
 
 async def _look(machine: Machine, run: Run) -> Found:

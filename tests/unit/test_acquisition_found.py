@@ -16,7 +16,7 @@ from daq.model.protocol import ProtocolKind, Sweep
 from daq.services.acquisition import found, journal
 from daq.services.acquisition.found import Found, axes_moved
 from daq.services.acquisition.journal import Entry
-from daq.state.acquisition import State, Trigger
+from daq.state.acquisition import IDLE, State, Trigger
 
 
 @pytest.mark.parametrize(("at", "trigger"), [(0, Trigger.FOUND_NOTHING), (1, Trigger.READOUT_LOST)])
@@ -126,6 +126,25 @@ async def test_a_journal_that_does_not_tell_enough_does_not_keep_the_daemon_from
 
     assert daemon.state is State.INTERRUPTED
     assert len(planner.told) == 1
+
+
+async def test_one_that_had_ended_and_cannot_be_looked_at_does_not_either(tmp_path: Path) -> None:
+    def unreadable(_: Entry) -> Any:
+        raise KeyError("from_kev")
+
+    async def nothing(*_: object) -> None:
+        await asyncio.sleep(0)
+
+    daemon, seen = Daemon(tmp_path), list[Any]()
+    for trigger in (Trigger.PREPARE, Trigger.CANNOT_PREPARE):
+        daemon.machine.fire(trigger, run="run-1", step=1)
+    assert daemon.state in IDLE
+    assert daemon.state is not State.READY
+    planner: Any = SimpleNamespace(file_left_behind=nothing, say_again=nothing, ended_before=unreadable)
+    await restart.take_over(planner, SimpleNamespace(look_back=seen.append), daemon.machine, Notes())  # type: ignore[arg-type]
+
+    assert seen == [None]
+    daemon.close()
 
 
 async def test_a_readout_that_lives_and_cannot_be_followed_is_not_called_nothing(
