@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -345,7 +346,7 @@ def test_addresses_that_name_no_screen_but_a_word_of_the_language_lead_to_a_scre
     station: ConsoleStation, chromium: Browser
 ) -> None:
     with browser_page(chromium, station, "#/constructor") as page:
-        page.get_by_role("heading", name="Worklist").first.wait_for()
+        page.get_by_text("There is no such page").wait_for()
         for place, heading in (("#/service/constructor", "Service"), ("#/qc/constructor", "Quality control")):
             page.evaluate("place => { location.hash = place; }", place)
             page.get_by_role("heading", name=heading).first.wait_for()
@@ -354,11 +355,20 @@ def test_addresses_that_name_no_screen_but_a_word_of_the_language_lead_to_a_scre
 def test_a_wrong_clock_of_the_browser_changes_no_time_that_is_told_of_the_station(
     station: ConsoleStation, chromium: Browser
 ) -> None:
-    with browser_page(chromium, station, "#/service") as page:
-        page.add_init_script("const now = Date.now; Date.now = () => now() + 86_400_000 * 365;")
+    with browser_page(chromium, station, "#/room") as page:
+        page.add_init_script("const now = Date.now; Date.now = () => now() + 86_400_000 * 365 + 3_600_000 * 5;")
         page.reload()
+
+        def told() -> set[int]:
+            """Return the hour that the room tells, and that of this host, which is the station's."""
+            text = page.locator(".room-clock").inner_text()
+            here = page.evaluate("seconds => new Date(seconds * 1000).getHours()", time.time())
+            return {int(text.split(":")[0]), here}
+
+        until(told, lambda hours: len(hours) == 1)
+        page.evaluate("location.hash = '#/service'")
         page.locator(".service-readings tbody tr").first.wait_for()
-        until(lambda: page.locator("main").inner_text(), lambda text: "told" in text and " h " not in text)
+        until(lambda: page.locator("main").inner_text(), lambda text: "current" in text and "Old:" not in text)
 
 
 def test_without_a_connection_the_room_counts_how_old_it_is_and_nothing_is_told_to_be_good(
