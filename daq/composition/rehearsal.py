@@ -99,6 +99,8 @@ class _Look:
         self._equipment, self._around, self._request, self._actor = equipment, around, request, actor
         self._completed: Prepare = request
         self.items: list[Item] = []
+        self._in_spite: set[str] = set()
+        """Requirements that hold only because a person has allowed it."""
         self.loaded: LoadedProtocol | None = None
         self.lies: Any = None
 
@@ -174,7 +176,7 @@ class _Look:
             return
         for name in dict.fromkeys([*holding, *missing]):
             if name not in missing:
-                self._add(name, "ok", holding[name])
+                self._add(name, "warning" if name in self._in_spite else "ok", holding[name])
             elif name in self._request.overrides:
                 self._add(name, "warning", f"{missing[name]}; overridden: {self._request.overrides[name]}")
             else:
@@ -194,6 +196,7 @@ class _Look:
                 f"; to be looked at: {', '.join(stands.remarks)}" * bool(stands.remarks)
             )
             if stands.in_spite:
+                self._in_spite.add(QC)
                 told[QC] = f"used in spite of {'; '.join(f'{name}: {why}' for name, why in stands.in_spite.items())}"
         told["high-voltage"] = "no supply is in trouble"
         told |= {need.name: "a calibration that fits is there, and not too old" for need in wants.calibrations}

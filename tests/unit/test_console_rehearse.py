@@ -18,6 +18,7 @@ from daq.composition.rehearsal import Rehearsal, _Look
 from daq.errors import DeadlineError
 from daq.model.administration import AdministrationRecord
 from daq.model.verbs import Prepare, Rehearse
+from daq.services.qc.standing import Stands
 from daq.state.acquisition import State
 
 RUN = {"protocol": "bone-spots", "session": 1, "last": True, "at_utc": "2025-03-05T09:00:00Z", "by": "anna",
@@ -159,3 +160,19 @@ async def test_a_fault_of_the_program_is_not_told_as_something_to_mend_at_the_st
     given = look({}, {"load": load, "completed": completed})
     with pytest.raises(ZeroDivisionError):
         await Rehearsal(given._equipment, given._around).rehearse(Rehearse(protocol="bone", views=[]), ANNA)
+
+
+async def test_what_holds_in_spite_of_quality_control_is_a_warning_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def met(*_: object) -> dict[str, str]:
+        return {}
+
+    async def stands(_: object) -> Stands:
+        return Stands(in_spite={"daily-flood": "an infarction (allowed by keller)"})
+
+    monkeypatch.setattr("daq.composition.rehearsal.unmet", met)
+    seen = look({"standing": SimpleNamespace(of_protocol=stands)}, {})
+    await seen._at_requirements(protocol(step("front")))
+
+    said = {item.name: (item.state, item.sentence) for item in seen.items}
+    assert said["qc"] == ("warning", "used in spite of daily-flood: an infarction (allowed by keller)")
+    assert said["high-voltage"][0] == "ok"
