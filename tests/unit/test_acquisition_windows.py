@@ -118,6 +118,34 @@ async def test_a_stop_while_the_readout_is_let_go_ends_the_run(tmp_path: Path) -
     assert daemon.states[-2:] == ["aborting", "aborted"]
 
 
+async def test_one_that_is_let_go_and_answers_no_more_is_not_called_lost(tmp_path: Path) -> None:
+    daemon, first, second = Daemon(tmp_path), Readout(), Readout()
+    run = daemon.run(ONE, first)
+    asked = asyncio.Event()
+
+    class Quiet(Link):
+        letting = False
+
+        async def release(self) -> None:
+            self.letting = True
+            await asked.wait()
+            await super().release()
+
+        async def status(self) -> dict[str, Any]:
+            if self.letting:
+                asked.set()
+                raise DeadlineError("the readout was not done within 10 s")
+            return await super().status()
+
+    run._launch = lambda: _given(Quiet(first))
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.change(SHIFTED, lambda: _given(Link(second)))
+        await daemon.until(State.ARMED)
+        assert not any(alarm.name == "readout-lost" for alarm in daemon.alarms.active())
+        await run.stop(Trigger.ABORT, "aborted")
+
+
 async def test_a_readout_that_cannot_be_started_again_aborts_the_run_with_the_reason(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     run = daemon.run(ONE, Readout())

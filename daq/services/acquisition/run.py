@@ -227,8 +227,9 @@ class Run:
         try:
             status = await link.status()
         except DeadlineError as why:
-            await self._ending.end("the daemon has lost hold of it")  # should it live
-            await self._lost(str(why))
+            if link is self._link and not self._changing:  # else another takes its place
+                await self._ending.end("the daemon has lost hold of it")  # should it live
+                await self._lost(str(why))
             return
         if link is not self._link or self._changing:
             return  # another takes its place
