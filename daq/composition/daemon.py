@@ -249,9 +249,8 @@ class Daemon:
 
     def _between(self) -> Between:
         return Between(
-            lambda: self.station, self.machine, self.desk.bed.figures, self.planner.lies,
-            lambda: self.revisions.changed("acquisition"),
-        )  # fmt: skip
+            lambda: self.station, self.machine, self.desk.bed.figures, self.planner.lies, self._views_changed
+        )
 
     def _windows(self) -> ExamWindows:
         return ExamWindows(
@@ -316,6 +315,10 @@ class Daemon:
         return check
 
     # Small things
+
+    def _views_changed(self) -> None:
+        self.revisions.changed("acquisition")
+        self.worklist.look_again()
 
     def _bed_changed(self, patient: bool) -> None:  # noqa: FBT001 - as the bed tells it
         self.machine.note(patient_on_bed=patient)

@@ -83,6 +83,7 @@ class Worklist:
         on_bed = OnBed(self.desk, machine, recordings.patient_of, lambda: bed.patient)
         self.handlers |= {"rehearse": rehearsal.rehearse, "patient": on_bed.patient}
         planner.entries = self._following
+        self.look_again = self._following.look_again
 
     def services(self) -> Services:
         """Return what has to run: name and coroutine function."""

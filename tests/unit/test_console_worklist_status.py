@@ -120,6 +120,38 @@ async def test_an_exam_of_which_one_view_is_there_has_ended_early_and_says_what_
     assert (again.known[key].status, again.known[key].progress) == ("done", world.desk.known[key].progress)
 
 
+async def test_a_view_that_a_person_finds_good_after_the_end_is_there_and_stays(tmp_path: Path) -> None:
+    world = World(tmp_path, entry())
+    key = await world.first()
+    await world.prepared(key, "run-1", parts={"thorax": ["thorax"]})
+    await world.becomes(State.ACQUIRING)
+    await world.becomes(State.ABORTED)
+    assert world.desk.known[key].status == "ended early"
+    world.acquisitions.done["run-1"] = ["thorax"]
+    await world.becomes(State.ABORTED)
+    assert world.desk.known[key].status == "done"
+    world.acquisitions.done["run-1"] = []  # a daemon that has just been started knows the recording alone
+    await world.becomes(State.ABORTED)
+    assert world.desk.known[key].status == "done"
+
+
+async def test_an_acquisition_that_is_given_away_while_its_views_are_looked_at_is_left_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, entry())
+    key = await world.first()
+    await world.prepared(key, "run-1", parts={"thorax": ["thorax"]})
+    kept = world.desk.known[key]
+
+    def given_away(_: str) -> list[str]:
+        kept.runs = {}
+        return ["thorax"]
+
+    world.acquisitions.steps_done = given_away  # type: ignore[method-assign]
+    await world.becomes(State.COMPLETED)
+    again = Store(world.folder / "state")
+    again.open(NOW)
+    assert again.damaged == 0
+
+
 @pytest.mark.parametrize(("acquired", "status"), [(False, "scheduled"), (True, "ended early")])
 async def test_an_exam_is_scheduled_still_where_no_view_of_it_has_begun(
     tmp_path: Path, acquired: bool, status: str

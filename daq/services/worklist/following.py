@@ -126,6 +126,10 @@ class Following:
                     await asyncio.sleep(_AGAIN_S)
                     self._news.set()
 
+    def look_again(self) -> None:
+        """Look at the views anew: a person found one good, of which no status of the station speaks."""
+        self._news.set()
+
     def _hear(self, said: Announcement) -> None:
         if isinstance(said, StationStatus):
             self._news.set()
@@ -134,10 +138,12 @@ class Following:
         now, state = self._under_way()
         for kept in list(self._desk.known.values()):
             for note in list(kept.runs.values()):
-                if note.outcome or kept.other is not None or (note.run != now and note.run in self._preparing):
+                if kept.other is not None or (note.run != now and (note.outcome or note.run in self._preparing)):
                     continue
                 self._preparing.discard(note.run)
                 await self._look_at_views(kept, note)
+                if note.outcome or note.run not in kept.runs:  # given to another entry meanwhile
+                    continue
                 if note.run == now and state not in IDLE:
                     if state in RECORDING and not note.acquiring:
                         await self._desk.note("acquiring", kept.key, DAEMON.user, run=note.run)
@@ -147,12 +153,13 @@ class Following:
                 await self._identities.bring_all()
 
     async def _look_at_views(self, kept: Kept, note: RunNote) -> None:
-        """Note which views are there, when there is one more."""
+        """Note which views are there, when there is one more: also one that a person found good after the end."""
         if not note.parts:
             return
         steps = await asyncio.to_thread(self._desk.around.acquisitions.steps_done, note.run)
-        done = whole(note.parts, steps)
-        if done != note.done:
+        there = {*note.done, *whole(note.parts, steps)}
+        done = [name for name in note.parts if name in there]
+        if done != note.done and note.run in kept.runs:
             await self._desk.note("views", kept.key, DAEMON.user, run=note.run, done=done)
 
     async def _earlier(self, runs: list[str]) -> str | None:
