@@ -225,6 +225,9 @@ def test_a_tab_whose_session_was_ended_says_why_and_stops_still(served: Station,
         )
         page.goto(link(served))  # of the same page: its address alone changes
         page.get_by_role("navigation").wait_for()
+        with page.expect_websocket():  # the socket is of one session: whoever signs in over it is heard on another
+            page.goto(link(served))
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
 def test_a_page_that_is_older_than_the_station_asks_to_be_loaded_again(served: Station, chromium: Browser) -> None:

@@ -93,6 +93,7 @@ def test_a_wristband_opens_the_card_and_counts_as_read_back(station: ConsoleStat
         page.keyboard.type("SIM-0002")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="SIM, Boris")).to_be_visible()
+        expect(page).to_have_url(re.compile(r"#/setup/w-[a-z2-7]{26}$"))  # who loads it again has read no wristband
         hand.press("Identity read from wristband - arm")
         station.wait_for("preparing", "configuring", "positioning", "armed")
 
