@@ -187,8 +187,10 @@ class View:
         energy = {"low_kev": 0.0, "bin_kev": 0.5, "bins": 1024}
         self.about = {"looks": {"camera": {"heads": list(range(len(spectra))), "energy": energy}}}
 
+    state = "live"
+
     def some(self, names: list[str]) -> dict[str, Any]:
-        return dict.fromkeys(names, self._spectra)
+        return {"state": self.state, **dict.fromkeys(names, self._spectra)}
 
     def __enter__(self) -> View:
         return self
@@ -223,6 +225,14 @@ async def test_on_a_source_the_window_follows_the_peak_and_the_shift_is_told(des
     assert told["recentred"]
     assert run.protocol.windows.windows[0].lower_kev == pytest.approx(124.45, abs=0.16)
     assert "keV off 140.5 keV" in planner.asked[0][1]
+
+
+async def test_by_a_spectrum_that_stands_still_nothing_is_moved(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows, planner, _ = desk(State.ARMED, spectrum(-1.0, 40_000))
+    monkeypatch.setattr(View, "state", "stale")
+    with pytest.raises(RefusedError, match="stands still"):
+        await windows.handlers["repeak"](Repeak(source=True), ANNA)
+    assert planner.asked == []
 
 
 async def test_on_a_patient_the_peak_is_looked_at_and_nothing_is_moved(desk: Desk) -> None:

@@ -138,6 +138,11 @@ class ExamWindows:
             raise RefusedError(f"no live spectrum can be read now: {why}") from None
         if camera is None or _SPECTRA not in figures:
             raise RefusedError("this front end shows no spectrum of its heads before the start")
+        if figures["state"] != "live":
+            raise RefusedError(
+                "the live spectrum stands still: what it shows is not of now. Wait a moment; if it stays so, abort and "
+                "prepare again"
+            )
         return peaks_of(camera, figures[_SPECTRA], window, windows)
 
     @property
