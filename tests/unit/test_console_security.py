@@ -13,16 +13,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from support_gateway import Clock, key, room, serving
+from support_gateway import Clock, room, serving
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from daq.errors import UnreachableError
 from daq.gateway import connections
 from daq.gateway.connections import HELD
 from daq.gateway.limits import APART_S, BURST, LONGEST_S, PER_S, Limits
 from daq.gateway.service import Console
-from daq.gateway.sessions import IDLE_S
 from daq.model.station import Role
 
 ASK = "/api/v1/ask/status"
@@ -358,50 +356,3 @@ async def test_over_tls_the_cookie_is_for_tls_alone_and_plain_text_is_not_served
     assert answer.headers["strict-transport-security"]
     assert who["user"] == "root"
     assert b"200" not in plain
-
-
-async def test_a_websocket_lives_as_long_as_its_session_and_is_of_our_page(tmp_path: Path) -> None:
-    async with serving(tmp_path) as (service, here):
-        cookie = here.gateway.sessions.begin("keller", Role.TECHNOLOGIST, uid=1000)
-        place = service.url.replace("http", "ws") + "/live"
-        sent = {"Cookie": f"{here.gateway.cookie}={cookie}"}
-        with pytest.raises(InvalidStatus) as foreign:
-            await connect(place, additional_headers=sent, origin="http://evil.example")
-        async with connect(place) as nobody:
-            with pytest.raises(ConnectionClosed):
-                await nobody.recv()
-            assert nobody.close_code == 4401
-        async with connect(place, additional_headers=sent, origin=service.url) as socket:
-            heard = ""
-            async with asyncio.timeout(5.0):
-                while '"control"' not in heard:
-                    heard = str(await socket.recv())
-            here.gateway.sessions.going_on()[0].acted_s -= IDLE_S + 1.0
-            async with asyncio.timeout(5.0):
-                await socket.wait_closed()
-            assert (socket.close_code, socket.close_reason) == (4401, "nothing was commanded for 12 hours")
-
-    assert foreign.value.response.status_code == 403
-
-
-async def test_hostile_messages_on_the_websocket_end_that_socket_alone(tmp_path: Path) -> None:
-    chance = random.Random(11)
-    async with serving(tmp_path) as (service, here):
-        browser = here.gateway.sessions.begin("keller", Role.TECHNOLOGIST, uid=1000)
-        sent = {"Cookie": f"{here.gateway.cookie}={browser}"}
-        place = service.url.replace("http", "ws") + "/live"
-        for message in (
-            "[" * 1000,
-            "null",
-            '{"type": 1}',
-            "x" * 70000,
-            chance.randbytes(500),
-            '{"type":"ack","n":-1e999}',
-        ):
-            async with connect(place, additional_headers=sent) as socket:
-                with suppress(ConnectionClosed):
-                    await socket.send(message)
-                    async with asyncio.timeout(3.0):
-                        await socket.recv()
-        async with httpx.AsyncClient(base_url=service.url, cookies={here.gateway.cookie: browser}) as still:
-            assert (await still.post("/api/v1/commands/mark", json={"text": "a"}, headers=key())).status_code == 200

@@ -17,25 +17,20 @@ from icrp107_database import get_icrp107_spectrum
 from scipy.spatial.transform import Rotation
 from support_listmode import MARKS, make_directory, segment
 
-from daq.composition.qc.analysed import analysed
 from daq.composition.qc.analyses import DONE_BY, analysis
-from daq.composition.qc.job import Job
 from daq.composition.qc.material import Material
-from daq.composition.qc.sourceremarks import source_remarks
 from daq.errors import RefusedError
 from daq.model.qc import entered as e
 from daq.model.qc.analyses_entered import DIMENSIONS
 from daq.model.qc.figures import Findings
 from daq.model.qc.known import ANALYSES
 from daq.model.qc.limits import QcTest
-from daq.model.qc.sources import SourceEntry
 from daq.model.scanner import ScannerProfile
 from daq.model.units import UNITS
 from daq.qc.enteredactivity import geometry_percent, linearity, ratio, wipe
 from daq.qc.enteredgates import triggers
 from daq.qc.enteredpoints import registration
 from daq.qc.enteredpurity import CO56_PER_100, CO57_PER_100, CO58_PER_100, high_energy_percent, settled_after_s
-from daq.qc.sources import source_entry
 
 DAY_S = 86400.0
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -368,38 +363,3 @@ def test_triggers_are_read_from_the_marks_of_a_recording(tmp_path: Path) -> None
     assert value(findings, "missed") == 0.0
     other = QcTest(title="Gate", analysis="gate-trigger", parameters={"interval_ms": 800.0, "kind": "gate"})
     assert "0 triggers" in analysis("gate-trigger")(Material("gate", other, SCANNER, (folder,))).obstacles[0]
-
-
-def sheet(**more: Any) -> SourceEntry:
-    told = {
-        "nuclide": "Co-57", "form": "sheet", "activity": "370 MBq", "reference": "2024-05-01T12:00:00Z",
-        "certificate": "C-1", "place": "safe",
-    }  # fmt: skip
-    return source_entry("S-1", {**told, **more})
-
-
-def test_a_new_sheet_is_remarked_on_until_its_impurities_are_gone() -> None:
-    dirty = sheet(co56_percent=0.1, co58_percent=1.0)
-    _, said = source_remarks(dirty, NOON)
-    assert any("1.7 photons above 200 keV" in text for text in said)
-    settled = NOON + timedelta(seconds=settled_after_s(0.1, 1.0) + DAY_S)
-    assert not any("photons above" in text for text in source_remarks(dirty, settled)[1])
-    assert any("not in the register" in text for text in source_remarks(sheet(), NOON + timedelta(days=30))[1])
-
-
-def test_a_source_that_was_disposed_of_stands_against_the_test() -> None:
-    against, said = source_remarks(sheet(disposed="2024-05-02"), NOON + timedelta(days=3))
-    assert "disposed of" in against[0]
-    assert said == ()
-
-
-def test_the_result_of_a_test_says_what_the_register_knows_of_its_source() -> None:
-    body = sheet(nuclide="Cs-137", leak_tested="2023-01-01", leak_test_next="2023-07-01").model_dump(
-        mode="json", exclude_none=True
-    )
-    spec = QcTest(title="Constancy", analysis="dose-calibrator-constancy")
-    job = Job("constancy", spec, SCANNER, entries={"readings": "369 MBq"}, source=body, performed=NOON.isoformat())
-    done = analysed(job)
-    assert done.result.obstacles == ()
-    assert any("leak test was due" in text for text in done.result.remarks)
-    assert done.result.figures[0].values[0] == pytest.approx(100 * (369 / 370 - 1))
