@@ -54,9 +54,10 @@ export function connect(signedOut) {
   const opened = new WebSocket(place);
   opened.binaryType = "arraybuffer";
   socket = opened;
+  let whole = false;
   opened.onopen = () => {
     waitMs = FIRST_MS;
-    live.set({ ...NOTHING, connected: true, heardAtMs: performance.now() });
+    live.set((old) => ({ ...old, revisions: {} })); // lists are asked for again: a station that was restarted counts anew
     hear();
   };
   opened.onmessage = (message) => {
@@ -72,7 +73,11 @@ export function connect(signedOut) {
       return;
     }
     heardTime(told.time_s);
-    live.set((old) => ({ ...merged(old, told.news ?? []), connected: true, heardAtMs: performance.now() }));
+    // The first news are all there is, and take the place of what was known: until then that stays, as it does while the
+    // connection is lost, for a screen that knew nothing for a moment would forget what somebody has half typed in it.
+    const known = whole ? live.get() : NOTHING;
+    whole = true;
+    live.set({ ...merged(known, told.news ?? []), connected: true, heardAtMs: performance.now() });
   };
   opened.onclose = (event) => lost(opened, event.code);
 }
