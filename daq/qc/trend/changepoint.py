@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
+from daq.qc.trend.line import line_through
 from daq.qc.trend.runlength import Floats
 
 FEWEST = 8
@@ -110,15 +111,15 @@ def _shift(days: Floats, values: Floats, residuals: Floats, near: int) -> Change
 def _drift(days: Floats, values: Floats, residuals: Floats, near: int) -> Change:
     best, first, last = _range(residuals, near)
     hinge = np.maximum(days - days[best], 0.0)[:near]
-    before = float(stats.linregress(hinge, values[:near]).intercept)
+    before = line_through(hinge, values[:near]).intercept
     since, of = days[best:] - days[best], values[best:]
-    line = stats.linregress(since, of)
-    error = float(line.stderr) * _widening(of - line.intercept - line.slope * since)
+    line = line_through(since, of)
+    error = line.error * _widening(of - line.intercept - line.slope * since)
     t = abs(line.slope) / error if error > 0.0 else math.inf
     return Change(
         "drift", float(days[best]), float(days[first]), float(days[last]), before,
-        float(line.intercept + line.slope * since[-1]), float(line.slope) * DAYS_PER_YEAR, error * DAYS_PER_YEAR,
-        float(2.0 * stats.t.sf(t, len(of) - 2)),
+        float(line.intercept + line.slope * since[-1]), line.slope * DAYS_PER_YEAR, error * DAYS_PER_YEAR,
+        float(2.0 * stdtr(len(of) - 2, -t)),
     )  # fmt: skip
 
 

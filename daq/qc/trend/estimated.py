@@ -14,9 +14,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import brentq
+from scipy.special import gammainccinv, gammaincinv
 
 from daq.qc.trend.runlength import LONGEST, Floats, cusum_run_lengths, ewma_run_lengths
 
@@ -88,12 +88,15 @@ def _errors(results: int) -> tuple[Floats, Floats, Floats]:
     """Return errors of the mean, ratios of estimated to true sigma, and the share of each pair, [points]."""
     far = min(_FAR / math.sqrt(results), float(_SHIFTS[-1]))
     shift = np.linspace(0.0, far, _MEAN_POINTS)
-    mean_share = stats.norm.pdf(shift * math.sqrt(results))
+    mean_share = np.exp(-0.5 * results * shift**2)  # normal; what it sums to is divided out
     mean_share[0] /= 2.0  # the other half is of the other side
     freedom = results - 1
-    low, high = (math.sqrt(stats.chi2.ppf(q, freedom) / freedom) for q in (_RARE, 1.0 - _RARE))
+    # Chi squared of so many degrees of freedom is twice a gamma variable of half as many.
+    low, high = (math.sqrt(2.0 * far_off(freedom / 2.0, _RARE) / freedom) for far_off in (gammaincinv, gammainccinv))
     ratio = np.linspace(low, high, _SIGMA_POINTS)
-    ratio_share = stats.chi2.pdf(ratio * ratio * freedom, freedom) * ratio
+    ratio_share = (
+        np.exp(freedom * (np.log(ratio) - (ratio**2 - 1.0) / 2.0)) / ratio
+    )  # chi squared, times the ratio; likewise
     share = np.outer(mean_share / mean_share.sum(), ratio_share / ratio_share.sum())
     shifts, ratios = np.meshgrid(shift, ratio, indexing="ij")
     return shifts.ravel(), ratios.ravel(), share.ravel()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
+from daq.qc.trend.line import line_through
 from daq.qc.trend.runlength import Floats
 
 FEWEST = 8
@@ -43,6 +43,6 @@ def decays_like(days: Floats, values: Floats, half_life_days: float) -> bool:
     """
     if len(values) < FEWEST or np.any(values <= 0.0) or days[-1] - days[0] < half_life_days / 20.0:
         return False
-    line = stats.linregress(days, np.log(values))
-    expected, error = -math.log(2.0) / half_life_days, _NEAR_ERRORS * float(line.stderr)
+    line = line_through(days, np.log(values))
+    expected, error = -math.log(2.0) / half_life_days, _NEAR_ERRORS * line.error
     return bool(abs(line.slope - expected) <= max(error, -0.02 * expected) and abs(line.slope) > error)
