@@ -34,6 +34,22 @@ async def test_two_steps_go_from_preparing_to_completed(tmp_path: Path) -> None:
     assert [status.step for status in daemon.said if status.state == "acquiring"] == [1, 2]
 
 
+async def test_what_a_stopped_step_had_is_what_it_had_in_the_end_not_when_the_stop_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    daemon, readout = Daemon(tmp_path), Readout()
+    run = daemon.run(protocol(step("a")), readout)
+
+    async with driven(daemon, run):
+        await daemon.until(State.ARMED)
+        await run.steps.start()
+        run.last_status = {**readout.status(), "counts_live": {"events": 900}}
+        readout.events = 1000  # what came since the readout was last asked
+        await run.stop(Trigger.STOP, "stopped by operator")
+
+    assert run.steps.counted == {1: {"events": 1000}}
+
+
 async def test_a_step_that_a_person_starts_waits_for_one(tmp_path: Path) -> None:
     daemon, readout = Daemon(tmp_path), Readout()
     run = daemon.run(protocol(step("a"), step("b", start="manual")), readout)

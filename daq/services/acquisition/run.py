@@ -132,9 +132,7 @@ class Run:
         if self.steps.closed:
             return  # it has ended; that is being put into the records
         self._machine.fire(trigger, by)
-        self.steps.by_hand = True
-        if before in RECORDING and not self.steps.between:
-            self.steps.judge(self.last_status)
+        self.steps.cut(self.last_status, before)
         await self._ending.end(by)
 
     async def start(self, at: datetime | None = None) -> None:
@@ -309,6 +307,7 @@ class Run:
         if status["state"] not in GOOD_ENDS:
             await self._lost(str(status.get("error") or "the readout is gone"))
             return
+        self.steps.settle(status)
         entry = self._machine.entry
         trigger, detail = end_of(entry.state, status, steps=len(self.protocol.steps), detail=entry.detail)
         if status.get("error"):

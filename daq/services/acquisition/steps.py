@@ -247,14 +247,30 @@ class Steps:
         self.show(step)
         self._fire(trigger, "as the readout is; its answer was lost", step=number, stood={})
 
-    def judge(self, status: dict[str, Any]) -> None:
-        """Say where a step that has ended is not worth reading."""
+    def cut(self, status: dict[str, Any], before: State) -> None:
+        """Judge a step that somebody stops by what is known of it so far; `settle` notes what it had in the end."""
+        self.by_hand = True
+        if before in RECORDING and not self.between:
+            self.judge(status)
+
+    def settle(self, status: dict[str, Any]) -> None:
+        """Note what the step under way had when the readout ended: more than was known when that was asked for."""
+        if self._machine.entry.step and not self.between and status.get("counts_live"):
+            self._note_counts(status)
+
+    def _note_counts(self, status: dict[str, Any]) -> dict[str, int] | None:
         if status.get("step") != self._machine.entry.step:
-            return  # of the step before
+            return None  # of the step before
         counts = {name: int(count) for name, count in status.get("counts_live", {}).items()}
         self.counted[self._machine.entry.step] = counts
         if len(self.counted) <= _MOST_COUNTED:
             self._machine.keep(counted={str(number): found for number, found in self.counted.items()})
+        return counts
+
+    def judge(self, status: dict[str, Any]) -> None:
+        """Say where a step that has ended is not worth reading."""
+        if (counts := self._note_counts(status)) is None:
+            return
         step = self.current
         for why in () if step is None else (step.shortfall(counts), never_began(step, status)):
             if why is not None:
