@@ -6,7 +6,6 @@ What stops something is served first and last: no key, no queue, no control, no 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from daq.errors import DeadlineError, MissingError, ScandaqError
 from daq.gateway.gateway import Gateway, answering, body_of, gateway_of, unexpected
 from daq.gateway.holding import HELD
-from daq.gateway.idempotency import Answer, checked_key, fingerprint
+from daq.gateway.idempotency import Answer, checked_key, of_command
 from daq.gateway.problems import problem_of
 from daq.gateway.second import HEADER
 from daq.gateway.sessions import Session
@@ -69,7 +68,7 @@ async def _command(request: Request) -> Response:
         and _acceptable(verb, args, gateway, session)
     ):
         gateway.control.claim(verb, session)
-    asked = fingerprint(verb, json.dumps(args, sort_keys=True).encode())
+    asked = of_command(verb, args)
     answer = await gateway.answers.once(
         session.number, key, asked, lambda: _by_two(gateway, verb, args, session, request.headers.get(HEADER)),
         within_s=SOON_S,
@@ -95,7 +94,8 @@ async def _by_two(
 ) -> Answer:  # fmt: skip
     """Return what a command was answered with; who signed beside whoever asks is known to it."""
     try:
-        actor = replace(gateway.actor(session), second=gateway.seconds.take(session.number, token))
+        second = gateway.seconds.take(session.number, token, of_command(verb, args))
+        actor = replace(gateway.actor(session), second=second)
     except ScandaqError as why:
         return _told(problem_of(why))
     return await _carried_out(gateway, verb, args, actor, session.number)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -126,6 +127,11 @@ def checked_key(key: str | None) -> str:
     if not _KEY.fullmatch(key):
         raise UsageError("the header Idempotency-Key takes 8 to 64 letters, digits, - and _, such as a UUID")
     return key
+
+
+def of_command(verb: str, args: Mapping[str, Any]) -> str:
+    """Return what tells one command from another."""
+    return fingerprint(verb, json.dumps(args, sort_keys=True).encode())
 
 
 def fingerprint(verb: str, args: bytes) -> str:

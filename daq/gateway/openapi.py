@@ -19,6 +19,7 @@ from daq.gateway.gateway import gateway_of
 from daq.gateway.idempotency import KEY_PATTERN
 from daq.gateway.openapiparts import PROBLEM, SESSION, control_schemas, in_json, json_object
 from daq.gateway.qcfiles import qc_file_routes
+from daq.gateway.second import Beside
 from daq.gateway.session import ByLink, ByPassword
 from daq.gateway.studyfiles import study_file_routes
 from daq.gateway.viewfiles import view_file_routes
@@ -128,7 +129,7 @@ def _second_paths(schemas: dict[str, Any]) -> dict[str, Any]:
     return {
         "post": {"operationId": "sign-beside", "summary": "have a second person sign beside who is signed in",
                  "tags": ["session"], "security": _SIGNED_IN,
-                 "requestBody": _body(_schema(ByPassword, schemas), required=True),
+                 "requestBody": _body(_schema(Beside, schemas), required=True),
                  "responses": {"200": signed, **_problems()}},
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from pydicom import dcmread
 from support_framed import KINDS, manifest
 
 from daq.errors import AccessError, FormatError
+from daq.gateway.idempotency import of_command
 from daq.gateway.seconds import WITHIN_S, Seconds
 from daq.model.framed import Framed
 from daq.model.geometry import Laterality
@@ -105,16 +106,20 @@ def test_a_study_of_another_patient_is_another_study_for_dicom_and_a_note_of_the
     assert note.StudyInstanceUID != now.StudyInstanceUID
 
 
-def test_a_second_signature_is_good_once_for_a_while_and_for_the_session_that_asked() -> None:
+def test_a_second_signature_is_good_once_for_a_while_for_what_was_signed_and_for_the_session_that_asked() -> None:
     now = [0.0]
     seconds = Seconds(lambda: now[0])
-    assert seconds.take("s1", None) == ""
-    token = seconds.begin("s1", "bert")
-    assert seconds.take("s1", token) == "bert"
+    assert seconds.take("s1", None, "this") == ""
+    token = seconds.begin("s1", "bert", "this")
+    assert seconds.take("s1", token, "this") == "bert"
     for session, made_s, asked_s in (("s1", None, 0.0), ("s2", 0.0, 1.0), ("s1", 0.0, WITHIN_S + 1)):
         if made_s is not None:
             now[0] = made_s
-            token = seconds.begin("s1", "bert")
+            token = seconds.begin("s1", "bert", "this")
         now[0] = asked_s
         with pytest.raises(AccessError, match="older than 2 min, or was used"):
-            seconds.take(session, token)
+            seconds.take(session, token, "this")
+    now[0] = 0.0
+    token = seconds.begin("s1", "bert", of_command("study-reassign", {"study": "a"}))
+    with pytest.raises(AccessError, match="bert signed for something else"):
+        seconds.take("s1", token, of_command("study-reassign", {"study": "b"}))

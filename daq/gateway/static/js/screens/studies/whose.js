@@ -81,13 +81,12 @@ function lacking(told, truth, why, second) {
  * @param {any} told @param {any} other @param {any} typed @param {string} why @param {{user: string, password: string}} second
  */
 async function given(told, other, typed, why, second) {
-  const signed = second.password ? await request("POST", "/api/v1/second", { user: second.user.trim(), password: second.password }) : null;
-  const headers = /** @type {Record<string, string>} */ (signed ? { "Second-Person": signed.second } : {});
   const who = other ? { other: other.entry } : { patient: identityOf(typed) };
-  const done = told.temporary
-    ? await command("worklist-reconcile", { entry: told.entry, ...who, reason: why.trim() }, { headers })
-    : await command("study-reassign", { study: told.study, ...who, why: why.trim() }, { headers });
-  return { ...done, second: signed?.user ?? "" };
+  const verb = told.temporary ? "worklist-reconcile" : "study-reassign";
+  const args = told.temporary ? { entry: told.entry, ...who, reason: why.trim() } : { study: told.study, ...who, why: why.trim() };
+  const signed = second.password ? await request("POST", "/api/v1/second", { user: second.user.trim(), password: second.password, verb, args }) : null;
+  const headers = /** @type {Record<string, string>} */ (signed ? { "Second-Person": signed.second } : {});
+  return { ...(await command(verb, args, { headers })), second: signed?.user ?? "" };
 }
 
 /** @param {{told: any, truth: any}} given */
