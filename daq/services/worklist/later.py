@@ -20,6 +20,8 @@ class Later:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._turn = asyncio.Lock()
+        """Two presses at once are one entry."""
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -27,6 +29,10 @@ class Later:
         return {"worklist-late": self._late}
 
     async def _late(self, request: WorklistLate, actor: Actor) -> dict[str, Any]:
+        async with self._turn:
+            return await self._entry(request, actor)
+
+    async def _entry(self, request: WorklistLate, actor: Actor) -> dict[str, Any]:
         known = list(self._desk.known.items())
         found = next((key for key, kept in known if kept.other is None and request.run in kept.runs), None)
         if found is None:
