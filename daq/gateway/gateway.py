@@ -35,6 +35,8 @@ MOST_OF_VERB = dict.fromkeys(("protocol-save", "protocol-check", "protocol-diff"
 """Bytes of a body, for verbs that need more than others, or less: a protocol of 100 steps may have 160 kB."""
 BODY_S = 5.0
 """From the head of a request to the end of its body."""
+_MOST_PASSED_OVER = 32 << 20
+"""Of a body that is too long, bytes that are read and forgotten until the browser hears so."""
 Handler = Callable[[Request], Awaitable[Response]]
 _LOG = logging.getLogger(__name__)
 
@@ -106,18 +108,22 @@ async def body_of(request: Request, verb: str = "") -> dict[str, Any]:
 
     Raise `UsageError` for one that is none, too long for what is asked, or too slow.
     """
-    body, most = bytearray(), MOST_OF_VERB.get(verb, MOST_BODY_BYTES)
+    body, most, came = bytearray(), MOST_OF_VERB.get(verb, MOST_BODY_BYTES), 0
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    what = f"{verb}: what is sent" if verb else "what is sent"
-                    raise UsageError(f"{what} has more than {most >> 10} KiB, which is the limit; nothing was done")
+                came += len(chunk)
+                if came <= most:
+                    body += chunk
+                elif came > _MOST_PASSED_OVER:
+                    break
     except TimeoutError:
         raise UsageError(f"the body was not there after {BODY_S:g} s, which is the limit") from None
     except ClientDisconnect:
         raise UsageError("the browser went before the body was there") from None
+    if came > most:  # only now, for a browser hears no answer while it is still sending
+        what = f"{verb}: what is sent" if verb else "what is sent"
+        raise UsageError(f"{what} has more than {most >> 10} KiB, which is the limit; nothing was done")
     if len(body) > MOST_BODY_BYTES:
         return await asyncio.to_thread(parse_object, bytes(body))  # it would hold the loop too long
     return parse_object(bytes(body)) if body else {}

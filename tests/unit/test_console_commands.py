@@ -155,6 +155,19 @@ async def test_bodies_are_bounded_in_size_and_in_time(tmp_path: Path, monkeypatc
     assert "protocol-check: what is sent has more than 512 KiB" in more.json()["detail"]
 
 
+async def test_a_body_that_is_too_long_is_heard_to_its_end_before_that_is_said(tmp_path: Path) -> None:
+    browser, read = room(tmp_path).signed_in(), []
+
+    async def body() -> object:
+        for number in range(160):
+            read.append(number)
+            yield b"x" * 65536
+
+    answer = await browser.post(MARK, content=body(), headers=key())
+
+    assert (answer.status_code, len(read)) == (422, 160)
+
+
 @pytest.mark.parametrize(
     "body", [b"[]", b"1", b'{"a":1,"a":2}', b'{"text": NaN}', b"\xff", b"{" * 5000, b'{"text": "\\ud800"}', b"null"]
 )
