@@ -159,6 +159,13 @@ def test_somebody_elses_save_is_told_before_anything_is_overwritten(station: Con
         assert station.ask("protocol", protocol="muga")["document"]["title"] == "Theirs"
 
 
+def test_an_address_of_no_protocol_leads_back_to_the_list(station: ConsoleStation, chromium: Browser) -> None:
+    with browser_page(chromium, station, "#/protocols/no-such-thing") as page:
+        page.get_by_text("there is no protocol 'no-such-thing'").wait_for()
+        page.get_by_role("link", name="To the protocols").click()
+        page.get_by_role("heading", name="Protocols").wait_for()
+
+
 def test_a_technologist_looks_and_changes_nothing(station: ConsoleStation, chromium: Browser, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text(WORDS)

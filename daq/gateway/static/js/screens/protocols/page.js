@@ -22,7 +22,9 @@ export function Page({ id }) {
   if (told.problem?.status === 404 && gone.value) {
     return html`<div class="stack"><h1>${id}</h1><${Notice} level="medium" role="alert">${t("protocols.page.gone")}<//><${Versions} id=${id} versions=${gone.value.versions} base=${null} /></div>`;
   }
-  if (!told.value || told.value.id !== id) return html`<${Waiting} of=${told} />`;
+  if (!told.value || told.value.id !== id) {
+    return html`<div class="stack"><${Waiting} of=${told} />${told.problem && html`<p><a class="button" href=${address("protocols")}>${t("protocols.page.toList")}</a></p>`}</div>`;
+  }
   return html`<${Shown} key=${id} told=${told.value} />`;
 }
 
