@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from support_console import Clicks, ConsoleStation, browser_page, in_both_themes, shot, until
 
 from daq.errors import TransitionRefusedError
@@ -36,7 +36,11 @@ def test_a_window_is_moved_for_this_exam_with_one_drag_and_one_press_and_follows
     with browser_page(chromium, armed, "#/acquire") as page:
         hand = Clicks(page)
         window = page.get_by_role("slider", name="Window photopeak")
-        window.scroll_into_view_if_needed()
+        window.wait_for()
+        expect(page.locator(".heads canvas")).to_have_count(2)
+        told_by = page.get_by_role("button", name=re.compile("Use for this exam|Start"))
+        for seen in (page.locator(".heads .picture").first, window, told_by.first, told_by.last):
+            expect(seen).to_be_in_viewport(ratio=0.95)  # pictures, energies and Start at once, without scrolling
         assert window.get_attribute("aria-valuetext") == SIGNED
         box = window.bounding_box()
         assert box is not None

@@ -1,5 +1,5 @@
 // The acquisition under way: pictures in the centre as its kind has them, steps, set-up, counts and transport at the right.
-import { html, useEffect, useState } from "../preact.js";
+import { html, useEffect, useRef, useState } from "../preact.js";
 import { command } from "../api.js";
 import { useLive } from "../live.js";
 import { address } from "../router.js";
@@ -61,6 +61,8 @@ function Under(given) {
   const possible = transport(phase, status, { connected, mayAct, recording });
   const accept = () => command("accept-view", { run: acquisition.run, step: status.step }).then(again);
   const pictures = thumbnails[`${acquisition.run}/${step?.number}`] ?? [];
+  const side = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => side.current?.scrollTo(0, 0), [phase]); // what a view that has ended asks of one stands at the top
   return html`<div class=${`acquire ${connected ? "" : "lost"}`}>
     <h1 class="hidden-text">${t("shell.screens.acquire")}</h1>
     <div class="acquire-centre">
@@ -68,7 +70,7 @@ function Under(given) {
       ${(phase === "after" || phase === "ending") && status.step === 0 ? html`<${Card}><p class="picture-none quiet">${t("acquire.after.nothing")}</p><//>` : html`<${Centre} kind=${kindOf(step, acquisition)} phase=${phase} acquisition=${acquisition} status=${status} step=${step} />`}
     </div>
     <aside class="acquire-side" aria-label=${t("acquire.side")}>
-      <div class="side-scroll" tabindex="0" role="region" aria-label=${t("acquire.details")}>
+      <div class="side-scroll" ref=${side} tabindex="0" role="region" aria-label=${t("acquire.details")}>
         ${phase === "after" && html`<${Finish} acquisition=${acquisition} status=${status} thumbnails=${thumbnails} again=${again} />`}
         ${(phase === "review" || phase === "next") && html`<${Review} ...${{ acquisition, status, step, next, pictures, phase, again }} />`}
         ${phase === "handover" && html`<${HandOver} acquisition=${acquisition} again=${again} />`}

@@ -5,6 +5,7 @@ import { useLive } from "../../live.js";
 import { mayAs, useSession } from "../../session.js";
 import { t } from "../../strings.js";
 import { Button, Card, Notice, sentence } from "../../ui.js";
+import { useMatches } from "../../widgets/matches.js";
 import { Spectrum } from "../../widgets/spectrum.js";
 import { changedOf } from "../../windowedges.js";
 import { edgesText, shiftText } from "./windowtext.js";
@@ -33,6 +34,7 @@ export function ExamWindow({ phase }) {
   const measure = (/** @type {boolean} */ source) => command("repeak", { run: acquisition.run, source })
     .then((answer) => setFound({ level: answer.recentred ? "good" : "", text: `${answer.said}.`, heads: answer.heads, line: answer.line_kev }), refused).then(again);
   const shown = draft ?? station;
+  const low = useMatches("(max-height: 900px)");
   const end = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     if (found || wanted.length) end.current?.scrollIntoView({ block: "nearest" });
@@ -40,7 +42,7 @@ export function ExamWindow({ phase }) {
   const changeable = acquisition?.protocol.of_patient && acquisition.protocol.modality === "gamma_camera" && station.length > 0;
   if (!changeable) return html`<${Card} class="energies" title=${t("pictures.spectrum")}><${Spectrum} height=${150} between=${true} /><//>`;
   return html`<${Card} class="energies" title=${t("pictures.spectrum")}>
-    <${Spectrum} height=${190} between=${true} windows=${shown} onEdit=${may ? setDraft : undefined} />
+    <${Spectrum} height=${low ? 144 : 190} between=${true} windows=${shown} onEdit=${may ? setDraft : undefined} />
     <div class="exam-window">
       <p class="exam-window-is">${shown.map((window, at) => html`<span><strong>${edgesText(window)}</strong> <span class="quiet">${isText(window, signed[at], wanted, away)}</span></span>`)}</p>
       <div class="row tight">

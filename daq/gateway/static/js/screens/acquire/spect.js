@@ -14,11 +14,12 @@ const RADIUS = 78;
 export default function Spect({ phase, acquisition, status, step }) {
   const part = useStudy(256);
   const turns = part && part.about.series.kind.includes("TOMO");
-  return html`<div class="spect">
+  return html`<div class="spect"><div class="spect-main">
     ${turns ? html`<${Card} class="projection" label=${t("acquire.spect.last")}><div class="spread heads-tools"><h2>${t("acquire.spect.last")}</h2><${FoldedControls} fades=${false} /></div><${SeriesPictures} part=${part} caption=${caption} /><${Notes} part=${part} /><//>`
       : phase === "running" ? html`<${Card} class="projection"><${NoSeries} about=${part?.about} /><//>` : html`<${Heads} phase=${phase} />`}
+    <${Energies} phase=${phase} /></div>
     <div class="spect-side"><${Orbit} part=${turns ? part : null} acquisition=${acquisition} /><${Angles} acquisition=${acquisition} status=${status} step=${step} part=${turns ? part : null} /></div>
-  </div><${Energies} phase=${phase} />`;
+  </div>`;
 }
 
 /** @param {any} head */
