@@ -49,7 +49,7 @@ export function Picture({ part, slot = 0, name, letters = [], alternative, over 
       ${children}
     </div>
     ${["left", "right", "top", "bottom"].map((edge, at) => letters[at] && html`<span class=${`letter letter-${edge}`} aria-hidden="true">${letters[at]}</span>`)}
-    ${zoom === 1 && places.map((each) => html`<span class="picture-mark" style=${{ left: `${each.x * 100}%`, top: `${each.y * 100}%` }}>${each.text}</span>`)}
+    ${zoom === 1 && places.map((each) => html`<span class=${`picture-mark ${each.x > 0.7 ? "before" : ""} ${each.y < 0.06 ? "below" : each.y > 0.94 ? "above" : ""}`} style=${{ left: `${each.x * 100}%`, top: `${each.y * 100}%` }}><span>${each.text}</span></span>`)}
     ${tool === "mark" && zoom === 1 && onPlace && html`<${Marking} onPlace=${onPlace} />`}
     ${tool && tool !== "mark" && zoom === 1 && html`<${Drawing} tool=${tool} name=${name} />`}
     ${zoom > 1 && html`<${Pan} zoom=${zoom} panned=${panned} onPan=${setPanned} />`}
