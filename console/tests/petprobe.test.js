@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { bedsOf, frameNow, highest, remaining, silent, sum } from "../../daq/gateway/static/js/screens/acquire/petsteps.js";
 import { click, cue, perSecond, seen, shares } from "../../daq/gateway/static/js/screens/acquire/probefigures.js";
-import { figureOf, markAt } from "../../daq/gateway/static/js/screens/room/figures.js";
+import { figureOf, markAt, viewOf } from "../../daq/gateway/static/js/screens/room/figures.js";
 
 const step = (/** @type {number} */ number, more = {}) => ({ number, name: `bed ${number}/3`, state: "waits", positions: [{ axis: "bed", value: 900 - 120 * number }], took_s: null, counted: null, ...more });
 const steps = [step(1, { state: "done", took_s: 60, counted: { prompts: 1000 } }), step(2), step(3)];
@@ -60,7 +60,19 @@ test("nodes have their share of the hottest one, background has none", () => {
 test("the room shows counts to go where a view ends on counts, else the time", () => {
   assert.deepEqual(figureOf({}, { counts: { singles: 250 }, fraction: 0.25, remaining_s: null }), { value: 250, left: 750, seconds: null });
   assert.deepEqual(figureOf({}, { counts: { singles: 250 }, fraction: 0.25, remaining_s: 30 }), { value: 250, left: null, seconds: 30 });
+  for (const progress of [{ remaining_s: null }, { remaining_s: 30 }]) {
+    assert.deepEqual(figureOf({ state: "aborted" }, { counts: { singles: 250 }, fraction: 0.25, ...progress }), { value: 250, left: null, seconds: null });
+  }
+  const spot = { counts: { limit: 1000, window: "photopeak", head: "both", counter: "all", by_head: ["front", "back"] } };
+  const both = { counts: { singles: 4000, front: 600, back: 700 }, fraction: 0.6, remaining_s: 30 };
+  assert.deepEqual(figureOf({ state: "acquiring" }, both, spot), { value: 600, left: 400, seconds: 30 }); // those that the console counts
+  assert.deepEqual(figureOf({ state: "completed" }, both, { ...spot, counted: { front: 610, back: 720 } }), { value: 610, left: null, seconds: null });
   assert.deepEqual(figureOf({}, null), { value: null, left: null, seconds: null });
+});
+
+test("the room names the view that records or the one that comes, and none when all is over", () => {
+  const told = ["armed", "acquiring", "paused", "waiting", "completed", "ready"].map((state) => viewOf({ state, step_name: "pelvis" }));
+  assert.deepEqual(told, ["nextView", "ofView", "ofView", "nextView", "", ""]);
 });
 
 test("a touch is told in mm from the middle of the picture, upwards positive", () => {

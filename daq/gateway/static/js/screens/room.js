@@ -12,7 +12,9 @@ import { StayWithPatient } from "../widgets/motion.js";
 import { Picture } from "../widgets/picture.js";
 import { headName, PhaseNote, useOver, viewName } from "../widgets/scope.js";
 import { StopButton } from "../widgets/stopping.js";
-import { figureOf, markAt } from "./room/figures.js";
+import { present } from "./acquire/flow.js";
+import { useAcquisition } from "./acquire/state.js";
+import { figureOf, isOver, markAt, viewOf } from "./room/figures.js";
 
 export default function Room() {
   const [marking, setMarking] = useState(false);
@@ -54,25 +56,35 @@ function Says({ status }) {
   const connected = useLive((live) => live.connected);
   const heardAtMs = useLive((live) => live.heardAtMs);
   const state = status ? t(`shell.states.${status.state}`) : t("shell.connecting");
-  const step = status?.step > 0 ? t("room.ofView", { step: status.step, steps: status.steps }) : "";
   if (!connected && heardAtMs !== null) return html`<div class="room-says" role="status"><span class="room-old">${t("room.old", { seconds: Math.round((performance.now() - heardAtMs) / 1000) })}</span></div>`;
-  return html`<div class="room-says" role="status">${state}<small>${[step, status?.step_name, status?.detail].filter(Boolean).join(" · ")}</small></div>`;
+  return html`<div class="room-says" role="status">${state}<small>${viewText(status)}</small></div>`;
+}
+
+/** Which view records, or comes next, and what is said of it: that may begin with its name. @param {any} status */
+function viewText(status) {
+  const [which, name, detail] = [viewOf(status), status?.step_name ?? "", status?.detail ?? ""];
+  const said = name && detail.startsWith(name);
+  const view = which && t(`room.${which}`, { step: status.step, steps: status.steps, name: said ? detail : name });
+  return [view, said ? "" : detail].filter(Boolean).join(" · ");
 }
 
 /** @param {{status: any, marking: boolean, onMarked: () => void}} given */
 function Middle({ status, marking, onMarked }) {
   const progress = useLive((live) => live.progress);
   useWanted({ what: ["scope", "probe", "rates"], hz: 10, size: 512 });
-  const part = useFrame((frames) => frames.parts.scope);
+  const there = status?.state !== "ready"; // whoever comes next sees nothing of whoever was before
+  const part = useFrame((frames) => (there ? frames.parts.scope : undefined));
   const probe = useFrame((frames) => frames.parts.probe);
-  const mine = progress?.run === status?.run && progress?.step === status?.step ? progress : null;
-  const shown = figureOf(status, mine);
+  const { told } = useAcquisition();
+  const mine = there && progress?.run === status?.run && progress?.step === status?.step ? progress : null;
+  const acquisition = told?.acquisition?.run === status?.run ? told?.acquisition : null;
+  const shown = figureOf(status, mine, present(status, acquisition));
   if (probe) return html`<div class="room-big" aria-live="off">${Math.round(probe.arrays.rates_per_s.values[0])}<small class="room-figure"><small>${t("probe.unit")}</small></small></div>`;
   return html`<div class="room-middle">
     ${part ? html`<${Pictures} part=${part} marking=${marking} onMarked=${onMarked} /><${PhaseNote} />` : html`<div class="room-big" aria-live="off">${mine?.rates_cps?.prompts === undefined ? "" : rate(mine.rates_cps.prompts)}</div>`}
     ${mine && html`<div class="room-figures" aria-live="off">
       <div class="room-figure">${shown.left === null ? counts(shown.value) : counts(shown.left)}<small>${t(shown.left === null ? "room.counts" : "room.toGo")}</small></div>
-      <div class="room-figure">${shown.seconds === null ? clock(mine.step_s ?? mine.elapsed_s) : toGo(shown.seconds)}<small>${shown.seconds === null ? t("room.noLimit") : t("room.left")}</small></div>
+      <div class="room-figure">${shown.seconds === null ? clock(mine.step_s ?? mine.elapsed_s) : toGo(shown.seconds)}<small>${t(isOver(status) ? "room.lasted" : shown.seconds === null ? "room.noLimit" : "room.left")}</small></div>
     </div>`}
   </div>`;
 }
