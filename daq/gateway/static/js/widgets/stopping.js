@@ -102,7 +102,7 @@ export function keys() {
   };
 }
 
-/** What became of the last stop: on every screen, until somebody puts it away. */
+/** What became of the last stop: on every screen, until somebody puts it away, who cannot before it is known. */
 export function StopReport() {
   const stop = useStore(last, (value) => value);
   const [, setTurn] = useState(0);
@@ -120,6 +120,6 @@ export function StopReport() {
   const { level, key, given } = told(stop, performance.now());
   return html`<div class="stop-report" role="alert"><div class=${`notice ${level}`}>
     <div class="stop-words"><strong>${t(key, wordsOf(given))}</strong>${stop.report && html`<span>${t("stopping.again")}</span>`}</div>
-    <button type="button" onClick=${() => last.set(null)}>${t("stopping.putAway")}</button>
+    ${(stop.report || key === "stopping.givenUp") && html`<button type="button" onClick=${() => last.set(null)}>${t("stopping.putAway")}</button>`}
   </div></div>`;
 }
