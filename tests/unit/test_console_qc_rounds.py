@@ -133,6 +133,8 @@ async def test_at_a_real_machine_nothing_begins_with_a_source_before_somebody_st
         True,
         ["qc-run camera-background", "start"],
     )
+    assert told["parts"][0]["why"]
+    assert "camera-background" not in told["parts"][0]["why"], "people know it by its title, which stands beside it"
 
     await floor.verbs["qc-go-on"](QcGoOn(), PERSON)
     assert (await floor.over())["stage"] == "done"

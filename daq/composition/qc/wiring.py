@@ -183,7 +183,9 @@ class Quality:
     # What others need of the station
 
     def _busy(self) -> str:
-        return "" if self._machine.state in IDLE else f"the station is {self._machine.state}"
+        return (
+            "" if self._machine.state in IDLE else f"an acquisition is under way ({self._machine.state}): end it first"
+        )
 
     def _stands(self) -> tuple[State, str | None, str]:
         entry = self._machine.entry

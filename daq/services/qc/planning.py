@@ -71,7 +71,8 @@ class Planning:
             _, why = await self._standing.of_need(need)
             if why is not None and self._standing.tests[need.name].protocol is not None:
                 first, own, its = await self._asking.terms_of(need.name)
-                parts.insert(0, Part(need.name, first.title, its.source, _told(own, its), why))
+                said = why.removeprefix(f"{need.name} is needed: ").removeprefix(f"{need.name} blocks: ")
+                parts.insert(0, Part(need.name, first.title, its.source, _told(own, its), said))
         return tuple(parts)
 
     async def plan(self, name: str | None, serial: str | None) -> dict[str, Any]:

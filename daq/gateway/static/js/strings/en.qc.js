@@ -65,7 +65,7 @@ export const qc = {
     sentenceNoSource: "You state that nobody is on the bed and no source is in the room. It is prepared, and begins as soon as it is armed.",
     sentenceSimulated: "You state that nobody is on the bed. The background is counted first without the source; the simulated room takes the source away and lays it in place by itself.",
     sentenceFirst: "The background is counted first: leave {serial} outside of the room. You are told when to lay it in place.",
-    whyFirst: "First, because {why}", against: "It cannot be started now", patientOff: "The patient is off the bed",
+    whyFirst: "First, because it does not hold now: {why}", against: "It cannot be started now", patientOff: "The patient is off the bed",
     placeTitle: "Now lay {serial} in place", placeText: "Then state that it lies there.",
     stages: { preparing: "Preparing", counting: "Counting", analysing: "Analysing", "place-source": "Waits for the source", done: "Done", stopped: "Stopped" },
     partDone: "done: {level}", partNow: "now", partNext: "Next", partOf: "Part {now} of {all}",
