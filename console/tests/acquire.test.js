@@ -64,9 +64,10 @@ test("the arming counts down from when it was asked for, and not below nothing",
   assert.equal(flow.armedFor({ armed_for_s: null }, 0, 0), null);
 });
 
-test("only what ended early and stands still is gone on with", () => {
+test("only what ended early with something and stands still is gone on with", () => {
   const steps = [step(1, { state: "done" }), step(2, { state: "ended" }), step(3, { state: "ended", continuable: false })];
-  assert.deepEqual(flow.continuable({ steps }).map((each) => each.number), [2]);
+  const empty = [step(4, { state: "ended", live_s: 0 }), step(5, { state: "ended", live_s: 0, before: { run: "r" } })]; // disarmed
+  assert.deepEqual(flow.continuable({ steps: [...steps, ...empty] }).map((each) => each.number), [2, 5]);
 });
 
 test("an acquisition that was lost after a view began is not told to have recorded nothing", () => {

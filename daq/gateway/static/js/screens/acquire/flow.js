@@ -97,9 +97,9 @@ export function armedFor(acquisition, askedMs, nowMs) {
   return acquisition?.armed_for_s == null ? null : Math.max(0, acquisition.armed_for_s - (nowMs - askedMs) / 1000);
 }
 
-/** Which views can be gone on with: they ended early, stand still, and a gap does no harm. @param {any} acquisition */
+/** Which views can be gone on with: they ended early with something, stand still, and a gap does no harm. @param {any} acquisition */
 export function continuable(acquisition) {
-  return (acquisition?.steps ?? []).filter((/** @type {any} */ step) => step.state === "ended" && step.continuable);
+  return (acquisition?.steps ?? []).filter((/** @type {any} */ step) => step.state === "ended" && step.continuable && (step.live_s !== 0 || step.before));
 }
 
 /** The kind of the step that is shown; a protocol may have several. @param {any} step @param {any} acquisition @returns {string} */
