@@ -53,6 +53,10 @@ def main() -> int:
         "sort": bench_sort, "export": bench_export, "dicom": bench_dicom, "studies": bench_studies,
         "quality": bench_quality, "floods": bench_floods,
     }  # fmt: skip
+    wrong = [name for name in sys.argv[1:] if name not in modules]
+    if wrong:
+        print(f"python -m benchmarks [NAME ...]: {', '.join(wrong)} is none of {', '.join(modules)}", file=sys.stderr)
+        return 2
     names = sys.argv[1:] or list(modules)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; load before: {load()}")
     rows: list[Row] = []
