@@ -182,6 +182,8 @@ class Qc(_Table):
 
     one_person_may_approve: bool = False
     """Whether whoever performed a test may approve its result, too; by default two persons are needed."""
+    allowance_hours: Annotated[float, Field(ge=1, le=744)] = 24.0
+    """How long patients are acquired in spite of a test that a person allowed, before somebody has to say so again."""
 
 
 class Access(_Table):

@@ -66,6 +66,22 @@ def test_what_is_allowed_holds_until_the_next_result_and_survives_a_restart(tmp_
     assert station.changes == [1]
 
 
+def test_an_allowance_lapses_with_its_hours_and_stays_open_until_it_is_signed_off(tmp_path: Path) -> None:
+    now = [datetime(2025, 1, 3, 6, tzinfo=UTC)]
+    spite = InSpite(tmp_path, Station().due, hours=12, clock=lambda: now[0])
+    first = do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    assert first["until_utc"] == "2025-01-03T18:00:00+00:00"
+    with pytest.raises(RefusedError, match="allowed already, until 2025-01-03T18"):
+        do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    now[0] = datetime(2025, 1, 3, 18, tzinfo=UTC)
+    after = InSpite(tmp_path, Station().due, hours=12, clock=lambda: now[0])
+    assert after.allows(stands("r-1")) is None
+    assert [each.id for each in after.open] == [first["id"]]
+    again = do(after, "qc-allow", NURSE, test="daily-flood", reason=WHY)
+    assert after.allows(stands("r-1")) is not None
+    assert [each.id for each in after.open] == [again["id"], first["id"]]
+
+
 def test_after_service_or_damage_what_was_allowed_before_is_another_question(tmp_path: Path) -> None:
     spite = made(tmp_path, Station("overdue"))
     do(spite, "qc-allow", NURSE, test="daily-flood", reason=WHY)

@@ -90,7 +90,7 @@ class Quality:
         self.standing = Standing(self.tests, self.books, host_zone(), heads=heads)
         self.in_spite = InSpite(
             site.state_folder, self.standing.due, alone=site.qc.one_person_may_approve,
-            changed=lambda: revisions.changed(REVISION),
+            hours=site.qc.allowance_hours, changed=lambda: revisions.changed(REVISION),
         )  # fmt: skip
         if self.in_spite.problem:
             alarms.raise_(

@@ -1,9 +1,8 @@
 """Use in spite of quality control: who allowed it, of which test, why; open until somebody else has signed it off.
 
-An allowance holds for a test as it stood when a person gave it: with another result of that test, or service or damage
-that touches it, it lapses. What was
-acquired in spite of a requirement at the set-up card alone is noted too, and allows nothing further. Every screen says
-what is open, every file bears it.
+An allowance holds for a test as it stood when a person gave it, and for so many hours: with another result of that
+test, or service or damage that touches it, it lapses, too. What was acquired in spite of a requirement at the set-up
+card alone is noted too, and allows nothing further. Every screen says what is open, every file bears it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Spite:
 
     `test` is empty, and `run` an acquisition, where it was overridden at the set-up card for that one alone. `result`:
     the newest of the test then. `stood`: what spoke against it, in words; `event`: the time of service or damage, where
-    it was that.
+    it was that. `until_utc`: when an allowance lapses by itself; empty of an acquisition.
     """
 
     id: str
@@ -53,6 +53,11 @@ class Spite:
     signed_utc: str = ""
     comment: str = ""
     event: str = ""
+    until_utc: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether its time is not over."""
+        return not self.until_utc or now < datetime.fromisoformat(self.until_utc)
 
     @property
     def words(self) -> str:
@@ -61,12 +66,16 @@ class Spite:
 
 
 class InSpite:
-    """Knows what is allowed. `due` tells where a test stands; `alone`: whoever allowed it may sign it off."""
+    """Knows what is allowed. `due` tells where a test stands; `alone`: whoever allowed it may sign it off.
+
+    `hours`: so long an allowance holds.
+    """
 
     def __init__(
-        self, folder: Path, due: Callable[[str], Awaitable[Sequence[Due]]], *, alone: bool = False,
-        changed: Callable[[], None] = lambda: None,
+        self, folder: Path, due: Callable[[str], Awaitable[Sequence[Due]]], *, alone: bool = False, hours: float = 24.0,
+        changed: Callable[[], None] = lambda: None, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
+        self._hours, self._clock = hours, clock
         self._file, self._due, self._alone, self._changed = folder / FILE, due, alone, changed
         self._turn = asyncio.Lock()
         self.problem = ""
@@ -90,8 +99,14 @@ class InSpite:
 
     def allows(self, due: Due) -> str | None:
         """Return why a test does not stand in the way as it stands now, in the words for files; None where it does."""
-        now = (due.test, _result(due), _event(due))
-        return next((each.words for each in self.open if (each.test, each.result, each.event) == now), None)
+        given = self._given(due)
+        return None if given is None else given.words
+
+    def _given(self, due: Due) -> Spite | None:
+        stands, now = (due.test, _result(due), _event(due)), self._clock()
+        return next(
+            (each for each in self.open if (each.test, each.result, each.event) == stands and each.holds(now)), None
+        )
 
     async def note(self, run: str, overrides: Mapping[str, str], names: Sequence[str], actor: Actor) -> None:
         """Take note of an acquisition that was prepared with overrides; `names`: those that are of quality control.
@@ -111,11 +126,15 @@ class InSpite:
         (due,) = await self._due(request.test)
         if not due.asked and due.state != "failed":
             raise RefusedError(f"{request.test} stands in nobody's way: {due.words}")
-        if self.allows(due) is not None:
-            raise RefusedError(f"{request.test} is allowed already; it is open until somebody has signed it off")
+        if (given := self._given(due)) is not None:
+            raise RefusedError(
+                f"{request.test} is allowed already, until {given.until_utc or 'its next result'}; it is open until "
+                "somebody has signed it off"
+            )
+        until = (self._clock() + timedelta(hours=self._hours)).astimezone(UTC)
         made = Spite(
             _new_id(), actor.user, utc_now(), request.reason.strip(), request.test, due.title, _result(due), due.words,
-            event=_event(due),
+            event=_event(due), until_utc=until.isoformat(timespec="seconds"),
         )  # fmt: skip
         await self._add(made)
         return asdict(made)
@@ -123,7 +142,7 @@ class InSpite:
     async def _told(self, _: Any, actor: Actor) -> dict[str, Any]:
         still = self.open
         told = [{**asdict(each), "own": each.by == actor.user and not self._alone} for each in still[:_MOST_TOLD]]
-        return {"open": told, "count": len(still)}
+        return {"open": told, "count": len(still), "hours": self._hours}
 
     async def _sign_off(self, request: QcSignOff, actor: Actor) -> dict[str, Any]:
         _require_person(actor)
@@ -186,11 +205,14 @@ def _read(file: Path) -> list[Spite]:
     """Return what is kept. Raise `FormatError` for a file that cannot be understood."""
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        return [Spite(**{name: str(value) for name, value in each.items()}) for each in told["used"]]
+        read = [Spite(**{name: str(value) for name, value in each.items()}) for each in told["used"]]
+        for each in read:
+            each.holds(datetime.now(UTC))
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
         raise FormatError(f"{file}: what was used in spite of quality control cannot be read: {why}") from None
+    return read
 
 
 def _write(file: Path, told: Sequence[Spite]) -> None:

@@ -21,7 +21,7 @@ export function InSpite() {
   const tests = value.open.filter((/** @type {any} */ each) => each.test);
   const runs = value.count - tests.length;
   return html`<aside class="qc-spite" aria-label=${t("qc.spite.label")}><${Notice} level=${tests.length ? "medium" : ""}><div>
-    ${tests.map((/** @type {any} */ each) => html`<p key=${each.id}><strong>${t("qc.spite.line", { title: each.title })}</strong> <span dir="auto">${spiteWords(each)}</span></p>`)}
+    ${tests.map((/** @type {any} */ each) => html`<p key=${each.id}><strong>${t("qc.spite.line", { title: each.title })}</strong> <span dir="auto">${spiteWords(each)}</span>${each.until_utc ? ` ${t("qc.spite.untilWhen", { when: when(each.until_utc) })}` : ""}</p>`)}
     ${runs > 0 && html`<p>${t(runs === 1 ? "qc.spite.oneRun" : "qc.spite.runs", { count: runs })}</p>`}</div>
     <a class="button" href=${address("qc", "spite")}>${t("qc.spite.look")}</a><//></aside>`;
 }
@@ -32,8 +32,9 @@ export function Allow({ name = "" }) {
   const revision = useLive((live) => live.revisions.qc);
   const [reason, setReason] = useState("");
   const asked = useAsked(() => ask("qc-due", { test: name }), [name, revision]);
+  const hours = useOpen().value?.hours;
   const row = asked.value?.tests[0];
-  if (!row) return html`<${Waiting} of=${asked} />`;
+  if (!row || !hours) return html`<${Waiting} of=${asked} />`;
   const may = mayAs(who, "qc");
   const needed = row.asked || row.state === "failed";
   const allow = async () => {
@@ -44,7 +45,7 @@ export function Allow({ name = "" }) {
   const why = !may ? t("qc.fewer", { role: "qc" }) : !needed ? t("qc.spite.notNeeded") : reason.trim() ? "" : t("qc.spite.reasonFirst");
   return html`<${Card} title=${t("qc.spite.title")}><div class="stack qc-form">
     <p><strong>${row.title}</strong>: ${t(`qc.states.${row.state}`)}${row.words ? `. ${row.words}` : ""}</p>
-    <p>${t("qc.spite.about", { user: who?.user ?? "" })}</p>
+    <p>${t("qc.spite.about", { user: who?.user ?? "", hours })}</p>
     <${Field} label=${t("qc.spite.reason")} value=${reason} onInput=${setReason} maxlength="500" dir="auto" />
   </div><//>
   <div class="actions"><p class="quiet">${why}</p><${Button} onPress=${() => history.back()}>${t("qc.spite.not")}<//>
@@ -76,6 +77,7 @@ export function Spites() {
         ...(each.run ? [[t("qc.result.recording"), html`<a href=${address("studies", each.run)}>${each.run}</a>`]] : []),
         ...(each.stood ? [[t("qc.spite.stood"), each.stood]] : []),
         [t("qc.spite.why"), html`<span dir="auto">${each.reason}</span>`], [t("qc.spite.by"), `${each.by}, ${when(each.at_utc)}`],
+        ...(each.until_utc ? [[t("qc.spite.lapses"), when(each.until_utc)]] : []),
       ])} />
       ${may && html`<${Button} label=${t("qc.spite.signOffOne", { title: each.title || each.run })} disabled=${each.own} why=${each.own ? t("qc.spite.own") : ""} onPress=${() => signOff(each.id)}>${t("qc.spite.signOff")}<//>`}
       ${may && each.own && html`<p class="quiet">${t("qc.spite.own")}</p>`}</div>`)}</div>
