@@ -21,3 +21,12 @@ class Arguments(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     reason: Text = ""
+
+
+class OfRun(Arguments):
+    """Arguments of what is done to the acquisition under way. `run`: the one that is meant; another one is refused.
+
+    Whoever looks at a page that is old, or asks again after a while, must not start or stop the next patient's.
+    """
+
+    run: Named | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from daq.errors import AccessError, UsageError
-from daq.model.arguments import Arguments, Named, Text
+from daq.model.arguments import Arguments, Named, OfRun, Text
 from daq.model.console.acquire_verbs import ACQUIRE_ASKING, ACQUIRE_VERBS
 from daq.model.console.protocol_verbs import PROTOCOL_ASKING, PROTOCOL_VERBS
 from daq.model.console.qc_verbs import CONSOLE_QC_ASKING, CONSOLE_QC_VERBS
@@ -70,7 +70,7 @@ class Rehearse(Prepare):
     """Ask what would speak against preparing just so: every requirement, with what is the case."""
 
 
-class Start(Arguments):
+class Start(OfRun):
     """Begin the first step, or the one that waits; `at`: not now, but at this time, RFC 3339, within 24 h."""
 
     at: Annotated[str, Field(max_length=40)] | None = None
@@ -89,7 +89,7 @@ class Start(Arguments):
         return found
 
 
-class HandOver(Arguments):
+class HandOver(OfRun):
     """Confirm what another machine hands over, or what a person has looked at; `name`: of the step, default the next.
 
     What `record` holds: `daq.model.handover`.
@@ -124,7 +124,7 @@ class AcknowledgeAlarm(Arguments):
     name: Named
 
 
-class Mark(Arguments):
+class Mark(OfRun):
     """Put a text into the recording."""
 
     text: Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(said)]
@@ -227,15 +227,15 @@ VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "alarms": (Arguments, Role.VIEWER, "the alarms that are shown"),
     "prepare": (Prepare, Role.TECHNOLOGIST, "check, set, position and arm for a protocol"),
     "start": (Start, Role.TECHNOLOGIST, "begin the first step, or the one that waits"),
-    "pause": (Arguments, Role.TECHNOLOGIST, "pause, as the kind of acquisition does"),
-    "resume": (Arguments, Role.TECHNOLOGIST, "go on after a pause"),
-    "stop": (Arguments, Role.VIEWER, "end in order; what was recorded is kept"),
-    "abort": (Arguments, Role.VIEWER, "give up; what was recorded is kept"),
-    "end-step": (Arguments, Role.TECHNOLOGIST, "end the step that records, and go on to the next"),
-    "acknowledge": (Arguments, Role.TECHNOLOGIST, "return to ready after an end or a fault"),
+    "pause": (OfRun, Role.TECHNOLOGIST, "pause, as the kind of acquisition does"),
+    "resume": (OfRun, Role.TECHNOLOGIST, "go on after a pause"),
+    "stop": (OfRun, Role.VIEWER, "end in order; what was recorded is kept"),
+    "abort": (OfRun, Role.VIEWER, "give up; what was recorded is kept"),
+    "end-step": (OfRun, Role.TECHNOLOGIST, "end the step that records, and go on to the next"),
+    "acknowledge": (OfRun, Role.TECHNOLOGIST, "return to ready after an end or a fault"),
     "acknowledge-alarm": (AcknowledgeAlarm, Role.TECHNOLOGIST, "say that an alarm was seen"),
-    "renew-arming": (Arguments, Role.TECHNOLOGIST, "wait for the start as long again"),
-    "injected-now": (Arguments, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
+    "renew-arming": (OfRun, Role.TECHNOLOGIST, "wait for the start as long again"),
+    "injected-now": (OfRun, Role.TECHNOLOGIST, "note the time of injection in the administration record"),
     "residual": (Residual, Role.TECHNOLOGIST, "note what was left of the dose, also after the acquisition has ended"),
     "amend": (Amend, Role.TECHNOLOGIST, "change fields of the administration record; what is known needs a reason"),
     "hand-over": (HandOver, Role.TECHNOLOGIST, "confirm what is handed over: the CT of a PET/CT, the overlay"),

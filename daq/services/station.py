@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from daq.errors import MissingError, RefusedError, ScandaqError, TransitionRefusedError, UnexpectedError, UsageError
-from daq.model.arguments import Arguments
+from daq.model.arguments import Arguments, OfRun
 from daq.model.qc.verbs import QcRun
 from daq.model.station import Actor, payload
 from daq.model.verbs import (
@@ -207,6 +207,8 @@ class Station:
     async def _done(self, verb: str, request: Arguments, actor: Actor) -> dict[str, Any]:
         if verb not in self._do:
             raise RefusedError(f"this station has no devices to {verb}")
+        if isinstance(request, OfRun):
+            self._machine.require_run(request.run)
         return await self._do[verb](request, actor)
 
     def _drive(self, run: Run) -> None:

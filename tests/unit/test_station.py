@@ -135,6 +135,24 @@ async def test_a_morning_through_the_one_function(tmp_path: Path) -> None:
         assert done == ["prepare", "start", "pause", "resume", "stop"]
 
 
+async def test_what_is_meant_for_one_acquisition_is_not_done_to_another(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        now = (await w.ask("prepare", protocol="x", draft_reason="try"))["run"]
+        await w.daemon.until(State.ARMED)
+        for verb in ("start", "pause", "resume", "end-step", "stop", "abort", "acknowledge", "renew-arming", "mark"):
+            more = {"text": "node"} if verb == "mark" else {}
+            with pytest.raises(RefusedError, match=f"run-of-yesterday is not the acquisition .* present one is {now}"):
+                await w.ask(verb, run="run-of-yesterday", **more)
+        assert w.daemon.machine.state is State.ARMED
+        await w.ask("start", run=now)
+        await w.ask("mark", run=now, text="node")
+        await w.ask("stop", run=now)
+        await w.daemon.until(State.COMPLETED)
+        await w.ask("acknowledge", run=now)
+        with pytest.raises(RefusedError, match="it has none"):
+            await w.ask("acknowledge", run=now)
+
+
 async def test_nothing_is_counted_while_a_voltage_is_being_raised(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await w.ask("prepare", protocol="x", draft_reason="try")

@@ -55,6 +55,15 @@ class Machine:
             return False
         return True
 
+    def require_run(self, run: str | None) -> None:
+        """Raise `RefusedError` where somebody means an acquisition, and the station has another one or none."""
+        if run is None or run == self.entry.run:
+            return
+        there = f"the present one is {self.entry.run}" if self.entry.run else "it has none"
+        raise RefusedError(
+            f"{run} is not the acquisition that the station has now: {there}; look at it before you go on"
+        )
+
     def note(self, detail: str | None = None, **changes: Any) -> None:
         """Change what is said of the state, or other fields of the journal, without leaving the state."""
         self._journal.write(**({} if detail is None else {"detail": detail}), **{**self._shown, **changes})

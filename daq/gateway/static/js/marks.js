@@ -46,7 +46,7 @@ async function put(at, place) {
   const next = counting(text);
   marks.set((old) => ({ ...old, next })); // at once: a second press while this one is on its way is another mark
   try {
-    await command("mark", { text: place ? `${text}: ${place}` : text });
+    await command("mark", { run: run ?? undefined, text: place ? `${text}: ${place}` : text });
   } catch (problem) {
     marks.set((old) => (old.run === run && old.next === next ? { ...old, next: named } : old));
     throw problem;

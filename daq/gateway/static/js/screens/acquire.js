@@ -84,7 +84,7 @@ function Under(given) {
         ${["running", "paused", "review", "next"].includes(phase) && html`<${Marks} run=${acquisition.run} mayAct=${mayAct && connected} />`}
       </div>
       ${phase === "after"
-        ? html`<${Leaving} ended=${true} patient=${Boolean(given.bed?.patient)} connected=${connected} mayAct=${mayAct} again=${again} />`
+        ? html`<${Leaving} run=${acquisition.run} ended=${true} patient=${Boolean(given.bed?.patient)} connected=${connected} mayAct=${mayAct} again=${again} />`
         : html`<${Transport} possible=${possible} onNext=${accept} step=${step} status=${status} />`}
     </aside>
   </div>`;

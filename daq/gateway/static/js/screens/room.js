@@ -112,7 +112,7 @@ function Touch({ head, part, onMarked }) {
     const { x, y } = markAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, part);
     const text = t("room.markText", { number: marks.made + 1, x: x.toFixed(0), y: y.toFixed(0), head: headName(head) });
     try {
-      await command("mark", { text });
+      await command("mark", { run: run || undefined, text });
       marks.made += 1;
       tell(t("room.marked", { text }), "good");
       onMarked();

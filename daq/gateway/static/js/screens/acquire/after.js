@@ -123,12 +123,12 @@ function Verdict({ run }) {
     <ul>${(verdict.sentences ?? []).slice(0, 6).map((/** @type {string} */ each) => html`<li>${each}</li>`)}</ul></div>`;
 }
 
-/** Finish the exam, then say that the patient is off the bed: two buttons in two places. @param {{ended: boolean, patient: boolean, connected: boolean, mayAct: boolean, again: () => Promise<any>}} given */
-export function Leaving({ ended, patient, connected, mayAct, again }) {
+/** Finish the exam, then say that the patient is off the bed: two buttons in two places. `run`: what is finished. @param {{run?: string, ended: boolean, patient: boolean, connected: boolean, mayAct: boolean, again: () => Promise<any>}} given */
+export function Leaving({ run, ended, patient, connected, mayAct, again }) {
   const general = !connected ? "notConnected" : !mayAct ? "notAllowed" : "";
   const why = (/** @type {boolean} */ on, /** @type {string} */ no) => (general || !on ? t(`acquire.why.${general || no}`) : "");
   return html`<div class="transport leaving" role="group" aria-label=${t("acquire.leaving")}>
-    <${Button} class=${ended ? "primary" : ""} disabled=${Boolean(general) || !ended} why=${why(ended, "finished")} onPress=${() => command("acknowledge").then(again)}>${t("acquire.finish")}<//>
+    <${Button} class=${ended ? "primary" : ""} disabled=${Boolean(general) || !ended} why=${why(ended, "finished")} onPress=${() => command("acknowledge", { run }).then(again)}>${t("acquire.finish")}<//>
     <${Button} class=${!ended && patient ? "primary" : ""} disabled=${Boolean(general) || ended || !patient} why=${why(!ended && patient, ended ? "finishFirst" : "nobodyThere")} onPress=${() => command("bed-empty").then(again)}>${t("acquire.patientOff")}<//>
   </div>`;
 }
@@ -137,5 +137,5 @@ export function Leaving({ ended, patient, connected, mayAct, again }) {
 export function HandOver({ acquisition, again }) {
   return html`<${Card} class="after" title=${t("acquire.after.handOver")}>${acquisition.hand_overs.map((/** @type {any} */ each) => html`<p key=${each.name}><strong>${each.name}</strong>: ${each.instruction}</p>`)}
     <p class="quiet">${t("acquire.after.handOverHow")}</p>
-    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), holds: () => live.get().status?.run === acquisition.run, changed: t("acquire.stop.changed"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop").then(again)}>${t("acquire.deeds.stop")}<//><//>`;
+    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), holds: () => live.get().status?.run === acquisition.run, changed: t("acquire.stop.changed"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop", { run: acquisition.run }).then(again)}>${t("acquire.deeds.stop")}<//><//>`;
 }

@@ -28,7 +28,7 @@ export function Arming({ acquisition, atMs, again, mayAct }) {
   if (left === null) return null;
   const soon = left <= Math.min(SOON_S, acquisition.arming_s / 2);
   return html`<${Card} class="arming"><div class="spread"><span>${t("acquire.arming.waits")}</span><span class="number" aria-live="off"><strong>${clock(left)}</strong></span>
-      <${Button} disabled=${!mayAct} onPress=${() => command("renew-arming").then(again)}>${t("acquire.arming.renew")}<//></div>
+      <${Button} disabled=${!mayAct} onPress=${() => command("renew-arming", { run: acquisition.run }).then(again)}>${t("acquire.arming.renew")}<//></div>
     ${soon && html`<${Notice} level="low" role="alert">${t("acquire.arming.soon")}<//>`}<//>`;
 }
 
@@ -37,7 +37,7 @@ export function Injection({ acquisition, again, mayAct }) {
   if (acquisition.administration === "none") return null;
   if (acquisition.injected_at) return html`<${Card} class="injection"><div class="spread"><span class="quiet">${t("acquire.injected")}</span><strong class="number">${timeOfDay(acquisition.injected_at)}</strong></div><//>`;
   const inject = async () => {
-    const told = await command("injected-now");
+    const told = await command("injected-now", { run: acquisition.run });
     tell(t("acquire.injectionNoted", { time: timeOfDay(told.injected_at) }), "good");
     await again();
   };

@@ -13,10 +13,11 @@ const KEYS = /** @type {const} */ ({ next: "F2", pause: "F4", resume: "F7", star
  * @param {{possible: Record<Deed, import("./flow.js").Possible>, onNext: () => Promise<any>, step: any, status: any}} given
  */
 export function Transport({ possible, onNext, step, status }) {
+  const of = { run: status?.run ?? undefined }; // what is shown, whatever the station has by now: a page may be old
   const deeds = /** @type {Record<Deed, () => Promise<any>>} */ ({
-    start: () => command("start"),
-    pause: () => command("pause").then(paused),
-    resume: () => command("resume"),
+    start: () => command("start", of),
+    pause: () => command("pause", of).then(paused),
+    resume: () => command("resume", of),
     stop: () => stopAsked(step, status),
     next: onNext,
   });
@@ -48,8 +49,9 @@ async function stopAsked(step, status) {
       { key: "stop", label: t(begun ? "acquire.stop.stopAndKeep" : "acquire.stop.disarm"), kind: "primary" },
     ],
   });
-  if (taken === "stop") await command("stop");
-  if (taken === "view") await command("end-step");
+  const of = { run: status?.run ?? undefined };
+  if (taken === "stop") await command("stop", of);
+  if (taken === "view") await command("end-step", of);
 }
 
 /** Whether it is still the same step of the same run that would be stopped. @param {any} now @param {any} asked */

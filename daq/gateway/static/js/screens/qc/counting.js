@@ -33,8 +33,8 @@ export function Counting({ round }) {
     <//>
     ${counting && html`<${Scopes} what="counts" hz=${5} controls=${false} />`}
     <div class="actions">${counting && html`<${Button} onPress=${() => stop(round.run)}>${t("qc.run.stop")}<//>
-      <${Button} disabled=${state !== "acquiring"} why=${state === "acquiring" ? "" : t("qc.run.notCounting")} onPress=${pause}>${t("qc.run.pause")}<//>
-      <${Button} kind=${paused ? "primary" : ""} disabled=${!paused} why=${paused ? "" : t("qc.run.notPaused")} onPress=${() => command("resume")}>${t("qc.run.resume")}<//>`}</div>
+      <${Button} disabled=${state !== "acquiring"} why=${state === "acquiring" ? "" : t("qc.run.notCounting")} onPress=${() => pause(round.run)}>${t("qc.run.pause")}<//>
+      <${Button} kind=${paused ? "primary" : ""} disabled=${!paused} why=${paused ? "" : t("qc.run.notPaused")} onPress=${() => command("resume", { run: round.run })}>${t("qc.run.resume")}<//>`}</div>
   </div>`;
 }
 
@@ -65,8 +65,9 @@ function Since({ since }) {
   return html`<p class="quiet">${t("qc.run.lasting", { time: clock(Math.max(0, (now - Date.parse(since)) / 1000)) })}</p>`;
 }
 
-async function pause() {
-  const answer = await command("pause");
+/** @param {string} run */
+async function pause(run) {
+  const answer = await command("pause", { run });
   if (answer?.meaning) tell(t("acquire.pauseMeans", { meaning: answer.meaning }), "");
 }
 
@@ -84,6 +85,6 @@ async function stop(run) {
     holds: () => live.get().status?.run === run, changed: t("acquire.stop.changed"),
     choices: [{ key: "on", label: t("qc.run.goOnCounting"), safe: true }, { key: "stop", label: t("qc.run.stopAndKeep") }],
   });
-  if (choice === "stop") await command("stop");
+  if (choice === "stop") await command("stop", { run });
 }
 
