@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from daq.gateway.closing import closing_words
 from daq.gateway.gateway import Gateway, gateway_of
 from daq.gateway.live.socket import NOT_SIGNED_IN, serve_live
 from daq.gateway.sessions import Session
@@ -43,7 +44,7 @@ async def live(socket: WebSocket) -> None:
             raise why
     if session.ended and socket.application_state is WebSocketState.CONNECTED:
         with suppress(RuntimeError, WebSocketDisconnect):  # it went in the same moment
-            await socket.close(NOT_SIGNED_IN, session.ended[:100])
+            await socket.close(NOT_SIGNED_IN, closing_words(session.ended))
 
 
 async def _tell(socket: WebSocket, gateway: Gateway, session: Session) -> None:
@@ -60,4 +61,4 @@ async def _tell(socket: WebSocket, gateway: Gateway, session: Session) -> None:
 
 async def _refuse(socket: WebSocket, code: int, why: str) -> None:
     await socket.accept()
-    await socket.close(code, why[:100])
+    await socket.close(code, closing_words(why))

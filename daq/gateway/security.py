@@ -16,6 +16,7 @@ from starlette.datastructures import Headers as Sent
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from daq.gateway.closing import closing_words
 from daq.gateway.problems import problem
 
 POLICY = (
@@ -67,7 +68,7 @@ class Door:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": why[:100]})
+            await send({"type": "websocket.close", "code": 1008, "reason": closing_words(why)})
         else:
             status, title = (421, "Not served here") if why.startswith("this console") else (403, "Not allowed")
             await problem(status, title, why, kind="AccessError", exit_code=3)(scope, receive, send)

@@ -41,6 +41,23 @@ async def test_a_websocket_lives_as_long_as_its_session_and_is_of_our_page(tmp_p
     assert foreign.value.response.status_code == 403
 
 
+async def test_a_long_reason_in_any_language_ends_a_session_and_its_browser_hears_of_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (service, here):
+        cookie = here.gateway.sessions.begin("keller", Role.TECHNOLOGIST, uid=1000)
+        sent = {"Cookie": f"{here.gateway.cookie}={cookie}"}
+        place = service.url.replace("http", "ws") + "/live"
+        async with connect(place, additional_headers=sent) as there, asyncio.timeout(5.0):
+            await there.recv()
+            here.gateway.sessions.finish(here.gateway.sessions.going_on()[0], "weber has ended it: " + "ä" * 90)
+            await there.wait_closed()
+        async with connect(place, additional_headers=sent) as later, asyncio.timeout(5.0):
+            await later.wait_closed()
+
+    assert (there.close_code, there.close_reason) == (4401, "weber has ended it: " + "ä" * 51)
+    assert later.close_code == 4401
+    assert "weber has ended it: ä" in str(later.close_reason)
+
+
 async def test_hostile_messages_on_the_websocket_end_that_socket_alone(tmp_path: Path) -> None:
     chance = random.Random(11)
     async with serving(tmp_path) as (service, here):
