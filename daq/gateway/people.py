@@ -113,7 +113,10 @@ class People:
             self._offer.audit.note(Actor(named, "console"), "sign-in", address, result="refused", error=_WRONG)
             raise AccessError(f"{_WRONG}; look at the capital letters, or ask whoever manages the users")
         self._throttle.right(user, address)
-        return account
+        now = self._accounts.get(user)
+        if now is None or now.proof != account.proof:  # while the password was looked at
+            raise AccessError("the user was removed, or the password was changed, in this moment")
+        return now
 
     def signed_in(self, session: Session, address: str) -> None:
         """Write into the audit log that somebody has signed in."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support_gateway import ROLES, Clock, Room, room
@@ -257,6 +260,37 @@ async def test_a_user_who_is_removed_or_has_another_role_or_password_feels_it_at
     assert [(line["what"], line["new"]) for line in here.notes.of("console-user")[3:]] == [
         ("keller", None), ("meier", "qc"), ("weber", "viewer"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "roles"),
+    [
+        (lambda path: remove_account(path, "keller"), []),
+        (lambda path: change_account(path, "keller", password=OTHER_WORDS), []),
+        (lambda path: change_account(path, "keller", role=Role.VIEWER), [Role.VIEWER]),
+    ],
+)
+async def test_what_changes_while_a_password_is_looked_at_holds_for_the_session_that_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], roles: list[Role]
+) -> None:
+    path = tmp_path / USERS_FILE
+    add_account(path, "keller", Role.QC, WORDS)
+    here = room(tmp_path)
+    people = here.gateway.people
+    await people.begin()
+    looked = people._hashing.call_within
+
+    async def slowly(*asked: Any) -> Any:
+        right = await looked(*asked)
+        change(path)
+        await people._look()
+        return right
+
+    monkeypatch.setattr(people._hashing, "call_within", slowly)
+    with suppress(AccessError):
+        await people.by_password("keller", WORDS, "a")
+
+    assert [each.role for each in here.gateway.sessions.going_on()] == roles
 
 
 async def test_users_stay_as_they_were_where_their_file_is_broken(tmp_path: Path) -> None:
