@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.convertors import Convertor, IntegerConvertor
+from starlette.convertors import IntegerConvertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -147,9 +147,6 @@ def _control_paths(schemas: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_KINDS: dict[type[Convertor[Any]], str] = {IntegerConvertor: "integer"}
-
-
 def _plain(route: Route) -> str:
     """Return the address of a route as the document names it: without what its parts are made of."""
     return re.sub(r":\w+\}", "}", route.path)
@@ -158,7 +155,12 @@ def _plain(route: Route) -> str:
 def _file(route: Route) -> dict[str, Any]:
     """Return what is said of a route of files: pictures, reports, exports."""
     given = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": _KINDS.get(type(of), "string")}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer" if isinstance(of, IntegerConvertor) else "string"},
+        }
         for name, of in route.param_convertors.items()
     ]
     content = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from pathlib import Path
 
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -13,6 +14,16 @@ from daq.gateway.gateway import answering, gateway_of
 
 _SHOWN = (".png", ".gif")
 _POLICY = "sandbox; default-src 'none'"
+_NUMBER = "number"
+
+
+class _Number(IntegerConvertor):
+    """A number in an address. One of thousands of digits is no number for Python, and is no address here."""
+
+    regex = "[0-9]{1,4}"
+
+
+register_url_convertor(_NUMBER, _Number())
 
 
 def study_file_routes() -> list[BaseRoute]:
@@ -20,7 +31,9 @@ def study_file_routes() -> list[BaseRoute]:
     return [
         Route("/api/v1/files/studies/{acquisition}/{name}", answering(_file), methods=["GET"]),
         Route(
-            "/api/v1/files/frames/{acquisition}/{series}/{head:int}/{window:int}", answering(_frames), methods=["GET"]
+            f"/api/v1/files/frames/{{acquisition}}/{{series}}/{{head:{_NUMBER}}}/{{window:{_NUMBER}}}",
+            answering(_frames),
+            methods=["GET"],
         ),
         Route("/api/v1/files/exports/{name}/{file}", answering(_exported), methods=["GET"]),
     ]
@@ -50,6 +63,6 @@ async def _exported(request: Request) -> Response:
 def _sent(path: Path, name: str) -> Response:
     """Return a file: pictures are shown, all else is handed out; nothing of it can do anything in the browser."""
     media = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    headers = {"Cache-Control": "private, no-cache", "Content-Security-Policy": _POLICY}
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
     how = "inline" if path.suffix in _SHOWN else "attachment"
     return FileResponse(path, headers=headers, media_type=media, filename=name, content_disposition_type=how)

@@ -32,4 +32,4 @@ async def _picture(request: Request) -> Response:
     gateway.signed_in(request)
     named = request.path_params
     path = await asyncio.to_thread(picture, gateway.offer.site.state_folder, named["run"], named["name"])
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "no-store"})
