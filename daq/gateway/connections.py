@@ -18,7 +18,7 @@ BUSY_S = 660.0
 MOST = 160
 HEAD_BYTES = 16384
 _LOOK_S = 1.0
-HELD: set[tuple[str, int] | None] = set()
+KEPT_BACK: set[tuple[str, int] | None] = set()
 """Addresses and ports of connections whose refusal is kept back: they make room as those that wait do."""
 
 
@@ -45,7 +45,7 @@ class Connection(H11Protocol):
     @property
     def waits(self) -> bool:
         """Return whether no request is under way that is served."""
-        return self.cycle is None or bool(self.cycle.response_complete) or self.client in HELD
+        return self.cycle is None or bool(self.cycle.response_complete) or self.client in KEPT_BACK
 
     def _look(self) -> None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:

@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from daq.gateway.connections import HELD
+from daq.gateway.connections import KEPT_BACK
 from daq.gateway.problems import problem
 from daq.model.verbs import ALWAYS
 
@@ -88,11 +88,11 @@ class Limits:
         )
         refused.headers["Retry-After"] = "1"
         self._refusing += 1
-        HELD.add(scope["client"])
+        KEPT_BACK.add(scope["client"])
         try:
             await self._pause(min(LONGEST_S, APART_S * self._refusing))
         finally:
-            HELD.discard(scope["client"])
+            KEPT_BACK.discard(scope["client"])
             self._refusing -= 1
         await refused(scope, receive, send)
 

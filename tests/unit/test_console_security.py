@@ -18,7 +18,7 @@ from websockets.asyncio.client import connect
 
 from daq.errors import UnreachableError
 from daq.gateway import connections
-from daq.gateway.connections import HELD
+from daq.gateway.connections import KEPT_BACK
 from daq.gateway.limits import APART_S, BURST, LONGEST_S, PER_S, Limits
 from daq.gateway.service import Console
 from daq.model.station import Role
@@ -194,12 +194,12 @@ async def test_the_more_refusals_wait_the_longer_each_does_and_its_connection_ma
     tasks = [asyncio.create_task(limits(scope, None, send)) for scope in scopes]
     while len(paused) < 900 - 2 * BURST:
         await asyncio.sleep(0)
-    held = len(HELD)
+    held = len(KEPT_BACK)
     release.set()
     await asyncio.gather(*tasks)
 
     assert (paused[0], paused[9], paused[-1], len(paused)) == (APART_S, 10 * APART_S, LONGEST_S, held)
-    assert not HELD
+    assert not KEPT_BACK
 
 
 async def test_other_cookies_make_no_other_asker_of_a_session(tmp_path: Path) -> None:
