@@ -24,10 +24,12 @@ from daq.gateway.live.frames import MOST_KEPT, Frames
 from daq.gateway.live.gallery import Gallery
 from daq.gateway.live.pictures import binned, scaled, upright
 from daq.gateway.live.socket import serve_browser
+from daq.gateway.live.viewer import Viewer
 from daq.gateway.live.wants import MOST_MESSAGE_BYTES, Ack, Want, message_in
 from daq.gateway.live.watcher import MOST_UNPAINTED, Watcher
 from daq.readout import liveview
 from daq.readout.plan import PLAN
+from daq.readout.snapshotreader import SnapshotReader
 from daq.storage.manifest import MANIFEST
 from daq.wire.liveframe import SIMULATED, Frame, decode
 
@@ -250,6 +252,44 @@ async def test_another_run_is_looked_at_when_it_begins_and_the_last_one_is_kept_
     assert (closed.about["run"], waiting.about["run"]) == ("one", "one")
     assert "no readout answers" in waiting.about["problem"]
     assert (other.about["problem"], other.about["fresh"]["looks"]["state"]) == ("", "live")
+
+
+async def test_a_frame_during_which_another_run_begins_is_none_of_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ShownReadout(tmp_path / "one", "one") as first, ShownReadout(tmp_path / "two", "two") as second:
+        where = [first.path]
+        viewer = Viewer(offer_of(where))
+        frames = Frames(viewer)
+        for readout in (first, second):
+            publish(readout)
+        await viewer.follow()
+        loop, copied = asyncio.get_running_loop(), SnapshotReader._copy
+
+        def copy(reader: SnapshotReader, at: int, most_bytes: int) -> Any:
+            if len(where) == 1 and loop is not asyncio._get_running_loop():
+                where.append(second.path)
+                asyncio.run_coroutine_threadsafe(viewer.follow(), loop).result(DEADLINE_S)
+            return copied(reader, at, most_bytes)
+
+        monkeypatch.setattr(SnapshotReader, "_copy", copy)
+        between = await frames.frame(CAMERA, {}, anyway=True)
+        after = await frames.frame(CAMERA, {}, anyway=True)
+
+    assert between is None
+    assert after is not None
+    assert decode(after.data).about["run"] == "two"
+
+
+async def test_a_browser_that_comes_when_the_last_one_goes_sees_what_comes(tmp_path: Path) -> None:
+    gallery = Gallery(offer_of([tmp_path / "run" / "control"]))
+    with ShownReadout(tmp_path / "run") as readout:
+        with gallery.watching() as goes:
+            goes.said(CAMERA)
+            await asyncio.sleep(0)
+        with screens(gallery) as (screen,):
+            publish(readout)
+            assert await screen.until(has("scope"))
 
 
 async def test_figures_of_a_readout_that_was_killed_are_said_to_be_old(

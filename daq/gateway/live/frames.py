@@ -71,7 +71,11 @@ class Frames:
             found = self._kept.get(key) if newer else None
             if found is None:
                 self._number += 1
+                number = self._viewer.number
                 found = await asyncio.to_thread(self._make, want, newer, fresh)
+                if self._viewer.number != number:  # half of it may be of another patient
+                    self._read = None
+                    return None
                 self._keep(key, found)
             return found
 

@@ -45,6 +45,7 @@ class Gallery:
             self._watchers.discard(watcher)
             if not self._watchers and self._looking is not None:
                 self._looking.cancel()
+                self._looking = None  # it ends a moment later, when another browser may have come
 
     async def _look(self) -> None:
         """Wake those who watch when something was published; attach to another readout when there is one."""

@@ -27,7 +27,8 @@ class Viewer:
     """Attached to one snapshot at a time. `number` counts them; of each, `run` and what its manifest says of heads.
 
     A snapshot is kept when its readout ended or was killed, until another run has one. One coroutine at a time calls
-    `follow` and `read`.
+    `follow`. A thread that reads meanwhile has the snapshot that it began with: its memory is given back with the last
+    who looks at it.
     """
 
     def __init__(self, offer: Offer) -> None:
@@ -61,10 +62,8 @@ class Viewer:
             _LOG.debug("no live figures yet from %s: %s", path, why)
             return
         self.problem = ""
-        old, self._view, self._heads, self._path = self._view, view, heads, path
+        self._view, self._heads, self._path = view, heads, path
         self.run, self.number = str(view.about["acquisition_id"]), self.number + 1
-        if old is not None:
-            old.close()
 
     def published(self) -> tuple[int, ...]:
         """Return what changes with each publication and with each snapshot: cheap enough to be asked all the time."""
@@ -105,9 +104,7 @@ class Viewer:
 
     def close(self) -> None:
         """Give the memory back."""
-        if self._view is not None:
-            self._view.close()
-            self._view = None
+        self._view = None
 
 
 def _attached(path: Path) -> tuple[LiveView, LiveHeads]:
