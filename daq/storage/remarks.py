@@ -6,6 +6,7 @@ person wrote, and is readable for its owner alone. The recording itself stays as
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -95,9 +96,19 @@ def _append(descriptor: int, path: Path, remark: Remark) -> None:
         raise RefusedError(f"{path.parent.name}: that is remarked already, by {same.by}")
     body = {"schema": _SCHEMA, **remark.to_json(), "previous": held[-1][1] if held else ""}
     line = (json.dumps(body, separators=(",", ":")) + "\n").encode()
-    if os.fstat(descriptor).st_size + len(line) > _MOST_BYTES:
+    size = os.fstat(descriptor).st_size
+    if size + len(line) > _MOST_BYTES:
         raise RefusedError(f"{path} has {_MOST_BYTES} bytes, which is the limit")
-    os.write(descriptor, line)
+    try:
+        _write_whole(descriptor, line)
+    except OSError:
+        os.ftruncate(descriptor, size)  # half a line would break the chain for good
+        raise
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    if os.write(descriptor, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(descriptor)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -118,6 +119,21 @@ def test_a_remark_is_appended_for_good_and_a_change_of_one_shows(tmp_path: Path)
         (tmp_path / REMARKS_FILE).write_bytes(changed)
         with pytest.raises(FormatError, match="was changed"):
             read_remarks(tmp_path)
+
+
+def test_a_remark_for_which_the_disk_has_no_room_is_refused_and_the_ones_before_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_remark(tmp_path, Remark("not-for-diagnosis", "moved", "anna", "2020-01-01T00:00:00Z", step=1))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, line: write(descriptor, line[:20]))
+
+    with pytest.raises(StorageFailedError, match="No space left"):
+        add_remark(tmp_path, Remark("not-for-diagnosis", "again", "anna", "2020-01-01T00:01:00Z", step=2))
+    monkeypatch.undo()
+    add_remark(tmp_path, Remark("not-for-diagnosis", "later", "anna", "2020-01-01T00:02:00Z", step=2))
+
+    assert [each.reason for each in read_remarks(tmp_path)] == ["moved", "later"]
 
 
 # Jobs
