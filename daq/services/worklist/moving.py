@@ -14,6 +14,7 @@ from typing import Any
 
 from daq.errors import RefusedError
 from daq.model.console.worklist import ScheduledStep
+from daq.model.patient import PatientIdentity
 from daq.model.station import Actor
 from daq.services.worklist.desk import Desk
 from daq.services.worklist.entering import typed_identity
@@ -41,30 +42,37 @@ class Moving:
     ) -> dict[str, Any]:  # fmt: skip
         """Give acquisitions to an entry, or to somebody who is typed and gets one; return what became of it.
 
+        Those that are of that patient already stay as they are. Of each the patient before is kept: a study that was
+        given away in part has several.
+
         Raise `RefusedError` for one that is no person, or is who it is already; `MissingError`, `StorageFailedError`.
         """
-        before = await asyncio.to_thread(self._desk.around.acquisitions.identity, runs[0].run)
-        if before is None:
+        whose = {run.run: await asyncio.to_thread(self._desk.around.acquisitions.identity, run.run) for run in runs}
+        if all(each is None for each in whose.values()):
             raise RefusedError(f"{runs[0].run} is of nobody, or nobody knows of whom: there is nothing to give away")
         target = await self._entry(other, actor) if other is not None else None
         identity = typed_identity(dict(patient or {})) if target is None else target.now.identity
-        if (identity.reveal()["name"], identity.reveal()["patient_id"]) == (
-            before.reveal()["name"], before.reveal()["patient_id"],
-        ):  # fmt: skip
+        given = [(run, there) for run in runs if (there := whose[run.run]) and _person(there) != _person(identity)]
+        if not given:
             raise RefusedError(
                 "it is of that patient already: what is wrong in an identity is corrected on the worklist"
             )
-        kept = target or await self._entered(identity, runs[0], actor)
-        reason = before.redact(identity.redact(why)) or "given to another patient"
-        noted = [{**asdict(run), **_kept(self._desk, run.run)} for run in runs]
-        await self._desk.note(
-            "moved", kept.key, actor.user, runs=noted, before=identity_json(before), after=identity_json(identity),
-            reason=reason, second=actor.second,
-        )  # fmt: skip
-        names = " ".join(run.run for run in runs)
-        self._desk.around.audited(actor, "study-reassign", f"{kept.key} {names} with {actor.second}")
-        trouble = await give(self._desk, self._desk.known[kept.key], [run.run for run in runs])
-        return {"entry": kept.key, "acquisitions": [run.run for run in runs], "not_changed": trouble}
+        kept = target or await self._entered(identity, given[0][0], actor)
+        befores = list(dict.fromkeys(there for _, there in given))
+        reason = identity.redact(why)
+        for before in befores:
+            reason = before.redact(reason)
+        for before in befores:
+            runs_of = [{**asdict(run), **_kept(self._desk, run.run)} for run, there in given if there == before]
+            await self._desk.note(
+                "moved", kept.key, actor.user, runs=runs_of, before=identity_json(before),
+                after=identity_json(identity), reason=reason or "given to another patient", second=actor.second,
+            )  # fmt: skip
+        names = [run.run for run, _ in given]
+        self._desk.around.audited(actor, "study-reassign", f"{kept.key} {' '.join(names)} with {actor.second}")
+        trouble = await give(self._desk, self._desk.known[kept.key], names)
+        trouble += [f"{name}: nobody knows of whom it is" for name, there in whose.items() if there is None]
+        return {"entry": kept.key, "acquisitions": names, "not_changed": trouble}
 
     async def _entry(self, key: str, actor: Actor) -> Kept:
         kept = await self._desk.kept(key, actor.user)
@@ -96,6 +104,12 @@ async def give(desk: Desk, kept: Kept, runs: Collection[str] | None = None) -> l
             _LOG.error("%s is not yet of who it was given to: %s", run, why)
             trouble.append(f"{run}: {why}")
     return trouble
+
+
+def _person(identity: PatientIdentity) -> tuple[str, str]:
+    """Return what tells one patient from another."""
+    told = identity.reveal()
+    return told["name"], told["patient_id"]
 
 
 def _kept(desk: Desk, run: str) -> dict[str, Any]:
