@@ -14,12 +14,16 @@ from support_run import Daemon, Link, Readout, driven, protocol, step
 
 from acquisition_protocols.load import available, load_protocol
 from daq.composition.runs import Planner
-from daq.errors import DeadlineError, TransitionRefusedError, UnreachableError
-from daq.model.windowchange import WindowChange
+from daq.errors import DeadlineError, RefusedError, TransitionRefusedError, UnreachableError
+from daq.model.console.window_verbs import EnergyWindow as EnergyWindowAsked
+from daq.model.station import Actor, Role
+from daq.model.windowchange import WindowChange, WindowEdges
 from daq.model.windows import EnergyWindow, WindowSet
+from daq.services.acquisition.examwindows import ExamWindows
 from daq.services.acquisition.journal import Entry
 from daq.state.acquisition import State, Trigger
 
+ANNA = Actor("anna", "console", Role.TECHNOLOGIST)
 ONE = protocol(step("front"))
 SHIFTED = replace(ONE, windows=WindowSet((EnergyWindow(129.0, 157.0, "photopeak"),)))
 
@@ -113,6 +117,32 @@ async def test_a_stop_while_the_readout_is_let_go_ends_the_run(tmp_path: Path) -
         await run.stop(Trigger.ABORT, "the patient is unwell")
         go.set()
         with pytest.raises(TransitionRefusedError):
+            await changing
+
+    assert daemon.states[-2:] == ["aborting", "aborted"]
+
+
+async def test_whoever_waits_for_another_window_keeps_no_stop_waiting_and_hears_of_it(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    run = daemon.run(ONE, Readout())
+
+    class Slow(Link):
+        async def status(self) -> dict[str, Any]:
+            told = await super().status()
+            return {**told, "state": "starting"} if told["state"] == "armed" else told
+
+    async def moved(*_: Any) -> tuple[WindowChange, ...]:
+        await run.change(SHIFTED, lambda: _given(Slow(Readout())))
+        return ()
+
+    exam = ExamWindows(lambda: run, daemon.machine, SimpleNamespace(moved=moved), lambda: None, lambda: None)  # type: ignore[arg-type]
+    asked = EnergyWindowAsked(windows=[WindowEdges(window="photopeak", lower_kev=129.0, upper_kev=157.0)])
+    async with driven(daemon, run), asyncio.timeout(5.0):
+        await daemon.until(State.ARMED)
+        changing = asyncio.ensure_future(exam.handlers["energy-window"](asked, ANNA))
+        await daemon.until(State.PREPARING)
+        await run.stop(Trigger.ABORT, "aborted by anna")
+        with pytest.raises(RefusedError, match="not armed with the other window: aborted by anna"):
             await changing
 
     assert daemon.states[-2:] == ["aborting", "aborted"]
