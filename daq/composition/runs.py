@@ -335,7 +335,7 @@ class Planner:
 
     async def handed_over(self, run: Run, request: HandOver, actor: Actor) -> dict[str, Any]:
         """Take the record of a hand-over; return what was confirmed, and what is still missing."""
-        told = {key: self.redacted(value) if isinstance(value, str) else value for key, value in request.record.items()}
+        told = {key: self.redacted(value) if isinstance(value, str) else value for key, value in request.told.items()}
         made = run.steps.hand_overs.confirm(request.name, told, by=actor.user, lies=self._lies.get(run.identity))
         self._audit.note(actor, "hand-over", run.identity, result="done", new=made.text())
         records = self._records.get(run.identity)

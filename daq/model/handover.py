@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
-from daq.errors import RefusedError
+from daq.errors import RefusedError, UsageError
 from daq.model.cleantext import clean_text
 from daq.model.geometry import PatientOrientation
 from daq.model.layout import Strict
@@ -25,6 +26,8 @@ from daq.model.windows import EnergyWindow
 
 MAX_RECORD_CHARACTERS = 4000
 """What a mark of a recording can hold."""
+MAX_RECORD_TEXT = 16_384
+"""Characters of a file with a record, remarks and all."""
 MAX_HU_POINTS = 32
 _MOST_REASON = 300
 
@@ -140,6 +143,17 @@ class Confirmed(Strict):
         if len(text) > MAX_RECORD_CHARACTERS:
             raise RefusedError(f"hand-over {self.name}: {len(text)} characters; at most {MAX_RECORD_CHARACTERS}")
         return text
+
+
+def record_of(text: str) -> dict[str, Any]:
+    """Return the record that a file holds as TOML or JSON. Raises `UsageError` for a text that is neither."""
+    kind = "JSON" if text.lstrip("\ufeff \t\r\n").startswith("{") else "TOML"
+    try:
+        plain = text.lstrip("\ufeff")
+        found = json.loads(plain) if kind == "JSON" else tomllib.loads(plain)
+    except (ValueError, RecursionError) as why:
+        raise UsageError(f"hand-over: the record is not {kind}: {clean_text(str(why), _MOST_REASON)}") from None
+    return {key: value.isoformat() if isinstance(value, date) else value for key, value in found.items()}
 
 
 _RECORDS: dict[HandOverKind, type[CtAttenuation | OverlayCheck]] = {

@@ -23,6 +23,7 @@ from daq.model.console.worklist_verbs import (
     WORKLIST_VERBS,
     Key,
 )
+from daq.model.handover import MAX_RECORD_TEXT, record_of
 from daq.model.qc.verbs import QC_ASKING, QC_IN_TURN, QC_VERBS
 from daq.model.station import Actor, Role
 from daq.model.windowchange import WindowEdges
@@ -92,11 +93,19 @@ class Start(OfRun):
 class HandOver(OfRun):
     """Confirm what another machine hands over, or what a person has looked at; `name`: of the step, default the next.
 
-    What `record` holds: `daq.model.handover`.
+    What `record` holds: `daq.model.handover`; `text` is the same as TOML or JSON, as a file has it. One of both.
     """
 
     name: Named | None = None
-    record: dict[str, Any]
+    record: dict[str, Any] | None = None
+    text: Annotated[str, Field(max_length=MAX_RECORD_TEXT)] | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return the record. Raises `UsageError` where there is none, two, or a text that is none."""
+        if (self.record is None) == (self.text is None):
+            raise UsageError("hand-over: give either record or text")
+        return record_of(self.text) if self.text is not None else self.record or {}
 
 
 class Residual(Arguments):

@@ -36,6 +36,11 @@ class HandOvers:
         """Return in words what is missing after the last step, None where nothing is."""
         return self._told(self._missing(self._protocol.after))
 
+    @property
+    def confirmed(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what was confirmed, by name, as plain data."""
+        return self._machine.entry.hand_overs
+
     def missing(self) -> tuple[HandOver, ...]:
         """Return all that nobody has confirmed."""
         return self._missing(self._protocol.hand_overs)

@@ -36,11 +36,21 @@ def told(run: Run, state: State, step: int, accepted: set[int]) -> dict[str, Any
         "administration": protocol.requirements.administration,
         "injected_at": None if injected is None else injected.isoformat(),
         "collimators": list(protocol.requirements.collimators),
-        "hand_overs": [{"name": each.name, "what": each.what, "instruction": each.instruction}
-                       for each in run.steps.hand_overs.missing()] if state in ACTIVE else [],
+        "hand_overs": hand_overs(run) if state in ACTIVE else [],
         "recorded_events": int((run.last_status.get("counts_recorded") or {}).get("events", 0)),
         "sealed": state in IDLE,
     }  # fmt: skip
+
+
+def hand_overs(run: Run) -> list[dict[str, Any]]:
+    """Return what is handed over: before which view (None: after the last), and who confirmed it when, if anybody."""
+    before = {each.name: step.name for step in run.protocol.steps for each in step.before}
+    done = run.steps.hand_overs.confirmed
+    return [
+        {"name": each.name, "what": each.what, "instruction": each.instruction, "before": before.get(each.name),
+         "confirmed": {key: done[each.name].get(key) for key in ("by", "at_utc")} if each.name in done else None}
+        for each in run.protocol.hand_overs
+    ]  # fmt: skip
 
 
 def about(protocol: AcquisitionProtocol) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import { address } from "../router.js";
 import { mayAs, useSession } from "../session.js";
 import { t } from "../strings.js";
 import { Button, Card, Notice, sentence } from "../ui.js";
-import { Finish, HandOver, Leaving, Review } from "./acquire/after.js";
+import { Finish, Leaving, Review } from "./acquire/after.js";
 import { Counting } from "./acquire/counting.js";
 import { Arming, Enable, Injection, Marks } from "./acquire/extras.js";
+import { waitsForHandOver } from "./acquire/ctrecord.js";
+import { HandOvers } from "./acquire/handover.js";
 import { following, kindOf, phaseOf, present, transport } from "./acquire/flow.js";
 import { Setup, StepList } from "./acquire/steps.js";
 import { useAcquisition, useThumbnails } from "./acquire/state.js";
@@ -58,7 +60,7 @@ function Under(given) {
   const next = following(status, acquisition);
   const toSetUp = phase === "next" || phase === "armed" || phase === "preparing" ? (next ?? step) : step;
   const recording = useLive((live) => live.progress?.run === status.run && live.progress.step === status.step && live.progress.elapsed_s > 0);
-  const possible = transport(phase, status, { connected, mayAct, recording });
+  const possible = transport(phase, status, { connected, mayAct, recording, handOver: phase === "handover" || waitsForHandOver(acquisition, next) });
   const accept = () => command("accept-view", { run: acquisition.run, step: status.step }).then(again);
   const pictures = thumbnails[`${acquisition.run}/${step?.number}`] ?? [];
   const side = useRef(/** @type {HTMLElement | null} */ (null));
@@ -73,7 +75,7 @@ function Under(given) {
       <div class="side-scroll" ref=${side} tabindex="0" role="region" aria-label=${t("acquire.details")}>
         ${phase === "after" && html`<${Finish} acquisition=${acquisition} status=${status} thumbnails=${thumbnails} again=${again} />`}
         ${(phase === "review" || phase === "next") && html`<${Review} ...${{ acquisition, status, step, next, pictures, phase, again }} />`}
-        ${phase === "handover" && html`<${HandOver} acquisition=${acquisition} again=${again} />`}
+        <${HandOvers} acquisition=${acquisition} phase=${phase} mayAct=${mayAct && connected} again=${again} />
         ${(phase === "preparing" || status.state === "positioning") && status.detail && html`<${Notice} role="status">${status.detail}<//>`}
         <${Arming} acquisition=${acquisition} atMs=${atMs} again=${again} mayAct=${mayAct && connected} />
         <${Enable} step=${toSetUp} status=${status} />

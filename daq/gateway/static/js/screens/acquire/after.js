@@ -2,9 +2,9 @@
 import { html, useState } from "../../preact.js";
 import { ask, command } from "../../api.js";
 import { clock, counts, timeOfDay } from "../../format.js";
-import { live, useLive } from "../../live.js";
+import { useLive } from "../../live.js";
 import { t } from "../../strings.js";
-import { Button, Card, decide, Field, Notice, useAsked } from "../../ui.js";
+import { Button, Card, Field, Notice, useAsked } from "../../ui.js";
 import { chosenOf, continuable, counted, withoutViews } from "./flow.js";
 import { stepTitle } from "./steps.js";
 
@@ -131,11 +131,4 @@ export function Leaving({ run, ended, patient, connected, mayAct, again }) {
     <${Button} class=${ended ? "primary" : ""} disabled=${Boolean(general) || !ended} why=${why(ended, "finished")} onPress=${() => command("acknowledge", { run }).then(again)}>${t("acquire.finish")}<//>
     <${Button} class=${!ended && patient ? "primary" : ""} disabled=${Boolean(general) || ended || !patient} why=${why(!ended && patient, ended ? "finishFirst" : "nobodyThere")} onPress=${() => command("bed-empty").then(again)}>${t("acquire.patientOff")}<//>
   </div>`;
-}
-
-/** What a machine hands over, or a person has looked at, after the last view. @param {{acquisition: any, again: () => Promise<any>}} given */
-export function HandOver({ acquisition, again }) {
-  return html`<${Card} class="after" title=${t("acquire.after.handOver")}>${acquisition.hand_overs.map((/** @type {any} */ each) => html`<p key=${each.name}><strong>${each.name}</strong>: ${each.instruction}</p>`)}
-    <p class="quiet">${t("acquire.after.handOverHow")}</p>
-    <${Button} onPress=${async () => (await decide({ title: t("acquire.stop.title"), body: t("acquire.after.handOverHow"), holds: () => live.get().status?.run === acquisition.run, changed: t("acquire.stop.changed"), choices: [{ key: "no", label: t("acquire.stop.keepAcquiring"), safe: true }, { key: "yes", label: t("acquire.stop.stopAndKeep") }] })) === "yes" && command("stop", { run: acquisition.run }).then(again)}>${t("acquire.deeds.stop")}<//><//>`;
 }

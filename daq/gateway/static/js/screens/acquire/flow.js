@@ -35,17 +35,18 @@ export function following(status, acquisition) {
 
 /**
  * What each button of the transport can do now. A button has one meaning; what it cannot do now it says.
- * `recording`: counts of the step have come; before that a readout that has just begun cannot be held.
- * @param {Phase} phase @param {any} status @param {{connected: boolean, mayAct: boolean, recording: boolean}} here
+ * `recording`: counts of the step have come; before that a readout that has just begun cannot be held. `handOver`: what
+ * another machine hands over is to be confirmed first.
+ * @param {Phase} phase @param {any} status @param {{connected: boolean, mayAct: boolean, recording: boolean, handOver?: boolean}} here
  * @returns {Record<"start" | "pause" | "resume" | "stop" | "next", Possible>}
  */
-export function transport(phase, status, { connected, mayAct, recording }) {
+export function transport(phase, status, { connected, mayAct, recording, handOver = false }) {
   const possible = new Set(status?.possible ?? []);
   const no = (/** @type {string} */ why) => ({ on: false, why });
   const general = !connected ? "notConnected" : !mayAct ? "notAllowed" : "";
   const button = (/** @type {boolean} */ on, /** @type {string} */ why) => (general ? no(general) : on ? { on, why: "" } : no(why));
   return {
-    start: button(phase !== "review" && possible.has("start"), phase === "review" ? "acceptFirst" : phase === "preparing" ? "notArmed" : "nothingToStart"),
+    start: button(phase !== "review" && possible.has("start") && !handOver, phase === "review" ? "acceptFirst" : handOver ? "handOverFirst" : phase === "preparing" ? "notArmed" : "nothingToStart"),
     pause: button(possible.has("pause") && phase === "running" && recording, phase === "running" ? "justBegun" : "nothingRuns"),
     resume: button(phase === "paused" && possible.has("resume"), "notPaused"),
     stop: connected ? (possible.has("stop") ? { on: true, why: "" } : no("nothingRuns")) : no("notConnected"), // everybody may stop
