@@ -139,6 +139,24 @@ def test_what_the_station_did_by_itself_is_signed_by_one_press(station: ConsoleS
     assert row["signatures"][0]["holds"] is True
 
 
+def test_what_is_left_in_place_for_the_night_is_said_by_two_presses(station: ConsoleStation, chromium: Browser) -> None:
+    station.calm()
+    with browser_page(chromium, station, "#/qc") as page:
+        hand = Clicks(page)
+        hand.press(re.compile("^Leave in place: Daily flood"))
+        page.get_by_text("SIM-SHEET-1 lies in place and stays there").wait_for()
+        assert in_both_themes(page) == []
+        shot(page, "qc-tonight")
+        hand.press("Bed empty, source stays in place")
+        page.get_by_text("SIM-SHEET-1 and the heads stay in place, said root").wait_for()
+        assert (hand.count, hand.typed) == (2, 0)
+        (left,) = station.ask("qc-due")["left"]
+        assert (left["test"], left["source"]) == (FLOOD, "SIM-SHEET-1")
+        station.prepare("demo-planar-static")
+        page.get_by_text("It is not done by itself unless somebody says").wait_for()
+    station.calm()
+
+
 @pytest.mark.parametrize(
     ("name", "may", "words"),
     [

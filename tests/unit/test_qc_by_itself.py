@@ -152,3 +152,13 @@ async def test_where_nothing_can_be_remembered_nothing_is_done(tmp_path: Path) -
 def test_a_protocol_that_stands_still_may_be_done_by_itself_and_axes_may_tremble() -> None:
     assert moving(FLOOD) is None
     assert not_there({"gantry": 0.0}, {"gantry": 0.2, "bed": 3.0}) is None
+
+
+def test_screens_hear_what_is_left_in_place_and_that_it_is_not_any_more() -> None:
+    heard: list[list[str]] = []
+    leavings = Leavings(lambda: heard.append([each["test"] for each in leavings.figures()]))
+    leavings.disturbed("nothing was left")
+    leavings.put(Left("daily-flood", "S-1", "anna", "2025-01-09T18:00:00Z", {}))
+    leavings.disturbed("gantry was moved")
+    leavings.disturbed("gantry was moved")
+    assert heard == [["daily-flood"], []]

@@ -105,7 +105,7 @@ class Quality:
             station=site.station, scanner=name, simulated=site.simulated, announce=self._changed,
         )  # fmt: skip
         self._where = Where(site.station, name, site.simulated)
-        self._leavings = Leavings()
+        self._leavings = Leavings(lambda: revisions.changed(REVISION))
         self._station: Station | None = None
         self._marking: set[asyncio.Task[None]] = set()
 

@@ -44,21 +44,27 @@ class Left:
 
 
 class Leavings:
-    """What is left in place now. Any run, any movement, a patient: then nothing is any more."""
+    """What is left in place now. Any run, any movement, a patient: then nothing is any more.
 
-    def __init__(self) -> None:
+    `changed` hears that it is another.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self._left: dict[str, Left] = {}
+        self._changed = changed
         self._why = "nobody has said that source and heads were left in place (daq qc leave)"
 
     def put(self, left: Left) -> None:
         """Take note of what was left; what was left for other tests stays, for it is the same evening."""
         self._left[left.test] = left
+        self._changed()
 
     def disturbed(self, why: str) -> None:
         """Forget all of it: `why` in words."""
         if self._left:
             self._left.clear()
             self._why = why
+            self._changed()
 
     def heard(self, sample: AxisSample) -> None:
         """Hear where an axis is on its way."""

@@ -86,6 +86,14 @@ export const qc = {
     failText: "Patients' protocols that need this test are refused meanwhile. One reason, with your name, covers an emergency: here until the next result, at the set-up card for one patient.",
     signed: "Signed: {who}", toWorklist: "To the worklist", wholeResult: "Whole result",
   },
+  tonight: {
+    title: "{title}: by itself at {at}", left: "{serial} and the heads stay in place, said {by}, {when}. It is not done if anything is moved or acquired before.",
+    leftNone: "The heads stay as they are, said {by}, {when}. It is not done if anything is moved or acquired before.",
+    nothing: "It is not done by itself unless somebody says in the evening that source and heads stay in place.", leave: "Leave in place...", leaveOf: "Leave in place: {title}",
+    state: "You state that nobody is on the bed, and that {serial} lies in place and stays there, as the heads do, until the test is done.",
+    stateNone: "You state that nobody is on the bed, no source is in the room, and the heads stay as they are until the test is done.",
+    do: "Bed empty, source stays in place", doNone: "Bed empty, heads stay in place", noted: "It is done by itself at {at}, unless something is moved or acquired before.",
+  },
   spite: {
     label: "Used in spite of quality control", line: "Used in spite of: {title}.", look: "Look at it", title: "Use in spite of a test",
     oneRun: "One acquisition was made in spite of missing quality control, and nobody has signed it off.",

@@ -8,6 +8,7 @@ import { Button, Card, Notice, useAsked, Waiting } from "../../ui.js";
 import { Gauge, LevelBadge, Spark } from "./badges.js";
 import { Calendar } from "./calendar.js";
 import { Outcome } from "./outcome.js";
+import { Tonight } from "./tonight.js";
 import { firstDue, signedBy, when, worst } from "../../qcwords.js";
 
 export function Today() {
@@ -23,6 +24,7 @@ export function Today() {
     <${ByItself} newest=${told.newest} />
     <${Due} due=${told.due} />
     <div class="qc-cards">${told.due.map((/** @type {any} */ row) => html`<${TestCard} key=${row.test} row=${row} newest=${told.newest[row.test]} spark=${told.sparks[row.test]} nowUtc=${told.now_utc} />`)}</div>
+    <${Tonight} />
     <${Calendar} told=${told} onFirst=${setFirst} />
   </div>`;
 }
