@@ -19,6 +19,7 @@ from daq.model.station import Actor, Reading
 from daq.model.tables import close_names
 from daq.model.verbs import Check
 from daq.services.bus import Bus
+from daq.services.devicesetting import clearing
 from daq.services.devicework import Place
 from daq.services.motion.engine import MotionEngine
 from daq.services.motion.watch import Interlocks
@@ -96,6 +97,7 @@ class DeviceCheck:
             "channel": channel,
             "against_raising": raising,
             "against_moving": moving,
+            "clears": clearing(self._instruments[controller]) if controller in self._instruments else None,
             "readings": [self._row(reading) for reading in said],
             "not_current": sum(reading.quality in ("stale", "comm_fail") for reading in said),
         }

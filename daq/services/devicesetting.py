@@ -20,6 +20,12 @@ _WAYS = {
 }
 
 
+def clearing(instrument: Instrument) -> str | None:
+    """Return the action that forgets a trip or a stall, by the roles of the profile; None where it has none."""
+    roles = instrument.profile.roles
+    return next((role.clear for role in (roles.high_voltage, roles.axis) if role is not None and role.clear), None)
+
+
 class Settings:
     """What of one instrument may be read and set by hand. Where a value and a register share a name it is the value."""
 
@@ -71,9 +77,8 @@ class Settings:
         await self.instrument.act(name, channel)
 
     def clearing(self) -> str | None:
-        """Return the action that forgets a trip or a stall, by the roles of the profile."""
-        roles = self.instrument.profile.roles
-        return next((role.clear for role in (roles.high_voltage, roles.axis) if role is not None and role.clear), None)
+        """Return the action that forgets a trip or a stall."""
+        return clearing(self.instrument)
 
     def _require_free(self, name: str) -> None:
         """Raise `RefusedError` for what is kept by the rules of raising or moving."""

@@ -152,3 +152,17 @@ def test_a_ring_or_a_probe_is_served_only_by_name() -> None:
 
     for kind, proposed in PROPOSED.items():
         assert {f"99SIM:{each.code}" for each in comers(kind)} <= set(proposed)
+
+
+def test_a_trip_is_forgotten_by_a_press_once_its_cause_is_gone(
+    stations: dict[str, ConsoleStation], chromium: Browser
+) -> None:
+    station = stations["pet"]
+    with browser_page(chromium, station, "#/service/devices") as page:
+        hand = Clicks(page)
+        hand.press("Check now: ring bias")
+        hand.press("Clear trip or stall: ring bias")
+        page.get_by_text("ring bias: its controller has forgotten it").wait_for()
+        assert in_both_themes(page) == []
+    lines = [line for line in station.ask("audit-lines")["lines"] if line["verb"] == "clear"]
+    assert [line["result"] for line in lines] == ["done"]

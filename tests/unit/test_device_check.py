@@ -87,6 +87,7 @@ def test_one_device_is_checked_with_what_it_is_on_and_one_controller_with_what_i
             assert list(found["devices"]) == ["crate"]
             assert found["controllers"]["supply"]["identity"]["serial"] == "77"
             assert found["controllers"]["supply"]["wire"] == "sound"
+            assert found["devices"]["crate"]["clears"] == "clear_alarms"
         assert list((await checked_now(check, "bed"))["controllers"]) == []
         with pytest.raises(MissingError, match="did you mean crate"):
             await checked_now(check, "crat")

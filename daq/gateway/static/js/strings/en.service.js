@@ -17,6 +17,8 @@ export const service = {
   beyond: "Beyond its limits",
   fresh: "current",
   check: "Check now",
+  clear: "Clear trip or stall", clearOf: "Clear trip or stall: {device}", clearAbout: "When the cause is found and gone, its controller is made to forget it. Nothing rises or moves by that.",
+  cleared: "{device}: its controller has forgotten it. It has to be armed and raised, or homed, again.",
   checkOf: "Check now: {device}",
   againstRaising: "Against raising",
   againstMoving: "Against moving",

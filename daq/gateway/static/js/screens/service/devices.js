@@ -1,11 +1,12 @@
 // Every device: its readings with unit, limits and age, and what is against using it.
 import { html, useEffect, useState } from "../../preact.js";
-import { ask } from "../../api.js";
+import { ask, command } from "../../api.js";
 import { timeOfDay } from "../../format.js";
 import { useLive } from "../../live.js";
+import { mayAs, useSession } from "../../session.js";
 import { stationNow } from "../../stationclock.js";
 import { t } from "../../strings.js";
-import { Button, Card, Chip, Facts } from "../../ui.js";
+import { Button, Card, Chip, Facts, tell } from "../../ui.js";
 import { called } from "../../widgets/roomstate.js";
 import { plainly } from "../../widgets/when.js";
 import { freshness, limitsText, valueText } from "./readings.js";
@@ -68,5 +69,16 @@ function Found({ name, found }) {
   for (const [controller, each] of /** @type {[string, any][]} */ (Object.entries(found.told.controllers))) {
     rows.push([called(controller), each.error ? t("service.noAnswer", { why: each.error }) : `${each.identity?.vendor} ${each.identity?.model} ${each.identity?.serial}`], [t("service.wire"), each.wire]);
   }
-  return html`<div aria-live="polite"><p class="quiet">${t("service.checked", { time: timeOfDay(found.at) })}</p><${Facts} rows=${rows} /></div>`;
+  return html`<div aria-live="polite"><p class="quiet">${t("service.checked", { time: timeOfDay(found.at) })}</p><${Facts} rows=${rows} />
+    ${device?.clears && html`<div class="spread"><span class="quiet">${t("service.clearAbout")}</span><${Clear} name=${name} /></div>`}</div>`;
+}
+
+/** Let its controller forget a trip or a stall whose cause is gone. Nothing is raised or moved by it. @param {{name: string}} given */
+export function Clear({ name }) {
+  const may = mayAs(useSession(), "technologist");
+  const clear = async () => {
+    await command("clear", { device: name });
+    tell(t("service.cleared", { device: called(name) }), "good");
+  };
+  return html`<${Button} disabled=${!may} why=${may ? "" : t("acquire.why.notAllowed")} label=${t("service.clearOf", { device: called(name) })} onPress=${clear}>${t("service.clear")}<//>`;
 }

@@ -8,7 +8,7 @@ import { Button, Card, Chip, Field, Notice, tell } from "../../ui.js";
 import { HoldToDo } from "../../widgets/holdtodo.js";
 import { called } from "../../widgets/roomstate.js";
 import { plainly } from "../../widgets/when.js";
-import { Readings, useNow } from "./devices.js";
+import { Clear, Readings, useNow } from "./devices.js";
 import { freshness, notLowered, valueText, wrongRaise } from "./readings.js";
 
 /** @param {{may: boolean}} given */
@@ -29,6 +29,7 @@ async function down(args) {
 /** @param {{name: string, about: any, may: boolean}} given */
 function Supply({ name, about, may }) {
   const reading = useLive((live) => live.readings[`${name} voltage`]);
+  const trouble = useLive((live) => live.readings[`${name} trouble`]?.value);
   const connected = useLive((live) => live.connected);
   const now = useNow();
   const fresh = freshness(reading, now, connected);
@@ -39,6 +40,7 @@ function Supply({ name, about, may }) {
     <p class="quiet">${t(`service.${fresh.key}`, { age: fresh.age })}</p>
     <div class="row"><${Button} label=${t("service.offOf", { device: called(name) })} onPress=${() => down({ device: name })}>${t("service.off")}<//>
       <${Button} label=${t("service.lowerOf", { device: called(name) })} onPress=${() => down({ device: name, volts: Math.floor(Math.max(0, volts) / 2) })}>${t("service.lower")}<//></div>
+    ${trouble && html`<${Notice} level="medium"><span>${plainly(String(trouble))}. ${t("service.clearAbout")}</span><${Clear} name=${name} /><//>`}
     ${may && html`<${Rise} name=${name} most=${about.quantities?.voltage?.limits?.maximum} />`}
     <${Readings} device=${name} quantities=${about.quantities ?? {}} /></div><//>`;
 }
