@@ -165,4 +165,4 @@ def test_a_trip_is_forgotten_by_a_press_once_its_cause_is_gone(
         page.get_by_text("ring bias: its controller has forgotten it").wait_for()
         assert in_both_themes(page) == []
     lines = [line for line in station.ask("audit-lines")["lines"] if line["verb"] == "clear"]
-    assert [line["result"] for line in lines] == ["done"]
+    assert lines[0]["result"] == "done"

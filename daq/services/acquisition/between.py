@@ -20,13 +20,17 @@ _END_S = 60.0
 _LOOK_S = 0.1
 _KEPT = ("draft_reason", "overrides", "session", "patient_orientation", "label")
 """Arguments of `prepare` that hold for further views of the same patient, too."""
+_REPEATS = "repeats"
 
 Command = Callable[[str, dict[str, object], Actor], Awaitable[dict[str, object]]]
 
 
 def asked_again(request: Prepare, redacted: Callable[[str], str] = str) -> dict[str, Any]:
-    """Return the arguments of `prepare` that hold for further views of the same patient. `redacted` hides who it is."""
-    told = request.model_dump(include=set(_KEPT), exclude_defaults=True)
+    """Return the arguments of `prepare` that hold for further views of the same patient, and what it `repeats`.
+
+    `redacted` hides who it is.
+    """
+    told = request.model_dump(include={*_KEPT, _REPEATS}, exclude_defaults=True)
     for name in {"draft_reason", "label"} & told.keys():
         told[name] = redacted(told[name])
     if "overrides" in told:
@@ -74,7 +78,7 @@ class Between:
         request = self._station().request
         lies = self._lies(run.identity)
         said["patient_orientation"] = None if lies is None else str(lies)
-        said["repeats"] = None if request is None else request.repeats
+        said["repeats"] = entry.asked.get(_REPEATS) if request is None else request.repeats
         for step in said["steps"]:
             step["before"] = entry.before.get(step["name"])
         return {"status": status, "bed": bed, "acquisition": said}
@@ -107,7 +111,8 @@ class Between:
         if state is State.WAITING:
             await self._station().command("stop", {"reason": request.reason or "further views are taken"}, actor)
         await self._ended()
-        kept = self._machine.entry.asked if before is None else asked_again(before)
+        kept = dict(self._machine.entry.asked if before is None else asked_again(before))
+        kept.pop(_REPEATS, None)  # that is of those views alone
         link = "continues" if request.continues else "repeats" if request.repeats else "study"
         asked = {**kept, "protocol": self._machine.entry.protocol_id, "views": request.views, link: run.identity}
         if run.protocol.changed:
