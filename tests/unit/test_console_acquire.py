@@ -77,7 +77,7 @@ PAUSED = {"begin_ps": 10 * PS, "end_ps": 100 * PS, "paused_ps": 30 * PS, "live_p
 def test_the_time_of_a_pause_is_told_apart_from_that_in_which_a_view_acquired() -> None:
     run: Any = SimpleNamespace(
         identity="r", protocol=SPOTS, last_status={"steps": [PAUSED]}, injected_at=lambda: None, armed_for_s=None,
-        arming_s=900.0, steps=SimpleNamespace(between=True, counted={}, hand_overs=SimpleNamespace(missing=list)),
+        arming_s=900.0, steps=SimpleNamespace(between=True, counted={}, hand_overs=SimpleNamespace(confirmed={})),
     )  # fmt: skip
 
     first, second = told(run, State.WAITING, 1, {1})["steps"][:2]
