@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ from daq.errors import RefusedError, StorageFailedError
 
 if TYPE_CHECKING:
     from daq.model.qc.documents import Document
-    from daq.services.qc.abilities import Kept
     from daq.services.qc.books import QcBooks
 
 EXPORT_SCHEMA = "qc-export/1"
@@ -45,44 +42,11 @@ def run(options: argparse.Namespace) -> int:
         told = {"schema": EXPORT_SCHEMA, "documents": [each.to_json() for each in documents]}
         _write(options.out, [json.dumps(told, indent=1, ensure_ascii=False) + "\n"])
         return 0
+    from daq.services.qc.exported import csv_lines
+
     found = read(options.site, lambda books: books.results(options.test, limit=_MOST, **span))
     _write(options.out, csv_lines(kept for kept in reversed(found) if kept.struck is None))
     return 0
-
-
-def csv_lines(found: Iterator[Kept]) -> Iterator[str]:
-    """Return lines of CSV, the header first; numbers so that they are read as they were."""
-    from daq.services.qc.pasttable import EXPORTED
-
-    yield ",".join(EXPORTED) + "\n"
-    line = _Line()
-    writer = csv.writer(line, lineterminator="\n")
-    for kept in found:
-        for row in _rows(kept):
-            writer.writerow(row)
-            yield line.text
-
-
-class _Line:
-    """What was written last."""
-
-    text = ""
-
-    def write(self, text: str) -> None:
-        self.text = text
-
-
-def _rows(kept: Kept) -> Iterator[tuple[str, ...]]:
-    document, result = kept.document, kept.result
-    for figure in result.figures:
-        empty = (None,) * len(figure.values)
-        columns = figure.subjects, figure.values, figure.noise or empty, figure.counts or empty
-        for subject, *numbers in zip(*columns, strict=True):
-            cells = ("" if number is None else repr(float(number)) for number in numbers)
-            yield (
-                document.id, result.test, document.at_utc, str(result.level), figure.name, figure.unit, str(subject),
-                *cells,
-            )  # fmt: skip
 
 
 async def _documents(books: QcBooks, test: str | None, span: dict[str, str | None]) -> list[Document]:

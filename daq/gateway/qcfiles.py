@@ -19,6 +19,7 @@ _REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-
 def qc_file_routes() -> list[BaseRoute]:
     """Return the routes."""
     return [
+        Route("/api/v1/files/qc/table.csv", answering(_table), methods=["GET"]),
         Route("/api/v1/files/qc/month/{month}.{kind}", answering(_month), methods=["GET"]),
         Route("/api/v1/files/qc/{result}/report.{kind}", answering(_report), methods=["GET"]),
         Route("/api/v1/files/qc/{result}/pictures/{number}.png", answering(_picture), methods=["GET"]),
@@ -31,6 +32,11 @@ async def _report(request: Request) -> Response:
 
 async def _month(request: Request) -> Response:
     return await _made(request, "qc-report", month=request.path_params["month"], kind=_kind(request))
+
+
+async def _table(request: Request) -> Response:
+    test = request.query_params.get("test")
+    return await _made(request, "qc-table", **({} if test is None else {"test": test}))
 
 
 async def _picture(request: Request) -> Response:
@@ -53,7 +59,7 @@ async def _made(request: Request, verb: str, **args: object) -> Response:
     media = str(told["media_type"])
     page = media.startswith("text/html")
     headers = {"Cache-Control": "no-store"} | ({"Content-Security-Policy": _REPORT_POLICY} if page else {})
-    shown = "attachment" if media == "application/pdf" else "inline"
+    shown = "attachment" if media.startswith(("application/pdf", "text/csv")) else "inline"
     return FileResponse(
         str(told["file"]), headers=headers, media_type=media, filename=str(told["name"]), content_disposition_type=shown
     )

@@ -214,6 +214,13 @@ def test_a_report_opens_as_a_page_that_runs_nothing_and_loads_as_a_pdf(
     (html, policy, head), (pdf, _, start) = got
     assert (html, pdf, head.lower(), start[:5]) == (200, 200, "<!doctype html>", "%PDF-")
     assert policy.startswith("sandbox; default-src 'none'")
+    with browser_page(chromium, station, f"#/qc/trend/{FLOOD}") as page:
+        with page.expect_download() as loading:
+            Clicks(page).press("All results of this test as CSV", "link")
+        rows = loading.value.path().read_text(encoding="utf-8").splitlines()
+    assert loading.value.suggested_filename == f"qc-{FLOOD}.csv"
+    assert rows[0].startswith("result,test,performed_utc,level,figure")
+    assert any(row.startswith(newest(station)["id"]) for row in rows)
 
 
 @pytest.mark.soak

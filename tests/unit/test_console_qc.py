@@ -18,9 +18,19 @@ from pydantic import ValidationError
 from support_qc_books import Unsynced, about, books_at, result
 from support_qc_desk import SHEET, qc_test, standing
 
+from daq.composition.qc.readingprocess import _table
 from daq.composition.qc.readingtrend import charts_told
 from daq.errors import BusyError, MissingError, RefusedError, UnexpectedError, UsageError
-from daq.model.console.qc_verbs import QcCalendar, QcPicture, QcReport, QcResultAsk, QcResults, QcSources, QcTrend
+from daq.model.console.qc_verbs import (
+    QcCalendar,
+    QcPicture,
+    QcReport,
+    QcResultAsk,
+    QcResults,
+    QcSources,
+    QcTable,
+    QcTrend,
+)
 from daq.model.qc.documents import Document, Judged, QcResult
 from daq.model.qc.figures import Curve, Figure, Findings, Level, Picture
 from daq.model.qc.verbs import QcSign
@@ -29,6 +39,7 @@ from daq.services.qc.abilities import Kept
 from daq.services.qc.books import QcBooks
 from daq.services.qc.calendar import Span, calendar_of
 from daq.services.qc.looking import Looking
+from daq.services.qc.pasttable import EXPORTED
 from daq.services.qc.reading import Reading
 from daq.services.qc.signing import Signing, Where
 from daq.services.qc.telling import curve_of, row_of, whole_of
@@ -265,6 +276,19 @@ async def test_what_a_process_says_against_it_is_told(books: QcBooks, tmp_path: 
         await reading(books, tmp_path, "import sys; sys.exit(1)").handlers()["qc-report"](
             QcReport(month="2025-01"), ANNA
         )
+
+
+async def test_results_are_a_table_that_can_be_taken_in_again(books: QcBooks, tmp_path: Path) -> None:
+    for day in (2, 1):
+        await books.put(result(day, figures=(Figure("ufov", "%", ("head 0", "head 1"), (2.5, 3.5), (0.1, 0.1)),)))
+    table = (await _table(books, cast("Any", None), {"test": "daily-flood"})).decode()
+    rows = table.splitlines()
+    assert (rows[0], len(rows)) == (",".join(EXPORTED), 5)
+    assert rows[1].split(",")[6:8] == ["head 0", "2.5"]
+    told = await reading(books, tmp_path, _WRITES).handlers()["qc-table"](QcTable(test="daily-flood"), ANNA)
+    assert (told["name"], told["media_type"]) == ("qc-daily-flood.csv", "text/csv; charset=utf-8")
+    with pytest.raises(MissingError, match="no test 'nothing'"):
+        await reading(books, tmp_path, _WRITES).handlers()["qc-table"](QcTable(test="nothing"), ANNA)
 
 
 async def test_no_more_wait_for_a_process_than_there_is_room_for(books: QcBooks, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_qc_books import moment, result
 
-from daq.cli.qc_export import csv_lines
 from daq.errors import UsageError
 from daq.model.qc.documents import QcResult
 from daq.model.qc.figures import Figure
 from daq.services.qc.abilities import Kept
+from daq.services.qc.exported import csv_lines
 from daq.services.qc.pasttable import Column, Mapped, column_of, exported_results, is_exported, past_results
 
 BERLIN = timezone(timedelta(hours=1))

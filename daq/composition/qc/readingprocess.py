@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WRONG = 1
 _MOST_PICTURES = 60
+_MOST_RESULTS = 100_000
 
 
 def command(job: Path, made: Path) -> tuple[str, ...]:
@@ -107,7 +108,15 @@ async def _trend(books: QcBooks, scanner: ScannerProfile, job: Mapping[str, Any]
     return json.dumps(await charts_told(books, scanner, job), allow_nan=False).encode()
 
 
-_DOES = {"report": _report, "pictures": _pictures, "trend": _trend}
+async def _table(books: QcBooks, _: ScannerProfile, job: Mapping[str, Any]) -> bytes:
+    """Return the results of a test, or of all, as CSV, the oldest first."""
+    from daq.services.qc.exported import csv_lines
+
+    found = await books.results(job["test"], limit=_MOST_RESULTS)
+    return "".join(csv_lines(kept for kept in reversed(found) if kept.struck is None)).encode()
+
+
+_DOES = {"report": _report, "pictures": _pictures, "trend": _trend, "table": _table}
 
 
 if __name__ == "__main__":

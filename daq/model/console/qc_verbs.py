@@ -85,6 +85,12 @@ class QcReport(Arguments):
     kind: Literal["html", "pdf"] = "html"
 
 
+class QcTable(Arguments):
+    """Have the results of a test, or of all, written as CSV, a line for each value; the answer names its file."""
+
+    test: Named | None = None
+
+
 class QcPicture(Arguments):
     """Have one picture of a result written; the answer names its file."""
 
@@ -142,6 +148,7 @@ CONSOLE_QC_VERBS: dict[str, tuple[type[Arguments], Role, str]] = {
     "qc-plan": (QcPlan, Role.VIEWER, "what is to be acquired for a test now, and what speaks against it"),
     "qc-round": (Arguments, Role.VIEWER, "how far the test that was begun by `qc-begin` is"),
     "qc-report": (QcReport, Role.VIEWER, "have a report of a result or a month made"),
+    "qc-table": (QcTable, Role.VIEWER, "have the results of a test, or of all, written as CSV"),
     "qc-picture": (QcPicture, Role.VIEWER, "have a picture of a result written"),
     "qc-begin": (QcBegin, Role.QC, "do a test: prepare, start, analyse; the background before it where that is due"),
     "qc-go-on": (QcGoOn, Role.QC, "state that the source is in place: the test that waits for it begins"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daq.errors import BusyError, MissingError, RefusedError, StorageFailedError, UnexpectedError, UsageError
-from daq.model.console.qc_verbs import QcPicture, QcReport, QcTrend
+from daq.model.console.qc_verbs import QcPicture, QcReport, QcTable, QcTrend
 from daq.model.qc.limits import QcTest
 from daq.model.station import Actor
 from daq.services.childprocess import ended
@@ -28,7 +28,8 @@ _AT_ONCE, _MOST_WAITING = 2, 8
 _WITHIN_S = 120.0
 _MOST_KEPT_CHARTS = 32
 _MOST_FILES = 400
-_MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "png": "image/png"}
+_MEDIA = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "png": "image/png",
+          "csv": "text/csv; charset=utf-8"}  # fmt: skip
 _USAGE, _REFUSED, _NOT_THERE = 2, 3, 4
 
 Command = Callable[[Path, Path], Sequence[str]]
@@ -54,7 +55,9 @@ class Reading:
 
     def handlers(self) -> Handlers:
         """Return who carries out which verb."""
-        return {"qc-trend": self._trend, "qc-report": self._report, "qc-picture": self._picture}
+        return {
+            "qc-trend": self._trend, "qc-report": self._report, "qc-picture": self._picture, "qc-table": self._table
+        }  # fmt: skip
 
     async def _trend(self, request: QcTrend, _: Actor) -> dict[str, Any]:
         if request.test not in self._tests:
@@ -89,6 +92,12 @@ class Reading:
         file = await self._done(asked, request.kind)
         name = f"qc-{request.result or request.month}.{request.kind}"
         return {"file": str(file), "media_type": _MEDIA[request.kind], "name": name}
+
+    async def _table(self, request: QcTable, _: Actor) -> dict[str, Any]:
+        if request.test is not None and request.test not in self._tests:
+            raise MissingError(f"this scanner has no test {request.test!r}; there are {', '.join(self._tests)}")
+        file = await self._done({"do": "table", "test": request.test}, "csv")
+        return {"file": str(file), "media_type": _MEDIA["csv"], "name": f"qc-{request.test or 'all'}.csv"}
 
     async def _picture(self, request: QcPicture, _: Actor) -> dict[str, Any]:
         kept = await self._books.result(request.result)

@@ -124,6 +124,7 @@ export const qc = {
   },
   list: { title: "Results", all: "All tests", anyLevel: "Any level", testField: "Test", levelField: "Level", since: "From", until: "Before", performed: "Performed", test: "Test", level: "Level", found: "What was found", signed: "Signed", nobody: "nobody", none: "No results.", older: "Older", newer: "Newer", page: "Results {first} to {last}", struck: "struck out: {reason}" },
   trend: {
+    csv: "All results of this test as CSV",
     title: "Trend: {title}", choose: "Test", figure: "Figure", subject: "Of", method: "Chart", ewma: "Average that weighs new results (EWMA)", cusum: "Sum of what is beyond (CUSUM)", span: "Shown", spans: { 30: "30 days", 90: "90 days", 366: "one year", 1827: "five years", 3660: "ten years" },
     value: "result", mean: "normal", average: "its average (EWMA)", limitOf: "limit of the average", upper: "upper limit of the average", lower: "lower limit of the average", high: "sum upwards", low: "sum downwards", limit: "limit of the sums",
     action: "action level", suspension: "suspension level", alarm: "alarm", event: "event", change: "change", sigma: "standard deviations",

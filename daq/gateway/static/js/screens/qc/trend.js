@@ -42,6 +42,7 @@ function Charts({ test, revision }) {
         <${Field} label=${t("qc.trend.span")} value=${String(wanted.days)} onInput=${(/** @type {string} */ days) => setWanted({ ...wanted, days: Number(days) })} options=${SPANS.map((value) => ({ value, label: t(`qc.trend.spans.${value}`) }))} />
       </div>
       <${Drawn} drawn=${told.drawn} />
+      <div class="row"><a class="button" href=${`/api/v1/files/qc/table.csv?test=${encodeURIComponent(test)}`} download>${t("qc.trend.csv")}</a></div>
       <${Notice}><div><strong>${t("qc.trend.rate")}</strong><p>${told.rate}</p><ul>${figure.sentences.map((/** @type {string} */ each) => html`<li key=${each}>${each}</li>`)}</ul></div><//>
     <//>
     <${All} told=${told} onShow=${(/** @type {string} */ chosen, /** @type {string} */ subject) => setWanted({ ...wanted, figure: chosen, subject })} />
