@@ -19,10 +19,10 @@ _GB, _H, _DAY = 1e9, 3600.0, 86_400.0
 
 
 def space_told(storage: Path, profile: InstrumentProfile, protocol: AcquisitionProtocol, equipment: Equipment) -> str:
-    """Return where list mode goes, what is free, and how long that lasts; what cannot be known is left out."""
+    """Return what is free for list mode, and how long that lasts; what cannot be known is left out."""
     place = next(folder for folder in (storage, *storage.parents) if folder.exists())
     free = StorageFiles().free_bytes(place)
-    said = f"list mode goes to {storage}, where {free / _GB:,.0f} GB are free"
+    said = f"{free / _GB:,.0f} GB are free for list mode"
     about = estimate(protocol, word_bytes=profile.layout.event_bytes, row_bytes=0, scanner=equipment.scanner)
     duration_s, taken = about.duration_s.value, about.bytes.value
     if not duration_s or not taken:

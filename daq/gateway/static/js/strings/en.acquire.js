@@ -19,7 +19,7 @@ export const acquire = {
   left: "{time} left",
   noLimit: "No limit of counts",
   of: { window: "{window}, {head}", beats: "accepted beats", all: "counts, all energies" },
-  allComes: "{rate} of all energies and heads",
+  allComes: "All energies and heads",
   heads: { sum: "all heads", either: "head with more", both: "head with fewer", view: "head with fewer" },
   deadTime: "Dead time",
   onDisk: "List mode on disk",

@@ -23,7 +23,8 @@ export function Counting({ step, status }) {
       <div class="spread"><span class="big" data-counts>${counts(value)}</span><span class="big">${clock(seconds)}</span></div>
       <progress max="1" value=${fraction ?? undefined} aria-label=${t("acquire.progress")} aria-valuetext=${fraction === null ? t("acquire.noEnd") : percent(fraction, 0)}></progress>
       <div class="spread small"><span>${limitText(value, limit, of)}</span><span>${mine?.remaining_s != null && status.state === "acquiring" ? t("acquire.left", { time: toGo(mine.remaining_s) }) : ""}</span></div>
-      <div class="spread small quiet"><span>${t(`acquire.of.${of}`, { window, head: head ? t(`acquire.heads.${head}`) : "" })}</span><span>${t("acquire.allComes", { rate: rate(mine?.rate_cps) })}</span></div>
+      <div class="small quiet">${t(`acquire.of.${of}`, { window, head: head ? t(`acquire.heads.${head}`) : "" })}</div>
+      <div class="spread small quiet"><span>${t("acquire.allComes")}</span><span>${rate(mine?.rate_cps)}</span></div>
       <${Before} step=${step} /><${DeadTime} />
       <${OnDisk} progress=${progress?.run === status?.run ? progress : null} />
     </div>

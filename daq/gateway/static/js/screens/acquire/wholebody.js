@@ -9,11 +9,13 @@ import { Energies, FoldedControls, Heads } from "./static.js";
 import { axisName } from "./steps.js";
 
 const CM_PER_MIN = 6;
+const PLACES_S = 2; // until then where axes stand may be on its way yet: a strip without is none that a person need doubt
 
 /** @param {{phase: string, step: any}} given */
 export default function WholeBody({ phase, step }) {
   const part = useStudy(1024);
-  const begun = part && part.about.series.kind === "WHOLE BODY";
+  const early = useLive((live) => (live.progress?.step_s ?? 0) < PLACES_S);
+  const begun = part && part.about.series.kind === "WHOLE BODY" && (part.arrays.exposure || !early);
   if (!begun && phase !== "running" && phase !== "after") return html`<${Heads} phase=${phase} /><${Energies} phase=${phase} /><${Bed} step=${step} />`;
   return html`<div class="whole-body"><${Card} class="strip" label=${t("acquire.strip.title")}>
     <div class="spread heads-tools"><h2>${t("acquire.strip.title")}</h2><${FoldedControls} fades=${false} /></div>
