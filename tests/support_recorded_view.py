@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from support_listmode import MARKS, make_directory, segment
+from support_listmode import IDENTITY, MARKS, make_directory, segment
 
 from acquisition_protocols.load import load_protocol
 from daq.model.processing import Processing
@@ -47,4 +47,6 @@ def recording(folder: Path, *, heaped: int = 0, **changes: Any) -> Path:
         "steps": [{"number": 1, "name": "spots", "begin_ps": 0, "end_ps": 10 * S_PS, "ended_by": "time"}],
         "time": {"start_utc_ns": 1_785_747_600_250_000_000}, **changes,
     }  # fmt: skip
-    return make_directory(folder / "run", [segment("singles", [singles]), segment("marks", [marks])], **about)
+    of_it = {**IDENTITY, "acquisition": changes.get("acquisition_id", IDENTITY["acquisition"])}
+    parts = [segment("singles", [singles], identity=of_it), segment("marks", [marks], identity=of_it)]
+    return make_directory(folder / "run", parts, **about)

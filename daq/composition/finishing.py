@@ -107,11 +107,24 @@ def _finish(directory: Path, making: Path, manifest: Manifest, style: SheetStyle
         series, _, why_none = series_of(directory)
 
     _attempt(done, "pictures", frame)
+    sums: list[Framed] = []
+
+    def add_up() -> None:
+        from daq.storage.continued import added_up
+
+        found, against = added_up(series, manifest, directory)
+        sums.extend(found)
+        done.problems.extend(against)
+
+    _attempt(done, "sums", add_up)
+    whole = {(one.name, one.role): one for one in sums}
+    judged = [whole.get((one.name, one.role), one) for one in series]
+    series = [*series, *sums]
     done.series = [
         {**one.about, "label": one.label, "laterality": None if one.laterality is None else str(one.laterality)}
         for one in series
     ]
-    _judge(done, series)
+    _judge(done, judged)
     _attempt(done, "series", partial(_write_series, done, making, series, manifest))
     _attempt(done, "pages", partial(_write_pages, done, making, series, manifest, style))
     _write_verdict(done, making, why_none)

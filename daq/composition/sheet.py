@@ -94,7 +94,7 @@ def _block(these: Sequence[Framed], series: Sequence[Framed], style: SheetStyle)
 def _title(number: int, one: Framed) -> str:
     label = f" ({one.label})" if one.label and one.label != one.name else ""
     ungated = ", all beats" if one.ungated else ""
-    return f"{number}. {one.name}{label}: {str(one.kind).lower()}{ungated}"
+    return f"{number}. {one.name}{label}: {str(one.kind).lower()}{ungated}{', all parts added up' if one.parts else ''}"
 
 
 def _about(one: Framed) -> list[str]:

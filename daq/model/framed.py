@@ -220,6 +220,8 @@ class Framed:
     """What a reader of the pictures must know, in sentences."""
     remarked: tuple[str, ...] = ()
     """Those of the notes that people added when all was recorded: marks and corrections."""
+    parts: tuple[str, ...] = ()
+    """Recordings whose counts are added up in it, in order; empty of a series of one."""
 
     def __post_init__(self) -> None:
         wanted = (len(self.heads), max(len(self.windows), 1), len(self.slots), self.pixels.rows, self.pixels.columns)
@@ -246,5 +248,6 @@ class Framed:
             "heads": [head.number for head in self.heads], "windows": [window.name for window in self.windows],
             "slots": len(self.slots), "pixels": self.pixels.about, "counts": int(self.counts.sum(dtype=np.uint64)),
             "orientation": str(self.orientation), "ungated": self.ungated,
+            **({"parts": list(self.parts)} if self.parts else {}),
             **({"remarked": list(self.remarked)} if self.remarked else {}),
         }  # fmt: skip

@@ -103,10 +103,14 @@ def add_frames(to: Dataset, framed: Framed, order: SlotOrder, *, overflow: Overf
     put(to, "PixelRepresentation", 0)
     put_decimal(to, "PixelSpacing", framed.pixels.pixel_mm, framed.pixels.pixel_mm)
     put_whole(to, "NumberOfFrames", len(pixels))
-    to.ImageType = ["DERIVED" if divisor > 1 else "ORIGINAL", "PRIMARY", str(framed.kind), _emission(framed)]
+    said = []
+    if framed.parts:
+        said.append(f"Counts of the acquisitions {', '.join(framed.parts)} added up")
     if divisor > 1:
-        said = f"Pixels are counts divided by {divisor} and rounded: the largest has more than {MOST_IN_PIXEL}"
-        put_text(to, "DerivationDescription", said)
+        said.append(f"Pixels are counts divided by {divisor} and rounded: the largest has more than {MOST_IN_PIXEL}")
+    to.ImageType = ["DERIVED" if said else "ORIGINAL", "PRIMARY", str(framed.kind), _emission(framed)]
+    if said:
+        put_text(to, "DerivationDescription", ". ".join(said))
     _add_vectors(to, framed, order, heads, windows)
     _add_counts(to, framed)
     to.PixelData = pixels.astype("<u2", copy=False).tobytes()

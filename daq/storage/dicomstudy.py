@@ -161,10 +161,17 @@ def add_series(to: Dataset, framed: Framed, manifest: Manifest, reference: Study
     anatomy = ANATOMY.get(framed.region or "")
     put(to, "Modality", "NM")
     of = f"{framed.kind}/{'all beats' if framed.ungated else ''}/{framed.steps[0]}/{framed.name}"
+    of += f"/{' '.join(framed.parts)}" if framed.parts else ""
     of += "".join(f"/{text}" for text in framed.remarked)  # corrected it is another series: what was sent stays true
     put(to, "SeriesInstanceUID", reference.uid(f"series/{manifest.acquisition_id}/{of}"))
     put_whole(to, "SeriesNumber", number + _PER_SESSION * (reference.session - 1))
-    parts = [framed.name, framed.label, "all beats" if framed.ungated else "", framed.role.replace("_", " ")]
+    parts = [
+        framed.name,
+        framed.label,
+        "all beats" if framed.ungated else "",
+        "all parts" if framed.parts else "",
+        framed.role.replace("_", " "),
+    ]
     told = ", ".join(part for part in parts if part and part != "emission")
     marked = f"{NOT_FOR_DIAGNOSIS} {told}" if framed.not_for_diagnosis else told
     put_text(to, "SeriesDescription", _simulated(manifest, marked))

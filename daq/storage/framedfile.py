@@ -52,6 +52,7 @@ class _About:
     ended_by: str | None
     completed: bool
     notes: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
 
 _ADAPTER = TypeAdapter(_About)
@@ -105,5 +106,5 @@ def load_framed(file: Path) -> Framed:
 
 
 def _plain(framed: Framed) -> str:
-    what = framed.name + (" ungated" if framed.ungated else "")
+    what = framed.name + (" ungated" if framed.ungated else "") + (" all parts" if framed.parts else "")
     return re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")[:60] or "step"

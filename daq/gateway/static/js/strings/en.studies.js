@@ -50,7 +50,7 @@ export const studies = {
     series: "Frame by frame",
     noSeries: "Choose a series",
     title: "{name}",
-    titleOf: "{name}, {count} frames",
+    titleOf: "{name}, {count} frames", titleParts: "{name}, all parts",
     whichHead: "Head",
     head: "Head {number}",
     window: "Energy window",

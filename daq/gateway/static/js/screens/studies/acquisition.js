@@ -42,7 +42,7 @@ function Pictures({ row }) {
 function seriesOf(row) {
   const files = row.files.map((/** @type {any} */ each) => each.name).filter((/** @type {string} */ name) => name.endsWith(".npz")).sort();
   return (row.verdict?.series ?? []).slice(0, files.length).map((/** @type {any} */ about, /** @type {number} */ at) => ({
-    file: files[at].slice(0, -".npz".length), about, title: t(about.slots > 1 ? "studies.byFrame.titleOf" : "studies.byFrame.title", { name: about.label || about.name, kind: about.kind.toLowerCase(), count: about.slots }),
+    file: files[at].slice(0, -".npz".length), about, title: t(about.slots > 1 ? "studies.byFrame.titleOf" : about.parts ? "studies.byFrame.titleParts" : "studies.byFrame.title", { name: about.label || about.name, kind: about.kind.toLowerCase(), count: about.slots }),
   }));
 }
 
