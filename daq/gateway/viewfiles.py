@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from daq.gateway.gateway import answering, gateway_of
@@ -31,5 +31,5 @@ async def _picture(request: Request) -> Response:
     gateway = gateway_of(request)
     gateway.signed_in(request)
     named = request.path_params
-    path = await asyncio.to_thread(picture, gateway.offer.site.state_folder, named["run"], named["name"])
-    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "no-store"})
+    content = await asyncio.to_thread(picture, gateway.offer.site.state_folder, named["run"], named["name"])
+    return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})

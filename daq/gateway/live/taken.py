@@ -130,9 +130,12 @@ def listed(state: Path, run: str) -> dict[str, Mapping[str, int]]:
     return dict(found)
 
 
-def picture(state: Path, run: str, name: str) -> Path:
-    """Return the file of a picture. Raise `MissingError` for what is none."""
+def picture(state: Path, run: str, name: str) -> bytes:
+    """Return a picture, whole: its file is another one with each look. Raise `MissingError` for what is none."""
     path = state / FOLDER / run / name
-    if not (_RUN.fullmatch(run) and _PICTURE.fullmatch(name) and path.is_file() and not path.is_symlink()):
-        raise MissingError("there is no such picture of a view")
-    return path
+    try:
+        if _RUN.fullmatch(run) and _PICTURE.fullmatch(name) and path.is_file() and not path.is_symlink():
+            return path.read_bytes()
+    except FileNotFoundError:
+        pass  # the oldest are taken out
+    raise MissingError("there is no such picture of a view")
