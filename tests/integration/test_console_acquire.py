@@ -166,7 +166,7 @@ def test_a_view_stopped_too_early_goes_on_with_a_press_while_the_patient_lies_th
         assert counts == {second: True, third: False}
 
         images = next(armed.storage.glob(f"*/{second}")) / "images"
-        until(lambda: (images / "verdict.json").exists(), bool, 60.0)
+        until((images / "verdict.json").exists, bool, 60.0)
         own, whole = json.loads((images / "verdict.json").read_bytes())["series"]
         assert (own.get("parts"), whole["parts"], whole["counts"] > own["counts"]) == (None, [first, second], True)
 
