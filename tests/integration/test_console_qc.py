@@ -78,6 +78,9 @@ def test_use_in_spite_of_a_test_takes_a_reason_and_stays_on_every_screen_until_a
             page.evaluate("screen => { location.hash = `#/${screen}`; }", screen)
             page.locator(".qc-spite").get_by_text("emergency: only head 1 is used (quinn").wait_for()
         shot(page, "qc-in-spite")
+        page.evaluate("() => { location.hash = '#/room'; }")
+        page.get_by_text("Used in spite of: Daily flood").wait_for()
+        assert "only head 1" not in page.locator("main").inner_text(), "patients read along"
         page.evaluate("() => { location.hash = '#/qc/spite'; }")
         page.get_by_text("The role physicist signs it off.").wait_for()
     with page_of(chromium, station, "maurer", "#/qc/spite") as page:

@@ -14,6 +14,7 @@ import { headName, PhaseNote, useOver, viewName } from "../widgets/scope.js";
 import { StopButton } from "../widgets/stopping.js";
 import { present } from "./acquire/flow.js";
 import { useAcquisition } from "./acquire/state.js";
+import { useOpen } from "./qc/spite.js";
 import { figureOf, isOver, markAt, viewOf } from "./room/figures.js";
 
 export default function Room() {
@@ -28,7 +29,7 @@ export default function Room() {
     <${Middle} status=${status} marking=${marking && may} onMarked=${() => setMarking(false)} />
     <footer>
       <div class="row">${may && html`<${Button} aria-pressed=${marking} onPress=${() => setMarking(!marking)}>${t("room.markHere")}<//>`}
-      <span class="quiet">${may ? (marking ? t("room.markHint") : "") : mayAs(who, "technologist") || !pictures ? "" : t("room.marksOff")}</span></div>
+      <${Spite} /><span class="quiet">${may ? (marking ? t("room.markHint") : "") : mayAs(who, "technologist") || !pictures ? "" : t("room.marksOff")}</span></div>
       <${StayWithPatient} />
       <div class="row">${who?.simulated && html`<span class="simulated-mark">${t("room.simulated")}</span>`}<a class="button" href="/#/worklist">${t("room.console")}</a></div>
     </footer>
@@ -43,6 +44,12 @@ function useSeconds() {
     return () => clearInterval(timer);
   }, []);
   return now;
+}
+
+/** What is used in spite of a test, by its name alone: patients read along here. */
+function Spite() {
+  const tests = (useOpen().value?.open ?? []).filter((/** @type {any} */ each) => each.test);
+  return tests.length ? html`<strong role="status">${t("room.inSpite", { titles: tests.map((/** @type {any} */ each) => each.title).join(", ") })}</strong>` : null;
 }
 
 function Clock() {

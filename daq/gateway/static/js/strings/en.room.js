@@ -74,6 +74,7 @@ export const probe = {
 };
 
 export const room = {
+  inSpite: "Used in spite of: {titles}",
   title: "Room display",
   clock: "Time",
   toGo: "to go",

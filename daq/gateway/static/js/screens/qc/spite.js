@@ -8,7 +8,8 @@ import { t } from "../../strings.js";
 import { Button, Card, Facts, Field, Notice, tell, useAsked, Waiting } from "../../ui.js";
 import { spiteWords, when } from "../../qcwords.js";
 
-function useOpen() {
+/** What nobody has signed off, asked again when it may be another. */
+export function useOpen() {
   const revision = useLive((live) => live.revisions.qc);
   const connected = useLive((live) => live.connected);
   return useAsked(() => ask("qc-allowed"), [revision, connected]);
